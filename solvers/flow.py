@@ -1,0 +1,46 @@
+"""The gradient flow: which terms act besides the risk, and the clock of its step-size schedule."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Step-size schedule xi(t) = scale * t^power; the flow runs in flow time s = ∫_0^t xi, where it is autonomous.
+
+    Attributes:
+        scale: positive factor.
+        power: exponent, > -1 so that ∫xi is finite.
+    """
+
+    scale: float = 1.0
+    power: float = 0.0
+
+    def flow_time(self, time: float) -> float:
+        """s = ∫_0^t xi."""
+        return self.scale * time ** (self.power + 1.0) / (self.power + 1.0)
+
+    def time(self, flow_time: float) -> float:
+        """The t at which ∫_0^t xi = s."""
+        return ((self.power + 1.0) * flow_time / self.scale) ** (1.0 / (self.power + 1.0))
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Gradient flow of (1/2) F, F = R + ridge ∫|theta|^2 drho + (1/inverse_temperature) ∫rho log rho.
+
+    Attributes:
+        ridge: lambda >= 0; the potential is Psi + lambda |z|^2 / 2.
+        inverse_temperature: beta, inf without noise.
+        fisher_rao_rate: alpha >= 0, the rate of birth and death.
+        transport: whether mass moves (false for the pure Fisher-Rao flow).
+        schedule: xi(t).
+    """
+
+    ridge: float = 0.0
+    inverse_temperature: float = math.inf
+    fisher_rao_rate: float = 0.0
+    transport: bool = True
+    schedule: Schedule = Schedule()
