@@ -1,1 +1,28 @@
-"""mfpde: the mean-field PDE of wide two-layer networks, reduced by symmetry and solved."""
+"""Mean-field PDEs of two-layer networks: derived from a data law, solved, and held against stochastic gradient descent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "load", "load_configuration", "solve"]
+
+if TYPE_CHECKING:
+    from mfpde.results.netcdf import load
+    from mfpde.sources import load_configuration
+    from mfpde.studies.solve import solve
+
+_HOMES = {
+    "load": "mfpde.results.netcdf",
+    "load_configuration": "mfpde.sources",
+    "solve": "mfpde.studies.solve",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import the public functions when first used, so that `import mfpde` stays light."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mfpde' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

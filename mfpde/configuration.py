@@ -1,0 +1,225 @@
+"""The configuration of a run: one frozen dataclass per TOML table, checked as a whole.
+
+`parse` reads the tables of a TOML file; it lists every mistake at once in a ConfigurationError.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mfpde.solvers.flow import Schedule
+
+ACTIVATIONS = ("truncated-relu", "relu", "sigmoid", "tanh", "erf")
+MAXIMUM_DIMENSION = 100_000
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used.
+
+    Attributes:
+        messages: every mistake found, one line each: the key, what is wrong, what to write.
+    """
+
+    def __init__(self, messages: list[str]) -> None:
+        super().__init__("\n".join(messages))
+        self.messages = tuple(messages)
+
+
+@dataclass(frozen=True)
+class PiecewiseLinear:
+    """sigma linear between `knots` (increasing) with these `values`, constant outside."""
+
+    knots: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Normal:
+    """The law N(mean, std^2) of an offset or a coefficient."""
+
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
+class UniformRadius:
+    """|w| uniform on [low, high]."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class TableRadius:
+    """|w| with a density linear between `radii` (increasing), proportional to `densities`, zero outside."""
+
+    radii: tuple[float, ...]
+    densities: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Data:
+    """The data law: a centred Gaussian mixture with isotropic blocks.
+
+    Attributes:
+        law: "gaussian-mixture".
+        delta: scales 1 + delta (y = +1) and 1 - delta (y = -1) on the first block, 1 on the others; None with `scales`.
+        scales: per block the pair (s_plus, s_minus); None with `delta`.
+        dims: block dimensions p_j, None in the limit d -> infinity (`dims = "infinite"`).
+        fractions: p_j / d in that limit, None at finite d.
+    """
+
+    law: str = "gaussian-mixture"
+    delta: float | None = 0.8
+    scales: tuple[tuple[float, float], ...] | None = None
+    dims: tuple[int, ...] | None = (60, 260)
+    fractions: tuple[float, ...] | None = None
+
+    @property
+    def infinite(self) -> bool:
+        """Whether d = infinity."""
+        return self.dims is None
+
+    @property
+    def blocks(self) -> int:
+        """B, the number of isotropic blocks."""
+        return len(self.dims or self.fractions or ())
+
+    @property
+    def dimension(self) -> float:
+        """d, math.inf in the limit."""
+        return math.inf if self.dims is None else float(sum(self.dims))
+
+    @property
+    def block_scales(self) -> tuple[tuple[float, float], ...]:
+        """(s_plus, s_minus) of every block, whichever way they were given."""
+        if self.scales is not None:
+            return self.scales
+        delta = 0.0 if self.delta is None else self.delta
+        return ((1.0 + delta, 1.0 - delta), *[(1.0, 1.0)] * (self.blocks - 1))
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network: its activation and which parameters besides w it has ("none", "fixed" or "trained")."""
+
+    activation: str | PiecewiseLinear = "truncated-relu"
+    coefficients: str = "fixed"
+    offsets: str = "none"
+
+
+@dataclass(frozen=True)
+class Initial:
+    """The law of a neuron at t = 0.
+
+    Attributes:
+        kappa: w ~ N(0, kappa^2 Id / d); None with `radius`.
+        radius: the law of |w|, w = |w| Unif(S^(d-1)); None with `kappa`.
+        a: coefficient, a constant or a normal law.
+        b: offset, likewise.
+    """
+
+    kappa: float | None = 0.8
+    radius: UniformRadius | TableRadius | None = None
+    a: float | Normal = 1.0
+    b: float | Normal = 0.0
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """The flow: its kind, alpha = fisher_rao_rate, beta = inverse_temperature, lambda = ridge and xi(t) = schedule."""
+
+    flow: str = "wasserstein"
+    fisher_rao_rate: float = 0.0
+    inverse_temperature: float = math.inf
+    ridge: float = 0.0
+    schedule: Schedule = Schedule()
+
+
+@dataclass(frozen=True)
+class LogSave:
+    """t = 0 and then `count` times in geometric progression from `first` to the end."""
+
+    count: int
+    first: float
+
+
+@dataclass(frozen=True)
+class Time:
+    """The time interval [0, end] and when to save: a count (equally spaced), a list, or a geometric progression."""
+
+    end: float = 10.0
+    save: int | tuple[float, ...] | LogSave = 101
+
+    @property
+    def save_times(self) -> tuple[float, ...]:
+        """The increasing times at which the law is recorded."""
+        if isinstance(self.save, int):
+            last = self.save - 1
+            return (*(self.end * (index / last) for index in range(last)), self.end)
+        if isinstance(self.save, LogSave):
+            last, first = self.save.count - 1, self.save.first
+            inner = (first * (self.end / first) ** (index / last) for index in range(last))
+            return (0.0, *inner, self.end)
+        return self.save
+
+
+@dataclass(frozen=True)
+class Solver:
+    """The scheme and its options; None means chosen from the problem.
+
+    Attributes:
+        scheme: "finite-volume", "characteristics" or "jko".
+        tolerance: target error of the adaptive parts (objective, grid guide, time step).
+        cells: cells per reduced coordinate; one number stands for all.
+        order: 1 or 2, order of the finite-volume reconstruction and time step.
+        step: largest time step.
+        cfl: largest fraction of a cell crossed in one step.
+        limiter: "central" (limited only where positivity asks for it) or "minmod".
+        atoms: atoms per reduced coordinate of rho_0; one number stands for all.
+    """
+
+    scheme: str = "finite-volume"
+    tolerance: float = 1e-6
+    cells: tuple[int, ...] | None = None
+    order: int | None = None
+    step: float | None = None
+    cfl: float | None = None
+    limiter: str | None = None
+    atoms: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Sgd:
+    """The stochastic gradient descent run beside the equation."""
+
+    neurons: int = 800
+    step_size: float = 2e-4
+    replicas: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Everything a run is determined by."""
+
+    data: Data = field(default_factory=Data)
+    network: Network = field(default_factory=Network)
+    initial: Initial = field(default_factory=Initial)
+    dynamics: Dynamics = field(default_factory=Dynamics)
+    time: Time = field(default_factory=Time)
+    solver: Solver = field(default_factory=Solver)
+    sgd: Sgd = field(default_factory=Sgd)
+
+
+def parse(tables: Mapping[str, object]) -> Configuration:
+    """The configuration that TOML tables describe; raises ConfigurationError with every mistake."""
+    from mfpde.configuration_tables import read_tables
+
+    errors: list[str] = []
+    configuration = read_tables(tables, errors)
+    if errors:
+        raise ConfigurationError(errors)
+    return configuration

@@ -1,0 +1,298 @@
+"""From TOML tables to a Configuration: one reader per table, then the rules that tie tables together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from mfpde.configuration import (
+    ACTIVATIONS,
+    MAXIMUM_DIMENSION,
+    Configuration,
+    Data,
+    Dynamics,
+    Initial,
+    LogSave,
+    Network,
+    Normal,
+    PiecewiseLinear,
+    Sgd,
+    Solver,
+    TableRadius,
+    Time,
+    UniformRadius,
+)
+from mfpde.reading import FINITE, NON_NEGATIVE, POSITIVE, Interval, TableReader, as_list, as_number, show
+from mfpde.solvers.flow import Schedule
+
+TABLES = ("data", "network", "initial", "dynamics", "time", "solver", "sgd")
+REQUIRED = ("data", "network")
+MAXIMUM_COUNT = 10**9
+
+
+def read_tables(tables: Mapping[str, object], errors: list[str]) -> Configuration:
+    """The configuration, defaults standing in for whatever is wrong; the mistakes are appended to `errors`."""
+    top = TableReader("", tables, TABLES, errors)
+    for name in REQUIRED:
+        if not top.has(name):
+            errors.append(f"{name}: the table is missing; write [{name}] (it may be empty)")
+    sections = {name: tables.get(name, {}) for name in TABLES}
+    configuration = Configuration(
+        data=_read_data(sections["data"], errors),
+        network=_read_network(sections["network"], errors),
+        initial=_read_initial(sections["initial"], errors),
+        dynamics=_read_dynamics(sections["dynamics"], errors),
+        time=_read_time(sections["time"], errors),
+        solver=_read_solver(sections["solver"], errors),
+        sgd=_read_sgd(sections["sgd"], errors),
+    )
+    _check_together(configuration, errors)
+    return configuration
+
+
+def _read_data(table: object, errors: list[str]) -> Data:
+    reader = TableReader("data", table, ("law", "delta", "scales", "dims", "fractions"), errors)
+    law = reader.choice("law", "gaussian-mixture", ("gaussian-mixture",))
+    if reader.has("delta") and reader.has("scales"):
+        reader.complain("delta", "given together with data.scales", "one of the two")
+    delta = reader.number("delta", 0.8, Interval(0.0, 1.0, high_open=True))
+    scales = _read_scales(reader)
+    dims, fractions = _read_dims(reader)
+    data = Data(law, None if scales else delta, scales, dims, fractions)
+    if scales and len(scales) != data.blocks:
+        problem = (
+            f"has {len(scales)} blocks where data.{'fractions' if dims is None else 'dims'} has {data.blocks}"
+        )
+        reader.complain("scales", problem, f"{data.blocks} pairs [s_plus, s_minus]")
+    return data
+
+
+def _read_scales(reader: TableReader) -> tuple[tuple[float, float], ...] | None:
+    if not reader.has("scales"):
+        return None
+    pairs = []
+    for item in as_list(reader.raw("scales")):
+        pair = [as_number(scale) for scale in as_list(item)]
+        good = [scale for scale in pair if scale is not None and scale in POSITIVE]
+        if len(pair) != 2 or len(good) != 2:
+            problem = f"{show(item)} is not a pair of positive finite scales"
+            reader.complain("scales", problem, "for example scales = [[1.8, 0.2], [1.0, 1.0]]")
+            return None
+        pairs.append((good[0], good[1]))
+    if not pairs:
+        reader.complain("scales", "is empty", "one pair [s_plus, s_minus] per block")
+    return tuple(pairs) or None
+
+
+def _read_dims(reader: TableReader) -> tuple[tuple[int, ...] | None, tuple[float, ...] | None]:
+    """(dims, None) at finite d, (None, fractions) in the limit."""
+    if reader.raw("dims") == "infinite":
+        fractions = reader.numbers("fractions", Interval(0.0, 1.0, low_open=True), "[0.1875, 0.8125]")
+        if fractions is None and not reader.has("fractions"):
+            reader.complain(
+                "fractions", 'missing beside dims = "infinite"', "the shares p_j / d, which sum to 1"
+            )
+        if fractions and not (abs(sum(fractions) - 1.0) <= 1e-9):
+            reader.complain("fractions", f"sum to {sum(fractions):.12g}", "shares p_j / d that sum to 1")
+        return None, fractions or (1.0,)
+    if reader.has("fractions"):
+        reader.complain("fractions", "needs d = infinity", 'dims = "infinite", or leave fractions out')
+    example = '[60, 260] (that is s0 and d - s0), [40] for one block, or "infinite" with fractions'
+    return reader.integers("dims", 1, MAXIMUM_DIMENSION, example) or Data().dims, None
+
+
+def _read_network(table: object, errors: list[str]) -> Network:
+    reader = TableReader("network", table, ("activation", "coefficients", "offsets"), errors)
+    activation: str | PiecewiseLinear
+    if isinstance(reader.raw("activation"), Mapping):
+        activation = _read_piecewise(reader.raw("activation"), errors)
+    else:
+        activation = reader.choice("activation", ACTIVATIONS[0], ACTIVATIONS)
+    return Network(
+        activation,
+        reader.choice("coefficients", "fixed", ("fixed", "trained")),
+        reader.choice("offsets", "none", ("none", "fixed", "trained")),
+    )
+
+
+def _read_piecewise(table: object, errors: list[str]) -> PiecewiseLinear:
+    reader = TableReader("network.activation", table, ("knots", "values"), errors)
+    lists = {}
+    for key, example in (("knots", "[0.5, 1.5]"), ("values", "[-2.5, 7.5]")):
+        lists[key] = reader.numbers(key, FINITE, example)
+        if not reader.has(key):
+            reader.complain(key, "missing", f"for example {key} = {example}")
+    knots, values = lists["knots"], lists["values"]
+    if knots and not _increasing(knots):
+        reader.complain("knots", "must increase strictly", "each knot once, in increasing order")
+    if knots and values and len(knots) != len(values):
+        problem = f"{len(values)} values for {len(knots)} knots"
+        reader.complain("values", problem, "one value per knot")
+    return PiecewiseLinear(knots or (0.0, 1.0), values or (0.0, 1.0))
+
+
+def _read_initial(table: object, errors: list[str]) -> Initial:
+    reader = TableReader("initial", table, ("kappa", "radius", "a", "b"), errors)
+    if reader.has("kappa") and reader.has("radius"):
+        reader.complain("kappa", "given together with initial.radius", "one of the two")
+    kappa = reader.number("kappa", 0.8, POSITIVE)
+    radius = _read_radius(reader.raw("radius"), errors) if reader.has("radius") else None
+    a, b = _read_parameter(reader, "a", 1.0), _read_parameter(reader, "b", 0.0)
+    return Initial(None if reader.has("radius") else kappa, radius, a, b)
+
+
+def _read_radius(table: object, errors: list[str]) -> UniformRadius | TableRadius | None:
+    reader = TableReader("initial.radius", table, ("uniform", "table"), errors)
+    if reader.has("uniform") == reader.has("table"):
+        if isinstance(table, Mapping):
+            message = "write either { uniform = [0.2, 1.0] } or { table = [[radii], [densities]] }"
+            errors.append(f"initial.radius = {show(table)}: {message}")
+        return None
+    if reader.has("uniform"):
+        bounds = reader.numbers("uniform", NON_NEGATIVE, "[0.2, 1.0]")
+        if bounds and (len(bounds) != 2 or not (bounds[0] < bounds[1])):
+            reader.complain("uniform", "must be two radii, low < high", "for example uniform = [0.2, 1.0]")
+            return None
+        return UniformRadius(bounds[0], bounds[1]) if bounds else None
+    return _read_radius_table(reader, errors)
+
+
+def _read_radius_table(reader: TableReader, errors: list[str]) -> TableRadius | None:
+    rows = as_list(reader.raw("table"))
+    if len(rows) != 2:
+        reader.complain("table", "must be two lists", "table = [[radii], [densities]]")
+        return None
+    columns = TableReader(
+        "initial.radius.table", dict(zip(("0", "1"), rows, strict=True)), ("0", "1"), errors
+    )
+    radii = columns.numbers("0", NON_NEGATIVE, "[0.2, 0.6, 1.0]")
+    densities = columns.numbers("1", NON_NEGATIVE, "[0.0, 1.0, 0.0]")
+    if radii is None or densities is None:
+        return None
+    if len(radii) != len(densities) or len(radii) < 2 or not _increasing(radii) or not (sum(densities) > 0.0):
+        problem = "needs at least two strictly increasing radii with as many densities, not all zero"
+        reader.complain("table", problem, "for example table = [[0.2, 0.6, 1.0], [0.0, 1.0, 0.0]]")
+        return None
+    return TableRadius(radii, densities)
+
+
+def _read_parameter(reader: TableReader, key: str, default: float) -> float | Normal:
+    value = reader.raw(key)
+    if not isinstance(value, Mapping):
+        return reader.number(key, default, FINITE)
+    where = f"{reader.where}.{key}"
+    law = TableReader(where, value, ("normal",), reader.errors)
+    pair = law.numbers("normal", FINITE, "[0.0, 1.0]")
+    if pair is None or len(pair) != 2 or pair[1] not in NON_NEGATIVE:
+        problem = "must be a mean and a standard deviation >= 0"
+        law.complain("normal", problem, f"for example {key} = {{ normal = [{default}, 0.5] }}")
+        return default
+    return Normal(pair[0], pair[1])
+
+
+def _read_dynamics(table: object, errors: list[str]) -> Dynamics:
+    keys = ("flow", "fisher_rao_rate", "inverse_temperature", "ridge", "schedule")
+    reader = TableReader("dynamics", table, keys, errors)
+    flow = reader.choice("flow", "wasserstein", ("wasserstein", "wasserstein-fisher-rao", "fisher-rao"))
+    rate = reader.number("fisher_rao_rate", 0.0, NON_NEGATIVE)
+    if rate > 0.0 and flow == "wasserstein":
+        remedy = 'flow = "wasserstein-fisher-rao", or fisher_rao_rate = 0.0'
+        reader.complain("fisher_rao_rate", 'unused by flow = "wasserstein"', remedy)
+    if not (rate > 0.0) and flow == "fisher-rao":
+        reader.complain("flow", "nothing moves with fisher_rao_rate = 0", "fisher_rao_rate = 1.0")
+    positive_or_infinite = Interval(0.0, low_open=True, infinite=True)
+    beta = reader.number("inverse_temperature", math.inf, positive_or_infinite, "inf (no noise)")
+    return Dynamics(flow, rate, beta, reader.number("ridge", 0.0, NON_NEGATIVE), _read_schedule(reader))
+
+
+def _read_schedule(reader: TableReader) -> Schedule:
+    value = reader.raw("schedule")
+    if not isinstance(value, Mapping):
+        return Schedule(scale=reader.number("schedule", 1.0, POSITIVE, "1.0 or schedule = { power = -0.25 }"))
+    schedule = TableReader("dynamics.schedule", value, ("scale", "power"), reader.errors)
+    power = schedule.number(
+        "power", 0.0, Interval(-1.0, low_open=True), "-0.25 (the integral of t^power must be finite)"
+    )
+    return Schedule(schedule.number("scale", 1.0, POSITIVE), power)
+
+
+def _read_time(table: object, errors: list[str]) -> Time:
+    reader = TableReader("time", table, ("end", "save"), errors)
+    end = reader.number("end", 10.0, POSITIVE)
+    value = reader.raw("save")
+    if isinstance(value, Mapping):
+        return Time(end, _read_log_save(value, end, errors))
+    if not isinstance(value, list | tuple):
+        return Time(end, reader.integer("save", 101, 2, 10**6))
+    times = reader.numbers("save", NON_NEGATIVE, "[0.0, 1.0, 10.0]")
+    if times is None:
+        return Time(end)
+    if not _increasing(times):
+        reader.complain("save", "the times must increase strictly", "each time once, in increasing order")
+    if not (times[-1] <= end):
+        reader.complain(
+            "save", f"the last time lies beyond time.end = {end:g}", f"times up to {end:g} or a later end"
+        )
+    return Time(end, times)
+
+
+def _read_log_save(table: Mapping[str, object], end: float, errors: list[str]) -> LogSave:
+    reader = TableReader("time.save", table, ("log", "first"), errors)
+    count = reader.integer("log", 50, 2, 10**6)
+    first = reader.number("first", end / 10_000.0, Interval(0.0, end, low_open=True, high_open=True))
+    return LogSave(count, first)
+
+
+def _read_solver(table: object, errors: list[str]) -> Solver:
+    keys = ("scheme", "tolerance", "cells", "order", "step", "cfl", "limiter", "atoms")
+    reader = TableReader("solver", table, keys, errors)
+    tolerance = Interval(0.0, 1.0, low_open=True, high_open=True)
+    unit = Interval(0.0, 1.0, low_open=True)
+    limiters = ("central", "minmod")
+    return Solver(
+        scheme=reader.choice("scheme", "finite-volume", ("finite-volume", "characteristics", "jko")),
+        tolerance=reader.number("tolerance", 1e-6, tolerance),
+        cells=reader.integers("cells", 2, 10**7, "[128, 128]"),
+        order=reader.integer("order", 2, 1, 2) if reader.has("order") else None,
+        step=reader.number("step", 1e-3, POSITIVE) if reader.has("step") else None,
+        cfl=reader.number("cfl", 0.5, unit) if reader.has("cfl") else None,
+        limiter=reader.choice("limiter", "central", limiters) if reader.has("limiter") else None,
+        atoms=reader.integers("atoms", 1, 10**7, "[64]"),
+    )
+
+
+def _read_sgd(table: object, errors: list[str]) -> Sgd:
+    reader = TableReader("sgd", table, ("neurons", "step_size", "replicas", "seed"), errors)
+    return Sgd(
+        reader.integer("neurons", 800, 1, MAXIMUM_COUNT),
+        reader.number("step_size", 2e-4, POSITIVE),
+        reader.integer("replicas", 1, 1, MAXIMUM_COUNT),
+        reader.integer("seed", 0, 0, 2**31 - 1),
+    )
+
+
+def _check_together(configuration: Configuration, errors: list[str]) -> None:
+    """The rules that involve more than one table."""
+    data, network, initial = configuration.data, configuration.network, configuration.initial
+    dynamics, solver = configuration.dynamics, configuration.solver
+    if math.isfinite(dynamics.inverse_temperature):
+        if data.infinite:
+            problem = 'dynamics.inverse_temperature: noise is undefined at data.dims = "infinite"'
+            errors.append(f"{problem}; write inverse_temperature = inf, or finite dims")
+        confined = network == Network("relu", "fixed", network.offsets) and network.offsets != "trained"
+        if not confined and not (dynamics.ridge > 0.0):
+            problem = "dynamics.ridge = 0: with noise the law spreads for ever, no Gibbs law exists without confinement"
+            errors.append(f"{problem}; write for example ridge = 0.1")
+    if network.offsets == "none" and initial.b != 0.0:
+        errors.append(
+            'initial.b: the network has no offsets; write offsets = "fixed" or "trained" in [network]'
+        )
+    coordinates = data.blocks + 2
+    for key, counts in (("cells", solver.cells), ("atoms", solver.atoms)):
+        if counts is not None and len(counts) > coordinates:
+            problem = f"solver.{key} = {list(counts)}: more entries than reduced coordinates"
+            errors.append(f"{problem}; write one per coordinate ({data.blocks} radii), or one for all")
+
+
+def _increasing(values: tuple[float, ...]) -> bool:
+    return all(low < high for low, high in zip(values, values[1:], strict=False))

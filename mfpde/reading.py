@@ -1,0 +1,165 @@
+"""Reading one TOML table key by key, with every complaint collected instead of raised."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The numbers a key accepts; NaN lies in no interval, and infinity only where `infinite` says so."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    low_open: bool = False
+    high_open: bool = False
+    infinite: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        above = value > self.low if self.low_open else value >= self.low
+        below = value < self.high if self.high_open else value <= self.high
+        return above and below and (self.infinite or math.isfinite(value))
+
+    def __str__(self) -> str:
+        if math.isinf(self.low) and math.isinf(self.high):
+            return "finite"
+        if math.isinf(self.high):
+            bound = f"{'above' if self.low_open else 'at least'} {self.low:g}"
+            return bound if self.infinite else f"finite and {bound}"
+        left, right = "(" if self.low_open else "[", ")" if self.high_open else "]"
+        return f"in {left}{self.low:g}, {self.high:g}{right}"
+
+
+FINITE = Interval()
+POSITIVE = Interval(low=0.0, low_open=True)
+NON_NEGATIVE = Interval(low=0.0)
+
+
+def nearest(word: str, valid: Sequence[str]) -> str:
+    """The valid word closest to `word`, always one of them."""
+    matches = difflib.get_close_matches(word.lower(), valid, n=1, cutoff=0.0)
+    return matches[0] if matches else valid[0]
+
+
+def show(value: object) -> str:
+    """A value as TOML would spell it, cut to a readable length."""
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    text = text.replace("'", '"')
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+class TableReader:
+    """Reads the keys of one table; a bad value adds a message to `errors` and yields the default.
+
+    A message names the dotted key, what was found, what is accepted and a line to write instead.
+    """
+
+    def __init__(self, where: str, table: object, valid: Sequence[str], errors: list[str]) -> None:
+        self.where = where
+        self.errors = errors
+        self.table: Mapping[str, object] = {}
+        if not isinstance(table, Mapping):
+            title = where or "the file"
+            errors.append(f"{title} = {show(table)}: must be a table; write [{where}] and its keys below")
+            return
+        self.table = table
+        for key in table:
+            if key not in valid:
+                hint, keys = self.dotted(nearest(key, valid)), ", ".join(valid)
+                errors.append(f"{self.dotted(key)}: unknown key; did you mean {hint}? Valid here: {keys}")
+
+    def dotted(self, key: str) -> str:
+        """The full name of a key of this table."""
+        return f"{self.where}.{key}" if self.where else key
+
+    def complain(self, key: str, problem: str, remedy: str) -> None:
+        """Record one message about a key."""
+        found = f" = {show(self.table[key])}" if key in self.table else ""
+        self.errors.append(f"{self.dotted(key)}{found}: {problem}; write {remedy}")
+
+    def has(self, key: str) -> bool:
+        """Whether the table gives this key."""
+        return key in self.table
+
+    def raw(self, key: str) -> object:
+        """The value as TOML gave it, None where the key is absent."""
+        return self.table.get(key)
+
+    def number(self, key: str, default: float, accepted: Interval, example: str = "") -> float:
+        """A real number (not a boolean) in `accepted`."""
+        if key not in self.table:
+            return default
+        value = as_number(self.table[key])
+        if value is None or value not in accepted:
+            self.complain(key, f"must be a number, {accepted}", f"for example {key} = {example or default}")
+            return default
+        return value
+
+    def integer(self, key: str, default: int, low: int, high: int) -> int:
+        """An integer (not a boolean, not 3.0) with low <= value <= high."""
+        if key not in self.table:
+            return default
+        value = self.table[key]
+        if isinstance(value, bool) or not isinstance(value, int) or not (low <= value <= high):
+            self.complain(key, f"must be an integer from {low} to {high}", f"for example {key} = {default}")
+            return default
+        return value
+
+    def choice(self, key: str, default: str, options: Sequence[str]) -> str:
+        """One of the named options."""
+        if key not in self.table:
+            return default
+        value = self.table[key]
+        if not isinstance(value, str) or value not in options:
+            best = nearest(value, options) if isinstance(value, str) else default
+            named = ", ".join(f'"{option}"' for option in options)
+            self.complain(key, f"must be one of {named}", f'for example {key} = "{best}"')
+            return default
+        return value
+
+    def numbers(self, key: str, accepted: Interval, example: str) -> tuple[float, ...] | None:
+        """A non-empty list of real numbers in `accepted` (one number counts as a list), None where absent or bad."""
+        if key not in self.table:
+            return None
+        values = [as_number(item) for item in as_list(self.table[key])]
+        good = tuple(value for value in values if value is not None and value in accepted)
+        if not values or len(good) != len(values):
+            self.complain(
+                key, f"must be a list of numbers, each {accepted}", f"for example {key} = {example}"
+            )
+            return None
+        return good
+
+    def integers(self, key: str, low: int, high: int, example: str) -> tuple[int, ...] | None:
+        """A non-empty list of integers from low to high (one integer counts as a list), None where absent or bad."""
+        if key not in self.table:
+            return None
+        values = as_list(self.table[key])
+        good = tuple(
+            item
+            for item in values
+            if isinstance(item, int) and not isinstance(item, bool) and low <= item <= high
+        )
+        if not values or len(good) != len(values):
+            accepted = f"must be a list of integers from {low} to {high}"
+            self.complain(key, accepted, f"for example {key} = {example}")
+            return None
+        return good
+
+
+def as_number(value: object) -> float | None:
+    """A TOML integer or float as a float; None for everything else, booleans included."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def as_list(value: object) -> list[object]:
+    """A list as it is, anything else as the list of itself."""
+    return list(value) if isinstance(value, list | tuple) else [value]
