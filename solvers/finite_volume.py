@@ -1,0 +1,295 @@
+"""Finite volumes for the continuity equation d_t rho = div(rho grad Psi) on a tensor grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .finite_volume_kernels import _sweep_parallel, _sweep_serial
+from .flow import Flow
+from .geometry import Geometry
+from .grid import Grid
+from .objective import Array, Objective
+from .time_loop import Law, Observation, State, StepFailure
+
+EPSILON = float(np.finfo(float).eps)
+ENERGY_ROUNDING = 100.0  # a step may raise F by this many roundings
+BLOCK_FEATURES = 2**17  # feature values per block, so that a block's features stay in a second-level cache
+REMEDY = "use a finer grid (solver.cells) or a smaller Courant number (solver.courant)"
+
+
+@dataclass(frozen=True)
+class FiniteVolumeOptions:
+    """Options of the scheme.
+
+    Attributes:
+        courant: c in (0, 1], the largest part of a cell's mass share that a face may drain in a step.
+        order: 2 with reconstruction slopes, 1 without.
+        tolerance: bound of the step's error in the outputs, sqrt(sum omega (Heun - Euler)^2) per step; it rules only where the
+            law hardly moves.
+        empty: total mass of the cells whose velocities may not limit the step.
+        limited_growth: largest ratio of successive steps.
+    """
+
+    courant: float = 0.75
+    order: int = 2
+    tolerance: float = 1e-2
+    empty: float = 1e-8
+    growth: float = 1.5
+
+
+class FiniteVolume:
+    """Upwind finite volumes with second-order reconstruction for the flow of (1/2) F, F = R + ridge ∫|z|^2 drho.
+
+    With cell masses m_i, representative points x_i, outputs sum_i Phi_i m_i and Psi_i = grad L . Phi_i + ridge |x_i|^2 / 2,
+
+        dm_i/dt = - sum over the faces of i of the outgoing flux,
+        v = -(Psi_{i+1} - Psi_i) / (x_{i+1} - x_i),      flux = v * area * rho_face.
+
+    rho_face is the value at the face of a linear reconstruction in the upwind cell, with the central slope limited only so
+    that the reconstruction is >= 0 (order 2 where the law is smooth). Heun's method in time, the second-order strong
+    stability preserving combination of Euler steps.
+
+    - *Mass*: what leaves a cell enters its neighbour; the outermost faces are closed.
+    - *Positivity*: a face takes at most m_i / (number of faces) of the cell it drains in an Euler step. The step is chosen
+      so that this bound does not act where there is mass; cells that hold less than `empty` together do not
+      set the step.
+    - *Energy*: dF/dt = -2 sum over faces of v^2 area rho_face (x_{i+1} - x_i) <= 0 because the face velocities are
+      differences of the Psi_i and rho_face >= 0; a step that raises F beyond rounding is refused and halved.
+
+    An axis with an origin cell (`Grid`) absorbs at r = 0 and holds the mass at the value Phi(0).
+
+    Reference: Carrillo, Chertock, Huang, Commun. Comput. Phys. 17 (2015); the limiter of the outgoing fluxes follows
+    Zalesak, J. Comput. Phys. 31 (1979).
+
+    Args:
+        objective: feature map and loss.
+        geometry: bounds and mobility of the coordinates.
+        flow: the terms that act; noise and birth-death are not for this scheme.
+        grid: the cells, one to three axes.
+        masses: initial masses of the cells, of the grid's shape; normalised to total 1.
+        options: see `FiniteVolumeOptions`.
+
+    Raises:
+        ValueError: a term of the flow, an option, a mass or a feature value that the scheme cannot use.
+    """
+
+    name = "finite-volume"
+
+    def __init__(
+        self,
+        objective: Objective,
+        geometry: Geometry,
+        flow: Flow,
+        grid: Grid,
+        masses: Array,
+        options: FiniteVolumeOptions = FiniteVolumeOptions(),  # noqa: B008 - frozen
+    ) -> None:
+        _check(geometry, flow, grid, masses, options)
+        self.objective = objective
+        self.geometry = geometry
+        self.flow = flow
+        self.grid = grid
+        self.options = options
+        self._initial = np.ascontiguousarray(masses, dtype=float) / float(np.sum(masses))
+        shape = (1,) * (3 - len(grid.shape)) + grid.shape
+        self._rows = (shape[0] * shape[1], shape[2])
+        self._features = self._feature_rows()
+        self._axes = [_axis_arrays(np.array([0.5]), np.array([0.0, 1.0]), 0.0, 1)] * (3 - len(grid.shape)) + [
+            _axis_arrays(centre, edge, mobile, options.order)
+            for centre, edge, mobile in zip(grid.centres, grid.edges, geometry.mobility, strict=True)
+        ]
+        open_axes = sum(n > 1 and moves for n, moves in zip(grid.shape, geometry.mobile, strict=True))
+        self._faces = 2 * max(open_axes, 1)
+        self._bounds = _block_bounds(shape, self._features.shape[1])
+        self._layout = shape[0], shape[1]
+        self._energy_scale = objective.constant + float(np.dot(objective.weights, objective.targets**2))
+
+    def initial_state(self) -> State:
+        """The given masses, and a step from the velocities they produce."""
+        mass = self._initial.copy()
+        outputs, _ = self._sweep(mass, mass, 0.0, 0.0, np.zeros(self._features.shape[1]), np.empty_like(mass))
+        outputs, rate = self._sweep(mass, mass, 0.0, 0.0, self._gradient(outputs), np.empty_like(mass))
+        step = self._longest(rate)
+        return State(0.0, step if np.isfinite(step) else 1.0, {"mass": mass, "outputs": outputs})
+
+    def advance(self, state: State, until: float) -> State:
+        """One Heun step of at most `state.step`.
+
+        Raises:
+            StepFailure: no step down to rounding keeps the energy from rising, or a value is not finite.
+        """
+        mass, outputs = state.arrays["mass"], state.arrays["outputs"]
+        gradient = self._gradient(outputs)
+        energy = self._energy(outputs)
+        allowance = ENERGY_ROUNDING * EPSILON * (abs(energy) + self._energy_scale)
+        planned = state.step
+        first, second = np.empty_like(mass), np.empty_like(mass)
+        while True:
+            remaining = until - state.flow_time
+            step = remaining if planned >= remaining * (1.0 - 1e-12) else planned
+            middle, rate = self._sweep(mass, mass, 0.0, step, gradient, first)
+            bound = self._longest(rate)
+            # The rate is known only after the sweep: a step past the bound is repeated, one within it stands.
+            if np.isfinite(rate) and not (step * self.options.courant <= bound * (1.0 + 1e-9)):
+                planned = bound
+                continue
+            final, rate = self._sweep(first, mass, 0.5, step, self._gradient(middle), second)
+            change = self._distance(final, middle)
+            if self._energy(final) <= energy + allowance and change <= self.options.tolerance:
+                break
+            planned = 0.5 * step
+            if not (state.flow_time + 0.5 * planned > state.flow_time) or not (planned > 1e-14 * abs(until)):
+                raise self._failure(state, mass, final)
+        growth = self.options.growth * (max(step, state.step) if step == remaining else step)
+        by_error = step * np.sqrt(0.5 * self.options.tolerance / change) if change > 0.0 else np.inf
+        following = float(min(self._longest(rate), growth, max(by_error, 0.5 * step)))
+        time = until if step == remaining else state.flow_time + step
+        return State(time, following, {"mass": second, "outputs": final})
+
+    def observe(self, state: State) -> Observation:
+        """Risk, energy, and the moments of the reconstruction that is linear in each cell (an atom in an origin cell).
+
+        The variance of mass gathered in one cell is thus width^2 / 12, what the grid can resolve.
+        """
+        mass, outputs = state.arrays["mass"], state.arrays["outputs"]
+        axes = [self._marginal_moments(mass, axis) for axis in range(self.geometry.dimension)]
+        return Observation(
+            risk=self.objective.risk(outputs[: self.objective.features.rank]),
+            free_energy=self._energy(outputs),
+            mass=float(mass.sum()),
+            mean=np.array([mean for mean, _ in axes]),
+            variance=np.array([variance for _, variance in axes]),
+            law=Law(mass.reshape(self.grid.shape), edges=self.grid.edges),
+        )
+
+    def _feature_rows(self) -> Array:
+        """Phi at the representative points, shape (rows, M, n); with a ridge |x|^2 / 2 times it is a last feature."""
+        points = self.grid.points
+        rows, n = self._rows
+        rank = self.objective.features.rank
+        features = np.empty((rows, rank + (self.flow.ridge > 0.0), n))
+        chunk = max(1, 2**16 // n)
+        for first in range(0, rows, chunk):
+            part = points[first * n : (first + chunk) * n]
+            values = self.objective.features.values(part)
+            features[first : first + chunk, :rank] = values.reshape(-1, n, rank).transpose(0, 2, 1)
+            if self.flow.ridge > 0.0:
+                features[first : first + chunk, rank] = (0.5 * self.flow.ridge * (part**2).sum(axis=1)).reshape(-1, n)
+        if not np.isfinite(features).all():
+            cell = int(np.argmax(~np.isfinite(features).all(axis=1).ravel()))
+            raise ValueError(f"the features are not finite at the cell of {points[cell]}: shrink the domain")
+        return features
+
+    def _gradient(self, outputs: Array) -> Array:
+        """Coefficients of the features in Psi."""
+        rank = self.objective.features.rank
+        gradient = np.ones(len(outputs))
+        gradient[:rank] = self.objective.loss_gradient(outputs[:rank])
+        return gradient
+
+    def _energy(self, outputs: Array) -> float:
+        """F = R + ridge ∫|z|^2 drho; NaN where an output is not finite."""
+        if not np.isfinite(outputs).all():
+            return float("nan")
+        rank = self.objective.features.rank
+        return self.objective.risk(outputs[:rank]) + 2.0 * float(outputs[rank:].sum())
+
+    def _distance(self, first: Array, second: Array) -> float:
+        """sqrt(sum omega (first - second)^2); NaN where an output is not finite."""
+        if not (np.isfinite(first).all() and np.isfinite(second).all()):
+            return float("nan")
+        rank = self.objective.features.rank
+        return float(np.sqrt(np.dot(self.objective.weights, (first[:rank] - second[:rank]) ** 2)))
+
+    def _longest(self, rate: float) -> float:
+        """Longest step at a largest rate |v| / width of the cells that hold mass."""
+        return self.options.courant / (self._faces * rate) if rate > 0.0 else np.inf
+
+    def _sweep(
+        self, mass: Array, old: Array, weight: float, step: float, gradient: Array, new: Array
+    ) -> tuple[Array, float]:
+        """new = weight * old + (1 - weight) * (Euler step of mass); its outputs, and the largest rate before it."""
+        cap = 1.0 / (self._faces * step) if step > 0.0 else 0.0
+        blocks = len(self._bounds) - 1
+        partial = np.zeros((blocks, self._features.shape[1]))
+        rates = np.zeros(blocks)
+        (widths0, faces0), (widths1, faces1), (widths2, faces2) = self._axes
+        sweep = _sweep_serial if blocks == 1 else _sweep_parallel
+        sweep(
+            self._bounds, *self._layout, self._features, gradient, widths0, widths1, widths2, faces0, faces1, faces2,
+            mass.reshape(self._rows), old.reshape(self._rows), weight, step, cap, self.options.empty / mass.size,
+            new.reshape(self._rows), partial, rates,
+        )  # fmt: skip
+        return partial.sum(axis=0), float(rates.max())
+
+    def _marginal_moments(self, mass: Array, axis: int) -> tuple[float, float]:
+        """Mean and variance of the linear reconstruction along one axis."""
+        others = tuple(a for a in range(self.geometry.dimension) if a != axis)
+        marginal = mass.sum(axis=others)
+        centre, width = self.grid.centres[axis], self.grid.widths[axis]
+        total = float(marginal.sum())
+        atom = centre == self.grid.edges[axis][:-1]
+        spread = np.where(atom, 0.0, width**2 / 12.0)
+        rise = np.zeros(len(centre))
+        if len(centre) > 2:
+            line = marginal / width
+            rise[1:-1] = (line[2:] - line[:-2]) / (centre[2:] - centre[:-2])
+            rise = np.clip(rise, -2.0 * line / width, 2.0 * line / width)
+        tilt = rise * width * spread
+        mean = float(marginal @ centre + tilt.sum()) / total
+        offset = centre - mean
+        return mean, float(marginal @ (offset**2 + spread) + 2.0 * tilt @ offset) / total
+
+    def _failure(self, state: State, mass: Array, outputs: Array) -> StepFailure:
+        cell = np.unravel_index(int(np.argmax(mass)), self.grid.shape)
+        place = ", ".join(
+            f"{name} = {self.grid.centres[a][i]:.6g}" for a, (name, i) in enumerate(zip(self.geometry.names, cell, strict=True))
+        )
+        reason = "the free energy rises" if np.isfinite(outputs).all() else "the outputs are not finite"
+        return StepFailure(f"finite volumes: {reason} at every step size (most mass in the cell at {place})",
+                           state.flow_time, REMEDY)
+
+
+def _axis_arrays(centre: Array, edge: Array, mobility: float, order: int) -> tuple[Array, Array]:
+    """1 / width, and per inner face: the two slope coefficients of the reconstruction and mobility / distance.
+
+    The coefficient c of a cell maps the difference of its neighbours' densities to the rise from its centre to the face;
+    it is 0 in the outermost cells, which have one neighbour only.
+    """
+    n = len(centre)
+    faces = np.zeros((3, max(n - 1, 0)))
+    if n > 1:
+        faces[2] = mobility / np.diff(centre)
+    if n > 2 and order == 2:
+        across = centre[2:] - centre[:-2]
+        faces[0, 1:] = (edge[2:-1] - centre[1:-1]) / across
+        faces[1, :-1] = (centre[1:-1] - edge[1:-2]) / across
+    return 1.0 / np.diff(edge), faces
+
+
+def _block_bounds(shape: tuple[int, ...], features: int) -> Array:
+    """First rows of the blocks, from the grid and the number of features alone."""
+    rows = shape[0] * shape[1]
+    slab = shape[1] if shape[0] > 1 else 1
+    slabs = rows // slab
+    per_block = max(8, BLOCK_FEATURES // (slab * shape[2] * features))
+    blocks = max(1, slabs // per_block)
+    blocks += blocks % 2 if blocks > 1 else 0
+    return slab * np.linspace(0, slabs, blocks + 1).astype(np.int64)
+
+
+def _check(geometry: Geometry, flow: Flow, grid: Grid, masses: Array, options: FiniteVolumeOptions) -> None:
+    if not (1 <= len(grid.shape) <= 3 and len(grid.shape) == geometry.dimension):
+        raise ValueError(f"the grid has {len(grid.shape)} axes, the geometry {geometry.dimension}: give 1 to 3, the same")
+    if np.isfinite(flow.inverse_temperature):
+        raise ValueError("finite volumes here are noise-free: set dynamics.inverse_temperature = inf")
+    if flow.fisher_rao_rate != 0.0 or not flow.transport:
+        raise ValueError("finite volumes only transport mass: set dynamics.flow = 'wasserstein'")
+    if not (0.0 < options.courant <= 1.0):
+        raise ValueError(f"courant must lie in (0, 1], got {options.courant}: the positivity proof needs it")
+    if options.order not in (1, 2):
+        raise ValueError(f"order must be 1 or 2, got {options.order}")
+    if masses.shape != grid.shape or not (np.min(masses) >= 0.0 and 0.0 < float(np.sum(masses)) < np.inf):
+        raise ValueError(f"masses must be >= 0 with a positive sum and shape {grid.shape}, got shape {masses.shape}")
