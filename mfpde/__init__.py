@@ -1,4 +1,4 @@
-"""Mean-field PDEs of two-layer networks: derived from a data law, solved, and held against stochastic gradient descent."""
+"""mfpde: the mean-field PDE of wide two-layer networks, reduced by symmetry and solved."""
 
 from __future__ import annotations
 

@@ -65,7 +65,8 @@ class Data:
 
     Attributes:
         law: "gaussian-mixture".
-        delta: scales 1 + delta (y = +1) and 1 - delta (y = -1) on the first block, 1 on the others; None with `scales`.
+        delta: scales 1 + delta (y = +1) and 1 - delta (y = -1) on the first block, 1 on the others;
+            None with `scales`.
         scales: per block the pair (s_plus, s_minus); None with `delta`.
         dims: block dimensions p_j, None in the limit d -> infinity (`dims = "infinite"`).
         fractions: p_j / d in that limit, None at finite d.
@@ -129,7 +130,7 @@ class Initial:
 
 @dataclass(frozen=True)
 class Dynamics:
-    """The flow: its kind, alpha = fisher_rao_rate, beta = inverse_temperature, lambda = ridge and xi(t) = schedule."""
+    """The flow: its kind, alpha = fisher_rao_rate, beta = inverse_temperature, lambda = ridge, xi = schedule."""
 
     flow: str = "wasserstein"
     fisher_rao_rate: float = 0.0
@@ -148,7 +149,7 @@ class LogSave:
 
 @dataclass(frozen=True)
 class Time:
-    """The time interval [0, end] and when to save: a count (equally spaced), a list, or a geometric progression."""
+    """The interval [0, end] and when to save: a count (equally spaced), a list, or a geometric progression."""
 
     end: float = 10.0
     save: int | tuple[float, ...] | LogSave = 101

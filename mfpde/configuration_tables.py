@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 
@@ -31,7 +32,7 @@ MAXIMUM_COUNT = 10**9
 
 
 def read_tables(tables: Mapping[str, object], errors: list[str]) -> Configuration:
-    """The configuration, defaults standing in for whatever is wrong; the mistakes are appended to `errors`."""
+    """The configuration, defaults standing in for whatever is wrong; `errors` receives the mistakes."""
     top = TableReader("", tables, TABLES, errors)
     for name in REQUIRED:
         if not top.has(name):
@@ -281,7 +282,7 @@ def _check_together(configuration: Configuration, errors: list[str]) -> None:
             errors.append(f"{problem}; write inverse_temperature = inf, or finite dims")
         confined = network == Network("relu", "fixed", network.offsets) and network.offsets != "trained"
         if not confined and not (dynamics.ridge > 0.0):
-            problem = "dynamics.ridge = 0: with noise the law spreads for ever, no Gibbs law exists without confinement"
+            problem = "dynamics.ridge = 0: with noise the law spreads for ever, nothing confines it"
             errors.append(f"{problem}; write for example ridge = 0.1")
     if network.offsets == "none" and initial.b != 0.0:
         errors.append(
@@ -295,4 +296,4 @@ def _check_together(configuration: Configuration, errors: list[str]) -> None:
 
 
 def _increasing(values: tuple[float, ...]) -> bool:
-    return all(low < high for low, high in zip(values, values[1:], strict=False))
+    return all(low < high for low, high in itertools.pairwise(values))

@@ -121,7 +121,7 @@ class TableReader:
         return value
 
     def numbers(self, key: str, accepted: Interval, example: str) -> tuple[float, ...] | None:
-        """A non-empty list of real numbers in `accepted` (one number counts as a list), None where absent or bad."""
+        """A list of numbers in `accepted` (one number counts as a list), None where absent or bad."""
         if key not in self.table:
             return None
         values = [as_number(item) for item in as_list(self.table[key])]
@@ -134,7 +134,7 @@ class TableReader:
         return good
 
     def integers(self, key: str, low: int, high: int, example: str) -> tuple[int, ...] | None:
-        """A non-empty list of integers from low to high (one integer counts as a list), None where absent or bad."""
+        """A list of integers from low to high (one integer counts as a list), None where absent or bad."""
         if key not in self.table:
             return None
         values = as_list(self.table[key])

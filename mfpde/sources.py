@@ -77,7 +77,7 @@ def source_text(source: str | Path) -> str:
 
 def _read_toml(text: str, source: str) -> dict[str, object]:
     if not text.strip():
-        message = f"{source}: is empty; write at least the tables [data] and [network] (`mfpde presets NAME` prints one)"
+        message = f"{source}: is empty; write at least [data] and [network] (`mfpde presets NAME` prints one)"
         raise ConfigurationError([message])
     try:
         return tomllib.loads(text)

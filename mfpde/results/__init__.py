@@ -1,0 +1,1 @@
+"""What comes back from a study, its files and its figures."""

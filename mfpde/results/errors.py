@@ -1,0 +1,15 @@
+"""What can go wrong with a file, in words for the user."""
+
+from __future__ import annotations
+
+
+class ResultFileError(Exception):
+    """A result file cannot be read: truncated, foreign, or of another version."""
+
+
+class OutputError(Exception):
+    """An output cannot be written: read-only folder, full disk, existing file."""
+
+
+class RunOutputError(OutputError):
+    """An output could not be written while the run was under way; what was written before it is whole."""

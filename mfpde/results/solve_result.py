@@ -1,0 +1,89 @@
+"""The result of `solve`: time series, and the law at every save time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Attribute = str | float | int
+
+
+@dataclass(frozen=True)
+class SolveResult:
+    """A trajectory t -> rho_t of the reduced dynamics.
+
+    Attributes:
+        time: save times t, shape (T,), increasing.
+        risk: R(rho_t), shape (T,).
+        risk_error: estimate of the discretisation error of the risk, shape (T,).
+        free_energy: F = R + ridge ∫|theta|^2 + ..., shape (T,).
+        mass: ∫rho_t, shape (T,), 1 up to rounding.
+        mean: mean of each reduced coordinate, shape (T, D).
+        variance: variance of each reduced coordinate, shape (T, D).
+        names: the D coordinate names, ("r1", "r2", ...).
+        weight: masses of the atoms, shape (T, n); None on a grid. Where the number of atoms changes, rows are
+            filled up with weight 0 and position NaN.
+        position: the atoms, shape (T, n, D); None on a grid.
+        density: densities on the cells, shape (T, n_1, ..., n_D); None for atoms. Along an axis on which a cell has
+            no width (an atom at that edge) its density is the mass, per width of the other axes.
+        edges: cell edges per axis; None for atoms.
+        scheme: the scheme's name.
+        status: "success", "interrupted", "failed" or "running" (a checkpoint).
+        wall_seconds: time spent computing, over all resumed parts.
+        attributes: provenance and what the scheme has to say.
+    """
+
+    time: Array
+    risk: Array
+    risk_error: Array
+    free_energy: Array
+    mass: Array
+    mean: Array
+    variance: Array
+    names: tuple[str, ...]
+    scheme: str
+    status: str
+    wall_seconds: float
+    weight: Array | None = None
+    position: Array | None = None
+    density: Array | None = None
+    edges: tuple[Array, ...] | None = None
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+    @property
+    def cell_masses(self) -> Array:
+        """Masses of the cells, shape (T, n_1, ..., n_D); raises ValueError for atoms."""
+        if self.density is None or self.edges is None:
+            raise ValueError("the law is carried by atoms: read weight and position instead of cell_masses")
+        return self.density * cell_volumes(self.edges)
+
+    def to_json(self) -> dict[str, Any]:
+        """The time series as JSON values; a number that is not finite becomes None."""
+        series = {
+            key: numbers(getattr(self, key)) for key in ("time", "risk", "risk_error", "free_energy", "mass")
+        }
+        moments = {
+            key: {name: numbers(getattr(self, key)[:, axis]) for axis, name in enumerate(self.names)}
+            for key in ("mean", "variance")
+        }
+        final = {"scheme": self.scheme, "wall_seconds": self.wall_seconds, "status": self.status}
+        return {**series, **moments, **final}
+
+
+def numbers(values: Array) -> list[float | None]:
+    """A 1-D array as a list that strict JSON can hold."""
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
+def cell_volumes(edges: tuple[Array, ...]) -> Array:
+    """Volumes of the cells of a tensor grid, an axis of no width counting as 1."""
+    volumes = np.ones(())
+    for axis_edges in edges:
+        widths = np.diff(axis_edges)
+        volumes = np.multiply.outer(volumes, np.where(widths > 0.0, widths, 1.0))
+    return np.asarray(volumes, dtype=float)

@@ -1,0 +1,43 @@
+"""What the configuration can say but no scheme can do yet: the one place where it is refused."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+from mfpde.configuration import Configuration, ConfigurationError
+
+
+class Refusal(NamedTuple):
+    """A key, the configurations it is refused in, and what to write instead."""
+
+    key: str
+    applies: Callable[[Configuration], bool]
+    remedy: str
+
+
+UNSUPPORTED = (
+    Refusal(
+        "dynamics.inverse_temperature",
+        lambda configuration: math.isfinite(configuration.dynamics.inverse_temperature),
+        "no scheme has noise yet; write inverse_temperature = inf",
+    ),
+    Refusal(
+        "dynamics.flow",
+        lambda configuration: configuration.dynamics.flow != "wasserstein",
+        'no scheme has birth and death yet; write flow = "wasserstein" and fisher_rao_rate = 0.0',
+    ),
+    Refusal(
+        "solver.scheme",
+        lambda configuration: configuration.solver.scheme == "jko",
+        'not available yet; write scheme = "finite-volume" or "characteristics"',
+    ),
+)
+
+
+def refuse_unsupported(configuration: Configuration) -> None:
+    """Raise ConfigurationError with every part of the configuration that no scheme can do."""
+    messages = [f"{row.key}: {row.remedy}" for row in UNSUPPORTED if row.applies(configuration)]
+    if messages:
+        raise ConfigurationError(messages)

@@ -1,0 +1,142 @@
+"""The trajectory while it is computed: one row per save time, and the scheme states to go on from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfpde.results.solve_result import Array, Attribute, SolveResult, cell_volumes
+from mfpde.solvers.time_loop import Law, Observation, State
+
+SERIES = ("time", "risk", "free_energy", "mass", "mean", "variance", "companion_risk")
+
+
+@dataclass
+class Trajectory:
+    """Rows recorded so far; `append` adds one, `result` stacks them.
+
+    Attributes:
+        names: the reduced coordinates.
+        rows: per series the values at the save times; "companion_risk" is NaN without a companion.
+        laws: per save time the density on a grid or the (weight, position) of atoms.
+        edges: the grid, None for atoms.
+    """
+
+    names: tuple[str, ...]
+    rows: dict[str, list[Any]] = field(default_factory=lambda: {key: [] for key in SERIES})
+    laws: list[tuple[Array, ...]] = field(default_factory=list)
+    edges: tuple[Array, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.laws)
+
+    def append(self, time: float, observation: Observation, companion_risk: float) -> None:
+        """Record one save time."""
+        for key in ("risk", "free_energy", "mass", "mean", "variance"):
+            self.rows[key].append(getattr(observation, key))
+        self.rows["time"].append(time)
+        self.rows["companion_risk"].append(companion_risk)
+        self.edges = observation.law.edges
+        self.laws.append(_law_rows(observation.law))
+
+    def result(
+        self,
+        error_floor: float,
+        scheme: str,
+        status: str,
+        wall_seconds: float,
+        attributes: Mapping[str, Attribute],
+    ) -> SolveResult:
+        """The rows as a SolveResult."""
+        dimension = len(self.names)
+        # An interruption may strike between the appends: the laws come last, so they count.
+        rows = {key: values[: len(self)] for key, values in self.rows.items()}
+        series = {key: np.array(rows[key], dtype=float) for key in ("time", "risk", "free_energy", "mass")}
+        moments = {
+            key: np.array(rows[key], dtype=float).reshape(-1, dimension) for key in ("mean", "variance")
+        }
+        return SolveResult(
+            **series,
+            **moments,
+            risk_error=risk_error(series["risk"], self.companion_risk, error_floor),
+            names=self.names,
+            scheme=scheme,
+            status=status,
+            wall_seconds=wall_seconds,
+            edges=self.edges,
+            attributes=dict(attributes),
+            **_stacked(self.laws, self.edges, dimension),
+        )
+
+    @property
+    def companion_risk(self) -> Array:
+        """Risks of the companion at the save times, shape (T,)."""
+        return np.array(self.rows["companion_risk"][: len(self)], dtype=float)
+
+
+def restored(result: SolveResult, companion_risk: Array) -> Trajectory:
+    """The trajectory that a result was made of."""
+    trajectory = Trajectory(result.names, edges=result.edges)
+    trajectory.rows["companion_risk"] = list(companion_risk)
+    for key in SERIES[:-1]:
+        trajectory.rows[key] = list(getattr(result, key))
+    if result.density is not None:
+        trajectory.laws = [(density,) for density in result.density]
+    elif result.weight is not None and result.position is not None:
+        trajectory.laws = list(zip(result.weight, result.position, strict=True))
+    return trajectory
+
+
+def risk_error(risk: Array, companion_risk: Array, floor: float) -> Array:
+    """Estimated error of the risk, shape (T,), from a coarser run of the same scheme.
+
+    |R - R_companion| crosses zero by accident, so each time takes the largest difference among itself and its two
+    neighbours; `floor` is what the estimate cannot see (the reduction itself).
+    """
+    difference = np.abs(risk - companion_risk)
+    if not len(difference) or np.isnan(difference).all():
+        return np.full(risk.shape, floor)
+    padded = np.concatenate((difference[:1], difference, difference[-1:]))
+    return np.maximum(np.max([padded[:-2], padded[1:-1], padded[2:]], axis=0), floor)
+
+
+def pack_state(name: str, state: State) -> dict[str, NDArray[Any]]:
+    """A scheme state as named arrays for a checkpoint."""
+    scalars = np.array([state.flow_time, state.step])
+    return {f"{name}_clock": scalars, **{f"{name}_array_{key}": array for key, array in state.arrays.items()}}
+
+
+def unpack_state(name: str, arrays: Mapping[str, NDArray[Any]]) -> State | None:
+    """The scheme state stored by `pack_state`, None where the checkpoint has none."""
+    if f"{name}_clock" not in arrays:
+        return None
+    flow_time, step = (float(value) for value in arrays[f"{name}_clock"])
+    prefix = f"{name}_array_"
+    own = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
+    return State(flow_time, step, own)
+
+
+def _law_rows(law: Law) -> tuple[Array, ...]:
+    if law.edges is not None:
+        return (law.weights / cell_volumes(law.edges),)
+    if law.positions is None:
+        raise ValueError("a law has neither positions nor cell edges")
+    return (law.weights.copy(), law.positions.copy())
+
+
+def _stacked(
+    laws: list[tuple[Array, ...]], edges: tuple[Array, ...] | None, dimension: int
+) -> dict[str, Array]:
+    if edges is not None:
+        return {"density": np.array([density for (density,) in laws])}
+    atoms = max((len(weight) for weight, _ in laws), default=0)
+    weight = np.zeros((len(laws), atoms))
+    position = np.full((len(laws), atoms, dimension), np.nan)
+    for index, (masses, points) in enumerate(laws):
+        weight[index, : len(masses)] = masses
+        position[index, : len(masses)] = points
+    return {"weight": weight, "position": position}

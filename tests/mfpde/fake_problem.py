@@ -1,0 +1,122 @@
+"""A problem with a known answer in place of the reduction: atoms that decay, z' = -z, risk = |mean|^2.
+
+It lets the studies be tested without tables and kernels: z(t) = z(0) exp(-t) in flow time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mfpde.configuration import Configuration
+from mfpde.solvers.flow import Flow
+from mfpde.solvers.geometry import Geometry
+from mfpde.solvers.time_loop import Law, Observation, State, StepFailure
+
+START = np.array([[1.0, 0.5], [0.6, 0.2], [0.3, 0.9]])
+MASSES = np.array([0.5, 0.3, 0.2])
+
+
+@dataclass
+class DecayingAtoms:
+    """Heun steps of z' = -z on three atoms; an atom is dropped after `drop_after`, a step fails after `fail_after`.
+
+    `on_step` is called in every step, to interrupt the run from within.
+    """
+
+    step: float
+    name: str = "decaying-atoms"
+    fail_after: float = math.inf
+    drop_after: float = math.inf
+    on_step: Callable[[float], None] = lambda flow_time: None
+
+    def initial_state(self) -> State:
+        return State(
+            0.0, self.step, {"position": START, "weight": MASSES, "steps": np.zeros(1, dtype=np.int64)}
+        )
+
+    def advance(self, state: State, until: float) -> State:
+        self.on_step(state.flow_time)
+        if state.flow_time >= self.fail_after:
+            raise StepFailure("the step collapsed", state.flow_time, "raise solver.cells")
+        tau = min(state.step, until - state.flow_time)
+        end = until if tau < state.step else state.flow_time + tau
+        position = state.arrays["position"] * (1.0 - tau + 0.5 * tau**2)
+        weight = state.arrays["weight"]
+        if end > self.drop_after and len(weight) == 3:
+            position, weight = position[:2], np.array([0.5, 0.5])
+        # A step that changes from step to step shows whether a checkpoint kept it.
+        arrays = {"position": position, "weight": weight, "steps": state.arrays["steps"] + 1}
+        return State(min(end, until), state.step * 1.001, arrays)
+
+    def observe(self, state: State) -> Observation:
+        position, weight = state.arrays["position"], state.arrays["weight"]
+        mean = weight @ position
+        variance = weight @ (position - mean) ** 2
+        law = Law(weight, positions=position)
+        return Observation(float(mean @ mean), float(mean @ mean), float(weight.sum()), mean, variance, law)
+
+
+@dataclass
+class DecayingGrid:
+    """The exact decay of the masses on a fixed 2-D grid towards its zero-width first cell."""
+
+    step: float = 0.1
+    name: str = "decaying-grid"
+    edges: tuple[np.ndarray, ...] = field(
+        default_factory=lambda: (np.array([0.0, 0.0, 0.5, 1.5]), np.array([0.0, 0.25, 1.0]))
+    )
+
+    def initial_state(self) -> State:
+        mass = np.array([[0.0, 0.0], [0.125, 0.25], [0.5, 0.125]])
+        return State(0.0, self.step, {"mass": mass})
+
+    def advance(self, state: State, until: float) -> State:
+        tau = min(state.step, until - state.flow_time)
+        mass = state.arrays["mass"] * math.exp(-tau)
+        mass[0, 0] += 1.0 - mass.sum()
+        return State(
+            until if tau < state.step else min(state.flow_time + tau, until), state.step, {"mass": mass}
+        )
+
+    def observe(self, state: State) -> Observation:
+        mass = state.arrays["mass"]
+        centres = [0.5 * (edges[1:] + edges[:-1]) for edges in self.edges]
+        mean = np.array([mass.sum(axis=1) @ centres[0], mass.sum(axis=0) @ centres[1]])
+        squares = np.array([mass.sum(axis=1) @ centres[0] ** 2, mass.sum(axis=0) @ centres[1] ** 2])
+        law = Law(mass, edges=self.edges)
+        return Observation(float(mean @ mean), float(mean @ mean), 1.0, mean, squares - mean**2, law)
+
+
+def fake_problem(configuration: Configuration) -> SimpleNamespace:
+    """What `build_problem` returns, as far as the studies look."""
+    names = ("r1", "r2")
+    geometry = Geometry(names, (60.0, 260.0), (True, True))
+    flow = Flow(schedule=configuration.dynamics.schedule)
+    return SimpleNamespace(geometry=geometry, flow=flow, objective_info={"rank": 2})
+
+
+def fake_schemes(
+    main: object, companion: object | None, floor: float = 1e-12
+) -> Callable[..., SimpleNamespace]:
+    """What `make_schemes` is replaced by."""
+
+    def make(problem: object, configuration: Configuration, progress: object = None) -> SimpleNamespace:
+        return SimpleNamespace(
+            main=main, companion=companion, error_floor=floor, notes=("a note",), attributes={"rank": 2}
+        )
+
+    return make
+
+
+def install(
+    monkeypatch: pytest.MonkeyPatch, main: object, companion: object | None = None, floor: float = 1e-12
+) -> None:
+    """Let `solve` use these schemes."""
+    monkeypatch.setattr("mfpde.studies.solve.build_problem", fake_problem)
+    monkeypatch.setattr("mfpde.studies.solve.make_schemes", fake_schemes(main, companion, floor))
