@@ -4,8 +4,9 @@ On each cell of a graded tensor mesh, with q + 1 Gauss-Lobatto-warped nodes per 
 
     Phi(z) = sum_{i_1 ... i_D} l_{i_1}(z_1) ... l_{i_D}(z_D) Phi_{i_1 ... i_D},
 
-continuous across cells; the gradient is that of the same polynomial, so that values and gradients of a table are those of one
-function. Errors are O(h^(q+1)) in the value and O(h^q) in the gradient where the source is smooth.
+continuous across cells; the gradient is that of the same polynomial, so that values and gradients of a table
+are those of one function. Errors are O(h^(q+1)) in the value and O(h^q) in the gradient where the source is
+smooth.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import basix
 import numpy as np
 from numpy.typing import ArrayLike
 
 from . import feature_table_kernels as kernels
-from .feature_table_mesh import CHUNK, MeshBuilder, Scales, axis_nodes, evaluate, reference_element, sequence
+from .elements import CHUNK, reference_element
+from .feature_table_mesh import MeshBuilder, check_points, evaluate
 from .objective import Array, FeatureMap
 
 
@@ -36,8 +37,8 @@ class FeatureTable:
         gradient_error: largest measured |error of grad Phi_m| / gradient_scale_m (per component).
         value_error_at: where the first was found, shape (D,).
         gradient_error_at: where the second was found, shape (D,).
-        value_scale: max |Phi_m| over the nodes and the check points, shape (M,).
-        gradient_scale: max |grad Phi_m| over the check points, shape (M,).
+        value_scale: max |Phi_m| over samples of the box (at least `least_scales`), shape (M,).
+        gradient_scale: max |grad Phi_m|, likewise, shape (M,).
     """
 
     edges: tuple[Array, ...]
@@ -59,7 +60,7 @@ class FeatureTable:
     @property
     def rank(self) -> int:
         """M."""
-        return self.nodal.shape[-1]
+        return int(self.nodal.shape[-1])
 
     @property
     def nodes(self) -> int:
@@ -91,15 +92,17 @@ class FeatureTable:
         """`points` as a contiguous (n, D) array; raises ValueError where one lies outside the box."""
         points = np.ascontiguousarray(points, dtype=float)
         if points.ndim != 2 or points.shape[1] != self.dimension:
-            raise ValueError(f"points have shape {points.shape}; write them as an array of shape (n, {self.dimension})")
+            raise ValueError(
+                f"points have shape {points.shape}; write them as an array of shape (n, {self.dimension})"
+            )
         lower = np.array([edges[0] for edges in self.edges])
         upper = np.array([edges[-1] for edges in self.edges])
         flat = kernels.first_outside(points, lower, upper)
         if flat >= 0:
             point, axis = divmod(flat, self.dimension)
             raise ValueError(
-                f"coordinate {axis} of point {point} is {points[point, axis]:.6g}, outside the feature table's "
-                f"[{lower[axis]:.6g}, {upper[axis]:.6g}]; build the table with edges that contain it "
+                f"coordinate {axis} of point {point} is {points[point, axis]:.6g}, outside the feature "
+                f"table's [{lower[axis]:.6g}, {upper[axis]:.6g}]; build the table with edges that contain it "
                 "or keep the points inside"
             )
         return points
@@ -112,7 +115,7 @@ class FeatureTable:
         return out
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
-        """Phi, shape (n, M), and its gradient, shape (n, M, D); on an inner edge the gradient of the cell on its right."""
+        """Phi, shape (n, M), and its gradient, shape (n, M, D); on an inner edge the right cell's."""
         points = self._inside(points)
         out = np.empty((len(points), self.rank))
         slopes = np.empty((len(points), self.rank, self.dimension))
@@ -121,12 +124,14 @@ class FeatureTable:
 
     def _few(self, points: Array) -> bool:
         """Whether the points touch fewer nodes than the table has: then work point by point."""
-        return len(points) * (self.degree + 1) ** self.dimension < self.nodes
+        touched: int = len(points) * (self.degree + 1) ** self.dimension
+        return touched < self.nodes
 
     def contract(self, points: Array, coefficients: Array) -> tuple[Array, Array]:
-        """coefficients . Phi, shape (n,), and its gradient, shape (n, D), without the features of every point.
+        """coefficients . Phi, shape (n,), and its gradient, shape (n, D), without all features at all points.
 
-        For many points the nodal table is contracted first (nodes * M operations) and the scalar table evaluated.
+        For many points the nodal table is contracted first (nodes * M operations), then evaluated as a
+        scalar.
         """
         points = self._inside(points)
         coefficients = np.ascontiguousarray(coefficients, dtype=float)
@@ -140,16 +145,16 @@ class FeatureTable:
         return out, slopes
 
     def outputs(self, points: Array, masses: Array) -> Array:
-        """Phi rho, shape (M,), of the atomic law sum_i masses_i delta_{points_i}; the transpose of `contract`."""
+        """Phi rho, shape (M,), of sum_i masses_i delta_{points_i}; the transpose of `contract`."""
         points = self._inside(points)
         masses = np.ascontiguousarray(masses, dtype=float)
         if self._few(points):
-            return np.einsum("n,nm->m", masses, self.values(points))
+            return np.asarray(np.einsum("n,nm->m", masses, self.values(points)))
         shares = np.zeros((kernels.SCATTER_BLOCKS, self.nodes))
         kernels.scatter(points, masses, self._mesh, shares)
         partial = np.empty((-(-self.nodes // kernels.NODE_BLOCK), self.rank))
         kernels.gather(shares, self._flat, partial)
-        return np.add.reduce(partial, axis=0)
+        return np.asarray(np.add.reduce(partial, axis=0))
 
 
 def build_table(
@@ -160,35 +165,44 @@ def build_table(
     *,
     max_nodes: int = 400_000,
     smallest_cell: float = 2.0**-12,
+    least_scales: ArrayLike = 0.0,
     checks: int = 4096,
     rounds: int = 4,
     chunk: int = CHUNK,
 ) -> FeatureTable:
-    """Tabulate `features` on the box spanned by `edges`, refining until the measured errors meet the tolerance.
+    """Tabulate `features` on the box spanned by `edges`, refining until the measured errors meet `tolerance`.
 
-    The mesh starts from `edges` (two numbers per axis for a bare box) and is bisected per axis by `MeshBuilder`; the table is
-    then checked at quasi-random points, and lines through the worst of them guide a further round. A table that misses the
-    tolerance (node budget, a cone at the origin) is returned with its measured errors: see `FeatureTable.accurate`.
+    The mesh starts from `edges` (two numbers per axis for a bare box) and is bisected per axis by
+    `MeshBuilder`; the table is then checked at quasi-random points, and lines through the worst of them guide
+    a further round. A table that misses the tolerance (node budget, a cone at the origin) is returned with
+    its measured errors: see `FeatureTable.accurate`.
 
     Args:
         features: the source; evaluated in chunks.
         edges: increasing cell edges per axis.
         degree: q, from 1 to 20.
-        tolerance: accepted errors of values and gradients, relative to each feature's largest value and gradient; np.inf
-            keeps the mesh as given.
+        tolerance: accepted errors of values and gradients, relative to each feature's largest value and
+            gradient; np.inf keeps the mesh as given.
         max_nodes: largest number of nodes of the tensor grid; the table holds 8 * M bytes per node.
         smallest_cell: width, relative to its axis, below which no cell is bisected.
+        least_scales: sizes below which features do not count, shape (M,) or a number: the errors of a feature
+            that stays smaller are relative to this (a weak feature of a compressed map is mostly rounding).
         checks: least number of check points.
         rounds: how often the mesh may be corrected after a check.
         chunk: points per evaluation of the source.
 
     Raises:
-        ValueError: edges that do not increase or do not fit the source, a degree or tolerance out of range.
+        ValueError: edges that do not increase or do not fit the source, a degree or tolerance out of range, a
+            source that is not finite somewhere in the box.
     """
     start = _checked_edges(features, edges, degree, tolerance)
-    builder = MeshBuilder(features, start, degree, tolerance, max_nodes, smallest_cell, chunk)
+    floor = np.broadcast_to(np.asarray(least_scales, dtype=float), (features.rank,))
+    builder = MeshBuilder(features, start, degree, tolerance, max_nodes, smallest_cell, floor, chunk)
     if builder.nodes > max_nodes:
-        raise ValueError(f"edges and degree ask for {builder.nodes} nodes; give fewer cells or max_nodes >= {builder.nodes}")
+        raise ValueError(
+            f"edges and degree ask for {builder.nodes} nodes; give fewer cells or "
+            f"max_nodes >= {builder.nodes}"
+        )
     builder.refine()
     for attempt in range(rounds + 1):
         table, worst = _checked_table(builder, tolerance, checks, attempt)
@@ -205,9 +219,16 @@ def _checked_edges(
 ) -> tuple[Array, ...]:
     axes = tuple(np.array(axis, dtype=float) for axis in edges)
     if len(axes) != features.dimension:
-        raise ValueError(f"edges has {len(axes)} axes but the features have {features.dimension} coordinates; give one per axis")
+        raise ValueError(
+            f"edges has {len(axes)} axes but the features have {features.dimension} coordinates; "
+            "give one array of edges per coordinate"
+        )
     for axis, values in enumerate(axes):
-        if values.ndim != 1 or len(values) < 2 or not (np.all(np.diff(values) > 0.0) and np.all(np.isfinite(values))):
+        if (
+            values.ndim != 1
+            or len(values) < 2
+            or not (np.all(np.diff(values) > 0.0) and np.all(np.isfinite(values)))
+        ):
             raise ValueError(f"edges[{axis}] is {values}; write at least two finite, increasing numbers")
     if not 1 <= degree <= 20:
         raise ValueError(f"degree is {degree}; write an integer from 1 to 20")
@@ -216,45 +237,24 @@ def _checked_edges(
     return axes
 
 
-def _fill(features: FeatureMap, edges: Sequence[Array], degree: int, chunk: int) -> Array:
-    """Features at the nodes, shape (nodes_1, ..., nodes_D, M)."""
-    axes = [axis_nodes(axis, degree) for axis in edges]
-    shape = tuple(len(axis) for axis in axes)
-    count = int(np.prod(shape))
-    nodal = np.empty((count, features.rank))
-    for start in range(0, count, chunk):
-        flat = np.arange(start, min(start + chunk, count))
-        index = np.unravel_index(flat, shape)
-        nodal[flat] = features.values(np.stack([axis[i] for axis, i in zip(axes, index, strict=True)], axis=1))
-    return nodal.reshape(*shape, features.rank)
-
-
-def _check_points(edges: Sequence[Array], checks: int, shift: int) -> Array:
-    """Points in every cell in turn, and a quarter as many crowded geometrically to the lower corner, shape (n, D)."""
-    shape = tuple(len(axis) - 1 for axis in edges)
-    count = max(checks, int(np.prod(shape)))
-    uniform = sequence(count, len(edges), shift)
-    cells = np.unravel_index(np.arange(count) * int(np.prod(shape)) // count, shape)
-    spread = [
-        axis[cell] + (axis[cell + 1] - axis[cell]) * uniform[:, k]
-        for k, (axis, cell) in enumerate(zip(edges, cells, strict=True))
-    ]
-    lower = np.array([axis[0] for axis in edges])
-    length = np.array([axis[-1] for axis in edges]) - lower
-    crowded = lower + length * 10.0 ** (-5.0 * uniform[: count // 4])
-    return np.concatenate([np.stack(spread, axis=1), crowded])
-
-
-def _checked_table(builder: MeshBuilder, tolerance: float, checks: int, attempt: int) -> tuple[FeatureTable, Array]:
-    """The table on the builder's mesh with its measured errors, and the points where it is worst, shape (<= 8, D)."""
-    features, edges = builder.features, tuple(builder.edges)
-    nodal = _fill(features, edges, builder.degree, builder.chunk)
-    points = _check_points(edges, checks, shift=attempt * 7919)
-    values, gradients = evaluate(features, points, builder.chunk)
-    nowhere = points[0]
-    scales = Scales.measured(np.concatenate([values, nodal.reshape(-1, features.rank)]), gradients)
+def _checked_table(
+    builder: MeshBuilder, tolerance: float, checks: int, attempt: int
+) -> tuple[FeatureTable, Array]:
+    """The table on the builder's mesh with its measured errors, and its worst points, shape (<= 8, D)."""
+    points = check_points(builder.edges, checks, shift=attempt * 7919)
+    values, gradients = evaluate(builder.features, points, builder.chunk)
+    scales = builder.scales.enlarged(values, gradients)
     table = FeatureTable(
-        edges, builder.degree, nodal, tolerance, np.inf, np.inf, nowhere, nowhere, scales.values, scales.gradients
+        edges=tuple(builder.edges),
+        degree=builder.degree,
+        nodal=builder.fill(),
+        tolerance=tolerance,
+        value_error=np.inf,
+        gradient_error=np.inf,
+        value_error_at=points[0],
+        gradient_error_at=points[0],
+        value_scale=scales.values,
+        gradient_scale=scales.gradients,
     )
     table_values, table_gradients = table.values_and_gradients(points)
     value_errors = (np.abs(table_values - values) / scales.values).max(axis=1)
@@ -269,29 +269,3 @@ def _checked_table(builder: MeshBuilder, tolerance: float, checks: int, attempt:
         gradient_error_at=points[by_slope[0]],
     )
     return checked, worst
-
-
-def cell_averages(
-    features: FeatureMap, edges: Sequence[ArrayLike], degree: int = 5, chunk: int = CHUNK
-) -> Array:
-    """Averages of the features over the cells of a tensor grid, shape (cells_1, ..., cells_D, M).
-
-    Tensorised basix quadrature on the interval, exact for polynomials of `degree` in each coordinate.
-    """
-    axes = [np.array(axis, dtype=float) for axis in edges]
-    nodes, weights = basix.make_quadrature(basix.CellType.interval, degree)
-    local = np.array(np.meshgrid(*[nodes[:, 0]] * len(axes), indexing="ij")).reshape(len(axes), -1).T
-    products = np.array(np.meshgrid(*[weights] * len(axes), indexing="ij")).reshape(len(axes), -1).prod(axis=0)
-    shape = tuple(len(axis) - 1 for axis in axes)
-    count = int(np.prod(shape))
-    averages = np.empty((count, features.rank))
-    together = max(1, chunk // len(products))
-    for start in range(0, count, together):
-        flat = np.arange(start, min(start + together, count))
-        index = np.unravel_index(flat, shape)
-        left = np.stack([axis[i] for axis, i in zip(axes, index, strict=True)], axis=1)
-        width = np.stack([np.diff(axis)[i] for axis, i in zip(axes, index, strict=True)], axis=1)
-        points = (left[:, None] + width[:, None] * local).reshape(-1, len(axes))
-        values = features.values(points).reshape(len(flat), len(products), features.rank)
-        averages[flat] = np.einsum("q,kqm->km", products, values)
-    return averages.reshape(*shape, features.rank)

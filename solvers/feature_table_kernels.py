@@ -1,9 +1,10 @@
 """Compiled evaluation of a tensor-product Lagrange table; one code for every dimension.
 
-The nodal table has shape (nodes, M): the node grid flattened in C order, features contiguous. A point touches the
-(q+1)^D nodes of its cell, taken as (q+1)^(D-1) *rows* of q+1 consecutive nodes along the last axis.
+The nodal table has shape (nodes, M): the node grid flattened in C order, features contiguous. A point touches
+the (q+1)^D nodes of its cell, taken as (q+1)^(D-1) *rows* of q+1 consecutive nodes along the last axis.
 
-Points are worked on in fixed blocks and every sum runs in a fixed order, so the number of threads changes nothing.
+Points are worked on in fixed blocks and every sum runs in a fixed order: the number of threads changes
+nothing.
 """
 
 from __future__ import annotations
@@ -49,51 +50,59 @@ def first_outside(points: Array, lower: Array, upper: Array) -> int:
     for i in range(count):
         for axis in range(dimension):
             if not (lower[axis] <= points[i, axis] <= upper[axis]):
-                return i * dimension + axis
+                return int(i * dimension + axis)
     return -1
 
 
 @numba.njit(cache=True, fastmath=FASTMATH)
-def _lagrange(x: float, scale: float, mesh: Mesh, basis: Array, derivative: Array) -> None:
-    """Lagrange basis at the reference coordinate x and its derivative times `scale`, by running products."""
+def _lagrange(axis: int, x: float, scale: float, mesh: Mesh, basis: Array, derivative: Array) -> None:
+    """Lagrange basis at the reference coordinate x and its derivative times `scale`, by running products.
+
+    Writes row `axis` of both (a slice would cost two atomic reference counts per point).
+    """
     count = mesh.nodes.size
     right, right_slope = 1.0, 0.0
     for i in range(count - 1, -1, -1):
-        basis[i] = right
-        derivative[i] = right_slope
+        basis[axis, i] = right
+        derivative[axis, i] = right_slope
         factor = x - mesh.nodes[i]
         right_slope = right_slope * factor + right
         right *= factor
     left, left_slope = 1.0, 0.0
     for i in range(count):
-        derivative[i] = scale * mesh.inverse[i] * (left_slope * basis[i] + left * derivative[i])
-        basis[i] *= mesh.inverse[i] * left
+        inverse = mesh.inverse[i]
+        derivative[axis, i] = scale * inverse * (left_slope * basis[axis, i] + left * derivative[axis, i])
+        basis[axis, i] *= inverse * left
         factor = x - mesh.nodes[i]
         left_slope = left_slope * factor + left
         left *= factor
 
 
 @numba.njit(cache=True, fastmath=FASTMATH)
-def _locate(point: Array, mesh: Mesh, basis: Array, derivative: Array, offsets: IntArray, weights: Array) -> None:
-    """Rows of the cell of `point`.
+def _locate(
+    points: Array, i: int, mesh: Mesh, basis: Array, derivative: Array, offsets: IntArray, weights: Array
+) -> None:
+    """Rows of the cell of point i.
 
-    Writes basis and derivative per axis, shape (D, q+1), the first node of each row, shape (rows,), and the row weights,
-    shape (D, rows): weights[0] = prod of the leading bases, weights[1 + a] the same differentiated along axis a.
+    Writes basis and derivative per axis, shape (D, q+1), the first node of each row, shape (rows,), and the
+    row weights, shape (D, rows): weights[0] = prod of the leading bases, weights[1 + a] its derivative along
+    axis a.
     """
     dimension = mesh.cells.size
     count = mesh.nodes.size
     base = 0
     for axis in range(dimension):
+        x = points[i, axis]
         low, high = 0, mesh.cells[axis]
         while high - low > 1:
             middle = (low + high) // 2
-            if point[axis] >= mesh.edges[axis, middle]:
+            if x >= mesh.edges[axis, middle]:
                 low = middle
             else:
                 high = middle
         left = mesh.edges[axis, low]
         scale = 1.0 / (mesh.edges[axis, low + 1] - left)
-        _lagrange((point[axis] - left) * scale, scale, mesh, basis[axis], derivative[axis])
+        _lagrange(axis, (x - left) * scale, scale, mesh, basis, derivative)
         base += low * (count - 1) * mesh.strides[axis]
     offsets[0] = base
     weights[0, 0] = 1.0
@@ -123,7 +132,7 @@ def values(points: Array, mesh: Mesh, nodal: Array, out: Array) -> None:
         offsets = np.empty(rows, np.int64)
         weights = np.empty((dimension, rows))
         for i in range(block * POINT_BLOCK, min((block + 1) * POINT_BLOCK, points.shape[0])):
-            _locate(points[i], mesh, basis, derivative, offsets, weights)
+            _locate(points, i, mesh, basis, derivative, offsets, weights)
             out[i] = 0.0
             for row in range(rows):
                 for j in range(count):
@@ -147,7 +156,7 @@ def values_and_gradients(points: Array, mesh: Mesh, nodal: Array, out: Array, sl
         row_value = np.empty(rank)
         total = np.empty((dimension + 1, rank))
         for i in range(block * POINT_BLOCK, min((block + 1) * POINT_BLOCK, points.shape[0])):
-            _locate(points[i], mesh, basis, derivative, offsets, weights)
+            _locate(points, i, mesh, basis, derivative, offsets, weights)
             total[:] = 0.0
             for row in range(rows):
                 row_value[:] = 0.0
@@ -180,7 +189,9 @@ def contract_nodes(nodal: Array, coefficients: Array, out: Array) -> None:
 
 
 @numba.njit(cache=True, parallel=True, fastmath=FASTMATH)
-def scalar_and_gradient(points: Array, mesh: Mesh, nodal: Array, coefficients: Array, out: Array, slopes: Array) -> None:
+def scalar_and_gradient(
+    points: Array, mesh: Mesh, nodal: Array, coefficients: Array, out: Array, slopes: Array
+) -> None:
     """coefficients . Phi into out of shape (n,) and its gradient into slopes of shape (n, D).
 
     With M = 1 the coefficient is taken as 1: the table then holds the contraction itself.
@@ -195,7 +206,7 @@ def scalar_and_gradient(points: Array, mesh: Mesh, nodal: Array, coefficients: A
         weights = np.empty((dimension, rows))
         line = np.empty(count)
         for i in range(block * POINT_BLOCK, min((block + 1) * POINT_BLOCK, points.shape[0])):
-            _locate(points[i], mesh, basis, derivative, offsets, weights)
+            _locate(points, i, mesh, basis, derivative, offsets, weights)
             value = 0.0
             slopes[i] = 0.0
             last_slope = 0.0
@@ -225,7 +236,7 @@ def scalar_and_gradient(points: Array, mesh: Mesh, nodal: Array, coefficients: A
 
 @numba.njit(cache=True, parallel=True, fastmath=FASTMATH)
 def scatter(points: Array, masses: Array, mesh: Mesh, shares: Array) -> None:
-    """Nodal weights of the law sum_i masses_i delta_{points_i}, added into shares of shape (SCATTER_BLOCKS, nodes)."""
+    """Nodal weights of sum_i masses_i delta_{points_i}, added to shares of shape (SCATTER_BLOCKS, nodes)."""
     dimension, count = mesh.cells.size, mesh.nodes.size
     rows = count ** (dimension - 1)
     size = (points.shape[0] + SCATTER_BLOCKS - 1) // SCATTER_BLOCKS
@@ -235,7 +246,7 @@ def scatter(points: Array, masses: Array, mesh: Mesh, shares: Array) -> None:
         offsets = np.empty(rows, np.int64)
         weights = np.empty((dimension, rows))
         for i in range(block * size, min((block + 1) * size, points.shape[0])):
-            _locate(points[i], mesh, basis, derivative, offsets, weights)
+            _locate(points, i, mesh, basis, derivative, offsets, weights)
             for row in range(rows):
                 weight = masses[i] * weights[0, row]
                 for j in range(count):

@@ -1,63 +1,27 @@
 """Choice of the tensor mesh of a feature table: bisection of each axis by measured one-dimensional errors.
 
-Interpolation on a tensor grid is a product of one-dimensional interpolations I_a, so its error obeys
-|Phi - I_1 ... I_D Phi| <= sum_a Lambda^(a-1) |Phi - I_a Phi|. Every axis is therefore refined on its own, from the error of
-I_a along *lines* parallel to it, and the product grid is filled only once at the end.
+Interpolation on a tensor grid is a product of one-dimensional interpolations I_a, so its error obeys |Phi -
+I_1 ... I_D Phi| <= sum_a Lambda^(a-1) |Phi - I_a Phi|, Lambda the Lebesgue constant (about 2 here). Every
+axis is therefore refined on its own, from the error of I_a along *lines* parallel to it, and the product grid
+is filled only when every axis is done.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
-import basix
 import numpy as np
+from numpy.typing import NDArray
 
+from .elements import axis_nodes, reference_element
 from .objective import Array, FeatureMap
 
-CHUNK = 2048
-
-
-@dataclass(frozen=True)
-class Reference:
-    """Lagrange element of degree q on [0, 1] with nodes warped to the Gauss-Lobatto points.
-
-    Attributes:
-        nodes: increasing, shape (q+1,).
-        points: the nodes, then the midpoints between them, shape (2q+1,): errors of the value are largest near the
-            midpoints, errors of the slope at the nodes.
-        interpolation: basis at the points, shape (2q+1, q+1).
-        derivative: derivative of the basis at the points, shape (2q+1, q+1).
-    """
-
-    nodes: Array
-    points: Array
-    interpolation: Array
-    derivative: Array
-
-
-@cache
-def reference_element(degree: int) -> Reference:
-    """The basix element of this degree, its degrees of freedom sorted from left to right."""
-    element = basix.create_element(
-        basix.ElementFamily.P, basix.CellType.interval, degree, basix.LagrangeVariant.gll_warped
-    )
-    order = np.argsort(element.points[:, 0])
-    nodes = element.points[order, 0]
-    points = np.concatenate([nodes, 0.5 * (nodes[1:] + nodes[:-1])])
-    tables = element.tabulate(1, points[:, None])[:, :, order, 0]
-    return Reference(nodes, points, tables[0], tables[1])
-
-
-def axis_nodes(edges: Array, degree: int) -> Array:
-    """Nodes of one axis, shape (cells * degree + 1,), shared by neighbouring cells."""
-    inner = edges[:-1, None] + np.diff(edges)[:, None] * reference_element(degree).nodes[None, :-1]
-    return np.append(inner.ravel(), edges[-1])
+SMALLEST_SCALE = 1e-200
 
 
 def sequence(count: int, dimension: int, shift: int = 0) -> Array:
-    """Deterministic quasi-random points of [0, 1)^D, shape (count, D): the additive sequence of the root of g^(D+1) = g + 1."""
+    """Quasi-random points of [0, 1)^D, shape (count, D): multiples of g^-1 ... g^-D, g^(D+1) = g + 1."""
     root = 2.0
     for _ in range(60):
         root = (1.0 + root) ** (1.0 / (dimension + 1))
@@ -65,28 +29,58 @@ def sequence(count: int, dimension: int, shift: int = 0) -> Array:
     return (0.5 + np.arange(1 + shift, 1 + shift + count)[:, None] * steps) % 1.0
 
 
-def evaluate(features: FeatureMap, points: Array, chunk: int = CHUNK) -> tuple[Array, Array]:
-    """Values (n, M) and gradients (n, M, D) of the source, `chunk` points at a time."""
+def place(lower: Array, upper: Array, fractions: Array) -> Array:
+    """Points of the box at `fractions` in [0, 1] of its sides, never past `upper` by rounding."""
+    return np.minimum(lower + (upper - lower) * fractions, upper)
+
+
+def _refuse_non_finite(points: Array, values: Array) -> None:
+    bad = ~np.isfinite(values).all(axis=1)
+    if bad.any():
+        raise ValueError(
+            f"the features are not finite at {points[bad][0]}; tabulate them on a box without that point"
+        )
+
+
+def evaluate(features: FeatureMap, points: Array, chunk: int) -> tuple[Array, Array]:
+    """Values (n, M) and gradients (n, M, D) of the source, `chunk` points at a time; refuses NaN."""
     values = np.empty((len(points), features.rank))
     gradients = np.empty((len(points), features.rank, features.dimension))
     for start in range(0, len(points), chunk):
         part = slice(start, start + chunk)
         values[part], gradients[part] = features.values_and_gradients(points[part])
+        _refuse_non_finite(points[part], values[part] + gradients[part].sum(axis=2))
     return values, gradients
+
+
+def check_points(edges: Sequence[Array], checks: int, shift: int) -> Array:
+    """Points in every cell, and a quarter as many crowded geometrically to the lower corner, shape (n, D)."""
+    shape = tuple(len(axis) - 1 for axis in edges)
+    count = max(checks, int(np.prod(shape)))
+    uniform = sequence(count, len(edges), shift)
+    cells = np.unravel_index(np.arange(count) * int(np.prod(shape)) // count, shape)
+    spread = [
+        place(axis[cell], axis[cell + 1], uniform[:, k])
+        for k, (axis, cell) in enumerate(zip(edges, cells, strict=True))
+    ]
+    lower, upper = (np.array([axis[end] for axis in edges]) for end in (0, -1))
+    crowded = place(lower, upper, 10.0 ** (-5.0 * uniform[: count // 4]))
+    return np.concatenate([np.stack(spread, axis=1), crowded])
 
 
 @dataclass(frozen=True)
 class Scales:
-    """Per-feature maxima of |Phi_m| and |grad Phi_m|, shape (M,) each (1 for a feature that vanishes)."""
+    """Per-feature sizes of |Phi_m| and |grad Phi_m|, shape (M,) each, positive."""
 
     values: Array
     gradients: Array
 
-    @classmethod
-    def measured(cls, values: Array, gradients: Array) -> Scales:
-        """Maxima over samples of shape (n, M) and (n, M, D)."""
-        maxima = np.abs(values).max(axis=0), np.abs(gradients).max(axis=(0, 2))
-        return cls(*(np.where(maximum > 0.0, maximum, 1.0) for maximum in maxima))
+    def enlarged(self, values: Array, gradients: Array) -> Scales:
+        """The larger of these and the maxima over samples of shape (n, M) and (n, M, D)."""
+        return Scales(
+            np.maximum(self.values, np.abs(values).max(axis=0)),
+            np.maximum(self.gradients, np.abs(gradients).max(axis=(0, 2))),
+        )
 
 
 class MeshBuilder:
@@ -99,6 +93,8 @@ class MeshBuilder:
         tolerance: accepted error of values and gradients relative to the scales.
         max_nodes: bound on the number of nodes of the tensor grid.
         smallest_cell: width, relative to the axis, below which no cell is bisected.
+        least_scales: smallest value scale of each feature, shape (M,).
+        chunk: points per evaluation of the source.
     """
 
     def __init__(
@@ -109,20 +105,24 @@ class MeshBuilder:
         tolerance: float,
         max_nodes: int,
         smallest_cell: float,
+        least_scales: Array,
         chunk: int,
     ) -> None:
         self.features, self.degree, self.max_nodes, self.chunk = features, degree, max_nodes, chunk
         self.edges = [np.array(axis_edges, dtype=float) for axis_edges in edges]
         self.tolerance = tolerance / len(edges)
         self.lower = np.array([axis_edges[0] for axis_edges in self.edges])
-        self.length = np.array([axis_edges[-1] for axis_edges in self.edges]) - self.lower
-        self.smallest = smallest_cell * self.length
-        grid = np.linspace(0.0, 1.0, 9)
-        corners = np.stack(np.meshgrid(*[grid[::8]] * len(edges), indexing="ij"), -1).reshape(-1, len(edges))
-        sample = np.concatenate([corners, sequence(256, len(edges))])
-        self.scales = Scales.measured(*evaluate(features, self.lower + self.length * sample, chunk))
+        self.upper = np.array([axis_edges[-1] for axis_edges in self.edges])
+        self.smallest = smallest_cell * (self.upper - self.lower)
+        self.corners = np.array(list(np.ndindex(*[2] * len(edges))), dtype=float)
+        sample = np.concatenate([self.corners, sequence(256, len(edges))])
+        least = np.maximum(least_scales, SMALLEST_SCALE)
+        floor = Scales(least, np.maximum(least / (self.upper - self.lower).max(), SMALLEST_SCALE))
+        self.scales = floor.enlarged(*evaluate(features, place(self.lower, self.upper, sample), chunk))
         self.lines = self._first_lines()
-        self.errors = [self._axis_errors(axis, self._cells(axis), self.lines[axis]) for axis in range(len(edges))]
+        self.errors = [
+            self._axis_errors(axis, self._cells(axis), self.lines[axis]) for axis in range(len(edges))
+        ]
 
     @property
     def nodes(self) -> int:
@@ -130,13 +130,12 @@ class MeshBuilder:
         return int(np.prod([float((len(edges) - 1) * self.degree + 1) for edges in self.edges]))
 
     def _first_lines(self) -> list[Array]:
-        """Lines per axis: through the corners of the box and quasi-random points, half of them crowded to the lower bounds."""
+        """Lines per axis: through the corners and quasi-random points, half of them near the lower bounds."""
         dimension = len(self.edges)
         if dimension == 1:
             return [self.lower[None, :].copy()]
-        corners = np.array(list(np.ndindex(*[2] * dimension)), dtype=float)
         spread = sequence(8 * (dimension - 1), dimension)
-        points = self.lower + self.length * np.concatenate([corners, spread, spread**4])
+        points = place(self.lower, self.upper, np.concatenate([self.corners, spread, spread**4]))
         lines = []
         for axis in range(dimension):
             on_axis = points.copy()
@@ -148,7 +147,7 @@ class MeshBuilder:
         return np.stack([self.edges[axis][:-1], self.edges[axis][1:]], axis=1)
 
     def _axis_errors(self, axis: int, cells: Array, lines: Array) -> Array:
-        """Largest scaled error in each cell (k, 2) of interpolation along `axis` on the lines (S, D), shape (k,)."""
+        """Largest scaled error of interpolation along `axis` on lines (S, D), per cell (k, 2), shape (k,)."""
         per_cell = len(lines) * (2 * self.degree + 1)
         together = max(1, 4 * self.chunk // per_cell)
         parts = [
@@ -162,8 +161,7 @@ class MeshBuilder:
         widths = cells[:, 1] - cells[:, 0]
         shape = (len(cells), len(lines), len(element.points))
         points = np.broadcast_to(lines[None, :, None, :], (*shape, lines.shape[1])).copy()
-        points[..., axis] = (cells[:, :1] + widths[:, None] * element.points)[:, None, :]
-        points[..., axis].clip(self.lower[axis], self.lower[axis] + self.length[axis], out=points[..., axis])
+        points[..., axis] = place(cells[:, :1], cells[:, 1:], element.points)[:, None, :]
         values, gradients = evaluate(self.features, points.reshape(-1, lines.shape[1]), self.chunk)
         values = values.reshape(*shape, -1)
         gradients = gradients.reshape(*values.shape, -1)
@@ -174,7 +172,7 @@ class MeshBuilder:
         slope_error = np.abs(slopes - gradients).max(axis=-1) / self.scales.gradients
         rounding = 8.0 * np.finfo(float).eps * self.degree**2 * self.scales.values / self.scales.gradients
         slope_error -= (rounding / widths[:, None])[:, None, None, :]
-        return np.maximum(value_error, slope_error).max(axis=(1, 2, 3))
+        return np.asarray(np.maximum(value_error, slope_error).max(axis=(1, 2, 3)))
 
     def add_lines(self, points: Array) -> None:
         """Lines along every axis through `points`, shape (n, D), and the errors they reveal."""
@@ -185,8 +183,8 @@ class MeshBuilder:
             found = self._axis_errors(axis, self._cells(axis), lines)
             self.errors[axis] = np.maximum(self.errors[axis], found)
 
-    def _marked(self) -> list[Array]:
-        """Cells to bisect per axis: those above the tolerance, the worst first, as far as the node budget reaches."""
+    def _marked(self) -> list[NDArray[np.int64]]:
+        """Cells to bisect per axis: those above the tolerance, worst first, while the node budget lasts."""
         candidates = [
             (error, axis, cell)
             for axis, errors in enumerate(self.errors)
@@ -203,7 +201,7 @@ class MeshBuilder:
         return [np.array(sorted(cells), dtype=np.int64) for cells in marked]
 
     def refine(self) -> bool:
-        """Bisect until every cell passes, is as small as allowed, or the budget is spent; whether anything changed."""
+        """Bisect until each cell passes, is as small as allowed, or the budget is spent; say if any was."""
         changed = False
         while True:
             marks = self._marked()
@@ -224,3 +222,16 @@ class MeshBuilder:
                 errors[cells] = left
                 self.errors[axis] = np.insert(errors, cells + 1, right)
                 self.edges[axis] = np.insert(edges, cells + 1, middles)
+
+    def fill(self) -> Array:
+        """Features at the nodes of the tensor grid, shape (nodes_1, ..., nodes_D, M)."""
+        axes = [axis_nodes(edges, self.degree) for edges in self.edges]
+        shape = tuple(len(axis) for axis in axes)
+        nodal = np.empty((self.nodes, self.features.rank))
+        for start in range(0, self.nodes, self.chunk):
+            flat = np.arange(start, min(start + self.chunk, self.nodes))
+            index = np.unravel_index(flat, shape)
+            points = np.stack([axis[i] for axis, i in zip(axes, index, strict=True)], axis=1)
+            nodal[flat] = self.features.values(points)
+            _refuse_non_finite(points, nodal[flat])
+        return nodal.reshape(*shape, self.features.rank)
