@@ -38,6 +38,25 @@ class FeatureMap(Protocol):
         """Phi, shape (n, M), and its gradient, shape (n, M, D), one-sided where a coordinate sits on its bound."""
         ...
 
+    def outputs(self, points: Array, masses: Array) -> Array:
+        """Phi rho, shape (M,), of sum_i masses_i delta_{points_i}."""
+        ...
+
+    def contract(self, points: Array, coefficients: Array) -> tuple[Array, Array]:
+        """coefficients . Phi, shape (n,), and its gradient, shape (n, D)."""
+        ...
+
+
+class DenseFeatures:
+    """Mixin: `outputs` and `contract` of a feature map whose n x M values are cheap to form."""
+
+    def outputs(self: FeatureMap, points: Array, masses: Array) -> Array:
+        return np.asarray(masses @ self.values(points))
+
+    def contract(self: FeatureMap, points: Array, coefficients: Array) -> tuple[Array, Array]:
+        values, gradients = self.values_and_gradients(points)
+        return values @ coefficients, np.einsum("nmd,m->nd", gradients, coefficients)
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -74,7 +93,7 @@ class Objective:
 
     def outputs(self, points: Array, masses: Array) -> Array:
         """Phi rho, shape (M,), of the atomic law sum_i masses_i delta_{points_i}."""
-        return masses @ self.features.values(points)
+        return self.features.outputs(points, masses)
 
     def psi(self, points: Array, outputs: Array) -> Array:
         """Psi(z; rho), shape (n,), of the law with these outputs."""
@@ -82,5 +101,4 @@ class Objective:
 
     def psi_gradient(self, points: Array, outputs: Array) -> Array:
         """grad Psi(z; rho), shape (n, D)."""
-        _, gradients = self.features.values_and_gradients(points)
-        return np.einsum("nmd,m->nd", gradients, self.loss_gradient(outputs))
+        return self.features.contract(points, self.loss_gradient(outputs))[1]

@@ -1,0 +1,175 @@
+"""Characteristics of the noise-free flow: weighted atoms carried by the velocity field -grad Psi."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.integrate import DOP853
+
+from .flow import Flow
+from .geometry import Geometry
+from .label_panels import Panels, Rule, initial_panels
+from .objective import Array, Objective
+from .time_loop import Law, Observation, State, StepFailure
+
+
+@dataclass(frozen=True)
+class LabelLaw:
+    """rho_0 as the image of labels with a density: see `mfpde.initial_laws.InitialLaw`.
+
+    Attributes:
+        breaks: per label, the ends of the support and the points where the density is not smooth.
+        density: labels (n, A) -> (n,).
+        embed: labels (n, A) -> positions (n, D).
+    """
+
+    breaks: tuple[Array, ...]
+    density: Callable[[Array], Array]
+    embed: Callable[[Array], Array]
+
+
+class Characteristics:
+    """Deterministic atoms: dz_i/ds = -grad (Psi + ridge |z|^2/2)(z_i; rho), rho = sum_i w_i delta_{z_i}.
+
+    The atoms are the nodes of Gauss-Legendre panels in the label space of rho_0, so that Phi rho is integrated with
+    spectral accuracy while the flow map is smooth; a panel is halved as soon as the Legendre tail of the map, times
+    its mass, passes the tolerance. Steps are those of DOP853 (Hairer, Norsett, Wanner: Solving ODEs I, II.10; order 8)
+    with the same tolerance. Mass is exact (weights are constant) and positive; the risk falls along the exact flow
+    and is not forced to here.
+
+    A radius that reaches 0 stays there: positions are read as max(z, 0), with the one-sided gradient, so that an atom
+    past the bound moves on smoothly without effect, and comes back to the bound when the slope turns.
+
+    Args:
+        objective, geometry, flow: the problem; the flow must be noise-free transport.
+        law: rho_0.
+        tolerance: of the steps (absolute and relative), and of a panel's unresolved mass-weighted position.
+        largest: limit on the number of atoms.
+        order: Gauss nodes per panel and label.
+    """
+
+    name = "characteristics"
+
+    def __init__(
+        self,
+        objective: Objective,
+        geometry: Geometry,
+        flow: Flow,
+        law: LabelLaw,
+        tolerance: float = 1e-8,
+        largest: int = 40_000,
+        order: int = 10,
+    ) -> None:
+        self.objective = objective
+        self.geometry = geometry
+        self.flow = flow
+        self.law = law
+        self.tolerance = tolerance
+        self.largest = largest
+        self.rule = Rule.of_order(order)
+        self._lower = geometry.lower_bounds
+        self._unresolved = 10.0 * tolerance
+
+    def initial_state(self) -> State:
+        law = self.law
+        panels = initial_panels(law.breaks, law.density, law.embed, self.rule, self.tolerance, self.largest)
+        return self._state(0.0, 0.0, self._resolved(panels))
+
+    def advance(self, state: State, until: float) -> State:
+        panels = self._panels(state)
+        positions, weights = panels.atoms
+        shape = positions.shape
+
+        def velocity(_: float, flat: Array) -> Array:
+            return self._velocity(flat.reshape(shape), weights).ravel()
+
+        room = until - state.flow_time
+        solver = DOP853(
+            velocity,
+            state.flow_time,
+            positions.ravel(),
+            until,
+            first_step=min(state.step, room) if state.step > 0 else None,
+            rtol=self.tolerance,
+            atol=self.tolerance,
+        )
+        message = solver.step()
+        if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
+            raise StepFailure(
+                f"characteristics cannot step ({message})", state.flow_time, "loosen solver.tolerance or end earlier"
+            )
+        moved = self._returned(solver.y.reshape(shape), weights)
+        # a step cut short by `until` says little of the next one
+        step = max(solver.h_abs, state.step) if solver.status == "finished" else solver.h_abs
+        return self._state(float(solver.t), float(step), self._resolved(panels.with_positions(moved)))
+
+    def observe(self, state: State) -> Observation:
+        positions, weights = self._panels(state).atoms
+        positions = np.maximum(positions, self._lower)
+        mean = weights @ positions
+        spread = positions - mean
+        risk = self.objective.risk(self.objective.outputs(positions, weights))
+        return Observation(
+            risk=risk,
+            free_energy=risk + self.flow.ridge * float(weights @ (positions**2).sum(axis=1)),
+            mass=float(weights.sum()),
+            mean=mean,
+            variance=weights @ spread**2,
+            law=Law(weights=weights, positions=positions),
+        )
+
+    def _velocity(self, positions: Array, weights: Array) -> Array:
+        inside = np.maximum(positions, self._lower)
+        outputs = self.objective.outputs(inside, weights)
+        force = self.objective.psi_gradient(inside, outputs) + self.flow.ridge * inside
+        return -force * self.geometry.mobility
+
+    def _returned(self, positions: Array, weights: Array) -> Array:
+        """Atoms past a bound, brought back to it where the flow points inwards."""
+        outside = positions < self._lower
+        if not outside.any():
+            return positions
+        inwards = outside & (self._velocity(positions, weights) > 0)
+        return np.where(inwards, np.maximum(positions, self._lower), positions)
+
+    def _resolved(self, panels: Panels) -> Panels:
+        """Panels halved until each resolves the flow map to the tolerance or the limit on atoms is reached."""
+        while True:
+            mass = panels.masses.reshape(len(panels.lower), -1).sum(axis=1)
+            unresolved = panels.tails(self.rule) * mass[:, None]
+            unresolved = np.maximum(unresolved, self._bound_errors(panels, mass)[:, None])
+            worst = unresolved.max(axis=1, initial=0.0)
+            splitting = worst > self._unresolved
+            added = int(splitting.sum()) * panels.masses[0].size
+            if not splitting.any() or panels.masses.size + added > self.largest:
+                return panels
+            axis = unresolved.argmax(axis=1)
+            for a in range(panels.axes):
+                chosen = splitting & (axis == a)
+                if chosen.any():
+                    panels = panels.halved(chosen, a, self.rule)
+                    keep = np.repeat(~chosen, np.where(chosen, 2, 1))
+                    splitting = np.repeat(splitting, np.where(chosen, 2, 1)) & keep
+                    axis = np.repeat(axis, np.where(chosen, 2, 1))
+
+    def _bound_errors(self, panels: Panels, mass: Array) -> Array:
+        """Error of a Gauss rule across the kink max(z, 0) of panels that straddle a bound: mass * range / (8 n^2)."""
+        flat = panels.positions.reshape(len(panels.lower), -1, panels.positions.shape[-1])
+        lowest, highest = flat.min(axis=1), flat.max(axis=1)
+        straddles = (lowest < self._lower) & (highest > self._lower)
+        kink = np.where(straddles, highest - lowest, 0.0).max(axis=1)
+        return np.asarray(mass * kink / (8.0 * len(self.rule.nodes) ** 2))
+
+    def _state(self, flow_time: float, step: float, panels: Panels) -> State:
+        arrays = {
+            "lower": panels.lower,
+            "upper": panels.upper,
+            "masses": panels.masses,
+            "positions": panels.positions,
+        }
+        return State(flow_time, step, arrays)
+
+    def _panels(self, state: State) -> Panels:
+        return Panels(**{name: state.arrays[name] for name in ("lower", "upper", "masses", "positions")})
