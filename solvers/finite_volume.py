@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+from numba import get_num_threads
 
-from .finite_volume_kernels import _sweep_parallel, _sweep_serial
+from .finite_volume_kernels import sweep_blocks
 from .flow import Flow
 from .geometry import Geometry
 from .grid import Grid
@@ -15,7 +19,9 @@ from .time_loop import Law, Observation, State, StepFailure
 
 EPSILON = float(np.finfo(float).eps)
 ENERGY_ROUNDING = 100.0  # a step may raise F by this many roundings
-BLOCK_FEATURES = 2**17  # feature values per block, so that a block's features stay in a second-level cache
+RATE_SLACK = 1.1  # velocities may grow this much within a step before it is repeated
+BLOCK_FEATURES = 2**15  # feature values per block, so that a block's features stay in a second-level cache
+THREADED_FEATURES = 2**17  # below, waking a second thread costs more than it saves
 REMEDY = "use a finer grid (solver.cells) or a smaller Courant number (solver.courant)"
 
 
@@ -110,7 +116,7 @@ class FiniteVolume:
         """The given masses, and a step from the velocities they produce."""
         mass = self._initial.copy()
         outputs, _ = self._sweep(mass, mass, 0.0, 0.0, np.zeros(self._features.shape[1]), np.empty_like(mass))
-        outputs, rate = self._sweep(mass, mass, 0.0, 0.0, self._gradient(outputs), np.empty_like(mass))
+        outputs, rate = self._sweep(mass, mass, 0.0, 0.0, self._gradient(outputs), np.empty_like(mass), True)
         step = self._longest(rate)
         return State(0.0, step if np.isfinite(step) else 1.0, {"mass": mass, "outputs": outputs})
 
@@ -129,13 +135,13 @@ class FiniteVolume:
         while True:
             remaining = until - state.flow_time
             step = remaining if planned >= remaining * (1.0 - 1e-12) else planned
-            middle, rate = self._sweep(mass, mass, 0.0, step, gradient, first)
+            middle, rate = self._sweep(mass, mass, 0.0, step, gradient, first, True)
             bound = self._longest(rate)
             # The rate is known only after the sweep: a step past the bound is repeated, one within it stands.
-            if np.isfinite(rate) and not (step * self.options.courant <= bound * (1.0 + 1e-9)):
+            if np.isfinite(bound) and not (step <= RATE_SLACK * bound):
                 planned = bound
                 continue
-            final, rate = self._sweep(first, mass, 0.5, step, self._gradient(middle), second)
+            final, _ = self._sweep(first, mass, 0.5, step, self._gradient(middle), second)
             change = self._distance(final, middle)
             if self._energy(final) <= energy + allowance and change <= self.options.tolerance:
                 break
@@ -144,7 +150,7 @@ class FiniteVolume:
                 raise self._failure(state, mass, final)
         growth = self.options.growth * (max(step, state.step) if step == remaining else step)
         by_error = step * np.sqrt(0.5 * self.options.tolerance / change) if change > 0.0 else np.inf
-        following = float(min(self._longest(rate), growth, max(by_error, 0.5 * step)))
+        following = float(min(bound, growth, max(by_error, 0.5 * step)))
         time = until if step == remaining else state.flow_time + step
         return State(time, following, {"mass": second, "outputs": final})
 
@@ -208,20 +214,25 @@ class FiniteVolume:
         return self.options.courant / (self._faces * rate) if rate > 0.0 else np.inf
 
     def _sweep(
-        self, mass: Array, old: Array, weight: float, step: float, gradient: Array, new: Array
+        self, mass: Array, old: Array, weight: float, step: float, gradient: Array, new: Array, measure: bool = False
     ) -> tuple[Array, float]:
-        """new = weight * old + (1 - weight) * (Euler step of mass); its outputs, and the largest rate before it."""
+        """new = weight * old + (1 - weight) * (Euler step of mass); its outputs, and on demand the largest rate before it."""
         cap = 1.0 / (self._faces * step) if step > 0.0 else 0.0
         blocks = len(self._bounds) - 1
         partial = np.zeros((blocks, self._features.shape[1]))
         rates = np.zeros(blocks)
-        (widths0, faces0), (widths1, faces1), (widths2, faces2) = self._axes
-        sweep = _sweep_serial if blocks == 1 else _sweep_parallel
-        sweep(
-            self._bounds, *self._layout, self._features, gradient, widths0, widths1, widths2, faces0, faces1, faces2,
-            mass.reshape(self._rows), old.reshape(self._rows), weight, step, cap, self.options.empty / mass.size,
+        floor = self.options.empty / mass.size if measure else -1.0
+        arguments = (
+            self._bounds, *self._layout, self._features, gradient, *self._axes,
+            mass.reshape(self._rows), old.reshape(self._rows), weight, step, cap, floor,
             new.reshape(self._rows), partial, rates,
         )  # fmt: skip
+        threads = min(get_num_threads(), blocks) if self._features.size >= THREADED_FEATURES else 1
+        shares = np.linspace(0, blocks, threads + 1).astype(int)
+        waiting = [_pool().submit(sweep_blocks, shares[i], shares[i + 1], *arguments) for i in range(1, threads)]
+        sweep_blocks(0, shares[1], *arguments)
+        for future in waiting:
+            future.result()
         return partial.sum(axis=0), float(rates.max())
 
     def _marginal_moments(self, mass: Array, axis: int) -> tuple[float, float]:
@@ -252,21 +263,31 @@ class FiniteVolume:
                            state.flow_time, REMEDY)
 
 
-def _axis_arrays(centre: Array, edge: Array, mobility: float, order: int) -> tuple[Array, Array]:
-    """1 / width, and per inner face: the two slope coefficients of the reconstruction and mobility / distance.
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Threads for the blocks beyond the caller's share; plain threads do not spin when the machine is busy."""
+    return ThreadPoolExecutor(max_workers=max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="finite-volume")
 
-    The coefficient c of a cell maps the difference of its neighbours' densities to the rise from its centre to the face;
-    it is 0 in the outermost cells, which have one neighbour only.
+
+def _axis_arrays(centre: Array, edge: Array, mobility: float, order: int) -> Array:
+    """Coefficients of the inner faces of an axis, shape (6, n - 1), in the order of the kernels' `_face`.
+
+    mobility / (distance * width) for the two cells, then the four of the mass-scaled reconstructions: with c the distance
+    from centre to face over that between the neighbours' centres, a cell's rise to the face is
+    c * (difference of its neighbours' densities) * its width; 0 in the outermost cells, which have one neighbour only.
     """
-    n = len(centre)
-    faces = np.zeros((3, max(n - 1, 0)))
+    n, width = len(centre), np.diff(edge)
+    faces = np.zeros((6, max(n - 1, 0)))
     if n > 1:
-        faces[2] = mobility / np.diff(centre)
+        pull = mobility / np.diff(centre)
+        faces[0], faces[1] = pull / width[:-1], pull / width[1:]
     if n > 2 and order == 2:
         across = centre[2:] - centre[:-2]
-        faces[0, 1:] = (edge[2:-1] - centre[1:-1]) / across
-        faces[1, :-1] = (centre[1:-1] - edge[1:-2]) / across
-    return 1.0 / np.diff(edge), faces
+        up = (edge[2:-1] - centre[1:-1]) / across * width[1:-1]
+        down = (centre[1:-1] - edge[1:-2]) / across * width[1:-1]
+        faces[2, 1:], faces[3, 1:] = up / width[:-2], up / width[2:]
+        faces[4, :-1], faces[5, :-1] = down / width[:-2], down / width[2:]
+    return faces
 
 
 def _block_bounds(shape: tuple[int, ...], features: int) -> Array:

@@ -9,7 +9,7 @@ so that the result does not depend on the number of threads.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from .objective import Array
 
@@ -21,20 +21,25 @@ FAST = {"contract", "reassoc", "nsz"}
 def _potential(features: Array, gradient: Array, psi: Array) -> None:
     """psi_k = sum_m gradient_m Phi_mk along one row, features of shape (M, n)."""
     rank, n = features.shape
-    for k in range(n):
-        psi[k] = gradient[0] * features[0, k]
-    first = 1
-    while first + 4 <= rank:
+    first = rank % 4
+    if first == 0:
+        psi[:] = 0.0
+    elif first == 1:
+        for k in range(n):
+            psi[k] = gradient[0] * features[0, k]
+    elif first == 2:
+        for k in range(n):
+            psi[k] = gradient[0] * features[0, k] + gradient[1] * features[1, k]
+    else:
+        for k in range(n):
+            psi[k] = gradient[0] * features[0, k] + gradient[1] * features[1, k] + gradient[2] * features[2, k]
+    while first < rank:
         a, b, c, d = gradient[first], gradient[first + 1], gradient[first + 2], gradient[first + 3]
         for k in range(n):
             psi[k] += (a * features[first, k] + b * features[first + 1, k]) + (
                 c * features[first + 2, k] + d * features[first + 3, k]
             )
         first += 4
-    for m in range(first, rank):
-        a = gradient[m]
-        for k in range(n):
-            psi[k] += a * features[m, k]
 
 
 @njit(cache=True, fastmath=FAST)
@@ -59,90 +64,101 @@ def _add_outputs(features: Array, mass: Array, outputs: Array) -> None:
 
 
 @njit(cache=True, fastmath=FAST, inline="always")
-def _face(psi_a, psi_b, mass_a, mass_b, line_z, line_a, line_b, line_c, c_a, c_b, pull, cap):  # type: ignore[no-untyped-def]
-    """Velocity and flux through the face between cells a and b, of which z and c are the outer neighbours.
+def _face(difference, z, a, b, c, rate_a, rate_b, z_a, b_a, a_b, c_b, cap):  # type: ignore[no-untyped-def]
+    """Flux through the face between cells of masses a and b, towards b; z, c: masses of their outer neighbours.
 
-    line_* = mass / width along the axis. The reconstruction line + c * (central difference) stays in [0, 2 line], and a
-    face takes at most cap * mass (cap = 1 / (number of faces * step)) of the cell it drains.
+    difference: Psi_a - Psi_b; rate_a, rate_b: mobility / (distance * width) of a and of b. The mass-scaled reconstruction
+    at the face, a + b_a * b - z_a * z (or b + a_b * a - c_b * c), stays in [0, 2 a], and a step takes at most cap * a
+    (cap = 1 / (number of faces * step)).
     """
-    velocity = (psi_a - psi_b) * pull
-    up_a = line_a + c_a * (line_b - line_z)
-    up_b = line_b - c_b * (line_c - line_a)
-    up_a = up_a if up_a > 0.0 else 0.0
-    up_b = up_b if up_b > 0.0 else 0.0
-    up_a = up_a if up_a < 2.0 * line_a else 2.0 * line_a
-    up_b = up_b if up_b < 2.0 * line_b else 2.0 * line_b
-    flux = velocity * (up_a if velocity > 0.0 else up_b)
-    top = cap * mass_a
-    bottom = -cap * mass_b
-    flux = flux if flux < top else top
-    flux = flux if flux > bottom else bottom
-    return velocity, flux
+    downward = difference > 0.0
+    rate = difference * (rate_a if downward else rate_b)
+    drained = a if downward else b
+    rise_a = b_a * b - z_a * z
+    rise_b = a_b * a - c_b * c
+    value = drained + (rise_a if downward else rise_b)
+    value = value if value > 0.0 else 0.0
+    value = value if value < 2.0 * drained else 2.0 * drained
+    flux = rate * value
+    most = cap * drained
+    flux = flux if flux < most else most
+    return flux if flux > -most else -most
 
 
+@njit(cache=True, fastmath=FAST, inline="always")
+def _rate(difference, a, b, rate_a, rate_b, floor):  # type: ignore[no-untyped-def]
+    """Rate |v| / width of the cell that the face between a and b drains, 0 if it holds no more than `floor`."""
+    downward = difference > 0.0
+    rate = difference * (rate_a if downward else -rate_b)
+    return rate if (a if downward else b) > floor else 0.0
+
+
+# Fluxes and rates are separate loops: with two output arrays LLVM gives up on the alias checks and does not vectorise.
 @njit(cache=True, fastmath=FAST)
-def _faces_between_rows(z, a, b, c, psi_a, psi_b, inverse_widths, face, numbers, floor, flux, rates):  # type: ignore[no-untyped-def]
-    """Fluxes between rows a and b (outer neighbours z, c), and the rates |v| / width of the cells they drain.
-
-    inverse_widths: those of rows z, a, b, c; face: (c_a, c_b, pull); numbers: cap and floor.
-    """
-    w_z, w_a, w_b, w_c = inverse_widths
-    c_a, c_b, pull = face
+def _faces_between_rows(z, a, b, c, psi_a, psi_b, face, cap, flux):  # type: ignore[no-untyped-def]
+    """Fluxes from row a to row b (outer neighbours z, c)."""
+    rate_a, rate_b, z_a, b_a, a_b, c_b = face[0], face[1], face[2], face[3], face[4], face[5]
     for k in range(a.shape[0]):
-        velocity, flow = _face(
-            psi_a[k], psi_b[k], a[k], b[k], z[k] * w_z, a[k] * w_a, b[k] * w_b, c[k] * w_c, c_a, c_b, pull, numbers
-        )
-        flux[k] = flow
-        rate = velocity * w_a if velocity > 0.0 else -velocity * w_b
-        drained = a[k] if velocity > 0.0 else b[k]
-        rate = rate if drained > floor else 0.0
-        rates[k] = rate if rate > rates[k] else rates[k]
+        flux[k] = _face(psi_a[k] - psi_b[k], z[k], a[k], b[k], c[k], rate_a, rate_b, z_a, b_a, a_b, c_b, cap)
 
 
 @njit(cache=True, fastmath=FAST)
-def _faces_in_row(mass, psi, inverse_widths, faces, cap, floor, line, flux, rates):  # type: ignore[no-untyped-def]
-    """Fluxes along one row into flux[1:n]; flux[0] and flux[n], the walls, stay 0. `line` is scratch of n + 2."""
-    n = mass.shape[0]
-    for k in range(n):
-        line[k + 1] = mass[k] * inverse_widths[k]
-    for k in range(n - 1):
-        velocity, flow = _face(
-            psi[k], psi[k + 1], mass[k], mass[k + 1], line[k], line[k + 1], line[k + 2], line[k + 3],
-            faces[0, k], faces[1, k], faces[2, k], cap,
-        )  # fmt: skip
-        flux[k + 1] = flow
-        rate = velocity * inverse_widths[k] if velocity > 0.0 else -velocity * inverse_widths[k + 1]
-        drained = mass[k] if velocity > 0.0 else mass[k + 1]
-        rate = rate if drained > floor else 0.0
+def _rates_between_rows(a, b, psi_a, psi_b, rate_a, rate_b, floor, rates):  # type: ignore[no-untyped-def]
+    for k in range(a.shape[0]):
+        rate = _rate(psi_a[k] - psi_b[k], a[k], b[k], rate_a, rate_b, floor)
         rates[k] = rate if rate > rates[k] else rates[k]
 
 
-@njit(cache=True, fastmath=FAST)
-def _across(mass, psi, row, stride, index, shift, inverse_widths, faces, cap, floor, flux, rates):  # type: ignore[no-untyped-def]
-    """Fluxes between `row` and `row + stride`, cells `index` and `index + 1` of their axis; psi starts at row `shift`."""
-    last = inverse_widths.shape[0] - 1
-    before = row - stride if index > 0 else row
-    after = row + 2 * stride if index + 1 < last else row + stride
-    widths = (
-        inverse_widths[max(index - 1, 0)],
-        inverse_widths[index],
-        inverse_widths[index + 1],
-        inverse_widths[min(index + 2, last)],
-    )
-    _faces_between_rows(
-        mass[before], mass[row], mass[row + stride], mass[after], psi[row - shift], psi[row + stride - shift], widths,
-        (faces[0, index], faces[1, index], faces[2, index]), cap, floor, flux, rates,
+@njit(cache=True, fastmath=FAST, inline="always")
+def _face_in_row(mass, psi, faces, k, z, c, cap):  # type: ignore[no-untyped-def]
+    """Flux between cells k and k + 1 of a row, outer neighbours at z and c."""
+    return _face(
+        psi[k] - psi[k + 1], mass[z], mass[k], mass[k + 1], mass[c], faces[0, k], faces[1, k], faces[2, k], faces[3, k],
+        faces[4, k], faces[5, k], cap,
     )  # fmt: skip
 
 
 @njit(cache=True, fastmath=FAST)
+def _faces_in_row(mass, psi, faces, cap, flux):  # type: ignore[no-untyped-def]
+    """Fluxes along one row into flux[1:n]; flux[0] and flux[n], the walls, stay 0."""
+    n = mass.shape[0]
+    for k in range(1, n - 2):
+        flux[k + 1] = _face_in_row(mass, psi, faces, k, k - 1, k + 2, cap)
+    for k in (0, n - 2):
+        if 0 <= k < n - 1:
+            flux[k + 1] = _face_in_row(mass, psi, faces, k, max(k - 1, 0), min(k + 2, n - 1), cap)
+
+
+@njit(cache=True, fastmath=FAST)
+def _rates_in_row(mass, psi, faces, floor, rates):  # type: ignore[no-untyped-def]
+    for k in range(mass.shape[0] - 1):
+        rate = _rate(psi[k] - psi[k + 1], mass[k], mass[k + 1], faces[0, k], faces[1, k], floor)
+        rates[k] = rate if rate > rates[k] else rates[k]
+
+
+@njit(cache=True, fastmath=FAST)
+def _across(mass, psi, row, stride, index, shift, faces, cap, floor, flux, rates):  # type: ignore[no-untyped-def]
+    """Fluxes between `row` and `row + stride`, cells `index` and `index + 1` of their axis; psi starts at row `shift`."""
+    before = row - stride if index > 0 else row
+    after = row + 2 * stride if index + 1 < faces.shape[1] else row + stride
+    _faces_between_rows(
+        mass[before], mass[row], mass[row + stride], mass[after], psi[row - shift], psi[row + stride - shift],
+        faces[:, index], cap, flux,
+    )  # fmt: skip
+    if floor >= 0.0:
+        _rates_between_rows(
+            mass[row], mass[row + stride], psi[row - shift], psi[row + stride - shift], faces[0, index], faces[1, index],
+            floor, rates,
+        )  # fmt: skip
+
+
+@njit(cache=True, fastmath=FAST)
 def _sweep_block(  # type: ignore[no-untyped-def]
-    start, stop, n0, n1, features, gradient, widths0, widths1, widths2, faces0, faces1, faces2,
-    mass, old, weight, step, cap, floor, new, outputs,
+    start, stop, n0, n1, features, gradient, faces0, faces1, faces2, mass, old, weight, step, cap, floor, new, outputs
 ):  # fmt: skip
     """One Euler stage on rows start..stop: new = weight * old + (1 - weight) * (mass + step * inflow).
 
-    Adds sum Phi new to `outputs` and returns the largest rate of the cells that hold more than `floor`.
+    Adds sum Phi new to `outputs`; with floor >= 0 returns the largest rate of the cells that hold more.
     """
     rows, n = mass.shape
     halo = n1 if n0 > 1 else 1
@@ -151,73 +167,55 @@ def _sweep_block(  # type: ignore[no-untyped-def]
     for r in range(psi.shape[0]):
         _potential(features[first + r], gradient, psi[r])
     rates = np.zeros(n)
-    line = np.zeros(n + 2)
     along = np.zeros(n + 1)
+    low0 = np.zeros(n)
     low1 = np.zeros(n)
     high1 = np.zeros(n)
-    inflow = np.zeros(n)
     planes = np.zeros((n1 if n0 > 1 else 1, n))
+    share = (1.0 - weight) * step
     for row in range(start, stop):
         i = row // n1
         j = row - i * n1
-        inflow[:] = 0.0
+        high0 = planes[j if n0 > 1 else 0]
         if n0 > 1:
-            plane = planes[j]
-            if i == 0:
-                plane[:] = 0.0
-            elif row - n1 < start:
-                _across(mass, psi, row - n1, n1, i - 1, first, widths0, faces0, cap, floor, plane, rates)
-            for k in range(n):
-                inflow[k] = plane[k]
+            if i > 0 and row - n1 < start:
+                _across(mass, psi, row - n1, n1, i - 1, first, faces0, cap, floor, high0, rates)
+            low0[:] = high0
             if i + 1 < n0:
-                _across(mass, psi, row, n1, i, first, widths0, faces0, cap, floor, plane, rates)
-                for k in range(n):
-                    inflow[k] -= plane[k]
+                _across(mass, psi, row, n1, i, first, faces0, cap, floor, high0, rates)
+            else:
+                high0[:] = 0.0
         if n1 > 1:
             if j == 0:
                 low1[:] = 0.0
             elif row == start:
-                _across(mass, psi, row - 1, 1, j - 1, first, widths1, faces1, cap, floor, low1, rates)
+                _across(mass, psi, row - 1, 1, j - 1, first, faces1, cap, floor, low1, rates)
             if j + 1 < n1:
-                _across(mass, psi, row, 1, j, first, widths1, faces1, cap, floor, high1, rates)
+                _across(mass, psi, row, 1, j, first, faces1, cap, floor, high1, rates)
             else:
                 high1[:] = 0.0
-            for k in range(n):
-                inflow[k] += low1[k] - high1[k]
-            low1, high1 = high1, low1
-        _faces_in_row(mass[row], psi[row - first], widths2, faces2, cap, floor, line, along, rates)
+        _faces_in_row(mass[row], psi[row - first], faces2, cap, along)
+        if floor >= 0.0:
+            _rates_in_row(mass[row], psi[row - first], faces2, floor, rates)
         here = mass[row]
+        base = old[row]
         then = new[row]
-        if weight > 0.0:
-            base = old[row]
-            for k in range(n):
-                then[k] = weight * base[k] + (1.0 - weight) * (here[k] + step * (inflow[k] + along[k] - along[k + 1]))
-        else:
-            for k in range(n):
-                then[k] = here[k] + step * (inflow[k] + along[k] - along[k + 1])
+        for k in range(n):
+            inflow = (low0[k] - high0[k]) + (low1[k] - high1[k]) + (along[k] - along[k + 1])
+            then[k] = weight * base[k] + ((1.0 - weight) * here[k] + share * inflow)
+        low1, high1 = high1, low1
         _add_outputs(features[row], then, outputs)
     return rates.max()
 
 
-@njit(cache=True)
-def _sweep_serial(  # type: ignore[no-untyped-def]
-    bounds, n0, n1, features, gradient, widths0, widths1, widths2, faces0, faces1, faces2,
-    mass, old, weight, step, cap, floor, new, partial, rates,
+@njit(cache=True, nogil=True)
+def sweep_blocks(  # type: ignore[no-untyped-def]
+    first, last, bounds, n0, n1, features, gradient, faces0, faces1, faces2, mass, old, weight, step, cap, floor,
+    new, partial, rates,
 ):  # fmt: skip
-    for b in range(bounds.shape[0] - 1):
+    """Blocks first..last of a stage (`_sweep_block`): fills their rows of `new`, their outputs and largest rates."""
+    for b in range(first, last):
         rates[b] = _sweep_block(
-            bounds[b], bounds[b + 1], n0, n1, features, gradient, widths0, widths1, widths2, faces0, faces1, faces2,
-            mass, old, weight, step, cap, floor, new, partial[b],
-        )  # fmt: skip
-
-
-@njit(cache=True, parallel=True)
-def _sweep_parallel(  # type: ignore[no-untyped-def]
-    bounds, n0, n1, features, gradient, widths0, widths1, widths2, faces0, faces1, faces2,
-    mass, old, weight, step, cap, floor, new, partial, rates,
-):  # fmt: skip
-    for b in prange(bounds.shape[0] - 1):
-        rates[b] = _sweep_block(
-            bounds[b], bounds[b + 1], n0, n1, features, gradient, widths0, widths1, widths2, faces0, faces1, faces2,
+            bounds[b], bounds[b + 1], n0, n1, features, gradient, faces0, faces1, faces2,
             mass, old, weight, step, cap, floor, new, partial[b],
         )  # fmt: skip
