@@ -102,8 +102,8 @@ class FiniteVolume:
         shape = (1,) * (3 - len(grid.shape)) + grid.shape
         self._rows = (shape[0] * shape[1], shape[2])
         self._features = self._feature_rows()
-        self._axes = [_axis_arrays(np.array([0.5]), np.array([0.0, 1.0]), 0.0, 1)] * (3 - len(grid.shape)) + [
-            _axis_arrays(centre, edge, mobile, options.order)
+        self._axes = [face_coefficients(np.array([0.5]), np.array([0.0, 1.0]), 0.0, 1)] * (3 - len(grid.shape)) + [
+            face_coefficients(centre, edge, mobile, options.order)
             for centre, edge, mobile in zip(grid.centres, grid.edges, geometry.mobility, strict=True)
         ]
         open_axes = sum(n > 1 and moves for n, moves in zip(grid.shape, geometry.mobile, strict=True))
@@ -269,24 +269,20 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="finite-volume")
 
 
-def _axis_arrays(centre: Array, edge: Array, mobility: float, order: int) -> Array:
-    """Coefficients of the inner faces of an axis, shape (6, n - 1), in the order of the kernels' `_face`.
+def face_coefficients(centre: Array, edge: Array, mobility: float, order: int) -> Array:
+    """Coefficients of the inner faces of an axis, shape (3, n - 1), in the order of the kernels' `_face`.
 
-    mobility / (distance * width) for the two cells, then the four of the mass-scaled reconstructions: with c the distance
-    from centre to face over that between the neighbours' centres, a cell's rise to the face is
-    c * (difference of its neighbours' densities) * its width; 0 in the outermost cells, which have one neighbour only.
+    The reconstruction is done in the index of the cell, in which a smoothly graded grid is uniform: with x' the distance
+    of the representative points, rho at the face times x' is the reconstructed mass per cell, so that the flux is
+    (Psi_a - Psi_b) * mobility / x'^2 * that mass. An origin cell is half a cell, hence twice as dense; next to it the
+    reconstruction falls back to order 1.
     """
-    n, width = len(centre), np.diff(edge)
-    faces = np.zeros((6, max(n - 1, 0)))
-    if n > 1:
-        pull = mobility / np.diff(centre)
-        faces[0], faces[1] = pull / width[:-1], pull / width[1:]
-    if n > 2 and order == 2:
-        across = centre[2:] - centre[:-2]
-        up = (edge[2:-1] - centre[1:-1]) / across * width[1:-1]
-        down = (centre[1:-1] - edge[1:-2]) / across * width[1:-1]
-        faces[2, 1:], faces[3, 1:] = up / width[:-2], up / width[2:]
-        faces[4, :-1], faces[5, :-1] = down / width[:-2], down / width[2:]
+    faces = np.zeros((3, len(centre) - 1))
+    faces[:2] = mobility / np.diff(centre) ** 2
+    faces[2] = (order - 1) / 6.0
+    if centre[0] == edge[0]:
+        faces[0, :1] *= 2.0
+        faces[2, :2] = 0.0
     return faces
 
 

@@ -64,19 +64,19 @@ def _add_outputs(features: Array, mass: Array, outputs: Array) -> None:
 
 
 @njit(cache=True, fastmath=FAST, inline="always")
-def _face(difference, z, a, b, c, rate_a, rate_b, z_a, b_a, a_b, c_b, cap):  # type: ignore[no-untyped-def]
+def _face(difference, z, a, b, c, rate_a, rate_b, slope, cap):  # type: ignore[no-untyped-def]
     """Flux through the face between cells of masses a and b, towards b; z, c: masses of their outer neighbours.
 
-    difference: Psi_a - Psi_b; rate_a, rate_b: mobility / (distance * width) of a and of b. The mass-scaled reconstruction
-    at the face, a + b_a * b - z_a * z (or b + a_b * a - c_b * c), stays in [0, 2 a], and a step takes at most cap * a
-    (cap = 1 / (number of faces * step)).
+    difference: Psi_a - Psi_b. rate_a, rate_b: mobility / distance^2 (see `face_coefficients`). The reconstruction at the face,
+    a + slope * (2 (b - a) + (a - z)) / 6 in the units of a cell's mass (or the mirror image), stays in [0, 2 a], and a
+    step takes at most cap * a, cap = 1 / (number of faces * step).
     """
     downward = difference > 0.0
     rate = difference * (rate_a if downward else rate_b)
     drained = a if downward else b
-    rise_a = b_a * b - z_a * z
-    rise_b = a_b * a - c_b * c
-    value = drained + (rise_a if downward else rise_b)
+    rise_a = 2.0 * b - a - z
+    rise_b = 2.0 * a - b - c
+    value = drained + slope * (rise_a if downward else rise_b)
     value = value if value > 0.0 else 0.0
     value = value if value < 2.0 * drained else 2.0 * drained
     flux = rate * value
@@ -87,7 +87,7 @@ def _face(difference, z, a, b, c, rate_a, rate_b, z_a, b_a, a_b, c_b, cap):  # t
 
 @njit(cache=True, fastmath=FAST, inline="always")
 def _rate(difference, a, b, rate_a, rate_b, floor):  # type: ignore[no-untyped-def]
-    """Rate |v| / width of the cell that the face between a and b drains, 0 if it holds no more than `floor`."""
+    """Rate at which the face between a and b drains its upwind cell, 0 if that holds no more than `floor`."""
     downward = difference > 0.0
     rate = difference * (rate_a if downward else -rate_b)
     return rate if (a if downward else b) > floor else 0.0
@@ -95,11 +95,10 @@ def _rate(difference, a, b, rate_a, rate_b, floor):  # type: ignore[no-untyped-d
 
 # Fluxes and rates are separate loops: with two output arrays LLVM gives up on the alias checks and does not vectorise.
 @njit(cache=True, fastmath=FAST)
-def _faces_between_rows(z, a, b, c, psi_a, psi_b, face, cap, flux):  # type: ignore[no-untyped-def]
+def _faces_between_rows(z, a, b, c, psi_a, psi_b, rate_a, rate_b, slope, cap, flux):  # type: ignore[no-untyped-def]
     """Fluxes from row a to row b (outer neighbours z, c)."""
-    rate_a, rate_b, z_a, b_a, a_b, c_b = face[0], face[1], face[2], face[3], face[4], face[5]
     for k in range(a.shape[0]):
-        flux[k] = _face(psi_a[k] - psi_b[k], z[k], a[k], b[k], c[k], rate_a, rate_b, z_a, b_a, a_b, c_b, cap)
+        flux[k] = _face(psi_a[k] - psi_b[k], z[k], a[k], b[k], c[k], rate_a, rate_b, slope, cap)
 
 
 @njit(cache=True, fastmath=FAST)
@@ -109,30 +108,30 @@ def _rates_between_rows(a, b, psi_a, psi_b, rate_a, rate_b, floor, rates):  # ty
         rates[k] = rate if rate > rates[k] else rates[k]
 
 
-@njit(cache=True, fastmath=FAST, inline="always")
-def _face_in_row(mass, psi, faces, k, z, c, cap):  # type: ignore[no-untyped-def]
-    """Flux between cells k and k + 1 of a row, outer neighbours at z and c."""
-    return _face(
-        psi[k] - psi[k + 1], mass[z], mass[k], mass[k + 1], mass[c], faces[0, k], faces[1, k], faces[2, k], faces[3, k],
-        faces[4, k], faces[5, k], cap,
-    )  # fmt: skip
-
-
 @njit(cache=True, fastmath=FAST)
 def _faces_in_row(mass, psi, faces, cap, flux):  # type: ignore[no-untyped-def]
     """Fluxes along one row into flux[1:n]; flux[0] and flux[n], the walls, stay 0."""
     n = mass.shape[0]
-    for k in range(1, n - 2):
-        flux[k + 1] = _face_in_row(mass, psi, faces, k, k - 1, k + 2, cap)
-    for k in (0, n - 2):
+    rate_a, rate_b = faces[0], faces[1]
+    if n > 4:
+        slope = faces[2, 2]
+        for k in range(2, n - 2):
+            flux[k + 1] = _face(
+                psi[k] - psi[k + 1], mass[k - 1], mass[k], mass[k + 1], mass[k + 2], rate_a[k], rate_b[k], slope, cap
+            )
+    for k in (0, 1, n - 2):
         if 0 <= k < n - 1:
-            flux[k + 1] = _face_in_row(mass, psi, faces, k, max(k - 1, 0), min(k + 2, n - 1), cap)
+            flux[k + 1] = _face(
+                psi[k] - psi[k + 1], mass[max(k - 1, 0)], mass[k], mass[k + 1], mass[min(k + 2, n - 1)],
+                rate_a[k], rate_b[k], faces[2, k], cap,
+            )  # fmt: skip
 
 
 @njit(cache=True, fastmath=FAST)
 def _rates_in_row(mass, psi, faces, floor, rates):  # type: ignore[no-untyped-def]
+    rate_a, rate_b = faces[0], faces[1]
     for k in range(mass.shape[0] - 1):
-        rate = _rate(psi[k] - psi[k + 1], mass[k], mass[k + 1], faces[0, k], faces[1, k], floor)
+        rate = _rate(psi[k] - psi[k + 1], mass[k], mass[k + 1], rate_a[k], rate_b[k], floor)
         rates[k] = rate if rate > rates[k] else rates[k]
 
 
@@ -143,7 +142,7 @@ def _across(mass, psi, row, stride, index, shift, faces, cap, floor, flux, rates
     after = row + 2 * stride if index + 1 < faces.shape[1] else row + stride
     _faces_between_rows(
         mass[before], mass[row], mass[row + stride], mass[after], psi[row - shift], psi[row + stride - shift],
-        faces[:, index], cap, flux,
+        faces[0, index], faces[1, index], faces[2, index], cap, flux,
     )  # fmt: skip
     if floor >= 0.0:
         _rates_between_rows(

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from .geometry import Geometry
 from .objective import Array
@@ -182,19 +184,30 @@ def _wanted_width(path: Array, weights: Array, samples: Array, cells: int) -> Ar
     """Square root of the narrowest quantile spacing over the times, at `samples`; the floor is what `cells` can show."""
     span = samples[-1] - samples[0]
     finest = 2.0 * span / cells
-    density = np.full(len(samples), 1.0 / (4.0 * span))
-    for place in path:
-        order = np.argsort(place)
-        cumulative = np.cumsum(weights[order])
-        middle = (cumulative - 0.5 * weights[order]) / cumulative[-1]
-        quantiles = np.interp(LEVELS, middle, place[order])
+    density = np.full(len(samples), 0.25 / span)
+    for quantiles in _quantile_path(path, weights):
         left, right = quantiles[:-1], quantiles[1:]
         pad = np.maximum(0.5 * (finest - (right - left)), 0.0)
         here = np.diff(LEVELS) / (right - left + 2.0 * pad)
-        for a, b, value in zip(left - pad, right + pad, here, strict=True):
-            i, j = np.searchsorted(samples, (a, b))
-            density[i : j + 1] = np.maximum(density[i : j + 1], value)
+        first, last = np.searchsorted(samples, left - pad), np.searchsorted(samples, right + pad)
+        for i, j, value in zip(first, last, here, strict=True):
+            np.maximum(density[i : j + 1], value, out=density[i : j + 1])
     return 1.0 / np.sqrt(density)
+
+
+def _quantile_path(path: Array, weights: Array) -> list[Array]:
+    """Quantiles at `LEVELS` at the guide's times, and between them so often that successive laws overlap."""
+    rows = []
+    for place in path:
+        order = np.argsort(place)
+        cumulative = np.cumsum(weights[order])
+        rows.append(np.interp(LEVELS, (cumulative - 0.5 * weights[order]) / cumulative[-1], place[order]))
+    filled = rows[:1]
+    for before, after in pairwise(rows):
+        spread = max(min(float(np.ptp(before)), float(np.ptp(after))), 1e-3 * float(np.ptp(path)))
+        parts = int(np.ceil(2.0 * float(np.abs(after - before).max()) / spread))
+        filled += [before + (after - before) * k / parts for k in range(1, parts + 1)]
+    return filled
 
 
 def _edges(samples: Array, wanted: Array, cells: int, at_origin: bool, growth: float) -> Array:
@@ -203,8 +216,8 @@ def _edges(samples: Array, wanted: Array, cells: int, at_origin: bool, growth: f
     step = samples[1] - samples[0]
 
     def count(scale: float) -> Array:
-        width = _limit_slope(scale * wanted, growth * step)
-        # Two passes of a box filter the length of a few widths keep the grading smooth, hence second order.
+        # The filter rounds the corners of the slope-limited width: smooth gradings keep the order.
+        width = gaussian_filter1d(_limit_slope(scale * wanted, growth * step), FINE / 100, mode="nearest")
         places = np.concatenate([[0.0], np.cumsum(0.5 * step * (1.0 / width[1:] + 1.0 / width[:-1]))])
         return np.asarray(places, dtype=float)
 
