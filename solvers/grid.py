@@ -71,6 +71,10 @@ class Grid:
         """Representative points of all cells in C order, shape (n, D)."""
         return np.stack([axis.ravel() for axis in np.meshgrid(*self.centres, indexing="ij")], axis=1)
 
+    def axis(self, index: int) -> Grid:
+        """The one-dimensional grid of one axis."""
+        return Grid((self.edges[index],), (self.centres[index],))
+
     def deposit(self, positions: Array, weights: Array) -> Array:
         """Masses of the cells for the atomic law sum_i weights_i delta_{positions_i}, first moment kept.
 
