@@ -20,6 +20,7 @@ def run_command(options: argparse.Namespace) -> int:
     """Run the chosen command; an error in the input prints every message and gives 2."""
     from mfpde.configuration import ConfigurationError
     from mfpde.results.errors import OutputError, ResultFileError, RunOutputError
+    from mfpde.solvers.time_loop import StepFailure
 
     commands = {"presets": _presets, "solve": _solve, "plot": _plot, "convergence": _convergence}
     try:
@@ -29,6 +30,12 @@ def run_command(options: argparse.Namespace) -> int:
         return EXIT_BAD_INPUT
     except RunOutputError as error:
         _complain(str(error))
+        return EXIT_FAILED
+    except StepFailure as failure:
+        _complain(str(failure))
+        return EXIT_FAILED
+    except MemoryError as error:
+        _complain(f"out of memory ({error}); write fewer solver.cells or save fewer times")
         return EXIT_FAILED
     except (ResultFileError, OutputError) as error:
         _complain(str(error))
@@ -125,7 +132,9 @@ def _convergence(options: argparse.Namespace) -> int:
         _print_json(result.to_json())
     elif not options.quiet:
         print(result.table())
-    return EXIT_DONE
+    if result.message:
+        _complain(result.message)
+    return EXIT_CODES[result.status]
 
 
 def _print_json(content: dict[str, Any]) -> None:

@@ -130,7 +130,7 @@ class Initial:
 
 @dataclass(frozen=True)
 class Dynamics:
-    """The flow: its kind, alpha = fisher_rao_rate, beta = inverse_temperature, lambda = ridge, xi = schedule."""
+    """The flow: alpha = fisher_rao_rate, beta = inverse_temperature, lambda = ridge, xi = schedule."""
 
     flow: str = "wasserstein"
     fisher_rao_rate: float = 0.0
@@ -149,7 +149,7 @@ class LogSave:
 
 @dataclass(frozen=True)
 class Time:
-    """The interval [0, end] and when to save: a count (equally spaced), a list, or a geometric progression."""
+    """The interval [0, end] and when to save: a count (equally spaced), a list, or a progression."""
 
     end: float = 10.0
     save: int | tuple[float, ...] | LogSave = 101
@@ -177,8 +177,7 @@ class Solver:
         cells: cells per reduced coordinate; one number stands for all.
         order: 1 or 2, order of the finite-volume reconstruction and time step.
         step: largest time step.
-        cfl: largest fraction of a cell crossed in one step.
-        limiter: "central" (limited only where positivity asks for it) or "minmod".
+        courant: largest part of a cell's mass that may leave it in one step.
         atoms: atoms per reduced coordinate of rho_0; one number stands for all.
     """
 
@@ -187,8 +186,7 @@ class Solver:
     cells: tuple[int, ...] | None = None
     order: int | None = None
     step: float | None = None
-    cfl: float | None = None
-    limiter: str | None = None
+    courant: float | None = None
     atoms: tuple[int, ...] | None = None
 
 

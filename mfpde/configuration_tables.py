@@ -245,19 +245,17 @@ def _read_log_save(table: Mapping[str, object], end: float, errors: list[str]) -
 
 
 def _read_solver(table: object, errors: list[str]) -> Solver:
-    keys = ("scheme", "tolerance", "cells", "order", "step", "cfl", "limiter", "atoms")
+    keys = ("scheme", "tolerance", "cells", "order", "step", "courant", "atoms")
     reader = TableReader("solver", table, keys, errors)
     tolerance = Interval(0.0, 1.0, low_open=True, high_open=True)
     unit = Interval(0.0, 1.0, low_open=True)
-    limiters = ("central", "minmod")
     return Solver(
         scheme=reader.choice("scheme", "finite-volume", ("finite-volume", "characteristics", "jko")),
         tolerance=reader.number("tolerance", 1e-6, tolerance),
         cells=reader.integers("cells", 2, 10**7, "[128, 128]"),
         order=reader.integer("order", 2, 1, 2) if reader.has("order") else None,
         step=reader.number("step", 1e-3, POSITIVE) if reader.has("step") else None,
-        cfl=reader.number("cfl", 0.5, unit) if reader.has("cfl") else None,
-        limiter=reader.choice("limiter", "central", limiters) if reader.has("limiter") else None,
+        courant=reader.number("courant", 0.5, unit) if reader.has("courant") else None,
         atoms=reader.integers("atoms", 1, 10**7, "[64]"),
     )
 

@@ -39,9 +39,10 @@ NON_NEGATIVE = Interval(low=0.0)
 
 
 def nearest(word: str, valid: Sequence[str]) -> str:
-    """The valid word closest to `word`, always one of them."""
-    matches = difflib.get_close_matches(word.lower(), valid, n=1, cutoff=0.0)
-    return matches[0] if matches else valid[0]
+    """The valid word closest to `word`, one that begins with it first; always one of them."""
+    lowered = word.lower()
+    candidates = [choice for choice in valid if choice.startswith(lowered)] or list(valid)
+    return difflib.get_close_matches(lowered, candidates, n=1, cutoff=0.0)[0]
 
 
 def show(value: object) -> str:

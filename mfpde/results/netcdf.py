@@ -1,8 +1,8 @@
 """Result files: NetCDF-3 (64-bit offset), readable by xarray and by every NetCDF library.
 
 Variables: time, risk, risk_error, free_energy, mass, mean_<name>, variance_<name>, and the law, either
-density(time, <names>) with <name>_edges or position(time, atom, coordinate) and weight(time, atom). A file that a run can
-go on from also holds the raw arrays of its schemes under checkpoint_*.
+density(time, <names>) with <name>_edges or position(time, atom, coordinate) and weight(time, atom). A file
+that a run can go on from also holds the raw arrays of its schemes under checkpoint_*.
 """
 
 from __future__ import annotations
@@ -147,7 +147,8 @@ def _read(path: Path) -> tuple[dict[str, Attribute], dict[str, Any]]:
 def _plain(value: Any) -> Attribute:
     if isinstance(value, bytes):
         return value.decode("utf-8")
-    return value.item() if isinstance(value, np.ndarray | np.generic) else value
+    plain: Attribute = value.item() if isinstance(value, np.ndarray | np.generic) else value
+    return plain
 
 
 def _native(variables: Mapping[str, Any], name: str) -> Array:

@@ -34,7 +34,7 @@ def threads() -> int:
 
 
 def git_revision() -> str:
-    """The commit this package runs from, with "+" where files differ from it; "unknown" outside a checkout of it."""
+    """The commit this package runs from, "+" where files differ from it, "unknown" outside a checkout."""
     folder = Path(mfpde.__file__).resolve().parent
     if _git(folder, "ls-files", "--error-unmatch", "__init__.py") is None:
         return "unknown"

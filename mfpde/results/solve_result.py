@@ -29,8 +29,8 @@ class SolveResult:
         weight: masses of the atoms, shape (T, n); None on a grid. Where the number of atoms changes, rows are
             filled up with weight 0 and position NaN.
         position: the atoms, shape (T, n, D); None on a grid.
-        density: densities on the cells, shape (T, n_1, ..., n_D); None for atoms. Along an axis on which a cell has
-            no width (an atom at that edge) its density is the mass, per width of the other axes.
+        density: densities on the cells, shape (T, n_1, ..., n_D); None for atoms. Where a
+            cell has no width (an atom at that edge), the mass counts instead, per width of the other axes.
         edges: cell edges per axis; None for atoms.
         scheme: the scheme's name.
         status: "success", "interrupted", "failed" or "running" (a checkpoint).

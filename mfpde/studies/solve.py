@@ -51,7 +51,7 @@ def solve(
         probe(path, force=force or resume)
     progress("reducing the problem", 0.0)
     problem = build_problem(configuration)
-    schemes = make_schemes(problem, configuration, progress=progress)
+    schemes = make_schemes(problem, configuration, progress=lambda text: progress(text, 0.0))
     run = Run(
         schemes,
         problem.geometry.names,

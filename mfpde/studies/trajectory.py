@@ -94,14 +94,15 @@ def restored(result: SolveResult, companion_risk: Array) -> Trajectory:
 def risk_error(risk: Array, companion_risk: Array, floor: float) -> Array:
     """Estimated error of the risk, shape (T,), from a coarser run of the same scheme.
 
-    |R - R_companion| crosses zero by accident, so each time takes the largest difference among itself and its two
-    neighbours; `floor` is what the estimate cannot see (the reduction itself).
+    |R - R_companion| crosses zero by accident, so each time takes the largest difference among itself and its
+    two neighbours; `floor` is what the estimate cannot see (the reduction itself).
     """
     difference = np.abs(risk - companion_risk)
     if not len(difference) or np.isnan(difference).all():
         return np.full(risk.shape, floor)
     padded = np.concatenate((difference[:1], difference, difference[-1:]))
-    return np.maximum(np.max([padded[:-2], padded[1:-1], padded[2:]], axis=0), floor)
+    largest = np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
+    return np.asarray(np.maximum(largest, floor), dtype=float)
 
 
 def pack_state(name: str, state: State) -> dict[str, NDArray[Any]]:

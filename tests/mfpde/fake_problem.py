@@ -24,7 +24,7 @@ MASSES = np.array([0.5, 0.3, 0.2])
 
 @dataclass
 class DecayingAtoms:
-    """Heun steps of z' = -z on three atoms; an atom is dropped after `drop_after`, a step fails after `fail_after`.
+    """Heun steps of z' = -z on three atoms; one goes after `drop_after`, a step fails after `fail_after`.
 
     `on_step` is called in every step, to interrupt the run from within.
     """

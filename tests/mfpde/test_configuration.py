@@ -142,7 +142,8 @@ def test_all_mistakes_are_reported_at_once() -> None:
 
 
 def test_noise_at_infinite_dimension_is_refused() -> None:
-    text = '[data]\ndims = "infinite"\nfractions = [1.0]\n[network]\n[dynamics]\ninverse_temperature = 5.0\nridge = 1'
+    noise = "[dynamics]\ninverse_temperature = 5.0\nridge = 1"
+    text = f'[data]\ndims = "infinite"\nfractions = [1.0]\n[network]\n{noise}'
     (message,) = messages(text)
     assert 'noise is undefined at data.dims = "infinite"' in message
 
@@ -199,9 +200,9 @@ def test_overrides_follow_toml_then_comma_lists_then_text() -> None:
 
 
 def test_overrides_of_the_wrong_form_are_named() -> None:
-    with pytest.raises(ConfigurationError, match="not of the form table.key=value"):
+    with pytest.raises(ConfigurationError, match=r"not of the form table\.key=value"):
         load_configuration("anisotropic-relu", ["time.end"])
-    with pytest.raises(ConfigurationError, match=r"time.end is not a table"):
+    with pytest.raises(ConfigurationError, match=r"time\.end is not a table"):
         load_configuration("anisotropic-relu", ["time.end.x=3"])
 
 
