@@ -14,7 +14,7 @@ import numpy as np
 from scipy import special, stats
 from scipy.interpolate import PchipInterpolator
 
-from mfpde.solvers.deposition import deposit
+from mfpde.solvers.grid import Grid
 from mfpde.solvers.objective import Array
 
 TAIL = 1e-18
@@ -177,24 +177,24 @@ class InitialLaw:
             joint *= marginal.density(labels[:, axis])
         return joint
 
-    def cell_masses(self, edges: Sequence[Array]) -> Array:
+    def cell_masses(self, grid: Grid) -> Array:
         """Mass of each cell of a tensor grid, summing to 1.
 
         Exact in distribution-function differences for product laws; a constant coordinate is deposited on its two
         nearest cells so that its first moment is kept; other laws are deposited from a fine Gauss rule.
         """
         if self.coordinates is None:
-            masses = deposit(*self._fine_rule(), edges)
+            masses = grid.deposit(*self._fine_rule())
         else:
             masses = np.ones(())
-            for source, axis_edges in zip(self.coordinates, edges, strict=True):
-                masses = np.multiply.outer(masses, self._axis_masses(source, axis_edges))
+            for axis, source in enumerate(self.coordinates):
+                masses = np.multiply.outer(masses, self._axis_masses(source, grid.axis(axis)))
         return masses / masses.sum()
 
-    def _axis_masses(self, source: int | float, edges: Array) -> Array:
+    def _axis_masses(self, source: int | float, axis: Grid) -> Array:
         if isinstance(source, int):
-            return np.diff(self.labels[source].cumulative(edges))
-        return deposit(np.array([[source]]), np.ones(1), (edges,))
+            return np.diff(self.labels[source].cumulative(axis.edges[0]))
+        return axis.deposit(np.array([[source]]), np.ones(1))
 
     def _fine_rule(self, panels: int = 48, nodes: int = 8) -> tuple[Array, Array]:
         axes, weights = [], []

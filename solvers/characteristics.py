@@ -10,7 +10,7 @@ from scipy.integrate import DOP853
 
 from .flow import Flow
 from .geometry import Geometry
-from .label_panels import Panels, Rule, initial_panels
+from .label_panels import Panels, Rule, fill_panels, initial_panels
 from .objective import Array, Objective
 from .time_loop import Law, Observation, State, StepFailure
 
@@ -76,6 +76,17 @@ class Characteristics:
         law = self.law
         panels = initial_panels(law.breaks, law.density, law.embed, self.rule, self.tolerance, self.largest)
         return self._state(0.0, 0.0, self._resolved(panels))
+
+    def state_on(self, state: State) -> State:
+        """The initial state on the panels of another state."""
+        law = self.law
+        panels = fill_panels(state.arrays["lower"], state.arrays["upper"], law.density, law.embed, self.rule)
+        return self._state(0.0, 0.0, panels)
+
+    def without_halving(self) -> Characteristics:
+        """The same scheme on the panels it is given."""
+        order = len(self.rule.nodes)
+        return Characteristics(self.objective, self.geometry, self.flow, self.law, self.tolerance, 0, order)
 
     def advance(self, state: State, until: float) -> State:
         panels = self._panels(state)

@@ -130,13 +130,12 @@ def initial_panels(
     upper = np.stack([breaks[a][c.ravel() + 1] for a, c in enumerate(corners)], axis=1) if axes else np.empty((1, 0))
     n = len(rule.nodes)
     while True:
-        panels = _fill(lower, upper, density, embed, rule)
-        tails = _density_tails(panels, density, rule)
+        panels = fill_panels(lower, upper, density, embed, rule)
+        tails = _density_tails(panels, rule)
         worst = tails.max(axis=1, initial=0.0)
         splitting = worst > 0.1 * np.sqrt(tolerance)
         if not splitting.any() or panels.masses.size + splitting.sum() * n**axes > limit:
-            total = panels.masses.sum()
-            return replace(panels, masses=panels.masses / total)
+            return panels
         axis = np.where(splitting, tails.argmax(axis=1), -1)
         left_upper, right_lower = upper.copy(), lower.copy()
         rows = np.flatnonzero(splitting)
@@ -147,9 +146,10 @@ def initial_panels(
         upper = np.concatenate([left_upper, upper[rows]])
 
 
-def _fill(
+def fill_panels(
     lower: Array, upper: Array, density: Callable[[Array], Array], embed: Callable[[Array], Array], rule: Rule
 ) -> Panels:
+    """Panels with these corners: Gauss weights times density, normalised to mass 1, and positions at t = 0."""
     axes, n = lower.shape[1], len(rule.nodes)
     unit = np.meshgrid(*[rule.nodes] * axes, indexing="ij")
     reference = np.stack([u.ravel() for u in unit], axis=1) if axes else np.empty((1, 0))
@@ -163,10 +163,11 @@ def _fill(
     volume = np.prod(half, axis=1)
     masses = density(flat).reshape(len(lower), -1) * weights.ravel() * volume[:, None]
     positions = embed(flat)
-    return Panels(lower, upper, masses.reshape(shape), positions.reshape(*shape, positions.shape[-1]))
+    masses = masses.reshape(shape)
+    return Panels(lower, upper, masses / masses.sum(), positions.reshape(*shape, positions.shape[-1]))
 
 
-def _density_tails(panels: Panels, density: Callable[[Array], Array], rule: Rule) -> Array:
+def _density_tails(panels: Panels, rule: Rule) -> Array:
     """Unresolved mass of each panel along each label axis: the last Legendre coefficients of the density."""
     axes = panels.axes
     gauss = np.ones(())

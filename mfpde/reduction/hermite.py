@@ -335,13 +335,15 @@ def _contract_raw(
             gradient[n, j] += scales[j] * unit[n, j] * (along + 2.0 / tau[n] * sideways)
 
 
-def squared_tail(activation: Activation, mixture: GaussianMixture, scale: Array, highest: int) -> Array:
+def squared_tail(
+    activation: Activation, mixture: GaussianMixture, scale: Array, offset: float, highest: int
+) -> Array:
     """Bound on sum_{k > K} c_k^2 E[cos^k] for K = 2, 4, ..., highest, the error in U of stopping at K.
 
     Uses the worst direction, all weight on the smallest block, and the largest c_k over the scales given.
     """
     orders = np.arange(2, highest + 1, 2)
-    hermite = activation.even_hermite(scale, np.zeros_like(scale), highest).value
+    hermite = activation.even_hermite(scale, np.full_like(scale, offset), highest).value
     terms = np.max(hermite**2, axis=0) * angular_moment(orders, min(mixture.dimensions))
     return np.asarray(np.concatenate((np.cumsum(terms[::-1])[-2::-1], [terms[-1]])))
 

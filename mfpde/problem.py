@@ -1,0 +1,110 @@
+"""A problem: what is learned, reduced by symmetry to an objective on a few coordinates."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from mfpde import configuration as declared
+from mfpde.activations import BY_NAME, Activation, PiecewiseLinear
+from mfpde.data_laws import GaussianMixture
+from mfpde.initial_laws import (
+    Distribution,
+    InitialLaw,
+    Marginal,
+    Tabulated,
+    gaussian_blocks,
+    product_law,
+    radial_law,
+)
+from mfpde.reduction.gaussian_mixture import Reduction, reduce_mixture
+from mfpde.reduction.unit import AffineUnit
+from mfpde.solvers.flow import Flow
+from mfpde.solvers.geometry import Geometry
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Everything a scheme is built from.
+
+    Attributes:
+        geometry: the reduced coordinates.
+        flow: ridge, noise, schedule.
+        initial_law: rho_0 in the reduced coordinates.
+        reduction: the feature map of the data law and unit, at any accuracy and on any box.
+    """
+
+    geometry: Geometry
+    flow: Flow
+    initial_law: InitialLaw
+    reduction: Reduction
+
+
+def build_problem(configuration: declared.Configuration) -> Problem:
+    """The problem a configuration declares."""
+    data, network = configuration.data, configuration.network
+    dimensions = tuple(map(float, data.dims)) if data.dims else (math.inf,) * data.blocks
+    fractions = data.fractions or tuple(p / sum(dimensions) for p in dimensions)
+    mixture = GaussianMixture(dimensions, data.block_scales, fractions)
+    moving_a, moving_b = network.coefficients == "trained", network.offsets == "trained"
+    a, b = configuration.initial.a, configuration.initial.b if network.offsets != "none" else 0.0
+    has_a = moving_a or isinstance(a, declared.Normal)
+    has_b = moving_b or isinstance(b, declared.Normal)
+    unit = build_activation(network.activation)
+    if not (has_a and has_b):
+        unit = AffineUnit(unit, 1.0 if has_a else _constant(a), 0.0 if has_b else _constant(b))
+    geometry = Geometry(
+        names=(*(f"r{j + 1}" for j in range(data.blocks)), *("a" for _ in range(has_a)), *("b" for _ in range(has_b))),
+        block_dimensions=(*dimensions, *(0.0 for _ in range(has_a + has_b))),
+        mobile=(*(True for _ in dimensions), *(moving_a for _ in range(has_a)), *(moving_b for _ in range(has_b))),
+    )
+    others = [_marginal(law) for law, present in ((a, has_a), (b, has_b)) if present]
+    dynamics = configuration.dynamics
+    return Problem(
+        geometry=geometry,
+        flow=Flow(
+            ridge=dynamics.ridge,
+            inverse_temperature=dynamics.inverse_temperature,
+            fisher_rao_rate=dynamics.fisher_rao_rate,
+            transport=dynamics.flow != "fisher-rao",
+            schedule=dynamics.schedule,
+        ),
+        initial_law=_initial_law(configuration.initial, mixture, others),
+        reduction=reduce_mixture(unit, mixture, has_coefficient=has_a, has_offset=has_b),
+    )
+
+
+def build_activation(declaration: str | declared.PiecewiseLinear) -> Activation:
+    """The activation named, or given by its knots."""
+    if isinstance(declaration, str):
+        return BY_NAME[declaration]()
+    return PiecewiseLinear.through(np.array(declaration.knots), np.array(declaration.values))
+
+
+def _constant(law: float | declared.Normal) -> float:
+    return law.mean if isinstance(law, declared.Normal) else float(law)
+
+
+def _marginal(law: float | declared.Normal) -> Marginal | float:
+    from scipy import stats
+
+    if isinstance(law, declared.Normal) and law.std > 0:
+        return Distribution(stats.norm(law.mean, law.std))
+    return _constant(law)
+
+
+def _initial_law(initial: declared.Initial, mixture: GaussianMixture, others: list[Marginal | float]) -> InitialLaw:
+    from scipy import stats
+
+    dimensions, fractions = mixture.dimensions, mixture.fractions
+    if initial.kappa is not None:
+        return product_law([*gaussian_blocks(initial.kappa, dimensions, fractions), *others])
+    if isinstance(initial.radius, declared.UniformRadius):
+        low, high = initial.radius.low, initial.radius.high
+        return radial_law(Distribution(stats.uniform(low, high - low)), dimensions, fractions, others)
+    if initial.radius is None:
+        raise ValueError("an initial law needs kappa or radius")
+    table = Tabulated(np.array(initial.radius.radii), np.array(initial.radius.densities))
+    return radial_law(table, dimensions, fractions, others)

@@ -1,0 +1,61 @@
+"""A table where it is valid and the map it tabulates elsewhere, so that an atom may leave the table's box."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mfpde.solvers.feature_table import FeatureTable
+from mfpde.solvers.objective import Array, FeatureMap
+
+
+@dataclass(frozen=True)
+class PatchedFeatures:
+    """`table` inside its box, `exact` outside."""
+
+    table: FeatureTable
+    exact: FeatureMap
+
+    @property
+    def dimension(self) -> int:
+        return self.table.dimension
+
+    @property
+    def rank(self) -> int:
+        return self.table.rank
+
+    def _inside(self, points: Array) -> Array:
+        lower = np.array([edges[0] for edges in self.table.edges])
+        upper = np.array([edges[-1] for edges in self.table.edges])
+        return np.asarray(np.all((points >= lower) & (points <= upper), axis=1))
+
+    def values(self, points: Array) -> Array:
+        return self._merged(points, lambda features, part: (features.values(part),))[0]
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        values, gradients = self._merged(points, lambda features, part: features.values_and_gradients(part))
+        return values, gradients
+
+    def contract(self, points: Array, coefficients: Array) -> tuple[Array, Array]:
+        value, gradient = self._merged(points, lambda features, part: features.contract(part, coefficients))
+        return value, gradient
+
+    def outputs(self, points: Array, masses: Array) -> Array:
+        inside = self._inside(points)
+        if inside.all():
+            return self.table.outputs(points, masses)
+        within = self.table.outputs(points[inside], masses[inside])
+        return within + self.exact.outputs(points[~inside], masses[~inside])
+
+    def _merged(self, points: Array, evaluate) -> tuple[Array, ...]:  # type: ignore[no-untyped-def]
+        inside = self._inside(points)
+        if inside.all():
+            return tuple(evaluate(self.table, points))
+        within, beyond = evaluate(self.table, points[inside]), evaluate(self.exact, points[~inside])
+        merged = []
+        for near, far in zip(within, beyond, strict=True):
+            whole = np.empty((len(points), *near.shape[1:]))
+            whole[inside], whole[~inside] = near, far
+            merged.append(whole)
+        return tuple(merged)

@@ -1,0 +1,158 @@
+"""From a problem and its configuration to a scheme, its coarser companion, and the grid it runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mfpde.configuration import Configuration, ConfigurationError
+from mfpde.initial_laws import InitialLaw
+from mfpde.problem import Problem
+from mfpde.reduction.gaussian_mixture import Box, ReducedObjective
+from mfpde.solvers.characteristics import Characteristics, LabelLaw
+from mfpde.solvers.finite_volume import FiniteVolume, FiniteVolumeOptions
+from mfpde.solvers.grid import Grid, Guide, graded_grid
+from mfpde.solvers.objective import Array
+from mfpde.solvers.time_loop import Scheme, State, integrate
+
+GUIDE_TOLERANCE = 1e-4
+GUIDE_TIMES = 61
+GUIDE_ATOMS = 3000
+DEFAULT_CELLS = {1: (1024,), 2: (128, 128), 3: (48, 48, 48)}
+
+
+@dataclass(frozen=True)
+class Schemes:
+    """A scheme ready to run.
+
+    Attributes:
+        main: the scheme asked for.
+        companion: a coarser run of it, whose difference estimates the error of the risk; None where there is none.
+        error_floor: error of the risk that refinement does not see (features, rounding).
+        notes: what the user should know of the choices made.
+        attributes: those choices, for the result file.
+    """
+
+    main: Scheme
+    companion: Scheme | None
+    error_floor: float
+    notes: tuple[str, ...]
+    attributes: dict[str, str | float | int]
+
+
+def make_schemes(
+    problem: Problem, configuration: Configuration, progress: Callable[[str], object] | None = None
+) -> Schemes:
+    """The scheme of `configuration.solver` on this problem, with its companion."""
+    say = progress or (lambda text: None)
+    say("guide")
+    guide = run_guide(problem, configuration)
+    box = visited_box(problem, guide)
+    say("features")
+    if configuration.solver.scheme == "characteristics":
+        return _characteristics(problem, configuration, box)
+    return _finite_volume(problem, configuration, guide, box)
+
+
+def run_guide(problem: Problem, configuration: Configuration) -> Guide:
+    """A cheap run of characteristics that shows where the law goes.
+
+    A first pass finds the panels that the flow map needs, a second carries exactly these from the start, so that the
+    atoms correspond from time to time.
+    """
+    law = _label_law(problem.initial_law)
+    reach = _initial_reach(problem)
+    objective = problem.reduction.exact(Box(-reach, np.maximum(4.0 * reach, 4.0)), 1e-5).objective
+    flow = replace(problem.flow, inverse_temperature=np.inf)
+    scheme = Characteristics(objective, problem.geometry, flow, law, GUIDE_TOLERANCE, GUIDE_ATOMS, order=6)
+    end = flow.schedule.flow_time(configuration.time.end)
+    times = np.concatenate([[0.0], end * np.geomspace(1e-4, 1.0, GUIDE_TIMES - 1)]) if end > 0 else np.zeros(1)
+    last = integrate(scheme, scheme.initial_state(), [end], lambda index, state: None)
+    positions: list[Array] = []
+    weights: list[Array] = []
+
+    def save(_: int, state: State) -> None:
+        seen = scheme.observe(state).law
+        assert seen.positions is not None
+        positions.append(seen.positions)
+        weights.append(seen.weights)
+
+    integrate(scheme.without_halving(), scheme.state_on(last), list(times), save)
+    return Guide(np.stack(positions), weights[0], times)
+
+
+def visited_box(problem: Problem, guide: Guide) -> Box:
+    """The box the law visits, with a margin; radii start at 0 where the law comes near."""
+    lower, upper = guide.positions.min(axis=(0, 1)), guide.positions.max(axis=(0, 1))
+    margin = 0.25 * (upper - lower) + 0.02 * np.abs(upper)
+    low, high = lower - margin, upper + margin
+    bounded = np.isfinite(problem.geometry.lower_bounds)
+    low = np.where(bounded & (low < 0.25 * lower), 0.0, low)
+    flat = high - low <= 0
+    return Box(np.where(flat & ~bounded, low - 0.5, low), np.where(flat, high + 0.5, high))
+
+
+def _initial_reach(problem: Problem) -> Array:
+    """Largest |z| of each coordinate at t = 0, as far as the law is resolved."""
+    law = problem.initial_law
+    if not law.labels:
+        return np.asarray(np.abs(law.embed(np.empty((1, 0)))[0]))
+    ends = [marginal.breaks[[0, -1]] for marginal in law.labels]
+    corners = np.stack([axis.ravel() for axis in np.meshgrid(*ends, indexing="ij")], axis=1)
+    return np.asarray(np.abs(law.embed(corners)).max(axis=0))
+
+
+def _label_law(law: InitialLaw) -> LabelLaw:
+    return LabelLaw(tuple(marginal.breaks for marginal in law.labels), law.density, law.embed)
+
+
+def _characteristics(problem: Problem, configuration: Configuration, box: Box) -> Schemes:
+    tolerance = configuration.solver.tolerance
+    reduced = problem.reduction.tabulated(box, 1e-3 * tolerance)
+    main, companion = (
+        Characteristics(
+            reduced.objective,
+            problem.geometry,
+            problem.flow,
+            _label_law(problem.initial_law),
+            factor * tolerance,
+        )
+        for factor in (1.0, 10.0)
+    )
+    return Schemes(main, companion, _floor(reduced), (), _described(reduced))
+
+
+def _finite_volume(problem: Problem, configuration: Configuration, guide: Guide, box: Box) -> Schemes:
+    solver = configuration.solver
+    dimension = problem.geometry.dimension
+    if dimension > 3:
+        raise ConfigurationError(
+            [f"solver.scheme: finite-volume takes at most 3 reduced coordinates, this problem has {dimension} "
+             f"({', '.join(problem.geometry.names)}); write scheme = \"characteristics\""]
+        )
+    cells = solver.cells or DEFAULT_CELLS[dimension]
+    counts = tuple(cells) * dimension if len(cells) == 1 else tuple(cells)
+    reduced = problem.reduction.for_grid(box, 1e-3 * solver.tolerance)
+    options = FiniteVolumeOptions(
+        **{key: value for key, value in (("courant", solver.courant), ("order", solver.order)) if value is not None}
+    )
+
+    def on_grid(grid: Grid) -> FiniteVolume:
+        masses = problem.initial_law.cell_masses(grid)
+        return FiniteVolume(reduced.objective, problem.geometry, problem.flow, grid, masses, options)
+
+    main = on_grid(graded_grid(guide, problem.geometry, counts))
+    companion = on_grid(graded_grid(guide, problem.geometry, tuple(max(8, count // 2) for count in counts)))
+    notes = () if problem.initial_law.labels else ("rho_0 is a Dirac mass: deposited on the nearest cells",)
+    described = _described(reduced) | {"cells": " x ".join(map(str, main.grid.shape))}
+    return Schemes(main, companion, _floor(reduced), notes, described)
+
+
+def _floor(reduced: ReducedObjective) -> float:
+    return max(reduced.error, 1e-14)
+
+
+def _described(reduced: ReducedObjective) -> dict[str, str | float | int]:
+    return {"features": reduced.method, "rank": reduced.rank, "feature_error": reduced.error}
