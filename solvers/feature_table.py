@@ -11,9 +11,10 @@ smooth.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -111,7 +112,7 @@ class FeatureTable:
         """Phi at `points` (n, D), shape (n, M). Raises ValueError outside the box."""
         points = self._inside(points)
         out = np.empty((len(points), self.rank))
-        kernels.values(points, self._mesh, self._flat, out)
+        self._over_points(kernels.values, points, self._mesh, self._flat, out)
         return out
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
@@ -119,8 +120,12 @@ class FeatureTable:
         points = self._inside(points)
         out = np.empty((len(points), self.rank))
         slopes = np.empty((len(points), self.rank, self.dimension))
-        kernels.values_and_gradients(points, self._mesh, self._flat, out, slopes)
+        self._over_points(kernels.values_and_gradients, points, self._mesh, self._flat, out, slopes)
         return out, slopes
+
+    @staticmethod
+    def _over_points(kernel: Callable[..., None], points: Array, *arguments: Any) -> None:
+        kernels.in_blocks(kernel, len(points), kernels.POINT_BLOCK, points, *arguments)
 
     def _few(self, points: Array) -> bool:
         """Whether the points touch fewer nodes than the table has: then work point by point."""
@@ -138,10 +143,12 @@ class FeatureTable:
         table, multipliers = self._flat, coefficients
         if self.rank == 1 or not self._few(points):
             table, multipliers = np.empty((self.nodes, 1)), np.ones(1)
-            kernels.contract_nodes(self._flat, coefficients, table[:, 0])
+            kernels.in_blocks(
+                kernels.contract_nodes, self.nodes, kernels.NODE_BLOCK, self._flat, coefficients, table
+            )
         out = np.empty(len(points))
         slopes = np.empty((len(points), self.dimension))
-        kernels.scalar_and_gradient(points, self._mesh, table, multipliers, out, slopes)
+        self._over_points(kernels.scalar_and_gradient, points, self._mesh, table, multipliers, out, slopes)
         return out, slopes
 
     def outputs(self, points: Array, masses: Array) -> Array:
@@ -150,10 +157,12 @@ class FeatureTable:
         masses = np.ascontiguousarray(masses, dtype=float)
         if self._few(points):
             return np.asarray(np.einsum("n,nm->m", masses, self.values(points)))
-        shares = np.zeros((kernels.SCATTER_BLOCKS, self.nodes))
-        kernels.scatter(points, masses, self._mesh, shares)
-        partial = np.empty((-(-self.nodes // kernels.NODE_BLOCK), self.rank))
-        kernels.gather(shares, self._flat, partial)
+        size = max(kernels.POINT_BLOCK, -(-len(points) // kernels.SCATTER_BLOCKS))
+        shares = np.zeros((-(-len(points) // size), self.nodes))
+        kernels.in_blocks(kernels.scatter, len(points), size, points, masses, self._mesh, size, shares)
+        size = kernels.NODE_BLOCK
+        partial = np.zeros((-(-self.nodes // size), self.rank))
+        kernels.in_blocks(kernels.gather, self.nodes, size, shares, self._flat, size, partial)
         return np.asarray(np.add.reduce(partial, axis=0))
 
 

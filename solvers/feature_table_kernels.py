@@ -3,13 +3,17 @@
 The nodal table has shape (nodes, M): the node grid flattened in C order, features contiguous. A point touches
 the (q+1)^D nodes of its cell, taken as (q+1)^(D-1) *rows* of q+1 consecutive nodes along the last axis.
 
-Points are worked on in fixed blocks and every sum runs in a fixed order: the number of threads changes
-nothing.
+Each kernel works on a range of points or nodes without holding the interpreter; `in_blocks` spreads fixed
+blocks over threads, and every sum runs in a fixed order, so that the number of threads changes nothing.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -19,8 +23,8 @@ from .objective import Array
 
 IntArray = NDArray[np.int64]
 
-POINT_BLOCK = 128
-NODE_BLOCK = 4096
+POINT_BLOCK = 1024
+NODE_BLOCK = 16384
 SCATTER_BLOCKS = 4
 FASTMATH = {"contract", "reassoc", "nsz"}
 
@@ -43,6 +47,26 @@ class Mesh(NamedTuple):
     inverse: Array
 
 
+@cache
+def _pool(process: int, threads: int) -> ThreadPoolExecutor:
+    """One pool per process: the threads of a pool do not survive a fork."""
+    return ThreadPoolExecutor(threads)
+
+
+def in_blocks(kernel: Callable[..., None], count: int, size: int, *arguments: Any) -> None:
+    """kernel(start, stop, *arguments) over 0 ... count, in blocks of `size`, on numba's number of threads."""
+    threads = numba.get_num_threads()
+    if threads == 1 or count <= size:
+        kernel(0, count, *arguments)
+        return
+    tasks = [
+        _pool(os.getpid(), threads).submit(kernel, start, min(start + size, count), *arguments)
+        for start in range(0, count, size)
+    ]
+    for task in tasks:
+        task.result()
+
+
 @numba.njit(cache=True)
 def first_outside(points: Array, lower: Array, upper: Array) -> int:
     """Flat index of the first coordinate outside [lower, upper] (NaN is outside), -1 without one."""
@@ -54,7 +78,7 @@ def first_outside(points: Array, lower: Array, upper: Array) -> int:
     return -1
 
 
-@numba.njit(cache=True, fastmath=FASTMATH)
+@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
 def _lagrange(axis: int, x: float, scale: float, mesh: Mesh, basis: Array, derivative: Array) -> None:
     """Lagrange basis at the reference coordinate x and its derivative times `scale`, by running products.
 
@@ -78,7 +102,7 @@ def _lagrange(axis: int, x: float, scale: float, mesh: Mesh, basis: Array, deriv
         left *= factor
 
 
-@numba.njit(cache=True, fastmath=FASTMATH)
+@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
 def _locate(
     points: Array, i: int, mesh: Mesh, basis: Array, derivative: Array, offsets: IntArray, weights: Array
 ) -> None:
@@ -95,7 +119,7 @@ def _locate(
         x = points[i, axis]
         low, high = 0, mesh.cells[axis]
         while high - low > 1:
-            middle = (low + high) // 2
+            middle = (low + high) >> 1
             if x >= mesh.edges[axis, middle]:
                 low = middle
             else:
@@ -108,160 +132,156 @@ def _locate(
     weights[0, 0] = 1.0
     rows = 1
     for axis in range(dimension - 1):
+        stride = mesh.strides[axis]
         for row in range(rows - 1, -1, -1):
-            offset = offsets[row]
-            for j in range(count - 1, -1, -1):
-                offsets[row * count + j] = offset + j * mesh.strides[axis]
-            for kind in range(axis, -1, -1):
+            offset, weight = offsets[row], weights[0, row]
+            for j in range(count):
+                offsets[row * count + j] = offset + j * stride
+                weights[axis + 1, row * count + j] = weight * derivative[axis, j]
+            for kind in range(axis + 1):
                 weight = weights[kind, row]
                 for j in range(count):
                     weights[kind, row * count + j] = weight * basis[axis, j]
-                    if kind == 0:
-                        weights[axis + 1, row * count + j] = weight * derivative[axis, j]
         rows *= count
 
 
-@numba.njit(cache=True, parallel=True, fastmath=FASTMATH)
-def values(points: Array, mesh: Mesh, nodal: Array, out: Array) -> None:
+@numba.njit(cache=True)
+def _scratch(mesh: Mesh) -> tuple[Array, Array, IntArray, Array]:
+    """Room for what `_locate` writes."""
+    dimension, count = mesh.cells.size, mesh.nodes.size
+    rows = count ** (dimension - 1)
+    return (
+        np.empty((dimension, count)),
+        np.empty((dimension, count)),
+        np.empty(rows, np.int64),
+        np.empty((dimension, rows)),
+    )
+
+
+@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
+def values(start: int, stop: int, points: Array, mesh: Mesh, nodal: Array, out: Array) -> None:
     """Phi at points of shape (n, D), into out of shape (n, M)."""
-    dimension, count = mesh.cells.size, mesh.nodes.size
-    rows = count ** (dimension - 1)
-    for block in numba.prange((points.shape[0] + POINT_BLOCK - 1) // POINT_BLOCK):
-        basis = np.empty((dimension, count))
-        derivative = np.empty((dimension, count))
-        offsets = np.empty(rows, np.int64)
-        weights = np.empty((dimension, rows))
-        for i in range(block * POINT_BLOCK, min((block + 1) * POINT_BLOCK, points.shape[0])):
-            _locate(points, i, mesh, basis, derivative, offsets, weights)
-            out[i] = 0.0
-            for row in range(rows):
-                for j in range(count):
-                    weight = weights[0, row] * basis[dimension - 1, j]
-                    node = offsets[row] + j
-                    for m in range(nodal.shape[1]):
-                        out[i, m] += weight * nodal[node, m]
+    last = mesh.cells.size - 1
+    basis, derivative, offsets, weights = _scratch(mesh)
+    for i in range(start, stop):
+        _locate(points, i, mesh, basis, derivative, offsets, weights)
+        out[i] = 0.0
+        for row in range(offsets.size):
+            for j in range(mesh.nodes.size):
+                weight = weights[0, row] * basis[last, j]
+                node = offsets[row] + j
+                for m in range(nodal.shape[1]):
+                    out[i, m] += weight * nodal[node, m]
 
 
-@numba.njit(cache=True, parallel=True, fastmath=FASTMATH)
-def values_and_gradients(points: Array, mesh: Mesh, nodal: Array, out: Array, slopes: Array) -> None:
+@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
+def values_and_gradients(
+    start: int, stop: int, points: Array, mesh: Mesh, nodal: Array, out: Array, slopes: Array
+) -> None:
     """Phi into out of shape (n, M), its gradient into slopes of shape (n, M, D)."""
-    dimension, count = mesh.cells.size, mesh.nodes.size
-    rank = nodal.shape[1]
-    rows = count ** (dimension - 1)
-    for block in numba.prange((points.shape[0] + POINT_BLOCK - 1) // POINT_BLOCK):
-        basis = np.empty((dimension, count))
-        derivative = np.empty((dimension, count))
-        offsets = np.empty(rows, np.int64)
-        weights = np.empty((dimension, rows))
-        row_value = np.empty(rank)
-        total = np.empty((dimension + 1, rank))
-        for i in range(block * POINT_BLOCK, min((block + 1) * POINT_BLOCK, points.shape[0])):
-            _locate(points, i, mesh, basis, derivative, offsets, weights)
-            total[:] = 0.0
-            for row in range(rows):
-                row_value[:] = 0.0
-                for j in range(count):
-                    weight = basis[dimension - 1, j]
-                    slope = weights[0, row] * derivative[dimension - 1, j]
-                    node = offsets[row] + j
-                    for m in range(rank):
-                        row_value[m] += weight * nodal[node, m]
-                        total[dimension, m] += slope * nodal[node, m]
-                for kind in range(dimension):
-                    weight = weights[kind, row]
-                    for m in range(rank):
-                        total[kind, m] += weight * row_value[m]
-            for m in range(rank):
-                out[i, m] = total[0, m]
-                for axis in range(dimension):
-                    slopes[i, m, axis] = total[axis + 1, m]
+    dimension, rank = mesh.cells.size, nodal.shape[1]
+    basis, derivative, offsets, weights = _scratch(mesh)
+    row_value = np.empty(rank)
+    total = np.empty((dimension + 1, rank))
+    for i in range(start, stop):
+        _locate(points, i, mesh, basis, derivative, offsets, weights)
+        total[:] = 0.0
+        for row in range(offsets.size):
+            row_value[:] = 0.0
+            for j in range(mesh.nodes.size):
+                weight = basis[dimension - 1, j]
+                slope = weights[0, row] * derivative[dimension - 1, j]
+                node = offsets[row] + j
+                for m in range(rank):
+                    row_value[m] += weight * nodal[node, m]
+                    total[dimension, m] += slope * nodal[node, m]
+            for kind in range(dimension):
+                weight = weights[kind, row]
+                for m in range(rank):
+                    total[kind, m] += weight * row_value[m]
+        for m in range(rank):
+            out[i, m] = total[0, m]
+            for axis in range(dimension):
+                slopes[i, m, axis] = total[axis + 1, m]
 
 
-@numba.njit(cache=True, parallel=True, fastmath=FASTMATH)
-def contract_nodes(nodal: Array, coefficients: Array, out: Array) -> None:
-    """coefficients . Phi at every node, into out of shape (nodes,)."""
-    for block in numba.prange((nodal.shape[0] + NODE_BLOCK - 1) // NODE_BLOCK):
-        for node in range(block * NODE_BLOCK, min((block + 1) * NODE_BLOCK, nodal.shape[0])):
-            total = 0.0
-            for m in range(nodal.shape[1]):
-                total += coefficients[m] * nodal[node, m]
-            out[node] = total
+@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
+def contract_nodes(start: int, stop: int, nodal: Array, coefficients: Array, out: Array) -> None:
+    """coefficients . Phi at every node, into out of shape (nodes, 1)."""
+    for node in range(start, stop):
+        total = 0.0
+        for m in range(nodal.shape[1]):
+            total += coefficients[m] * nodal[node, m]
+        out[node, 0] = total
 
 
-@numba.njit(cache=True, parallel=True, fastmath=FASTMATH)
+@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
 def scalar_and_gradient(
-    points: Array, mesh: Mesh, nodal: Array, coefficients: Array, out: Array, slopes: Array
+    start: int,
+    stop: int,
+    points: Array,
+    mesh: Mesh,
+    nodal: Array,
+    coefficients: Array,
+    out: Array,
+    slopes: Array,
 ) -> None:
     """coefficients . Phi into out of shape (n,) and its gradient into slopes of shape (n, D).
 
     With M = 1 the coefficient is taken as 1: the table then holds the contraction itself.
     """
-    dimension, count = mesh.cells.size, mesh.nodes.size
-    rank = nodal.shape[1]
-    rows = count ** (dimension - 1)
-    for block in numba.prange((points.shape[0] + POINT_BLOCK - 1) // POINT_BLOCK):
-        basis = np.empty((dimension, count))
-        derivative = np.empty((dimension, count))
-        offsets = np.empty(rows, np.int64)
-        weights = np.empty((dimension, rows))
-        line = np.empty(count)
-        for i in range(block * POINT_BLOCK, min((block + 1) * POINT_BLOCK, points.shape[0])):
-            _locate(points, i, mesh, basis, derivative, offsets, weights)
-            value = 0.0
-            slopes[i] = 0.0
-            last_slope = 0.0
-            for row in range(rows):
-                node = offsets[row]
-                if rank == 1:
-                    for j in range(count):
-                        line[j] = nodal[node + j, 0]
-                else:
-                    for j in range(count):
-                        total = 0.0
-                        for m in range(rank):
-                            total += coefficients[m] * nodal[node + j, m]
-                        line[j] = total
-                row_value = 0.0
-                row_slope = 0.0
-                for j in range(count):
-                    row_value += basis[dimension - 1, j] * line[j]
-                    row_slope += derivative[dimension - 1, j] * line[j]
-                value += weights[0, row] * row_value
-                last_slope += weights[0, row] * row_slope
-                for axis in range(dimension - 1):
-                    slopes[i, axis] += weights[axis + 1, row] * row_value
-            out[i] = value
-            slopes[i, dimension - 1] = last_slope
+    last = mesh.cells.size - 1
+    basis, derivative, offsets, weights = _scratch(mesh)
+    line = np.empty(mesh.nodes.size)
+    for i in range(start, stop):
+        _locate(points, i, mesh, basis, derivative, offsets, weights)
+        value, last_slope = 0.0, 0.0
+        slopes[i] = 0.0
+        for row in range(offsets.size):
+            if nodal.shape[1] == 1:
+                for j in range(line.size):
+                    line[j] = nodal[offsets[row] + j, 0]
+            else:
+                for j in range(line.size):
+                    total = 0.0
+                    for m in range(nodal.shape[1]):
+                        total += coefficients[m] * nodal[offsets[row] + j, m]
+                    line[j] = total
+            row_value, row_slope = 0.0, 0.0
+            for j in range(line.size):
+                row_value += basis[last, j] * line[j]
+                row_slope += derivative[last, j] * line[j]
+            value += weights[0, row] * row_value
+            last_slope += weights[0, row] * row_slope
+            for axis in range(last):
+                slopes[i, axis] += weights[axis + 1, row] * row_value
+        out[i] = value
+        slopes[i, last] = last_slope
 
 
-@numba.njit(cache=True, parallel=True, fastmath=FASTMATH)
-def scatter(points: Array, masses: Array, mesh: Mesh, shares: Array) -> None:
-    """Nodal weights of sum_i masses_i delta_{points_i}, added to shares of shape (SCATTER_BLOCKS, nodes)."""
-    dimension, count = mesh.cells.size, mesh.nodes.size
-    rows = count ** (dimension - 1)
-    size = (points.shape[0] + SCATTER_BLOCKS - 1) // SCATTER_BLOCKS
-    for block in numba.prange(SCATTER_BLOCKS):
-        basis = np.empty((dimension, count))
-        derivative = np.empty((dimension, count))
-        offsets = np.empty(rows, np.int64)
-        weights = np.empty((dimension, rows))
-        for i in range(block * size, min((block + 1) * size, points.shape[0])):
-            _locate(points, i, mesh, basis, derivative, offsets, weights)
-            for row in range(rows):
-                weight = masses[i] * weights[0, row]
-                for j in range(count):
-                    shares[block, offsets[row] + j] += weight * basis[dimension - 1, j]
+@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
+def scatter(
+    start: int, stop: int, points: Array, masses: Array, mesh: Mesh, size: int, shares: Array
+) -> None:
+    """Nodal weights of sum_i masses_i delta_{points_i}; points k size <= i < (k+1) size go to shares[k]."""
+    last = mesh.cells.size - 1
+    basis, derivative, offsets, weights = _scratch(mesh)
+    for i in range(start, stop):
+        _locate(points, i, mesh, basis, derivative, offsets, weights)
+        share = i // size
+        for row in range(offsets.size):
+            weight = masses[i] * weights[0, row]
+            for j in range(mesh.nodes.size):
+                shares[share, offsets[row] + j] += weight * basis[last, j]
 
 
-@numba.njit(cache=True, parallel=True, fastmath=FASTMATH)
-def gather(shares: Array, nodal: Array, partial: Array) -> None:
-    """Sums over blocks of nodes of (nodal weight) Phi, into partial of shape (node blocks, M)."""
-    for block in numba.prange(partial.shape[0]):
-        partial[block] = 0.0
-        for node in range(block * NODE_BLOCK, min((block + 1) * NODE_BLOCK, nodal.shape[0])):
-            weight = 0.0
-            for share in range(shares.shape[0]):
-                weight += shares[share, node]
-            if weight != 0.0:
-                for m in range(nodal.shape[1]):
-                    partial[block, m] += weight * nodal[node, m]
+@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
+def gather(start: int, stop: int, shares: Array, nodal: Array, size: int, partial: Array) -> None:
+    """Sums of (nodal weight) Phi over nodes k size <= node < (k+1) size, added to partial[k], shape (M,)."""
+    for node in range(start, stop):
+        weight = 0.0
+        for share in range(shares.shape[0]):
+            weight += shares[share, node]
+        if weight != 0.0:
+            for m in range(nodal.shape[1]):
+                partial[node // size, m] += weight * nodal[node, m]

@@ -273,15 +273,16 @@ def test_contraction_with_one_feature() -> None:
 
 @pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one thread only")
 def test_threads_change_nothing() -> None:
-    table = build_table(gaussians(2), [(0.0, 1.6)] * 2, 6, 1e-6)
-    points, coefficients = random_points(2, 5000), np.array([1.0, -2.0, 3.0, 0.5])
+    table = build_table(gaussians(2), [(0.0, 1.6)] * 2, 6, 1e-8)
+    assert table.nodes > 20_000
+    points, coefficients = random_points(2, 20_000), np.array([1.0, -2.0, 3.0, 0.5])
     results = []
     before = numba.get_num_threads()
     for threads in (1, 2):
         numba.set_num_threads(threads)
         values, gradients = table.values_and_gradients(points)
         psi, slopes = table.contract(points, coefficients)
-        outputs = table.outputs(points, np.full(5000, 1 / 5000))
+        outputs = table.outputs(points, np.full(20_000, 1 / 20_000))
         results.append([values, gradients, table.values(points), psi, slopes, outputs])
     numba.set_num_threads(before)
     for one, two in zip(*results, strict=True):
