@@ -214,10 +214,10 @@ def build_table(
         )
     builder.refine()
     for attempt in range(rounds + 1):
-        table, worst = _checked_table(builder, tolerance, checks, attempt)
+        table, worst, errors = _checked_table(builder, tolerance, checks, attempt)
         if table.accurate or attempt == rounds:
             break
-        builder.add_lines(worst)
+        builder.correct(worst, errors)
         if not builder.refine():
             break
     return table
@@ -248,11 +248,14 @@ def _checked_edges(
 
 def _checked_table(
     builder: MeshBuilder, tolerance: float, checks: int, attempt: int
-) -> tuple[FeatureTable, Array]:
-    """The table on the builder's mesh with its measured errors, and its worst points, shape (<= 8, D)."""
+) -> tuple[FeatureTable, Array, Array]:
+    """The table on the builder's mesh with its errors; its worst points, shape (<= 8, D), and theirs.
+
+    Larger features than the builder had seen enlarge its scales.
+    """
     points = check_points(builder.edges, checks, shift=attempt * 7919)
     values, gradients = evaluate(builder.features, points, builder.chunk)
-    scales = builder.scales.enlarged(values, gradients)
+    scales = builder.scales = builder.scales.enlarged(values, gradients)
     table = FeatureTable(
         edges=tuple(builder.edges),
         degree=builder.degree,
@@ -269,7 +272,7 @@ def _checked_table(
     value_errors = (np.abs(table_values - values) / scales.values).max(axis=1)
     slope_errors = (np.abs(table_gradients - gradients).max(axis=2) / scales.gradients).max(axis=1)
     by_value, by_slope = np.argsort(value_errors)[::-1], np.argsort(slope_errors)[::-1]
-    worst = points[np.unique(np.concatenate([by_value[:4], by_slope[:4]]))]
+    worst = np.unique(np.concatenate([by_value[:4], by_slope[:4]]))
     checked = replace(
         table,
         value_error=float(value_errors[by_value[0]]),
@@ -277,4 +280,4 @@ def _checked_table(
         value_error_at=points[by_value[0]],
         gradient_error_at=points[by_slope[0]],
     )
-    return checked, worst
+    return checked, points[worst], np.maximum(value_errors, slope_errors)[worst]

@@ -174,8 +174,12 @@ class MeshBuilder:
         slope_error -= (rounding / widths[:, None])[:, None, None, :]
         return np.asarray(np.maximum(value_error, slope_error).max(axis=(1, 2, 3)))
 
-    def add_lines(self, points: Array) -> None:
-        """Lines along every axis through `points`, shape (n, D), and the errors they reveal."""
+    def correct(self, points: Array, errors: Array) -> None:
+        """Take up scaled `errors`, shape (n,), met at `points`, shape (n, D), by lines along every axis."""
+        if len(self.edges) == 1:
+            cells = np.searchsorted(self.edges[0][1:-1], points[:, 0], side="right")
+            np.maximum.at(self.errors[0], cells, errors)
+            return
         for axis in range(len(self.edges)):
             lines = points.copy()
             lines[:, axis] = self.lower[axis]

@@ -173,6 +173,25 @@ def test_bisection_is_local() -> None:
     assert table.accurate
 
 
+@pytest.mark.parametrize("dimension", [1, 2])
+def test_checks_find_what_the_lines_missed(dimension: int) -> None:
+    """A bump narrower than the spacing of the first lines: one round misses it and says so."""
+
+    def both(points: Array) -> tuple[Array, Array]:
+        shifted = (points - 0.7137) / 0.004 ** (1 / dimension)
+        bump = 0.1 * np.exp(-(shifted**2).sum(axis=1))[:, None]
+        slopes = -2.0 * bump[:, :, None] * shifted[:, None, :] / 0.004 ** (1 / dimension)
+        slopes[:, :, 0] += np.cos(points[:, :1])
+        return np.sin(points[:, :1]) + bump, slopes
+
+    source = Source(dimension, 1, both)
+    blind = build_table(source, [(0.0, 1.6)] * dimension, 6, 1e-5, rounds=0)
+    assert not blind.accurate
+    table = build_table(source, [(0.0, 1.6)] * dimension, 6, 1e-5)
+    assert table.accurate
+    assert true_errors(table, source, random_points(dimension, 20_000))[1] < 3e-5
+
+
 def test_cone_is_reported_not_hidden() -> None:
     """|z| in two dimensions: no tensor mesh resolves the slope at the tip; the table says so, and where."""
 
