@@ -20,7 +20,9 @@ from .time_loop import Law, Observation, State, StepFailure
 EPSILON = float(np.finfo(float).eps)
 ENERGY_ROUNDING = 100.0  # a step may raise F by this many roundings
 RATE_SLACK = 1.1  # velocities may grow this much within a step before it is repeated
+SHORTEST = 1e-6  # of the step that the velocities allow; no falling energy needs less
 BLOCK_FEATURES = 2**15  # feature values per block, so that a block's features stay in a second-level cache
+SMALLEST_BLOCK = 8  # slices along the first axis, so that the halos cost little
 THREADED_FEATURES = 2**17  # below, waking a second thread costs more than it saves
 REMEDY = "use a finer grid (solver.cells) or a smaller Courant number (solver.courant)"
 
@@ -102,7 +104,9 @@ class FiniteVolume:
         shape = (1,) * (3 - len(grid.shape)) + grid.shape
         self._rows = (shape[0] * shape[1], shape[2])
         self._features = self._feature_rows()
-        self._axes = [face_coefficients(np.array([0.5]), np.array([0.0, 1.0]), 0.0, 1)] * (3 - len(grid.shape)) + [
+        self._axes = [face_coefficients(np.array([0.5]), np.array([0.0, 1.0]), 0.0, 1)] * (
+            3 - len(grid.shape)
+        ) + [
             face_coefficients(centre, edge, mobile, options.order)
             for centre, edge, mobile in zip(grid.centres, grid.edges, geometry.mobility, strict=True)
         ]
@@ -146,7 +150,7 @@ class FiniteVolume:
             if self._energy(final) <= energy + allowance and change <= self.options.tolerance:
                 break
             planned = 0.5 * step
-            if not (state.flow_time + 0.5 * planned > state.flow_time) or not (planned > 1e-14 * abs(until)):
+            if not (planned > SHORTEST * min(bound, state.step)):
                 raise self._failure(state, mass, final)
         growth = self.options.growth * (max(step, state.step) if step == remaining else step)
         by_error = step * np.sqrt(0.5 * self.options.tolerance / change) if change > 0.0 else np.inf
@@ -182,7 +186,9 @@ class FiniteVolume:
             values = self.objective.features.values(part)
             features[first : first + chunk, :rank] = values.reshape(-1, n, rank).transpose(0, 2, 1)
             if self.flow.ridge > 0.0:
-                features[first : first + chunk, rank] = (0.5 * self.flow.ridge * (part**2).sum(axis=1)).reshape(-1, n)
+                features[first : first + chunk, rank] = (
+                    0.5 * self.flow.ridge * (part**2).sum(axis=1)
+                ).reshape(-1, n)
         if not np.isfinite(features).all():
             cell = int(np.argmax(~np.isfinite(features).all(axis=1).ravel()))
             raise ValueError(f"the features are not finite at the cell of {points[cell]}: shrink the domain")
@@ -214,7 +220,14 @@ class FiniteVolume:
         return self.options.courant / (self._faces * rate) if rate > 0.0 else np.inf
 
     def _sweep(
-        self, mass: Array, old: Array, weight: float, step: float, gradient: Array, new: Array, measure: bool = False
+        self,
+        mass: Array,
+        old: Array,
+        weight: float,
+        step: float,
+        gradient: Array,
+        new: Array,
+        measure: bool = False,
     ) -> tuple[Array, float]:
         """new = weight * old + (1 - weight) * (Euler step of mass); its outputs, and on demand the largest rate before it."""
         cap = 1.0 / (self._faces * step) if step > 0.0 else 0.0
@@ -229,7 +242,9 @@ class FiniteVolume:
         )  # fmt: skip
         threads = min(get_num_threads(), blocks) if self._features.size >= THREADED_FEATURES else 1
         shares = np.linspace(0, blocks, threads + 1).astype(int)
-        waiting = [_pool().submit(sweep_blocks, shares[i], shares[i + 1], *arguments) for i in range(1, threads)]
+        waiting = [
+            _pool().submit(sweep_blocks, shares[i], shares[i + 1], *arguments) for i in range(1, threads)
+        ]
         sweep_blocks(0, shares[1], *arguments)
         for future in waiting:
             future.result()
@@ -256,17 +271,23 @@ class FiniteVolume:
     def _failure(self, state: State, mass: Array, outputs: Array) -> StepFailure:
         cell = np.unravel_index(int(np.argmax(mass)), self.grid.shape)
         place = ", ".join(
-            f"{name} = {self.grid.centres[a][i]:.6g}" for a, (name, i) in enumerate(zip(self.geometry.names, cell, strict=True))
+            f"{name} = {self.grid.centres[a][i]:.6g}"
+            for a, (name, i) in enumerate(zip(self.geometry.names, cell, strict=True))
         )
         reason = "the free energy rises" if np.isfinite(outputs).all() else "the outputs are not finite"
-        return StepFailure(f"finite volumes: {reason} at every step size (most mass in the cell at {place})",
-                           state.flow_time, REMEDY)
+        return StepFailure(
+            f"finite volumes: {reason} at every step size (most mass in the cell at {place})",
+            state.flow_time,
+            REMEDY,
+        )
 
 
 @cache
 def _pool() -> ThreadPoolExecutor:
     """Threads for the blocks beyond the caller's share; plain threads do not spin when the machine is busy."""
-    return ThreadPoolExecutor(max_workers=max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="finite-volume")
+    return ThreadPoolExecutor(
+        max_workers=max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="finite-volume"
+    )
 
 
 def face_coefficients(centre: Array, edge: Array, mobility: float, order: int) -> Array:
@@ -291,7 +312,7 @@ def _block_bounds(shape: tuple[int, ...], features: int) -> Array:
     rows = shape[0] * shape[1]
     slab = shape[1] if shape[0] > 1 else 1
     slabs = rows // slab
-    per_block = max(8, BLOCK_FEATURES // (slab * shape[2] * features))
+    per_block = max(SMALLEST_BLOCK, BLOCK_FEATURES // (slab * shape[2] * features))
     blocks = max(1, slabs // per_block)
     blocks += blocks % 2 if blocks > 1 else 0
     return slab * np.linspace(0, slabs, blocks + 1).astype(np.int64)
@@ -299,7 +320,9 @@ def _block_bounds(shape: tuple[int, ...], features: int) -> Array:
 
 def _check(geometry: Geometry, flow: Flow, grid: Grid, masses: Array, options: FiniteVolumeOptions) -> None:
     if not (1 <= len(grid.shape) <= 3 and len(grid.shape) == geometry.dimension):
-        raise ValueError(f"the grid has {len(grid.shape)} axes, the geometry {geometry.dimension}: give 1 to 3, the same")
+        raise ValueError(
+            f"the grid has {len(grid.shape)} axes, the geometry {geometry.dimension}: give 1 to 3, the same"
+        )
     if np.isfinite(flow.inverse_temperature):
         raise ValueError("finite volumes here are noise-free: set dynamics.inverse_temperature = inf")
     if flow.fisher_rao_rate != 0.0 or not flow.transport:
@@ -309,4 +332,6 @@ def _check(geometry: Geometry, flow: Flow, grid: Grid, masses: Array, options: F
     if options.order not in (1, 2):
         raise ValueError(f"order must be 1 or 2, got {options.order}")
     if masses.shape != grid.shape or not (np.min(masses) >= 0.0 and 0.0 < float(np.sum(masses)) < np.inf):
-        raise ValueError(f"masses must be >= 0 with a positive sum and shape {grid.shape}, got shape {masses.shape}")
+        raise ValueError(
+            f"masses must be >= 0 with a positive sum and shape {grid.shape}, got shape {masses.shape}"
+        )

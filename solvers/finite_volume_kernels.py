@@ -32,7 +32,9 @@ def _potential(features: Array, gradient: Array, psi: Array) -> None:
             psi[k] = gradient[0] * features[0, k] + gradient[1] * features[1, k]
     else:
         for k in range(n):
-            psi[k] = gradient[0] * features[0, k] + gradient[1] * features[1, k] + gradient[2] * features[2, k]
+            psi[k] = (
+                gradient[0] * features[0, k] + gradient[1] * features[1, k] + gradient[2] * features[2, k]
+            )
     while first < rank:
         a, b, c, d = gradient[first], gradient[first + 1], gradient[first + 2], gradient[first + 3]
         for k in range(n):
@@ -117,7 +119,15 @@ def _faces_in_row(mass, psi, faces, cap, flux):  # type: ignore[no-untyped-def]
         slope = faces[2, 2]
         for k in range(2, n - 2):
             flux[k + 1] = _face(
-                psi[k] - psi[k + 1], mass[k - 1], mass[k], mass[k + 1], mass[k + 2], rate_a[k], rate_b[k], slope, cap
+                psi[k] - psi[k + 1],
+                mass[k - 1],
+                mass[k],
+                mass[k + 1],
+                mass[k + 2],
+                rate_a[k],
+                rate_b[k],
+                slope,
+                cap,
             )
     for k in (0, 1, n - 2):
         if 0 <= k < n - 1:

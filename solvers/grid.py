@@ -121,7 +121,9 @@ def grid_from_edges(edges: Sequence[Array], origin: Sequence[bool]) -> Grid:
     return Grid(tuple(np.asarray(edge, dtype=float) for edge in edges), tuple(centres))
 
 
-def uniform_grid(lower: Sequence[float], upper: Sequence[float], cells: Sequence[int], geometry: Geometry) -> Grid:
+def uniform_grid(
+    lower: Sequence[float], upper: Sequence[float], cells: Sequence[int], geometry: Geometry
+) -> Grid:
     """Equal cells on the box [lower, upper], with an origin cell on each radius that starts at 0."""
     edges, origin = [], []
     for low, high, count, p in zip(lower, upper, cells, geometry.block_dimensions, strict=True):
@@ -135,9 +137,9 @@ def uniform_grid(lower: Sequence[float], upper: Sequence[float], cells: Sequence
 def graded_grid(guide: Guide, geometry: Geometry, cells: int | Sequence[int], growth: float = 0.08) -> Grid:
     """Grid on the region the guide visits, finest where its law is narrow.
 
-    On each axis the wanted width at x is the smallest, over the times at which the law is there, of the square root of
-    the local spacing of its marginal's quantiles; it is then made smooth (neighbouring widths differ by a factor of at
-    most about 1 + growth) and scaled to the number of cells. An axis on which all atoms agree and that does not move
+    On each axis the wanted width at x is 1 / sqrt of the largest density that the law's marginal has there at any time; it
+    is then made smooth (neighbouring widths differ by a factor of at most about 1 + growth) and scaled to the number of
+    cells. An axis on which all atoms agree and that does not move
     gets one cell.
 
     Args:
@@ -185,17 +187,13 @@ def _extent(path: Array, weights: Array, bound: float) -> tuple[float, float]:
 
 
 def _wanted_width(path: Array, weights: Array, samples: Array, cells: int) -> Array:
-    """Square root of the narrowest quantile spacing over the times, at `samples`; the floor is what `cells` can show."""
+    """1 / sqrt of the marginal's largest density over the times, at `samples`; what `cells` cannot show is smoothed."""
     span = samples[-1] - samples[0]
-    finest = 2.0 * span / cells
+    half = span / cells
     density = np.full(len(samples), 0.25 / span)
     for quantiles in _quantile_path(path, weights):
-        left, right = quantiles[:-1], quantiles[1:]
-        pad = np.maximum(0.5 * (finest - (right - left)), 0.0)
-        here = np.diff(LEVELS) / (right - left + 2.0 * pad)
-        first, last = np.searchsorted(samples, left - pad), np.searchsorted(samples, right + pad)
-        for i, j, value in zip(first, last, here, strict=True):
-            np.maximum(density[i : j + 1], value, out=density[i : j + 1])
+        within = np.interp(samples + half, quantiles, LEVELS) - np.interp(samples - half, quantiles, LEVELS)
+        np.maximum(density, within / (2.0 * half), out=density)
     return 1.0 / np.sqrt(density)
 
 

@@ -38,7 +38,9 @@ class RankTwo:
         return np.stack(values, axis=1), np.stack(gradients, axis=1)
 
     def _tau(self, points: Array) -> list[Array]:
-        return [np.hypot(scale * points[:, 0], points[:, 1]) for scale in (1.0 + self.delta, 1.0 - self.delta)]
+        return [
+            np.hypot(scale * points[:, 0], points[:, 1]) for scale in (1.0 + self.delta, 1.0 - self.delta)
+        ]
 
 
 def _q(tau: Array) -> tuple[Array, Array]:
@@ -62,7 +64,9 @@ class Coordinates:
         return points.copy()
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
-        return points.copy(), np.broadcast_to(np.eye(self.dimension), (len(points), self.dimension, self.dimension)).copy()
+        return points.copy(), np.broadcast_to(
+            np.eye(self.dimension), (len(points), self.dimension, self.dimension)
+        ).copy()
 
 
 def rank_two() -> tuple[Objective, Geometry]:
@@ -83,3 +87,17 @@ def bump(edges: tuple[Array, ...], centre: tuple[float, ...], deviation: float) 
     for edge, place in zip(edges, centre, strict=True):
         masses = np.multiply.outer(masses, np.diff(erf((edge - place) / (deviation * np.sqrt(2.0)))))
     return np.asarray(masses / masses.sum(), dtype=float)
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Phi = 0: only the ridge acts."""
+
+    dimension: int
+    rank: int = 1
+
+    def values(self, points: Array) -> Array:
+        return np.zeros((len(points), 1))
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        return np.zeros((len(points), 1)), np.zeros((len(points), 1, self.dimension))
