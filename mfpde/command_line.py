@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     convergence = commands.add_parser("convergence", help="refine grid and step, print the observed orders")
     _add_source(convergence)
     convergence.add_argument(
-        "--levels", type=_count, default=4, metavar="L", help="number of refinements (default 4)"
+        "--levels", type=_count, default=4, metavar="L", help="number of runs, coarse to fine (default 4)"
     )
     return parser
 

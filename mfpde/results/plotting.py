@@ -11,8 +11,9 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 
-from mfpde.results.marginals import View, marginal, view_of
+from mfpde.results.marginals import View, height_of_bulk, marginal, view_of
 from mfpde.results.output import write_atomically
 from mfpde.results.solve_result import Array, SolveResult
 
@@ -34,6 +35,11 @@ STYLE: dict[str, Any] = {
     "savefig.dpi": 200,
     "figure.constrained_layout.use": True,
 }
+
+
+_WHITE_TO_BLUE = LinearSegmentedColormap.from_list(
+    "white to blue", [(1.0, 1.0, 1.0, 1.0), *matplotlib.colormaps["Blues"](np.linspace(0.15, 1.0, 6))]
+)
 
 
 def save_figures(result: SolveResult, folder: Path) -> tuple[Path, ...]:
@@ -174,7 +180,9 @@ def _draw_curves(axes: Any, result: SolveResult, view: View, chosen: list[int]) 
         axes.stairs(heights, edges, color=colour, linewidth=1.3, label=f"$t = {result.time[index]:.3g}$")
         axes.stairs(heights, edges, color=colour, fill=True, alpha=0.12)
     axes.set_xlim(*view.limits[0])
-    axes.set_ylim(bottom=0.0)
+    heights = [height_of_bulk(result, index, view) for index in chosen]
+    # A law that collapses would hide the others: it may leave through the top.
+    axes.set_ylim(0.0, 1.15 * min(max(heights), 10.0 * min(heights)))
     axes.set_xlabel(symbol(result.names[0]))
     axes.set_ylabel("density")
     axes.legend(loc="best")
@@ -222,13 +230,13 @@ def draw_density(axes: Any, result: SolveResult, view: View, index: int) -> None
         joint = view.joint(result, index)
         top = float(joint.max(initial=0.0)) or 1.0
         axes.pcolormesh(
-            view.edges[0], view.edges[1], joint.T, cmap="Blues", vmin=0.0, vmax=top, rasterized=True
+            view.edges[0], view.edges[1], joint.T, cmap=_WHITE_TO_BLUE, vmin=0.0, vmax=top, rasterized=True
         )
     elif result.position is not None and result.weight is not None:
         weight, points = result.weight[index], result.position[index]
         held = weight > 0.0
         area = 250.0 * weight[held] / max(float(weight.max(initial=0.0)), 1e-300)
-        share = np.clip(area / np.sqrt(held.sum()), 0.3, 40.0)
+        share = np.clip(area / np.sqrt(held.sum()), 0.02, 40.0)
         axes.scatter(points[held, 0], points[held, 1], s=share, color=BLUE, alpha=0.6, linewidths=0)
     ranges = np.array([high - low for low, high in view.limits[:2]])
     if np.hypot(*(np.sqrt(np.maximum(result.variance[index, :2], 0.0)) / ranges)) < SMALL:

@@ -16,8 +16,9 @@ from mfpde.studies.solve import solve
 
 # The coarsest cells per axis in 1, 2 and 3 dimensions; every level doubles them.
 COARSEST_CELLS = {1: 128, 2: 32, 3: 12}
-COARSEST_TOLERANCE = 1e-3
-REFERENCE_TOLERANCE = 1e-10
+COARSEST_TOLERANCE = 1e-2
+TOLERANCE_RATIO = 1e-2
+REFERENCE_TOLERANCE = 1e-8
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,13 @@ class ConvergenceResult:
 def convergence(
     configuration: Configuration, levels: int = 4, progress: Progress = silent
 ) -> ConvergenceResult:
-    """Refine the scheme of `configuration` `levels` times against a run of characteristics at 1e-10.
+    """Refine the scheme of `configuration` `levels` times against a finer run of characteristics.
 
-    Finite volumes double their cells, which halves their steps; characteristics divide their tolerance by ten.
+    Finite volumes double their cells, which halves their steps; characteristics tighten their tolerance.
     """
     tolerance = min(REFERENCE_TOLERANCE, configuration.solver.tolerance)
+    if configuration.solver.scheme == "characteristics":
+        tolerance = min(tolerance, COARSEST_TOLERANCE * TOLERANCE_RATIO**levels)
     options = Solver(scheme="characteristics", tolerance=tolerance)
     reference = solve(replace(configuration, solver=options), progress=progress)
     found: list[Level] = []
@@ -118,7 +121,7 @@ def convergence(
 def _refinements(solver: Solver, dimension: int, levels: int) -> Iterator[tuple[float, Solver]]:
     if solver.scheme == "characteristics":
         for level in range(levels):
-            tolerance = COARSEST_TOLERANCE * 10.0**-level
+            tolerance = COARSEST_TOLERANCE * TOLERANCE_RATIO**level
             yield tolerance, replace(solver, tolerance=tolerance)
         return
     coarsest = solver.cells or (COARSEST_CELLS.get(dimension, COARSEST_CELLS[3]),)

@@ -34,6 +34,7 @@ class Run:
     Attributes:
         path: where checkpoints and the result go, None to write nothing.
         progress: called with a line of text and the fraction of the flow time done.
+        started: the monotonic clock when the work began, before the problem was built.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Run:
         attributes: Mapping[str, Attribute],
         path: Path | None = None,
         progress: Progress = silent,
+        started: float | None = None,
     ) -> None:
         self.path = path
         self.progress = progress
@@ -60,7 +62,8 @@ class Run:
         self._attributes = {**attributes, **schemes.attributes}
         if schemes.notes:
             self._attributes["notes"] = "\n".join(schemes.notes)
-        self._started = self._checkpointed = monotonic()
+        self._started = monotonic() if started is None else started
+        self._checkpointed = monotonic()
         self._earlier_seconds = self._write_seconds = 0.0
 
     def restore(self, result: SolveResult, checkpoint: Checkpoint) -> None:

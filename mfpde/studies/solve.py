@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from time import monotonic
 
 from mfpde.configuration import Configuration, ConfigurationError, parse
 from mfpde.problem import build_problem
@@ -42,6 +43,7 @@ def solve(
         ResultFileError: the file to resume is damaged or foreign.
         OutputError: `output` cannot be written (RunOutputError: during the run).
     """
+    started = monotonic()
     refuse_unsupported(configuration)
     path = None if output is None else Path(output)
     earlier = _earlier(path, configuration, force) if resume else None
@@ -60,6 +62,7 @@ def solve(
         provenance(configuration),
         path,
         progress,
+        started,
     )
     if earlier is not None:
         run.restore(*earlier)
