@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 
 from .objective import Array, FeatureMap
 
-# Points per evaluation of a source: it may hold hundreds of raw features and their gradients per point.
 CHUNK = 2048
+"""Points per evaluation of a source: it may hold hundreds of raw features and their gradients per point."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,7 @@ class Reference:
     Attributes:
         nodes: increasing, shape (q+1,).
         points: the nodes, then the midpoints between them, shape (2q+1,): errors of the value are largest
-        near
-            the midpoints, errors of the slope at the nodes.
+            near the midpoints, errors of the slope at the nodes.
         interpolation: basis at the points, shape (2q+1, q+1).
         derivative: derivative of the basis at the points, shape (2q+1, q+1).
     """

@@ -20,12 +20,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import feature_table_kernels as kernels
+from .blocks import in_blocks
 from .elements import CHUNK, reference_element
 from .feature_table_mesh import MeshBuilder, check_points, evaluate
 from .objective import Array, FeatureMap
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FeatureTable:
     """A feature map on a box, with value and gradient from one piecewise polynomial.
 
@@ -125,7 +126,7 @@ class FeatureTable:
 
     @staticmethod
     def _over_points(kernel: Callable[..., None], points: Array, *arguments: Any) -> None:
-        kernels.in_blocks(kernel, len(points), kernels.POINT_BLOCK, points, *arguments)
+        in_blocks(kernel, len(points), kernels.POINT_BLOCK, points, *arguments)
 
     def _few(self, points: Array) -> bool:
         """Whether the points touch fewer nodes than the table has: then work point by point."""
@@ -139,13 +140,11 @@ class FeatureTable:
         scalar.
         """
         points = self._inside(points)
-        coefficients = np.ascontiguousarray(coefficients, dtype=float)
+        coefficients = _vector(coefficients, self.rank, "coefficients")
         table, multipliers = self._flat, coefficients
         if self.rank == 1 or not self._few(points):
             table, multipliers = np.empty((self.nodes, 1)), np.ones(1)
-            kernels.in_blocks(
-                kernels.contract_nodes, self.nodes, kernels.NODE_BLOCK, self._flat, coefficients, table
-            )
+            in_blocks(kernels.contract_nodes, self.nodes, kernels.NODE_BLOCK, self._flat, coefficients, table)
         out = np.empty(len(points))
         slopes = np.empty((len(points), self.dimension))
         self._over_points(kernels.scalar_and_gradient, points, self._mesh, table, multipliers, out, slopes)
@@ -154,16 +153,23 @@ class FeatureTable:
     def outputs(self, points: Array, masses: Array) -> Array:
         """Phi rho, shape (M,), of sum_i masses_i delta_{points_i}; the transpose of `contract`."""
         points = self._inside(points)
-        masses = np.ascontiguousarray(masses, dtype=float)
+        masses = _vector(masses, len(points), "masses")
         if self._few(points):
             return np.asarray(np.einsum("n,nm->m", masses, self.values(points)))
         size = max(kernels.POINT_BLOCK, -(-len(points) // kernels.SCATTER_BLOCKS))
         shares = np.zeros((-(-len(points) // size), self.nodes))
-        kernels.in_blocks(kernels.scatter, len(points), size, points, masses, self._mesh, size, shares)
+        in_blocks(kernels.scatter, len(points), size, points, masses, self._mesh, size, shares)
         size = kernels.NODE_BLOCK
         partial = np.zeros((-(-self.nodes // size), self.rank))
-        kernels.in_blocks(kernels.gather, self.nodes, size, shares, self._flat, size, partial)
+        in_blocks(kernels.gather, self.nodes, size, shares, self._flat, size, partial)
         return np.asarray(np.add.reduce(partial, axis=0))
+
+
+def _vector(values: Array, length: int, name: str) -> Array:
+    values = np.ascontiguousarray(values, dtype=float)
+    if values.shape != (length,):
+        raise ValueError(f"{name} have shape {values.shape}; write them as an array of shape ({length},)")
+    return values
 
 
 def build_table(

@@ -3,17 +3,13 @@
 The nodal table has shape (nodes, M): the node grid flattened in C order, features contiguous. A point touches
 the (q+1)^D nodes of its cell, taken as (q+1)^(D-1) *rows* of q+1 consecutive nodes along the last axis.
 
-Each kernel works on a range of points or nodes without holding the interpreter; `in_blocks` spreads fixed
-blocks over threads, and every sum runs in a fixed order, so that the number of threads changes nothing.
+Each kernel works on a range of points or nodes, for `blocks.in_blocks`; every sum runs in a fixed order, so
+that the number of threads changes nothing.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -23,6 +19,8 @@ from .objective import Array
 
 IntArray = NDArray[np.int64]
 
+GROUP = 16
+"""Points located per call: a call for each would cost as much again."""
 POINT_BLOCK = 1024
 NODE_BLOCK = 16384
 SCATTER_BLOCKS = 4
@@ -47,26 +45,6 @@ class Mesh(NamedTuple):
     inverse: Array
 
 
-@cache
-def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """One pool per process: the threads of a pool do not survive a fork."""
-    return ThreadPoolExecutor(threads)
-
-
-def in_blocks(kernel: Callable[..., None], count: int, size: int, *arguments: Any) -> None:
-    """kernel(start, stop, *arguments) over 0 ... count, in blocks of `size`, on numba's number of threads."""
-    threads = numba.get_num_threads()
-    if threads == 1 or count <= size:
-        kernel(0, count, *arguments)
-        return
-    tasks = [
-        _pool(os.getpid(), threads).submit(kernel, start, min(start + size, count), *arguments)
-        for start in range(0, count, size)
-    ]
-    for task in tasks:
-        task.result()
-
-
 @numba.njit(cache=True)
 def first_outside(points: Array, lower: Array, upper: Array) -> int:
     """Flat index of the first coordinate outside [lower, upper] (NaN is outside), -1 without one."""
@@ -79,24 +57,25 @@ def first_outside(points: Array, lower: Array, upper: Array) -> int:
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
-def _lagrange(axis: int, x: float, scale: float, mesh: Mesh, basis: Array, derivative: Array) -> None:
+def _lagrange(k: int, axis: int, x: float, scale: float, mesh: Mesh, basis: Array, derivative: Array) -> None:
     """Lagrange basis at the reference coordinate x and its derivative times `scale`, by running products.
 
-    Writes row `axis` of both (a slice would cost two atomic reference counts per point).
+    Writes basis[k, axis] and derivative[k, axis].
     """
     count = mesh.nodes.size
     right, right_slope = 1.0, 0.0
     for i in range(count - 1, -1, -1):
-        basis[axis, i] = right
-        derivative[axis, i] = right_slope
+        basis[k, axis, i] = right
+        derivative[k, axis, i] = right_slope
         factor = x - mesh.nodes[i]
         right_slope = right_slope * factor + right
         right *= factor
     left, left_slope = 1.0, 0.0
     for i in range(count):
         inverse = mesh.inverse[i]
-        derivative[axis, i] = scale * inverse * (left_slope * basis[axis, i] + left * derivative[axis, i])
-        basis[axis, i] *= inverse * left
+        slope = left_slope * basis[k, axis, i] + left * derivative[k, axis, i]
+        derivative[k, axis, i] = scale * inverse * slope
+        basis[k, axis, i] *= inverse * left
         factor = x - mesh.nodes[i]
         left_slope = left_slope * factor + left
         left *= factor
@@ -104,45 +83,52 @@ def _lagrange(axis: int, x: float, scale: float, mesh: Mesh, basis: Array, deriv
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
 def _locate(
-    points: Array, i: int, mesh: Mesh, basis: Array, derivative: Array, offsets: IntArray, weights: Array
+    start: int,
+    stop: int,
+    points: Array,
+    mesh: Mesh,
+    basis: Array,
+    derivative: Array,
+    offsets: IntArray,
+    weights: Array,
 ) -> None:
-    """Rows of the cell of point i.
+    """Rows of the cells of points start ... stop, at most GROUP of them.
 
-    Writes basis and derivative per axis, shape (D, q+1), the first node of each row, shape (rows,), and the
-    row weights, shape (D, rows): weights[0] = prod of the leading bases, weights[1 + a] its derivative along
-    axis a.
+    Writes for the k-th point basis and derivative per axis, shape (GROUP, D, q+1), the first node of each
+    row, shape (GROUP, rows), and the row weights, shape (GROUP, D, rows): weights[k, 0] is the product of the
+    leading bases, weights[k, 1 + a] its derivative along axis a.
     """
-    dimension = mesh.cells.size
-    count = mesh.nodes.size
-    base = 0
-    for axis in range(dimension):
-        x = points[i, axis]
-        low, high = 0, mesh.cells[axis]
-        while high - low > 1:
-            middle = (low + high) >> 1
-            if x >= mesh.edges[axis, middle]:
-                low = middle
-            else:
-                high = middle
-        left = mesh.edges[axis, low]
-        scale = 1.0 / (mesh.edges[axis, low + 1] - left)
-        _lagrange(axis, (x - left) * scale, scale, mesh, basis, derivative)
-        base += low * (count - 1) * mesh.strides[axis]
-    offsets[0] = base
-    weights[0, 0] = 1.0
-    rows = 1
-    for axis in range(dimension - 1):
-        stride = mesh.strides[axis]
-        for row in range(rows - 1, -1, -1):
-            offset, weight = offsets[row], weights[0, row]
-            for j in range(count):
-                offsets[row * count + j] = offset + j * stride
-                weights[axis + 1, row * count + j] = weight * derivative[axis, j]
-            for kind in range(axis + 1):
-                weight = weights[kind, row]
+    dimension, count = mesh.cells.size, mesh.nodes.size
+    for k in range(stop - start):
+        base = 0
+        for axis in range(dimension):
+            x = points[start + k, axis]
+            low, high = 0, mesh.cells[axis]
+            while high - low > 1:
+                middle = (low + high) >> 1
+                if x >= mesh.edges[axis, middle]:
+                    low = middle
+                else:
+                    high = middle
+            left = mesh.edges[axis, low]
+            scale = 1.0 / (mesh.edges[axis, low + 1] - left)
+            _lagrange(k, axis, (x - left) * scale, scale, mesh, basis, derivative)
+            base += low * (count - 1) * mesh.strides[axis]
+        offsets[k, 0] = base
+        weights[k, 0, 0] = 1.0
+        rows = 1
+        for axis in range(dimension - 1):
+            stride = mesh.strides[axis]
+            for row in range(rows - 1, -1, -1):
+                offset, weight = offsets[k, row], weights[k, 0, row]
                 for j in range(count):
-                    weights[kind, row * count + j] = weight * basis[axis, j]
-        rows *= count
+                    offsets[k, row * count + j] = offset + j * stride
+                    weights[k, axis + 1, row * count + j] = weight * derivative[k, axis, j]
+                for kind in range(axis + 1):
+                    weight = weights[k, kind, row]
+                    for j in range(count):
+                        weights[k, kind, row * count + j] = weight * basis[k, axis, j]
+            rows *= count
 
 
 @numba.njit(cache=True)
@@ -151,10 +137,10 @@ def _scratch(mesh: Mesh) -> tuple[Array, Array, IntArray, Array]:
     dimension, count = mesh.cells.size, mesh.nodes.size
     rows = count ** (dimension - 1)
     return (
-        np.empty((dimension, count)),
-        np.empty((dimension, count)),
-        np.empty(rows, np.int64),
-        np.empty((dimension, rows)),
+        np.empty((GROUP, dimension, count)),
+        np.empty((GROUP, dimension, count)),
+        np.empty((GROUP, rows), np.int64),
+        np.empty((GROUP, dimension, rows)),
     )
 
 
@@ -164,12 +150,14 @@ def values(start: int, stop: int, points: Array, mesh: Mesh, nodal: Array, out: 
     last = mesh.cells.size - 1
     basis, derivative, offsets, weights = _scratch(mesh)
     for i in range(start, stop):
-        _locate(points, i, mesh, basis, derivative, offsets, weights)
+        k = (i - start) % GROUP
+        if k == 0:
+            _locate(i, min(i + GROUP, stop), points, mesh, basis, derivative, offsets, weights)
         out[i] = 0.0
-        for row in range(offsets.size):
+        for row in range(offsets.shape[1]):
             for j in range(mesh.nodes.size):
-                weight = weights[0, row] * basis[last, j]
-                node = offsets[row] + j
+                weight = weights[k, 0, row] * basis[k, last, j]
+                node = offsets[k, row] + j
                 for m in range(nodal.shape[1]):
                     out[i, m] += weight * nodal[node, m]
 
@@ -184,19 +172,21 @@ def values_and_gradients(
     row_value = np.empty(rank)
     total = np.empty((dimension + 1, rank))
     for i in range(start, stop):
-        _locate(points, i, mesh, basis, derivative, offsets, weights)
+        k = (i - start) % GROUP
+        if k == 0:
+            _locate(i, min(i + GROUP, stop), points, mesh, basis, derivative, offsets, weights)
         total[:] = 0.0
-        for row in range(offsets.size):
+        for row in range(offsets.shape[1]):
             row_value[:] = 0.0
             for j in range(mesh.nodes.size):
-                weight = basis[dimension - 1, j]
-                slope = weights[0, row] * derivative[dimension - 1, j]
-                node = offsets[row] + j
+                weight = basis[k, dimension - 1, j]
+                slope = weights[k, 0, row] * derivative[k, dimension - 1, j]
+                node = offsets[k, row] + j
                 for m in range(rank):
                     row_value[m] += weight * nodal[node, m]
                     total[dimension, m] += slope * nodal[node, m]
             for kind in range(dimension):
-                weight = weights[kind, row]
+                weight = weights[k, kind, row]
                 for m in range(rank):
                     total[kind, m] += weight * row_value[m]
         for m in range(rank):
@@ -234,27 +224,29 @@ def scalar_and_gradient(
     basis, derivative, offsets, weights = _scratch(mesh)
     line = np.empty(mesh.nodes.size)
     for i in range(start, stop):
-        _locate(points, i, mesh, basis, derivative, offsets, weights)
+        k = (i - start) % GROUP
+        if k == 0:
+            _locate(i, min(i + GROUP, stop), points, mesh, basis, derivative, offsets, weights)
         value, last_slope = 0.0, 0.0
         slopes[i] = 0.0
-        for row in range(offsets.size):
+        for row in range(offsets.shape[1]):
             if nodal.shape[1] == 1:
                 for j in range(line.size):
-                    line[j] = nodal[offsets[row] + j, 0]
+                    line[j] = nodal[offsets[k, row] + j, 0]
             else:
                 for j in range(line.size):
                     total = 0.0
                     for m in range(nodal.shape[1]):
-                        total += coefficients[m] * nodal[offsets[row] + j, m]
+                        total += coefficients[m] * nodal[offsets[k, row] + j, m]
                     line[j] = total
             row_value, row_slope = 0.0, 0.0
             for j in range(line.size):
-                row_value += basis[last, j] * line[j]
-                row_slope += derivative[last, j] * line[j]
-            value += weights[0, row] * row_value
-            last_slope += weights[0, row] * row_slope
+                row_value += basis[k, last, j] * line[j]
+                row_slope += derivative[k, last, j] * line[j]
+            value += weights[k, 0, row] * row_value
+            last_slope += weights[k, 0, row] * row_slope
             for axis in range(last):
-                slopes[i, axis] += weights[axis + 1, row] * row_value
+                slopes[i, axis] += weights[k, axis + 1, row] * row_value
         out[i] = value
         slopes[i, last] = last_slope
 
@@ -267,12 +259,14 @@ def scatter(
     last = mesh.cells.size - 1
     basis, derivative, offsets, weights = _scratch(mesh)
     for i in range(start, stop):
-        _locate(points, i, mesh, basis, derivative, offsets, weights)
+        k = (i - start) % GROUP
+        if k == 0:
+            _locate(i, min(i + GROUP, stop), points, mesh, basis, derivative, offsets, weights)
         share = i // size
-        for row in range(offsets.size):
-            weight = masses[i] * weights[0, row]
+        for row in range(offsets.shape[1]):
+            weight = masses[i] * weights[k, 0, row]
             for j in range(mesh.nodes.size):
-                shares[share, offsets[row] + j] += weight * basis[last, j]
+                shares[share, offsets[k, row] + j] += weight * basis[k, last, j]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)

@@ -1,9 +1,11 @@
 """Choice of the tensor mesh of a feature table: bisection of each axis by measured one-dimensional errors.
 
-Interpolation on a tensor grid is a product of one-dimensional interpolations I_a, so its error obeys |Phi -
-I_1 ... I_D Phi| <= sum_a Lambda^(a-1) |Phi - I_a Phi|, Lambda the Lebesgue constant (about 2 here). Every
-axis is therefore refined on its own, from the error of I_a along *lines* parallel to it, and the product grid
-is filled only when every axis is done.
+Interpolation on a tensor grid is a product of one-dimensional interpolations I_a, so its error obeys
+
+    |Phi - I_1 ... I_D Phi| <= sum_a Lambda^(a-1) |Phi - I_a Phi|,    Lambda the Lebesgue constant (about 2).
+
+Every axis is therefore refined on its own, from the error of I_a along *lines* parallel to it, and the
+product grid is filled only when every axis is done.
 """
 
 from __future__ import annotations
@@ -54,9 +56,9 @@ def evaluate(features: FeatureMap, points: Array, chunk: int) -> tuple[Array, Ar
 
 
 def check_points(edges: Sequence[Array], checks: int, shift: int) -> Array:
-    """Points in every cell, and a quarter as many crowded geometrically to the lower corner, shape (n, D)."""
+    """Points in (nearly) every cell, and a quarter as many crowded to the lower corner, shape (n, D)."""
     shape = tuple(len(axis) - 1 for axis in edges)
-    count = max(checks, int(np.prod(shape)))
+    count = min(max(checks, int(np.prod(shape))), 8 * checks)
     uniform = sequence(count, len(edges), shift)
     cells = np.unravel_index(np.arange(count) * int(np.prod(shape)) // count, shape)
     spread = [
@@ -171,6 +173,7 @@ class MeshBuilder:
         slopes[..., axis] = (element.derivative @ on_nodes) / widths[:, None, None, None]
         slope_error = np.abs(slopes - gradients).max(axis=-1) / self.scales.gradients
         rounding = 8.0 * np.finfo(float).eps * self.degree**2 * self.scales.values / self.scales.gradients
+        value_error -= 8.0 * np.finfo(float).eps
         slope_error -= (rounding / widths[:, None])[:, None, None, :]
         return np.asarray(np.maximum(value_error, slope_error).max(axis=(1, 2, 3)))
 

@@ -362,6 +362,16 @@ def test_points_outside_are_refused_with_the_remedy() -> None:
         table.values(np.zeros(2))
 
 
+def test_lengths_that_do_not_fit_are_refused() -> None:
+    table = build_table(gaussians(2), [(0.0, 1.6)] * 2, 4, np.inf)
+    with pytest.raises(
+        ValueError, match=r"coefficients have shape \(3,\); write them as an array of shape \(4,\)"
+    ):
+        table.contract(np.zeros((2, 2)), np.ones(3))
+    with pytest.raises(ValueError, match=r"masses have shape \(3,\); write them as an array of shape \(2,\)"):
+        table.outputs(np.zeros((2, 2)), np.ones(3))
+
+
 def test_bad_requests_name_the_remedy() -> None:
     source = gaussians(2)
     with pytest.raises(ValueError, match="edges has 1 axes but the features have 2 coordinates"):
