@@ -286,11 +286,13 @@ def _check_together(configuration: Configuration, errors: list[str]) -> None:
         errors.append(
             'initial.b: the network has no offsets; write offsets = "fixed" or "trained" in [network]'
         )
-    coordinates = data.blocks + 2
+    names = [f"r{block + 1}" for block in range(data.blocks)]
+    names += ["a"] if network.coefficients == "trained" or isinstance(initial.a, Normal) else []
+    names += ["b"] if network.offsets == "trained" or isinstance(initial.b, Normal) else []
     for key, counts in (("cells", solver.cells), ("atoms", solver.atoms)):
-        if counts is not None and len(counts) > coordinates:
-            problem = f"solver.{key} = {list(counts)}: more entries than reduced coordinates"
-            errors.append(f"{problem}; write one per coordinate ({data.blocks} radii), or one for all")
+        if counts is not None and len(counts) not in (1, len(names)):
+            problem = f"solver.{key} = {list(counts)}: the reduced coordinates are {', '.join(names)}"
+            errors.append(f"{problem}; write {len(names)} numbers, one for each, or one for all")
 
 
 def _increasing(values: tuple[float, ...]) -> bool:

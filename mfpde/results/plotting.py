@@ -163,13 +163,8 @@ def _draw_law(figure: Any, result: SolveResult) -> None:
         _draw_curves(figure.add_subplot(), result, view, chosen)
         return
     grid = figure.add_gridspec(1, len(chosen))
-    peaks = [_panel_peaks(result, index, view) for index in chosen]
     for column, index in enumerate(chosen):
-        _draw_panel(figure, grid[column], result, view, index, column == 0, peaks[column])
-
-
-def _panel_peaks(result: SolveResult, index: int, view: View) -> tuple[float, float]:
-    return tuple(float(marginal(result, index, axis, view).max(initial=0.0)) for axis in (0, 1))  # type: ignore[return-value]
+        _draw_panel(figure, grid[column], result, view, index, column == 0)
 
 
 def _draw_curves(axes: Any, result: SolveResult, view: View, chosen: list[int]) -> None:
@@ -180,40 +175,27 @@ def _draw_curves(axes: Any, result: SolveResult, view: View, chosen: list[int]) 
         axes.stairs(heights, edges, color=colour, linewidth=1.3, label=f"$t = {result.time[index]:.3g}$")
         axes.stairs(heights, edges, color=colour, fill=True, alpha=0.12)
     axes.set_xlim(*view.limits[0])
-    heights = [height_of_bulk(result, index, view) for index in chosen]
+    bulk = [height_of_bulk(result, index, view) for index in chosen]
     # A law that collapses would hide the others: it may leave through the top.
-    axes.set_ylim(0.0, 1.15 * min(max(heights), 10.0 * min(heights)))
+    axes.set_ylim(0.0, 1.15 * min(max(bulk), 10.0 * min(bulk)))
     axes.set_xlabel(symbol(result.names[0]))
     axes.set_ylabel("density")
     axes.legend(loc="best")
 
 
-def _draw_panel(
-    figure: Any,
-    place: Any,
-    result: SolveResult,
-    view: View,
-    index: int,
-    first: bool,
-    peaks: tuple[float, float],
-) -> None:
+def _draw_panel(figure: Any, place: Any, result: SolveResult, view: View, index: int, first: bool) -> None:
     """The density of the first two coordinates at one time, its marginals above and on the right."""
     inner = place.subgridspec(2, 2, width_ratios=[4, 1], height_ratios=[1, 4], wspace=0.02, hspace=0.02)
     axes = figure.add_subplot(inner[1, 0])
     above = figure.add_subplot(inner[0, 0], sharex=axes)
     right = figure.add_subplot(inner[1, 1], sharey=axes)
     draw_density(axes, result, view, index)
-    above.stairs(marginal(result, index, 0, view), view.edges[0], fill=True, color=BLUE, alpha=0.75)
-    right.stairs(
-        marginal(result, index, 1, view),
-        view.edges[1],
-        fill=True,
-        color=BLUE,
-        alpha=0.75,
-        orientation="horizontal",
-    )
-    above.set_ylim(0.0, 1.05 * peaks[0] or 1.0)
-    right.set_xlim(0.0, 1.05 * peaks[1] or 1.0)
+    style: dict[str, Any] = {"fill": True, "color": BLUE, "alpha": 0.75}
+    heights = [marginal(result, index, axis, view) for axis in (0, 1)]
+    above.stairs(heights[0], view.edges[0], **style)
+    right.stairs(heights[1], view.edges[1], orientation="horizontal", **style)
+    above.set_ylim(0.0, 1.05 * float(heights[0].max()))
+    right.set_xlim(0.0, 1.05 * float(heights[1].max()))
     for side in (above, right):
         side.axis("off")
     above.set_title(f"$t = {result.time[index]:.3g}$")

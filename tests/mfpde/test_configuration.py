@@ -113,7 +113,7 @@ REFUSED = [
     (MINIMAL + "[time]\nend = inf", "time.end = inf"),
     (MINIMAL + "[time]\nsave = { log = 10, first = 20.0 }", "time.save.first = 20.0"),
     (MINIMAL + "[solver]\ncells = [0]", "solver.cells = [0]"),
-    (MINIMAL + "[solver]\ncells = [8, 8, 8, 8, 8]", "more entries than reduced coordinates"),
+    (MINIMAL + "[solver]\ncells = [8, 8, 8, 8, 8]", "the reduced coordinates are r1, r2; write 2 numbers"),
     (MINIMAL + "[solver]\norder = 3", "solver.order = 3: must be an integer from 1 to 2"),
     (MINIMAL + '[solver]\nscheme = "finite-volumes"', 'write for example scheme = "finite-volume"'),
     (MINIMAL + "[sgd]\nneurons = false", "sgd.neurons = false: must be an integer"),

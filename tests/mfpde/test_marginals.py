@@ -1,4 +1,4 @@
-"""What the figures show: densities that integrate to one, times at which the law has moved, views that hold it."""
+"""What the figures show: densities that integrate to one, telling times, views that hold the law."""
 
 from __future__ import annotations
 
