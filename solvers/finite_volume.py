@@ -9,6 +9,7 @@ from functools import cache
 
 import numpy as np
 from numba import get_num_threads
+from numpy.typing import NDArray
 
 from .finite_volume_kernels import sweep_blocks
 from .flow import Flow
@@ -21,6 +22,9 @@ EPSILON = float(np.finfo(float).eps)
 ENERGY_ROUNDING = 100.0  # a step may raise F by this many roundings
 RATE_SLACK = 1.1  # velocities may grow this much within a step before it is repeated
 SHORTEST = 1e-6  # of the step that the velocities allow; no falling energy needs less
+THIRD_ORDER = (1.0 / 3.0, 1.0 / 6.0)
+FROMM = (0.25, 0.25)
+FEW_CELLS = 3.0  # per axis; a law on fewer is an atom to the grid
 BLOCK_FEATURES = 2**15  # feature values per block, so that a block's features stay in a second-level cache
 SMALLEST_BLOCK = 8  # slices along the first axis, so that the halos cost little
 THREADED_FEATURES = 2**17  # below, waking a second thread costs more than it saves
@@ -32,12 +36,13 @@ class FiniteVolumeOptions:
     """Options of the scheme.
 
     Attributes:
-        courant: c in (0, 1], the largest part of a cell's mass share that a face may drain in a step.
-        order: 2 with reconstruction slopes, 1 without.
-        tolerance: bound of the step's error in the outputs, sqrt(sum omega (Heun - Euler)^2) per step; it rules only where the
-            law hardly moves.
-        empty: total mass of the cells whose velocities may not limit the step.
-        limited_growth: largest ratio of successive steps.
+        courant: c in (0, 1]; in a step a face drains at most c / (number of faces) of a cell at the velocity
+        there.
+        order: 2, or 1 without reconstruction slopes.
+        tolerance: bound per step of sqrt(sum omega (Heun - Euler)^2) in the outputs; rules where the law
+        hardly moves.
+        empty: total mass of the cells whose velocities do not limit the step.
+        growth: largest ratio of successive steps.
     """
 
     courant: float = 0.75
@@ -48,34 +53,39 @@ class FiniteVolumeOptions:
 
 
 class FiniteVolume:
-    """Upwind finite volumes with second-order reconstruction for the flow of (1/2) F, F = R + ridge ∫|z|^2 drho.
+    """Upwind finite volumes for the flow of (1/2) F, F = R + ridge ∫|z|^2 drho; order 2 where the law is
+    smooth.
 
-    With cell masses m_i, representative points x_i, outputs sum_i Phi_i m_i and Psi_i = grad L . Phi_i + ridge |x_i|^2 / 2,
+    With cell masses m_i, representative points x_i, outputs sum_i Phi_i m_i, Phi_i = Phi(x_i), and
+    Psi_i = grad L . Phi_i + ridge |x_i|^2 / 2,
 
         dm_i/dt = - sum over the faces of i of the outgoing flux,
         v = -(Psi_{i+1} - Psi_i) / (x_{i+1} - x_i),      flux = v * area * rho_face.
 
-    rho_face is the value at the face of a linear reconstruction in the upwind cell, with the central slope limited only so
-    that the reconstruction is >= 0 (order 2 where the law is smooth). Heun's method in time, the second-order strong
-    stability preserving combination of Euler steps.
+    rho_face is reconstructed in the upwind cell from a parabola through three cell averages (Fromm's slope
+    for an atom) and limited only to [0, 2 rho_i]. Time steps are Heun's, the second-order
+    strong-stability-preserving combination of Euler steps. Noise would enter as log(rho/omega) / (2 beta)
+    beside Psi in the face velocity.
 
     - *Mass*: what leaves a cell enters its neighbour; the outermost faces are closed.
-    - *Positivity*: a face takes at most m_i / (number of faces) of the cell it drains in an Euler step. The step is chosen
-      so that this bound does not act where there is mass; cells that hold less than `empty` together do not
-      set the step.
-    - *Energy*: dF/dt = -2 sum over faces of v^2 area rho_face (x_{i+1} - x_i) <= 0 because the face velocities are
+    - *Positivity*: in an Euler step a face takes at most m_i / (number of faces) of the cell it drains. The
+      step is chosen so that this acts, where there is mass, at steep fronts only (not at all for courant <=
+      1/2); the cells that hold less than `empty` together do not set the step.
+    - *Energy*: dF/dt = -2 sum over faces of v^2 area rho_face (x_{i+1} - x_i) <= 0, because the face velocities are
       differences of the Psi_i and rho_face >= 0; a step that raises F beyond rounding is refused and halved.
 
-    An axis with an origin cell (`Grid`) absorbs at r = 0 and holds the mass at the value Phi(0).
+    An axis with an origin cell (`Grid`) absorbs at r = 0, holds the mass at the value Phi(0) and releases it when the
+    slope of Psi turns.
 
-    Reference: Carrillo, Chertock, Huang, Commun. Comput. Phys. 17 (2015); the limiter of the outgoing fluxes follows
-    Zalesak, J. Comput. Phys. 31 (1979).
+    References: Carrillo, Chertock, Huang, Commun. Comput. Phys. 17 (2015) 233 (velocities from differences
+    of the potential); van Leer, J. Comput. Phys. 23 (1977) 276 (reconstruction); Zalesak, J. Comput. Phys.
+    31 (1979) 335 (limited outgoing fluxes).
 
     Args:
         objective: feature map and loss.
         geometry: bounds and mobility of the coordinates.
         flow: the terms that act; noise and birth-death are not for this scheme.
-        grid: the cells, one to three axes.
+        grid: the cells, one to three axes, smoothly graded.
         masses: initial masses of the cells, of the grid's shape; normalised to total 1.
         options: see `FiniteVolumeOptions`.
 
@@ -92,7 +102,7 @@ class FiniteVolume:
         flow: Flow,
         grid: Grid,
         masses: Array,
-        options: FiniteVolumeOptions = FiniteVolumeOptions(),  # noqa: B008 - frozen
+        options: FiniteVolumeOptions = FiniteVolumeOptions(),
     ) -> None:
         _check(geometry, flow, grid, masses, options)
         self.objective = objective
@@ -104,10 +114,11 @@ class FiniteVolume:
         shape = (1,) * (3 - len(grid.shape)) + grid.shape
         self._rows = (shape[0] * shape[1], shape[2])
         self._features = self._feature_rows()
-        self._axes = [face_coefficients(np.array([0.5]), np.array([0.0, 1.0]), 0.0, 1)] * (
+        slopes = _slopes(masses, options.order)
+        self._axes = [face_coefficients(np.array([0.5]), np.array([0.0, 1.0]), 0.0, slopes)] * (
             3 - len(grid.shape)
         ) + [
-            face_coefficients(centre, edge, mobile, options.order)
+            face_coefficients(centre, edge, mobile, slopes)
             for centre, edge, mobile in zip(grid.centres, grid.edges, geometry.mobility, strict=True)
         ]
         open_axes = sum(n > 1 and moves for n, moves in zip(grid.shape, geometry.mobile, strict=True))
@@ -159,7 +170,7 @@ class FiniteVolume:
         return State(time, following, {"mass": second, "outputs": final})
 
     def observe(self, state: State) -> Observation:
-        """Risk, energy, and the moments of the reconstruction that is linear in each cell (an atom in an origin cell).
+        """Risk, energy, and the moments of a law that is linear in each cell (an atom in an origin cell).
 
         The variance of mass gathered in one cell is thus width^2 / 12, what the grid can resolve.
         """
@@ -175,7 +186,8 @@ class FiniteVolume:
         )
 
     def _feature_rows(self) -> Array:
-        """Phi at the representative points, shape (rows, M, n); with a ridge |x|^2 / 2 times it is a last feature."""
+        """Phi at the representative points, shape (rows, M, n); ridge |x|^2 / 2, if any, is a last
+        feature."""
         points = self.grid.points
         rows, n = self._rows
         rank = self.objective.features.rank
@@ -229,7 +241,8 @@ class FiniteVolume:
         new: Array,
         measure: bool = False,
     ) -> tuple[Array, float]:
-        """new = weight * old + (1 - weight) * (Euler step of mass); its outputs, and on demand the largest rate before it."""
+        """new = weight * old + (1 - weight) * (Euler step of mass); its outputs, and the largest rate on
+        demand."""
         cap = 1.0 / (self._faces * step) if step > 0.0 else 0.0
         blocks = len(self._bounds) - 1
         partial = np.zeros((blocks, self._features.shape[1]))
@@ -254,9 +267,10 @@ class FiniteVolume:
         """Mean and variance of the linear reconstruction along one axis."""
         others = tuple(a for a in range(self.geometry.dimension) if a != axis)
         marginal = mass.sum(axis=others)
-        centre, width = self.grid.centres[axis], self.grid.widths[axis]
+        edge, width = self.grid.edges[axis], self.grid.widths[axis]
+        atom = self.grid.centres[axis] == edge[:-1]
+        centre = np.where(atom, edge[:-1], 0.5 * (edge[:-1] + edge[1:]))
         total = float(marginal.sum())
-        atom = centre == self.grid.edges[axis][:-1]
         spread = np.where(atom, 0.0, width**2 / 12.0)
         rise = np.zeros(len(centre))
         if len(centre) > 2:
@@ -284,30 +298,42 @@ class FiniteVolume:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    """Threads for the blocks beyond the caller's share; plain threads do not spin when the machine is busy."""
+    """Threads for the blocks beyond the caller's share: they sleep, not spin, when the machine is busy."""
     return ThreadPoolExecutor(
         max_workers=max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="finite-volume"
     )
 
 
-def face_coefficients(centre: Array, edge: Array, mobility: float, order: int) -> Array:
-    """Coefficients of the inner faces of an axis, shape (3, n - 1), in the order of the kernels' `_face`.
+def face_coefficients(centre: Array, edge: Array, mobility: float, slopes: tuple[float, float]) -> Array:
+    """Coefficients of the inner faces of an axis, shape (4, n - 1), in the order of the kernels' `_face`.
 
-    The reconstruction is done in the index of the cell, in which a smoothly graded grid is uniform: with x' the distance
-    of the representative points, rho at the face times x' is the reconstructed mass per cell, so that the flux is
-    (Psi_a - Psi_b) * mobility / x'^2 * that mass. An origin cell is half a cell, hence twice as dense; next to it the
-    reconstruction falls back to order 1.
+    The reconstruction is done in the index of the cell, in which a smoothly graded grid is uniform: with x'
+    the distance of the representative points, rho at the face times x' is the reconstructed mass per cell,
+    so that the flux is (Psi_a - Psi_b) * mobility / x'^2 * that mass. An origin cell is half a cell, hence
+    twice as dense; next to it the reconstruction falls back to order 1.
     """
-    faces = np.zeros((3, len(centre) - 1))
+    faces = np.zeros((4, len(centre) - 1))
     faces[:2] = mobility / np.diff(centre) ** 2
-    faces[2] = (order - 1) / 6.0
+    faces[2:] = np.array(slopes)[:, None]
     if centre[0] == edge[0]:
         faces[0, :1] *= 2.0
-        faces[2, :2] = 0.0
+        faces[2:, :2] = 0.0
     return faces
 
 
-def _block_bounds(shape: tuple[int, ...], features: int) -> Array:
+def _slopes(masses: Array, order: int) -> tuple[float, float]:
+    """Weights of the forward and backward difference in the reconstruction.
+
+    An atom spreads over a few cells only and stays unresolved: Fromm's balanced weights then keep its speed,
+    where the positivity limit takes more from the forward difference than from the backward one.
+    """
+    if order == 1:
+        return 0.0, 0.0
+    occupied = float(masses.sum()) ** 2 / float((masses**2).sum())
+    return FROMM if occupied < FEW_CELLS**masses.ndim else THIRD_ORDER
+
+
+def _block_bounds(shape: tuple[int, ...], features: int) -> NDArray[np.int64]:
     """First rows of the blocks, from the grid and the number of features alone."""
     rows = shape[0] * shape[1]
     slab = shape[1] if shape[0] > 1 else 1

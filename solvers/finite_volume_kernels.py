@@ -1,9 +1,10 @@
-"""Compiled sweeps of the finite-volume scheme: potential, face fluxes, update and outputs in one pass over the cells.
+"""Compiled sweeps of the finite-volume scheme: potential, face fluxes, update and outputs in one pass over
+the cells.
 
-Arrays are seen as rows: a grid of up to three axes is padded with leading axes of one cell to (n0, n1, n2), its rows
-are the n0 * n1 lines along the last axis. Row r neighbours r - 1, r + 1 along axis 1 and r - n1, r + n1 along axis 0.
-Rows are swept in fixed blocks, whose bounds depend on the grid alone; sums are taken block by block in a fixed order,
-so that the result does not depend on the number of threads.
+Arrays are seen as rows: a grid of up to three axes is padded with leading axes of one cell to (n0, n1, n2),
+its rows are the n0 * n1 lines along the last axis. Row r neighbours r - 1, r + 1 along axis 1 and r - n1, r
++ n1 along axis 0. Rows are swept in fixed blocks, whose bounds depend on the grid alone; sums are taken
+block by block in a fixed order, so that the result does not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -66,19 +67,20 @@ def _add_outputs(features: Array, mass: Array, outputs: Array) -> None:
 
 
 @njit(cache=True, fastmath=FAST, inline="always")
-def _face(difference, z, a, b, c, rate_a, rate_b, slope, cap):  # type: ignore[no-untyped-def]
-    """Flux through the face between cells of masses a and b, towards b; z, c: masses of their outer neighbours.
+def _face(difference, z, a, b, c, rate_a, rate_b, fore, aft, cap):  # type: ignore[no-untyped-def]
+    """Flux through the face between cells of masses a and b, towards b; z, c: masses of their outer
+    neighbours.
 
-    difference: Psi_a - Psi_b. rate_a, rate_b: mobility / distance^2 (see `face_coefficients`). The reconstruction at the face,
-    a + slope * (2 (b - a) + (a - z)) / 6 in the units of a cell's mass (or the mirror image), stays in [0, 2 a], and a
-    step takes at most cap * a, cap = 1 / (number of faces * step).
+    difference: Psi_a - Psi_b. rate_a, rate_b: mobility / distance^2 (see `face_coefficients`). The
+    reconstruction at the face, a + fore * (b - a) + aft * (a - z) in the units of a cell's mass (or the
+    mirror image), stays in [0, 2 a], and a step takes at most cap * a, cap = 1 / (number of faces * step).
     """
     downward = difference > 0.0
     rate = difference * (rate_a if downward else rate_b)
     drained = a if downward else b
-    rise_a = 2.0 * b - a - z
-    rise_b = 2.0 * a - b - c
-    value = drained + slope * (rise_a if downward else rise_b)
+    rise_a = fore * (b - a) + aft * (a - z)
+    rise_b = fore * (a - b) + aft * (b - c)
+    value = drained + (rise_a if downward else rise_b)
     value = value if value > 0.0 else 0.0
     value = value if value < 2.0 * drained else 2.0 * drained
     flux = rate * value
@@ -95,12 +97,13 @@ def _rate(difference, a, b, rate_a, rate_b, floor):  # type: ignore[no-untyped-d
     return rate if (a if downward else b) > floor else 0.0
 
 
-# Fluxes and rates are separate loops: with two output arrays LLVM gives up on the alias checks and does not vectorise.
+# Fluxes and rates are separate loops: with two output arrays LLVM gives up on the alias checks and does not
+# vectorise.
 @njit(cache=True, fastmath=FAST)
-def _faces_between_rows(z, a, b, c, psi_a, psi_b, rate_a, rate_b, slope, cap, flux):  # type: ignore[no-untyped-def]
+def _faces_between_rows(z, a, b, c, psi_a, psi_b, rate_a, rate_b, fore, aft, cap, flux):  # type: ignore[no-untyped-def]
     """Fluxes from row a to row b (outer neighbours z, c)."""
     for k in range(a.shape[0]):
-        flux[k] = _face(psi_a[k] - psi_b[k], z[k], a[k], b[k], c[k], rate_a, rate_b, slope, cap)
+        flux[k] = _face(psi_a[k] - psi_b[k], z[k], a[k], b[k], c[k], rate_a, rate_b, fore, aft, cap)
 
 
 @njit(cache=True, fastmath=FAST)
@@ -116,7 +119,7 @@ def _faces_in_row(mass, psi, faces, cap, flux):  # type: ignore[no-untyped-def]
     n = mass.shape[0]
     rate_a, rate_b = faces[0], faces[1]
     if n > 4:
-        slope = faces[2, 2]
+        fore, aft = faces[2, 2], faces[3, 2]
         for k in range(2, n - 2):
             flux[k + 1] = _face(
                 psi[k] - psi[k + 1],
@@ -126,14 +129,15 @@ def _faces_in_row(mass, psi, faces, cap, flux):  # type: ignore[no-untyped-def]
                 mass[k + 2],
                 rate_a[k],
                 rate_b[k],
-                slope,
+                fore,
+                aft,
                 cap,
             )
     for k in (0, 1, n - 2):
         if 0 <= k < n - 1:
             flux[k + 1] = _face(
                 psi[k] - psi[k + 1], mass[max(k - 1, 0)], mass[k], mass[k + 1], mass[min(k + 2, n - 1)],
-                rate_a[k], rate_b[k], faces[2, k], cap,
+                rate_a[k], rate_b[k], faces[2, k], faces[3, k], cap,
             )  # fmt: skip
 
 
@@ -147,23 +151,25 @@ def _rates_in_row(mass, psi, faces, floor, rates):  # type: ignore[no-untyped-de
 
 @njit(cache=True, fastmath=FAST)
 def _across(mass, psi, row, stride, index, shift, faces, cap, floor, flux, rates):  # type: ignore[no-untyped-def]
-    """Fluxes between `row` and `row + stride`, cells `index` and `index + 1` of their axis; psi starts at row `shift`."""
+    """Fluxes between `row` and `row + stride`, cells `index` and `index + 1` of their axis; psi starts at
+    row `shift`."""
     before = row - stride if index > 0 else row
     after = row + 2 * stride if index + 1 < faces.shape[1] else row + stride
     _faces_between_rows(
         mass[before], mass[row], mass[row + stride], mass[after], psi[row - shift], psi[row + stride - shift],
-        faces[0, index], faces[1, index], faces[2, index], cap, flux,
+        faces[0, index], faces[1, index], faces[2, index], faces[3, index], cap, flux,
     )  # fmt: skip
     if floor >= 0.0:
         _rates_between_rows(
-            mass[row], mass[row + stride], psi[row - shift], psi[row + stride - shift], faces[0, index], faces[1, index],
-            floor, rates,
+            mass[row], mass[row + stride], psi[row - shift], psi[row + stride - shift], faces[0, index],
+            faces[1, index], floor, rates,
         )  # fmt: skip
 
 
 @njit(cache=True, fastmath=FAST)
 def _sweep_block(  # type: ignore[no-untyped-def]
-    start, stop, n0, n1, features, gradient, faces0, faces1, faces2, mass, old, weight, step, cap, floor, new, outputs
+    start, stop, n0, n1, features, gradient, faces0, faces1, faces2, mass, old, weight, step, cap, floor,
+    new, outputs
 ):  # fmt: skip
     """One Euler stage on rows start..stop: new = weight * old + (1 - weight) * (mass + step * inflow).
 
@@ -219,10 +225,11 @@ def _sweep_block(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def sweep_blocks(  # type: ignore[no-untyped-def]
-    first, last, bounds, n0, n1, features, gradient, faces0, faces1, faces2, mass, old, weight, step, cap, floor,
-    new, partial, rates,
+    first, last, bounds, n0, n1, features, gradient, faces0, faces1, faces2, mass, old, weight, step, cap,
+    floor, new, partial, rates,
 ):  # fmt: skip
-    """Blocks first..last of a stage (`_sweep_block`): fills their rows of `new`, their outputs and largest rates."""
+    """Blocks first..last of a stage (`_sweep_block`): fills their rows of `new`, their outputs and largest
+    rates."""
     for b in range(first, last):
         rates[b] = _sweep_block(
             bounds[b], bounds[b + 1], n0, n1, features, gradient, faces0, faces1, faces2,

@@ -8,17 +8,18 @@ import numpy as np
 from scipy.special import erf
 
 from mfpde.solvers.geometry import Geometry
-from mfpde.solvers.objective import Array, Objective
+from mfpde.solvers.objective import Array, DenseFeatures, Objective
 
 RANK_TWO_RISK = {1.0: 0.988870006853, 3.0: 0.847601345005}
 RANK_TWO_MEAN_R1 = {3.0: 0.566984874535}
 
 
 @dataclass(frozen=True)
-class RankTwo:
-    """phi_± = q(tau_±), tau_± = sqrt(((1 ± delta) r1)^2 + r2^2), q(t) = E sigma(t G) for sigma(u) = min(max(u, 0), 1).
+class RankTwo(DenseFeatures):
+    """phi_± = q(tau_±), tau_± = sqrt(((1 ± delta) r1)^2 + r2^2), q(t) = E sigma(t G), sigma(u) = min(max(u,
+    0), 1).
 
-    q(t) = t (1 - exp(-1/(2 t^2))) / sqrt(2 pi) + (1 - erf(1 / (t sqrt 2))) / 2 and q'(t) = (1 - exp(-1/(2 t^2))) / sqrt(2 pi).
+    q'(t) = (1 - exp(-1/(2 t^2))) / sqrt(2 pi) and q(t) = t q'(t) + (1 - erf(1 / (t sqrt 2))) / 2.
     """
 
     delta: float = 0.8
@@ -51,7 +52,7 @@ def _q(tau: Array) -> tuple[Array, Array]:
 
 
 @dataclass(frozen=True)
-class Coordinates:
+class Coordinates(DenseFeatures):
     """Phi(z) = z: the outputs are the mean of the law."""
 
     dimension: int
@@ -90,7 +91,7 @@ def bump(edges: tuple[Array, ...], centre: tuple[float, ...], deviation: float) 
 
 
 @dataclass(frozen=True)
-class Nothing:
+class Nothing(DenseFeatures):
     """Phi = 0: only the ridge acts."""
 
     dimension: int
