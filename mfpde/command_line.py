@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from mfpde import __version__
-from mfpde.commands import EXIT_BAD_INPUT, EXIT_INTERRUPTED, run_command
+from mfpde.commands import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, run_command
 
 FIGURES = "FIGURE.png|.pdf|.svg|.gif|.mp4"
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of our output has gone: leave without a second complaint at interpreter exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_BAD_INPUT
+        return EXIT_BROKEN_PIPE
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,0 +1,62 @@
+"""The project's own promises: README's commands and example, the package list, the citation."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import mfpde
+from mfpde import presets
+from mfpde.command_line import main
+from tests.mfpde.fake_problem import DecayingAtoms, install
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_readme_has_two_blocks_of_commands_and_the_first_one_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    blocks = re.findall(r"^```sh\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    assert blocks[1].rstrip().endswith(".venv/bin/pytest")
+    command = shlex.split(blocks[0].split(".venv/bin/mfpde ")[1])
+    install(monkeypatch, DecayingAtoms(0.05), DecayingAtoms(0.1))
+    monkeypatch.chdir(tmp_path)
+    assert main(command) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("figures: figures/risk.png")
+    assert (tmp_path / "anisotropic.nc").exists()
+    assert (ROOT / "docs" / "anisotropic.png").exists()
+
+
+def test_readme_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(r"^```python\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    install(monkeypatch, DecayingAtoms(0.05), DecayingAtoms(0.1))
+    exec(compile(example, "README.md", "exec"), {})
+    risk, error = (float(word) for word in capsys.readouterr().out.split())
+    assert risk == pytest.approx((0.74**2 + 0.49**2) * 4.54e-5, rel=0.03)
+    assert 0.0 < error < 1e-5
+
+
+def test_every_package_is_listed_for_installation() -> None:
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    listed = set(settings["options"]["packages"].split())
+    found = {"mfpde.solvers"}
+    for path in (ROOT / "mfpde").rglob("__init__.py"):
+        parts = path.parent.relative_to(ROOT).parts
+        if parts[:2] != ("mfpde", "solvers"):
+            found.add(".".join(parts))
+    assert listed == found
+
+
+def test_version_and_presets_agree_with_the_papers_of_record() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"version: {mfpde.__version__}" in citation
+    assert f"## {mfpde.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    for name in presets.names():
+        assert "E7665" in presets.text(name)
