@@ -196,7 +196,7 @@ def _extent(path: Array, weights: Array, bound: float, cells: int) -> tuple[floa
     kept = path[:, weights > 1e-13 * weights.sum()]
     low, high = kept.min(axis=1), kept.max(axis=1)
     travelled = float(high.max() - low.min())
-    margin = np.maximum(0.12 * (high - low), max(0.02, 8.0 / cells) * travelled)
+    margin = np.maximum(0.12 * (high - low), min(0.1, 0.02 + 4.0 / cells) * travelled)
     lower, upper = float((low - margin).min()), float((high + margin).max())
     if lower < bound + 0.02 * (upper - bound):
         lower = bound
