@@ -71,12 +71,12 @@ class FiniteVolume:
     - *Positivity*: in an Euler step a face takes at most m_i / (number of faces) of the cell it drains. The
       step is chosen so that this acts, where there is mass, at steep fronts only (not at all for
       courant <= 0.45); the cells that hold less than `empty` together do not set the step.
-    - *Energy*: dF/dt = -2 sum over faces of v^2 area rho_face (x_{i+1} - x_i) <= 0, because the face velocities
-      are differences of the Psi_i and rho_face >= 0; a step that raises F beyond rounding is refused and
-      halved.
+    - *Energy*: dF/dt = -2 sum over faces of v^2 area rho_face (x_{i+1} - x_i) <= 0, because the face
+      velocities are differences of the Psi_i and rho_face >= 0; a step that raises F beyond rounding is
+      refused and halved.
 
-    An axis with an origin cell (`Grid`) absorbs at r = 0, holds the mass at the value Phi(0) and releases it when
-    the slope of Psi turns.
+    An axis with an origin cell (`Grid`) absorbs at r = 0, holds the mass at the value Phi(0) and releases it
+    when the slope of Psi turns.
 
     References: Carrillo, Chertock, Huang, Commun. Comput. Phys. 17 (2015) 233 (velocities from differences
     of the potential); van Leer, J. Comput. Phys. 23 (1977) 276 (reconstruction); Zalesak, J. Comput. Phys.
