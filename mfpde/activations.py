@@ -95,6 +95,13 @@ class PiecewiseLinear:
     def derivative(self, u: Array) -> Array:
         return np.asarray(self.slope + np.greater_equal.outer(u, self.knots) @ self.kinks)
 
+    def affine(self, coefficient: float, offset: float) -> PiecewiseLinear:
+        """u -> coefficient * sigma(u + offset)."""
+        left = coefficient * (self.left + self.slope * offset)
+        return PiecewiseLinear(
+            self.name, self.knots - offset, coefficient * self.kinks, left, coefficient * self.slope
+        )
+
     def _standardised(self, scale: Array, offset: Array) -> Array:
         distance = self.knots[None, :] - offset[:, None]
         return np.clip(distance / np.maximum(scale, _TINY_SCALE)[:, None], -_FAR, _FAR)

@@ -53,8 +53,7 @@ def build_problem(configuration: declared.Configuration) -> Problem:
     has_a = moving_a or isinstance(a, declared.Normal)
     has_b = moving_b or isinstance(b, declared.Normal)
     unit = build_activation(network.activation)
-    if not (has_a and has_b):
-        unit = AffineUnit(unit, 1.0 if has_a else _constant(a), 0.0 if has_b else _constant(b))
+    unit = fold(unit, 1.0 if has_a else _constant(a), 0.0 if has_b else _constant(b))
     geometry = Geometry(
         names=(*(f"r{j + 1}" for j in range(data.blocks)), *("a" for _ in range(has_a)), *("b" for _ in range(has_b))),
         block_dimensions=(*dimensions, *(0.0 for _ in range(has_a + has_b))),
@@ -81,6 +80,13 @@ def build_activation(declaration: str | declared.PiecewiseLinear) -> Activation:
     if isinstance(declaration, str):
         return BY_NAME[declaration]()
     return PiecewiseLinear.through(np.array(declaration.knots), np.array(declaration.values))
+
+
+def fold(unit: Activation, coefficient: float, offset: float) -> Activation:
+    """The activation with a constant coefficient and offset in it."""
+    if isinstance(unit, PiecewiseLinear):
+        return unit.affine(coefficient, offset)
+    return unit if (coefficient, offset) == (1.0, 0.0) else AffineUnit(unit, coefficient, offset)
 
 
 def _constant(law: float | declared.Normal) -> float:

@@ -64,7 +64,7 @@ def run_guide(problem: Problem, configuration: Configuration) -> Guide:
     """
     law = _label_law(problem.initial_law)
     reach = _initial_reach(problem)
-    objective = problem.reduction.exact(Box(-reach, np.maximum(4.0 * reach, 4.0)), 1e-5).objective
+    objective = problem.reduction.rough(Box(-reach, np.maximum(4.0 * reach, 4.0)), 1e-5).objective
     flow = replace(problem.flow, inverse_temperature=np.inf)
     scheme = Characteristics(objective, problem.geometry, flow, law, GUIDE_TOLERANCE, GUIDE_ATOMS, order=6)
     end = flow.schedule.flow_time(configuration.time.end)

@@ -6,17 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mfpde.activations import Activation
+from mfpde.activations import Activation, PiecewiseLinear
 from mfpde.data_laws import GaussianMixture
-from mfpde.reduction.compression import CompressedFeatures, compress
-from mfpde.reduction.hermite import HermiteFeatures, hermite_features, squared_tail
+from mfpde.reduction.compression import compress
+from mfpde.reduction.hermite import hermite_features, squared_tail
 from mfpde.reduction.patched import PatchedFeatures
 from mfpde.reduction.unit import WithCoefficient
-from mfpde.solvers.feature_table import FeatureTable, build_table
+from mfpde.reduction.zonal import zonal_features
+from mfpde.solvers.feature_table import build_table
 from mfpde.solvers.objective import Array, FeatureMap, Objective
 
 LARGEST_EXPANSION = 6000
-"""Raw Hermite features per class beyond which a small-block kernel is cheaper."""
+"""Most raw Hermite features per class."""
+LARGEST_CHEAP = 1500
+"""Raw Hermite features per class beyond which zonal harmonics are cheaper."""
+ROUGH_EXPANSION = 200
+"""Most raw Hermite features per class of a guide."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,13 @@ class ReducedObjective:
 
 
 @dataclass(frozen=True)
+class _Expansion:
+    features: FeatureMap
+    error: float
+    method: str
+
+
+@dataclass(frozen=True)
 class Reduction:
     """The reduced problem at any accuracy.
 
@@ -59,34 +71,46 @@ class Reduction:
     has_coefficient: bool
     has_offset: bool
 
+    def rough(self, box: Box, accuracy: float) -> ReducedObjective:
+        """A cheap objective for a guide: Hermite features up to `accuracy` or to a few hundred of them."""
+        expansion = self._expansion(box, accuracy, limit=ROUGH_EXPANSION)
+        return self._objective(expansion.features, expansion.error, expansion.method)
+
     def exact(self, box: Box, accuracy: float) -> ReducedObjective:
         """Uncompressed features, valid everywhere, with U accurate to `accuracy` on the box where that is possible."""
-        features, error = self._expansion(box, accuracy)
-        return self._objective(features, error, "Hermite moment expansion")
+        expansion = self._expansion(box, accuracy)
+        return self._objective(expansion.features, expansion.error, expansion.method)
 
     def compressed(self, box: Box, accuracy: float) -> ReducedObjective:
         """Features of the numerical rank on the box."""
-        features, error = self._expansion(box, accuracy)
-        small = self._compress(features, box, accuracy)
-        return self._objective(small, error + small.error, "compressed Hermite moment expansion")
+        expansion = self._expansion(box, accuracy)
+        inner = self._inner(box)
+        small = compress(expansion.features, inner.lower, inner.upper, accuracy)
+        return self._objective(small, expansion.error + small.error, f"{expansion.method}, compressed")
 
     def tabulated(self, box: Box, accuracy: float, degree: int = 8) -> ReducedObjective:
         """Features of the numerical rank, tabulated on the box; outside it they are evaluated exactly."""
-        features, error = self._expansion(box, accuracy)
-        if features.rank == 2:
-            return self._objective(features, error, "closed form")
-        small = self._compress(features, box, accuracy)
+        expansion = self._expansion(box, accuracy)
+        if expansion.features.rank == 2:
+            return self._objective(expansion.features, expansion.error, expansion.method)
         inner = self._inner(box)
+        small = compress(expansion.features, inner.lower, inner.upper, accuracy)
         edges = [np.array([low, high]) for low, high in zip(inner.lower, inner.upper, strict=True)]
-        scale = float(np.max(np.abs(features.values(np.stack([inner.lower, inner.upper])))))
-        table = build_table(small, edges, degree=degree, tolerance=np.sqrt(accuracy) * 1e-2, least_scales=scale)
-        patched = PatchedFeatures(table, small)
-        total = error + small.error + float(table.value_error) * scale**2
-        return self._objective(patched, total, "compressed Hermite moment expansion, tabulated")
+        corners = expansion.features.values(np.stack([inner.lower, inner.upper]))
+        scale = max(float(np.max(np.abs(corners))), 1e-3)
+        table = build_table(small, edges, degree=degree, tolerance=0.01 * np.sqrt(accuracy), least_scales=scale)
+        error = expansion.error + small.error + (float(table.value_error) * scale) ** 2
+        return self._objective(PatchedFeatures(table, small), error, f"{expansion.method}, compressed, tabulated")
 
     def for_grid(self, box: Box, accuracy: float) -> ReducedObjective:
         """Features to be evaluated once on the cells of a grid: no table where they are explicit."""
-        return self.compressed(box, accuracy)
+        if self.mixture.infinite or self._expansion_is_cheap(box, accuracy):
+            return self.compressed(box, accuracy)
+        return self.tabulated(box, accuracy)
+
+    def _expansion_is_cheap(self, box: Box, accuracy: float) -> bool:
+        highest, error = self._order(box, accuracy, LARGEST_EXPANSION)
+        return error <= accuracy and _count(highest, len(self.mixture.dimensions)) <= LARGEST_CHEAP
 
     def _inner(self, box: Box) -> Box:
         """The box without the coefficient's axis."""
@@ -95,24 +119,36 @@ class Reduction:
         axis = len(self.mixture.dimensions)
         return Box(np.delete(box.lower, axis), np.delete(box.upper, axis))
 
-    def _compress(self, features: HermiteFeatures, box: Box, accuracy: float) -> CompressedFeatures:
-        inner = self._inner(box)
-        return compress(features, inner.lower, inner.upper, accuracy)
-
-    def _expansion(self, box: Box, accuracy: float) -> tuple[HermiteFeatures, float]:
+    def _expansion(self, box: Box, accuracy: float, limit: int = LARGEST_EXPANSION) -> _Expansion:
+        """Raw features on the box: Hermite moments where they converge fast, zonal harmonics for small blocks."""
         if self.mixture.infinite:
-            return hermite_features(self.unit, self.mixture, self.has_offset, 0), 0.0
-        highest, error = self._order(box, accuracy)
-        return hermite_features(self.unit, self.mixture, self.has_offset, highest), error
+            features = hermite_features(self.unit, self.mixture, self.has_offset, 0)
+            return _Expansion(features, 0.0, "closed form at d = infinity")
+        highest, error = self._order(box, accuracy, limit)
+        blocks = len(self.mixture.dimensions)
+        zonal_applies = isinstance(self.unit, PiecewiseLinear) and blocks <= 2 and not self.has_offset
+        if isinstance(self.unit, PiecewiseLinear) and zonal_applies and limit == LARGEST_EXPANSION:
+            costly = _count(highest, blocks) > (LARGEST_CHEAP if blocks == 2 else LARGEST_CHEAP // 10)
+            if error > accuracy or costly:
+                target = max(accuracy, _reachable(self.mixture))
+                zonal, error = zonal_features(self.unit, self.mixture, self._largest_scale(box), target)
+                return _Expansion(zonal, error, "zonal harmonics")
+        features = hermite_features(self.unit, self.mixture, self.has_offset, highest)
+        return _Expansion(features, error, "Hermite moment expansion")
 
-    def _order(self, box: Box, accuracy: float) -> tuple[int, float]:
-        """Order at which the expansion is accurate enough, or the largest affordable, with its error."""
+    def _largest_scale(self, box: Box) -> float:
+        """Largest tau on the box."""
+        blocks = len(self.mixture.dimensions)
+        upper = np.abs(self._inner(box).upper[:blocks])
+        return max(float(np.max(np.linalg.norm(np.asarray(self.mixture.scales).T * upper, axis=1))), 1e-3)
+
+    def _order(self, box: Box, accuracy: float, limit: int) -> tuple[int, float]:
+        """Order at which the Hermite expansion is accurate enough, or the largest affordable, with its error."""
         inner = self._inner(box)
         blocks = len(self.mixture.dimensions)
-        largest = float(np.max(np.asarray(self.mixture.scales))) * float(np.linalg.norm(inner.upper[:blocks]))
-        scale = np.geomspace(1e-3, 1.0, 60) * max(largest, 1e-3)
+        scale = np.geomspace(1e-3, 1.0, 60) * self._largest_scale(box)
         highest = 2
-        while _count(highest + 2, blocks) <= LARGEST_EXPANSION and highest < 1000:
+        while _count(highest + 2, blocks) <= limit and highest < 1000:
             highest += 2
         offsets = np.linspace(inner.lower[-1], inner.upper[-1], 9) if self.has_offset else np.zeros(1)
         tails = np.max([squared_tail(self.unit, self.mixture, scale, b, 2 * highest) for b in offsets], axis=0)
@@ -125,6 +161,15 @@ class Reduction:
         weights[:2], targets[:2] = 0.5, (1.0, -1.0)
         whole = WithCoefficient(features, len(self.mixture.dimensions)) if self.has_coefficient else features
         return ReducedObjective(Objective(whole, weights, targets), features.rank, error, method)
+
+
+def _reachable(mixture: GaussianMixture) -> float:
+    """Error of U that zonal harmonics reach in seconds: the smallest block decides how slowly they converge."""
+    if len(mixture.dimensions) == 1:
+        return 1e-8 if mixture.dimension == 1 else 1e-10
+    if mixture.dimension <= 2:
+        return 1e-6
+    return 1e-7 if min(mixture.dimensions) <= 3 else 1e-10
 
 
 def _count(order: int, blocks: int) -> int:

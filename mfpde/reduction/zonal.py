@@ -1,0 +1,292 @@
+"""Features of small isotropic blocks by zonal harmonics, for piecewise linear units and one or two blocks.
+
+Write the whitened input as rho n with n uniform on S^{p-1}, p = sum_j p_j, rho ~ chi(p), and a neuron of class ± as
+tau times a unit vector at the angle cos^2 = u_1^2 = (s_1 r_1 / tau)^2 to the first block. With the Gegenbauer polynomials
+C^_l = C_l^(p/2-1) / C_l^(p/2-1)(1), the Funk-Hecke formula and the addition theorem give
+
+    E_±[phi phi'] = sum_{l even} F_l(tau, tau') Y_l(u_1^2) Y_l(u'_1^2),
+    F_l(tau, tau') = E_rho[ g_l(tau rho) g_l(tau' rho) ],     g_l(s) = E_n[ sigma(s n) C^_l(n) ],
+
+Y_l the one harmonic of degree l that is invariant under O(p_1) x O(p_2): the orthonormal Jacobi polynomial of degree
+l / 2 for u_1^2 ~ Beta(p_1/2, p_2/2) (only l = 0 when there is one block). Two integrations by parts leave, for l >= 2,
+
+    g_l(s) = s / ((p - 1)(p + 1) W) sum_i m_i (1 - x_i^2)_+^{(p+1)/2} C^_{l-2}^(p/2+1)(x_i),   x_i = k_i / s,
+
+W = B(1/2, (p-1)/2). The singularities at s = |k_i| that make Gauss rules over the data fail sit in one variable here: a fine
+rule in log rho resolves them, and an eigendecomposition on the nodes of a one-dimensional table leaves a few radial
+functions R_{l,m}(tau) for each l. The features are R_{l,m}(tau) Y_l(u_1^2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg, special
+
+from mfpde.activations import PiecewiseLinear
+from mfpde.data_laws import GaussianMixture
+from mfpde.solvers.elements import axis_nodes
+from mfpde.solvers.feature_table import FeatureTable
+from mfpde.solvers.objective import Array, DenseFeatures
+
+RADIAL_NODES = {1: 40_000, 2: 8_000, 3: 4_000}
+TAU_CELLS = {1: 150, 2: 60}
+DEGREE = 6
+HIGHEST = 1200
+
+
+@dataclass(frozen=True)
+class ZonalFeatures(DenseFeatures):
+    """The features (q_+, q_-, R_{l,m} Y_l of class +, of class -).
+
+    Attributes:
+        unit: sigma.
+        scales: s_{±,j}, shape (2, B).
+        dimensions: p_j, shape (B,).
+        degrees: l of each radial function, shape (n,), even.
+        radial: the R_{l,m} as functions of log tau, rank n, the weight 1/2 of a class included.
+    """
+
+    unit: PiecewiseLinear
+    scales: Array
+    dimensions: Array
+    degrees: Array
+    radial: FeatureTable
+
+    @property
+    def dimension(self) -> int:
+        return self.scales.shape[1]
+
+    @property
+    def rank(self) -> int:
+        return 2 + 2 * len(self.degrees)
+
+    def values(self, points: Array) -> Array:
+        return self._evaluate(points, gradients=False)[0]
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        return self._evaluate(points, gradients=True)
+
+    def _evaluate(self, points: Array, gradients: bool) -> tuple[Array, Array]:
+        n, count, blocks = len(points), len(self.degrees), self.dimension
+        values = np.empty((n, self.rank))
+        slopes = np.empty((n, self.rank if gradients else 0, blocks))
+        for sign in (0, 1):
+            scales = self.scales[sign]
+            tau = np.sqrt(((points * scales) ** 2).sum(axis=1))
+            at_origin = tau == 0.0
+            safe = np.where(at_origin, 1.0, tau)
+            unit = points * scales / safe[:, None]
+            mean = self.unit.mean(tau, np.zeros(n))
+            radial, radial_slope = self._radial(tau, gradients)
+            angular, angular_slope = self._angular(unit[:, 0] ** 2)
+            part = slice(2 + sign * count, 2 + (sign + 1) * count)
+            values[:, sign], values[:, part] = mean.value, radial * angular
+            if not gradients:
+                continue
+            # at the origin, one-sided along each axis
+            along = np.where(at_origin[:, None], scales, scales * unit)
+            slopes[:, sign] = mean.by_scale[:, None] * along
+            for j in range(blocks):
+                here = angular
+                if at_origin.any():
+                    ends = self._angular(np.full(1, float(j == 0)))[0]
+                    here = np.where(at_origin[:, None], ends, angular)
+                share = 2.0 * scales[j] * unit[:, j] / safe * (float(j == 0) - unit[:, 0] ** 2)
+                slopes[:, part, j] = (
+                    radial_slope * here * along[:, j, None] + radial * angular_slope * share[:, None]
+                )
+        return values, slopes
+
+    def _radial(self, tau: Array, gradients: bool) -> tuple[Array, Array]:
+        """R_{l,m}(tau) and derivative; linear in tau below the table, where only a knot at 0 acts."""
+        lowest, highest = np.exp(self.radial.edges[0][[0, -1]])
+        inside = np.clip(tau, lowest, highest)
+        log_tau = np.clip(np.log(inside), *self.radial.edges[0][[0, -1]])[:, None]
+        if not gradients:
+            values = self.radial.values(log_tau)
+            return values * np.minimum(tau / lowest, 1.0)[:, None], np.empty((0, 0))
+        values, slopes = self.radial.values_and_gradients(log_tau)
+        below = (tau < lowest)[:, None]
+        slope = np.where(below, values / lowest, slopes[:, :, 0] / inside[:, None])
+        return values * np.minimum(tau / lowest, 1.0)[:, None], slope
+
+    def _angular(self, square: Array) -> tuple[Array, Array]:
+        """Y_l and its derivative in u_1^2 at the degrees of the radial functions, each (n, number of functions)."""
+        if self.dimension == 1:
+            return np.ones((len(square), 1)), np.zeros((len(square), 1))
+        highest = int(self.degrees.max(initial=0)) // 2
+        values, slopes = jacobi(square, highest, *self.dimensions)
+        return values[:, self.degrees // 2], slopes[:, self.degrees // 2]
+
+
+def jacobi(square: Array, highest: int, first: float, second: float) -> tuple[Array, Array]:
+    """Orthonormal polynomials of degrees 0 ... highest for x ~ Beta(first/2, second/2), with derivatives, at x (n,)."""
+    a, b = second / 2 - 1, first / 2 - 1
+    t = 2 * square - 1
+    values, slopes = np.ones((len(t), highest + 1)), np.zeros((len(t), highest + 1))
+    # b_k t-recurrence of the orthonormal family: t P_k = c_{k+1} P_{k+1} + d_k P_k + c_k P_{k-1}
+    k = np.arange(highest + 1, dtype=float)
+    total = 2 * k + a + b
+    centre = np.full(highest + 1, (b - a) / (a + b + 2))
+    centre[1:] = (b * b - a * a) / (total[1:] * (total[1:] + 2))
+    off = np.zeros(highest + 2)
+    if highest >= 1:
+        off[1] = np.sqrt(4 * (a + 1) * (b + 1) / ((a + b + 2) ** 2 * (a + b + 3)))
+    m = np.arange(2, highest + 1, dtype=float)
+    s = 2 * m + a + b
+    off[2 : highest + 1] = np.sqrt(4 * m * (m + a) * (m + b) * (m + a + b) / (s**2 * (s + 1) * (s - 1)))
+    for j in range(highest):
+        previous = values[:, j - 1] if j else 0.0
+        previous_slope = slopes[:, j - 1] if j else 0.0
+        values[:, j + 1] = ((t - centre[j]) * values[:, j] - off[j] * previous) / off[j + 1]
+        slopes[:, j + 1] = (
+            2 * values[:, j] + (t - centre[j]) * slopes[:, j] - off[j] * previous_slope
+        ) / off[j + 1]
+    return values, slopes
+
+
+def mean_on_sphere(unit: PiecewiseLinear, radius: Array, dimension: float) -> Array:
+    """g_0(s) - sigma(0) = E_n sigma(s n) - sigma(0), n the first coordinate of a uniform point of S^(dimension-1)."""
+    x = unit.knots / radius[:, None]
+    if dimension == 1:
+        hinge = 0.5 * (np.maximum(1 - x, 0) + np.maximum(-1 - x, 0))
+    else:
+        inside = np.clip(x, -1.0, 1.0)
+        square = 1.0 - inside**2
+        half = (dimension - 1) / 2
+        tail = 0.5 * special.betainc(half, 0.5, square)
+        upper = np.where(inside >= 0, tail, 1.0 - tail)
+        moment = square**half / ((dimension - 1) * special.beta(0.5, half))
+        hinge = moment - inside * upper + np.maximum(-1.0 - x, 0.0)
+    at_zero = np.maximum(-unit.knots, 0.0)
+    return np.asarray((radius[:, None] * hinge - at_zero) @ unit.kinks)
+
+
+def chi_rule(dimension: float, count: int) -> tuple[Array, Array]:
+    """Trapezoidal rule in log rho for the chi law: nodes and weights, shape (count,)."""
+    lower = max(1e-17 ** (1.0 / (dimension + 2)), np.sqrt(2 * special.gammaincinv(dimension / 2, 1e-17)))
+    upper = np.sqrt(2 * special.gammainccinv(dimension / 2, 1e-17))
+    nodes = np.geomspace(lower, upper, count)
+    log_density = special.xlogy(dimension, nodes) - nodes**2 / 2 - special.gammaln(dimension / 2)
+    weights = np.exp(log_density - (dimension / 2 - 1) * np.log(2.0)) * np.log(nodes[1] / nodes[0])
+    return nodes, weights
+
+
+def zonal_features(
+    unit: PiecewiseLinear, mixture: GaussianMixture, largest: float, accuracy: float
+) -> tuple[ZonalFeatures, float]:
+    """Features on tau <= largest with U accurate to about `accuracy`, and the estimated error.
+
+    Args:
+        largest: largest tau = sqrt(sum_j s_j^2 r_j^2) of the domain.
+    """
+    dimensions = np.asarray(mixture.dimensions, dtype=float)
+    total = float(dimensions.sum())
+    rho, weights = chi_rule(total, RADIAL_NODES.get(int(total), 1_500))
+    distances = np.abs(unit.knots[unit.knots != 0.0])
+    smallest = min(0.5 * largest, float(distances.min()) / rho[-1] if distances.size else 1e-3 * largest)
+    cells = int(np.ceil(np.log(largest / smallest) / 6.0 * TAU_CELLS.get(int(total), 50))) + 4
+    edges = np.linspace(np.log(smallest), np.log(largest), cells + 1)
+    tau = np.exp(axis_nodes(edges, DEGREE))
+    degrees: list[int] = []
+    columns: list[Array] = []
+    error, tail = 0.0, np.inf
+    gegenbauer = _Gegenbauer(unit, total, tau, rho)
+    l, quiet = 0, 0
+    expected = 1.0 if len(dimensions) == 1 else max(20.0, 0.5 * accuracy ** (-1.0 / 3.0))
+    while True:
+        if l == 0:
+            kernel = _centred_kernel(unit, total, tau, rho, weights)
+        else:
+            samples = gegenbauer.next()
+            kernel = (samples * weights) @ samples.T
+        peak = _largest_square(l, dimensions)
+        functions, left = _eigenfunctions(0.5 * kernel, 0.5 * accuracy / (peak * expected))
+        columns += list(functions.T)
+        degrees += [l] * functions.shape[1]
+        error += left * peak
+        term = 0.5 * float(np.max(np.diag(kernel))) * peak
+        # terms fall at least like l^-4: what is left is below term * l / 6
+        tail = term * max(l, 2) / 6.0
+        quiet = quiet + 1 if tail < 0.5 * accuracy else 0
+        if len(dimensions) == 1 or quiet >= 3 or l >= HIGHEST:
+            break
+        l += 2
+    nodal = np.stack(columns, axis=1)
+    nothing = np.zeros(1)
+    radial = FeatureTable(
+        edges=(edges,),
+        degree=DEGREE,
+        nodal=nodal,
+        tolerance=np.inf,
+        value_error=np.nan,
+        gradient_error=np.nan,
+        value_error_at=nothing,
+        gradient_error_at=nothing,
+        value_scale=np.max(np.abs(nodal), axis=0),
+        gradient_scale=np.ones(nodal.shape[1]),
+    )
+    scales = np.asarray(mixture.scales, dtype=float).T.copy()
+    features = ZonalFeatures(unit, scales, dimensions, np.array(degrees), radial)
+    return features, error + (tail if len(dimensions) > 1 else 0.0)
+
+
+def _largest_square(degree: int, dimensions: Array) -> float:
+    """max Y_l^2, attained at the pole of the smaller block."""
+    if degree == 0:
+        return 1.0
+    ends, _ = jacobi(np.array([0.0, 1.0]), degree // 2, *dimensions)
+    return float(np.max(ends[:, -1] ** 2))
+
+
+def _eigenfunctions(kernel: Array, threshold: float) -> tuple[Array, float]:
+    """Functions with K = R R^T up to `threshold` on the diagonal, and what is left."""
+    eigenvalues, vectors = linalg.eigh(kernel)
+    eigenvalues, vectors = eigenvalues[::-1], vectors[:, ::-1]
+    functions = vectors * np.sqrt(np.maximum(eigenvalues, 0.0))
+    left = np.sum(functions**2, axis=1)[:, None] - np.cumsum(functions**2, axis=1)
+    errors = np.concatenate([[float(np.max(np.diag(kernel)))], left.max(axis=0)])
+    below = np.flatnonzero(errors <= threshold)
+    positive = int(np.sum(eigenvalues > 1e-15 * eigenvalues[0]))
+    rank = min(int(below[0]) if below.size else positive, positive)
+    return functions[:, :rank], float(max(errors[rank], 0.0))
+
+
+def _centred_kernel(unit: PiecewiseLinear, total: float, tau: Array, rho: Array, weights: Array) -> Array:
+    """F_0 minus q q': the covariance over rho of g_0(tau rho), with q in closed form."""
+    chunks = np.array_split(np.arange(len(rho)), max(1, len(rho) * len(tau) // 4_000_000))
+    second = np.zeros((len(tau), len(tau)))
+    for part in chunks:
+        radius = np.outer(tau, rho[part])
+        samples = mean_on_sphere(unit, radius.ravel(), total).reshape(radius.shape)
+        second += (samples * weights[part]) @ samples.T
+    mean = unit.mean(tau, np.zeros_like(tau)).value - unit(np.zeros(1))
+    return second - np.outer(mean, mean)
+
+
+class _Gegenbauer:
+    """g_l(tau rho) for l = 2, 4, ..., one call of `next` each, by the recurrence in the degree."""
+
+    def __init__(self, unit: PiecewiseLinear, dimension: float, tau: Array, rho: Array) -> None:
+        self.degree = 0
+        if dimension == 1:
+            return
+        self.index = dimension / 2 + 1
+        self.radius = np.outer(tau, rho)
+        x = unit.knots[:, None, None] / self.radius
+        self.x = np.clip(x, -1.0, 1.0)
+        norm = (dimension - 1) * (dimension + 1) * special.beta(0.5, (dimension - 1) / 2)
+        self.weight = unit.kinks[:, None, None] * (1 - self.x**2) ** ((dimension + 1) / 2) * self.radius / norm
+        self.previous, self.current = np.zeros_like(self.x), np.ones_like(self.x)
+
+    def next(self) -> Array:
+        """g_l on the (tau, rho) grid for the next even l."""
+        samples = (self.weight * self.current).sum(axis=0)
+        for _ in range(2):
+            j, nu = self.degree, self.index
+            following = (2 * (j + nu) * self.x * self.current - j * self.previous) / (j + 2 * nu)
+            self.previous, self.current = self.current, following
+            self.degree += 1
+        return np.asarray(samples)
