@@ -17,10 +17,12 @@ from mfpde.solvers.grid import Grid, Guide, graded_grid
 from mfpde.solvers.objective import Array
 from mfpde.solvers.time_loop import Scheme, State, integrate
 
-GUIDE_TOLERANCE = 1e-4
 GUIDE_TIMES = 61
-GUIDE_ATOMS = 3000
-DEFAULT_CELLS = {1: (1024,), 2: (128, 128), 3: (48, 48, 48)}
+GUIDE_TOLERANCE = {1: 1e-4}
+GUIDE_ATOMS = {1: 3000}
+DEFAULT_CELLS = {1: 2048, 2: 128, 3: 48}
+DIRAC_CELLS = {1: 4096, 2: 320, 3: 64}
+"""Cells per axis where rho_0 is a Dirac mass, which a grid can only smear."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ def run_guide(problem: Problem, configuration: Configuration) -> Guide:
     reach = _initial_reach(problem)
     objective = problem.reduction.rough(Box(-reach, np.maximum(4.0 * reach, 4.0)), 1e-5).objective
     flow = replace(problem.flow, inverse_temperature=np.inf)
-    scheme = Characteristics(objective, problem.geometry, flow, law, GUIDE_TOLERANCE, GUIDE_ATOMS, order=6)
+    labels = len(law.breaks)
+    tolerance, atoms = GUIDE_TOLERANCE.get(labels, 1e-3), GUIDE_ATOMS.get(labels, 1000)
+    scheme = Characteristics(objective, problem.geometry, flow, law, tolerance, atoms, order=6)
     end = flow.schedule.flow_time(configuration.time.end)
     times = np.concatenate([[0.0], end * np.geomspace(1e-4, 1.0, GUIDE_TIMES - 1)]) if end > 0 else np.zeros(1)
     last = integrate(scheme, scheme.initial_state(), [end], lambda index, state: None)
@@ -110,7 +114,7 @@ def _label_law(law: InitialLaw) -> LabelLaw:
 
 def _characteristics(problem: Problem, configuration: Configuration, box: Box) -> Schemes:
     tolerance = configuration.solver.tolerance
-    reduced = problem.reduction.tabulated(box, 1e-3 * tolerance)
+    reduced = problem.reduction.tabulated(box, 1e-2 * tolerance)
     main, companion = (
         Characteristics(
             reduced.objective,
@@ -132,9 +136,10 @@ def _finite_volume(problem: Problem, configuration: Configuration, guide: Guide,
             [f"solver.scheme: finite-volume takes at most 3 reduced coordinates, this problem has {dimension} "
              f"({', '.join(problem.geometry.names)}); write scheme = \"characteristics\""]
         )
-    cells = solver.cells or DEFAULT_CELLS[dimension]
+    default = DEFAULT_CELLS if problem.initial_law.labels else DIRAC_CELLS
+    cells = solver.cells or (default[dimension],)
     counts = tuple(cells) * dimension if len(cells) == 1 else tuple(cells)
-    reduced = problem.reduction.for_grid(box, 1e-3 * solver.tolerance)
+    reduced = problem.reduction.for_grid(box, 1e-2 * solver.tolerance)
     options = FiniteVolumeOptions(
         **{key: value for key, value in (("courant", solver.courant), ("order", solver.order)) if value is not None}
     )

@@ -20,8 +20,11 @@ LARGEST_EXPANSION = 6000
 """Most raw Hermite features per class."""
 LARGEST_CHEAP = 1500
 """Raw Hermite features per class beyond which zonal harmonics are cheaper."""
-ROUGH_EXPANSION = 200
+ROUGH_EXPANSION = 60
 """Most raw Hermite features per class of a guide."""
+
+TABLE_ENTRIES = 8_000_000
+"""Largest number of nodes times features of a table, 64 MB."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class Reduction:
         """Features of the numerical rank on the box."""
         expansion = self._expansion(box, accuracy)
         inner = self._inner(box)
-        small = compress(expansion.features, inner.lower, inner.upper, accuracy)
+        small = compress(expansion.features, inner.lower, inner.upper, max(accuracy, expansion.error))
         return self._objective(small, expansion.error + small.error, f"{expansion.method}, compressed")
 
     def tabulated(self, box: Box, accuracy: float, degree: int = 8) -> ReducedObjective:
@@ -94,11 +97,15 @@ class Reduction:
         if expansion.features.rank == 2:
             return self._objective(expansion.features, expansion.error, expansion.method)
         inner = self._inner(box)
-        small = compress(expansion.features, inner.lower, inner.upper, accuracy)
+        small = compress(expansion.features, inner.lower, inner.upper, max(accuracy, expansion.error))
         edges = [np.array([low, high]) for low, high in zip(inner.lower, inner.upper, strict=True)]
         corners = expansion.features.values(np.stack([inner.lower, inner.upper]))
         scale = max(float(np.max(np.abs(corners))), 1e-3)
-        table = build_table(small, edges, degree=degree, tolerance=0.01 * np.sqrt(accuracy), least_scales=scale)
+        nodes = max(20_000, TABLE_ENTRIES // small.rank)
+        tolerance = 0.1 * np.sqrt(accuracy)
+        table = build_table(
+            small, edges, degree, tolerance, max_nodes=nodes, least_scales=scale, rounds=1, smallest_cell=2.0**-8
+        )
         error = expansion.error + small.error + (float(table.value_error) * scale) ** 2
         return self._objective(PatchedFeatures(table, small), error, f"{expansion.method}, compressed, tabulated")
 
@@ -167,9 +174,9 @@ def _reachable(mixture: GaussianMixture) -> float:
     """Error of U that zonal harmonics reach in seconds: the smallest block decides how slowly they converge."""
     if len(mixture.dimensions) == 1:
         return 1e-8 if mixture.dimension == 1 else 1e-10
-    if mixture.dimension <= 2:
-        return 1e-6
-    return 1e-7 if min(mixture.dimensions) <= 3 else 1e-10
+    if min(mixture.dimensions) <= 3:
+        return 1e-6 if mixture.dimension <= 5 else 1e-7
+    return 1e-10
 
 
 def _count(order: int, blocks: int) -> int:
