@@ -1,4 +1,4 @@
-"""`python -m validation [--quick] [--only PATTERN] [--scheme NAME] [--output FOLDER]`: the table, the figures, a verdict."""
+"""The table, the figures and the verdict: `python -m validation [--quick] [--only PATTERN] [--scheme NAME]`."""
 
 from __future__ import annotations
 
@@ -60,9 +60,11 @@ def run(check: Check, schemes: Sequence[str], folder: Path) -> list[Row]:
     bench = Workbench()
     rows: list[Row] = []
     for scheme in schemes:
+        started = monotonic()
         for row in _guarded(check, bench, scheme):
             print(line(row), flush=True)
             rows.append(row)
+        print(f"{check.name}, {scheme}: {monotonic() - started:.1f} s", file=sys.stderr)
     if check.draw is not None and bench.runs:
         for path in check.draw(bench, folder):
             print(f"figure: {path}", flush=True)
@@ -82,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m validation", description="Expected and computed values.")
     parser.add_argument("--quick", action="store_true", help="the subset that takes less than 20 s")
     parser.add_argument("--only", metavar="PATTERN", default="", help="checks whose name matches, as in re.search")
-    parser.add_argument("--scheme", metavar="NAME", help="one scheme: characteristics, finite-volume")
+    parser.add_argument("--scheme", metavar="NAME", help="characteristics, finite-volume or reduction")
     parser.add_argument("--output", metavar="FOLDER", type=Path, default=DEFAULT_OUTPUT, help="where the figures go")
     return parser
 

@@ -30,7 +30,7 @@ def draw_trajectory(case: Trajectory, results: Sequence[SolveResult], folder: Pa
 
 def risk_figure(case: Trajectory, results: Sequence[SolveResult]) -> Any:
     """R(t) of every scheme with the reference points; below, |error| (marks) and the schemes' estimates (lines)."""
-    figure = new_figure(5.4, 5.0)
+    figure = new_figure(5.4, 5.4)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     reference = [(row["t"], row["R"][0], row["R"][1]) for row in case.rows if row["t"] > 0.0]
     time, risk, bar = (np.array(column) for column in zip(*reference, strict=True))
@@ -48,7 +48,7 @@ def risk_figure(case: Trajectory, results: Sequence[SolveResult]) -> Any:
     below.set_yscale("log")
     below.set_xlabel("time $t$")
     below.set_ylabel(r"$|R - R_{\mathrm{reference}}|$")
-    below.legend(fontsize=7, ncols=2)
+    figure.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ class Row:
         expected: the exact or reference value.
         computed: the value found; NaN where there is none.
         error_bar: uncertainty of `expected`.
-        allowed: largest |computed - expected| that holds.
+        allowed: largest |computed - expected| that holds; inf for a number that is shown without a promise.
     """
 
     quantity: str
@@ -43,11 +44,20 @@ class Row:
         return self.error <= self.allowed
 
     @property
+    def verdict(self) -> str:
+        """The verdict in a word."""
+        if not self.holds:
+            return "FAILS"
+        return "holds" if math.isfinite(self.allowed) else "shown"
+
+    @property
     def severity(self) -> float:
         """error / allowed, infinite for a NaN: above 1 the row fails."""
-        if not (self.error < float("inf")):
-            return float("inf")
-        return self.error / self.allowed if self.allowed > 0.0 else (0.0 if self.holds else float("inf"))
+        if not (self.error < math.inf):
+            return math.inf
+        if not (self.allowed > 0.0):
+            return 0.0 if self.holds else math.inf
+        return self.error / self.allowed
 
 
 @dataclass(frozen=True)
@@ -86,8 +96,8 @@ def check(
 
 
 def worst(rows: Iterable[Row]) -> Row:
-    """The row nearest to failing, or failing most."""
-    return max(rows, key=lambda row: row.severity)
+    """The row nearest to failing, or failing most; among shown rows the one with the largest error."""
+    return max(rows, key=lambda row: (row.severity, row.error))
 
 
 def allowance(scheme: str, expected: float, error_bar: float = 0.0) -> float:

@@ -12,7 +12,6 @@ HEAD = LINE.format("quantity", "scheme", "expected", "computed", "error bar", "e
 
 def line(row: Row) -> str:
     """A row of the table."""
-    verdict = "holds" if row.holds else "FAILS"
     return LINE.format(
         row.quantity,
         row.scheme,
@@ -21,7 +20,7 @@ def line(row: Row) -> str:
         f"{row.error_bar:.0e}",
         f"{row.error:.1e}",
         f"{row.allowed:.1e}",
-        verdict,
+        row.verdict,
     )
 
 

@@ -1,64 +1,100 @@
 """V, U and their derivatives at points, against the reference kernels.
 
-V(r) = -sum_m omega_m y_m Phi_m(r) and U(r, r') = sum_m omega_m Phi_m(r) Phi_m(r'), so one pair of points tests features,
-weights and targets at once: the exact features, and the table that the characteristics run on.
+V(r) = -sum_m omega_m y_m Phi_m(r) and U(r, r') = sum_m omega_m Phi_m(r) Phi_m(r'), so a pair of points tests
+features, weights and targets at once: of the reduction itself, and as each scheme has them, at the accuracy it asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from mfpde.configuration import parse
 from mfpde.problem import build_problem
-from mfpde.reduction.gaussian_mixture import Box
+from mfpde.reduction.gaussian_mixture import Box, ReducedObjective
 from mfpde.solvers.objective import Array, Objective
 from validation.reference import activation, blocks, reference
-from validation.rows import Row, check, worst
-from validation.workbench import Workbench, gaussian_mixture
+from validation.rows import CHARACTERISTICS, FINITE_VOLUME, Row, check, worst
+from validation.workbench import TOLERANCES, Workbench, gaussian_mixture
 
-EXPANSION, TABLE = "expansion", "table"
-ALLOWED_FROM_TEN, ALLOWED_BELOW = 1e-10, 1e-8
-"""Promised errors for block dimensions from 10 and from 1."""
+REDUCTION = "reduction"
+SCHEME_SHARE = 1e-3
+"""Accuracy of the features over the tolerance of the scheme that runs on them."""
 
 
-@check("kernels", schemes=(EXPANSION, TABLE), quick=(EXPANSION,))
+@check("kernels", schemes=(REDUCTION, CHARACTERISTICS, FINITE_VOLUME), quick=(REDUCTION,))
 def kernels(bench: Workbench, source: str) -> Iterator[Row]:
-    """Per point U, V and the worst of the derivatives."""
-    for point in reference()["kernel_points"]:
-        yield from _rows(point, source)
+    """Per point U, V and the worst of the derivatives; the finite volumes use none."""
+    for learned, points in groupby(reference()["kernel_points"], _learned):
+        yield from _rows(learned, list(points), source)
 
 
-def _rows(point: Mapping[str, Any], source: str) -> Iterator[Row]:
-    first, second = (np.atleast_1d(np.asarray(point[name], dtype=float)) for name in ("r", "rp"))
-    dims = blocks(point["d"], point["s0"])
-    allowed = ALLOWED_FROM_TEN if min(dims) >= 10 else ALLOWED_BELOW
-    objective = _objective(point, dims, np.maximum(first, second), source, 0.1 * allowed)
-    place = ",".join(f"{value:g}" for value in (*first, *second))
-    label = f"kernel {point['act']} {point['Delta']:g} {dims} ({place})"
-    value = _derivatives(objective, first, second)
-    bar = point["U"][1]
-    yield Row(f"{label} U", source, point["U"][0], float(value["U"][0]), bar, max(allowed, 3 * bar))
-    yield Row(f"{label} V", source, point["V"], float(value["V"][0]), 0.0, allowed)
-    yield worst(
-        Row(f"{label} {name}", source, expected, float(computed), 0.0, allowed)
-        for name in ("gradV", "grad1U", "dV", "d1U", "d12U")
-        if name in point
-        for expected, computed in zip(np.atleast_1d(point[name]).tolist(), value[name], strict=True)
-    )
+def _learned(point: Mapping[str, Any]) -> tuple[str, float, tuple[int, ...]]:
+    """Activation, Delta and block dimensions of a point: those that share them share their features."""
+    return point["act"], point["Delta"], tuple(blocks(point["d"], point["s0"]))
 
 
-def _objective(point: Mapping[str, Any], dims: list[int], reach: Array, source: str, accuracy: float) -> Objective:
-    tables = gaussian_mixture(activation(point["act"]), point["Delta"], dims, 1.0)
+def _rows(
+    learned: tuple[str, float, tuple[int, ...]], points: Sequence[Mapping[str, Any]], source: str
+) -> Iterator[Row]:
+    letter, delta, dims = learned
+    pairs = [tuple(np.atleast_1d(np.asarray(point[name], dtype=float)) for name in ("r", "rp")) for point in points]
+    reduced = _reduced(learned, np.max([np.maximum(*pair) for pair in pairs], axis=0), source)
+    value_allowed, slope_allowed = _allowed(dims, reduced, source)
+    for point, (first, second) in zip(points, pairs, strict=True):
+        place = ",".join(f"{value:g}" for value in (*first, *second))
+        label = f"kernel {letter} {delta:g} {list(dims)} ({place})"
+        found = _values(reduced.objective, first, second)
+        expected = {"U": point["U"][0], "V": point["V"]}
+        bar = point["U"][1]
+        for name, value in expected.items():
+            yield Row(f"{label} {name}", source, value, float(found[name][0]), bar, value_allowed + 3.0 * bar)
+        if source != FINITE_VOLUME:
+            yield worst(_slopes(point, found, label, source, slope_allowed))
+
+
+def _slopes(
+    point: Mapping[str, Any], found: Mapping[str, Array], label: str, source: str, allowed: float
+) -> Iterator[Row]:
+    """Every derivative that the reference has."""
+    for name in ("gradV", "grad1U", "dV", "d1U", "d12U"):
+        if name in point:
+            for expected, computed in zip(np.atleast_1d(point[name]).tolist(), found[name], strict=True):
+                yield Row(f"{label} {name}", source, expected, float(computed), 0.0, allowed)
+
+
+def _promise(dims: Sequence[int]) -> float:
+    """Error promised of V, U and their gradients: 1e-10 for blocks of 10 dimensions or more, 1e-8 below."""
+    return 1e-10 if min(dims) >= 10 else 1e-8
+
+
+def _reduced(learned: tuple[str, float, tuple[int, ...]], reach: Array, source: str) -> ReducedObjective:
+    """The features of `source` on the box from 0 that holds `reach`."""
+    letter, delta, dims = learned
+    tables = gaussian_mixture(activation(letter), delta, dims, 1.0)
     reduction = build_problem(parse(tables)).reduction
     box = Box(np.zeros(len(dims)), 1.1 * reach)
-    reduced = reduction.exact(box, accuracy) if source == EXPANSION else reduction.tabulated(box, accuracy)
-    return reduced.objective
+    if source == REDUCTION:
+        return reduction.exact(box, 0.1 * _promise(dims))
+    accuracy = SCHEME_SHARE * TOLERANCES[source]
+    if source == CHARACTERISTICS:
+        return reduction.tabulated(box, accuracy)
+    return reduction.for_grid(box, accuracy)
 
 
-def _derivatives(objective: Objective, first: Array, second: Array) -> dict[str, Array]:
+def _allowed(dims: Sequence[int], reduced: ReducedObjective, source: str) -> tuple[float, float]:
+    """Of values and of derivatives: the promise; for a scheme's features its tolerance, and the error they state."""
+    promise = _promise(dims)
+    if source == REDUCTION:
+        return promise, promise
+    return min(max(reduced.error, 1e-13), TOLERANCES[source]), TOLERANCES[source]
+
+
+def _values(objective: Objective, first: Array, second: Array) -> dict[str, Array]:
+    """V, U at the first point and the pair, with derivatives in the first point and, mixed, in both."""
     values, gradients = objective.features.values_and_gradients(np.stack((first, second)))
     weighted, by_target = objective.weights * values[1], objective.weights * objective.targets
     slope_v, slope_u = -by_target @ gradients[0], weighted @ gradients[0]
