@@ -37,7 +37,10 @@ class Moments(NamedTuple):
 class Activation(Protocol):
     """A unit's activation, seen through its values and Gaussian moments."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The name in configurations."""
+        ...
 
     def __call__(self, u: Array) -> Array:
         """sigma(u), elementwise."""
@@ -82,7 +85,9 @@ class PiecewiseLinear:
         """
         knots, values = np.asarray(knots, dtype=float), np.asarray(values, dtype=float)
         if knots.ndim != 1 or knots.shape != values.shape or knots.size < 2:
-            raise ValueError(f"an activation needs two or more knots and as many values, got {knots.size} and {values.size}")
+            raise ValueError(
+                f"an activation needs two or more knots and as many values, got {knots.size} and {values.size}"
+            )
         if not (np.all(np.isfinite(knots)) and np.all(np.isfinite(values)) and np.all(np.diff(knots) > 0)):
             raise ValueError("activation knots must be finite and strictly increasing, values finite")
         slopes = np.concatenate(([0.0], np.diff(values) / np.diff(knots), [0.0]))
@@ -98,9 +103,7 @@ class PiecewiseLinear:
     def affine(self, coefficient: float, offset: float) -> PiecewiseLinear:
         """u -> coefficient * sigma(u + offset)."""
         left = coefficient * (self.left + self.slope * offset)
-        return PiecewiseLinear(
-            self.name, self.knots - offset, coefficient * self.kinks, left, coefficient * self.slope
-        )
+        return PiecewiseLinear(self.name, self.knots - offset, coefficient * self.kinks, left, coefficient * self.slope)
 
     def _standardised(self, scale: Array, offset: Array) -> Array:
         distance = self.knots[None, :] - offset[:, None]
@@ -161,7 +164,8 @@ class Smooth:
         return self.slope(u)
 
     def _rule(self, scale: Array) -> tuple[Array, Array]:
-        reach = 9.0
+        # h_k n decays like exp(-x^2 / 4) only
+        reach = 12.5
         spacing = min(0.05, 2 * np.pi * self.strip / (38.0 * max(float(np.max(scale, initial=0.0)), 1e-3)))
         nodes = np.linspace(-reach, reach, 2 * int(np.ceil(reach / spacing)) + 1)
         weights = np.exp(-0.5 * nodes**2) / np.sqrt(2 * np.pi) * (nodes[1] - nodes[0])

@@ -59,9 +59,7 @@ def _presets(options: argparse.Namespace) -> int:
         return EXIT_DONE
     if options.name not in presets.names():
         hint = nearest(options.name, presets.names())
-        raise ConfigurationError(
-            [f"{options.name}: no such preset; did you mean {hint}? `mfpde presets` lists them"]
-        )
+        raise ConfigurationError([f"{options.name}: no such preset; did you mean {hint}? `mfpde presets` lists them"])
     print(presets.text(options.name), end="")
     return EXIT_DONE
 
@@ -85,9 +83,7 @@ def _solve(options: argparse.Namespace) -> int:
 
     bar = ProgressBar(options.quiet)
     try:
-        result = solve(
-            configuration, options.output, resume=options.resume, force=options.force, progress=bar
-        )
+        result = solve(configuration, options.output, resume=options.resume, force=options.force, progress=bar)
     finally:
         bar.close()
     if options.json:

@@ -61,9 +61,7 @@ def _read_data(table: object, errors: list[str]) -> Data:
     dims, fractions = _read_dims(reader)
     data = Data(law, None if scales else delta, scales, dims, fractions)
     if scales and len(scales) != data.blocks:
-        problem = (
-            f"has {len(scales)} blocks where data.{'fractions' if dims is None else 'dims'} has {data.blocks}"
-        )
+        problem = f"has {len(scales)} blocks where data.{'fractions' if dims is None else 'dims'} has {data.blocks}"
         reader.complain("scales", problem, f"{data.blocks} pairs [s_plus, s_minus]")
     return data
 
@@ -90,9 +88,7 @@ def _read_dims(reader: TableReader) -> tuple[tuple[int, ...] | None, tuple[float
     if reader.raw("dims") == "infinite":
         fractions = reader.numbers("fractions", Interval(0.0, 1.0, low_open=True), "[0.1875, 0.8125]")
         if fractions is None and not reader.has("fractions"):
-            reader.complain(
-                "fractions", 'missing beside dims = "infinite"', "the shares p_j / d, which sum to 1"
-            )
+            reader.complain("fractions", 'missing beside dims = "infinite"', "the shares p_j / d, which sum to 1")
         if fractions and not (abs(sum(fractions) - 1.0) <= 1e-9):
             reader.complain("fractions", f"sum to {sum(fractions):.12g}", "shares p_j / d that sum to 1")
         return None, fractions or (1.0,)
@@ -163,9 +159,7 @@ def _read_radius_table(reader: TableReader, errors: list[str]) -> TableRadius | 
     if len(rows) != 2:
         reader.complain("table", "must be two lists", "table = [[radii], [densities]]")
         return None
-    columns = TableReader(
-        "initial.radius.table", dict(zip(("0", "1"), rows, strict=True)), ("0", "1"), errors
-    )
+    columns = TableReader("initial.radius.table", dict(zip(("0", "1"), rows, strict=True)), ("0", "1"), errors)
     radii = columns.numbers("0", NON_NEGATIVE, "[0.2, 0.6, 1.0]")
     densities = columns.numbers("1", NON_NEGATIVE, "[0.0, 1.0, 0.0]")
     if radii is None or densities is None:
@@ -231,9 +225,7 @@ def _read_time(table: object, errors: list[str]) -> Time:
     if not _increasing(times):
         reader.complain("save", "the times must increase strictly", "each time once, in increasing order")
     if not (times[-1] <= end):
-        reader.complain(
-            "save", f"the last time lies beyond time.end = {end:g}", f"times up to {end:g} or a later end"
-        )
+        reader.complain("save", f"the last time lies beyond time.end = {end:g}", f"times up to {end:g} or a later end")
     return Time(end, times)
 
 
@@ -283,9 +275,7 @@ def _check_together(configuration: Configuration, errors: list[str]) -> None:
             problem = "dynamics.ridge = 0: with noise the law spreads for ever, nothing confines it"
             errors.append(f"{problem}; write for example ridge = 0.1")
     if network.offsets == "none" and initial.b != 0.0:
-        errors.append(
-            'initial.b: the network has no offsets; write offsets = "fixed" or "trained" in [network]'
-        )
+        errors.append('initial.b: the network has no offsets; write offsets = "fixed" or "trained" in [network]')
     names = [f"r{block + 1}" for block in range(data.blocks)]
     names += ["a"] if network.coefficients == "trained" or isinstance(initial.a, Normal) else []
     names += ["b"] if network.offsets == "trained" or isinstance(initial.b, Normal) else []

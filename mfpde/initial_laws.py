@@ -12,7 +12,6 @@ from typing import Protocol
 
 import numpy as np
 from scipy import special, stats
-from scipy.interpolate import PchipInterpolator
 
 from mfpde.solvers.grid import Grid
 from mfpde.solvers.objective import Array
@@ -66,7 +65,7 @@ class ScaledChi:
     def breaks(self) -> Array:
         half = self.dimension / 2
         squares = np.array([special.gammaincinv(half, TAIL), special.gammainccinv(half, TAIL)])
-        return self.scale * np.sqrt(2 * squares)
+        return np.asarray(self.scale * np.sqrt(2 * squares))
 
     def density(self, x: Array) -> Array:
         u = np.maximum(x / self.scale, 1e-300)
@@ -88,7 +87,7 @@ class SquaredShare:
     @property
     def breaks(self) -> Array:
         law = stats.beta(self.first / 2, self.second / 2)
-        return np.arcsin(np.sqrt(np.array([law.ppf(TAIL), law.isf(TAIL)])))
+        return np.asarray(np.arcsin(np.sqrt(np.array([law.ppf(TAIL), law.isf(TAIL)]))))
 
     def density(self, x: Array) -> Array:
         sine, cosine = np.sin(x), np.cos(x)
@@ -101,7 +100,7 @@ class SquaredShare:
 
 @dataclass(frozen=True)
 class Tabulated:
-    """A density given at points, monotone cubic between them, normalised to mass 1."""
+    """A density given at points, linear between them and zero outside, normalised to mass 1."""
 
     points: Array
     values: Array
@@ -114,22 +113,26 @@ class Tabulated:
             raise ValueError("a tabulated density must be finite, not negative and not zero everywhere")
 
     @property
-    def _interpolant(self) -> PchipInterpolator:
-        return PchipInterpolator(self.points, self.values, extrapolate=False)
-
-    @property
     def breaks(self) -> Array:
         return self.points
 
-    def _mass(self) -> float:
-        return float(self._interpolant.antiderivative()(self.points[-1]))
+    @property
+    def _cumulated(self) -> Array:
+        """Unnormalised mass below each point."""
+        steps = 0.5 * np.diff(self.points) * (self.values[1:] + self.values[:-1])
+        return np.concatenate([[0.0], np.cumsum(steps)])
 
     def density(self, x: Array) -> Array:
-        return np.asarray(np.nan_to_num(self._interpolant(x)) / self._mass())
+        inside = np.interp(x, self.points, self.values, left=0.0, right=0.0)
+        return np.asarray(inside / self._cumulated[-1])
 
     def cumulative(self, x: Array) -> Array:
         inside = np.clip(x, self.points[0], self.points[-1])
-        return np.asarray(self._interpolant.antiderivative()(inside) / self._mass())
+        cell = np.clip(np.searchsorted(self.points, inside, side="right") - 1, 0, len(self.points) - 2)
+        step = inside - self.points[cell]
+        slope = np.diff(self.values) / np.diff(self.points)
+        below = self._cumulated[cell] + step * (self.values[cell] + 0.5 * slope[cell] * step)
+        return np.asarray(below / self._cumulated[-1])
 
 
 @dataclass(frozen=True)
@@ -189,11 +192,11 @@ class InitialLaw:
             masses = np.ones(())
             for axis, source in enumerate(self.coordinates):
                 masses = np.multiply.outer(masses, self._axis_masses(source, grid.axis(axis)))
-        return masses / masses.sum()
+        return np.asarray(masses / masses.sum())
 
     def _axis_masses(self, source: int | float, axis: Grid) -> Array:
         if isinstance(source, int):
-            return np.diff(self.labels[source].cumulative(axis.edges[0]))
+            return np.asarray(np.diff(self.labels[source].cumulative(axis.edges[0])))
         return axis.deposit(np.array([[source]]), np.ones(1))
 
     def _fine_rule(self, panels: int = 48, nodes: int = 8) -> tuple[Array, Array]:
@@ -201,7 +204,10 @@ class InitialLaw:
         x, w = np.polynomial.legendre.leggauss(nodes)
         for marginal in self.labels:
             ends = np.concatenate(
-                [np.linspace(a, b, panels + 1)[:-1] for a, b in zip(marginal.breaks[:-1], marginal.breaks[1:], strict=True)]
+                [
+                    np.linspace(a, b, panels + 1)[:-1]
+                    for a, b in zip(marginal.breaks[:-1], marginal.breaks[1:], strict=True)
+                ]
             )
             ends = np.append(ends, marginal.breaks[-1])
             half = 0.5 * np.diff(ends)

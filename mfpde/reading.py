@@ -128,9 +128,7 @@ class TableReader:
         values = [as_number(item) for item in as_list(self.table[key])]
         good = tuple(value for value in values if value is not None and value in accepted)
         if not values or len(good) != len(values):
-            self.complain(
-                key, f"must be a list of numbers, each {accepted}", f"for example {key} = {example}"
-            )
+            self.complain(key, f"must be a list of numbers, each {accepted}", f"for example {key} = {example}")
             return None
         return good
 
@@ -140,9 +138,7 @@ class TableReader:
             return None
         values = as_list(self.table[key])
         good = tuple(
-            item
-            for item in values
-            if isinstance(item, int) and not isinstance(item, bool) and low <= item <= high
+            item for item in values if isinstance(item, int) and not isinstance(item, bool) and low <= item <= high
         )
         if not values or len(good) != len(values):
             accepted = f"must be a list of integers from {low} to {high}"

@@ -115,15 +115,20 @@ def _label_law(law: InitialLaw) -> LabelLaw:
 def _characteristics(problem: Problem, configuration: Configuration, box: Box) -> Schemes:
     tolerance = configuration.solver.tolerance
     reduced = problem.reduction.tabulated(box, 1e-2 * tolerance)
+    labels = len(problem.initial_law.labels)
+    asked = configuration.solver.atoms
+    atoms = None if asked is None else (asked * labels if len(asked) == 1 else asked)[:labels]
     main, companion = (
         Characteristics(
             reduced.objective,
             problem.geometry,
             problem.flow,
             _label_law(problem.initial_law),
-            factor * tolerance,
+            coarser * tolerance,
+            order=10 if atoms is None else max(2, min(10, *atoms)),
+            atoms=None if atoms is None else [max(2, count // (1 if coarser == 1 else 2)) for count in atoms],
         )
-        for factor in (1.0, 10.0)
+        for coarser in (1, 10)
     )
     return Schemes(main, companion, _floor(reduced), (), _described(reduced))
 
@@ -133,16 +138,20 @@ def _finite_volume(problem: Problem, configuration: Configuration, guide: Guide,
     dimension = problem.geometry.dimension
     if dimension > 3:
         raise ConfigurationError(
-            [f"solver.scheme: finite-volume takes at most 3 reduced coordinates, this problem has {dimension} "
-             f"({', '.join(problem.geometry.names)}); write scheme = \"characteristics\""]
+            [
+                f"solver.scheme: finite-volume takes at most 3 reduced coordinates, this problem has {dimension} "
+                f'({", ".join(problem.geometry.names)}); write scheme = "characteristics"'
+            ]
         )
     default = DEFAULT_CELLS if problem.initial_law.labels else DIRAC_CELLS
     cells = solver.cells or (default[dimension],)
     counts = tuple(cells) * dimension if len(cells) == 1 else tuple(cells)
     reduced = problem.reduction.for_grid(box, 1e-2 * solver.tolerance)
-    options = FiniteVolumeOptions(
-        **{key: value for key, value in (("courant", solver.courant), ("order", solver.order)) if value is not None}
-    )
+    options = FiniteVolumeOptions()
+    if solver.courant is not None:
+        options = replace(options, courant=solver.courant)
+    if solver.order is not None:
+        options = replace(options, order=solver.order)
 
     def on_grid(grid: Grid) -> FiniteVolume:
         masses = problem.initial_law.cell_masses(grid)

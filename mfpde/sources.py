@@ -45,33 +45,23 @@ def source_text(source: str | Path) -> str:
         return presets.text(source)
     path = Path(source)
     if path.is_dir():
-        raise ConfigurationError(
-            [f"{source}: is a directory; write the path of a TOML file or a preset's name"]
-        )
+        raise ConfigurationError([f"{source}: is a directory; write the path of a TOML file or a preset's name"])
     if not path.exists():
         hint = nearest(path.stem, presets.names())
-        message = (
-            f"{source}: no such file or preset; did you mean the preset {hint}? `mfpde presets` lists them"
-        )
+        message = f"{source}: no such file or preset; did you mean the preset {hint}? `mfpde presets` lists them"
         raise ConfigurationError([message])
     try:
         with path.open("rb") as stream:
             raw = stream.read(MAXIMUM_BYTES + 1)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ConfigurationError(
-            [f"{source}: cannot be read ({reason}); write a readable TOML file"]
-        ) from None
+        raise ConfigurationError([f"{source}: cannot be read ({reason}); write a readable TOML file"]) from None
     if len(raw) > MAXIMUM_BYTES:
-        raise ConfigurationError(
-            [f"{source}: larger than {MAXIMUM_BYTES} bytes; write a TOML configuration file"]
-        )
+        raise ConfigurationError([f"{source}: larger than {MAXIMUM_BYTES} bytes; write a TOML configuration file"])
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        message = (
-            f"{source}: not a text file (byte {error.start} is not UTF-8); write a TOML configuration file"
-        )
+        message = f"{source}: not a text file (byte {error.start} is not UTF-8); write a TOML configuration file"
         raise ConfigurationError([message]) from None
 
 
@@ -90,9 +80,7 @@ def _apply(tables: dict[str, object], override: str, errors: list[str]) -> None:
     name, equals, text = override.partition("=")
     path = [part.strip() for part in name.split(".")]
     if not equals or len(path) < 2 or not all(path):
-        errors.append(
-            f"--set {override}: not of the form table.key=value; write for example --set time.end=20"
-        )
+        errors.append(f"--set {override}: not of the form table.key=value; write for example --set time.end=20")
         return
     value = override_value(text.strip())
     table: object = tables

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from scipy.integrate import DOP853
 
 from .flow import Flow
 from .geometry import Geometry
-from .label_panels import Panels, Rule, fill_panels, initial_panels
+from .label_panels import Panels, Rule, fill_panels, initial_panels, uniform_corners
 from .objective import Array, Objective
 from .time_loop import Law, Observation, State, StepFailure
 
@@ -48,6 +48,7 @@ class Characteristics:
         tolerance: of the steps (absolute and relative), and of a panel's unresolved mass-weighted position.
         largest: limit on the number of atoms.
         order: Gauss nodes per panel and label.
+        atoms: least number of atoms per label at the start; None for as many as rho_0 needs.
     """
 
     name = "characteristics"
@@ -61,6 +62,7 @@ class Characteristics:
         tolerance: float = 1e-8,
         largest: int = 40_000,
         order: int = 10,
+        atoms: Sequence[int] | None = None,
     ) -> None:
         self.objective = objective
         self.geometry = geometry
@@ -68,12 +70,17 @@ class Characteristics:
         self.law = law
         self.tolerance = tolerance
         self.largest = largest
+        self.atoms = atoms
         self.rule = Rule.of_order(order)
         self._lower = geometry.lower_bounds
         self._unresolved = 10.0 * tolerance
 
     def initial_state(self) -> State:
         law = self.law
+        if self.atoms is not None and law.breaks:
+            counts = [-(-count // len(self.rule.nodes)) for count in self.atoms]
+            corners = uniform_corners(law.breaks, counts)
+            return self._state(0.0, 0.0, self._resolved(fill_panels(*corners, law.density, law.embed, self.rule)))
         panels = initial_panels(law.breaks, law.density, law.embed, self.rule, self.tolerance, self.largest)
         return self._state(0.0, 0.0, self._resolved(panels))
 

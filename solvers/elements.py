@@ -53,9 +53,7 @@ def axis_nodes(edges: Array, degree: int) -> Array:
     return np.append(inner.ravel(), edges[-1])
 
 
-def cell_averages(
-    features: FeatureMap, edges: Sequence[ArrayLike], degree: int = 5, chunk: int = CHUNK
-) -> Array:
+def cell_averages(features: FeatureMap, edges: Sequence[ArrayLike], degree: int = 5, chunk: int = CHUNK) -> Array:
     """Averages of the features over the cells of a tensor grid, shape (cells_1, ..., cells_D, M).
 
     Tensorised basix quadrature on the interval, exact for polynomials of `degree` in each coordinate.
@@ -63,9 +61,7 @@ def cell_averages(
     axes = [np.array(axis, dtype=float) for axis in edges]
     nodes, weights = basix.make_quadrature(basix.CellType.interval, degree)
     local = np.array(np.meshgrid(*[nodes[:, 0]] * len(axes), indexing="ij")).reshape(len(axes), -1).T
-    products = (
-        np.array(np.meshgrid(*[weights] * len(axes), indexing="ij")).reshape(len(axes), -1).prod(axis=0)
-    )
+    products = np.array(np.meshgrid(*[weights] * len(axes), indexing="ij")).reshape(len(axes), -1).prod(axis=0)
     shape = tuple(len(axis) - 1 for axis in axes)
     count = int(np.prod(shape))
     averages = np.empty((count, features.rank))

@@ -94,9 +94,7 @@ class FeatureTable:
         """`points` as a contiguous (n, D) array; raises ValueError where one lies outside the box."""
         points = np.ascontiguousarray(points, dtype=float)
         if points.ndim != 2 or points.shape[1] != self.dimension:
-            raise ValueError(
-                f"points have shape {points.shape}; write them as an array of shape (n, {self.dimension})"
-            )
+            raise ValueError(f"points have shape {points.shape}; write them as an array of shape (n, {self.dimension})")
         lower = np.array([edges[0] for edges in self.edges])
         upper = np.array([edges[-1] for edges in self.edges])
         flat = kernels.first_outside(points, lower, upper)
@@ -215,8 +213,7 @@ def build_table(
     builder = MeshBuilder(features, start, degree, tolerance, max_nodes, smallest_cell, floor, chunk)
     if builder.nodes > max_nodes:
         raise ValueError(
-            f"edges and degree ask for {builder.nodes} nodes; give fewer cells or "
-            f"max_nodes >= {builder.nodes}"
+            f"edges and degree ask for {builder.nodes} nodes; give fewer cells or max_nodes >= {builder.nodes}"
         )
     builder.refine()
     for attempt in range(rounds + 1):
@@ -239,11 +236,7 @@ def _checked_edges(
             "give one array of edges per coordinate"
         )
     for axis, values in enumerate(axes):
-        if (
-            values.ndim != 1
-            or len(values) < 2
-            or not (np.all(np.diff(values) > 0.0) and np.all(np.isfinite(values)))
-        ):
+        if values.ndim != 1 or len(values) < 2 or not (np.all(np.diff(values) > 0.0) and np.all(np.isfinite(values))):
             raise ValueError(f"edges[{axis}] is {values}; write at least two finite, increasing numbers")
     if not 1 <= degree <= 20:
         raise ValueError(f"degree is {degree}; write an integer from 1 to 20")

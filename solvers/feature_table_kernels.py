@@ -252,9 +252,7 @@ def scalar_and_gradient(
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
-def scatter(
-    start: int, stop: int, points: Array, masses: Array, mesh: Mesh, size: int, shares: Array
-) -> None:
+def scatter(start: int, stop: int, points: Array, masses: Array, mesh: Mesh, size: int, shares: Array) -> None:
     """Nodal weights of sum_i masses_i delta_{points_i}; points k size <= i < (k+1) size go to shares[k]."""
     last = mesh.cells.size - 1
     basis, derivative, offsets, weights = _scratch(mesh)

@@ -39,9 +39,7 @@ def place(lower: Array, upper: Array, fractions: Array) -> Array:
 def _refuse_non_finite(points: Array, values: Array) -> None:
     bad = ~np.isfinite(values).all(axis=1)
     if bad.any():
-        raise ValueError(
-            f"the features are not finite at {points[bad][0]}; tabulate them on a box without that point"
-        )
+        raise ValueError(f"the features are not finite at {points[bad][0]}; tabulate them on a box without that point")
 
 
 def evaluate(features: FeatureMap, points: Array, chunk: int) -> tuple[Array, Array]:
@@ -122,9 +120,7 @@ class MeshBuilder:
         floor = Scales(least, np.maximum(least / (self.upper - self.lower).max(), SMALLEST_SCALE))
         self.scales = floor.enlarged(*evaluate(features, place(self.lower, self.upper, sample), chunk))
         self.lines = self._first_lines()
-        self.errors = [
-            self._axis_errors(axis, self._cells(axis), self.lines[axis]) for axis in range(len(edges))
-        ]
+        self.errors = [self._axis_errors(axis, self._cells(axis), self.lines[axis]) for axis in range(len(edges))]
 
     @property
     def nodes(self) -> int:

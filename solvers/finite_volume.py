@@ -116,9 +116,7 @@ class FiniteVolume:
         self._rows = (shape[0] * shape[1], shape[2])
         self._features = self._feature_rows()
         slopes = _slopes(masses, options.order)
-        self._axes = [face_coefficients(np.array([0.5]), np.array([0.0, 1.0]), 0.0, slopes)] * (
-            3 - len(grid.shape)
-        ) + [
+        self._axes = [face_coefficients(np.array([0.5]), np.array([0.0, 1.0]), 0.0, slopes)] * (3 - len(grid.shape)) + [
             face_coefficients(centre, edge, mobile, slopes)
             for centre, edge, mobile in zip(grid.centres, grid.edges, geometry.mobility, strict=True)
         ]
@@ -199,9 +197,7 @@ class FiniteVolume:
             values = self.objective.features.values(part)
             features[first : first + chunk, :rank] = values.reshape(-1, n, rank).transpose(0, 2, 1)
             if self.flow.ridge > 0.0:
-                features[first : first + chunk, rank] = (
-                    0.5 * self.flow.ridge * (part**2).sum(axis=1)
-                ).reshape(-1, n)
+                features[first : first + chunk, rank] = (0.5 * self.flow.ridge * (part**2).sum(axis=1)).reshape(-1, n)
         if not np.isfinite(features).all():
             cell = int(np.argmax(~np.isfinite(features).all(axis=1).ravel()))
             raise ValueError(f"the features are not finite at the cell of {points[cell]}: shrink the domain")
@@ -256,9 +252,7 @@ class FiniteVolume:
         )  # fmt: skip
         threads = min(get_num_threads(), blocks) if self._features.size >= THREADED_FEATURES else 1
         shares = np.linspace(0, blocks, threads + 1).astype(int)
-        waiting = [
-            _pool().submit(sweep_blocks, shares[i], shares[i + 1], *arguments) for i in range(1, threads)
-        ]
+        waiting = [_pool().submit(sweep_blocks, shares[i], shares[i + 1], *arguments) for i in range(1, threads)]
         sweep_blocks(0, shares[1], *arguments)
         for future in waiting:
             future.result()
@@ -300,9 +294,7 @@ class FiniteVolume:
 @cache
 def _pool() -> ThreadPoolExecutor:
     """Threads for the blocks beyond the caller's share: they sleep, not spin, when the machine is busy."""
-    return ThreadPoolExecutor(
-        max_workers=max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="finite-volume"
-    )
+    return ThreadPoolExecutor(max_workers=max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="finite-volume")
 
 
 def face_coefficients(centre: Array, edge: Array, mobility: float, slopes: tuple[float, float]) -> Array:
@@ -359,6 +351,4 @@ def _check(geometry: Geometry, flow: Flow, grid: Grid, masses: Array, options: F
     if options.order not in (1, 2):
         raise ValueError(f"order must be 1 or 2, got {options.order}")
     if masses.shape != grid.shape or not (np.min(masses) >= 0.0 and 0.0 < float(np.sum(masses)) < np.inf):
-        raise ValueError(
-            f"masses must be >= 0 with a positive sum and shape {grid.shape}, got shape {masses.shape}"
-        )
+        raise ValueError(f"masses must be >= 0 with a positive sum and shape {grid.shape}, got shape {masses.shape}")

@@ -33,9 +33,7 @@ def _potential(features: Array, gradient: Array, psi: Array) -> None:
             psi[k] = gradient[0] * features[0, k] + gradient[1] * features[1, k]
     else:
         for k in range(n):
-            psi[k] = (
-                gradient[0] * features[0, k] + gradient[1] * features[1, k] + gradient[2] * features[2, k]
-            )
+            psi[k] = gradient[0] * features[0, k] + gradient[1] * features[1, k] + gradient[2] * features[2, k]
     while first < rank:
         a, b, c, d = gradient[first], gradient[first + 1], gradient[first + 2], gradient[first + 3]
         for k in range(n):

@@ -20,11 +20,11 @@ class Schedule:
 
     def flow_time(self, time: float) -> float:
         """s = ∫_0^t xi."""
-        return self.scale * time ** (self.power + 1.0) / (self.power + 1.0)
+        return self.scale * math.pow(time, self.power + 1.0) / (self.power + 1.0)
 
     def time(self, flow_time: float) -> float:
         """The t at which ∫_0^t xi = s."""
-        return ((self.power + 1.0) * flow_time / self.scale) ** (1.0 / (self.power + 1.0))
+        return math.pow((self.power + 1.0) * flow_time / self.scale, 1.0 / (self.power + 1.0))
 
 
 @dataclass(frozen=True)

@@ -129,14 +129,10 @@ def _shift(width: Array) -> Array:
     With these points sum_i m_i x_i is the mean of a smooth law to fourth order, where the middles of graded
     cells leave E[h h'] / 6.
     """
-    return np.asarray(
-        np.clip((width[2:] - width[:-2]) / 12.0, -0.25 * width[1:-1], 0.25 * width[1:-1]), dtype=float
-    )
+    return np.asarray(np.clip((width[2:] - width[:-2]) / 12.0, -0.25 * width[1:-1], 0.25 * width[1:-1]), dtype=float)
 
 
-def uniform_grid(
-    lower: Sequence[float], upper: Sequence[float], cells: Sequence[int], geometry: Geometry
-) -> Grid:
+def uniform_grid(lower: Sequence[float], upper: Sequence[float], cells: Sequence[int], geometry: Geometry) -> Grid:
     """Equal cells on the box [lower, upper], with an origin cell on each radius that starts at 0."""
     edges, origin = [], []
     for low, high, count, p in zip(lower, upper, cells, geometry.block_dimensions, strict=True):
@@ -169,8 +165,7 @@ def graded_grid(guide: Guide, geometry: Geometry, cells: int | Sequence[int], gr
     positions = np.asarray(guide.positions, dtype=float)
     if positions.ndim != 3 or positions.shape[2] != geometry.dimension or not np.isfinite(positions).all():
         raise ValueError(
-            f"guide positions must be finite with shape (times, atoms, {geometry.dimension}), "
-            f"got {positions.shape}"
+            f"guide positions must be finite with shape (times, atoms, {geometry.dimension}), got {positions.shape}"
         )
     counts = [cells] * geometry.dimension if isinstance(cells, int) else list(cells)
     edges, origin = [], []

@@ -7,7 +7,7 @@ resolved, and it may be halved by interpolation without loss.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,10 +33,10 @@ class Rule:
 
     @classmethod
     def of_order(cls, n: int) -> Rule:
-        nodes, weights = legendre.leggauss(n)
+        nodes, weights = (np.asarray(part, dtype=float) for part in legendre.leggauss(n))
         coefficients = np.linalg.inv(legendre.legvander(nodes, n - 1))
         halves = np.stack([legendre.legvander((nodes + side) / 2, n - 1) @ coefficients for side in (-1, 1)])
-        return cls(nodes, weights, coefficients, halves)
+        return cls(nodes, weights, np.asarray(coefficients), np.asarray(halves))
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Panels:
     @property
     def axes(self) -> int:
         """Dimension A of the label space."""
-        return self.lower.shape[1]
+        return int(self.lower.shape[1])
 
     @property
     def atoms(self) -> tuple[Array, Array]:
@@ -144,6 +144,14 @@ def initial_panels(
         right_lower[rows, axis[rows]] = middle
         lower = np.concatenate([lower, right_lower[rows]])
         upper = np.concatenate([left_upper, upper[rows]])
+
+
+def uniform_corners(breaks: tuple[Array, ...], counts: Sequence[int]) -> tuple[Array, Array]:
+    """Corners (P, A) of equal panels between the outermost breaks, `counts` of them per axis."""
+    ends = [np.linspace(axis[0], axis[-1], count + 1) for axis, count in zip(breaks, counts, strict=True)]
+    lower = np.meshgrid(*[axis[:-1] for axis in ends], indexing="ij")
+    upper = np.meshgrid(*[axis[1:] for axis in ends], indexing="ij")
+    return tuple(np.stack([side.ravel() for side in sides], axis=1) for sides in (lower, upper))  # type: ignore[return-value]
 
 
 def fill_panels(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -89,17 +90,18 @@ def integrate(
     save_at: Sequence[float],
     on_save: Callable[[int, State], None],
     on_step: Callable[[State], None] = lambda state: None,
+    longest: float = math.inf,
 ) -> State:
     """Advance `state` through the flow times `save_at`, calling `on_save(index, state)` exactly at each.
 
     Save times before the state's own are skipped, so that a checkpoint resumes where it stood; `on_step` is called
-    after every accepted step.
+    after every accepted step; no step is longer than `longest` in flow time.
     """
     for index, target in enumerate(save_at):
         if target < state.flow_time:
             continue
         while state.flow_time < target:
-            state = scheme.advance(state, target)
+            state = scheme.advance(state, min(target, state.flow_time + longest))
             on_step(state)
         on_save(index, state)
     return state

@@ -38,7 +38,7 @@ class CompressedFeatures:
 
     @property
     def rank(self) -> int:
-        return KEPT + self.basis.shape[1]
+        return KEPT + int(self.basis.shape[1])
 
     def values(self, points: Array) -> Array:
         return self._project(self.inner.values(points))
@@ -64,10 +64,12 @@ def sample_box(lower: Array, upper: Array, count: int) -> Array:
     unit = qmc.Sobol(len(lower), scramble=False).random(count)
     unit[1::3] **= 2
     unit[2::3] = 10.0 ** (-4.0 * unit[2::3])
-    return lower + (upper - lower) * unit
+    return np.asarray(lower + (upper - lower) * unit)
 
 
-def compress(features: FeatureMap, lower: Array, upper: Array, accuracy: float, samples: int = 2048) -> CompressedFeatures:
+def compress(
+    features: FeatureMap, lower: Array, upper: Array, accuracy: float, samples: int = 2048
+) -> CompressedFeatures:
     """Compress `features` so that U on the box [lower, upper] changes by less than `accuracy`, as sampled."""
     points = sample_box(lower, upper, samples)
     raw = np.concatenate([features.values(part)[:, KEPT:] for part in np.array_split(points, max(1, samples // 256))])

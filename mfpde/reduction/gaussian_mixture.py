@@ -102,11 +102,12 @@ class Reduction:
         corners = expansion.features.values(np.stack([inner.lower, inner.upper]))
         scale = max(float(np.max(np.abs(corners))), 1e-3)
         nodes = max(20_000, TABLE_ENTRIES // small.rank)
-        tolerance = 0.1 * np.sqrt(accuracy)
+        # gradients, which decide the mesh, come out about a hundred times worse than values
+        tolerance = 100.0 * accuracy
         table = build_table(
             small, edges, degree, tolerance, max_nodes=nodes, least_scales=scale, rounds=1, smallest_cell=2.0**-8
         )
-        error = expansion.error + small.error + (float(table.value_error) * scale) ** 2
+        error = expansion.error + small.error + 2.0 * float(table.value_error) * scale**2
         return self._objective(PatchedFeatures(table, small), error, f"{expansion.method}, compressed, tabulated")
 
     def for_grid(self, box: Box, accuracy: float) -> ReducedObjective:

@@ -20,6 +20,7 @@ from itertools import combinations_with_replacement
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from mfpde.activations import Activation, Moments
@@ -33,12 +34,9 @@ NEGLIGIBLE = 1e-18
 def log_amplitude_squared(exponents: Array, dimensions: Array) -> Array:
     """log A_i^2 for multi-indices `exponents` (n, B) and block dimensions (B,)."""
     order = 2.0 * exponents.sum(axis=1)
-    per_block = (
-        special.gammaln(dimensions / 2)
-        - special.gammaln(exponents + dimensions / 2)
-        - special.gammaln(exponents + 1)
-        - 2 * exponents * np.log(2.0)
-    )
+    highest = int(exponents.max(initial=0))
+    rising = np.stack([_log_rising(p / 2, highest)[exponents[:, j]] for j, p in enumerate(dimensions)], axis=1)
+    per_block = -rising - special.gammaln(exponents + 1) - 2 * exponents * np.log(2.0)
     return np.asarray(special.gammaln(order + 1) + per_block.sum(axis=1))
 
 
@@ -48,16 +46,16 @@ def multi_indices(half_order: int, blocks: int) -> Array:
     return np.array([np.bincount(choice, minlength=blocks) for choice in bars], dtype=np.int64)
 
 
-def angular_moment(order: Array, dimension: float) -> Array:
+def angular_moment(order: NDArray[np.int64], dimension: float) -> Array:
     """E n^order for even `order`, n the first coordinate of a uniform point of S^(dimension - 1)."""
-    half = np.asarray(order) / 2
-    log_moment = (
-        special.gammaln(half + 0.5)
-        + special.gammaln(dimension / 2)
-        - special.gammaln(0.5)
-        - special.gammaln(half + dimension / 2)
-    )
-    return np.asarray(np.exp(log_moment))
+    half = order // 2
+    highest = int(half.max(initial=0))
+    return np.asarray(np.exp(_log_rising(0.5, highest)[half] - _log_rising(dimension / 2, highest)[half]))
+
+
+def _log_rising(x: float, highest: int) -> Array:
+    """log of x (x+1) ... (x+i-1) for i = 0 ... highest: sums, since log Gamma cancels at x in the tens of thousands."""
+    return np.concatenate([[0.0], np.cumsum(np.log(x + np.arange(highest)))])
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class HermiteFeatures:
 
     @property
     def dimension(self) -> int:
-        return self.scales.shape[1] + int(self.has_offset)
+        return int(self.scales.shape[1]) + int(self.has_offset)
 
     @property
     def rank(self) -> int:
@@ -203,9 +201,7 @@ def _raw_values(squares: Array, hermite: Array, exponents: Array, amplitudes: Ar
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _sum_raw(
-    squares: Array, hermite: Array, exponents: Array, amplitudes: Array, masses: Array, out: Array
-) -> None:
+def _sum_raw(squares: Array, hermite: Array, exponents: Array, amplitudes: Array, masses: Array, out: Array) -> None:
     count, blocks = exponents.shape
     table = np.ones((blocks, hermite.shape[1] + 1))
     for n in range(squares.shape[0]):
@@ -335,9 +331,7 @@ def _contract_raw(
             gradient[n, j] += scales[j] * unit[n, j] * (along + 2.0 / tau[n] * sideways)
 
 
-def squared_tail(
-    activation: Activation, mixture: GaussianMixture, scale: Array, offset: float, highest: int
-) -> Array:
+def squared_tail(activation: Activation, mixture: GaussianMixture, scale: Array, offset: float, highest: int) -> Array:
     """Bound on sum_{k > K} c_k^2 E[cos^k] for K = 2, 4, ..., highest, the error in U of stopping at K.
 
     Uses the worst direction, all weight on the smallest block, and the largest c_k over the scales given.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mfpde.solvers.feature_table import FeatureTable
 from mfpde.solvers.objective import Array, FeatureMap
@@ -25,10 +26,11 @@ class PatchedFeatures:
     def rank(self) -> int:
         return self.table.rank
 
-    def _inside(self, points: Array) -> Array:
+    def _inside(self, points: Array) -> NDArray[np.bool_]:
         lower = np.array([edges[0] for edges in self.table.edges])
         upper = np.array([edges[-1] for edges in self.table.edges])
-        return np.asarray(np.all((points >= lower) & (points <= upper), axis=1))
+        inside: NDArray[np.bool_] = np.all((points >= lower) & (points <= upper), axis=1)
+        return inside
 
     def values(self, points: Array) -> Array:
         return self._merged(points, lambda features, part: (features.values(part),))[0]
@@ -46,7 +48,7 @@ class PatchedFeatures:
         if inside.all():
             return self.table.outputs(points, masses)
         within = self.table.outputs(points[inside], masses[inside])
-        return within + self.exact.outputs(points[~inside], masses[~inside])
+        return np.asarray(within + self.exact.outputs(points[~inside], masses[~inside]))
 
     def _merged(self, points: Array, evaluate) -> tuple[Array, ...]:  # type: ignore[no-untyped-def]
         inside = self._inside(points)

@@ -1,7 +1,7 @@
 """Features of small isotropic blocks by zonal harmonics, for piecewise linear units and one or two blocks.
 
 Write the whitened input as rho n with n uniform on S^{p-1}, p = sum_j p_j, rho ~ chi(p), and a neuron of class ± as
-tau times a unit vector at the angle cos^2 = u_1^2 = (s_1 r_1 / tau)^2 to the first block. With the Gegenbauer polynomials
+tau times a unit vector at the angle cos^2 = u_1^2 = (s_1 r_1 / tau)^2 to the first block. With Gegenbauer polynomials
 C^_l = C_l^(p/2-1) / C_l^(p/2-1)(1), the Funk-Hecke formula and the addition theorem give
 
     E_±[phi phi'] = sum_{l even} F_l(tau, tau') Y_l(u_1^2) Y_l(u'_1^2),
@@ -12,9 +12,9 @@ l / 2 for u_1^2 ~ Beta(p_1/2, p_2/2) (only l = 0 when there is one block). Two i
 
     g_l(s) = s / ((p - 1)(p + 1) W) sum_i m_i (1 - x_i^2)_+^{(p+1)/2} C^_{l-2}^(p/2+1)(x_i),   x_i = k_i / s,
 
-W = B(1/2, (p-1)/2). The singularities at s = |k_i| that make Gauss rules over the data fail sit in one variable here: a fine
-rule in log rho resolves them, and an eigendecomposition on the nodes of a one-dimensional table leaves a few radial
-functions R_{l,m}(tau) for each l. The features are R_{l,m}(tau) Y_l(u_1^2).
+W = B(1/2, (p-1)/2). The singularities at s = |k_i| that make Gauss rules over the data fail sit in one variable here:
+a fine rule in log rho resolves them, and an eigendecomposition on the nodes of a one-dimensional table leaves a few
+radial functions R_{l,m}(tau) for each l. The features are R_{l,m}(tau) Y_l(u_1^2).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ZonalFeatures(DenseFeatures):
 
     @property
     def dimension(self) -> int:
-        return self.scales.shape[1]
+        return int(self.scales.shape[1])
 
     @property
     def rank(self) -> int:
@@ -94,9 +94,7 @@ class ZonalFeatures(DenseFeatures):
                     ends = self._angular(np.full(1, float(j == 0)))[0]
                     here = np.where(at_origin[:, None], ends, angular)
                 share = 2.0 * scales[j] * unit[:, j] / safe * (float(j == 0) - unit[:, 0] ** 2)
-                slopes[:, part, j] = (
-                    radial_slope * here * along[:, j, None] + radial * angular_slope * share[:, None]
-                )
+                slopes[:, part, j] = radial_slope * here * along[:, j, None] + radial * angular_slope * share[:, None]
         return values, slopes
 
     def _radial(self, tau: Array, gradients: bool) -> tuple[Array, Array]:
@@ -141,9 +139,7 @@ def jacobi(square: Array, highest: int, first: float, second: float) -> tuple[Ar
         previous = values[:, j - 1] if j else 0.0
         previous_slope = slopes[:, j - 1] if j else 0.0
         values[:, j + 1] = ((t - centre[j]) * values[:, j] - off[j] * previous) / off[j + 1]
-        slopes[:, j + 1] = (
-            2 * values[:, j] + (t - centre[j]) * slopes[:, j] - off[j] * previous_slope
-        ) / off[j + 1]
+        slopes[:, j + 1] = (2 * values[:, j] + (t - centre[j]) * slopes[:, j] - off[j] * previous_slope) / off[j + 1]
     return values, slopes
 
 
@@ -194,26 +190,26 @@ def zonal_features(
     columns: list[Array] = []
     error, tail = 0.0, np.inf
     gegenbauer = _Gegenbauer(unit, total, tau, rho)
-    l, quiet = 0, 0
+    degree, quiet = 0, 0
     expected = 1.0 if len(dimensions) == 1 else max(20.0, 0.5 * accuracy ** (-1.0 / 3.0))
     while True:
-        if l == 0:
+        if degree == 0:
             kernel = _centred_kernel(unit, total, tau, rho, weights)
         else:
             samples = gegenbauer.next()
             kernel = (samples * weights) @ samples.T
-        peak = _largest_square(l, dimensions)
+        peak = _largest_square(degree, dimensions)
         functions, left = _eigenfunctions(0.5 * kernel, 0.5 * accuracy / (peak * expected))
         columns += list(functions.T)
-        degrees += [l] * functions.shape[1]
+        degrees += [degree] * functions.shape[1]
         error += left * peak
         term = 0.5 * float(np.max(np.diag(kernel))) * peak
         # terms fall at least like l^-4: what is left is below term * l / 6
-        tail = term * max(l, 2) / 6.0
+        tail = term * max(degree, 2) / 6.0
         quiet = quiet + 1 if tail < 0.5 * accuracy else 0
-        if len(dimensions) == 1 or quiet >= 3 or l >= HIGHEST:
+        if len(dimensions) == 1 or quiet >= 3 or degree >= HIGHEST:
             break
-        l += 2
+        degree += 2
     nodal = np.stack(columns, axis=1)
     nothing = np.zeros(1)
     radial = FeatureTable(

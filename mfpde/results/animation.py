@@ -35,11 +35,7 @@ def animate(result: SolveResult, path: Path) -> None:
         draw_risk(risk_axes, result)
         marker = risk_axes.plot([], [], "o", color=ORANGE, markersize=6, zorder=5)[0]
         tallest = max(float(marginal(result, index, 0, view).max(initial=0.0)) for index in frames)
-        writer = (
-            FFMpegWriter(fps=FRAMES_PER_SECOND)
-            if path.suffix == ".mp4"
-            else PillowWriter(fps=FRAMES_PER_SECOND)
-        )
+        writer = FFMpegWriter(fps=FRAMES_PER_SECOND) if path.suffix == ".mp4" else PillowWriter(fps=FRAMES_PER_SECOND)
 
         def film(temporary: Path) -> None:
             with writer.saving(figure, str(temporary), dpi=110):

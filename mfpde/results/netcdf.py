@@ -47,9 +47,7 @@ def load_checkpoint(path: str | Path) -> tuple[SolveResult, dict[str, NDArray[An
     try:
         return _result(attributes, variables), _checkpoint(attributes, variables)
     except (KeyError, ValueError, TypeError, IndexError) as error:
-        raise ResultFileError(
-            f"{path}: a damaged result file ({error!r}); run it again with --force"
-        ) from None
+        raise ResultFileError(f"{path}: a damaged result file ({error!r}); run it again with --force") from None
 
 
 def _write(result: SolveResult, path: Path, checkpoint: Checkpoint) -> None:
@@ -135,9 +133,7 @@ def _read(path: Path) -> tuple[dict[str, Attribute], dict[str, Any]]:
         raise ResultFileError(f"{path}: cannot be read ({error.strerror or error})") from None
     except Exception as error:  # the parser of a damaged file may raise anything
         problem = "not a NetCDF-3 file, or cut off"
-        raise ResultFileError(
-            f"{path}: {problem} ({error}); write a file that `mfpde solve -o` made"
-        ) from None
+        raise ResultFileError(f"{path}: {problem} ({error}); write a file that `mfpde solve -o` made") from None
     if attributes.get("format") != FORMAT:
         problem = "a NetCDF file, but not a result of this program (or of another version)"
         raise ResultFileError(f"{path}: {problem}; write a file that `mfpde solve -o` made")
@@ -162,8 +158,7 @@ def _result(attributes: dict[str, Attribute], variables: Mapping[str, Any]) -> S
     rest.pop("format")
     on_grid = "density" in variables
     moments = {
-        key: np.stack([_native(variables, f"{key}_{name}") for name in names], axis=1)
-        for key in ("mean", "variance")
+        key: np.stack([_native(variables, f"{key}_{name}") for name in names], axis=1) for key in ("mean", "variance")
     }
     return SolveResult(
         time=_native(variables, "time"),

@@ -28,17 +28,11 @@ def probe(path: Path, force: bool, suffixes: tuple[str, ...] = ()) -> None:
     """Raise OutputError if a file at `path` could not be written, or exists and is not to be replaced."""
     if suffixes and path.suffix not in suffixes:
         accepted = ", ".join(suffixes)
-        raise OutputError(
-            f"{path}: unknown kind of file {path.suffix!r}; write a name that ends in {accepted}"
-        )
+        raise OutputError(f"{path}: unknown kind of file {path.suffix!r}; write a name that ends in {accepted}")
     if path.is_dir():
-        raise OutputError(
-            f"{path}: is a directory; write the name of a file in it, such as {path / 'run.nc'}"
-        )
+        raise OutputError(f"{path}: is a directory; write the name of a file in it, such as {path / 'run.nc'}")
     if path.exists() and not force:
-        raise OutputError(
-            f"{path}: exists; add --force to replace it, --resume to continue it, or name another file"
-        )
+        raise OutputError(f"{path}: exists; add --force to replace it, --resume to continue it, or name another file")
     if not path.parent.is_dir():
         raise OutputError(f"{path}: the folder {path.parent} does not exist; create it or name another file")
     temporary = _temporary(path)

@@ -211,9 +211,7 @@ def draw_density(axes: Any, result: SolveResult, view: View, index: int) -> None
     if result.density is not None:
         joint = view.joint(result, index)
         top = float(joint.max(initial=0.0)) or 1.0
-        axes.pcolormesh(
-            view.edges[0], view.edges[1], joint.T, cmap=_WHITE_TO_BLUE, vmin=0.0, vmax=top, rasterized=True
-        )
+        axes.pcolormesh(view.edges[0], view.edges[1], joint.T, cmap=_WHITE_TO_BLUE, vmin=0.0, vmax=top, rasterized=True)
     elif result.position is not None and result.weight is not None:
         weight, points = result.weight[index], result.position[index]
         held = weight > 0.0

@@ -64,9 +64,7 @@ class SolveResult:
 
     def to_json(self) -> dict[str, Any]:
         """The time series as JSON values; a number that is not finite becomes None."""
-        series = {
-            key: numbers(getattr(self, key)) for key in ("time", "risk", "risk_error", "free_energy", "mass")
-        }
+        series = {key: numbers(getattr(self, key)) for key in ("time", "risk", "risk_error", "free_energy", "mass")}
         moments = {
             key: {name: numbers(getattr(self, key)[:, axis]) for axis, name in enumerate(self.names)}
             for key in ("mean", "variance")

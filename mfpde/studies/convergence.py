@@ -77,9 +77,7 @@ class ConvergenceResult:
         """The result as text."""
         head = f"reference: characteristics, R = {self.reference_risk:.12g}"
         lines = [f"{head}, error {self.reference_error:.1e}, {self.reference_seconds:.2f} s"]
-        lines.append(
-            f"{'scheme':<16} {'resolution':>10} {'error':>9} {'estimate':>9} {'order':>6} {'seconds':>8}"
-        )
+        lines.append(f"{'scheme':<16} {'resolution':>10} {'error':>9} {'estimate':>9} {'order':>6} {'seconds':>8}")
         for level in self.levels:
             order = "" if math.isnan(level.order) else f"{level.order:.2f}"
             text = f"{level.scheme:<16} {level.resolution:>10g} {level.error:>9.1e} {level.estimate:>9.1e}"
@@ -87,9 +85,7 @@ class ConvergenceResult:
         return "\n".join(lines)
 
 
-def convergence(
-    configuration: Configuration, levels: int = 4, progress: Progress = silent
-) -> ConvergenceResult:
+def convergence(configuration: Configuration, levels: int = 4, progress: Progress = silent) -> ConvergenceResult:
     """Refine the scheme of `configuration` `levels` times against a finer run of characteristics.
 
     Finite volumes double their cells, which halves their steps; characteristics tighten their tolerance.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
 from time import monotonic
@@ -63,6 +64,7 @@ def solve(
         path,
         progress,
         started,
+        configuration.solver.step or math.inf,
     )
     if earlier is not None:
         run.restore(*earlier)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mfpde.results.solve_result import Array, Attribute, SolveResult, cell_volumes
 from mfpde.solvers.time_loop import Law, Observation, State
 
-SERIES = ("time", "risk", "free_energy", "mass", "mean", "variance", "companion_risk")
+SERIES = ("time", "risk", "free_energy", "mass", "mean", "variance")
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Trajectory:
 
     Attributes:
         names: the reduced coordinates.
-        rows: per series the values at the save times; "companion_risk" is NaN without a companion.
+        rows: per series the values at the save times.
         laws: per save time the density on a grid or the (weight, position) of atoms.
         edges: the grid, None for atoms.
     """
@@ -34,18 +34,17 @@ class Trajectory:
     def __len__(self) -> int:
         return len(self.laws)
 
-    def append(self, time: float, observation: Observation, companion_risk: float) -> None:
+    def append(self, time: float, observation: Observation) -> None:
         """Record one save time."""
         for key in ("risk", "free_energy", "mass", "mean", "variance"):
             self.rows[key].append(getattr(observation, key))
         self.rows["time"].append(time)
-        self.rows["companion_risk"].append(companion_risk)
         self.edges = observation.law.edges
         self.laws.append(_law_rows(observation.law))
 
     def result(
         self,
-        error_floor: float,
+        errors: Array,
         scheme: str,
         status: str,
         wall_seconds: float,
@@ -56,13 +55,11 @@ class Trajectory:
         # An interruption may strike between the appends: the laws come last, so they count.
         rows = {key: values[: len(self)] for key, values in self.rows.items()}
         series = {key: np.array(rows[key], dtype=float) for key in ("time", "risk", "free_energy", "mass")}
-        moments = {
-            key: np.array(rows[key], dtype=float).reshape(-1, dimension) for key in ("mean", "variance")
-        }
+        moments = {key: np.array(rows[key], dtype=float).reshape(-1, dimension) for key in ("mean", "variance")}
         return SolveResult(
             **series,
             **moments,
-            risk_error=risk_error(series["risk"], self.companion_risk, error_floor),
+            risk_error=errors,
             names=self.names,
             scheme=scheme,
             status=status,
@@ -72,17 +69,11 @@ class Trajectory:
             **_stacked(self.laws, self.edges, dimension),
         )
 
-    @property
-    def companion_risk(self) -> Array:
-        """Risks of the companion at the save times, shape (T,)."""
-        return np.array(self.rows["companion_risk"][: len(self)], dtype=float)
 
-
-def restored(result: SolveResult, companion_risk: Array) -> Trajectory:
+def restored(result: SolveResult) -> Trajectory:
     """The trajectory that a result was made of."""
     trajectory = Trajectory(result.names, edges=result.edges)
-    trajectory.rows["companion_risk"] = list(companion_risk)
-    for key in SERIES[:-1]:
+    for key in SERIES:
         trajectory.rows[key] = list(getattr(result, key))
     if result.density is not None:
         trajectory.laws = [(density,) for density in result.density]
@@ -91,18 +82,22 @@ def restored(result: SolveResult, companion_risk: Array) -> Trajectory:
     return trajectory
 
 
-def risk_error(risk: Array, companion_risk: Array, floor: float) -> Array:
-    """Estimated error of the risk, shape (T,), from a coarser run of the same scheme.
+def risk_error(flow_times: Sequence[float], audit: Sequence[tuple[float, float]], floor: float) -> Array:
+    """Estimated error of the risk at the flow times, shape (T,), from a coarser run of the same scheme.
 
-    |R - R_companion| crosses zero by accident, so each time takes the largest difference among itself and its
-    two neighbours; `floor` is what the estimate cannot see (the reduction itself).
+    The difference of the two risks crosses zero by accident, so each time takes the largest of those audited from half
+    to twice its own (and the first one after it); `floor` is what the comparison cannot see (the features themselves).
+
+    Args:
+        audit: pairs (flow time, |R - R_companion|), increasing in time.
     """
-    difference = np.abs(risk - companion_risk)
-    if not len(difference) or np.isnan(difference).all():
-        return np.full(risk.shape, floor)
-    padded = np.concatenate((difference[:1], difference, difference[-1:]))
-    largest = np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
-    return np.asarray(np.maximum(largest, floor), dtype=float)
+    times, gaps = (np.array([pair[part] for pair in audit]) for part in (0, 1))
+    errors = np.full(len(flow_times), floor)
+    for index, time in enumerate(flow_times):
+        near = (times >= 0.5 * time) & (times <= 2.0 * time)
+        near[np.flatnonzero(times > time)[:1]] = True
+        errors[index] = max(floor, float(gaps[near].max(initial=0.0)))
+    return errors
 
 
 def pack_state(name: str, state: State) -> dict[str, NDArray[Any]]:
@@ -129,9 +124,7 @@ def _law_rows(law: Law) -> tuple[Array, ...]:
     return (law.weights.copy(), law.positions.copy())
 
 
-def _stacked(
-    laws: list[tuple[Array, ...]], edges: tuple[Array, ...] | None, dimension: int
-) -> dict[str, Array]:
+def _stacked(laws: list[tuple[Array, ...]], edges: tuple[Array, ...] | None, dimension: int) -> dict[str, Array]:
     if edges is not None:
         return {"density": np.array([density for (density,) in laws])}
     atoms = max((len(weight) for weight, _ in laws), default=0)

@@ -13,12 +13,12 @@ from tests.mfpde.fake_problem import DecayingAtoms, fake_problem
 
 
 def install_refinable(monkeypatch: pytest.MonkeyPatch, fail_from: int = 10**9) -> None:
-    """Steps of 3.2 / cells for finite volumes, and steps small enough to be exact for characteristics."""
+    """Steps of 0.8 / cells for finite volumes, and steps small enough to be exact for characteristics."""
 
     def make(problem: object, configuration: Configuration, progress: object = None) -> SimpleNamespace:
         solver = configuration.solver
         assert solver.scheme == "finite-volume" or solver.cells is None
-        step = 1e-3 if solver.cells is None else 3.2 / solver.cells[0]
+        step = 1e-3 if solver.cells is None else 0.8 / solver.cells[0]
         failing = 0.5 if solver.cells is not None and solver.cells[0] >= fail_from else float("inf")
         main, companion = (DecayingAtoms(size, fail_after=failing) for size in (step, 2.0 * step))
         return SimpleNamespace(main=main, companion=companion, error_floor=0.0, notes=(), attributes={})
