@@ -54,7 +54,7 @@ def make_schemes(
     box = visited_box(problem, guide)
     say("features")
     if configuration.solver.scheme == "characteristics":
-        return _characteristics(problem, configuration, box)
+        return _characteristics(problem, configuration, guide, box)
     return _finite_volume(problem, configuration, guide, box)
 
 
@@ -112,9 +112,9 @@ def _label_law(law: InitialLaw) -> LabelLaw:
     return LabelLaw(tuple(marginal.breaks for marginal in law.labels), law.density, law.embed)
 
 
-def _characteristics(problem: Problem, configuration: Configuration, box: Box) -> Schemes:
+def _characteristics(problem: Problem, configuration: Configuration, guide: Guide, box: Box) -> Schemes:
     tolerance = configuration.solver.tolerance
-    reduced = problem.reduction.tabulated(box, 1e-2 * tolerance)
+    reduced = problem.reduction.tabulated(box, 0.1 * tolerance)
     labels = len(problem.initial_law.labels)
     asked = configuration.solver.atoms
     atoms = None if asked is None else (asked * labels if len(asked) == 1 else asked)[:labels]
@@ -130,7 +130,7 @@ def _characteristics(problem: Problem, configuration: Configuration, box: Box) -
         )
         for coarser in (1, 10)
     )
-    return Schemes(main, companion, _floor(reduced), (), _described(reduced))
+    return Schemes(main, companion, _floor(reduced, guide), (), _described(reduced))
 
 
 def _finite_volume(problem: Problem, configuration: Configuration, guide: Guide, box: Box) -> Schemes:
@@ -146,7 +146,7 @@ def _finite_volume(problem: Problem, configuration: Configuration, guide: Guide,
     default = DEFAULT_CELLS if problem.initial_law.labels else DIRAC_CELLS
     cells = solver.cells or (default[dimension],)
     counts = tuple(cells) * dimension if len(cells) == 1 else tuple(cells)
-    reduced = problem.reduction.for_grid(box, 1e-2 * solver.tolerance)
+    reduced = problem.reduction.for_grid(box, 0.1 * solver.tolerance)
     options = FiniteVolumeOptions()
     if solver.courant is not None:
         options = replace(options, courant=solver.courant)
@@ -161,11 +161,13 @@ def _finite_volume(problem: Problem, configuration: Configuration, guide: Guide,
     companion = on_grid(graded_grid(guide, problem.geometry, tuple(max(8, count // 2) for count in counts)))
     notes = () if problem.initial_law.labels else ("rho_0 is a Dirac mass: deposited on the nearest cells",)
     described = _described(reduced) | {"cells": " x ".join(map(str, main.grid.shape))}
-    return Schemes(main, companion, _floor(reduced), notes, described)
+    return Schemes(main, companion, _floor(reduced, guide), notes, described)
 
 
-def _floor(reduced: ReducedObjective) -> float:
-    return max(reduced.error, 1e-14)
+def _floor(reduced: ReducedObjective, guide: Guide) -> float:
+    """Error of the risk that no refinement of the scheme shows, measured on laws of the guide."""
+    chosen = np.linspace(0, len(guide.times) - 1, 6).astype(int)
+    return reduced.risk_error((guide.positions[k], guide.weights) for k in chosen) + 1e-14
 
 
 def _described(reduced: ReducedObjective) -> dict[str, str | float | int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,14 +43,26 @@ class ReducedObjective:
     Attributes:
         objective: feature map, weights, targets.
         rank: number of features.
-        error: bound, as measured, on the error of U and V on the box.
+        error: bound, as measured, on the error of U and V anywhere on the box.
         method: how the features were obtained, in words.
+        source: the objective before compression and tabulation.
+        source_error: bound on the error of its U on the box.
     """
 
     objective: Objective
     rank: int
     error: float
     method: str
+    source: Objective
+    source_error: float
+
+    def risk_error(self, laws: Iterable[tuple[Array, Array]]) -> float:
+        """Error of the risk of laws (positions, weights): measured against the source, plus the source's own."""
+        gaps = []
+        for positions, weights in laws:
+            risks = [form.risk(form.outputs(positions, weights)) for form in (self.objective, self.source)]
+            gaps.append(abs(risks[0] - risks[1]))
+        return max(gaps, default=0.0) + self.source_error
 
 
 @dataclass(frozen=True)
@@ -76,26 +89,24 @@ class Reduction:
 
     def rough(self, box: Box, accuracy: float) -> ReducedObjective:
         """A cheap objective for a guide: Hermite features up to `accuracy` or to a few hundred of them."""
-        expansion = self._expansion(box, accuracy, limit=ROUGH_EXPANSION)
-        return self._objective(expansion.features, expansion.error, expansion.method)
+        return self._reduced(self._expansion(box, accuracy, limit=ROUGH_EXPANSION))
 
     def exact(self, box: Box, accuracy: float) -> ReducedObjective:
         """Uncompressed features, valid everywhere, with U accurate to `accuracy` on the box where that is possible."""
-        expansion = self._expansion(box, accuracy)
-        return self._objective(expansion.features, expansion.error, expansion.method)
+        return self._reduced(self._expansion(box, accuracy))
 
     def compressed(self, box: Box, accuracy: float) -> ReducedObjective:
         """Features of the numerical rank on the box."""
         expansion = self._expansion(box, accuracy)
         inner = self._inner(box)
         small = compress(expansion.features, inner.lower, inner.upper, max(accuracy, expansion.error))
-        return self._objective(small, expansion.error + small.error, f"{expansion.method}, compressed")
+        return self._reduced(expansion, small, small.error, ", compressed")
 
     def tabulated(self, box: Box, accuracy: float, degree: int = 8) -> ReducedObjective:
         """Features of the numerical rank, tabulated on the box; outside it they are evaluated exactly."""
         expansion = self._expansion(box, accuracy)
         if expansion.features.rank == 2:
-            return self._objective(expansion.features, expansion.error, expansion.method)
+            return self._reduced(expansion)
         inner = self._inner(box)
         small = compress(expansion.features, inner.lower, inner.upper, max(accuracy, expansion.error))
         edges = [np.array([low, high]) for low, high in zip(inner.lower, inner.upper, strict=True)]
@@ -107,8 +118,8 @@ class Reduction:
         table = build_table(
             small, edges, degree, tolerance, max_nodes=nodes, least_scales=scale, rounds=1, smallest_cell=2.0**-8
         )
-        error = expansion.error + small.error + 2.0 * float(table.value_error) * scale**2
-        return self._objective(PatchedFeatures(table, small), error, f"{expansion.method}, compressed, tabulated")
+        error = small.error + 2.0 * float(table.value_error) * scale**2
+        return self._reduced(expansion, PatchedFeatures(table, small), error, ", compressed, tabulated")
 
     def for_grid(self, box: Box, accuracy: float) -> ReducedObjective:
         """Features to be evaluated once on the cells of a grid: no table where they are explicit."""
@@ -164,11 +175,25 @@ class Reduction:
         index = int(enough[0]) if enough.size else highest // 2 - 1
         return 2 * (index + 1), float(tails[index])
 
-    def _objective(self, features: FeatureMap, error: float, method: str) -> ReducedObjective:
+    def _reduced(
+        self, expansion: _Expansion, features: FeatureMap | None = None, error: float = 0.0, how: str = ""
+    ) -> ReducedObjective:
+        """The expansion itself, or features made of it with an additional error."""
+        made = expansion.features if features is None else features
+        return ReducedObjective(
+            objective=self._objective(made),
+            rank=made.rank,
+            error=expansion.error + error,
+            method=expansion.method + how,
+            source=self._objective(expansion.features),
+            source_error=expansion.error,
+        )
+
+    def _objective(self, features: FeatureMap) -> Objective:
         weights, targets = np.ones(features.rank), np.zeros(features.rank)
         weights[:2], targets[:2] = 0.5, (1.0, -1.0)
         whole = WithCoefficient(features, len(self.mixture.dimensions)) if self.has_coefficient else features
-        return ReducedObjective(Objective(whole, weights, targets), features.rank, error, method)
+        return Objective(whole, weights, targets)
 
 
 def _reachable(mixture: GaussianMixture) -> float:

@@ -36,9 +36,7 @@ class DecayingAtoms:
     on_step: Callable[[float], None] = lambda flow_time: None
 
     def initial_state(self) -> State:
-        return State(
-            0.0, self.step, {"position": START, "weight": MASSES, "steps": np.zeros(1, dtype=np.int64)}
-        )
+        return State(0.0, self.step, {"position": START, "weight": MASSES, "steps": np.zeros(1, dtype=np.int64)})
 
     def advance(self, state: State, until: float) -> State:
         self.on_step(state.flow_time)
@@ -80,9 +78,7 @@ class DecayingGrid:
         tau = min(state.step, until - state.flow_time)
         mass = state.arrays["mass"] * math.exp(-tau)
         mass[0, 0] += 1.0 - mass.sum()
-        return State(
-            until if tau < state.step else min(state.flow_time + tau, until), state.step, {"mass": mass}
-        )
+        return State(until if tau < state.step else min(state.flow_time + tau, until), state.step, {"mass": mass})
 
     def observe(self, state: State) -> Observation:
         mass = state.arrays["mass"]
@@ -101,9 +97,7 @@ def fake_problem(configuration: Configuration) -> SimpleNamespace:
     return SimpleNamespace(geometry=geometry, flow=flow, objective_info={"rank": 2})
 
 
-def fake_schemes(
-    main: object, companion: object | None, floor: float = 1e-12
-) -> Callable[..., SimpleNamespace]:
+def fake_schemes(main: object, companion: object | None, floor: float = 1e-12) -> Callable[..., SimpleNamespace]:
     """What `make_schemes` is replaced by."""
 
     def make(problem: object, configuration: Configuration, progress: object = None) -> SimpleNamespace:

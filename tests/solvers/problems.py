@@ -39,9 +39,7 @@ class RankTwo(DenseFeatures):
         return np.stack(values, axis=1), np.stack(gradients, axis=1)
 
     def _tau(self, points: Array) -> list[Array]:
-        return [
-            np.hypot(scale * points[:, 0], points[:, 1]) for scale in (1.0 + self.delta, 1.0 - self.delta)
-        ]
+        return [np.hypot(scale * points[:, 0], points[:, 1]) for scale in (1.0 + self.delta, 1.0 - self.delta)]
 
 
 def _q(tau: Array) -> tuple[Array, Array]:

@@ -75,9 +75,7 @@ def monomials(dimension: int, degree: int) -> Source:
     def both(points: Array) -> tuple[Array, Array]:
         powers = np.arange(degree + 1)
         factors = (points[:, None, :] - 0.2) ** powers[None, :, None] + 0.5 * points[:, None, :]
-        slopes = (
-            powers[:, None] * (points[:, None, :] - 0.2) ** np.maximum(powers - 1, 0)[None, :, None] + 0.5
-        )
+        slopes = powers[:, None] * (points[:, None, :] - 0.2) ** np.maximum(powers - 1, 0)[None, :, None] + 0.5
         values = factors.prod(axis=2)
         gradients = np.stack(
             [slopes[:, :, a] * np.delete(factors, a, axis=2).prod(axis=2) for a in range(dimension)], axis=2
@@ -115,17 +113,13 @@ def test_polynomials_up_to_the_degree_are_exact(dimension: int, degree: int) -> 
     assert min(true_errors(build_table(higher, edges, degree, np.inf), higher, points)) > 1e-9
 
 
-@pytest.mark.parametrize(
-    ("degree", "value_ceiling", "gradient_ceiling"), [(3, 2e-6, 1.5e-4), (6, 4e-12, 1e-9)]
-)
+@pytest.mark.parametrize(("degree", "value_ceiling", "gradient_ceiling"), [(3, 2e-6, 1.5e-4), (6, 4e-12, 1e-9)])
 def test_orders_of_value_and_gradient(degree: int, value_ceiling: float, gradient_ceiling: float) -> None:
     source = gaussians(2, (0.6, 1.0))
     points = random_points(2, 20_000)
     errors = np.array(
         [
-            true_errors(
-                build_table(source, [np.linspace(0.0, 1.6, n + 1)] * 2, degree, np.inf), source, points
-            )
+            true_errors(build_table(source, [np.linspace(0.0, 1.6, n + 1)] * 2, degree, np.inf), source, points)
             for n in (10, 20)
         ]
     )
@@ -228,9 +222,7 @@ def basix_twin(table: FeatureTable, points: Array) -> tuple[Array, Array]:
     """The same piecewise polynomial by basix.tabulate on the interval, square or cube."""
     dimension = table.dimension
     cell = (basix.CellType.interval, basix.CellType.quadrilateral, basix.CellType.hexahedron)[dimension - 1]
-    element = basix.create_element(
-        basix.ElementFamily.P, cell, table.degree, basix.LagrangeVariant.gll_warped
-    )
+    element = basix.create_element(basix.ElementFamily.P, cell, table.degree, basix.LagrangeVariant.gll_warped)
     line = axis_nodes(np.array([0.0, 1.0]), table.degree)
     local = np.array([[np.argmin(np.abs(line - x)) for x in point] for point in element.points])
     values = np.empty((len(points), table.rank))
@@ -256,9 +248,7 @@ def test_kernels_agree_with_basix(dimension: int, degree: int) -> None:
     edges = uneven_edges(dimension)
     table = build_table(source, edges, degree, np.inf)
     upper = np.array([axis[-1] for axis in edges])
-    points = np.concatenate(
-        [random_points(dimension, 200, 1.0) * upper, np.zeros((1, dimension)), upper[None]]
-    )
+    points = np.concatenate([random_points(dimension, 200, 1.0) * upper, np.zeros((1, dimension)), upper[None]])
     values, gradients = basix_twin(table, points)
     got, slopes = table.values_and_gradients(points)
     np.testing.assert_allclose(got, values, rtol=0, atol=1e-13)
@@ -364,9 +354,7 @@ def test_points_outside_are_refused_with_the_remedy() -> None:
 
 def test_lengths_that_do_not_fit_are_refused() -> None:
     table = build_table(gaussians(2), [(0.0, 1.6)] * 2, 4, np.inf)
-    with pytest.raises(
-        ValueError, match=r"coefficients have shape \(3,\); write them as an array of shape \(4,\)"
-    ):
+    with pytest.raises(ValueError, match=r"coefficients have shape \(3,\); write them as an array of shape \(4,\)"):
         table.contract(np.zeros((2, 2)), np.ones(3))
     with pytest.raises(ValueError, match=r"masses have shape \(3,\); write them as an array of shape \(2,\)"):
         table.outputs(np.zeros((2, 2)), np.ones(3))
@@ -390,9 +378,7 @@ def test_non_finite_source_is_refused() -> None:
     def both(points: Array) -> tuple[Array, Array]:
         return np.where(points > 0.9, np.nan, points), np.ones((len(points), 1, 1))
 
-    with pytest.raises(
-        ValueError, match=r"features are not finite at \[.*\]; tabulate them on a box without"
-    ):
+    with pytest.raises(ValueError, match=r"features are not finite at \[.*\]; tabulate them on a box without"):
         build_table(Source(1, 1, both), [(0.0, 1.0)], 4)
 
 

@@ -178,9 +178,7 @@ def test_restart_is_bitwise_the_uninterrupted_run() -> None:
     scheme = two_class(48)
     whole = run(scheme, 2.0)
     middle = whole[len(whole) // 2]
-    stored = State(
-        middle.flow_time, middle.step, {name: array.copy() for name, array in middle.arrays.items()}
-    )
+    stored = State(middle.flow_time, middle.step, {name: array.copy() for name, array in middle.arrays.items()})
     again = integrate(two_class(48), stored, [2.0], lambda index, state: None)
     for name, array in whole[-1].arrays.items():
         assert np.array_equal(array, again.arrays[name])
