@@ -37,6 +37,10 @@ class Marginal(Protocol):
         ...
 
 
+ATOM_CELLS = 3.0
+"""Standard deviation, in cells, of the bump that stands for an atom on a grid."""
+
+
 @dataclass(frozen=True)
 class Distribution:
     """A marginal given by a frozen distribution of scipy.stats."""
@@ -183,8 +187,9 @@ class InitialLaw:
     def cell_masses(self, grid: Grid) -> Array:
         """Mass of each cell of a tensor grid, summing to 1.
 
-        Exact in distribution-function differences for product laws; a constant coordinate is deposited on its two
-        nearest cells so that its first moment is kept; other laws are deposited from a fine Gauss rule.
+        Exact in distribution-function differences for product laws; other laws are deposited from a fine Gauss rule.
+        A constant coordinate is deposited on the nearest cells, its first moment kept, as a normal bump of
+        `ATOM_CELLS` cells' standard deviation: an atom on fewer cells stays unresolved however fine the grid.
         """
         if self.coordinates is None:
             masses = grid.deposit(*self._fine_rule())
@@ -197,7 +202,7 @@ class InitialLaw:
     def _axis_masses(self, source: int | float, axis: Grid) -> Array:
         if isinstance(source, int):
             return np.asarray(np.diff(self.labels[source].cumulative(axis.edges[0])))
-        return axis.deposit(np.array([[source]]), np.ones(1))
+        return _spread_atom(float(source), axis)
 
     def _fine_rule(self, panels: int = 48, nodes: int = 8) -> tuple[Array, Array]:
         axes, weights = [], []
@@ -219,6 +224,19 @@ class InitialLaw:
         for weight in weights:
             joint = np.multiply.outer(joint, weight)
         return self.embed(mesh), joint.ravel()
+
+
+def _spread_atom(position: float, axis: Grid) -> Array:
+    """Masses on a one-dimensional grid of an atom smeared over the nearest cells, mass and first moment kept."""
+    centres = axis.centres[0]
+    if len(centres) < 8 * ATOM_CELLS:
+        return axis.deposit(np.array([[position]]), np.ones(1))
+    nearest = int(np.argmin(np.abs(centres - position)))
+    room = min(position - centres[0], centres[-1] - position)
+    deviation = min(ATOM_CELLS * float(axis.widths[0][nearest]), room / 4.0)
+    offsets = np.linspace(-4.0, 4.0, 201)
+    weights = np.exp(-0.5 * offsets**2)
+    return axis.deposit((position + deviation * offsets)[:, None], weights / weights.sum())
 
 
 def product_law(sources: Sequence[Marginal | float]) -> InitialLaw:
