@@ -15,9 +15,9 @@ from mfpde.solvers.characteristics import Characteristics, LabelLaw
 from mfpde.solvers.finite_volume import FiniteVolume, FiniteVolumeOptions
 from mfpde.solvers.grid import Grid, Guide, graded_grid
 from mfpde.solvers.objective import Array
-from mfpde.solvers.time_loop import Scheme, State, integrate
+from mfpde.solvers.time_loop import Law, Scheme, State, integrate
 
-GUIDE_TIMES = 61
+GUIDE_TIMES = 41
 GUIDE_TOLERANCE = {1: 1e-4}
 GUIDE_ATOMS = {1: 3000}
 DEFAULT_CELLS = {1: 2048, 2: 128, 3: 48}
@@ -61,8 +61,8 @@ def make_schemes(
 def run_guide(problem: Problem, configuration: Configuration) -> Guide:
     """A cheap run of characteristics that shows where the law goes.
 
-    A first pass finds the panels that the flow map needs, a second carries exactly these from the start, so that the
-    atoms correspond from time to time.
+    Where panels are halved on the way, a second pass carries the final ones from the start, so that the atoms
+    correspond from time to time.
     """
     law = _label_law(problem.initial_law)
     reach = _initial_reach(problem)
@@ -73,18 +73,16 @@ def run_guide(problem: Problem, configuration: Configuration) -> Guide:
     scheme = Characteristics(objective, problem.geometry, flow, law, tolerance, atoms, order=6)
     end = flow.schedule.flow_time(configuration.time.end)
     times = np.concatenate([[0.0], end * np.geomspace(1e-4, 1.0, GUIDE_TIMES - 1)]) if end > 0 else np.zeros(1)
-    last = integrate(scheme, scheme.initial_state(), [end], lambda index, state: None)
-    positions: list[Array] = []
-    weights: list[Array] = []
+    laws: list[Law] = []
 
     def save(_: int, state: State) -> None:
-        seen = scheme.observe(state).law
-        assert seen.positions is not None
-        positions.append(seen.positions)
-        weights.append(seen.weights)
+        laws.append(scheme.observe(state).law)
 
-    integrate(scheme.without_halving(), scheme.state_on(last), list(times), save)
-    return Guide(np.stack(positions), weights[0], times)
+    last = integrate(scheme, scheme.initial_state(), list(times), save)
+    if len(laws[-1].weights) > len(laws[0].weights):
+        laws.clear()
+        integrate(scheme.without_halving(), scheme.state_on(last), list(times), save)
+    return Guide(np.stack([law.positions for law in laws if law.positions is not None]), laws[0].weights, times)
 
 
 def visited_box(problem: Problem, guide: Guide) -> Box:

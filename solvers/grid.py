@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.integrate import cumulative_trapezoid
 from scipy.ndimage import gaussian_filter1d
+from scipy.optimize import brentq
 
 from .geometry import Geometry
 from .objective import Array
@@ -225,7 +226,7 @@ def _quantile_path(path: Array, weights: Array) -> list[Array]:
 
 
 def _edges(samples: Array, wanted: Array, cells: int, at_origin: bool, growth: float) -> Array:
-    """Edges of cells whose widths follow c * wanted with |d width / dx| <= growth, c found by bisection."""
+    """Edges of cells whose widths follow c * wanted with |d width / dx| <= growth, c found by root search."""
     total = cells - 0.5 * at_origin
     step = samples[1] - samples[0]
 
@@ -234,11 +235,15 @@ def _edges(samples: Array, wanted: Array, cells: int, at_origin: bool, growth: f
         width = gaussian_filter1d(_limit_slope(scale * wanted, growth * step), FINE / 100, mode="nearest")
         return np.asarray(cumulative_trapezoid(1.0 / width, dx=step, initial=0.0), dtype=float)
 
-    low, high = -40.0, 40.0
-    for _ in range(80):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if places_at(float(np.exp(middle)))[-1] > total else (low, middle)
-    places = places_at(float(np.exp(high)))
+    def excess(log_scale: float) -> float:
+        return float(np.log(places_at(float(np.exp(log_scale)))[-1] / total))
+
+    # widths are below scale * wanted, so there are too many cells at this scale
+    low = float(np.log(np.sum(step / wanted) / total)) - 0.1
+    high = low + 1.0
+    while excess(high) > 0.0:
+        high += 1.0
+    places = places_at(float(np.exp(brentq(excess, low, high, xtol=1e-9))))
     targets = np.arange(cells + 1) - 0.5 * at_origin
     targets[0] = 0.0
     edges: Array = np.interp(targets * (places[-1] / total), places, samples)

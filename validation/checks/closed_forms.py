@@ -43,22 +43,34 @@ def translation(bench: Workbench, scheme: str) -> Iterator[Row]:
 
 @check("ridge-contraction", SCHEMES, quick=SCHEMES)
 def contraction(bench: Workbench, scheme: str) -> Iterator[Row]:
+    """One block."""
+    yield from _contraction(bench, scheme, (40,))
+
+
+@check("ridge-contraction-two-blocks", SCHEMES)
+def contraction_in_two_blocks(bench: Workbench, scheme: str) -> Iterator[Row]:
+    """Two blocks."""
+    yield from _contraction(bench, scheme, (60, 260))
+
+
+def _contraction(bench: Workbench, scheme: str, dims: tuple[int, ...]) -> Iterator[Row]:
     """Sigmoid without offset: the unit averages to 1/2 for any w, so the ridge acts alone, w(t) = w(0) exp(-lambda t).
 
     R = 5/4 and F = 5/4 + lambda kappa^2 exp(-2 lambda t); the means are held against kappa, the size of rho_0.
     """
-    dims, kappa, ridge = (60, 260), 0.8, 0.5
+    kappa, ridge = 0.8, 0.5
+    label = f"ridge contraction {list(dims)}"
     tables = gaussian_mixture("sigmoid", 0.8, dims, kappa)
     result = bench.run(configured(tables, scheme, TIMES, ridge=ridge))
     for time in (TIMES[1], TIMES[-1]):
         shrunk = math.exp(-ridge * time)
-        yield _row(f"ridge contraction R({time:g})", scheme, 1.25, at(result, "risk", time))
+        yield _row(f"{label} R({time:g})", scheme, 1.25, at(result, "risk", time))
         energy = 1.25 + ridge * (kappa * shrunk) ** 2
-        yield _row(f"ridge contraction F({time:g})", scheme, energy, at(result, "free_energy", time))
+        yield _row(f"{label} F({time:g})", scheme, energy, at(result, "free_energy", time))
         for axis, p in enumerate(dims):
             start, _ = _chi_moments(p, kappa / math.sqrt(sum(dims)))
             found = at(result, "mean", time, axis)
-            quantity = f"ridge contraction mean_r{axis + 1}({time:g})"
+            quantity = f"{label} mean_r{axis + 1}({time:g})"
             yield Row(quantity, scheme, start * shrunk, found, ROUNDING, allowance(scheme, kappa))
 
 

@@ -22,27 +22,29 @@ class Start(NamedTuple):
     kappa: float
 
 
-STARTS = (
-    Start("T", 0.8, (60, 260), 0.8),
-    Start("M", 0.8, (10, 30), 1.2),
-    Start("N", 0.5, (320,), 0.4),
-    Start("M", 0.8, (3,), 0.8),
-    Start("T", 0.8, (4, 6), 0.8),
-)
-QUICK = 3
+ONE_BLOCK = (Start("M", 0.8, (40,), 1.2), Start("N", 0.5, (320,), 0.4))
+TWO_BLOCKS = (Start("T", 0.8, (60, 260), 0.8), Start("M", 0.8, (10, 30), 1.2))
+SMALL_BLOCKS = (Start("M", 0.8, (3,), 0.8), Start("T", 0.8, (4, 6), 0.8))
 
 
 @check("initial-risk", SCHEMES, quick=(CHARACTERISTICS,))
-def large_blocks(bench: Workbench, scheme: str) -> Iterator[Row]:
-    """Block dimensions from 10."""
-    for start in STARTS[:QUICK]:
+def one_block(bench: Workbench, scheme: str) -> Iterator[Row]:
+    """Isotropic."""
+    for start in ONE_BLOCK:
+        yield _row(bench, scheme, start)
+
+
+@check("initial-risk-two-blocks", SCHEMES)
+def two_blocks(bench: Workbench, scheme: str) -> Iterator[Row]:
+    """Two blocks of 10 dimensions or more."""
+    for start in TWO_BLOCKS:
         yield _row(bench, scheme, start)
 
 
 @check("initial-risk-small-blocks", SCHEMES)
 def small_blocks(bench: Workbench, scheme: str) -> Iterator[Row]:
     """Block dimensions below 10."""
-    for start in STARTS[QUICK:]:
+    for start in SMALL_BLOCKS:
         yield _row(bench, scheme, start)
 
 
