@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from mfpde.solvers.grid import Grid
 from mfpde.solvers.objective import Array
@@ -43,9 +43,9 @@ ATOM_CELLS = 3.0
 
 @dataclass(frozen=True)
 class Distribution:
-    """A marginal given by a frozen distribution of scipy.stats."""
+    """A marginal given by a frozen continuous distribution of scipy.stats (ppf, isf, pdf, cdf)."""
 
-    frozen: stats.rv_continuous
+    frozen: Any
 
     @property
     def breaks(self) -> Array:
@@ -56,6 +56,43 @@ class Distribution:
 
     def cumulative(self, x: Array) -> Array:
         return np.asarray(self.frozen.cdf(x))
+
+
+@dataclass(frozen=True)
+class Normal:
+    """The law N(mean, deviation^2)."""
+
+    mean: float
+    deviation: float
+
+    @property
+    def breaks(self) -> Array:
+        return np.asarray(self.mean + self.deviation * special.ndtri(TAIL) * np.array([1.0, -1.0]))
+
+    def density(self, x: Array) -> Array:
+        u = (x - self.mean) / self.deviation
+        return np.asarray(np.exp(-0.5 * u * u) / (np.sqrt(2 * np.pi) * self.deviation))
+
+    def cumulative(self, x: Array) -> Array:
+        return np.asarray(special.ndtr((x - self.mean) / self.deviation))
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """The uniform law on [low, high]."""
+
+    low: float
+    high: float
+
+    @property
+    def breaks(self) -> Array:
+        return np.array([self.low, self.high])
+
+    def density(self, x: Array) -> Array:
+        return np.where((x >= self.low) & (x <= self.high), 1.0 / (self.high - self.low), 0.0)
+
+    def cumulative(self, x: Array) -> Array:
+        return np.clip((x - self.low) / (self.high - self.low), 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -90,8 +127,9 @@ class SquaredShare:
 
     @property
     def breaks(self) -> Array:
-        law = stats.beta(self.first / 2, self.second / 2)
-        return np.asarray(np.arcsin(np.sqrt(np.array([law.ppf(TAIL), law.isf(TAIL)]))))
+        halves = self.first / 2, self.second / 2
+        squares = np.array([special.betaincinv(*halves, TAIL), special.betainccinv(*halves, TAIL)])
+        return np.asarray(np.arcsin(np.sqrt(squares)))
 
     def density(self, x: Array) -> Array:
         sine, cosine = np.sin(x), np.cos(x)

@@ -11,10 +11,11 @@ from mfpde import configuration as declared
 from mfpde.activations import BY_NAME, Activation, PiecewiseLinear
 from mfpde.data_laws import GaussianMixture
 from mfpde.initial_laws import (
-    Distribution,
     InitialLaw,
     Marginal,
+    Normal,
     Tabulated,
+    Uniform,
     gaussian_blocks,
     product_law,
     radial_law,
@@ -94,22 +95,18 @@ def _constant(law: float | declared.Normal) -> float:
 
 
 def _marginal(law: float | declared.Normal) -> Marginal | float:
-    from scipy import stats
-
     if isinstance(law, declared.Normal) and law.std > 0:
-        return Distribution(stats.norm(law.mean, law.std))
+        return Normal(law.mean, law.std)
     return _constant(law)
 
 
 def _initial_law(initial: declared.Initial, mixture: GaussianMixture, others: list[Marginal | float]) -> InitialLaw:
-    from scipy import stats
-
     dimensions, fractions = mixture.dimensions, mixture.fractions
     if initial.kappa is not None:
         return product_law([*gaussian_blocks(initial.kappa, dimensions, fractions), *others])
     if isinstance(initial.radius, declared.UniformRadius):
         low, high = initial.radius.low, initial.radius.high
-        return radial_law(Distribution(stats.uniform(low, high - low)), dimensions, fractions, others)
+        return radial_law(Uniform(low, high), dimensions, fractions, others)
     if initial.radius is None:
         raise ValueError("an initial law needs kappa or radius")
     table = Tabulated(np.array(initial.radius.radii), np.array(initial.radius.densities))

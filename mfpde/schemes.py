@@ -66,7 +66,9 @@ def run_guide(problem: Problem, configuration: Configuration) -> Guide:
     """
     law = _label_law(problem.initial_law)
     reach = _initial_reach(problem)
-    objective = problem.reduction.rough(Box(-reach, np.maximum(4.0 * reach, 4.0)), 1e-5).objective
+    objective = problem.reduction.rough(
+        Box(np.maximum(problem.geometry.lower_bounds, -reach), np.maximum(4.0 * reach, 10.0)), 1e-5
+    ).objective
     flow = replace(problem.flow, inverse_temperature=np.inf)
     labels = len(law.breaks)
     tolerance, atoms = GUIDE_TOLERANCE.get(labels, 1e-3), GUIDE_ATOMS.get(labels, 1000)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg
-from scipy.stats import qmc
 
+from mfpde.solvers.feature_table_mesh import sequence
 from mfpde.solvers.objective import Array, FeatureMap
 
 KEPT = 2
@@ -61,7 +61,7 @@ class CompressedFeatures:
 
 def sample_box(lower: Array, upper: Array, count: int) -> Array:
     """Quasi-random points of a box, two thirds of them denser towards its lower faces, shape (count, D)."""
-    unit = qmc.Sobol(len(lower), scramble=False).random(count)
+    unit = sequence(count, len(lower))
     unit[1::3] **= 2
     unit[2::3] = 10.0 ** (-4.0 * unit[2::3])
     return np.asarray(lower + (upper - lower) * unit)

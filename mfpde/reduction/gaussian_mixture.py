@@ -89,7 +89,11 @@ class Reduction:
 
     def rough(self, box: Box, accuracy: float) -> ReducedObjective:
         """A cheap objective for a guide: Hermite features up to `accuracy` or to a few hundred of them."""
-        return self._reduced(self._expansion(box, accuracy, limit=ROUGH_EXPANSION))
+        expansion = self._expansion(box, accuracy, limit=ROUGH_EXPANSION)
+        if self._inner(box).lower.size > 1 or expansion.features.rank == 2:
+            return self._reduced(expansion)
+        table = build_table(expansion.features, [np.append(box.lower[:1], box.upper[:1])], tolerance=accuracy)
+        return self._reduced(expansion, PatchedFeatures(table, expansion.features), float(table.value_error))
 
     def exact(self, box: Box, accuracy: float) -> ReducedObjective:
         """Uncompressed features, valid everywhere, with U accurate to `accuracy` on the box where that is possible."""
