@@ -11,30 +11,43 @@ import sys
 from collections.abc import Sequence
 
 from mfpde import __version__
-from mfpde.commands import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, run_command
+from mfpde.commands import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, run_command
+from mfpde.process import abandon_output, accept_any_text, complain, termination_interrupts
 
 FIGURES = "FIGURE.png|.pdf|.svg|.gif|.mp4"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    accept_any_text()
+    try:
+        code = _run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # The reader of our output has gone: leave without a second complaint at interpreter exit.
+        abandon_output()
+        return EXIT_BROKEN_PIPE
+    except OSError as error:
+        complain(f"standard output: cannot be written ({error.strerror or error}); send it to another place")
+        abandon_output()
+        return EXIT_FAILED
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         options = _parser().parse_args(arguments)
     except SystemExit as stop:
         return int(stop.code or 0)
     # The compiled kernels are the parallel part; BLAS on one thread gives the same sums on every machine.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    if getattr(options, "threads", None) is not None:
-        _use_threads(options.threads)
     try:
-        return run_command(options)
+        with termination_interrupts():
+            return run_command(options)
     except KeyboardInterrupt:
-        print("mfpde: interrupted before anything was computed", file=sys.stderr)
+        complain("interrupted before anything was computed")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone: leave without a second complaint at interpreter exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_BROKEN_PIPE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,9 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 
     convergence = commands.add_parser("convergence", help="refine grid and step, print the observed orders")
     _add_source(convergence)
-    convergence.add_argument(
-        "--levels", type=_count, default=4, metavar="L", help="number of runs, coarse to fine (default 4)"
-    )
+    convergence.add_argument("--levels", default="4", metavar="L", help="number of runs, coarse to fine (default 4)")
     return parser
 
 
@@ -80,22 +91,6 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
         help="override one key (repeatable)",
     )
     parser.add_argument("--scheme", metavar="S", help="short for --set solver.scheme=S")
-    parser.add_argument("--threads", type=_count, metavar="N", help="number of threads (default: every core)")
+    parser.add_argument("--threads", metavar="N", help="number of threads (default: every core)")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no table")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0; write for example 2")
-    return int(text)
-
-
-def _use_threads(count: int) -> None:
-    """Let the compiled kernels use `count` threads."""
-    if "numba" not in sys.modules:
-        os.environ["NUMBA_NUM_THREADS"] = str(count)
-        return
-    import numba
-
-    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mfpde.process import complain
 
 if TYPE_CHECKING:
     from mfpde.configuration import Configuration
@@ -14,6 +18,7 @@ if TYPE_CHECKING:
 
 EXIT_DONE, EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 0, 2, 3, 130, 141
 EXIT_CODES = {"success": EXIT_DONE, "failed": EXIT_FAILED, "interrupted": EXIT_INTERRUPTED}
+Value = TypeVar("Value")
 
 
 def run_command(options: argparse.Namespace) -> int:
@@ -26,25 +31,20 @@ def run_command(options: argparse.Namespace) -> int:
     try:
         return commands[options.command](options)
     except ConfigurationError as error:
-        _complain(*error.messages)
+        complain(*error.messages)
         return EXIT_BAD_INPUT
     except RunOutputError as error:
-        _complain(str(error))
+        complain(str(error))
         return EXIT_FAILED
     except StepFailure as failure:
-        _complain(str(failure))
+        complain(str(failure))
         return EXIT_FAILED
     except MemoryError as error:
-        _complain(f"out of memory ({error}); write fewer solver.cells or save fewer times")
+        complain(f"out of memory ({error}); write fewer solver.cells or save fewer times")
         return EXIT_FAILED
     except (ResultFileError, OutputError) as error:
-        _complain(str(error))
+        complain(str(error))
         return EXIT_BAD_INPUT
-
-
-def _complain(*messages: str) -> None:
-    for message in messages:
-        print(f"mfpde: {message}", file=sys.stderr)
 
 
 def _presets(options: argparse.Namespace) -> int:
@@ -64,32 +64,108 @@ def _presets(options: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
+class Checks:
+    """Runs checks of the input one after the other, so that every problem is named at once."""
+
+    def __init__(self) -> None:
+        self._problems: list[str] = []
+
+    def run(self, check: Callable[[], Value]) -> Value | None:
+        """What `check` returns, None where it finds a problem."""
+        from mfpde.configuration import ConfigurationError
+        from mfpde.results.errors import OutputError, ResultFileError
+
+        try:
+            return check()
+        except ConfigurationError as error:
+            self._problems += error.messages
+        except (OutputError, ResultFileError) as error:
+            self._problems.append(str(error))
+        return None
+
+    def report(self) -> None:
+        """Raise ConfigurationError with every problem found."""
+        from mfpde.configuration import ConfigurationError
+
+        if self._problems:
+            raise ConfigurationError(self._problems)
+
+
 def _configuration(options: argparse.Namespace) -> Configuration:
+    """The configuration that the options describe, once a scheme can do it."""
+    from mfpde.configuration import ConfigurationError
     from mfpde.sources import load_configuration
+    from mfpde.studies.support import unsupported
 
     scheme = [] if options.scheme is None else [f"solver.scheme={json.dumps(options.scheme)}"]
-    return load_configuration(options.source, [*options.overrides, *scheme])
+    problems: list[str] = []
+    try:
+        configuration = load_configuration(options.source, [*options.overrides, *scheme])
+    except ConfigurationError as error:
+        problems += error.messages
+        found = error.configuration
+    else:
+        found = configuration
+    problems += unsupported(found) if found is not None else []
+    if problems:
+        raise ConfigurationError(problems)
+    return configuration
+
+
+def _count(option: str, text: str) -> int:
+    """The whole number above 0 that an option was given."""
+    from mfpde.configuration import ConfigurationError
+    from mfpde.reading import one_line
+
+    if not (text.isascii() and text.isdecimal()) or len(text) > 9 or int(text) < 1:
+        raise ConfigurationError([f"{option} {one_line(text)}: is not a whole number above 0; write {option} 2"])
+    return int(text)
+
+
+def _use_threads(text: str) -> None:
+    """Let the compiled kernels use that many threads."""
+    count = _count("--threads", text)
+    if "numba" not in sys.modules:
+        os.environ["NUMBA_NUM_THREADS"] = str(count)
+        return
+    import numba
+
+    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
 
 
 def _solve(options: argparse.Namespace) -> int:
-    configuration = _configuration(options)
+    from mfpde.results.errors import RunOutputError
+    from mfpde.results.output import make_folder, probe_folder
+
+    checks = Checks()
+    if options.threads is not None:
+        checks.run(lambda: _use_threads(options.threads))
+    configuration = checks.run(lambda: _configuration(options))
     folder = None if options.plot is None else Path(options.plot)
     if folder is not None:
-        from mfpde.results.output import make_folder
+        checks.run(lambda: probe_folder(folder))
+    from mfpde.studies.outputs import check_output
 
+    output = None if options.output is None else Path(options.output)
+    checks.run(lambda: check_output(output, resume=options.resume, force=options.force))
+    checks.report()
+    assert configuration is not None
+    if folder is not None:
         make_folder(folder)
     from mfpde.progress import ProgressBar
     from mfpde.studies.solve import solve
 
     bar = ProgressBar(options.quiet)
     try:
-        result = solve(configuration, options.output, resume=options.resume, force=options.force, progress=bar)
+        result = solve(configuration, output, resume=options.resume, force=options.force, progress=bar)
+    except RunOutputError as error:
+        bar.close()
+        if error.result is not None:
+            _print_result(error.result, options)
+        raise
     finally:
         bar.close()
-    if options.json:
-        _print_json(result.to_json())
-    elif not options.quiet:
-        _print_table(result)
+    _print_result(result, options)
     if folder is not None and len(result.time):
         from mfpde.results.plotting import save_figures
 
@@ -97,31 +173,51 @@ def _solve(options: argparse.Namespace) -> int:
         if not options.json and not options.quiet:
             print(f"figures: {', '.join(str(path) for path in written)}")
     if "message" in result.attributes:
-        _complain(str(result.attributes["message"]))
+        complain(str(result.attributes["message"]))
     return EXIT_CODES[result.status]
 
 
+def _print_result(result: SolveResult, options: argparse.Namespace) -> None:
+    if options.json:
+        _print_json(result.to_json())
+    elif not options.quiet:
+        _print_table(result)
+
+
 def _plot(options: argparse.Namespace) -> int:
+    from mfpde.results.errors import ResultFileError
     from mfpde.results.netcdf import load
     from mfpde.results.output import probe
     from mfpde.results.plotting import SUFFIXES, plot
 
-    result = load(options.run)
-    path = Path(options.output) if options.output else Path(options.run).with_suffix(".png")
-    probe(path, force=True, suffixes=SUFFIXES)
+    checks = Checks()
+    result = checks.run(lambda: load(options.run))
+    path = Path(options.output) if options.output is not None else Path(options.run).with_suffix(".png")
+    checks.run(lambda: probe(path, force=options.force, suffixes=SUFFIXES))
+    checks.report()
+    assert result is not None
+    if not len(result.time):
+        raise ResultFileError(f"{options.run}: holds no save time yet; continue it with `mfpde solve --resume`")
     plot(result, path)
     print(path)
     return EXIT_DONE
 
 
 def _convergence(options: argparse.Namespace) -> int:
-    configuration = _configuration(options)
+    checks = Checks()
+    if options.threads is not None:
+        checks.run(lambda: _use_threads(options.threads))
+    levels = checks.run(lambda: _count("--levels", options.levels))
+    configuration = checks.run(lambda: _configuration(options))
+    checks.report()
+    assert configuration is not None
+    assert levels is not None
     from mfpde.progress import ProgressBar
     from mfpde.studies.convergence import convergence
 
     bar = ProgressBar(options.quiet)
     try:
-        result = convergence(configuration, levels=options.levels, progress=bar)
+        result = convergence(configuration, levels=levels, progress=bar)
     finally:
         bar.close()
     if options.json:
@@ -129,7 +225,7 @@ def _convergence(options: argparse.Namespace) -> int:
     elif not options.quiet:
         print(result.table())
     if result.message:
-        _complain(result.message)
+        complain(result.message)
     return EXIT_CODES[result.status]
 
 

@@ -20,11 +20,13 @@ class ConfigurationError(Exception):
 
     Attributes:
         messages: every mistake found, one line each: the key, what is wrong, what to write.
+        configuration: what was read, defaults in place of the mistakes; None where nothing could be read.
     """
 
-    def __init__(self, messages: list[str]) -> None:
+    def __init__(self, messages: list[str], configuration: Configuration | None = None) -> None:
         super().__init__("\n".join(messages))
         self.messages = tuple(messages)
+        self.configuration = configuration
 
 
 @dataclass(frozen=True)
@@ -220,5 +222,5 @@ def parse(tables: Mapping[str, object]) -> Configuration:
     errors: list[str] = []
     configuration = read_tables(tables, errors)
     if errors:
-        raise ConfigurationError(errors)
+        raise ConfigurationError(errors, configuration)
     return configuration

@@ -23,12 +23,19 @@ from mfpde.configuration import (
     Time,
     UniformRadius,
 )
-from mfpde.reading import FINITE, NON_NEGATIVE, POSITIVE, Interval, TableReader, as_list, as_number, show
+from mfpde.configuration_rules import check_together, increasing
+from mfpde.reading import NON_NEGATIVE, POSITIVE, Interval, TableReader, as_list, as_number, show
 from mfpde.solvers.flow import Schedule
 
 TABLES = ("data", "network", "initial", "dynamics", "time", "solver", "sgd")
 REQUIRED = ("data", "network")
 MAXIMUM_COUNT = 10**9
+# Beyond these sizes products of the numbers leave floating point, or the flow is too stiff to follow.
+SIZE = Interval(-1e6, 1e6)
+NON_NEGATIVE_SIZE = Interval(0.0, 1e6)
+POSITIVE_SIZE = Interval(1e-6, 1e6)
+DURATION = Interval(1e-9, 1e9)
+STEEPEST = 1e9
 
 
 def read_tables(tables: Mapping[str, object], errors: list[str]) -> Configuration:
@@ -47,7 +54,7 @@ def read_tables(tables: Mapping[str, object], errors: list[str]) -> Configuratio
         solver=_read_solver(sections["solver"], errors),
         sgd=_read_sgd(sections["sgd"], errors),
     )
-    _check_together(configuration, errors)
+    check_together(configuration, errors)
     return configuration
 
 
@@ -72,9 +79,9 @@ def _read_scales(reader: TableReader) -> tuple[tuple[float, float], ...] | None:
     pairs = []
     for item in as_list(reader.raw("scales")):
         pair = [as_number(scale) for scale in as_list(item)]
-        good = [scale for scale in pair if scale is not None and scale in POSITIVE]
+        good = [scale for scale in pair if scale is not None and scale in POSITIVE_SIZE]
         if len(pair) != 2 or len(good) != 2:
-            problem = f"{show(item)} is not a pair of positive finite scales"
+            problem = f"{show(item)} is not a pair of scales in [1e-06, 1e+06]"
             reader.complain("scales", problem, "for example scales = [[1.8, 0.2], [1.0, 1.0]]")
             return None
         pairs.append((good[0], good[1]))
@@ -116,15 +123,17 @@ def _read_piecewise(table: object, errors: list[str]) -> PiecewiseLinear:
     reader = TableReader("network.activation", table, ("knots", "values"), errors)
     lists = {}
     for key, example in (("knots", "[0.5, 1.5]"), ("values", "[-2.5, 7.5]")):
-        lists[key] = reader.numbers(key, FINITE, example)
+        lists[key] = reader.numbers(key, SIZE, example)
         if not reader.has(key):
             reader.complain(key, "missing", f"for example {key} = {example}")
     knots, values = lists["knots"], lists["values"]
-    if knots and not _increasing(knots):
+    if knots and not increasing(knots):
         reader.complain("knots", "must increase strictly", "each knot once, in increasing order")
     if knots and values and len(knots) != len(values):
         problem = f"{len(values)} values for {len(knots)} knots"
         reader.complain("values", problem, "one value per knot")
+    elif knots and values and increasing(knots) and not (_steepest(knots, values) <= STEEPEST):
+        reader.complain("knots", f"a slope between them exceeds {STEEPEST:g}", "knots farther apart")
     return PiecewiseLinear(knots or (0.0, 1.0), values or (0.0, 1.0))
 
 
@@ -132,7 +141,7 @@ def _read_initial(table: object, errors: list[str]) -> Initial:
     reader = TableReader("initial", table, ("kappa", "radius", "a", "b"), errors)
     if reader.has("kappa") and reader.has("radius"):
         reader.complain("kappa", "given together with initial.radius", "one of the two")
-    kappa = reader.number("kappa", 0.8, POSITIVE)
+    kappa = reader.number("kappa", 0.8, POSITIVE_SIZE)
     radius = _read_radius(reader.raw("radius"), errors) if reader.has("radius") else None
     a, b = _read_parameter(reader, "a", 1.0), _read_parameter(reader, "b", 0.0)
     return Initial(None if reader.has("radius") else kappa, radius, a, b)
@@ -146,7 +155,7 @@ def _read_radius(table: object, errors: list[str]) -> UniformRadius | TableRadiu
             errors.append(f"initial.radius = {show(table)}: {message}")
         return None
     if reader.has("uniform"):
-        bounds = reader.numbers("uniform", NON_NEGATIVE, "[0.2, 1.0]")
+        bounds = reader.numbers("uniform", NON_NEGATIVE_SIZE, "[0.2, 1.0]")
         if bounds and (len(bounds) != 2 or not (bounds[0] < bounds[1])):
             reader.complain("uniform", "must be two radii, low < high", "for example uniform = [0.2, 1.0]")
             return None
@@ -160,11 +169,11 @@ def _read_radius_table(reader: TableReader, errors: list[str]) -> TableRadius | 
         reader.complain("table", "must be two lists", "table = [[radii], [densities]]")
         return None
     columns = TableReader("initial.radius.table", dict(zip(("0", "1"), rows, strict=True)), ("0", "1"), errors)
-    radii = columns.numbers("0", NON_NEGATIVE, "[0.2, 0.6, 1.0]")
-    densities = columns.numbers("1", NON_NEGATIVE, "[0.0, 1.0, 0.0]")
+    radii = columns.numbers("0", NON_NEGATIVE_SIZE, "[0.2, 0.6, 1.0]")
+    densities = columns.numbers("1", NON_NEGATIVE_SIZE, "[0.0, 1.0, 0.0]")
     if radii is None or densities is None:
         return None
-    if len(radii) != len(densities) or len(radii) < 2 or not _increasing(radii) or not (sum(densities) > 0.0):
+    if len(radii) != len(densities) or len(radii) < 2 or not increasing(radii) or not (sum(densities) > 0.0):
         problem = "needs at least two strictly increasing radii with as many densities, not all zero"
         reader.complain("table", problem, "for example table = [[0.2, 0.6, 1.0], [0.0, 1.0, 0.0]]")
         return None
@@ -174,10 +183,10 @@ def _read_radius_table(reader: TableReader, errors: list[str]) -> TableRadius | 
 def _read_parameter(reader: TableReader, key: str, default: float) -> float | Normal:
     value = reader.raw(key)
     if not isinstance(value, Mapping):
-        return reader.number(key, default, FINITE)
+        return reader.number(key, default, SIZE)
     where = f"{reader.where}.{key}"
     law = TableReader(where, value, ("normal",), reader.errors)
-    pair = law.numbers("normal", FINITE, "[0.0, 1.0]")
+    pair = law.numbers("normal", SIZE, "[0.0, 1.0]")
     if pair is None or len(pair) != 2 or pair[1] not in NON_NEGATIVE:
         problem = "must be a mean and a standard deviation >= 0"
         law.complain("normal", problem, f"for example {key} = {{ normal = [{default}, 0.5] }}")
@@ -189,7 +198,7 @@ def _read_dynamics(table: object, errors: list[str]) -> Dynamics:
     keys = ("flow", "fisher_rao_rate", "inverse_temperature", "ridge", "schedule")
     reader = TableReader("dynamics", table, keys, errors)
     flow = reader.choice("flow", "wasserstein", ("wasserstein", "wasserstein-fisher-rao", "fisher-rao"))
-    rate = reader.number("fisher_rao_rate", 0.0, NON_NEGATIVE)
+    rate = reader.number("fisher_rao_rate", 0.0, NON_NEGATIVE_SIZE)
     if rate > 0.0 and flow == "wasserstein":
         remedy = 'flow = "wasserstein-fisher-rao", or fisher_rao_rate = 0.0'
         reader.complain("fisher_rao_rate", 'unused by flow = "wasserstein"', remedy)
@@ -197,23 +206,23 @@ def _read_dynamics(table: object, errors: list[str]) -> Dynamics:
         reader.complain("flow", "nothing moves with fisher_rao_rate = 0", "fisher_rao_rate = 1.0")
     positive_or_infinite = Interval(0.0, low_open=True, infinite=True)
     beta = reader.number("inverse_temperature", math.inf, positive_or_infinite, "inf (no noise)")
-    return Dynamics(flow, rate, beta, reader.number("ridge", 0.0, NON_NEGATIVE), _read_schedule(reader))
+    return Dynamics(flow, rate, beta, reader.number("ridge", 0.0, NON_NEGATIVE_SIZE), _read_schedule(reader))
 
 
 def _read_schedule(reader: TableReader) -> Schedule:
     value = reader.raw("schedule")
     if not isinstance(value, Mapping):
-        return Schedule(scale=reader.number("schedule", 1.0, POSITIVE, "1.0 or schedule = { power = -0.25 }"))
+        return Schedule(scale=reader.number("schedule", 1.0, DURATION, "1.0 or schedule = { power = -0.25 }"))
     schedule = TableReader("dynamics.schedule", value, ("scale", "power"), reader.errors)
     power = schedule.number(
-        "power", 0.0, Interval(-1.0, low_open=True), "-0.25 (the integral of t^power must be finite)"
+        "power", 0.0, Interval(-1.0, 100.0, low_open=True), "-0.25 (the integral of t^power must be finite)"
     )
-    return Schedule(schedule.number("scale", 1.0, POSITIVE), power)
+    return Schedule(schedule.number("scale", 1.0, DURATION), power)
 
 
 def _read_time(table: object, errors: list[str]) -> Time:
     reader = TableReader("time", table, ("end", "save"), errors)
-    end = reader.number("end", 10.0, POSITIVE)
+    end = reader.number("end", 10.0, DURATION)
     value = reader.raw("save")
     if isinstance(value, Mapping):
         return Time(end, _read_log_save(value, end, errors))
@@ -222,7 +231,7 @@ def _read_time(table: object, errors: list[str]) -> Time:
     times = reader.numbers("save", NON_NEGATIVE, "[0.0, 1.0, 10.0]")
     if times is None:
         return Time(end)
-    if not _increasing(times):
+    if not increasing(times):
         reader.complain("save", "the times must increase strictly", "each time once, in increasing order")
     if not (times[-1] <= end):
         reader.complain("save", f"the last time lies beyond time.end = {end:g}", f"times up to {end:g} or a later end")
@@ -262,28 +271,6 @@ def _read_sgd(table: object, errors: list[str]) -> Sgd:
     )
 
 
-def _check_together(configuration: Configuration, errors: list[str]) -> None:
-    """The rules that involve more than one table."""
-    data, network, initial = configuration.data, configuration.network, configuration.initial
-    dynamics, solver = configuration.dynamics, configuration.solver
-    if math.isfinite(dynamics.inverse_temperature):
-        if data.infinite:
-            problem = 'dynamics.inverse_temperature: noise is undefined at data.dims = "infinite"'
-            errors.append(f"{problem}; write inverse_temperature = inf, or finite dims")
-        confined = network == Network("relu", "fixed", network.offsets) and network.offsets != "trained"
-        if not confined and not (dynamics.ridge > 0.0):
-            problem = "dynamics.ridge = 0: with noise the law spreads for ever, nothing confines it"
-            errors.append(f"{problem}; write for example ridge = 0.1")
-    if network.offsets == "none" and initial.b != 0.0:
-        errors.append('initial.b: the network has no offsets; write offsets = "fixed" or "trained" in [network]')
-    names = [f"r{block + 1}" for block in range(data.blocks)]
-    names += ["a"] if network.coefficients == "trained" or isinstance(initial.a, Normal) else []
-    names += ["b"] if network.offsets == "trained" or isinstance(initial.b, Normal) else []
-    for key, counts in (("cells", solver.cells), ("atoms", solver.atoms)):
-        if counts is not None and len(counts) not in (1, len(names)):
-            problem = f"solver.{key} = {list(counts)}: the reduced coordinates are {', '.join(names)}"
-            errors.append(f"{problem}; write {len(names)} numbers, one for each, or one for all")
-
-
-def _increasing(values: tuple[float, ...]) -> bool:
-    return all(low < high for low, high in itertools.pairwise(values))
+def _steepest(knots: tuple[float, ...], values: tuple[float, ...]) -> float:
+    pairs = itertools.pairwise(zip(knots, values, strict=True))
+    return max((abs(high[1] - low[1]) / (high[0] - low[0]) for low, high in pairs), default=0.0)

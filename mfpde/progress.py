@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from time import monotonic
 
@@ -13,7 +14,7 @@ class ProgressBar:
     """Called with a line of text and the fraction done; `close` leaves the line clean."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self._shown = not quiet and sys.stderr.isatty()
+        self._shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
         self._last = -SECONDS_BETWEEN
         self._drawn = False
 
@@ -23,11 +24,31 @@ class ProgressBar:
             return
         self._last, self._drawn = now, True
         share = min(max(fraction, 0.0), 1.0)
-        filled = round(WIDTH * share)
-        bar = "█" * filled + "·" * (WIDTH - filled)
-        print(f"\r\x1b[K{bar} {100 * share:3.0f} %  {text[:60]}", end="", file=sys.stderr, flush=True)
+        columns = _columns()
+        width = min(WIDTH, max(columns - 20, 0))
+        filled = round(width * share)
+        full, empty = _marks()
+        line = f"{full * filled}{empty * (width - filled)} {100 * share:3.0f} %  {text}".lstrip()
+        # A line that wraps could not be taken back.
+        print(f"\r\x1b[K{line[: columns - 1]}", end="", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Remove the bar."""
         if self._drawn:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except OSError:
+        return 80
+
+
+def _marks() -> tuple[str, str]:
+    """The signs for done and to do, as far as the terminal's encoding has them."""
+    try:
+        "█·".encode(sys.stderr.encoding)
+    except UnicodeEncodeError:
+        return "#", "."
+    return "█", "·"

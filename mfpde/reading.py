@@ -46,10 +46,32 @@ def nearest(word: str, valid: Sequence[str]) -> str:
 
 
 def show(value: object) -> str:
-    """A value as TOML would spell it, cut to a readable length."""
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
-    text = text.replace("'", '"')
+    """A value as TOML would spell it, on one line, cut to a readable length."""
+    text = _spelled(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def one_line(text: str) -> str:
+    """Text of the user for a message: line breaks and control characters escaped, cut to a readable length."""
+    escaped = "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
+    return escaped if len(escaped) <= 80 else escaped[:77] + "..."
+
+
+def _spelled(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case int():
+            # Python refuses to spell integers of thousands of digits.
+            return str(value) if value.bit_length() <= 512 else f"{'-' * (value < 0)}{hex(abs(value))[:24]}..."
+        case str():
+            return f'"{one_line(value)}"'
+        case Mapping():
+            return "{" + ", ".join(f"{one_line(str(key))} = {_spelled(item)}" for key, item in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(_spelled(item) for item in value) + "]"
+        case _:
+            return str(value)
 
 
 class TableReader:
@@ -70,7 +92,7 @@ class TableReader:
         for key in table:
             if key not in valid:
                 hint, keys = self.dotted(nearest(key, valid)), ", ".join(valid)
-                errors.append(f"{self.dotted(key)}: unknown key; did you mean {hint}? Valid here: {keys}")
+                errors.append(f"{self.dotted(one_line(key))}: unknown key; did you mean {hint}? Valid here: {keys}")
 
     def dotted(self, key: str) -> str:
         """The full name of a key of this table."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import netcdf_file
 
+from mfpde.reading import one_line
 from mfpde.results.errors import ResultFileError
 from mfpde.results.output import write_atomically
 from mfpde.results.solve_result import Array, Attribute, SolveResult
@@ -46,7 +47,7 @@ def load_checkpoint(path: str | Path) -> tuple[SolveResult, dict[str, NDArray[An
     attributes, variables = _read(Path(path))
     try:
         return _result(attributes, variables), _checkpoint(attributes, variables)
-    except (KeyError, ValueError, TypeError, IndexError) as error:
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError) as error:
         raise ResultFileError(f"{path}: a damaged result file ({error!r}); run it again with --force") from None
 
 
@@ -62,7 +63,8 @@ def _write(result: SolveResult, path: Path, checkpoint: Checkpoint) -> None:
         }
         for key, value in attributes.items():
             setattr(file, key, value.encode("utf-8") if isinstance(value, str) else value)
-        file.createDimension("time", len(result.time))
+        # NetCDF's only dimension of length 0 is the unlimited one: that of a run before its first save time.
+        file.createDimension("time", len(result.time) or None)
         _put(file, "time", ("time",), result.time, "training time t (steps times step size)")
         for key in SERIES:
             _put(file, key, ("time",), getattr(result, key), MEANING[key])
@@ -119,23 +121,29 @@ def _put_checkpoint(file: Any, name: str, array: NDArray[Any]) -> None:
 
 def _read(path: Path) -> tuple[dict[str, Attribute], dict[str, Any]]:
     """The attributes and variables (array, attributes) of a NetCDF file that this program wrote."""
-    if not path.is_file():
-        problem = "is a directory" if path.is_dir() else "no such file"
-        raise ResultFileError(f"{path}: {problem}; write the path of a file that `mfpde solve -o` made")
     try:
+        if not path.is_file():
+            kind = "no ordinary file" if path.exists() else "no such file"
+            problem = "is a directory" if path.is_dir() else kind
+            raise ResultFileError(f"{path}: {problem}; write the path of a file that `mfpde solve -o` made")
         with path.open("rb") as stream, netcdf_file(stream, "r", mmap=False) as file:
             attributes = {key: _plain(value) for key, value in file._attributes.items()}
             variables = {
                 name: (np.array(variable.data), {k: _plain(v) for k, v in variable._attributes.items()})
                 for name, variable in file.variables.items()
             }
+    except ResultFileError:
+        raise
     except OSError as error:
-        raise ResultFileError(f"{path}: cannot be read ({error.strerror or error})") from None
+        remedy = "write the path of a readable file"
+        raise ResultFileError(f"{path}: cannot be read ({error.strerror or error}); {remedy}") from None
     except Exception as error:  # the parser of a damaged file may raise anything
-        problem = "not a NetCDF-3 file, or cut off"
-        raise ResultFileError(f"{path}: {problem} ({error}); write a file that `mfpde solve -o` made") from None
+        problem = f"not a NetCDF-3 file, or cut off ({one_line(str(error))})"
+        raise ResultFileError(f"{path}: {problem}; write a file that `mfpde solve -o` made") from None
     if attributes.get("format") != FORMAT:
-        problem = "a NetCDF file, but not a result of this program (or of another version)"
+        problem = "a NetCDF file, but not a result of this program"
+        if str(attributes.get("format", "")).startswith(FORMAT.rpartition(" ")[0]):
+            problem = f"made by another version ({attributes.get('version_mfpde')}), which this one cannot read"
         raise ResultFileError(f"{path}: {problem}; write a file that `mfpde solve -o` made")
     return attributes, variables
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -11,21 +12,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mfpde.configuration import ConfigurationError
+from mfpde.process import uninterrupted
 from mfpde.results.errors import OutputError, ResultFileError, RunOutputError
 from mfpde.results.netcdf import Checkpoint, save
 from mfpde.results.solve_result import Attribute, SolveResult
 from mfpde.schemes import Schemes
 from mfpde.solvers.flow import Schedule
-from mfpde.solvers.time_loop import Scheme, State, StepFailure, integrate
+from mfpde.solvers.time_loop import Law, Scheme, State, StepFailure, integrate
 from mfpde.studies.trajectory import Trajectory, pack_state, restored, risk_error, unpack_state
 
 Progress = Callable[[str, float], None]
 CHECKPOINT_SECONDS = 60.0
 # More often, at save times, where writing takes less than this share of the run.
 CHECKPOINT_SHARE = 0.05
-
-
 AUDITS = 24
+# What NumPy, LAPACK and Python raise where a number leaves the range of floating point.
+ARITHMETIC = (ArithmeticError, np.linalg.LinAlgError)
+MAXIMUM_BYTES = 2**31 - 2**16
 
 
 def silent(text: str, fraction: float = 0.0) -> None:
@@ -66,7 +70,9 @@ class Run:
         if schemes.companion is not None:
             self._schemes["companion"] = schemes.companion
         self._states = {role: scheme.initial_state() for role, scheme in self._schemes.items()}
-        self._trajectory = Trajectory(names)
+        law = schemes.main.observe(self._states["main"]).law
+        _refuse_too_much(len(times), law)
+        self._trajectory = Trajectory(names, edges=law.edges)
         self._attributes = {**attributes, **schemes.attributes}
         if schemes.notes:
             self._attributes["notes"] = "\n".join(schemes.notes)
@@ -93,15 +99,27 @@ class Run:
                 self._reach(self._stops[len(self._audit)])
         except KeyboardInterrupt:
             status = "interrupted"
-            done = f"{len(self._trajectory)} of {len(self._times)} save times"
-            self._attributes["message"] = f"interrupted after {done}; continue with --resume"
+            self._attributes["message"] = self._interruption()
         except StepFailure as failure:
             status = "failed"
             self._attributes["message"] = f"t = {self._schedule.time(failure.flow_time):.6g}: {failure}"
-        result = self._result(status)
-        if self.path is not None and len(self._trajectory):
-            self._write(self.path, result)
+        except ARITHMETIC as error:
+            status = "failed"
+            time = self._schedule.time(min(state.flow_time for state in self._states.values()))
+            remedy = "write a smaller solver.step, or values of moderate size"
+            problem = f"a number left the range of floating point ({error})"
+            self._attributes["message"] = f"t = {time:.6g}: {problem}; {remedy}"
+        with uninterrupted():
+            result = self._result(status)
+            if self.path is not None:
+                self._write(self.path, result)
         return result
+
+    def _interruption(self) -> str:
+        done = f"interrupted after {len(self._trajectory)} of {len(self._times)} save times"
+        if self.path is None:
+            return f"{done}; nothing was written: name a file with -o to be able to continue"
+        return f"{done}; continue with --resume"
 
     def _reach(self, stop: float) -> None:
         """Bring both schemes to a stop, compare their risks, and record a save time that is due there."""
@@ -139,7 +157,7 @@ class Run:
         return self._trajectory.result(errors, name, status, wall_seconds, self._attributes)
 
     def _checkpoint(self) -> None:
-        if self.path is None or not len(self._trajectory):
+        if self.path is None:
             return
         before = monotonic()
         self._write(self.path, self._result("running"))
@@ -147,13 +165,15 @@ class Run:
         self._write_seconds = self._checkpointed - before
 
     def _write(self, path: Path, result: SolveResult) -> None:
-        arrays: dict[str, NDArray[Any]] = {"audit": np.array(self._audit)}
+        arrays: dict[str, NDArray[Any]] = {"audit": np.array(self._audit, dtype=float).reshape(-1, 2)}
         for role, state in self._states.items():
             arrays |= pack_state(role, state)
         try:
             save(result, path, arrays)
         except OutputError as error:
-            raise RunOutputError(str(error)) from None
+            message = str(error)
+            failed = replace(result, status="failed", attributes={**result.attributes, "message": message})
+            raise RunOutputError(message, failed) from None
 
 
 def _stops(targets: Sequence[float], count: int) -> list[float]:
@@ -165,3 +185,12 @@ def _stops(targets: Sequence[float], count: int) -> list[float]:
     end = max(targets)
     audits = [end * 10.0 ** (-4.0 * index / count) for index in range(1, count + 1)] if end > 0 else []
     return sorted({*targets, *audits})
+
+
+def _refuse_too_much(count: int, law: Law) -> None:
+    """Raise ConfigurationError where the laws at `count` save times exceed what one NetCDF-3 variable holds."""
+    numbers = law.weights.size if law.positions is None else max(law.weights.size, law.positions.size)
+    if not (8 * numbers * count <= MAXIMUM_BYTES):
+        most = max(MAXIMUM_BYTES // (8 * numbers), 1)
+        problem = f"time.save: {count} times of {numbers} numbers each exceed the 2 GB of one variable of a result file"
+        raise ConfigurationError([f"{problem}; write at most {most} times, or fewer cells or atoms"])

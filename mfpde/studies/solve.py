@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-import tomllib
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 
-from mfpde.configuration import Configuration, ConfigurationError, parse
+import numpy as np
+
+from mfpde.configuration import Configuration, ConfigurationError
 from mfpde.problem import build_problem
-from mfpde.results.errors import ResultFileError
-from mfpde.results.netcdf import Checkpoint, load_checkpoint
-from mfpde.results.output import probe
+from mfpde.results.output import reserved
 from mfpde.results.provenance import provenance
 from mfpde.results.solve_result import SolveResult
 from mfpde.schemes import make_schemes
-from mfpde.studies.run import Progress, Run, silent
+from mfpde.studies.outputs import check_output, earlier_run
+from mfpde.studies.run import ARITHMETIC, Progress, Run, silent
 from mfpde.studies.support import refuse_unsupported
-from mfpde.toml_writer import differing_keys
 
 
 def solve(
@@ -47,44 +47,39 @@ def solve(
     started = monotonic()
     refuse_unsupported(configuration)
     path = None if output is None else Path(output)
-    earlier = _earlier(path, configuration, force) if resume else None
-    if earlier is not None and earlier[0].status == "success":
-        return earlier[0]
-    if path is not None:
-        probe(path, force=force or resume)
-    progress("reducing the problem", 0.0)
-    problem = build_problem(configuration)
-    schemes = make_schemes(problem, configuration, progress=lambda text: progress(text, 0.0))
-    run = Run(
-        schemes,
-        problem.geometry.names,
-        configuration.time.save_times,
-        problem.flow.schedule,
-        provenance(configuration),
-        path,
-        progress,
-        started,
-        configuration.solver.step or math.inf,
-    )
-    if earlier is not None:
-        run.restore(*earlier)
-    return run.complete()
+    check_output(path, resume=resume, force=force)
+    with ExitStack() as held:
+        if path is not None:
+            held.enter_context(reserved(path))
+        earlier = earlier_run(path, configuration) if resume and path is not None else None
+        if earlier is not None and earlier[0].status == "success":
+            return earlier[0]
+        # A number that leaves the range of floating point is an error, not a NaN that travels on.
+        held.enter_context(np.errstate(all="raise", under="ignore"))
+        run = _prepared(configuration, path, progress, started)
+        if earlier is not None:
+            run.restore(*earlier)
+        return run.complete()
 
 
-def _earlier(path: Path | None, configuration: Configuration, force: bool) -> tuple[SolveResult, Checkpoint]:
-    """The result to go on from, once it is known to belong to this configuration."""
-    if path is None:
-        raise ConfigurationError(["--resume: there is no file to continue; name it with -o RUN.nc"])
-    if force:
-        raise ConfigurationError(["--resume and --force exclude each other: write one of them"])
-    result, checkpoint = load_checkpoint(path)
+def _prepared(configuration: Configuration, path: Path | None, progress: Progress, started: float) -> Run:
+    """The run at its start; raises ConfigurationError where the problem lies outside what numbers can hold."""
     try:
-        then = parse(tomllib.loads(str(result.attributes["configuration"])))
-    except (KeyError, tomllib.TOMLDecodeError, ConfigurationError) as error:
-        message = f"{path}: its configuration cannot be read ({error!r}); run it again with --force"
-        raise ResultFileError(message) from None
-    keys = differing_keys(then, configuration)
-    if keys:
-        message = f"{path}: comes from another configuration, which differs in {', '.join(keys)}"
-        raise ConfigurationError([f"{message}; resume with the same values, or name another file with -o"])
-    return result, checkpoint
+        progress("reducing the problem", 0.0)
+        problem = build_problem(configuration)
+        schemes = make_schemes(problem, configuration, progress=lambda text: progress(text, 0.0))
+        return Run(
+            schemes,
+            problem.geometry.names,
+            configuration.time.save_times,
+            problem.flow.schedule,
+            provenance(configuration),
+            path,
+            progress,
+            started,
+            configuration.solver.step or math.inf,
+        )
+    except ARITHMETIC as error:
+        message = f"the problem cannot be set up in floating point ({error})"
+        remedy = "write scales, activation, initial law and dynamics of moderate size"
+        raise ConfigurationError([f"{message}; {remedy}"], configuration) from error

@@ -36,8 +36,13 @@ UNSUPPORTED = (
 )
 
 
+def unsupported(configuration: Configuration) -> list[str]:
+    """One message for every part of the configuration that no scheme can do."""
+    return [f"{row.key}: {row.remedy}" for row in UNSUPPORTED if row.applies(configuration)]
+
+
 def refuse_unsupported(configuration: Configuration) -> None:
     """Raise ConfigurationError with every part of the configuration that no scheme can do."""
-    messages = [f"{row.key}: {row.remedy}" for row in UNSUPPORTED if row.applies(configuration)]
+    messages = unsupported(configuration)
     if messages:
-        raise ConfigurationError(messages)
+        raise ConfigurationError(messages, configuration)

@@ -91,7 +91,7 @@ def risk_error(flow_times: Sequence[float], audit: Sequence[tuple[float, float]]
     Args:
         audit: pairs (flow time, |R - R_companion|), increasing in time.
     """
-    times, gaps = (np.array([pair[part] for pair in audit]) for part in (0, 1))
+    times, gaps = (np.array([pair[part] for pair in audit], dtype=float) for part in (0, 1))
     errors = np.full(len(flow_times), floor)
     for index, time in enumerate(flow_times):
         near = (times >= 0.5 * time) & (times <= 2.0 * time)
@@ -126,8 +126,9 @@ def _law_rows(law: Law) -> tuple[Array, ...]:
 
 def _stacked(laws: list[tuple[Array, ...]], edges: tuple[Array, ...] | None, dimension: int) -> dict[str, Array]:
     if edges is not None:
-        return {"density": np.array([density for (density,) in laws])}
-    atoms = max((len(weight) for weight, _ in laws), default=0)
+        shape = tuple(len(axis) - 1 for axis in edges)
+        return {"density": np.array([density for (density,) in laws]).reshape(-1, *shape)}
+    atoms = max((len(weight) for weight, _ in laws), default=1)
     weight = np.zeros((len(laws), atoms))
     position = np.full((len(laws), atoms, dimension), np.nan)
     for index, (masses, points) in enumerate(laws):
