@@ -233,6 +233,7 @@ def _read_time(table: object, errors: list[str]) -> Time:
         return Time(end)
     if not increasing(times):
         reader.complain("save", "the times must increase strictly", "each time once, in increasing order")
+        return Time(end)
     if not (times[-1] <= end):
         reader.complain("save", f"the last time lies beyond time.end = {end:g}", f"times up to {end:g} or a later end")
     return Time(end, times)

@@ -73,8 +73,8 @@ REFUSED = [
     ("[data]\ndelta = 1.0\n[network]", "data.delta = 1.0: must be a number, in [0, 1)"),
     ("[data]\ndelta = -0.1\n[network]", "data.delta = -0.1"),
     ("[data]\ndelta = true\n[network]", "data.delta = true: must be a number"),
-    ("[data]\nscales = [[1.8, 0.2], [1.0, 0.0]]\n[network]", "is not a pair of positive finite scales"),
-    ("[data]\nscales = [[1.8, -0.2], [1.0, 1.0]]\n[network]", "is not a pair of positive finite scales"),
+    ("[data]\nscales = [[1.8, 0.2], [1.0, 0.0]]\n[network]", "is not a pair of scales in [1e-06, 1e+06]"),
+    ("[data]\nscales = [[1.8, -0.2], [1.0, 1.0]]\n[network]", "is not a pair of scales in [1e-06, 1e+06]"),
     ("[data]\nscales = [[1.8, 0.2]]\n[network]", "has 1 blocks where data.dims has 2"),
     ("[data]\ndelta = 0.5\nscales = [[1, 1], [1, 1]]\n[network]", "data.delta = 0.5: given together with"),
     ("[data]\ndims = [60.5, 260]\n[network]", "data.dims = [60.5, 260]: must be a list of integers"),
@@ -93,9 +93,9 @@ REFUSED = [
     ('[data]\n[network]\nactivation = "trunc-relu"', 'write for example activation = "truncated-relu"'),
     ("[data]\n[network]\nactivation = { knots = [1.5, 0.5], values = [0, 1] }", "must increase strictly"),
     ("[data]\n[network]\nactivation = { knots = [0.5, 1.5], values = [0] }", "1 values for 2 knots"),
-    ("[data]\n[network]\nactivation = { knots = [0.5, inf], values = [0, 1] }", "each finite"),
+    ("[data]\n[network]\nactivation = { knots = [0.5, inf], values = [0, 1] }", "each in [-1e+06, 1e+06]"),
     ("[data]\n[network]\nactivation = { knots = [0.5] }", "network.activation.values: missing"),
-    (MINIMAL + "[initial]\nkappa = 0", "initial.kappa = 0: must be a number, finite and above 0"),
+    (MINIMAL + "[initial]\nkappa = 0", "initial.kappa = 0: must be a number, in [1e-06, 1e+06]"),
     (MINIMAL + "[initial]\nkappa = 1.0\nradius = { uniform = [0, 1] }", "given together with initial.radius"),
     (MINIMAL + "[initial]\nradius = { uniform = [1, 0.2] }", "must be two radii, low < high"),
     (MINIMAL + "[initial]\nradius = { table = [[0.1, 0.2], [1.0]] }", "strictly increasing radii"),
@@ -230,8 +230,8 @@ def test_differing_keys_are_named() -> None:
 @given(
     st.floats(0.0, 0.999),
     st.lists(st.integers(1, 100_000), min_size=1, max_size=3),
-    st.floats(1e-300, 1e300),
-    st.floats(0.0, 1e300),
+    st.floats(1e-6, 1e6),
+    st.floats(0.0, 1e6),
 )
 def test_canonical_text_keeps_every_digit(delta: float, dims: list[int], kappa: float, ridge: float) -> None:
     tables = {

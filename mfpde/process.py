@@ -1,0 +1,68 @@
+"""The process around a command: its standard streams, its signals, and where compiled code is cached."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+def complain(*messages: str) -> None:
+    """Print one line per message on standard error, if there is one."""
+    if sys.stderr is None:
+        return
+    for message in messages:
+        print(f"mfpde: {message}", file=sys.stderr)
+
+
+def accept_any_text() -> None:
+    """Let standard output escape what its encoding lacks instead of failing on it."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+
+
+def abandon_output() -> None:
+    """Send the rest of standard output nowhere, so that the interpreter does not fail on it at exit."""
+    if sys.stdout is not None:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+@contextmanager
+def termination_interrupts() -> Iterator[None]:
+    """Make SIGTERM and SIGHUP act as Ctrl-C does, so that what was computed is kept."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # A signal that the parent chose to ignore (nohup) stays ignored.
+    chosen = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    for number in chosen:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in chosen:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold back interruptions for the short time of a last write."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,43 @@
+"""The file a run writes to, and the one it goes on from: checked before anything is computed."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from mfpde.configuration import Configuration, ConfigurationError, parse
+from mfpde.results.errors import ResultFileError
+from mfpde.results.netcdf import Checkpoint, load_checkpoint
+from mfpde.results.output import probe
+from mfpde.results.solve_result import SolveResult
+from mfpde.toml_writer import differing_keys
+
+
+def check_output(path: Path | None, *, resume: bool, force: bool) -> None:
+    """Raise ConfigurationError or OutputError where a run could not write to `path`."""
+    if resume and path is None:
+        raise ConfigurationError(["--resume: there is no file to continue; name it with -o RUN.nc"])
+    if resume and force:
+        raise ConfigurationError(["--resume and --force exclude each other: write one of them"])
+    if path is not None:
+        probe(path, force=force or resume, resumable=True)
+
+
+def earlier_run(path: Path, configuration: Configuration) -> tuple[SolveResult, Checkpoint]:
+    """The result to go on from, once it is known to belong to this configuration.
+
+    Raises ResultFileError for a missing, damaged or foreign file, ConfigurationError naming the keys that differ.
+    """
+    if not path.exists():
+        raise ResultFileError(f"{path}: no such file to continue; write the command without --resume to begin one")
+    result, checkpoint = load_checkpoint(path)
+    try:
+        then = parse(tomllib.loads(str(result.attributes["configuration"])))
+    except (KeyError, tomllib.TOMLDecodeError, ConfigurationError) as error:
+        message = f"{path}: its configuration cannot be read ({error}); run it again with --force"
+        raise ResultFileError(message) from None
+    keys = differing_keys(then, configuration)
+    if keys:
+        message = f"{path}: comes from another configuration, which differs in {', '.join(keys)}"
+        raise ConfigurationError([f"{message}; resume with the same values, or name another file with -o"])
+    return result, checkpoint
