@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mfpde.compiled_cache import choose_cache
+
 __version__ = "0.1.0"
 __all__ = ["__version__", "load", "load_configuration", "solve"]
 
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     from mfpde.results.netcdf import load
     from mfpde.sources import load_configuration
     from mfpde.studies.solve import solve
+
+choose_cache()
 
 _HOMES = {
     "load": "mfpde.results.netcdf",

@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         abandon_output()
         return EXIT_BROKEN_PIPE
     except OSError as error:
-        complain(f"standard output: cannot be written ({error.strerror or error}); send it to another place")
+        place = error.filename or "standard output"
+        complain(f"{place}: cannot be written ({error.strerror or error}); free space there or name another place")
         abandon_output()
         return EXIT_FAILED
 

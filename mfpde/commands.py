@@ -134,7 +134,7 @@ def _use_threads(text: str) -> None:
 
 
 def _solve(options: argparse.Namespace) -> int:
-    from mfpde.results.errors import RunOutputError
+    from mfpde.results.errors import OutputError, RunOutputError
     from mfpde.results.output import make_folder, probe_folder
 
     checks = Checks()
@@ -169,7 +169,10 @@ def _solve(options: argparse.Namespace) -> int:
     if folder is not None and len(result.time):
         from mfpde.results.plotting import save_figures
 
-        written = save_figures(result, folder)
+        try:
+            written = save_figures(result, folder)
+        except OutputError as error:
+            raise RunOutputError(str(error)) from None
         if not options.json and not options.quiet:
             print(f"figures: {', '.join(str(path) for path in written)}")
     if "message" in result.attributes:

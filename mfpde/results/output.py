@@ -19,16 +19,17 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     A symbolic link stays: the file it points to is replaced.
     """
     place = Path(os.path.realpath(path))
-    temporary = _temporary(place)
     try:
-        write(temporary)
-        _sync(temporary)
-        os.replace(temporary, place)
-        _sync(place.parent)
+        temporary = _temporary(place)
+        try:
+            write(temporary)
+            _sync(temporary)
+            os.replace(temporary, place)
+            _sync(place.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise output_error(path, error) from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def probe(path: Path, force: bool, suffixes: tuple[str, ...] = (), resumable: bool = False) -> None:
@@ -133,11 +134,8 @@ def output_error(path: Path, error: OSError) -> OutputError:
     return OutputError(f"{path}: cannot be written ({reason}); free space there or name a writable place")
 
 
-def _temporary(path: Path) -> Path:
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:32]}.", suffix=path.suffix, dir=path.parent)
-    except OSError as error:
-        raise output_error(path, error) from None
+def _temporary(place: Path) -> Path:
+    handle, name = tempfile.mkstemp(prefix=f".{place.name[:32]}.", suffix=place.suffix, dir=place.parent)
     os.close(handle)
     os.chmod(name, 0o666 & ~_umask())
     return Path(name)
