@@ -343,7 +343,7 @@ def test_kernels_against_sampling(dimensions: tuple[float, ...]) -> None:
     expected_v = potential(objective, first[None])[0][0]
     # p = 1 converges like K^-3/2 here, far below the sampling error of 5e-3 but for p = 1
     got_u = kernel(objective, first[None], second[None])[0][0]
-    assert abs(got_u - expected_u) < 2e-2 if min(dimensions) == 1 else 1e-5
+    assert abs(got_u - expected_u) < (2e-2 if min(dimensions) == 1 else 1e-5)
     for samples, expected in ((products, expected_u), (means, expected_v)):
         mean = 0.5 * (samples[0].mean() + samples[1].mean())
         deviation = 0.5 * np.sqrt((samples[0].var() + samples[1].var()) / count)
