@@ -100,7 +100,8 @@ def _write_law(file: Any, result: SolveResult) -> None:
 
 def _put(file: Any, name: str, dimensions: tuple[str, ...], values: Array, meaning: str) -> None:
     variable = file.createVariable(name, "d", dimensions)
-    variable[...] = values
+    if values.size:
+        variable[...] = values
     variable.long_name = meaning.encode("utf-8")
 
 

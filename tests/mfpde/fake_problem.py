@@ -66,6 +66,7 @@ class DecayingGrid:
 
     step: float = 0.1
     name: str = "decaying-grid"
+    on_step: Callable[[float], None] = lambda flow_time: None
     edges: tuple[np.ndarray, ...] = field(
         default_factory=lambda: (np.array([0.0, 0.0, 0.5, 1.5]), np.array([0.0, 0.25, 1.0]))
     )
@@ -75,6 +76,7 @@ class DecayingGrid:
         return State(0.0, self.step, {"mass": mass})
 
     def advance(self, state: State, until: float) -> State:
+        self.on_step(state.flow_time)
         tau = min(state.step, until - state.flow_time)
         mass = state.arrays["mass"] * math.exp(-tau)
         mass[0, 0] += 1.0 - mass.sum()

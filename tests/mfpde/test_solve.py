@@ -146,9 +146,29 @@ def test_a_resumed_run_equals_the_uninterrupted_one(
     assert resumed.wall_seconds > part.wall_seconds
 
 
-def test_a_killed_run_resumes_from_its_last_checkpoint(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("kind", ["atoms", "grid"])
+@pytest.mark.parametrize("at_step", [1, 3, 30])
+def test_an_interruption_before_the_first_save_time_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, at_step: int
 ) -> None:
+    late = configuration(save=[1.9, 2.0])
+    scheme = DecayingAtoms if kind == "atoms" else DecayingGrid
+    install(monkeypatch, scheme(0.047), scheme(0.09))
+    whole = solve(late)
+    install(monkeypatch, scheme(0.047, on_step=Stop(at_step)), scheme(0.09))
+    part = solve(late, tmp_path / "run.nc")
+    assert part.attributes["message"] == "interrupted after 0 of 2 save times; continue with --resume"
+    assert_same(load(tmp_path / "run.nc"), part)
+    assert (part.time.shape, part.mean.shape) == ((0,), (0, 2))
+    counted: list[float] = []
+    install(monkeypatch, scheme(0.047, on_step=counted.append), scheme(0.09))
+    assert_same(solve(late, tmp_path / "run.nc", resume=True), whole)
+    assert_same(load(tmp_path / "run.nc"), whole)
+    # The steps before the interruption are not taken again.
+    assert at_step == 1 or counted[0] > 0.0
+
+
+def test_a_killed_run_resumes_from_its_last_checkpoint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def kill(flow_time: float) -> None:
         if flow_time > 1.3:
             raise SystemError("killed")
@@ -205,9 +225,7 @@ def test_unwritable_places_are_found_before_the_run(monkeypatch: pytest.MonkeyPa
             solve(configuration(), path)
 
 
-def test_a_disk_that_fills_up_leaves_the_last_checkpoint(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_disk_that_fills_up_leaves_the_last_checkpoint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import resource
 
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
