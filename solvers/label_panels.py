@@ -147,8 +147,10 @@ def initial_panels(
 
 
 def uniform_corners(breaks: tuple[Array, ...], counts: Sequence[int]) -> tuple[Array, Array]:
-    """Corners (P, A) of equal panels between the outermost breaks, `counts` of them per axis."""
-    ends = [np.linspace(axis[0], axis[-1], count + 1) for axis, count in zip(breaks, counts, strict=True)]
+    """Corners (P, A) of panels between the outermost breaks, `counts` equal ones per axis, cut at the inner breaks."""
+    ends = [
+        np.union1d(np.linspace(axis[0], axis[-1], count + 1), axis) for axis, count in zip(breaks, counts, strict=True)
+    ]
     lower = np.meshgrid(*[axis[:-1] for axis in ends], indexing="ij")
     upper = np.meshgrid(*[axis[1:] for axis in ends], indexing="ij")
     return tuple(np.stack([side.ravel() for side in sides], axis=1) for sides in (lower, upper))  # type: ignore[return-value]

@@ -177,10 +177,7 @@ def against_py_pde(cells: int) -> None:
     if theirs is None:
         return
     error = abs(theirs["risk"] - RANK_TWO_RISK[3.0])
-    print(
-        f"py-pde {cells}^2: R(3) error {error:.1e}, least density {theirs['least']:.1e}, "
-        f"{theirs['seconds']:.3f} s"
-    )
+    print(f"py-pde {cells}^2: R(3) error {error:.1e}, least density {theirs['least']:.1e}, {theirs['seconds']:.3f} s")
     set_num_threads(1)
     for size in range(cells // 2, 2 * cells, 8):
         scheme = two_class(size)

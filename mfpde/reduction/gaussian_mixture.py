@@ -90,9 +90,12 @@ class Reduction:
     def rough(self, box: Box, accuracy: float) -> ReducedObjective:
         """A cheap objective for a guide: Hermite features up to `accuracy` or to a few hundred of them."""
         expansion = self._expansion(box, accuracy, limit=ROUGH_EXPANSION)
-        if self._inner(box).lower.size > 1 or expansion.features.rank == 2:
+        inner = self._inner(box)
+        quadrature = not isinstance(self.unit, PiecewiseLinear)
+        if inner.lower.size > (2 if quadrature else 1) or (expansion.features.rank == 2 and not quadrature):
             return self._reduced(expansion)
-        table = build_table(expansion.features, [np.append(box.lower[:1], box.upper[:1])], tolerance=accuracy)
+        edges = [np.array([low, high]) for low, high in zip(inner.lower, inner.upper, strict=True)]
+        table = build_table(expansion.features, edges, tolerance=100.0 * accuracy, max_nodes=10_000, rounds=1)
         return self._reduced(expansion, PatchedFeatures(table, expansion.features), float(table.value_error))
 
     def exact(self, box: Box, accuracy: float) -> ReducedObjective:
@@ -109,7 +112,7 @@ class Reduction:
     def tabulated(self, box: Box, accuracy: float, degree: int = 8) -> ReducedObjective:
         """Features of the numerical rank, tabulated on the box; outside it they are evaluated exactly."""
         expansion = self._expansion(box, accuracy)
-        if expansion.features.rank == 2:
+        if expansion.features.rank == 2 and isinstance(self.unit, PiecewiseLinear):
             return self._reduced(expansion)
         inner = self._inner(box)
         small = compress(expansion.features, inner.lower, inner.upper, max(accuracy, expansion.error))
