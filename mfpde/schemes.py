@@ -117,7 +117,8 @@ def _characteristics(problem: Problem, configuration: Configuration, guide: Guid
     reduced = problem.reduction.tabulated(box, 0.1 * tolerance)
     labels = len(problem.initial_law.labels)
     asked = configuration.solver.atoms
-    atoms = None if asked is None else (asked * labels if len(asked) == 1 else asked)[:labels]
+    # A Dirac mass has no labels to spread atoms over.
+    atoms = None if asked is None or not labels else (asked * labels if len(asked) == 1 else asked)[:labels]
     main, companion = (
         Characteristics(
             reduced.objective,
