@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 EXIT_DONE, EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 0, 2, 3, 130, 141
 EXIT_CODES = {"success": EXIT_DONE, "failed": EXIT_FAILED, "interrupted": EXIT_INTERRUPTED}
 Value = TypeVar("Value")
+# From 1e-2 in steps of 1e-2 the last level of characteristics then has the smallest tolerance there is.
+MAXIMUM_LEVELS = 6
 
 
 def run_command(options: argparse.Namespace) -> int:
@@ -112,13 +114,14 @@ def _configuration(options: argparse.Namespace) -> Configuration:
     return configuration
 
 
-def _count(option: str, text: str) -> int:
-    """The whole number above 0 that an option was given."""
+def _count(option: str, text: str, most: int = 10**9) -> int:
+    """The whole number from 1 to `most` that an option was given."""
     from mfpde.configuration import ConfigurationError
     from mfpde.reading import one_line
 
-    if not (text.isascii() and text.isdecimal()) or len(text) > 9 or int(text) < 1:
-        raise ConfigurationError([f"{option} {one_line(text)}: is not a whole number above 0; write {option} 2"])
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10 and 1 <= int(text) <= most):
+        message = f"{option} {one_line(text)}: is not a whole number above 0"
+        raise ConfigurationError([f"{message}, at most {most}; write for example {option} 2"])
     return int(text)
 
 
@@ -210,7 +213,7 @@ def _convergence(options: argparse.Namespace) -> int:
     checks = Checks()
     if options.threads is not None:
         checks.run(lambda: _use_threads(options.threads))
-    levels = checks.run(lambda: _count("--levels", options.levels))
+    levels = checks.run(lambda: _count("--levels", options.levels, MAXIMUM_LEVELS))
     configuration = checks.run(lambda: _configuration(options))
     checks.report()
     assert configuration is not None

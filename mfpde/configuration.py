@@ -13,6 +13,8 @@ from mfpde.solvers.flow import Schedule
 
 ACTIVATIONS = ("truncated-relu", "relu", "sigmoid", "tanh", "erf")
 MAXIMUM_DIMENSION = 100_000
+# Below it the adaptive parts would chase the rounding of double precision.
+MINIMUM_TOLERANCE = 1e-12
 
 
 class ConfigurationError(Exception):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from mfpde.configuration import (
     ACTIVATIONS,
     MAXIMUM_DIMENSION,
+    MINIMUM_TOLERANCE,
     Configuration,
     Data,
     Dynamics,
@@ -129,7 +130,9 @@ def _read_piecewise(table: object, errors: list[str]) -> PiecewiseLinear:
     knots, values = lists["knots"], lists["values"]
     if knots and not increasing(knots):
         reader.complain("knots", "must increase strictly", "each knot once, in increasing order")
-    if knots and values and len(knots) != len(values):
+    if knots and len(knots) < 2:
+        reader.complain("knots", "an activation needs two or more", "for example knots = [0.5, 1.5]")
+    elif knots and values and len(knots) != len(values):
         problem = f"{len(values)} values for {len(knots)} knots"
         reader.complain("values", problem, "one value per knot")
     elif knots and values and increasing(knots) and not (_steepest(knots, values) <= STEEPEST):
@@ -156,8 +159,12 @@ def _read_radius(table: object, errors: list[str]) -> UniformRadius | TableRadiu
         return None
     if reader.has("uniform"):
         bounds = reader.numbers("uniform", NON_NEGATIVE_SIZE, "[0.2, 1.0]")
-        if bounds and (len(bounds) != 2 or not (bounds[0] < bounds[1])):
-            reader.complain("uniform", "must be two radii, low < high", "for example uniform = [0.2, 1.0]")
+        if bounds and (len(bounds) != 2 or not (bounds[0] < bounds[1] and bounds[1] in POSITIVE_SIZE)):
+            reader.complain(
+                "uniform",
+                "must be two radii, low < high and high in [1e-06, 1e+06]",
+                "for example uniform = [0.2, 1.0]",
+            )
             return None
         return UniformRadius(bounds[0], bounds[1]) if bounds else None
     return _read_radius_table(reader, errors)
@@ -173,8 +180,10 @@ def _read_radius_table(reader: TableReader, errors: list[str]) -> TableRadius | 
     densities = columns.numbers("1", NON_NEGATIVE_SIZE, "[0.0, 1.0, 0.0]")
     if radii is None or densities is None:
         return None
-    if len(radii) != len(densities) or len(radii) < 2 or not increasing(radii) or not (sum(densities) > 0.0):
-        problem = "needs at least two strictly increasing radii with as many densities, not all zero"
+    if len(radii) != len(densities) or len(radii) < 2 or not increasing(radii) or not _weighs(radii, densities):
+        problem = (
+            "needs two or more strictly increasing radii, up to 1e-06 or more, with as many densities, not all zero"
+        )
         reader.complain("table", problem, "for example table = [[0.2, 0.6, 1.0], [0.0, 1.0, 0.0]]")
         return None
     return TableRadius(radii, densities)
@@ -249,7 +258,7 @@ def _read_log_save(table: Mapping[str, object], end: float, errors: list[str]) -
 def _read_solver(table: object, errors: list[str]) -> Solver:
     keys = ("scheme", "tolerance", "cells", "order", "step", "courant", "atoms")
     reader = TableReader("solver", table, keys, errors)
-    tolerance = Interval(0.0, 1.0, low_open=True, high_open=True)
+    tolerance = Interval(MINIMUM_TOLERANCE, 1.0, high_open=True)
     unit = Interval(0.0, 1.0, low_open=True)
     return Solver(
         scheme=reader.choice("scheme", "finite-volume", ("finite-volume", "characteristics", "jko")),
@@ -270,6 +279,11 @@ def _read_sgd(table: object, errors: list[str]) -> Sgd:
         reader.integer("replicas", 1, 1, MAXIMUM_COUNT),
         reader.integer("seed", 0, 0, 2**31 - 1),
     )
+
+
+def _weighs(radii: tuple[float, ...], densities: tuple[float, ...]) -> bool:
+    """Whether a table of densities has mass, on radii that are not all tiny."""
+    return sum(densities) >= 1e-6 and radii[-1] in POSITIVE_SIZE
 
 
 def _steepest(knots: tuple[float, ...], values: tuple[float, ...]) -> float:

@@ -7,6 +7,7 @@ that a run can go on from also holds the raw arrays of its schemes under checkpo
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,7 @@ def _write(result: SolveResult, path: Path, checkpoint: Checkpoint) -> None:
         _write_law(file, result)
         for key, array in checkpoint.items():
             _put_checkpoint(file, PREFIX + key, np.asarray(array))
+        file.checksum = _checksum({name: variable.data for name, variable in file.variables.items()})
 
 
 def _write_law(file: Any, result: SolveResult) -> None:
@@ -141,12 +143,24 @@ def _read(path: Path) -> tuple[dict[str, Attribute], dict[str, Any]]:
     except Exception as error:  # the parser of a damaged file may raise anything
         problem = f"not a NetCDF-3 file, or cut off ({one_line(str(error))})"
         raise ResultFileError(f"{path}: {problem}; write a file that `mfpde solve -o` made") from None
+    found = _checksum({name: array for name, (array, _) in variables.items()}).decode("ascii")
+    if attributes.get("format") == FORMAT and attributes.get("checksum") != found:
+        problem = "damaged: its numbers are not those that were written"
+        raise ResultFileError(f"{path}: {problem}; run it again with --force")
     if attributes.get("format") != FORMAT:
         problem = "a NetCDF file, but not a result of this program"
         if str(attributes.get("format", "")).startswith(FORMAT.rpartition(" ")[0]):
             problem = f"made by another version ({attributes.get('version_mfpde')}), which this one cannot read"
         raise ResultFileError(f"{path}: {problem}; write a file that `mfpde solve -o` made")
     return attributes, variables
+
+
+def _checksum(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """CRC-32 of the stored numbers, by which a damaged file is known."""
+    checksum = 0
+    for name in sorted(arrays):
+        checksum = zlib.crc32(np.ascontiguousarray(arrays[name]).data, checksum)
+    return f"crc32 {checksum:08x}".encode("ascii")
 
 
 def _plain(value: Any) -> Attribute:
@@ -165,6 +179,7 @@ def _result(attributes: dict[str, Attribute], variables: Mapping[str, Any]) -> S
     rest = dict(attributes)
     names = tuple(str(rest.pop("coordinates_of_the_law")).split())
     rest.pop("format")
+    rest.pop("checksum")
     on_grid = "density" in variables
     moments = {
         key: np.stack([_native(variables, f"{key}_{name}") for name in names], axis=1) for key in ("mean", "variance")

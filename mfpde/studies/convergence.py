@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mfpde.configuration import Configuration, Solver
+from mfpde.configuration import MINIMUM_TOLERANCE, Configuration, Solver
 from mfpde.results.solve_result import SolveResult
 from mfpde.studies.run import Progress, silent
 from mfpde.studies.solve import solve
@@ -92,7 +92,7 @@ def convergence(configuration: Configuration, levels: int = 4, progress: Progres
     """
     tolerance = min(REFERENCE_TOLERANCE, configuration.solver.tolerance)
     if configuration.solver.scheme == "characteristics":
-        tolerance = min(tolerance, COARSEST_TOLERANCE * TOLERANCE_RATIO**levels)
+        tolerance = max(min(tolerance, COARSEST_TOLERANCE * TOLERANCE_RATIO**levels), MINIMUM_TOLERANCE)
     options = Solver(scheme="characteristics", tolerance=tolerance)
     reference = solve(replace(configuration, solver=options), progress=progress)
     found: list[Level] = []

@@ -94,7 +94,15 @@ REFUSED = [
     ("[data]\n[network]\nactivation = { knots = [1.5, 0.5], values = [0, 1] }", "must increase strictly"),
     ("[data]\n[network]\nactivation = { knots = [0.5, 1.5], values = [0] }", "1 values for 2 knots"),
     ("[data]\n[network]\nactivation = { knots = [0.5, inf], values = [0, 1] }", "each in [-1e+06, 1e+06]"),
-    ("[data]\n[network]\nactivation = { knots = [0.5] }", "network.activation.values: missing"),
+    ("[data]\n[network]\nactivation = { knots = [0.5, 1.0] }", "network.activation.values: missing"),
+    ("[data]\n[network]\nactivation = { knots = [0], values = [1] }", "an activation needs two or more"),
+    ("[data]\n[network]\nactivation = { knots = [0, 1e-12], values = [0, 1] }", "a slope between them exceeds"),
+    (MINIMAL + "[initial]\nradius = { uniform = [0, 1e-300] }", "high in [1e-06, 1e+06]"),
+    (MINIMAL + "[time]\nend = 0.3\nsave = { log = 1000, first = 0.29999999999999993 }", "too close to tell apart"),
+    (MINIMAL + "[dynamics]\nschedule = { power = -0.9999999999999999 }", "cannot be told apart on its clock"),
+    (MINIMAL + "[dynamics]\nschedule = { power = 1e308 }", "dynamics.schedule.power = 1e+308"),
+    (MINIMAL + "[solver]\ntolerance = 1e-14", "in [1e-12, 1)"),
+    (MINIMAL + "[solver]\ncells = 100000", "1e+10 cells in all, more than 16777216"),
     (MINIMAL + "[initial]\nkappa = 0", "initial.kappa = 0: must be a number, in [1e-06, 1e+06]"),
     (MINIMAL + "[initial]\nkappa = 1.0\nradius = { uniform = [0, 1] }", "given together with initial.radius"),
     (MINIMAL + "[initial]\nradius = { uniform = [1, 0.2] }", "must be two radii, low < high"),
@@ -129,9 +137,7 @@ def test_each_mistake_is_named_in_one_message(text: str, words: str) -> None:
 
 
 def test_all_mistakes_are_reported_at_once() -> None:
-    found = messages(
-        "[data]\ndelta = 2\ndims = [1.5]\n[network]\nwidth = 3\n[time]\nend = 0\n[sgd]\nseed = -1"
-    )
+    found = messages("[data]\ndelta = 2\ndims = [1.5]\n[network]\nwidth = 3\n[time]\nend = 0\n[sgd]\nseed = -1")
     assert [message.split()[0].rstrip(":") for message in found] == [
         "data.delta",
         "data.dims",
