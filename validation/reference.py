@@ -13,6 +13,13 @@ from validation.workbench import gaussian_mixture
 
 PATH = Path(__file__).resolve().parent.parent / "tests" / "reference.json"
 
+UNDERSTATED = {"anisotropic_T_d10_s4": (30.0, 2.5e-8)}
+"""Cases whose risk is off by more than its stated bar from a time on: (time, bar found).
+
+There r2 -> 0 and the law is one atom, whose risk a quadrature over the norm of the first block alone gives: the check
+`one-block-atom` finds R = 0.76774390892 at (r1, r2) = (0.8630823, 0), 2.2e-8 above the value of the file.
+"""
+
 
 @dataclass(frozen=True)
 class Trajectory:
@@ -27,6 +34,11 @@ class Trajectory:
     name: str
     tables: Mapping[str, Mapping[str, Any]]
     rows: tuple[Mapping[str, Any], ...]
+
+    def bar(self, time: float, stated: float) -> float:
+        """Error bar of the risk at a time: as stated, or as `UNDERSTATED` knows better."""
+        since, bar = UNDERSTATED.get(self.name, (float("inf"), 0.0))
+        return max(stated, bar) if time >= since else stated
 
     @property
     def times(self) -> tuple[float, ...]:

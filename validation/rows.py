@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from validation.workbench import Workbench
+from mfpde.results.solve_result import SolveResult
+from validation.workbench import Workbench, at
 
 CHARACTERISTICS, FINITE_VOLUME = "characteristics", "finite-volume"
 SCHEMES = (CHARACTERISTICS, FINITE_VOLUME)
+ESTIMATE_FACTOR = 3.0
+"""The true error lies below this multiple of `risk_error`."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,13 @@ def check(
 def worst(rows: Iterable[Row]) -> Row:
     """The row nearest to failing, or failing most; among shown rows the one with the largest error."""
     return max(rows, key=lambda row: (row.severity, row.error))
+
+
+def within_estimate(case: str, scheme: str, time: float, expected: float, error_bar: float, result: SolveResult) -> Row:
+    """The risk at a save time against the error that the run itself reports."""
+    allowed = ESTIMATE_FACTOR * (at(result, "risk_error", time) + error_bar)
+    quantity = f"{case} R({time:g}) -+ {ESTIMATE_FACTOR:g} risk_error"
+    return Row(quantity, scheme, expected, at(result, "risk", time), error_bar, allowed)
 
 
 def allowance(scheme: str, expected: float, error_bar: float = 0.0) -> float:

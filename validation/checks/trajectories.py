@@ -12,13 +12,11 @@ import numpy as np
 from mfpde.configuration import Configuration
 from validation.figures import draw_trajectory
 from validation.reference import Trajectory, trajectories
-from validation.rows import CHARACTERISTICS, CHECKS, SCHEMES, Check, Row, allowance, worst
+from validation.rows import CHARACTERISTICS, CHECKS, SCHEMES, Check, Row, allowance, within_estimate, worst
 from validation.workbench import Workbench, at, configured
 
 BETWEEN = 40
 """Further save times, for the figures."""
-ESTIMATE_FACTOR = 3.0
-"""The true error lies below this multiple of `risk_error`."""
 QUICK = {
     "isotropic_N_d320_kappa0.4": (CHARACTERISTICS,),
     "isotropic_N_d320_kappa0.1": SCHEMES,
@@ -35,15 +33,7 @@ def rows(case: Trajectory, bench: Workbench, scheme: str) -> Iterator[Row]:
         allowed = allowance(scheme, risk, bar)
         yield Row(f"{case.name} R({time:g})", scheme, risk, computed, bar, allowed)
     yield worst(
-        Row(
-            f"{case.name} R({time:g}) -+ {ESTIMATE_FACTOR:g} risk_error",
-            scheme,
-            risk,
-            computed,
-            bar,
-            ESTIMATE_FACTOR * (at(result, "risk_error", time) + bar),
-        )
-        for time, risk, bar, computed in risks
+        within_estimate(case.name, scheme, time, risk, case.bar(time, bar), result) for time, risk, bar, _ in risks
     )
     yield from _moments(case, bench, scheme)
 
