@@ -17,7 +17,7 @@ RADIUS, DIMENSIONS, DELTA = 0.8630823, (4.0, 6.0), 0.8
 ACCURACY = 1e-10
 
 
-@check("one-block-atom", ("reduction",), quick=("reduction",))
+@check("one-block-atom", ("reduction",))
 def one_block(bench: Workbench, scheme: str) -> Iterator[Row]:
     """R(delta_(r, 0)) for dims (4, 6), truncated ReLU: E over |x_1| of (y - E_n phi)^2."""
     del bench
