@@ -78,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     convergence = commands.add_parser("convergence", help="refine grid and step, print the observed orders")
     _add_source(convergence)
     convergence.add_argument("--levels", default="4", metavar="L", help="number of runs, coarse to fine (default 4)")
+
+    optimum = commands.add_parser("optimum", help="the law of least free energy with noise, certified")
+    _add_source(optimum)
+    optimum.add_argument("--radius", metavar="R", help="search the box 0 <= r_j <= R (default: one that holds the law)")
+    optimum.add_argument("-o", "--output", metavar="OUT.json", help="write the JSON object to this file")
+    optimum.add_argument("--force", action="store_true", help="replace the file of -o if it exists")
     return parser
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -29,7 +30,7 @@ def run_command(options: argparse.Namespace) -> int:
     from mfpde.results.errors import OutputError, ResultFileError, RunOutputError
     from mfpde.solvers.time_loop import StepFailure
 
-    commands = {"presets": _presets, "solve": _solve, "plot": _plot, "convergence": _convergence}
+    commands = {"presets": _presets, "solve": _solve, "plot": _plot, "convergence": _convergence, "optimum": _optimum}
     try:
         return commands[options.command](options)
     except ConfigurationError as error:
@@ -93,8 +94,8 @@ class Checks:
             raise ConfigurationError(self._problems)
 
 
-def _configuration(options: argparse.Namespace) -> Configuration:
-    """The configuration that the options describe, once a scheme can do it."""
+def _configuration(options: argparse.Namespace, solved: bool = True) -> Configuration:
+    """The configuration that the options describe, once a scheme can do it where it is to be `solved`."""
     from mfpde.configuration import ConfigurationError
     from mfpde.sources import load_configuration
     from mfpde.studies.support import unsupported
@@ -108,7 +109,7 @@ def _configuration(options: argparse.Namespace) -> Configuration:
         found = error.configuration
     else:
         found = configuration
-    problems += unsupported(found) if found is not None else []
+    problems += unsupported(found) if found is not None and solved else []
     if problems:
         raise ConfigurationError(problems)
     return configuration
@@ -233,6 +234,58 @@ def _convergence(options: argparse.Namespace) -> int:
     if result.message:
         complain(result.message)
     return EXIT_CODES[result.status]
+
+
+def _optimum(options: argparse.Namespace) -> int:
+    from mfpde.results.errors import OutputError, RunOutputError
+    from mfpde.results.output import probe, write_atomically
+
+    checks = Checks()
+    if options.threads is not None:
+        checks.run(lambda: _use_threads(options.threads))
+    radius = None if options.radius is None else checks.run(lambda: _positive("--radius", options.radius))
+    configuration = checks.run(lambda: _configuration(options, solved=False))
+    output = None if options.output is None else Path(options.output)
+    if output is not None:
+        checks.run(lambda: probe(output, force=options.force))
+    checks.report()
+    assert configuration is not None
+    from mfpde.studies.optimum import optimum
+
+    try:
+        found = optimum(configuration, radius)
+    except ArithmeticError as error:
+        complain(str(error))
+        return EXIT_FAILED
+    text = json.dumps(found.to_json(), allow_nan=False)
+    if output is not None:
+
+        def write(place: Path) -> None:
+            place.write_text(text + "\n", encoding="utf-8")
+
+        try:
+            write_atomically(output, write)
+        except OutputError as error:
+            raise RunOutputError(str(error)) from None
+    if options.json:
+        print(text)
+    elif not options.quiet:
+        print(found.table())
+    return EXIT_DONE
+
+
+def _positive(option: str, text: str) -> float:
+    """The finite number above 0 that an option was given."""
+    from mfpde.configuration import ConfigurationError
+    from mfpde.reading import one_line
+
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (0.0 < value < math.inf):
+        raise ConfigurationError([f"{option} {one_line(text)}: is not a finite number above 0; write {option} 10"])
+    return value
 
 
 def _print_json(content: dict[str, Any]) -> None:

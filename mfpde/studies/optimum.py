@@ -48,6 +48,20 @@ class Optimum:
     at_boundary: bool
     quadrature_change: float
 
+    def table(self) -> str:
+        """The same in words."""
+        lines = [
+            f"free energy  {self.free_energy:.12g}  (at least {self.lower_bound:.12g})",
+            f"risk         {self.risk:.12g}",
+            *(
+                f"{name:<11}  mean {mean:.10g}, variance {variance:.10g}"
+                for name, mean, variance in zip(self.names, self.mean, self.variance, strict=True)
+            ),
+        ]
+        if self.at_boundary:
+            lines.append(f"mass sits at the end of the box: the optimum depends on --radius {self.radius:g}")
+        return "\n".join(lines)
+
     def to_json(self) -> dict[str, Any]:
         """The JSON object of `mfpde optimum`."""
         return {
@@ -182,7 +196,7 @@ def _described(
         names=problem.geometry.names,
         risk=objective.risk(law.outputs),
         free_energy=2.0 * law.half_free_energy - surfaces / beta,
-        lower_bound=2.0 * law.half_lower_bound - surfaces / beta,
+        lower_bound=2.0 * min(law.half_lower_bound, law.half_free_energy) - surfaces / beta,
         mean=mean,
         variance=law.masses @ (points - mean) ** 2,
         radius=radius,

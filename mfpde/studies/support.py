@@ -21,7 +21,7 @@ UNSUPPORTED = (
     Refusal(
         "dynamics.inverse_temperature",
         lambda configuration: math.isfinite(configuration.dynamics.inverse_temperature),
-        "no scheme has noise yet; write inverse_temperature = inf",
+        "no scheme has noise yet (`mfpde optimum` has); write inverse_temperature = inf",
     ),
     Refusal(
         "dynamics.flow",

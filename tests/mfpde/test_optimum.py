@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import special
 
+from mfpde.command_line import main
 from mfpde.configuration import ConfigurationError, parse
 from mfpde.solvers.gibbs import gibbs_law
 from mfpde.solvers.objective import Objective
@@ -99,3 +102,28 @@ def test_what_has_no_gibbs_law_is_refused_with_every_reason() -> None:
     assert len(caught.value.messages) == 2
     assert "write a finite beta" in str(caught.value)
     assert "write ridge > 0 or give a box with --radius" in str(caught.value)
+
+
+def test_the_command_prints_and_keeps_one_json_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ["--set", "data.dims=10", "--set", "dynamics.ridge=0.1", "--set", "dynamics.inverse_temperature=10.0"]
+    kept = tmp_path / "optimum.json"
+    assert main(["optimum", "isotropic-gaussians", *settings, "--json", "-o", str(kept)]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads(kept.read_text())
+    assert printed["free_energy"] == pytest.approx(REFERENCE[0]["F"][0], abs=1e-10)
+    assert printed["lower_bound"] <= printed["free_energy"]
+    assert printed["radius"] is None
+    assert printed["atoms"] == []
+    assert main(["optimum", "isotropic-gaussians", *settings]) == 0
+    assert "free energy  0.162630196" in capsys.readouterr().out
+
+
+def test_the_command_names_every_problem_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = tmp_path / "optimum.json"
+    kept.write_text("mine")
+    assert main(["optimum", "no-such", "--radius", "-1", "-o", str(kept)]) == 2
+    message = capsys.readouterr().err
+    assert "--radius -1: is not a finite number above 0" in message
+    assert "no-such" in message
+    assert "exists" in message
+    assert kept.read_text() == "mine"
