@@ -1,4 +1,4 @@
-"""Characteristics of the noise-free flow: weighted atoms carried by the velocity field -grad Psi."""
+"""Characteristics of the noise-free flow: atoms carried by -grad Psi, their weights by birth and death."""
 
 from __future__ import annotations
 
@@ -31,19 +31,22 @@ class LabelLaw:
 
 
 class Characteristics:
-    """Deterministic atoms: dz_i/ds = -grad (Psi + ridge |z|^2/2)(z_i; rho), rho = sum_i w_i delta_{z_i}.
+    """Deterministic atoms: dz_i/ds = -grad G(z_i; rho), rho = sum_i w_i delta_{z_i}, G = Psi + ridge |z|^2/2.
+
+    With birth and death at rate alpha, dw_i/ds = -alpha (G_i - G_bar) w_i: the action A_i = ∫G(z_i) ds is carried as
+    one more coordinate and w_i ∝ w_i(0) exp(-alpha A_i), so that the mass is 1 and positive by construction. Without
+    transport (the pure Fisher-Rao flow) the atoms stay where they are.
 
     The atoms are the nodes of Gauss-Legendre panels in the label space of rho_0, so that Phi rho is integrated with
     spectral accuracy while the flow map is smooth; a panel is halved as soon as the Legendre tail of the map, times
     its mass, passes the tolerance. Steps are those of DOP853 (Hairer, Norsett, Wanner: Solving ODEs I, II.10; order 8)
-    with the same tolerance. Mass is exact (weights are constant) and positive; the risk falls along the exact flow
-    and is not forced to here.
+    with the same tolerance. The risk falls along the exact flow and is not forced to here.
 
     A radius that reaches 0 stays there: positions are read as max(z, 0), with the one-sided gradient, so that an atom
     past the bound moves on smoothly without effect, and comes back to the bound when the slope turns.
 
     Args:
-        objective, geometry, flow: the problem; the flow must be noise-free transport.
+        objective, geometry, flow: the problem; the flow must be noise-free.
         law: rho_0.
         tolerance: of the steps (absolute and relative), and of a panel's unresolved mass-weighted position.
         largest: limit on the number of atoms.
@@ -72,7 +75,10 @@ class Characteristics:
         self.largest = largest
         self.atoms = atoms
         self.rule = Rule.of_order(order)
-        self._lower = geometry.lower_bounds
+        self._reacts = flow.fisher_rao_rate > 0.0
+        self._lower = np.append(geometry.lower_bounds, [-np.inf] * self._reacts)
+        # resolved like a position: an error of the action changes a weight by alpha times as much
+        self._scales = np.append(np.ones(geometry.dimension), [flow.fisher_rao_rate] * self._reacts)
         self._unresolved = 10.0 * tolerance
 
     def initial_state(self) -> State:
@@ -80,14 +86,14 @@ class Characteristics:
         if self.atoms is not None and law.breaks:
             counts = [-(-count // len(self.rule.nodes)) for count in self.atoms]
             corners = uniform_corners(law.breaks, counts)
-            return self._state(0.0, 0.0, self._resolved(fill_panels(*corners, law.density, law.embed, self.rule)))
-        panels = initial_panels(law.breaks, law.density, law.embed, self.rule, self.tolerance, self.largest)
+            return self._state(0.0, 0.0, self._resolved(fill_panels(*corners, law.density, self._embed, self.rule)))
+        panels = initial_panels(law.breaks, law.density, self._embed, self.rule, self.tolerance, self.largest)
         return self._state(0.0, 0.0, self._resolved(panels))
 
     def state_on(self, state: State) -> State:
         """The initial state on the panels of another state."""
         law = self.law
-        panels = fill_panels(state.arrays["lower"], state.arrays["upper"], law.density, law.embed, self.rule)
+        panels = fill_panels(state.arrays["lower"], state.arrays["upper"], law.density, self._embed, self.rule)
         return self._state(0.0, 0.0, panels)
 
     def without_halving(self) -> Characteristics:
@@ -124,8 +130,8 @@ class Characteristics:
         return self._state(float(solver.t), float(step), self._resolved(panels.with_positions(moved)))
 
     def observe(self, state: State) -> Observation:
-        positions, weights = self._panels(state).atoms
-        positions = np.maximum(positions, self._lower)
+        places, masses = self._panels(state).atoms
+        positions, weights = self._law(np.maximum(places, self._lower), masses)
         mean = weights @ positions
         spread = positions - mean
         risk = self.objective.risk(self.objective.outputs(positions, weights))
@@ -138,11 +144,29 @@ class Characteristics:
             law=Law(weights=weights, positions=positions),
         )
 
-    def _velocity(self, positions: Array, weights: Array) -> Array:
-        inside = np.maximum(positions, self._lower)
+    def _embed(self, labels: Array) -> Array:
+        """Where the labels start: positions, and the action 0 where weights react."""
+        positions = self.law.embed(labels)
+        return np.hstack([positions, np.zeros((len(positions), 1))]) if self._reacts else positions
+
+    def _law(self, places: Array, masses: Array) -> tuple[Array, Array]:
+        """Positions (n, D) and weights (n,) of atoms with their actions."""
+        if not self._reacts:
+            return places, masses
+        exponent = -self.flow.fisher_rao_rate * places[:, -1]
+        grown = masses * np.exp(exponent - exponent.max())
+        return np.ascontiguousarray(places[:, :-1]), grown / grown.sum()
+
+    def _velocity(self, places: Array, masses: Array) -> Array:
+        inside, weights = self._law(np.maximum(places, self._lower), masses)
         outputs = self.objective.outputs(inside, weights)
-        force = self.objective.psi_gradient(inside, outputs) + self.flow.ridge * inside
-        return -force * self.geometry.mobility
+        value, gradient = self.objective.features.contract(inside, self.objective.loss_gradient(outputs))
+        velocity = -(gradient + self.flow.ridge * inside) * self.geometry.mobility * self.flow.transport
+        if not self._reacts:
+            return velocity
+        potential = value + 0.5 * self.flow.ridge * (inside**2).sum(axis=1)
+        # the mean of the potential acts on all weights alike: taken off, it keeps the actions small
+        return np.column_stack([velocity, potential - weights @ potential])
 
     def _returned(self, positions: Array, weights: Array) -> Array:
         """Atoms past a bound, brought back to it where the flow points inwards."""
@@ -155,8 +179,9 @@ class Characteristics:
     def _resolved(self, panels: Panels) -> Panels:
         """Panels halved until each resolves the flow map to the tolerance or the limit on atoms is reached."""
         while True:
-            mass = panels.masses.reshape(len(panels.lower), -1).sum(axis=1)
-            unresolved = panels.tails(self.rule) * mass[:, None]
+            _, weights = self._law(*panels.atoms)
+            mass = weights.reshape(len(panels.lower), -1).sum(axis=1)
+            unresolved = panels.tails(self.rule, self._scales) * mass[:, None]
             unresolved = np.maximum(unresolved, self._bound_errors(panels, mass)[:, None])
             worst = unresolved.max(axis=1, initial=0.0)
             splitting = worst > self._unresolved

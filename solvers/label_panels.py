@@ -68,12 +68,12 @@ class Panels:
         """The same panels carried to positions of shape (N, D)."""
         return replace(self, positions=positions.reshape(self.positions.shape))
 
-    def tails(self, rule: Rule) -> Array:
-        """Size of the last two Legendre coefficients of the positions along each label axis, shape (P, A)."""
+    def tails(self, rule: Rule, scales: Array | float = 1.0) -> Array:
+        """Largest of the last two Legendre coefficients of scales * positions along each label axis, shape (P, A)."""
         tails = np.empty((len(self.lower), self.axes))
         last = rule.coefficients[-2:]
         for axis in range(self.axes):
-            moved = np.moveaxis(self.positions, axis + 1, -1)
+            moved = np.moveaxis(self.positions * scales, axis + 1, -1)
             high = np.abs(np.einsum("kn,...n->...k", last, moved))
             tails[:, axis] = high.reshape(len(self.lower), -1).max(axis=1, initial=0.0)
         return tails

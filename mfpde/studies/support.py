@@ -25,8 +25,10 @@ UNSUPPORTED = (
     ),
     Refusal(
         "dynamics.flow",
-        lambda configuration: configuration.dynamics.flow != "wasserstein",
-        'no scheme has birth and death yet; write flow = "wasserstein" and fisher_rao_rate = 0.0',
+        lambda configuration: (
+            configuration.dynamics.flow != "wasserstein" and configuration.solver.scheme != "characteristics"
+        ),
+        'only characteristics have birth and death yet; write scheme = "characteristics" or flow = "wasserstein"',
     ),
     Refusal(
         "solver.scheme",
