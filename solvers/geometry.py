@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import gammaln
 
 from .objective import Array
 
@@ -38,3 +39,51 @@ class Geometry:
     def mobility(self) -> Array:
         """1 where the coordinate moves, 0 where it is frozen, shape (D,)."""
         return np.array(self.mobile, dtype=float)
+
+    @property
+    def log_surface(self) -> float:
+        """sum_j log S_{p_j} over the radii that move, S_p = 2 pi^(p/2) / Gamma(p/2)."""
+        powers = np.array([self._power(axis) for axis in range(self.dimension) if self._is_radius(axis)])
+        return float(np.sum(np.log(2.0) + 0.5 * powers * np.log(np.pi) - gammaln(0.5 * powers)))
+
+    def log_density(self, axis: int, points: Array) -> Array:
+        """log of the factor of omega of one axis at points > 0: (p - 1) log r, or 0 without a radius that moves."""
+        power = self._power(axis)
+        if power == 1.0:
+            return np.zeros(len(points))
+        return np.asarray((power - 1.0) * np.log(points))
+
+    def log_measure(self, axis: int, edges: Array) -> Array:
+        """log of the integral of that factor over the cells between `edges`, shape (n,).
+
+        (b^p - a^p) / p is formed as b^p (1 - (a/b)^p) / p in logarithms, which holds for p in the thousands.
+        """
+        power = self._power(axis)
+        if power == 1.0:
+            return np.asarray(np.log(np.diff(edges)))
+        low, high = edges[:-1], edges[1:]
+        ratio = power * np.log1p(-(high - low) / np.where(low > 0.0, high, np.inf))
+        part = np.where(low > 0.0, -np.expm1(ratio), 1.0)
+        return np.asarray(power * np.log(high) + np.log(part) - np.log(power))
+
+    def mean_square(self, axis: int, edges: Array) -> Array:
+        """Mean of r^2 over the cells between `edges` with respect to that factor, shape (n,)."""
+        power = self._power(axis)
+        low, high = edges[:-1], edges[1:]
+        ratio = low / high
+        share = (1.0 - ratio ** (power + 2.0)) / (1.0 - ratio**power)
+        return np.asarray(power / (power + 2.0) * high**2 * share)
+
+    def _is_radius(self, axis: int) -> bool:
+        return self.block_dimensions[axis] > 0 and self.mobile[axis]
+
+    def _power(self, axis: int) -> float:
+        """p of a radius that moves, else 1; omega is undefined for p = inf."""
+        if not self._is_radius(axis):
+            return 1.0
+        power = float(self.block_dimensions[axis])
+        if not (power < np.inf):
+            raise ValueError(
+                f"{self.names[axis]} has infinite dimension, where omega is undefined: noise needs finite data.dims"
+            )
+        return power

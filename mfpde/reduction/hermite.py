@@ -169,15 +169,6 @@ def _scale_gradient(unit: Array, scales: Array, tau: Array) -> Array:
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _monomial(squares: Array, exponent: Array) -> float:
-    product = 1.0
-    for j in range(exponent.size):
-        for _ in range(exponent[j]):
-            product *= squares[j]
-    return product
-
-
-@numba.njit(cache=True, error_model="numpy")
 def _powers(squares: Array, table: Array) -> None:
     """table[j, i] = squares[j]^i."""
     for j in range(squares.size):
