@@ -35,7 +35,7 @@ def test_readme_has_two_blocks_of_commands_and_the_first_one_runs(
 
 def test_readme_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     (example,) = re.findall(r"^```python\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
-    install(monkeypatch, DecayingAtoms(0.05), DecayingAtoms(0.1))
+    install(monkeypatch, DecayingAtoms(0.025), DecayingAtoms(0.05))
     exec(compile(example, "README.md", "exec"), {})
     risk, error = (float(word) for word in capsys.readouterr().out.split())
     assert risk == pytest.approx((0.74**2 + 0.49**2) * 4.54e-5, rel=0.03)

@@ -28,9 +28,7 @@ ALL: dict[str, Activation] = {**LINEAR, **SMOOTH}
 
 def normal_rule(breaks: Array, spacing: float = 0.25) -> tuple[Array, Array]:
     """Nodes and weights of E f(G), f smooth between `breaks`; |G| > 14 leaves out 1e-44 times f."""
-    ends = np.unique(
-        np.concatenate([np.arange(-14.0, 14.0 + spacing, spacing), breaks[np.abs(breaks) < 14.0]])
-    )
+    ends = np.unique(np.concatenate([np.arange(-14.0, 14.0 + spacing, spacing), breaks[np.abs(breaks) < 14.0]]))
     x, w = leggauss(20)
     half = 0.5 * np.diff(ends)
     nodes = (ends[:-1, None] + half[:, None] * (x + 1.0)).ravel()

@@ -78,9 +78,7 @@ def test_every_mistake_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split()[1].rstrip(":") for line in err.splitlines()] == ["data.delta", "time.ned"]
 
 
-def test_json_is_one_strict_object(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json_is_one_strict_object(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     install(monkeypatch, DecayingAtoms(0.05), DecayingAtoms(0.1))
     assert main(["solve", "anisotropic-relu", *QUICK, "--json"]) == 0
     out, err = capsys.readouterr()
@@ -133,9 +131,7 @@ def test_exit_codes_of_failed_and_interrupted_runs(
     assert "continue with --resume" in err
 
 
-def test_figures_and_plot(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_figures_and_plot(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     from PIL import Image
 
     install(monkeypatch, DecayingGrid())
@@ -163,7 +159,5 @@ def test_threads_reach_the_compiled_kernels() -> None:
     code = "from mfpde.command_line import main; main(['presets', '--help']); "
     code += "main(['solve', 'nothing', '--threads', '1']); import numba; print(numba.get_num_threads())"
     environment = {key: value for key, value in os.environ.items() if key != "NUMBA_NUM_THREADS"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.splitlines()[-1] == "1"
