@@ -470,8 +470,6 @@ def test_a_map_is_even_and_has_one_sided_slopes_at_zero(letter: str) -> None:
 def test_compression_and_tables_keep_their_stated_error(
     form: str, letter: str, dimensions: tuple[float, ...], accuracy: float
 ) -> None:
-    if form == "tabulated" and len(dimensions) == 3:
-        pytest.skip("a table in three dimensions takes long")
     mixture = gaussian_mixture(0.5, *dimensions)
     reduction = reduce_mixture(LETTERS[letter], mixture, has_coefficient=False, has_offset=False)
     corner = [1.5] * len(dimensions)
