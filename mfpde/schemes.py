@@ -23,6 +23,10 @@ GUIDE_ATOMS = {1: 3000}
 DEFAULT_CELLS = {1: 2048, 2: 128, 3: 48}
 DIRAC_CELLS = {1: 4096, 2: 320, 3: 64}
 """Cells per axis where rho_0 is a Dirac mass, which a grid can only smear."""
+NOISY_TOLERANCE = {1: 1e-5, 2: 1e-3, 3: 1e-2}
+"""Tolerance of a noisy step at the default cells; it falls with the cells' width squared, the step with the width."""
+SPREAD_NODES = np.concatenate([np.linspace(-3.0, 3.0, 13), [-8.5, 8.5]])
+"""Standard deviations by which noise spreads the atoms of the guide: the bulk, and tails of about 1e-14."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,31 @@ def visited_box(problem: Problem, guide: Guide) -> Box:
     return Box(np.where(flat & ~bounded, low - 0.5, low), np.where(flat, high + 0.5, high))
 
 
+def spread_guide(problem: Problem, guide: Guide) -> Guide:
+    """The guide as noise spreads it, one coordinate at a time and bounded from above.
+
+    With only the ridge lambda the law in p dimensions is an Ornstein-Uhlenbeck law: by t it gains the variance
+    s^2 = (1 - e^(-2 lambda t)) / (2 beta lambda) in each dimension, that is p s^2 in r^2. Every atom is taken
+    without that gain, with half and with all of it, and moved by up to 8.5 s.
+    """
+    flow, geometry = problem.flow, problem.geometry
+    doubled = 2.0 * flow.ridge
+    gained = guide.times if doubled == 0.0 else -np.expm1(-doubled * guide.times) / doubled
+    variance = (gained / flow.inverse_temperature)[:, None]
+    shares, nodes = (part.ravel() for part in np.meshgrid([0.0, 0.5, 1.0], SPREAD_NODES, indexing="ij"))
+    weights = np.maximum(np.exp(-0.5 * nodes**2), 1e-9)
+    positions = np.repeat(guide.positions, len(nodes), axis=1)
+    atoms = guide.positions.shape[1]
+    share, node = np.tile(shares, atoms), np.tile(nodes, atoms)
+    for axis, (p, moves) in enumerate(zip(geometry.block_dimensions, geometry.mobile, strict=True)):
+        if moves:
+            place = positions[:, :, axis]
+            outward = np.sqrt(place**2 + share * p * variance) if p > 0 else place
+            moved = outward + node * np.sqrt(variance)
+            positions[:, :, axis] = np.maximum(moved, geometry.lower_bounds[axis])
+    return Guide(positions, np.outer(guide.weights, weights / weights.sum()).ravel(), guide.times)
+
+
 def _initial_reach(problem: Problem) -> Array:
     """Largest |z| of each coordinate at t = 0, as far as the law is resolved."""
     law = problem.initial_law
@@ -149,6 +178,9 @@ def _finite_volume(problem: Problem, configuration: Configuration, guide: Guide,
     default = DEFAULT_CELLS if problem.initial_law.labels else DIRAC_CELLS
     cells = solver.cells or (default[dimension],)
     counts = tuple(cells) * dimension if len(cells) == 1 else tuple(cells)
+    noisy = np.isfinite(problem.flow.inverse_temperature)
+    visited = spread_guide(problem, guide) if noisy else guide
+    box = visited_box(problem, visited) if noisy else box
     reduced = problem.reduction.for_grid(box, 0.1 * solver.tolerance)
     options = FiniteVolumeOptions()
     if solver.courant is not None:
@@ -158,10 +190,12 @@ def _finite_volume(problem: Problem, configuration: Configuration, guide: Guide,
 
     def on_grid(grid: Grid) -> FiniteVolume:
         masses = problem.initial_law.cell_masses(grid)
-        return FiniteVolume(reduced.objective, problem.geometry, problem.flow, grid, masses, options)
+        relative = max(grid.shape) / DEFAULT_CELLS[dimension]
+        fitting = replace(options, noisy_tolerance=min(0.1, NOISY_TOLERANCE[dimension] / relative**2))
+        return FiniteVolume(reduced.objective, problem.geometry, problem.flow, grid, masses, fitting)
 
-    main = on_grid(graded_grid(guide, problem.geometry, counts))
-    companion = on_grid(graded_grid(guide, problem.geometry, tuple(max(8, count // 2) for count in counts)))
+    main = on_grid(graded_grid(visited, problem.geometry, counts))
+    companion = on_grid(graded_grid(visited, problem.geometry, tuple(max(8, count // 2) for count in counts)))
     notes = () if problem.initial_law.labels else ("rho_0 is a Dirac mass: deposited on the nearest cells",)
     described = _described(reduced) | {"cells": " x ".join(map(str, main.grid.shape))}
     return Schemes(main, companion, _floor(reduced, guide), notes, described)

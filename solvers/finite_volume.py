@@ -1,4 +1,4 @@
-"""Finite volumes for the continuity equation d_t rho = div(rho grad Psi) on a tensor grid."""
+"""Finite volumes for d_t rho = div(rho grad Psi), with noise or without, on a tensor grid."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numba import get_num_threads
 from numpy.typing import NDArray
 
+from .diffusion import Diffusion
 from .finite_volume_kernels import sweep_blocks
 from .flow import Flow
 from .geometry import Geometry
@@ -28,6 +29,9 @@ FEW_CELLS = 3.0  # per axis; a law on fewer is an atom to the grid
 BLOCK_FEATURES = 2**15  # feature values per block, so that a block's features stay in a second-level cache
 SMALLEST_BLOCK = 8  # slices along the first axis, so that the halos cost little
 THREADED_FEATURES = 2**17  # below, waking a second thread costs more than it saves
+MIDPOINT_ROUNDS = 12  # fixed-point rounds for the midpoint potential before a step is halved
+FROZEN_FROM = 2  # rounds that measure the mean densities anew; later ones keep them, so that the rounds converge
+MIDPOINT_TOLERANCE = 1e-11  # of the outputs
 REMEDY = "use a finer grid (solver.cells) or a smaller Courant number (solver.courant)"
 
 
@@ -43,6 +47,8 @@ class FiniteVolumeOptions:
         hardly moves.
         empty: total mass of the cells whose velocities do not limit the step.
         growth: largest ratio of successive steps.
+        noisy_tolerance: with noise, bound per step of sum |m_order 2 - m_Euler|. The error of a step is about its
+        power 3/2, so that steps shrink with its square root.
     """
 
     courant: float = 0.75
@@ -50,6 +56,7 @@ class FiniteVolumeOptions:
     tolerance: float = 1e-2
     empty: float = 1e-8
     growth: float = 1.5
+    noisy_tolerance: float = 1e-4
 
 
 class FiniteVolume:
@@ -64,8 +71,14 @@ class FiniteVolume:
 
     rho_face is reconstructed in the upwind cell from a parabola through three cell averages (Fromm's slope
     for an atom) and limited only to [0, 2 rho_i]. Time steps are Heun's, the second-order
-    strong-stability-preserving combination of Euler steps. Noise would enter as log(rho/omega) / (2 beta)
-    beside Psi in the face velocity.
+    strong-stability-preserving combination of Euler steps.
+
+    With noise F gains (1/beta) sum m_i log(m_i / w_i), w_i the cell integrals of omega, and the step is
+    implicit (`Diffusion`), with Psi at the midpoint (outputs before + outputs after) / 2, found by fixed-point
+    rounds in the M outputs. R is quadratic, so that F rises by (1/beta) times the rise of
+    sum m_i log(m_i / pi_i), pi_i ∝ w_i exp(-2 beta Psi_i): it falls, for the Euler form of the step at any
+    size, because that form is a stochastic matrix which keeps pi. The step of order 2 is checked and halved.
+    The discrete Gibbs laws m = pi are exact steady states, and mass and positivity hold as without noise.
 
     - *Mass*: what leaves a cell enters its neighbour; the outermost faces are closed.
     - *Positivity*: in an Euler step a face takes at most m_i / (number of faces) of the cell it drains. The
@@ -85,7 +98,7 @@ class FiniteVolume:
     Args:
         objective: feature map and loss.
         geometry: bounds and mobility of the coordinates.
-        flow: the terms that act; noise and birth-death are not for this scheme.
+        flow: the terms that act; birth-death is not for this scheme.
         grid: the cells, one to three axes, smoothly graded.
         masses: initial masses of the cells, of the grid's shape; normalised to total 1.
         options: see `FiniteVolumeOptions`.
@@ -125,6 +138,8 @@ class FiniteVolume:
         self._bounds = _block_bounds(shape, self._features.shape[1])
         self._layout = shape[0], shape[1]
         self._energy_scale = objective.constant + float(np.dot(objective.weights, objective.targets**2))
+        beta = flow.inverse_temperature
+        self._diffusion = Diffusion(geometry, grid, beta, options.order) if np.isfinite(beta) else None
 
     def initial_state(self) -> State:
         """The given masses, and a step from the velocities they produce."""
@@ -132,14 +147,20 @@ class FiniteVolume:
         outputs, _ = self._sweep(mass, mass, 0.0, 0.0, np.zeros(self._features.shape[1]), np.empty_like(mass))
         outputs, rate = self._sweep(mass, mass, 0.0, 0.0, self._gradient(outputs), np.empty_like(mass), True)
         step = self._longest(rate)
+        if self._diffusion is not None:
+            psi = self._potential(outputs)
+            stiffness = self._diffusion.stiffness(self._diffusion.rates(psi, self._diffusion.factors(psi, mass)))
+            step = 1.0 / stiffness if stiffness > 0.0 else np.inf
         return State(0.0, step if np.isfinite(step) else 1.0, {"mass": mass, "outputs": outputs})
 
     def advance(self, state: State, until: float) -> State:
-        """One Heun step of at most `state.step`.
+        """One step of at most `state.step`: Heun's, or the implicit one with noise.
 
         Raises:
             StepFailure: no step down to rounding keeps the energy from rising, or a value is not finite.
         """
+        if self._diffusion is not None:
+            return self._advance_with_noise(state, until, self._diffusion)
         mass, outputs = state.arrays["mass"], state.arrays["outputs"]
         gradient = self._gradient(outputs)
         energy = self._energy(outputs)
@@ -177,12 +198,74 @@ class FiniteVolume:
         axes = [self._marginal_moments(mass, axis) for axis in range(self.geometry.dimension)]
         return Observation(
             risk=self.objective.risk(outputs[: self.objective.features.rank]),
-            free_energy=self._energy(outputs),
+            free_energy=self._free_energy(mass, outputs),
             mass=float(mass.sum()),
             mean=np.array([mean for mean, _ in axes]),
             variance=np.array([variance for _, variance in axes]),
             law=Law(mass.reshape(self.grid.shape), edges=self.grid.edges),
         )
+
+    def _advance_with_noise(self, state: State, until: float, diffusion: Diffusion) -> State:
+        """One implicit step of order 2, halved until F does not rise and it is close to Euler's."""
+        mass, outputs = state.arrays["mass"], state.arrays["outputs"]
+        energy = self._free_energy(mass, outputs)
+        beta = self.flow.inverse_temperature
+        scale = abs(energy) + self._energy_scale + diffusion.entropy_scale(mass) / beta
+        allowance = ENERGY_ROUNDING * EPSILON * scale
+        planned = state.step
+        while True:
+            remaining = until - state.flow_time
+            step = remaining if planned >= remaining * (1.0 - 1e-12) else planned
+            final, after, change, rounds = self._midpoint_step(mass, outputs, step, diffusion)
+            tolerable = change <= self.options.noisy_tolerance and rounds <= MIDPOINT_ROUNDS
+            if tolerable and self._free_energy(final, after) <= energy + allowance:
+                break
+            planned = 0.5 * step
+            if not (planned > SHORTEST**2 * state.step):
+                raise self._failure(state, mass, after)
+        growth = self.options.growth if rounds < MIDPOINT_ROUNDS - 3 else 1.0
+        by_error = step * np.sqrt(0.5 * self.options.noisy_tolerance / change) if change > 0.0 else np.inf
+        longest = max(step, state.step) if step == remaining else step
+        following = float(min(growth * longest, max(by_error, 0.5 * step)))
+        time = until if step == remaining else state.flow_time + step
+        return State(time, following, {"mass": final, "outputs": after})
+
+    def _midpoint_step(
+        self, mass: Array, outputs: Array, step: float, diffusion: Diffusion
+    ) -> tuple[Array, Array, float, int]:
+        """The step of order 2 at the midpoint potential: masses, outputs, L1 distance from the Euler step, rounds.
+
+        More than `MIDPOINT_ROUNDS` rounds mean that the outputs did not settle.
+        """
+        final, after = mass, outputs
+        factors: list[Array] = []
+        for rounds in range(1, MIDPOINT_ROUNDS + 2):
+            before = after
+            psi = self._potential(0.5 * (outputs + after))
+            if rounds <= FROZEN_FROM:
+                factors = diffusion.factors(psi, 0.5 * (mass + final))
+            final, euler = diffusion.extrapolated(mass, diffusion.rates(psi, factors), step)
+            after = self._outputs(final)
+            gap = self._distance(after, before)
+            if not np.isfinite(gap) or (gap <= MIDPOINT_TOLERANCE and rounds > FROZEN_FROM):
+                break
+        return final, after, float(np.abs(final - euler).sum()), rounds
+
+    def _potential(self, outputs: Array) -> Array:
+        """Psi_i + ridge |x_i|^2 / 2 of a law with these outputs, of the grid's shape."""
+        psi: Array = np.einsum("rmn,m->rn", self._features, self._gradient(outputs))
+        return psi.reshape(self.grid.shape)
+
+    def _outputs(self, mass: Array) -> Array:
+        """sum_i Phi_i m_i, the ridge's share last."""
+        outputs: Array = np.einsum("rmn,rn->m", self._features, mass.reshape(self._rows))
+        return outputs
+
+    def _free_energy(self, mass: Array, outputs: Array) -> float:
+        """F with the entropy where there is noise; NaN where a value is not finite."""
+        if self._diffusion is None or not np.isfinite(outputs).all():
+            return self._energy(outputs)
+        return self._energy(outputs) + self._diffusion.entropy(mass) / self.flow.inverse_temperature
 
     def _feature_rows(self) -> Array:
         """Phi at the representative points, shape (rows, M, n); ridge |x|^2 / 2, if any, is a last
@@ -211,7 +294,7 @@ class FiniteVolume:
         return gradient
 
     def _energy(self, outputs: Array) -> float:
-        """F = R + ridge ∫|z|^2 drho; NaN where an output is not finite."""
+        """R + ridge ∫|z|^2 drho; NaN where an output is not finite."""
         if not np.isfinite(outputs).all():
             return float("nan")
         rank = self.objective.features.rank
@@ -342,8 +425,8 @@ def _check(geometry: Geometry, flow: Flow, grid: Grid, masses: Array, options: F
         raise ValueError(
             f"the grid has {len(grid.shape)} axes, the geometry {geometry.dimension}: give 1 to 3, the same"
         )
-    if np.isfinite(flow.inverse_temperature):
-        raise ValueError("finite volumes here are noise-free: set dynamics.inverse_temperature = inf")
+    if not (flow.inverse_temperature > 0.0):
+        raise ValueError(f"inverse_temperature must be > 0, got {flow.inverse_temperature}: write inf for no noise")
     if flow.fisher_rao_rate != 0.0 or not flow.transport:
         raise ValueError("finite volumes only transport mass: set dynamics.flow = 'wasserstein'")
     if not (0.0 < options.courant <= 1.0):

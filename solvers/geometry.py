@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln
 
 from .objective import Array
 
@@ -43,8 +43,8 @@ class Geometry:
     @property
     def log_surface(self) -> float:
         """sum_j log S_{p_j} over the radii that move, S_p = 2 pi^(p/2) / Gamma(p/2)."""
-        powers = np.array([self._power(axis) for axis in range(self.dimension) if self._is_radius(axis)])
-        return float(np.sum(np.log(2.0) + 0.5 * powers * np.log(np.pi) - gammaln(0.5 * powers)))
+        halves = [0.5 * self._power(axis) for axis in range(self.dimension) if self._is_radius(axis)]
+        return sum(math.log(2.0) + half * math.log(math.pi) - math.lgamma(half) for half in halves)
 
     def log_density(self, axis: int, points: Array) -> Array:
         """log of the factor of omega of one axis at points > 0: (p - 1) log r, or 0 without a radius that moves."""

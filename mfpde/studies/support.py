@@ -20,8 +20,10 @@ class Refusal(NamedTuple):
 UNSUPPORTED = (
     Refusal(
         "dynamics.inverse_temperature",
-        lambda configuration: math.isfinite(configuration.dynamics.inverse_temperature),
-        "no scheme has noise yet (`mfpde optimum` has); write inverse_temperature = inf",
+        lambda configuration: (
+            math.isfinite(configuration.dynamics.inverse_temperature) and configuration.solver.scheme != "finite-volume"
+        ),
+        'only finite volumes have noise; write solver.scheme = "finite-volume", or inverse_temperature = inf',
     ),
     Refusal(
         "dynamics.flow",

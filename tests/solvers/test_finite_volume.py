@@ -228,7 +228,7 @@ def test_a_rising_energy_fails_with_a_remedy() -> None:
 @pytest.mark.parametrize(
     ("flow", "options", "masses", "message"),
     [
-        (Flow(inverse_temperature=50.0), FiniteVolumeOptions(), np.ones(10), "inverse_temperature = inf"),
+        (Flow(inverse_temperature=np.nan), FiniteVolumeOptions(), np.ones(10), "inverse_temperature must be > 0"),
         (Flow(fisher_rao_rate=1.0), FiniteVolumeOptions(), np.ones(10), "dynamics.flow = 'wasserstein'"),
         (
             Flow(),
