@@ -150,8 +150,8 @@ class Reduction:
         if self.mixture.infinite:
             features = hermite_features(self.unit, self.mixture, self.has_offset, 0)
             return _Expansion(features, 0.0, "closed form at d = infinity")
-        highest, error = self._order(box, accuracy, limit)
         blocks = len(self.mixture.dimensions)
+        highest, error = self._order(box, accuracy, limit if blocks <= 2 else min(limit, LARGEST_CHEAP))
         zonal_applies = isinstance(self.unit, PiecewiseLinear) and blocks <= 2 and not self.has_offset
         if isinstance(self.unit, PiecewiseLinear) and zonal_applies and limit == LARGEST_EXPANSION:
             costly = _count(highest, blocks) > (LARGEST_CHEAP if blocks == 2 else LARGEST_CHEAP // 10)

@@ -35,7 +35,7 @@ def log_amplitude_squared(exponents: Array, dimensions: Array) -> Array:
     """log A_i^2 for multi-indices `exponents` (n, B) and block dimensions (B,)."""
     order = 2.0 * exponents.sum(axis=1)
     highest = int(exponents.max(initial=0))
-    rising = np.stack([_log_rising(p / 2, highest)[exponents[:, j]] for j, p in enumerate(dimensions)], axis=1)
+    rising = np.stack([log_rising(p / 2, highest)[exponents[:, j]] for j, p in enumerate(dimensions)], axis=1)
     per_block = -rising - special.gammaln(exponents + 1) - 2 * exponents * np.log(2.0)
     return np.asarray(special.gammaln(order + 1) + per_block.sum(axis=1))
 
@@ -50,10 +50,10 @@ def angular_moment(order: NDArray[np.int64], dimension: float) -> Array:
     """E n^order for even `order`, n the first coordinate of a uniform point of S^(dimension - 1)."""
     half = order // 2
     highest = int(half.max(initial=0))
-    return np.asarray(np.exp(_log_rising(0.5, highest)[half] - _log_rising(dimension / 2, highest)[half]))
+    return np.asarray(np.exp(log_rising(0.5, highest)[half] - log_rising(dimension / 2, highest)[half]))
 
 
-def _log_rising(x: float, highest: int) -> Array:
+def log_rising(x: float, highest: int) -> Array:
     """log of x (x+1) ... (x+i-1) for i = 0 ... highest: sums, since log Gamma cancels at x in the tens of thousands."""
     return np.concatenate([[0.0], np.cumsum(np.log(x + np.arange(highest)))])
 

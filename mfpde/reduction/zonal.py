@@ -14,7 +14,7 @@ l / 2 for u_1^2 ~ Beta(p_1/2, p_2/2) (only l = 0 when there is one block). Two i
 
 W = B(1/2, (p-1)/2). The singularities at s = |k_i| that make Gauss rules over the data fail sit in one variable here:
 a fine rule in log rho resolves them, and an eigendecomposition on the nodes of a one-dimensional table leaves a few
-radial functions R_{l,m}(tau) for each l. The features are R_{l,m}(tau) Y_l(u_1^2).
+radial functions R_{l,m}(tau) for each l. The features are R_{l,m}(tau) Y_l(u_1^2), the R_{l,m} carrying max |Y_l|.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from scipy import linalg, special
 
 from mfpde.activations import PiecewiseLinear
 from mfpde.data_laws import GaussianMixture
+from mfpde.reduction.hermite import log_rising
 from mfpde.solvers.elements import axis_nodes
 from mfpde.solvers.feature_table import FeatureTable
 from mfpde.solvers.objective import Array, DenseFeatures
@@ -111,20 +112,24 @@ class ZonalFeatures(DenseFeatures):
         return values * np.minimum(tau / lowest, 1.0)[:, None], slope
 
     def _angular(self, square: Array) -> tuple[Array, Array]:
-        """Y_l and its derivative in u_1^2 at the degrees of the radial functions, each (n, number of functions)."""
+        """Y_l / max |Y_l| and its derivative in u_1^2 at the degrees of the radial functions, each (n, count)."""
         if self.dimension == 1:
             return np.ones((len(square), 1)), np.zeros((len(square), 1))
         highest = int(self.degrees.max(initial=0)) // 2
-        values, slopes = jacobi(square, highest, *self.dimensions)
+        values, slopes = invariant_harmonics(square, highest, *self.dimensions)
         return values[:, self.degrees // 2], slopes[:, self.degrees // 2]
 
 
-def jacobi(square: Array, highest: int, first: float, second: float) -> tuple[Array, Array]:
-    """Orthonormal polynomials of degrees 0 ... highest for x ~ Beta(first/2, second/2), with derivatives, at x (n,)."""
+def invariant_harmonics(square: Array, highest: int, first: float, second: float) -> tuple[Array, Array]:
+    """Y_l / max |Y_l| and its derivative for l = 0, 2, ..., 2 highest, at x = u_1^2 of shape (n,).
+
+    The recurrence of the orthonormal polynomials of Beta(first/2, second/2), divided by their values at the pole of the
+    smaller block: these grow like p^(l/2) and would overflow.
+    """
     a, b = second / 2 - 1, first / 2 - 1
     t = 2 * square - 1
     values, slopes = np.ones((len(t), highest + 1)), np.zeros((len(t), highest + 1))
-    # b_k t-recurrence of the orthonormal family: t P_k = c_{k+1} P_{k+1} + d_k P_k + c_k P_{k-1}
+    # t Y_k = off_{k+1} Y_{k+1} + centre_k Y_k + off_k Y_{k-1}
     k = np.arange(highest + 1, dtype=float)
     total = 2 * k + a + b
     centre = np.full(highest + 1, (b - a) / (a + b + 2))
@@ -135,12 +140,29 @@ def jacobi(square: Array, highest: int, first: float, second: float) -> tuple[Ar
     m = np.arange(2, highest + 1, dtype=float)
     s = 2 * m + a + b
     off[2 : highest + 1] = np.sqrt(4 * m * (m + a) * (m + b) * (m + a + b) / (s**2 * (s + 1) * (s - 1)))
+    pole = log_pole(highest, first, second)
     for j in range(highest):
-        previous = values[:, j - 1] if j else 0.0
-        previous_slope = slopes[:, j - 1] if j else 0.0
-        values[:, j + 1] = ((t - centre[j]) * values[:, j] - off[j] * previous) / off[j + 1]
-        slopes[:, j + 1] = (2 * values[:, j] + (t - centre[j]) * slopes[:, j] - off[j] * previous_slope) / off[j + 1]
+        step = np.exp(pole[j] - pole[j + 1]) / off[j + 1]
+        back = off[j] * np.exp(pole[j - 1] - pole[j + 1]) / off[j + 1] if j else 0.0
+        previous, previous_slope = (values[:, j - 1], slopes[:, j - 1]) if j else (0.0, 0.0)
+        values[:, j + 1] = step * (t - centre[j]) * values[:, j] - back * previous
+        slopes[:, j + 1] = step * (2 * values[:, j] + (t - centre[j]) * slopes[:, j]) - back * previous_slope
     return values, slopes
+
+
+def log_pole(highest: int, first: float, second: float) -> Array:
+    """log max |Y_l| for l = 0, 2, ..., 2 highest, attained at the pole of the smaller block."""
+    a, b = second / 2 - 1, first / 2 - 1
+    j = np.arange(highest + 1, dtype=float)
+    factorial = log_rising(1.0, highest)
+    log_norm = (
+        log_rising(a + 1, highest)
+        + log_rising(b + 1, highest)
+        - factorial
+        - log_rising(a + b + 2, highest)
+        + np.log1p(-j / (2 * j + a + b + 1), where=j > 0, out=np.zeros(highest + 1))
+    )
+    return np.asarray(log_rising(max(a, b) + 1, highest) - factorial - 0.5 * log_norm)
 
 
 def mean_on_sphere(unit: PiecewiseLinear, radius: Array, dimension: float) -> Array:
@@ -189,7 +211,7 @@ def zonal_features(
     degrees: list[int] = []
     columns: list[Array] = []
     error, tail = 0.0, np.inf
-    gegenbauer = _Gegenbauer(unit, total, tau, rho)
+    gegenbauer = _Gegenbauer(unit, dimensions, tau, rho)
     degree, quiet = 0, 0
     expected = 1.0 if len(dimensions) == 1 else max(20.0, 0.5 * accuracy ** (-1.0 / 3.0))
     while True:
@@ -198,12 +220,11 @@ def zonal_features(
         else:
             samples = gegenbauer.next()
             kernel = (samples * weights) @ samples.T
-        peak = _largest_square(degree, dimensions)
-        functions, left = _eigenfunctions(0.5 * kernel, 0.5 * accuracy / (peak * expected))
+        functions, left = _eigenfunctions(0.5 * kernel, 0.5 * accuracy / expected)
         columns += list(functions.T)
         degrees += [degree] * functions.shape[1]
-        error += left * peak
-        term = 0.5 * float(np.max(np.diag(kernel))) * peak
+        error += left
+        term = 0.5 * float(np.max(np.diag(kernel)))
         # terms fall at least like l^-4: what is left is below term * l / 6
         tail = term * max(degree, 2) / 6.0
         quiet = quiet + 1 if tail < 0.5 * accuracy else 0
@@ -227,14 +248,6 @@ def zonal_features(
     scales = np.asarray(mixture.scales, dtype=float).T.copy()
     features = ZonalFeatures(unit, scales, dimensions, np.array(degrees), radial)
     return features, error + (tail if len(dimensions) > 1 else 0.0)
-
-
-def _largest_square(degree: int, dimensions: Array) -> float:
-    """max Y_l^2, attained at the pole of the smaller block."""
-    if degree == 0:
-        return 1.0
-    ends, _ = jacobi(np.array([0.0, 1.0]), degree // 2, *dimensions)
-    return float(np.max(ends[:, -1] ** 2))
 
 
 def _eigenfunctions(kernel: Array, threshold: float) -> tuple[Array, float]:
@@ -263,26 +276,40 @@ def _centred_kernel(unit: PiecewiseLinear, total: float, tau: Array, rho: Array,
 
 
 class _Gegenbauer:
-    """g_l(tau rho) for l = 2, 4, ..., one call of `next` each, by the recurrence in the degree."""
+    """g_l(tau rho) max |Y_l| for l = 2, 4, ..., one call of `next` each, by the recurrence in the degree.
 
-    def __init__(self, unit: PiecewiseLinear, dimension: float, tau: Array, rho: Array) -> None:
+    The polynomials are carried orthonormal and with their weight, as Hermite functions are: at p in the tens of
+    thousands neither g_l nor Y_l alone is a floating-point number.
+    """
+
+    def __init__(self, unit: PiecewiseLinear, dimensions: Array, tau: Array, rho: Array) -> None:
         self.degree = 0
-        if dimension == 1:
+        if len(dimensions) == 1:
             return
-        self.index = dimension / 2 + 1
-        self.radius = np.outer(tau, rho)
-        x = unit.knots[:, None, None] / self.radius
-        self.x = np.clip(x, -1.0, 1.0)
-        norm = (dimension - 1) * (dimension + 1) * special.beta(0.5, (dimension - 1) / 2)
-        self.weight = unit.kinks[:, None, None] * (1 - self.x**2) ** ((dimension + 1) / 2) * self.radius / norm
-        self.previous, self.current = np.zeros_like(self.x), np.ones_like(self.x)
+        total = float(dimensions.sum())
+        self.index = total / 2 + 1
+        radius = np.outer(tau, rho)
+        self.x = np.clip(unit.knots[:, None, None] / radius, -1.0, 1.0)
+        norm = (total - 1) * (total + 1) * special.beta(0.5, (total - 1) / 2)
+        weight = np.exp(special.xlog1py((total + 1) / 2, -(self.x**2)))
+        self.previous, self.current = np.zeros_like(self.x), unit.kinks[:, None, None] * weight * radius / norm
+        k = np.arange(HIGHEST + 1, dtype=float)
+        # 1 / N_k is the squared norm of C^_k
+        log_count = np.log1p(k / self.index) + log_rising(2 * self.index, HIGHEST) - log_rising(1.0, HIGHEST)
+        pole = log_pole(HIGHEST // 2 + 1, *dimensions)
+        self.ratio = np.exp(pole[1:] - 0.5 * log_count[::2])
 
     def next(self) -> Array:
-        """g_l on the (tau, rho) grid for the next even l."""
-        samples = (self.weight * self.current).sum(axis=0)
+        """g_l max |Y_l| on the (tau, rho) grid for the next even l."""
+        samples = self.current.sum(axis=0) * self.ratio[self.degree // 2]
         for _ in range(2):
             j, nu = self.degree, self.index
-            following = (2 * (j + nu) * self.x * self.current - j * self.previous) / (j + 2 * nu)
+            following = (self.x * self.current - self._off(j, nu) * self.previous) / self._off(j + 1, nu)
             self.previous, self.current = self.current, following
             self.degree += 1
         return np.asarray(samples)
+
+    @staticmethod
+    def _off(k: int, nu: float) -> float:
+        """Off-diagonal of the Jacobi matrix of the orthonormal Gegenbauer polynomials of index nu."""
+        return float(np.sqrt(k * (k + 2 * nu - 1) / (4 * (k + nu) * (k + nu - 1)))) if k else 0.0
