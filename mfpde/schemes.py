@@ -23,8 +23,10 @@ GUIDE_ATOMS = {1: 3000}
 DEFAULT_CELLS = {1: 2048, 2: 128, 3: 48}
 DIRAC_CELLS = {1: 4096, 2: 320, 3: 64}
 """Cells per axis where rho_0 is a Dirac mass, which a grid can only smear."""
-NOISY_TOLERANCE = {1: 1e-5, 2: 1e-3, 3: 1e-2}
+NOISY_TOLERANCE = {1: 1e-5, 2: 5e-4, 3: 1e-3}
 """Tolerance of a noisy step at the default cells; it falls with the cells' width squared, the step with the width."""
+SPREAD_ATOMS = 150
+SPREAD_TIMES = 6
 SPREAD_NODES = np.concatenate([np.linspace(-3.0, 3.0, 13), [-8.5, 8.5]])
 """Standard deviations by which noise spreads the atoms of the guide: the bulk, and tails of about 1e-14."""
 
@@ -107,9 +109,11 @@ def spread_guide(problem: Problem, guide: Guide) -> Guide:
 
     With only the ridge lambda the law in p dimensions is an Ornstein-Uhlenbeck law: by t it gains the variance
     s^2 = (1 - e^(-2 lambda t)) / (2 beta lambda) in each dimension, that is p s^2 in r^2. Every atom is taken
-    without that gain, with half and with all of it, and moved by up to 8.5 s.
+    without that gain, with half and with all of it, and moved by up to 8.5 s. In many dimensions the law is
+    narrow: times are added between the guide's, so that it is seen everywhere on its way.
     """
     flow, geometry = problem.flow, problem.geometry
+    guide = _between(_thinned(guide))
     doubled = 2.0 * flow.ridge
     gained = guide.times if doubled == 0.0 else -np.expm1(-doubled * guide.times) / doubled
     variance = (gained / flow.inverse_temperature)[:, None]
@@ -125,6 +129,28 @@ def spread_guide(problem: Problem, guide: Guide) -> Guide:
             moved = outward + node * np.sqrt(variance)
             positions[:, :, axis] = np.maximum(moved, geometry.lower_bounds[axis])
     return Guide(positions, np.outer(guide.weights, weights / weights.sum()).ravel(), guide.times)
+
+
+def _thinned(guide: Guide) -> Guide:
+    """`SPREAD_ATOMS` atoms of equal weight drawn systematically, and the outermost ones."""
+    cumulative = np.cumsum(guide.weights) / guide.weights.sum()
+    drawn = np.searchsorted(cumulative, (np.arange(SPREAD_ATOMS) + 0.5) / SPREAD_ATOMS)
+    drawn = np.unique(np.minimum(drawn, len(cumulative) - 1))
+    outermost = np.unique([guide.positions.argmin(axis=1), guide.positions.argmax(axis=1)])
+    weights = np.concatenate([np.ones(len(drawn)), np.full(len(outermost), 1e-3)])
+    return Guide(guide.positions[:, np.concatenate([drawn, outermost])], weights / weights.sum(), guide.times)
+
+
+def _between(guide: Guide) -> Guide:
+    """The guide with `SPREAD_TIMES` - 1 times, and the atoms' places on a straight line, between its own."""
+    count = len(guide.times)
+    places = np.linspace(0.0, count - 1.0, (count - 1) * SPREAD_TIMES + 1)
+    index = np.minimum(places.astype(int), max(count - 2, 0))
+    following = np.minimum(index + 1, count - 1)
+    share = places - index
+    times = guide.times[index] * (1.0 - share) + guide.times[following] * share
+    late = share[:, None, None]
+    return Guide(guide.positions[index] * (1.0 - late) + guide.positions[following] * late, guide.weights, times)
 
 
 def _initial_reach(problem: Problem) -> Array:
@@ -191,7 +217,7 @@ def _finite_volume(problem: Problem, configuration: Configuration, guide: Guide,
     def on_grid(grid: Grid) -> FiniteVolume:
         masses = problem.initial_law.cell_masses(grid)
         relative = max(grid.shape) / DEFAULT_CELLS[dimension]
-        fitting = replace(options, noisy_tolerance=min(0.1, NOISY_TOLERANCE[dimension] / relative**2))
+        fitting = replace(options, noisy_tolerance=min(4e-3, NOISY_TOLERANCE[dimension] / relative**2))
         return FiniteVolume(reduced.objective, problem.geometry, problem.flow, grid, masses, fitting)
 
     main = on_grid(graded_grid(visited, problem.geometry, counts))

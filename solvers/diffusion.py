@@ -11,13 +11,14 @@ from .geometry import Geometry
 from .grid import Grid
 from .objective import Array
 
+STEEP = 16.0  # block dimension above which omega is steeper than the laws on the grid
 SAFETY = 1.0 - 1e-10  # of a cell that the correction may drain: strictly less than all, whatever the rounding
 
 
 class Diffusion:
     """Steps of d_t p = div(p grad Psi) + (1/(2 beta)) div(omega grad(p/omega)) for a frozen potential Psi.
 
-    With cell masses m_i, exact cell integrals w_i of omega, u = 2 beta (Psi_b - Psi_a) across a face,
+    With cell masses m_i, cell integrals w_i of omega (`cell_log_measure`), u = 2 beta (Psi_b - Psi_a) across a face,
     B(u) = u / (e^u - 1) and d the distance of the representative points, the flux from cell a to cell b is
 
         J = q omega_face / (2 beta d) * (B(u) m_a / w_a - B(-u) m_b / w_b),
@@ -57,7 +58,7 @@ class Diffusion:
         self._moving = [a for a, moves in enumerate(geometry.mobile) if moves and grid.shape[a] > 1]
         log_measure = np.zeros(())
         for a in range(len(grid.shape)):
-            log_measure = np.add.outer(log_measure, geometry.log_measure(a, grid.edges[a]))
+            log_measure = np.add.outer(log_measure, cell_log_measure(geometry, grid, a))
         self._log_measure = np.asarray(log_measure)
         self._constant = geometry.log_surface
 
@@ -142,6 +143,25 @@ class Diffusion:
         return before, self.shape[axis], after
 
 
+def is_steep(geometry: Geometry, axis: int) -> bool:
+    """Whether omega varies over a cell by more than the laws do, so that its values count and not its integrals."""
+    return bool(geometry.mobile[axis] and geometry.block_dimensions[axis] > STEEP)
+
+
+def cell_log_measure(geometry: Geometry, grid: Grid, axis: int) -> Array:
+    """log w along one axis: the exact integrals of omega, or width * omega(x_i) for a steep omega.
+
+    A steep cell's integral sits at its upper edge, which would evaluate the drift (p - 1) / (2 beta r) half a
+    cell too far out. The face value of a steep omega is then the one of an exponential between the points.
+    """
+    edge, centre = grid.edges[axis], grid.centres[axis]
+    measure = geometry.log_measure(axis, edge)
+    if is_steep(geometry, axis):
+        inner = centre > 0.0
+        measure[inner] = np.log(np.diff(edge)[inner]) + geometry.log_density(axis, centre[inner])
+    return measure
+
+
 def _axis(
     geometry: Geometry, grid: Grid, axis: int, twice_beta: float
 ) -> tuple[tuple[Array, Array], tuple[Array, Array, Array, Array]]:
@@ -152,13 +172,16 @@ def _axis(
     """
     edge, centre = grid.edges[axis], grid.centres[axis]
     width = np.diff(edge)
-    measure = geometry.log_measure(axis, edge)
+    measure = cell_log_measure(geometry, grid, axis)
+    mean = measure - np.log(width)
     face = geometry.log_density(axis, edge[1:-1])
+    if is_steep(geometry, axis):
+        rise = np.maximum(np.diff(mean), 1e-12)
+        face = mean[:-1] + np.log(rise / -np.expm1(-rise))
     distance = np.diff(centre)
     if centre[0] == edge[0] and geometry.block_dimensions[axis] > 0:
         squares = geometry.mean_square(axis, edge[:4])
         distance[:2] = (np.diff(squares) / (2.0 * edge[1 : len(squares)]))[:2]
     upward = np.exp(face - measure[:-1]) / (twice_beta * distance)
     downward = np.exp(face - measure[1:]) / (twice_beta * distance)
-    mean = measure - np.log(width)
     return (upward, downward), (np.diff(mean), np.exp(face - mean[:-1]), np.exp(face - mean[1:]), 1.0 / width)

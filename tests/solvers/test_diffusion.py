@@ -9,7 +9,7 @@ import pytest
 from scipy.special import gammainc, logsumexp
 
 from mfpde.configuration import parse
-from mfpde.solvers.diffusion import Diffusion
+from mfpde.solvers.diffusion import Diffusion, cell_log_measure
 from mfpde.solvers.diffusion_kernels import axis_solve
 from mfpde.solvers.finite_volume import FiniteVolume, FiniteVolumeOptions
 from mfpde.solvers.flow import Flow
@@ -79,7 +79,7 @@ def gibbs_masses(scheme: FiniteVolume, grid: Grid, geometry: Geometry) -> Array:
 
 @pytest.mark.parametrize(
     ("dimension", "cells", "ceiling"),
-    [(1, 256, 2e-3), (2, 256, 5e-4), (3, 256, 5e-4), (10, 256, 6e-4), (300, 512, 1e-3)],
+    [(1, 256, 2e-3), (2, 256, 5e-4), (3, 256, 5e-4), (10, 256, 6e-4), (300, 512, 1e-5)],
 )
 def test_ornstein_uhlenbeck_moments_at_order_two(dimension: int, cells: int, ceiling: float) -> None:
     """E r^2 = d s^2, s^2 = .15^2 e^-2t + (1 - e^-2t) / 8: a factor 2 in the noise would show at once.
@@ -100,7 +100,9 @@ def test_ornstein_uhlenbeck_moments_at_order_two(dimension: int, cells: int, cei
         )
     coarse, fine = np.array(errors)
     assert np.all(np.abs(fine) < ceiling)
-    assert abs(np.log2(abs(coarse[0] / fine[0])) - 2.0) < 0.1
+    order = np.log2(abs(coarse[0] / fine[0]))
+    # in 300 dimensions two errors of opposite sign meet, and the ceiling is what holds
+    assert order > 1.9 if dimension == 300 else abs(order - 2.0) < 0.1
 
 
 def test_two_class_problem_in_a_box_of_the_plane() -> None:
@@ -147,7 +149,7 @@ def test_the_euler_step_keeps_gibbs_laws_and_lowers_the_relative_entropy_at_any_
     diffusion = Diffusion(geometry, grid, 5.0)
     generator = np.random.default_rng(3)
     psi = generator.normal(size=grid.shape)
-    measure = [geometry.log_measure(a, edge) for a, edge in enumerate(grid.edges)]
+    measure = [cell_log_measure(geometry, grid, a) for a in range(3)]
     exponent = np.add.outer(np.add.outer(measure[0], measure[1]), measure[2]) - 10.0 * psi
     law = np.exp(exponent - logsumexp(exponent))
     mass = generator.random(grid.shape) ** 8
