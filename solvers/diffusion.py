@@ -33,7 +33,7 @@ class Diffusion:
     mass, positivity, pi and the decay of sum m log(m / pi) hold for every step size and in any dimension.
     `extrapolated` has order 2 in time, 2 (two half steps) - (one step), as a flux correction of the Euler step
     limited so that no cell is drained (Zalesak); mass, positivity and pi stay, the decay is for the caller to
-    check, with the Euler step in reserve.
+    check.
 
     References: Scharfetter, Gummel, IEEE Trans. Electron Devices 16 (1969) 64; Zalesak, J. Comput. Phys. 31
     (1979) 335; Bolley, Crouzeix, RAIRO Anal. Numer. 12 (1978) 237 (no positive linear step has order 2).
