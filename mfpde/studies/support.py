@@ -17,7 +17,19 @@ class Refusal(NamedTuple):
     remedy: str
 
 
+LARGEST_NOISY_BLOCK = 1000
+"""Block dimension up to which noisy finite volumes were seen to keep time: far above, the law lags behind."""
+
 UNSUPPORTED = (
+    Refusal(
+        "data.dims",
+        lambda configuration: (
+            math.isfinite(configuration.dynamics.inverse_temperature)
+            and max(configuration.data.dims or (0,)) > LARGEST_NOISY_BLOCK
+        ),
+        f"noise is not resolved yet in blocks above {LARGEST_NOISY_BLOCK}; write smaller dims or "
+        "inverse_temperature = inf",
+    ),
     Refusal(
         "dynamics.inverse_temperature",
         lambda configuration: (
