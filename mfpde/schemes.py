@@ -174,18 +174,17 @@ def _characteristics(problem: Problem, configuration: Configuration, guide: Guid
     asked = configuration.solver.atoms
     # A Dirac mass has no labels to spread atoms over.
     atoms = None if asked is None or not labels else (asked * labels if len(asked) == 1 else asked)[:labels]
-    main, companion = (
-        Characteristics(
-            reduced.objective,
-            problem.geometry,
-            problem.flow,
-            _label_law(problem.initial_law),
-            coarser * tolerance,
-            order=10 if atoms is None else max(2, min(10, *atoms)),
-            atoms=None if atoms is None else [max(2, count // (1 if coarser == 1 else 2)) for count in atoms],
+
+    def run(coarser: int, counts: tuple[int, ...] | None) -> Characteristics:
+        # with the atoms given, fewer of them are fewer nodes a panel or fewer panels
+        order = 10 if counts is None else max(2, min(10, *counts))
+        law = _label_law(problem.initial_law)
+        return Characteristics(
+            reduced.objective, problem.geometry, problem.flow, law, coarser * tolerance, order=order, atoms=counts
         )
-        for coarser in (1, 10)
-    )
+
+    main = run(1, atoms)
+    companion = run(10, None if atoms is None else tuple(max(2, count // 2) for count in atoms))
     # where saves lie closer than the steps, main and companion step alike and their difference says nothing
     floor = _floor(reduced, guide) + 0.1 * tolerance
     return Schemes(main, companion, floor, (), _described(reduced))
