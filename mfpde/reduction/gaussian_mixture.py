@@ -24,6 +24,8 @@ LARGEST_CHEAP = 1500
 ROUGH_EXPANSION = 60
 """Most raw Hermite features per class of a guide."""
 
+FINEST = 1e-10
+"""Finest error of U that zonal harmonics are asked for where the cost is no matter."""
 TABLE_ENTRIES = 8_000_000
 """Largest number of nodes times features of a table, 64 MB."""
 
@@ -100,7 +102,7 @@ class Reduction:
 
     def exact(self, box: Box, accuracy: float) -> ReducedObjective:
         """Uncompressed features, valid everywhere, with U accurate to `accuracy` on the box where that is possible."""
-        return self._reduced(self._expansion(box, accuracy))
+        return self._reduced(self._expansion(box, accuracy, finest=max(accuracy, FINEST)))
 
     def compressed(self, box: Box, accuracy: float) -> ReducedObjective:
         """Features of the numerical rank on the box."""
@@ -145,7 +147,9 @@ class Reduction:
         axis = len(self.mixture.dimensions)
         return Box(np.delete(box.lower, axis), np.delete(box.upper, axis))
 
-    def _expansion(self, box: Box, accuracy: float, limit: int = LARGEST_EXPANSION) -> _Expansion:
+    def _expansion(
+        self, box: Box, accuracy: float, limit: int = LARGEST_EXPANSION, finest: float | None = None
+    ) -> _Expansion:
         """Raw features on the box: Hermite moments where they converge fast, zonal harmonics for small blocks."""
         if self.mixture.infinite:
             features = hermite_features(self.unit, self.mixture, self.has_offset, 0)
@@ -156,7 +160,7 @@ class Reduction:
         if isinstance(self.unit, PiecewiseLinear) and zonal_applies and limit == LARGEST_EXPANSION:
             costly = _count(highest, blocks) > (LARGEST_CHEAP if blocks == 2 else LARGEST_CHEAP // 10)
             if error > accuracy or costly:
-                target = max(accuracy, _reachable(self.mixture))
+                target = max(accuracy, _reachable(self.mixture)) if finest is None else finest
                 zonal, error = zonal_features(self.unit, self.mixture, self._largest_scale(box), target)
                 return _Expansion(zonal, error, "zonal harmonics")
         features = hermite_features(self.unit, self.mixture, self.has_offset, highest)
