@@ -208,13 +208,13 @@ def _sum_raw(squares: Array, hermite: Array, exponents: Array, amplitudes: Array
 @numba.njit(cache=True, error_model="numpy")
 def _radial_chain(
     unit: Array, tau: float, scales: Array, value: float, half: int, partial: Array, hermite: float, slope: float
-) -> tuple[float, Array]:
-    """Value and r-gradient of c(tau) P(u_1^2, ..., u_B^2), P homogeneous of degree `half` with partials given."""
+) -> Array:
+    """The r-gradient of c(tau) P(u_1^2, ..., u_B^2), P homogeneous of degree `half` with partials given."""
     gradient = np.empty(scales.size)
     for j in range(scales.size):
         turning = 2.0 * hermite / tau * (partial[j] - half * value)
         gradient[j] = scales[j] * unit[j] * (slope * value + turning)
-    return hermite * value, gradient
+    return gradient
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -254,9 +254,7 @@ def _raw_gradients(
             k = half - 1
             if tau[n] > 0.0:
                 value = _partials(table, exponents[f], partial)
-                _, gradient = _radial_chain(
-                    unit[n], tau[n], scales, value, half, partial, hermite[n, k], by_scale[n, k]
-                )
+                gradient = _radial_chain(unit[n], tau[n], scales, value, half, partial, hermite[n, k], by_scale[n, k])
                 for j in range(blocks):
                     out[n, f, j] = amplitudes[f] * gradient[j]
                 if has_offset:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from mfpde.configuration import Configuration, ConfigurationError
 from mfpde.problem import Problem, build_problem
@@ -145,14 +144,13 @@ def _first_box(problem: Problem, radius: float | None) -> Box:
 def _solve(problem: Problem, objective: Objective, box: Box, panels: int) -> Solved:
     x, w = np.polynomial.legendre.leggauss(NODES)
     axes, log_weights = [], []
-    for low, high, p in zip(box.lower, box.upper, problem.geometry.block_dimensions, strict=True):
+    for axis, (low, high) in enumerate(zip(box.lower, box.upper, strict=True)):
         half = 0.5 * (high - low) / panels
         centres = low + half * (2.0 * np.arange(panels) + 1.0)
         nodes = (centres[:, None] + half * x).ravel()
         axes.append(nodes)
-        log_omega = (p - 1.0) * np.log(nodes) if p > 0 else np.zeros(len(nodes))
-        log_weights.append(np.log(np.tile(half * w, panels)) + log_omega)
-    points = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
+        log_weights.append(np.log(np.tile(half * w, panels)) + problem.geometry.log_density(axis, nodes))
+    points = np.stack([grid.ravel() for grid in np.meshgrid(*axes, indexing="ij")], axis=1)
     joint = log_weights[0]
     for part in log_weights[1:]:
         joint = np.add.outer(joint, part)
@@ -187,7 +185,7 @@ def _described(
 ) -> Optimum:
     law, points = solved
     beta = problem.flow.inverse_temperature
-    surfaces = sum(_log_surface(p) for p in problem.geometry.block_dimensions if p > 0)
+    surfaces = problem.geometry.log_surface
     mean = law.masses @ points
     outer = 0.0
     if radius is not None:
@@ -203,8 +201,3 @@ def _described(
         at_boundary=outer > 1e-8,
         quadrature_change=change,
     )
-
-
-def _log_surface(dimension: float) -> float:
-    """log of the surface of the unit sphere of R^p, 2 pi^(p/2) / Gamma(p/2); log 2 for p = 1."""
-    return float(np.log(2.0) + 0.5 * dimension * np.log(np.pi) - special.gammaln(dimension / 2.0))
