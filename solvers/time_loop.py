@@ -56,7 +56,18 @@ class Law:
 
 @dataclass(frozen=True)
 class Observation:
-    """What a scheme reports of a state: scalars, moments of shape (D,), and the law."""
+    """What a scheme reports of a state.
+
+    Attributes:
+        risk: R.
+        free_energy: F.
+        mass: of the whole law.
+        mean, variance: of each coordinate, shape (D,).
+        law: the law itself.
+        dissipation: D = -dF/ds = 2 (∫|grad G|^2 drho + alpha Var_rho G) per unit of flow time; NaN where unknown.
+        dissipated: ∫_0^s D, by the scheme's own quadrature over its steps; NaN where unknown.
+        residual: largest optimality residual (duality gap) of the steps so far, for schemes that minimise.
+    """
 
     risk: float
     free_energy: float
@@ -64,6 +75,9 @@ class Observation:
     mean: Array
     variance: Array
     law: Law
+    dissipation: float = math.nan
+    dissipated: float = math.nan
+    residual: float | None = None
 
 
 class Scheme(Protocol):
