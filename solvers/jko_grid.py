@@ -161,6 +161,7 @@ class GridJko:
                 "mass": mass,
                 "outputs": outputs,
                 "trend": np.zeros(rank),
+                "bend": np.zeros((3, rank)),
                 "response": np.zeros((rank, rank)),
                 "account": np.zeros(2),
             },
@@ -214,26 +215,30 @@ class GridJko:
 
     def _step(self, old: Mapping[str, Array], step: float, energy: float) -> tuple[dict[str, Array] | None, float, int]:
         """State arrays after `step`, distance of the two orders, evaluations; None where no minimiser was found."""
-        mass, outputs, trend = old["mass"], old["outputs"], old["trend"]
+        mass, outputs = old["mass"], old["outputs"]
         factors = self._factors(mass, outputs)
-        whole = self._movement(mass, outputs, factors, step, outputs + step * trend, step * old["response"])
+        bend = step * step * old["bend"]
+        guess = outputs + step * old["trend"]
+        whole = self._movement(mass, outputs, factors, step, guess + bend[0], step * old["response"])
         if whole is None:
             return None, np.inf, 0
+        bend[0] = whole.outputs - guess
         if self.options.order == 1 and self.options.step is not None:
-            return self._arrays(old, whole, [whole], step), 0.0, whole.evaluations
+            return self._arrays(old, whole, [whole], step, bend), 0.0, whole.evaluations
         half = 0.5 * step
         guess = 0.5 * (outputs + whole.outputs)
-        first = self._movement(mass, outputs, factors, half, guess, 0.5 * whole.response)
+        first = self._movement(mass, outputs, factors, half, guess + bend[1], 0.5 * whole.response)
         if first is None:
             return None, np.inf, 0
-        guess = first.outputs + (whole.outputs - outputs) - (first.outputs - outputs)
+        bend[1] = first.outputs - guess
         factors = self._factors(first.mass, first.outputs)
-        second = self._movement(first.mass, first.outputs, factors, half, guess, first.response)
+        second = self._movement(first.mass, first.outputs, factors, half, whole.outputs + bend[2], first.response)
         if second is None:
             return None, np.inf, 0
+        bend[2] = second.outputs - whole.outputs
         change = float(np.abs(second.mass - whole.mass).sum())
         evaluations = max(part.evaluations for part in (whole, first, second))
-        plain = self._arrays(old, second, [first, second], half)
+        plain = self._arrays(old, second, [first, second], half, bend)
         if self.options.order == 1:
             return plain, change, evaluations
         fluxes = [a + b - c for a, b, c in zip(first.crossed, second.crossed, whole.crossed, strict=True)]
@@ -249,16 +254,17 @@ class GridJko:
         return plain | {"mass": better, "outputs": after, "trend": trend, "account": account}, change, evaluations
 
     def _arrays(
-        self, old: Mapping[str, Array], last: _Movement, parts: Sequence[_Movement], step: float
+        self, old: Mapping[str, Array], last: _Movement, parts: Sequence[_Movement], step: float, bend: Array
     ) -> dict[str, Array]:
         """State arrays at the end of plain movements of length `step`."""
         dissipated = float(old["account"][0]) + sum(part.dissipated for part in parts)
         gap = max(float(old["account"][1]), *(part.gap for part in parts))
-        trend = (last.outputs - old["outputs"]) / (step * len(parts))
+        length = step * len(parts)
         return {
             "mass": last.mass,
             "outputs": last.outputs,
-            "trend": trend,
+            "trend": (last.outputs - old["outputs"]) / length,
+            "bend": bend / length**2,
             "response": last.response / step,
             "account": np.array([dissipated, gap]),
         }
