@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from mfpde.solvers.flow import Schedule
 
+DATA_LAWS = ("gaussian-mixture", "gaussian-bumps")
 ACTIVATIONS = ("truncated-relu", "relu", "sigmoid", "tanh", "erf")
 MAXIMUM_DIMENSION = 100_000
 # Below it the adaptive parts would chase the rounding of double precision.
@@ -56,6 +57,14 @@ class UniformRadius:
 
 
 @dataclass(frozen=True)
+class UniformPosition:
+    """A location uniform on [low, high]."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class TableRadius:
     """|w| with a density linear between `radii` (increasing), proportional to `densities`, zero outside."""
 
@@ -65,15 +74,17 @@ class TableRadius:
 
 @dataclass(frozen=True)
 class Data:
-    """The data law: a centred Gaussian mixture with isotropic blocks.
+    """The data law: a centred Gaussian mixture with isotropic blocks, or a sum of Gaussian bumps on the line.
 
     Attributes:
-        law: "gaussian-mixture".
+        law: "gaussian-mixture" or "gaussian-bumps".
         delta: scales 1 + delta (y = +1) and 1 - delta (y = -1) on the first block, 1 on the others;
             None with `scales`.
         scales: per block the pair (s_plus, s_minus); None with `delta`.
         dims: block dimensions p_j, None in the limit d -> infinity (`dims = "infinite"`).
         fractions: p_j / d in that limit, None at finite d.
+        centres, weights, width: m_k, w_k and s of the target sum_k w_k N(x; m_k, s^2) of "gaussian-bumps", which the
+            units N(x; z, s^2) fit; None for a mixture, as the others are None for bumps.
     """
 
     law: str = "gaussian-mixture"
@@ -81,11 +92,14 @@ class Data:
     scales: tuple[tuple[float, float], ...] | None = None
     dims: tuple[int, ...] | None = (60, 260)
     fractions: tuple[float, ...] | None = None
+    centres: tuple[float, ...] | None = None
+    weights: tuple[float, ...] | None = None
+    width: float | None = None
 
     @property
     def infinite(self) -> bool:
         """Whether d = infinity."""
-        return self.dims is None
+        return self.fractions is not None
 
     @property
     def blocks(self) -> int:
@@ -95,7 +109,7 @@ class Data:
     @property
     def dimension(self) -> float:
         """d, math.inf in the limit."""
-        return math.inf if self.dims is None else float(sum(self.dims))
+        return math.inf if self.infinite else float(sum(self.dims or ()))
 
     @property
     def block_scales(self) -> tuple[tuple[float, float], ...]:
@@ -120,16 +134,18 @@ class Initial:
     """The law of a neuron at t = 0.
 
     Attributes:
-        kappa: w ~ N(0, kappa^2 Id / d); None with `radius`.
+        kappa: w ~ N(0, kappa^2 Id / d); None with `radius` or `position`.
         radius: the law of |w|, w = |w| Unif(S^(d-1)); None with `kappa`.
         a: coefficient, a constant or a normal law.
         b: offset, likewise.
+        position: the law of the location z of a bump; None for a mixture.
     """
 
     kappa: float | None = 0.8
     radius: UniformRadius | TableRadius | None = None
     a: float | Normal = 1.0
     b: float | Normal = 0.0
+    position: Normal | UniformPosition | None = None
 
 
 @dataclass(frozen=True)
@@ -176,13 +192,13 @@ class Solver:
     """The scheme and its options; None means chosen from the problem.
 
     Attributes:
-        scheme: "finite-volume", "characteristics" or "jko".
+        scheme: "finite-volume", "characteristics", "jko" or "particles" (whose random numbers are those of sgd.seed).
         tolerance: target error of the adaptive parts (objective, grid guide, time step).
         cells: cells per reduced coordinate; one number stands for all.
         order: 1 or 2, order of the finite-volume reconstruction and time step.
         step: largest time step.
         courant: largest part of a cell's mass that may leave it in one step.
-        atoms: atoms per reduced coordinate of rho_0; one number stands for all.
+        atoms: atoms per reduced coordinate of rho_0; one number stands for all. Of "particles" their number N.
     """
 
     scheme: str = "finite-volume"

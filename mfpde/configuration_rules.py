@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 
-from mfpde.configuration import Configuration, Network, Normal
+from mfpde.configuration import Configuration, Data, Initial, Network, Normal
 
 MAXIMUM_CELLS = 2**24
+MAXIMUM_PARTICLES = 10**6
+WIDEST = 1000.0
+"""Largest distance of a bump or of the start from 0, in widths of the bumps: features grow in number with it."""
 
 
 def check_together(configuration: Configuration, errors: list[str]) -> None:
@@ -25,9 +28,16 @@ def check_together(configuration: Configuration, errors: list[str]) -> None:
     if network.offsets == "none" and initial.b != 0.0:
         errors.append('initial.b: the network has no offsets; write offsets = "fixed" or "trained" in [network]')
     _check_times(configuration, errors)
-    names = [f"r{block + 1}" for block in range(data.blocks)]
+    _check_bumps(data, initial, errors)
+    names = ["z"] if data.law == "gaussian-bumps" else []
+    names += [f"r{block + 1}" for block in range(data.blocks)]
     names += ["a"] if network.coefficients == "trained" or isinstance(initial.a, Normal) else []
     names += ["b"] if network.offsets == "trained" or isinstance(initial.b, Normal) else []
+    if solver.scheme == "particles" and solver.atoms is not None:
+        if len(solver.atoms) != 1 or not (solver.atoms[0] <= MAXIMUM_PARTICLES):
+            problem = f"solver.atoms = {list(solver.atoms)}: particles take one number, at most {MAXIMUM_PARTICLES}"
+            errors.append(f"{problem}; write for example atoms = 200")
+        return
     for key, counts in (("cells", solver.cells), ("atoms", solver.atoms)):
         if counts is not None and len(counts) not in (1, len(names)):
             problem = f"solver.{key} = {list(counts)}: the reduced coordinates are {', '.join(names)}"
@@ -37,6 +47,18 @@ def check_together(configuration: Configuration, errors: list[str]) -> None:
             if not (total <= MAXIMUM_CELLS):
                 problem = f"solver.{key} = {list(counts)}: {total:.3g} {key} in all, more than {MAXIMUM_CELLS}"
                 errors.append(f"{problem}; write for example {key} = {int(MAXIMUM_CELLS ** (1 / len(names)) / 2)}")
+
+
+def _check_bumps(data: Data, initial: Initial, errors: list[str]) -> None:
+    """The line must be short in widths of the bumps."""
+    if data.width is None or data.centres is None or initial.position is None:
+        return
+    law = initial.position
+    ends = (law.mean - 9.0 * law.std, law.mean + 9.0 * law.std) if isinstance(law, Normal) else (law.low, law.high)
+    reach = max(abs(place) for place in (*data.centres, *ends))
+    if not (reach <= WIDEST * data.width):
+        problem = f"data.width = {data.width:g}: centres and start reach {reach:g}, beyond {WIDEST:g} widths from 0"
+        errors.append(f"{problem}; write a width of at least {reach / WIDEST:.3g}, or places nearer 0")
 
 
 def _check_times(configuration: Configuration, errors: list[str]) -> None:

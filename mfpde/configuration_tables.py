@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from mfpde.configuration import (
     ACTIVATIONS,
+    DATA_LAWS,
     MAXIMUM_DIMENSION,
     MINIMUM_TOLERANCE,
     Configuration,
@@ -22,15 +23,28 @@ from mfpde.configuration import (
     Solver,
     TableRadius,
     Time,
+    UniformPosition,
     UniformRadius,
 )
 from mfpde.configuration_rules import check_together, increasing
 from mfpde.reading import NON_NEGATIVE, POSITIVE, Interval, TableReader, as_list, as_number, show
 from mfpde.solvers.flow import Schedule
 
+# Keys of the tables that describe the problem, by the data law they belong to.
+MIXTURE_KEYS = {
+    "data": ("delta", "scales", "dims", "fractions"),
+    "network": ("activation", "coefficients", "offsets"),
+    "initial": ("kappa", "radius", "a", "b"),
+}
+BUMP_KEYS: dict[str, tuple[str, ...]] = {
+    "data": ("centres", "weights", "width"),
+    "network": (),
+    "initial": ("position",),
+}
 TABLES = ("data", "network", "initial", "dynamics", "time", "solver", "sgd")
 REQUIRED = ("data", "network")
 MAXIMUM_COUNT = 10**9
+MAXIMUM_BUMPS = 1000
 # Beyond these sizes products of the numbers leave floating point, or the flow is too stiff to follow.
 SIZE = Interval(-1e6, 1e6)
 NON_NEGATIVE_SIZE = Interval(0.0, 1e6)
@@ -46,10 +60,11 @@ def read_tables(tables: Mapping[str, object], errors: list[str]) -> Configuratio
         if not top.has(name):
             errors.append(f"{name}: the table is missing; write [{name}] (it may be empty)")
     sections = {name: tables.get(name, {}) for name in TABLES}
+    data = _read_data(sections["data"], errors)
     configuration = Configuration(
-        data=_read_data(sections["data"], errors),
-        network=_read_network(sections["network"], errors),
-        initial=_read_initial(sections["initial"], errors),
+        data=data,
+        network=_read_network(sections["network"], data.law, errors),
+        initial=_read_initial(sections["initial"], data.law, errors),
         dynamics=_read_dynamics(sections["dynamics"], errors),
         time=_read_time(sections["time"], errors),
         solver=_read_solver(sections["solver"], errors),
@@ -59,15 +74,44 @@ def read_tables(tables: Mapping[str, object], errors: list[str]) -> Configuratio
     return configuration
 
 
+def _refuse_foreign(reader: TableReader, law: str) -> None:
+    """Complain of the keys of a table that belong to the other data law."""
+    other, keys = (DATA_LAWS[1], BUMP_KEYS) if law == DATA_LAWS[0] else (DATA_LAWS[0], MIXTURE_KEYS)
+    for key in keys[reader.where]:
+        if reader.has(key):
+            reader.complain(key, f'unused by data.law = "{law}"', f'data.law = "{other}", or leave {key} out')
+
+
 def _read_data(table: object, errors: list[str]) -> Data:
-    reader = TableReader("data", table, ("law", "delta", "scales", "dims", "fractions"), errors)
-    law = reader.choice("law", "gaussian-mixture", ("gaussian-mixture",))
+    reader = TableReader("data", table, ("law", *MIXTURE_KEYS["data"], *BUMP_KEYS["data"]), errors)
+    law = reader.choice("law", DATA_LAWS[0], DATA_LAWS)
+    _refuse_foreign(reader, law)
+    return _read_bumps(reader) if law == "gaussian-bumps" else _read_mixture(reader)
+
+
+def _read_bumps(reader: TableReader) -> Data:
+    centres = reader.numbers("centres", SIZE, "[-2.0, 0.0, 2.0]") or (-2.0, 0.0, 2.0)
+    if len(centres) > MAXIMUM_BUMPS:
+        reader.complain("centres", f"more than {MAXIMUM_BUMPS} bumps", f"at most {MAXIMUM_BUMPS} centres")
+        centres = centres[:MAXIMUM_BUMPS]
+    equal = (1.0 / len(centres),) * len(centres)
+    weights = reader.numbers("weights", Interval(0.0, 1.0, low_open=True), "[0.25, 0.5, 0.25]") or equal
+    if len(weights) != len(centres):
+        reader.complain("weights", f"{len(weights)} weights for {len(centres)} centres", "one weight per centre")
+        weights = equal
+    elif not (abs(sum(weights) - 1.0) <= 1e-9):
+        reader.complain("weights", f"sum to {sum(weights):.12g}", "shares of the target that sum to 1")
+    width = reader.number("width", 0.5, POSITIVE_SIZE)
+    return Data("gaussian-bumps", None, None, None, None, centres, weights, width)
+
+
+def _read_mixture(reader: TableReader) -> Data:
     if reader.has("delta") and reader.has("scales"):
         reader.complain("delta", "given together with data.scales", "one of the two")
     delta = reader.number("delta", 0.8, Interval(0.0, 1.0, high_open=True))
     scales = _read_scales(reader)
     dims, fractions = _read_dims(reader)
-    data = Data(law, None if scales else delta, scales, dims, fractions)
+    data = Data("gaussian-mixture", None if scales else delta, scales, dims, fractions)
     if scales and len(scales) != data.blocks:
         problem = f"has {len(scales)} blocks where data.{'fractions' if dims is None else 'dims'} has {data.blocks}"
         reader.complain("scales", problem, f"{data.blocks} pairs [s_plus, s_minus]")
@@ -106,8 +150,11 @@ def _read_dims(reader: TableReader) -> tuple[tuple[int, ...] | None, tuple[float
     return reader.integers("dims", 1, MAXIMUM_DIMENSION, example) or Data().dims, None
 
 
-def _read_network(table: object, errors: list[str]) -> Network:
-    reader = TableReader("network", table, ("activation", "coefficients", "offsets"), errors)
+def _read_network(table: object, law: str, errors: list[str]) -> Network:
+    reader = TableReader("network", table, MIXTURE_KEYS["network"], errors)
+    if law == "gaussian-bumps":
+        _refuse_foreign(reader, law)
+        return Network()
     activation: str | PiecewiseLinear
     if isinstance(reader.raw("activation"), Mapping):
         activation = _read_piecewise(reader.raw("activation"), errors)
@@ -140,14 +187,41 @@ def _read_piecewise(table: object, errors: list[str]) -> PiecewiseLinear:
     return PiecewiseLinear(knots or (0.0, 1.0), values or (0.0, 1.0))
 
 
-def _read_initial(table: object, errors: list[str]) -> Initial:
-    reader = TableReader("initial", table, ("kappa", "radius", "a", "b"), errors)
+def _read_initial(table: object, law: str, errors: list[str]) -> Initial:
+    reader = TableReader("initial", table, (*MIXTURE_KEYS["initial"], *BUMP_KEYS["initial"]), errors)
+    _refuse_foreign(reader, law)
+    if law == "gaussian-bumps":
+        return Initial(None, None, position=_read_position(reader))
     if reader.has("kappa") and reader.has("radius"):
         reader.complain("kappa", "given together with initial.radius", "one of the two")
     kappa = reader.number("kappa", 0.8, POSITIVE_SIZE)
     radius = _read_radius(reader.raw("radius"), errors) if reader.has("radius") else None
     a, b = _read_parameter(reader, "a", 1.0), _read_parameter(reader, "b", 0.0)
     return Initial(None if reader.has("radius") else kappa, radius, a, b)
+
+
+def _read_position(reader: TableReader) -> Normal | UniformPosition:
+    default = Normal(0.0, 2.0)
+    value = reader.raw("position")
+    if not reader.has("position"):
+        return default
+    law = TableReader("initial.position", value, ("normal", "uniform"), reader.errors)
+    if law.has("normal") == law.has("uniform"):
+        if isinstance(value, Mapping):
+            message = "write either { normal = [0.0, 2.0] } or { uniform = [-3.0, 3.0] }"
+            reader.errors.append(f"initial.position = {show(value)}: {message}")
+        return default
+    key = "normal" if law.has("normal") else "uniform"
+    example = "[0.0, 2.0]" if key == "normal" else "[-3.0, 3.0]"
+    pair = law.numbers(key, SIZE, example)
+    if pair is None:
+        return default
+    extent = pair[-1] if key == "normal" else pair[-1] - pair[0]
+    if len(pair) != 2 or extent not in POSITIVE_SIZE:
+        kind = "a mean and a standard deviation" if key == "normal" else "two places, low < high, their distance"
+        law.complain(key, f"must be {kind} in [1e-06, 1e+06]", f"for example {key} = {example}")
+        return default
+    return Normal(pair[0], pair[1]) if key == "normal" else UniformPosition(pair[0], pair[1])
 
 
 def _read_radius(table: object, errors: list[str]) -> UniformRadius | TableRadius | None:
@@ -261,7 +335,7 @@ def _read_solver(table: object, errors: list[str]) -> Solver:
     tolerance = Interval(MINIMUM_TOLERANCE, 1.0, high_open=True)
     unit = Interval(0.0, 1.0, low_open=True)
     return Solver(
-        scheme=reader.choice("scheme", "finite-volume", ("finite-volume", "characteristics", "jko")),
+        scheme=reader.choice("scheme", "finite-volume", ("finite-volume", "characteristics", "jko", "particles")),
         tolerance=reader.number("tolerance", 1e-6, tolerance),
         cells=reader.integers("cells", 2, 10**7, "[128, 128]"),
         order=reader.integer("order", 2, 1, 2) if reader.has("order") else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -35,3 +36,28 @@ class GaussianMixture:
         """Scales 1 ± delta on the first block and 1 on the others."""
         rest = ((1.0, 1.0),) * (len(dimensions) - 1)
         return cls(dimensions, ((1.0 + delta, 1.0 - delta), *rest), fractions)
+
+
+@dataclass(frozen=True)
+class GaussianBumps:
+    """The target f(x) = sum_k w_k N(x; m_k, s^2) on the line, fitted by units N(x; z, s^2) in L2(dx).
+
+    Attributes:
+        centres: m_k.
+        weights: w_k.
+        width: s.
+    """
+
+    centres: tuple[float, ...]
+    weights: tuple[float, ...]
+    width: float
+
+    @property
+    def squared_norm(self) -> float:
+        """∫f^2 dx = sum_kl w_k w_l N(m_k; m_l, 2 s^2)."""
+        height = 1.0 / (2.0 * math.sqrt(math.pi) * self.width)
+        pairs = zip(self.centres, self.weights, strict=True), zip(self.centres, self.weights, strict=True)
+        return height * sum(
+            first_weight * weight * math.exp(-(((first - centre) / (2.0 * self.width)) ** 2))
+            for (first, first_weight), (centre, weight) in itertools.product(*pairs)
+        )

@@ -40,6 +40,9 @@ class Marginal(Protocol):
 ATOM_CELLS = 3.0
 """Standard deviation, in cells, of the bump that stands for an atom on a grid."""
 
+BISECTIONS = 60
+"""Halvings of a label's support that bring an inverse distribution function down to rounding."""
+
 
 @dataclass(frozen=True)
 class Distribution:
@@ -222,6 +225,15 @@ class InitialLaw:
             joint *= marginal.density(labels[:, axis])
         return joint
 
+    def sample(self, count: int, seed: int, stream: int = 0) -> Array:
+        """`count` independent draws, shape (count, D): uniform numbers through the labels' inverse distributions.
+
+        The numbers are those of Philox keyed by (seed, stream); streams of one seed are independent.
+        """
+        random = np.random.Generator(np.random.Philox(key=(seed, stream)))
+        columns = [_quantiles(marginal, random.random(count)) for marginal in self.labels]
+        return self.embed(np.stack(columns, axis=1) if columns else np.empty((count, 0)))
+
     def cell_masses(self, grid: Grid) -> Array:
         """Mass of each cell of a tensor grid, summing to 1.
 
@@ -262,6 +274,18 @@ class InitialLaw:
         for weight in weights:
             joint = np.multiply.outer(joint, weight)
         return self.embed(mesh), joint.ravel()
+
+
+def _quantiles(marginal: Marginal, levels: Array) -> Array:
+    """Inverse distribution function at levels in [0, 1), by bisection down to rounding."""
+    ends = marginal.breaks
+    whole = float(marginal.cumulative(ends[-1:])[0])
+    low, high = np.full(len(levels), ends[0]), np.full(len(levels), ends[-1])
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        below = marginal.cumulative(middle) < levels * whole
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.asarray(0.5 * (low + high))
 
 
 def _spread_atom(position: float, axis: Grid) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mfpde import configuration as declared
 from mfpde.activations import BY_NAME, Activation, PiecewiseLinear
-from mfpde.data_laws import GaussianMixture
+from mfpde.data_laws import GaussianBumps, GaussianMixture
 from mfpde.initial_laws import (
     InitialLaw,
     Marginal,
@@ -20,7 +20,9 @@ from mfpde.initial_laws import (
     product_law,
     radial_law,
 )
-from mfpde.reduction.gaussian_mixture import Reduction, reduce_mixture
+from mfpde.reduction.gaussian_bumps import BumpReduction
+from mfpde.reduction.gaussian_mixture import reduce_mixture
+from mfpde.reduction.interface import Reduction
 from mfpde.reduction.unit import AffineUnit
 from mfpde.solvers.flow import Flow
 from mfpde.solvers.geometry import Geometry
@@ -45,6 +47,23 @@ class Problem:
 
 def build_problem(configuration: declared.Configuration) -> Problem:
     """The problem a configuration declares."""
+    return _bumps(configuration) if configuration.data.law == "gaussian-bumps" else _mixture(configuration)
+
+
+def _bumps(configuration: declared.Configuration) -> Problem:
+    data, law = configuration.data, configuration.initial.position
+    if data.centres is None or data.weights is None or data.width is None or law is None:
+        raise ValueError("gaussian-bumps need centres, weights, a width and the law of the position")
+    start = Normal(law.mean, law.std) if isinstance(law, declared.Normal) else Uniform(law.low, law.high)
+    return Problem(
+        geometry=Geometry(names=("z",), block_dimensions=(0.0,), mobile=(True,)),
+        flow=_flow(configuration.dynamics),
+        initial_law=product_law([start]),
+        reduction=BumpReduction(GaussianBumps(data.centres, data.weights, data.width)),
+    )
+
+
+def _mixture(configuration: declared.Configuration) -> Problem:
     data, network = configuration.data, configuration.network
     dimensions = tuple(map(float, data.dims)) if data.dims else (math.inf,) * data.blocks
     fractions = data.fractions or tuple(p / sum(dimensions) for p in dimensions)
@@ -61,18 +80,21 @@ def build_problem(configuration: declared.Configuration) -> Problem:
         mobile=(*(True for _ in dimensions), *(moving_a for _ in range(has_a)), *(moving_b for _ in range(has_b))),
     )
     others = [_marginal(law) for law, present in ((a, has_a), (b, has_b)) if present]
-    dynamics = configuration.dynamics
     return Problem(
         geometry=geometry,
-        flow=Flow(
-            ridge=dynamics.ridge,
-            inverse_temperature=dynamics.inverse_temperature,
-            fisher_rao_rate=dynamics.fisher_rao_rate,
-            transport=dynamics.flow != "fisher-rao",
-            schedule=dynamics.schedule,
-        ),
+        flow=_flow(configuration.dynamics),
         initial_law=_initial_law(configuration.initial, mixture, others),
         reduction=reduce_mixture(unit, mixture, has_coefficient=has_a, has_offset=has_b),
+    )
+
+
+def _flow(dynamics: declared.Dynamics) -> Flow:
+    return Flow(
+        ridge=dynamics.ridge,
+        inverse_temperature=dynamics.inverse_temperature,
+        fisher_rao_rate=dynamics.fisher_rao_rate,
+        transport=dynamics.flow != "fisher-rao",
+        schedule=dynamics.schedule,
     )
 
 

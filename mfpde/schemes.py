@@ -10,7 +10,8 @@ import numpy as np
 from mfpde.configuration import Configuration, ConfigurationError
 from mfpde.initial_laws import InitialLaw
 from mfpde.problem import Problem
-from mfpde.reduction.gaussian_mixture import Box, ReducedObjective
+from mfpde.reduction.interface import Box, ReducedObjective
+from mfpde.solvers.birth_death_process import ParticleProcess
 from mfpde.solvers.characteristics import Characteristics, LabelLaw
 from mfpde.solvers.finite_volume import FiniteVolume, FiniteVolumeOptions
 from mfpde.solvers.grid import Grid, Guide, graded_grid
@@ -25,6 +26,7 @@ DIRAC_CELLS = {1: 4096, 2: 320, 3: 64}
 """Cells per axis where rho_0 is a Dirac mass, which a grid can only smear."""
 NOISY_TOLERANCE = {1: 1e-5, 2: 5e-4, 3: 1e-3}
 """Tolerance of a noisy step at the default cells; it falls with the cells' width squared, the step with the width."""
+DEFAULT_PARTICLES = 200
 SPREAD_ATOMS = 150
 SPREAD_TIMES = 6
 SPREAD_NODES = np.concatenate([np.linspace(-3.0, 3.0, 13), [-8.5, 8.5]])
@@ -61,6 +63,8 @@ def make_schemes(
     say("features")
     if configuration.solver.scheme == "characteristics":
         return _characteristics(problem, configuration, guide, box)
+    if configuration.solver.scheme == "particles":
+        return _particles(problem, configuration, guide, box)
     return _finite_volume(problem, configuration, guide, box)
 
 
@@ -188,6 +192,27 @@ def _characteristics(problem: Problem, configuration: Configuration, guide: Guid
     # where saves lie closer than the steps, main and companion step alike and their difference says nothing
     floor = _floor(reduced, guide) + 0.1 * tolerance
     return Schemes(main, companion, floor, (), _described(reduced))
+
+
+def _particles(problem: Problem, configuration: Configuration, guide: Guide, box: Box) -> Schemes:
+    """N particles drawn from rho_0, and half as many drawn apart from them.
+
+    The risks of N and N/2 particles differ by the bias of N, which is of order 1/N, and by fluctuations sqrt(3) times
+    those of N: their difference estimates the distance from the mean-field law.
+    """
+    tolerance, seed = configuration.solver.tolerance, configuration.sgd.seed
+    (count,) = configuration.solver.atoms or (DEFAULT_PARTICLES,)
+    if np.isfinite(problem.flow.inverse_temperature):
+        box = visited_box(problem, spread_guide(problem, guide))
+    reduced = problem.reduction.tabulated(box, 0.1 * tolerance)
+
+    def run(particles: int, stream: int) -> ParticleProcess:
+        start = problem.initial_law.sample(particles, seed, stream)
+        return ParticleProcess(reduced.objective, problem.geometry, problem.flow, start, seed, stream, tolerance)
+
+    floor = _floor(reduced, guide) + 0.1 * tolerance
+    notes = (f"{count} particles: risk_error is their distance from the mean-field law, seen from half as many",)
+    return Schemes(run(count, 0), run(max(1, count // 2), 1), floor, notes, _described(reduced) | {"seed": seed})
 
 
 def _finite_volume(problem: Problem, configuration: Configuration, guide: Guide, box: Box) -> Schemes:

@@ -13,6 +13,7 @@ from mfpde.configuration import (
     Normal,
     PiecewiseLinear,
     TableRadius,
+    UniformPosition,
     UniformRadius,
 )
 from mfpde.solvers.flow import Schedule
@@ -29,6 +30,9 @@ def to_tables(configuration: Configuration) -> Tables:
         tables[section.name] = {key: value for key, value in values.items() if value is not None}
     if configuration.data.infinite:
         tables["data"]["dims"] = "infinite"
+    if configuration.data.law == "gaussian-bumps":
+        tables["network"] = {}
+        tables["initial"] = {"position": tables["initial"]["position"]}
     return tables
 
 
@@ -57,7 +61,7 @@ def _plain(value: object) -> object:
             return {"knots": list(knots), "values": list(values)}
         case Normal(mean, std):
             return {"normal": [mean, std]}
-        case UniformRadius(low, high):
+        case UniformRadius(low, high) | UniformPosition(low, high):
             return {"uniform": [low, high]}
         case TableRadius(radii, densities):
             return {"table": [list(radii), list(densities)]}

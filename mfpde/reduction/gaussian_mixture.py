@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +10,13 @@ from mfpde.activations import Activation, PiecewiseLinear
 from mfpde.data_laws import GaussianMixture
 from mfpde.reduction.compression import compress
 from mfpde.reduction.hermite import hermite_features, squared_tail
+from mfpde.reduction.interface import Box as Box
+from mfpde.reduction.interface import ReducedObjective as ReducedObjective
 from mfpde.reduction.patched import PatchedFeatures
 from mfpde.reduction.unit import WithCoefficient
 from mfpde.reduction.zonal import zonal_features
 from mfpde.solvers.feature_table import build_table
-from mfpde.solvers.objective import Array, FeatureMap, Objective
+from mfpde.solvers.objective import FeatureMap, Objective
 
 LARGEST_EXPANSION = 6000
 """Most raw Hermite features per class."""
@@ -31,43 +32,6 @@ TABLE_ENTRIES = 8_000_000
 
 
 @dataclass(frozen=True)
-class Box:
-    """A box of the reduced space, corners of shape (D,)."""
-
-    lower: Array
-    upper: Array
-
-
-@dataclass(frozen=True)
-class ReducedObjective:
-    """An objective with what is known of its accuracy.
-
-    Attributes:
-        objective: feature map, weights, targets.
-        rank: number of features.
-        error: bound, as measured, on the error of U and V anywhere on the box.
-        method: how the features were obtained, in words.
-        source: the objective before compression and tabulation.
-        source_error: bound on the error of its U on the box.
-    """
-
-    objective: Objective
-    rank: int
-    error: float
-    method: str
-    source: Objective
-    source_error: float
-
-    def risk_error(self, laws: Iterable[tuple[Array, Array]]) -> float:
-        """Error of the risk of laws (positions, weights): measured against the source, plus the source's own."""
-        gaps = []
-        for positions, weights in laws:
-            risks = [form.risk(form.outputs(positions, weights)) for form in (self.objective, self.source)]
-            gaps.append(abs(risks[0] - risks[1]))
-        return max(gaps, default=0.0) + self.source_error
-
-
-@dataclass(frozen=True)
 class _Expansion:
     features: FeatureMap
     error: float
@@ -75,7 +39,7 @@ class _Expansion:
 
 
 @dataclass(frozen=True)
-class Reduction:
+class MixtureReduction:
     """The reduced problem at any accuracy.
 
     Attributes:
@@ -225,6 +189,8 @@ def _count(order: int, blocks: int) -> int:
     return int(counts.sum())
 
 
-def reduce_mixture(unit: Activation, mixture: GaussianMixture, has_coefficient: bool, has_offset: bool) -> Reduction:
+def reduce_mixture(
+    unit: Activation, mixture: GaussianMixture, has_coefficient: bool, has_offset: bool
+) -> MixtureReduction:
     """The reduction of a network with this unit on this mixture; a and b are coordinates where they vary."""
-    return Reduction(unit, mixture, has_coefficient, has_offset)
+    return MixtureReduction(unit, mixture, has_coefficient, has_offset)

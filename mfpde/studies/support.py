@@ -33,16 +33,30 @@ UNSUPPORTED = (
     Refusal(
         "dynamics.inverse_temperature",
         lambda configuration: (
-            math.isfinite(configuration.dynamics.inverse_temperature) and configuration.solver.scheme != "finite-volume"
+            math.isfinite(configuration.dynamics.inverse_temperature)
+            and configuration.solver.scheme not in ("finite-volume", "particles")
         ),
-        'only finite volumes have noise; write solver.scheme = "finite-volume", or inverse_temperature = inf',
+        'only finite volumes and particles have noise; write solver.scheme = "finite-volume", or '
+        "inverse_temperature = inf",
+    ),
+    Refusal(
+        "dynamics.fisher_rao_rate",
+        lambda configuration: (
+            math.isfinite(configuration.dynamics.inverse_temperature)
+            and configuration.dynamics.fisher_rao_rate > 0.0
+            and configuration.solver.scheme == "particles"
+        ),
+        "birth and death with noise needs log rho, which particles do not have; write inverse_temperature = inf, or "
+        "fisher_rao_rate = 0.0",
     ),
     Refusal(
         "dynamics.flow",
         lambda configuration: (
-            configuration.dynamics.flow != "wasserstein" and configuration.solver.scheme != "characteristics"
+            configuration.dynamics.flow != "wasserstein"
+            and configuration.solver.scheme not in ("characteristics", "particles")
         ),
-        'only characteristics have birth and death yet; write scheme = "characteristics" or flow = "wasserstein"',
+        'only characteristics and particles have birth and death yet; write scheme = "characteristics" or '
+        'flow = "wasserstein"',
     ),
     Refusal(
         "solver.scheme",

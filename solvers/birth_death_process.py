@@ -1,0 +1,197 @@
+"""N particles under birth and death: the finite-N process whose mean-field law the other schemes compute."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .flow import Flow
+from .geometry import Geometry
+from .objective import Array, Objective
+from .time_loop import Law, Observation, State, StepFailure
+
+LARGEST_RATE = 0.05
+"""Largest alpha |V_i| ds of a step: the chance of a particle's event is frozen while others happen."""
+SAFETY = 0.9
+SMALLEST_STEP = 1e-12
+"""Step, relative to the flow time reached (or 1), below which the drift counts as impossible to follow."""
+NOISE, EVENTS = 1, 2
+"""Second word of the counter: what the numbers of a step are for. The draw of the particles has it 0."""
+
+
+class ParticleProcess:
+    """N particles of weight 1/N: drift, noise, and kill-or-duplicate events that keep their number.
+
+        drift   dz_i/ds = -grad G(z_i; rho_N),   rho_N = (1/N) sum_i delta_{z_i},   G = Psi + ridge |z|^2 / 2
+        noise   dw_i = ds^(1/2) beta^(-1/2) g_i  on R^D, read in the radii r_j = |w_j|
+        events  V_i = alpha (G_i - G_bar): a particle with V_i > 0 dies with probability 1 - exp(-V_i ds) and a
+                uniformly chosen other is duplicated in its place; one with V_i < 0 is duplicated with probability
+                1 - exp(-|V_i| ds) in the place of a uniformly chosen other, which dies
+
+    (Rotskoff, Jelassi, Bruna, Vanden-Eijnden: Global convergence of neuron birth-death dynamics, ICML 2019.) As N grows
+    rho_N follows the Wasserstein-Fisher-Rao flow up to fluctuations of order N^(-1/2) and a bias of order 1/N.
+
+    A step is half the noise, the drift, the events, half the noise. The drift is the Runge-Kutta method of order 3
+    of Shu and Osher, convex combinations of Euler steps, with Heun's method as its companion for the step control; a
+    radius that would fall below 0 stops there, as in characteristics. The noise is exact in law, of weak order 2
+    with the drift: |r e + s g|^2 = (r + s g_1)^2 + s^2 chi^2(p - 1), with no singular drift at the origin. Events see
+    the potential after the drift and are drawn independently, which leaves the law of a step a bias of order ds;
+    |V_i| ds <= `LARGEST_RATE` keeps it small.
+
+    The population, and so the mass, is kept exactly; the free energy falls only on average. Random numbers are those of
+    Philox keyed by (seed, stream) at the counter of the step: the process is a function of them, whatever the threads
+    and wherever a run was resumed.
+
+    Args:
+        objective, geometry, flow: the problem; noise together with birth and death is refused.
+        particles: positions at flow time 0, shape (N, D).
+        seed, stream: key of the random numbers; streams of one seed are independent.
+        tolerance: of the drift's error per step, absolute and relative to the position.
+
+    Raises:
+        ValueError: noise together with birth and death.
+    """
+
+    name = "particles"
+
+    def __init__(
+        self,
+        objective: Objective,
+        geometry: Geometry,
+        flow: Flow,
+        particles: Array,
+        seed: int,
+        stream: int = 0,
+        tolerance: float = 1e-6,
+    ) -> None:
+        if math.isfinite(flow.inverse_temperature) and flow.fisher_rao_rate > 0.0:
+            raise ValueError(
+                "birth and death with noise needs log rho, which N atoms do not have; "
+                "write inverse_temperature = inf or fisher_rao_rate = 0.0"
+            )
+        self.objective = objective
+        self.geometry = geometry
+        self.flow = flow
+        self.particles = particles
+        self.key = (seed, stream)
+        self.tolerance = tolerance
+        self._lower = geometry.lower_bounds
+        self._mobility = geometry.mobility * flow.transport
+        self._noisy = math.isfinite(flow.inverse_temperature)
+
+    def initial_state(self) -> State:
+        return State(0.0, 0.0, {"positions": self.particles.copy(), "count": np.zeros(1)})
+
+    def advance(self, state: State, until: float) -> State:
+        positions, count = state.arrays["positions"], int(state.arrays["count"][0])
+        room = until - state.flow_time
+        value, velocity = self._potential(positions)
+        # the first step moves no particle far
+        wanted = state.step if state.step > 0.0 else 1e-3 / max(float(np.abs(velocity).max(initial=0.0)), 1e-3)
+        wanted = min(wanted, self._longest(value))
+        step = min(wanted, room)
+        random = np.random.Generator(np.random.Philox(key=self.key, counter=(0, NOISE, count, 0)))
+        shaken = self._shaken(positions, step, random)
+        while True:
+            moved, error = self._drift(shaken, step)
+            if error <= 1.0:
+                break
+            step *= _factor(error)
+            # the noise of a shorter step is that of the same numbers
+            random = np.random.Generator(np.random.Philox(key=self.key, counter=(0, NOISE, count, 0)))
+            shaken = self._shaken(positions, step, random)
+            if not (step > SMALLEST_STEP * max(state.flow_time, 1.0)):
+                raise StepFailure(
+                    "the particles cannot step", state.flow_time, "write a larger solver.tolerance or end earlier"
+                )
+        moved = self._shaken(self._replaced(moved, step, count), step, random)
+        arrived = until if step == room else state.flow_time + step
+        # a step cut short by `until` says little of the next one
+        following = max(step * _factor(error), state.step if step == room else 0.0)
+        return State(arrived, following, {"positions": moved, "count": np.array([count + 1.0])})
+
+    def observe(self, state: State) -> Observation:
+        positions = state.arrays["positions"]
+        weights = np.full(len(positions), 1.0 / len(positions))
+        mean = weights @ positions
+        risk = self.objective.risk(self.objective.outputs(positions, weights))
+        energy = risk + self.flow.ridge * float(weights @ (positions**2).sum(axis=1))
+        value, velocity = self._potential(positions)
+        moved, spread = weights @ (velocity**2).sum(axis=1), weights @ (value - weights @ value) ** 2
+        # of a law of atoms the entropy is infinite
+        return Observation(
+            risk=risk,
+            free_energy=math.nan if self._noisy else energy,
+            mass=float(weights.sum()),
+            mean=mean,
+            variance=weights @ (positions - mean) ** 2,
+            law=Law(weights=weights, positions=positions),
+            dissipation=math.nan if self._noisy else 2.0 * float(moved + self.flow.fisher_rao_rate * spread),
+        )
+
+    def _potential(self, positions: Array) -> tuple[Array, Array]:
+        """G, shape (N,), and the velocity -grad G where the particles may move, shape (N, D)."""
+        weights = np.full(len(positions), 1.0 / len(positions))
+        outputs = self.objective.outputs(positions, weights)
+        value, gradient = self.objective.features.contract(positions, self.objective.loss_gradient(outputs))
+        velocity = -(gradient + self.flow.ridge * positions) * self._mobility
+        velocity = np.where((positions <= self._lower) & (velocity < 0.0), 0.0, velocity)
+        return value + 0.5 * self.flow.ridge * (positions**2).sum(axis=1), velocity
+
+    def _longest(self, value: Array) -> float:
+        """The step at which the likeliest event has rate times step equal to `LARGEST_RATE`."""
+        fastest = self.flow.fisher_rao_rate * float(np.abs(value - value.mean()).max())
+        return LARGEST_RATE / fastest if fastest > 0.0 else math.inf
+
+    def _drift(self, start: Array, step: float) -> tuple[Array, float]:
+        """Positions after the drift, and the largest error relative to the tolerance (inf where not finite)."""
+
+        def euler(positions: Array) -> Array:
+            return np.maximum(positions + step * self._potential(positions)[1], self._lower)
+
+        first = euler(start)
+        second = euler(first)
+        heun = 0.5 * start + 0.5 * second
+        third = euler(0.75 * start + 0.25 * second)
+        moved = np.asarray(start / 3.0 + 2.0 / 3.0 * third)
+        error = float((np.abs(moved - heun) / (1.0 + np.abs(moved))).max(initial=0.0)) / self.tolerance
+        return moved, error if error < math.inf else math.inf
+
+    def _shaken(self, positions: Array, step: float, random: np.random.Generator) -> Array:
+        """Positions after half a step's noise."""
+        if not self._noisy:
+            return positions
+        deviation = math.sqrt(0.5 * step / self.flow.inverse_temperature)
+        columns = []
+        for axis, (p, moves) in enumerate(zip(self.geometry.block_dimensions, self.geometry.mobile, strict=True)):
+            place = positions[:, axis]
+            if moves:
+                place = place + deviation * random.standard_normal(len(place))
+                if p > 1:
+                    place = np.sqrt(place**2 + deviation**2 * random.chisquare(p - 1.0, len(place)))
+                elif p > 0:
+                    place = np.abs(place)
+            columns.append(place)
+        return np.stack(columns, axis=1)
+
+    def _replaced(self, positions: Array, step: float, count: int) -> Array:
+        """Positions after the events of a step; of two events in one place the later particle's counts."""
+        size = len(positions)
+        if not (self.flow.fisher_rao_rate > 0.0 and size > 1):
+            return positions
+        value, _ = self._potential(positions)
+        rate = self.flow.fisher_rao_rate * (value - value.mean())
+        random = np.random.Generator(np.random.Philox(key=self.key, counter=(0, EVENTS, count, 0)))
+        happens = random.random(size) < -np.expm1(-np.abs(rate) * step)
+        partner = (np.arange(size) + 1 + random.integers(0, size - 1, size)) % size
+        dies, doubles = np.flatnonzero(happens & (rate > 0.0)), np.flatnonzero(happens & (rate < 0.0))
+        replaced = positions.copy()
+        replaced[dies] = positions[partner[dies]]
+        replaced[partner[doubles]] = positions[doubles]
+        return replaced
+
+
+def _factor(error: float) -> float:
+    """Change of the step for the next error to be the tolerance, within [0.2, 4]: the companion is of order 2."""
+    return min(4.0, max(0.2, SAFETY * math.pow(max(error, 1e-12), -1.0 / 3.0)))
