@@ -45,6 +45,10 @@ class Characteristics:
     A radius that reaches 0 stays there: positions are read as max(z, 0), with the one-sided gradient, so that an atom
     past the bound moves on smoothly without effect, and comes back to the bound when the slope turns.
 
+    The energy that is dissipated, ∫D ds with D = 2 (sum_i w_i |dz_i/ds|^2 + alpha Var_w G) = -dF/ds, is one more
+    unknown of the same Runge-Kutta steps, so that F(s) - F(0) + ∫D is the error of the steps and of the halved panels.
+    An atom that crosses a bound within a step counts up to there: what it dissipates beyond, ∫v dz, is taken off again.
+
     Args:
         objective, geometry, flow: the problem; the flow must be noise-free.
         law: rho_0.
@@ -86,15 +90,16 @@ class Characteristics:
         if self.atoms is not None and law.breaks:
             counts = [-(-count // len(self.rule.nodes)) for count in self.atoms]
             corners = uniform_corners(law.breaks, counts)
-            return self._state(0.0, 0.0, self._resolved(fill_panels(*corners, law.density, self._embed, self.rule)))
+            panels = fill_panels(*corners, law.density, self._embed, self.rule)
+            return self._begun(self._resolved(panels))
         panels = initial_panels(law.breaks, law.density, self._embed, self.rule, self.tolerance, self.largest)
-        return self._state(0.0, 0.0, self._resolved(panels))
+        return self._begun(self._resolved(panels))
 
     def state_on(self, state: State) -> State:
         """The initial state on the panels of another state."""
         law = self.law
         panels = fill_panels(state.arrays["lower"], state.arrays["upper"], law.density, self._embed, self.rule)
-        return self._state(0.0, 0.0, panels)
+        return self._begun(panels)
 
     def without_halving(self) -> Characteristics:
         """The same scheme on the panels it is given."""
@@ -103,31 +108,45 @@ class Characteristics:
 
     def advance(self, state: State, until: float) -> State:
         panels = self._panels(state)
-        positions, weights = panels.atoms
+        positions, masses = panels.atoms
         shape = positions.shape
+        moving = positions >= self._lower
 
         def velocity(_: float, flat: Array) -> Array:
-            return self._velocity(flat.reshape(shape), weights).ravel()
+            rates, weights = self._rates(flat[:-1].reshape(shape), masses)
+            extended = np.empty(flat.size)
+            extended[:-1] = rates.ravel()
+            extended[-1] = self._dissipation(rates, weights, moving)
+            return extended
 
         room = until - state.flow_time
         solver = DOP853(
             velocity,
             state.flow_time,
-            positions.ravel(),
+            np.append(positions, state.arrays["energy"][0]),
             until,
             first_step=min(state.step, room) if state.step > 0 else None,
             rtol=self.tolerance,
             atol=self.tolerance,
         )
+        before = solver.f[:-1].reshape(shape)
         message = solver.step()
         if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
             raise StepFailure(
                 f"characteristics cannot step ({message})", state.flow_time, "loosen solver.tolerance or end earlier"
             )
-        moved = self._returned(solver.y.reshape(shape), weights)
+        moved, rates = solver.y[:-1].reshape(shape), solver.f[:-1].reshape(shape)
+        weights = self._law(moved, masses)[1]
+        crossed = moving & (moved < self._lower)
+        dissipated = float(solver.y[-1])
+        if crossed.any():
+            dissipated -= self._beyond(positions, moved, before, rates, weights, crossed)
+        dissipation = self._dissipation(rates, weights, moving & ~crossed)
+        moved = self._returned(moved, rates)
         # a step cut short by `until` says little of the next one
         step = max(solver.h_abs, state.step) if solver.status == "finished" else solver.h_abs
-        return self._state(float(solver.t), float(step), self._resolved(panels.with_positions(moved)))
+        panels = self._resolved(panels.with_positions(moved))
+        return self._state(float(solver.t), float(step), panels, dissipated, dissipation)
 
     def observe(self, state: State) -> Observation:
         places, masses = self._panels(state).atoms
@@ -142,6 +161,8 @@ class Characteristics:
             mean=mean,
             variance=weights @ spread**2,
             law=Law(weights=weights, positions=positions),
+            dissipation=float(state.arrays["energy"][1]),
+            dissipated=float(state.arrays["energy"][0]),
         )
 
     def _embed(self, labels: Array) -> Array:
@@ -157,23 +178,36 @@ class Characteristics:
         grown = masses * np.exp(exponent - exponent.max())
         return np.ascontiguousarray(places[:, :-1]), grown / grown.sum()
 
-    def _velocity(self, places: Array, masses: Array) -> Array:
+    def _rates(self, places: Array, masses: Array) -> tuple[Array, Array]:
+        """Velocities of the atoms (and rates of their actions), of the shape of `places`, and their weights."""
         inside, weights = self._law(np.maximum(places, self._lower), masses)
         outputs = self.objective.outputs(inside, weights)
         value, gradient = self.objective.features.contract(inside, self.objective.loss_gradient(outputs))
         velocity = -(gradient + self.flow.ridge * inside) * self.geometry.mobility * self.flow.transport
         if not self._reacts:
-            return velocity
+            return velocity, weights
         potential = value + 0.5 * self.flow.ridge * (inside**2).sum(axis=1)
         # the mean of the potential acts on all weights alike: taken off, it keeps the actions small
-        return np.column_stack([velocity, potential - weights @ potential])
+        return np.column_stack([velocity, potential - weights @ potential]), weights
 
-    def _returned(self, positions: Array, weights: Array) -> Array:
+    def _dissipation(self, rates: Array, weights: Array, moving: Array) -> float:
+        """D = 2 (sum_i w_i |dz_i/ds|^2 + alpha Var_w G) of the coordinates that are moving."""
+        moved = rates * rates
+        moved *= moving
+        return 2.0 * float(weights @ (moved @ self._scales))
+
+    def _beyond(
+        self, start: Array, end: Array, before: Array, after: Array, weights: Array, crossed: Array
+    ) -> float:
+        """2 sum_i w_i ∫v dz from the bound to the end of a step, the velocity v taken as linear along the way."""
+        depth = np.where(crossed, self._lower - end, 0.0)
+        share = depth / np.where(crossed, start - end, 1.0)
+        mean = after + 0.5 * share * (before - after)
+        return -2.0 * float(weights @ (mean * depth).sum(axis=1))
+
+    def _returned(self, positions: Array, rates: Array) -> Array:
         """Atoms past a bound, brought back to it where the flow points inwards."""
-        outside = positions < self._lower
-        if not outside.any():
-            return positions
-        inwards = outside & (self._velocity(positions, weights) > 0)
+        inwards = (positions < self._lower) & (rates > 0)
         return np.where(inwards, np.maximum(positions, self._lower), positions)
 
     def _resolved(self, panels: Panels) -> Panels:
@@ -205,12 +239,20 @@ class Characteristics:
         kink = np.where(straddles, highest - lowest, 0.0).max(axis=1)
         return np.asarray(mass * kink / (8.0 * len(self.rule.nodes) ** 2))
 
-    def _state(self, flow_time: float, step: float, panels: Panels) -> State:
+    def _begun(self, panels: Panels) -> State:
+        """The state on these panels at flow time 0."""
+        positions, masses = panels.atoms
+        rates, weights = self._rates(positions, masses)
+        moving = (positions > self._lower) | (rates > 0.0)
+        return self._state(0.0, 0.0, panels, 0.0, self._dissipation(rates, weights, moving))
+
+    def _state(self, flow_time: float, step: float, panels: Panels, dissipated: float, dissipation: float) -> State:
         arrays = {
             "lower": panels.lower,
             "upper": panels.upper,
             "masses": panels.masses,
             "positions": panels.positions,
+            "energy": np.array([dissipated, dissipation]),
         }
         return State(flow_time, step, arrays)
 

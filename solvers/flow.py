@@ -22,6 +22,12 @@ class Schedule:
         """s = ∫_0^t xi."""
         return self.scale * math.pow(time, self.power + 1.0) / (self.power + 1.0)
 
+    def rate(self, time: float) -> float:
+        """xi(t), math.inf at t = 0 where the power is negative."""
+        if time == 0.0 and self.power < 0.0:
+            return math.inf
+        return self.scale * math.pow(time, self.power)
+
     def time(self, flow_time: float) -> float:
         """The t at which ∫_0^t xi = s."""
         return math.pow((self.power + 1.0) * flow_time / self.scale, 1.0 / (self.power + 1.0))
