@@ -1,0 +1,472 @@
+"""Minimising movements (JKO) of the noise-free flow on atoms, with the nonlocal energy inside the step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .characteristics import LabelLaw
+from .feature_table import FeatureTable
+from .flow import Flow
+from .geometry import Geometry
+from .jko_dual import DualStep, Movement, NoConvergence
+from .label_panels import Panels, Rule, fill_panels, initial_panels, uniform_corners
+from .objective import Array, Objective
+from .time_loop import Law, Observation, State, StepFailure
+
+HISTORY = 3
+"""Steps whose outputs and moments are remembered for the error estimate."""
+GROWTH = 1.5
+FEW_PASSES, MANY_PASSES = 5, 8
+STRETCH = 5.0
+"""Largest ratio of a step to the one before for the two-step formula."""
+ENERGY_ROUNDING = 1e-13
+REFRESHED = 25
+"""Steps after which the dual's curvature is formed anew."""
+HALVINGS = 8
+
+
+@dataclass(frozen=True)
+class JkoOptions:
+    """Options of the scheme.
+
+    Attributes:
+        order: 2, or 1 for plain minimising movements.
+        formula: of order 2: "bdf2", or "midpoint".
+        step: fixed tau in flow time, None to adapt it.
+        tolerance: bound of the error of one step in the outputs and moments; rules where the step is adapted.
+        resolution: unresolved mass-weighted position of a panel of atoms, as in `Characteristics`.
+        largest: limit on the number of atoms.
+        nodes: Gauss nodes per panel and label.
+        atoms: least number of atoms per label at the start; None for as many as rho_0 needs.
+    """
+
+    order: int = 2
+    formula: str = "bdf2"
+    step: float | None = None
+    tolerance: float = 1e-7
+    resolution: float = 1e-5
+    largest: int = 40_000
+    nodes: int = 10
+    atoms: tuple[int, ...] | None = None
+
+
+class Jko:
+    """Atoms moved by minimising movements: rho_{k+1} = argmin W2^2(rho, rho_k) / (2 tau) + F(rho) / 2.
+
+    Each step is solved by its dual in the M outputs (`DualStep`): the energy is that of the new law, never frozen,
+    and the proximal map of the potential is the global one: below the convexity threshold of tau by a certificate,
+    above it by a search over the whole table. The plain step has order 1. Of order 2 are
+
+        bdf2:      x_{k+1} = prox of ((1 + w)^2 x_k - w^2 x_{k-1}) / (1 + 2 w) with tau (1 + w) / (1 + 2 w),
+                   w = tau / (tau before), which starts with a plain step where tau is fixed;
+        midpoint:  z the plain step with tau / 2, then x_{k+1} = 2 z - x_k.
+
+    - *Energy*: a plain step lowers F by at least W2^2 / tau, up to the duality gap; a step of order 2 that raises F is
+      replaced by the plain one.
+    - *Mass* does not change; atoms stay in the box of the table, radii at or above 0.
+    - *Optimality*: the largest duality gap so far is reported with every observation.
+    - *Tied minimisers*: where J has two global minimisers at an atom of finite mass, the dual says how to share it. A
+      law without labels (a Dirac mass) is split; atoms of a law with a density go to the minimiser with the larger
+      share, and panels whose image is torn are halved until what is left is below the resolution.
+
+    Atoms sit on Gauss-Legendre panels in label space as in `Characteristics`.
+
+    References: Jordan, Kinderlehrer, Otto, SIAM J. Math. Anal. 29 (1998) 1; Matthes, Plazotta, Numer. Math. 141
+    (2019) 1 (BDF2); Legendre, Turinici, C. R. Math. 355 (2017) 345 (midpoint).
+
+    Args:
+        objective: weights, targets and constant of the loss; its features are read from the table.
+        table: the features on a box that the law stays in.
+        geometry, flow: bounds, mobility, ridge; the flow must be noise-free and transport.
+        law: rho_0.
+        options: see `JkoOptions`.
+
+    Raises:
+        ValueError: a term of the flow or an option that the scheme cannot use.
+    """
+
+    name = "jko"
+
+    def __init__(
+        self,
+        objective: Objective,
+        table: FeatureTable,
+        geometry: Geometry,
+        flow: Flow,
+        law: LabelLaw,
+        options: JkoOptions = JkoOptions(),
+    ) -> None:
+        _check(flow, options)
+        self.objective = replace(objective, features=table)
+        self.geometry = geometry
+        self.flow = flow
+        self.law = law
+        self.options = options
+        self.table = table
+        self.rule = Rule.of_order(options.nodes)
+        self._dual = DualStep(self.objective, table, geometry, flow.ridge)
+        self._mobile = geometry.mobility > 0.0
+
+    def initial_state(self) -> State:
+        """rho_0 on panels that resolve it."""
+        law, options = self.law, self.options
+        if options.atoms is not None and law.breaks:
+            counts = [-(-count // options.nodes) for count in options.atoms]
+            panels = fill_panels(*uniform_corners(law.breaks, counts), law.density, law.embed, self.rule)
+        else:
+            panels = initial_panels(law.breaks, law.density, law.embed, self.rule, options.resolution, options.largest)
+        positions, masses = panels.atoms
+        self._refuse_outside(positions, 0.0)
+        outputs = self.table.outputs(positions, masses)
+        dissipation = self._dissipation(positions, masses, outputs)
+        rank = self.table.rank
+        arrays = {
+            "previous": panels.positions.copy(),
+            "outputs": outputs,
+            "history": np.tile(self._summary(positions, masses, outputs), (HISTORY, 1)),
+            "history_times": np.zeros(HISTORY),
+            "steps": np.zeros(1, dtype=np.int64),
+            "last_step": np.zeros(1),
+            "curvature": np.zeros((rank, rank)),
+            "curvature_age": np.full(1, REFRESHED, dtype=np.int64),
+            "dissipation": np.array([dissipation]),
+            "dissipated": np.zeros(1),
+            "residual": np.zeros(1),
+        }
+        step = self.options.step if self.options.step is not None else self._first_step(dissipation)
+        return self._with_panels(State(0.0, step, arrays), *self._resolved(panels, panels.positions))
+
+    def advance(self, state: State, until: float) -> State:
+        """One step of at most `state.step`.
+
+        Raises:
+            StepFailure: the dual is not solved, the energy rises, or atoms reach the edge of the table.
+        """
+        tolerance, adapts = self.options.tolerance, self.options.step is None
+        tau = _fitted(state.step, until - state.flow_time, adapts)
+        shortest = 1e-9 * tau
+        formula, halvings = self._formula(state, tau), 0
+        while True:
+            failure = ""
+            error = 0.0
+            try:
+                trial = self._trial(state, tau, formula)
+            except NoConvergence as reason:
+                failure = str(reason)
+            else:
+                if not trial.falls:
+                    failure = "the free energy rises"
+                    if formula != "plain":
+                        formula = "plain"
+                        continue
+                elif adapts:
+                    error, power = self._error(state, tau, trial)
+                    if not (error <= tolerance):
+                        tau *= max(0.2, 0.9 * (tolerance / error) ** (1.0 / power))
+                        formula = self._formula(state, tau)
+                        continue
+            if not failure:
+                torn = self._torn(state, trial) if halvings < HALVINGS else None
+                if torn is None:
+                    return self._accepted(state, until, tau, trial, error)
+                state, halvings = torn, halvings + 1
+                continue
+            tau *= 0.5
+            formula = self._formula(state, tau)
+            if not (adapts and tau > shortest):
+                raise StepFailure(f"jko: {failure}", state.flow_time, "use a smaller solver.step or finer tolerance")
+
+    def observe(self, state: State) -> Observation:
+        """Risk, energy, moments and law; D at the law, and the largest duality gap so far."""
+        positions, weights = _panels(state).atoms
+        outputs = state.arrays["outputs"]
+        mean = weights @ positions
+        return Observation(
+            risk=self.objective.risk(outputs),
+            free_energy=self._energy(positions, weights, outputs),
+            mass=float(weights.sum()),
+            mean=mean,
+            variance=weights @ (positions - mean) ** 2,
+            law=Law(weights=weights.copy(), positions=positions.copy()),
+            dissipation=float(state.arrays["dissipation"][0]),
+            dissipated=float(state.arrays["dissipated"][0]),
+            residual=float(state.arrays["residual"][0]),
+        )
+
+    def _formula(self, state: State, tau: float) -> str:
+        """plain, bdf2 or midpoint, for a step of this length from this state."""
+        if self.options.order == 1:
+            return "plain"
+        if self.options.formula == "midpoint":
+            return "midpoint"
+        before = float(state.arrays["last_step"][0])
+        if before == 0.0:
+            return "midpoint" if self.options.step is None else "plain"
+        return "bdf2" if tau <= STRETCH * before else "midpoint"
+
+    def _trial(self, state: State, tau: float, formula: str) -> _Trial:
+        """The step by one formula."""
+        positions, masses = _panels(state).atoms
+        outputs, box = state.arrays["outputs"], self._dual.box
+        centres, inner, share = positions, tau, 1.0
+        moving = (positions - state.arrays["previous"].reshape(positions.shape)) * self._mobile
+        before = float(state.arrays["last_step"][0])
+        ratio = tau / before if before > 0.0 else np.inf
+        if formula == "bdf2":
+            centres = positions + ratio**2 / (1.0 + 2.0 * ratio) * moving
+            inner = tau * (1.0 + ratio) / (1.0 + 2.0 * ratio)
+        elif formula == "midpoint":
+            inner, share = 0.5 * tau, 0.5
+        if ratio <= STRETCH:
+            history = state.arrays["history"][:2, : len(outputs)] / np.sqrt(self.objective.weights)
+            places = positions + share * ratio * moving
+            guess = outputs + share * ratio * (history[0] - history[1])
+        else:
+            places, guess = positions - share * tau * self._gradient(positions, outputs), outputs
+        dual = self.objective.loss_gradient(guess)
+        movement, curvature, fresh, searched = self._movement(state, centres, masses, inner, np.clip(places, *box), dual)
+        start, centres, masses, moved, law = self._shared(positions, centres, masses, movement)
+        rate = np.where(moved > box[0], (centres - moved) / inner, 0.0) * self._mobile
+        dissipation = 2.0 * float(masses @ (rate**2).sum(axis=1))
+        spent = 0.5 * tau * (dissipation + float(state.arrays["dissipation"][0]))
+        if formula == "midpoint":
+            spent = tau * dissipation
+            moved = np.clip(start + 2.0 * (moved - start), *box)
+            law = self.table.outputs(moved, masses)
+            dissipation = self._dissipation(moved, masses, law)
+        self._refuse_outside(moved, state.flow_time)
+        before_energy = self._energy(positions, _panels(state).atoms[1], outputs)
+        rounding = ENERGY_ROUNDING * (abs(before_energy) + self.objective.constant + 1.0)
+        falls = self._energy(moved, masses, law) <= before_energy + rounding
+        return _Trial(start, moved, masses, law, dissipation, spent, movement, curvature, fresh, searched, falls)
+
+    def _movement(
+        self, state: State, centres: Array, masses: Array, tau: float, places: Array, dual: Array
+    ) -> tuple[Movement, Array, bool, bool]:
+        """The minimising movement; the dual's curvature per unit of tau, whether it is new; whether it was searched."""
+        identity = np.diag(1.0 / self.objective.weights)
+        scaled = state.arrays["curvature"]
+        fresh = int(state.arrays["curvature_age"][0]) >= REFRESHED
+        if fresh:
+            scaled = (self._dual.curvature(centres, masses, tau, places, dual) - identity) / tau
+        try:
+            movement = self._dual.local(centres, masses, tau, places, dual, identity + tau * scaled)
+        except NoConvergence:
+            pass
+        else:
+            if self._dual.convex(tau, movement.dual) or self._dual.confirmed(centres, tau, movement):
+                return movement, scaled, fresh, False
+            places, dual = movement.places, movement.dual
+        return self._dual.globally(centres, masses, tau, places, dual), scaled, fresh, True
+
+    def _shared(
+        self, positions: Array, centres: Array, masses: Array, movement: Movement
+    ) -> tuple[Array, Array, Array, Array, Array]:
+        """Start, centres, masses, image and outputs of the law with its tied atoms shared between their minimisers."""
+        moved, tied, fractions = movement.places, movement.tied, movement.fractions
+        if not tied.size:
+            return positions, centres, masses, moved, movement.outputs
+        if self.law.breaks:
+            moved = moved.copy()
+            moved[tied[fractions > 0.5]] = movement.rivals[fractions > 0.5]
+            return positions, centres, masses, moved, self.table.outputs(moved, masses)
+        part = masses[tied] * fractions
+        masses = masses.copy()
+        masses[tied] -= part
+        rows = np.append(np.arange(len(masses)), tied)
+        masses, moved = np.append(masses, part), np.vstack([moved, movement.rivals])
+        kept = masses > 0.0
+        rows = rows[kept]
+        law = self.table.outputs(moved[kept], masses[kept])
+        return positions[rows], centres[rows], masses[kept], moved[kept], law
+
+    def _torn(self, state: State, trial: _Trial) -> State | None:
+        """The state before the step on halved panels, where the searched image of a panel is not resolved."""
+        panels = _panels(state)
+        if not trial.searched or not panels.axes:
+            return None
+        finer, previous = self._resolved(panels, state.arrays["previous"], trial.moved.reshape(panels.positions.shape))
+        if finer.masses.size == panels.masses.size:
+            return None
+        return self._with_panels(state, finer, previous)
+
+    def _accepted(self, state: State, until: float, tau: float, trial: _Trial, error: float) -> State:
+        """The state after a step."""
+        old = _panels(state)
+        shape = old.positions.shape if old.axes else trial.moved.shape
+        if old.axes:
+            panels = old.with_positions(trial.moved)
+        else:
+            bare = np.empty((len(trial.masses), 0))
+            panels = Panels(bare, bare, trial.masses, trial.moved)
+        arrays = {
+            **state.arrays,
+            "outputs": trial.outputs,
+            "history": np.vstack(
+                [self._summary(trial.moved, trial.masses, trial.outputs), state.arrays["history"][:-1]]
+            ),
+            "history_times": np.append(state.flow_time + tau, state.arrays["history_times"][:-1]),
+            "steps": state.arrays["steps"] + 1,
+            "last_step": np.array([tau]),
+            "curvature": trial.curvature,
+            "curvature_age": np.ones(1, dtype=np.int64) if trial.fresh else state.arrays["curvature_age"] + 1,
+            "dissipation": np.array([trial.dissipation]),
+            "dissipated": state.arrays["dissipated"] + trial.spent,
+            "residual": np.maximum(state.arrays["residual"], trial.movement.gap),
+        }
+        if trial.movement.passes > FEW_PASSES:
+            arrays["curvature_age"] = np.full(1, REFRESHED, dtype=np.int64)
+        arrives = tau == until - state.flow_time
+        step = self.options.step or self._following(state, tau, trial, error, arrives)
+        moved = State(until if arrives else state.flow_time + tau, step, arrays)
+        previous = trial.start.reshape(shape)
+        if trial.searched and old.axes:
+            return self._with_panels(moved, panels, previous)
+        return self._with_panels(moved, *self._resolved(panels, previous))
+
+    def _resolved(self, panels: Panels, previous: Array, image: Array | None = None) -> tuple[Panels, Array]:
+        """Panels halved until the map (or that of `image`) is resolved or the atoms are too many; `previous` with them."""
+        columns = [panels.positions, previous] + ([] if image is None else [image])
+        whole = Panels(panels.lower, panels.upper, panels.masses, np.concatenate(columns, axis=-1))
+        dimension = self.geometry.dimension
+        scales = np.zeros(whole.positions.shape[-1])
+        scales[:dimension] = 1.0
+        scales[2 * dimension :] = 1.0
+        rounds = 40 if image is None else 1
+        for _ in range(rounds if panels.axes else 0):
+            mass = whole.masses.reshape(len(whole.lower), -1).sum(axis=1)
+            unresolved = whole.tails(self.rule, scales) * mass[:, None]
+            splitting = unresolved.max(axis=1) > self.options.resolution
+            added = int(splitting.sum()) * whole.masses[0].size
+            if not splitting.any() or whole.masses.size + added > self.options.largest:
+                break
+            axis = np.where(splitting, unresolved.argmax(axis=1), -1)
+            for a in range(whole.axes):
+                chosen = axis == a
+                if chosen.any():
+                    whole = whole.halved(chosen, a, self.rule)
+                    axis = np.repeat(np.where(chosen, -1, axis), np.where(chosen, 2, 1))
+        halved = Panels(whole.lower, whole.upper, whole.masses, np.ascontiguousarray(whole.positions[..., :dimension]))
+        return halved, np.ascontiguousarray(whole.positions[..., dimension : 2 * dimension])
+
+    def _with_panels(self, state: State, panels: Panels, previous: Array) -> State:
+        """The state with its law on these panels."""
+        arrays = dict(state.arrays)
+        if "masses" in arrays and panels.masses.size != arrays["masses"].size and panels.axes:
+            arrays["outputs"] = self.table.outputs(*_clipped(panels, self._dual.box))
+        arrays |= {"lower": panels.lower, "upper": panels.upper, "masses": panels.masses, "previous": previous}
+        arrays["positions"] = np.clip(panels.positions, *self._dual.box)
+        return State(state.flow_time, state.step, arrays)
+
+    def _error(self, state: State, tau: float, trial: _Trial) -> tuple[float, float]:
+        """Estimated error of the step in the outputs and moments, and the power of tau that it is.
+
+        The step is held against the polynomial through the last laws; of equal steps the two-step formula leaves 2/11
+        of the difference to the quadratic, a plain step 1/3 of that to the line.
+        """
+        known = min(int(state.arrays["steps"][0]) + 1, HISTORY if self.options.order == 2 else 2)
+        if known < 2:
+            return 0.0, 2.0
+        times, values = state.arrays["history_times"][:known], state.arrays["history"][:known]
+        time = state.flow_time + tau
+        predicted = np.zeros(values.shape[1])
+        for k in range(known):
+            others = np.delete(times, k)
+            predicted += float(np.prod((time - others) / (times[k] - others))) * values[k]
+        miss = self._summary(trial.moved, trial.masses, trial.outputs) - predicted
+        return (2.0 / 11.0 if known == HISTORY else 1.0 / 3.0) * float(np.linalg.norm(miss)), float(known)
+
+    def _following(self, state: State, tau: float, trial: _Trial, error: float, arrives: bool) -> float:
+        """The next step, from the error and the passes that the dual took."""
+        known = min(int(state.arrays["steps"][0]) + 1, HISTORY if self.options.order == 2 else 2)
+        growth = GROWTH if trial.movement.passes <= FEW_PASSES or trial.searched else 1.0
+        if trial.movement.passes > MANY_PASSES and not trial.searched:
+            growth = 0.7
+        by_error = 0.9 * (self.options.tolerance / error) ** (1.0 / known) if error > 0.0 else growth
+        following = tau * min(growth, max(0.3, by_error))
+        return max(state.step, following) if arrives and growth >= 1.0 else following
+
+    def _first_step(self, dissipation: float) -> float:
+        """A first step so short that a step of order 2 is within the tolerance."""
+        speed = max(np.sqrt(0.5 * dissipation), dissipation, 1e-6)
+        return float(0.1 * self.options.tolerance ** (1.0 / 3.0) / speed)
+
+    def _summary(self, positions: Array, masses: Array, outputs: Array) -> Array:
+        """sqrt(weights) outputs, means and deviations: what the error of a step is measured in."""
+        mean = masses @ positions
+        deviation = np.sqrt(masses @ (positions - mean) ** 2)
+        return np.concatenate([np.sqrt(self.objective.weights) * outputs, mean, deviation])
+
+    def _gradient(self, positions: Array, outputs: Array) -> Array:
+        """Gradient of the potential over the mobile coordinates, 0 where a bound holds an atom back."""
+        gradient = self.table.contract(positions, self.objective.loss_gradient(outputs))[1]
+        gradient = (gradient + self.flow.ridge * positions) * self._mobile
+        return np.where((positions <= self._dual.box[0]) & (gradient > 0.0), 0.0, gradient)
+
+    def _dissipation(self, positions: Array, masses: Array, outputs: Array) -> float:
+        """D = 2 ∫|grad G|^2 drho."""
+        return 2.0 * float(masses @ (self._gradient(positions, outputs) ** 2).sum(axis=1))
+
+    def _energy(self, positions: Array, masses: Array, outputs: Array) -> float:
+        """F."""
+        squares = float(masses @ (positions**2).sum(axis=1)) if self.flow.ridge > 0.0 else 0.0
+        return self.objective.risk(outputs) + self.flow.ridge * squares
+
+    def _refuse_outside(self, positions: Array, flow_time: float) -> None:
+        """StepFailure where atoms reach an edge of the table that is no bound of the space."""
+        lower, upper = self._dual.box
+        inner = (positions <= lower) & (lower > self.geometry.lower_bounds) | (positions >= upper)
+        if inner[:, self._mobile].any():
+            axis = int(np.argmax((inner & self._mobile).any(axis=0)))
+            place = f"{self.geometry.names[axis]} in [{lower[axis]:.4g}, {upper[axis]:.4g}]"
+            raise StepFailure(f"jko: atoms reach the edge of {place}", flow_time, "use a smaller solver.step")
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A step before it is accepted: the law's start (tied atoms shared), image, masses and what was found of it."""
+
+    start: Array
+    moved: Array
+    masses: Array
+    outputs: Array
+    dissipation: float
+    spent: float
+    movement: Movement
+    curvature: Array
+    fresh: bool
+    searched: bool
+    falls: bool
+
+
+def _panels(state: State) -> Panels:
+    return Panels(**{name: state.arrays[name] for name in ("lower", "upper", "masses", "positions")})
+
+
+def _clipped(panels: Panels, box: Array) -> tuple[Array, Array]:
+    positions, masses = panels.atoms
+    return np.clip(positions, *box), masses
+
+
+def _fitted(planned: float, room: float, adapts: bool) -> float:
+    """The planned step, or what room is left; no tiny rest after it."""
+    if planned >= room * (1.0 - 1e-9):
+        return room
+    return 0.5 * room if adapts and planned > 0.5 * room else planned
+
+
+def _check(flow: Flow, options: JkoOptions) -> None:
+    if np.isfinite(flow.inverse_temperature):
+        raise ValueError("atoms have no entropy: set dynamics.inverse_temperature = inf, or use a grid")
+    if flow.fisher_rao_rate != 0.0 or not flow.transport:
+        raise ValueError("this scheme only transports mass: set dynamics.flow = 'wasserstein'")
+    if options.order not in (1, 2):
+        raise ValueError(f"order must be 1 or 2, got {options.order}")
+    if options.formula not in ("bdf2", "midpoint"):
+        raise ValueError(f"formula must be 'bdf2' or 'midpoint', got {options.formula!r}")
+    if options.step is not None and not (0.0 < options.step < np.inf):
+        raise ValueError(f"step must be a finite number above 0, got {options.step}")
+    if not (options.tolerance > 0.0 and options.resolution > 0.0):
+        raise ValueError(f"tolerances must be above 0, got {options.tolerance} and {options.resolution}")

@@ -1,0 +1,290 @@
+"""One noise-free minimising movement by its finite-dimensional dual.
+
+    min_rho  W2^2(rho, mu) / (2 tau) + L(Phi rho) + (ridge/2) ∫|z|^2 drho
+      = max_g  D(g),    D(g) = -L*(g) + ∫ min_z { |z - x|^2 / (2 tau) + g . Phi(z) + (ridge/2) |z|^2 } mu(dx),
+
+because L is convex and sees rho only through the M numbers Phi rho. D is concave; rho is the image of mu under the
+proximal map of the best g, for which
+
+    grad D = Phi rho - y - g / weights = 0,    Hess D = -diag(1/weights) - ∫ grad Phi B^-1 grad Phi^T dmu,
+    B = Hess(g . Phi + (ridge/2) |z|^2) + 1/tau.
+
+For any g and any map T the gap between the movement's energy of T # mu and D(g) is
+(1/2) sum weights (grad D)^2 + ∫(J(T(x)) - min J) dmu, a sum of squares that certifies the step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numba import get_num_threads
+from scipy import linalg
+
+from .blocks import in_blocks
+from .elements import axis_nodes
+from .feature_table import FeatureTable
+from .feature_table_kernels import SCATTER_BLOCKS
+from .geometry import Geometry
+from .objective import Array, Objective
+from .prox_global_kernels import global_prox, shared_fractions, suspects
+from .prox_kernels import SUMS, IntArray, derivatives, envelope_along, lowest_curvature, newton_pass
+
+CONVEX = 0.9
+"""Largest tau times (lowest curvature of the potential): below, J is convex and a local minimiser is the global one."""
+RESIDUAL = 1e-9
+"""Accepted residual of the outputs, sqrt(sum weights (grad D)^2)."""
+MOVE = 1e-6
+"""Accepted last Newton move of an atom, relative to the box; what it leaves is of third order."""
+LOCAL_PASSES = 12
+GLOBAL_PASSES = 80
+
+
+class NoConvergence(ArithmeticError):
+    """The dual was not solved to tolerance."""
+
+
+@dataclass(frozen=True)
+class Movement:
+    """The solution of one minimising movement.
+
+    Attributes:
+        places: prox(x), shape (n, D).
+        outputs: Phi rho, shape (M,).
+        dual: g, shape (M,).
+        gap: duality gap, bounding the energy above the minimum.
+        passes: evaluations of the proximal map.
+        rivals: other minimisers of tied atoms, shape (k, D); their atoms `tied`, shape (k,), and the fractions of these
+            atoms that belong there, shape (k,). The outputs count them.
+    """
+
+    places: Array
+    outputs: Array
+    dual: Array
+    gap: float
+    passes: int
+    rivals: Array = field(default_factory=lambda: np.empty((0, 0)))
+    tied: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    fractions: Array = field(default_factory=lambda: np.empty(0))
+
+
+class DualStep:
+    """Solves minimising movements of one objective on one table.
+
+    Args:
+        objective: weights, targets and constant of the loss.
+        table: its features on a box; laws must stay in it.
+        geometry: bounds and mobility.
+        ridge: lambda.
+    """
+
+    def __init__(self, objective: Objective, table: FeatureTable, geometry: Geometry, ridge: float) -> None:
+        self.objective = objective
+        self.table = table
+        self.ridge = ridge
+        self.box = np.array([edges[[0, -1]] for edges in table.edges]).T
+        self._mesh = table._mesh
+        self._flat = table._flat
+        self._plan = derivatives(self._mesh)
+        self._mobile = geometry.mobility
+        self._features_curvature: Array | None = None
+        self._reference: tuple[Array, float] | None = None
+        axes = [axis_nodes(edges, table.degree) for edges in table.edges]
+        self._axes = axes
+        self._counts = np.array([len(axis) for axis in axes])
+        self._nodes = np.zeros((len(axes), self._counts.max()))
+        for a, axis in enumerate(axes):
+            self._nodes[a, : len(axis)] = axis
+        mesh = np.meshgrid(*axes, indexing="ij")
+        self._node_squares = np.asarray(sum(part**2 for part in mesh)).ravel()
+
+    def local(
+        self, centres: Array, masses: Array, tau: float, places: Array, dual: Array, curvature: Array
+    ) -> Movement:
+        """The movement by simultaneous Newton steps in g and in the atoms, from a guess of both.
+
+        Args:
+            centres: x, shape (n, D).
+            masses: shape (n,).
+            places, dual: first guess.
+            curvature: approximation of -Hess D, shape (M, M).
+
+        Raises:
+            NoConvergence: where J is not convex at an atom or the passes do not settle.
+        """
+        weights, targets = self.objective.weights, self.objective.targets
+        settled = MOVE * float(np.max(self.box[1] - self.box[0]))
+        g, before, step = dual, None, None
+        for passes in range(1, LOCAL_PASSES + 1):
+            places, outputs, sums, _ = self._newton(places, centres, masses, tau, g)
+            residual = outputs - targets - g / weights
+            if not np.isfinite(residual).all() or sums[5] > 0.0:
+                raise NoConvergence("the movement's energy is not convex at an atom")
+            if sums[4] <= settled and float(weights @ residual**2) <= RESIDUAL**2:
+                gap = 0.5 * float(weights @ residual**2) + float(sums[2])
+                return Movement(places, outputs, g, gap, passes)
+            if before is not None and step is not None:
+                curvature = _updated(curvature, step, before - residual)
+            step, before = linalg.solve(curvature, residual, assume_a="sym"), residual
+            g = g + step
+        raise NoConvergence(f"the dual is not solved in {LOCAL_PASSES} passes")
+
+    def globally(self, centres: Array, masses: Array, tau: float, places: Array, dual: Array) -> Movement:
+        """The movement by damped Newton steps on D with global proximal maps; atoms may be shared by tied minimisers.
+
+        Raises:
+            NoConvergence: where the gap does not fall to rounding.
+        """
+        weights, targets = self.objective.weights, self.objective.targets
+        scale = self.objective.constant + float(weights @ targets**2) + 1e-300
+        g, target = dual, dual
+        best: Movement | None = None
+        value = -np.inf
+        rounding = 1e-13 * scale
+        for passes in range(1, GLOBAL_PASSES + 1):
+            found = self._global(places, centres, tau, target, self._best_nodes(target, tau))
+            reached = float(masses @ found[1]) - self._conjugate(target)
+            if not (reached >= value - rounding) and float(np.abs(target - g).max()) > 1e-14:
+                target = 0.5 * (g + target)
+                continue
+            g, value, places = target, reached, found[0]
+            movement, direction = self._shared(centres, masses, tau, g, *found, passes)
+            if best is None or movement.gap < best.gap:
+                best = movement
+            if movement.gap <= 1e-3 * RESIDUAL**2 * scale or float(np.abs(direction).max()) < 1e-15:
+                break
+            target = g + direction
+        if best is None or not (best.gap <= 1e-9 * scale):
+            raise NoConvergence("the dual is not solved with global proximal maps")
+        return best
+
+    def curvature(self, centres: Array, masses: Array, tau: float, places: Array, dual: Array) -> Array:
+        """-Hess D at g = dual, with the atoms at `places`, shape (M, M)."""
+        _, _, _, inverses = self._newton(places, centres, masses, tau, dual, with_inverses=True)
+        _, gradients = self.table.values_and_gradients(places)
+        carried = np.einsum("nmd,nde,n->nme", gradients, inverses, masses)
+        rank = self.table.rank
+        product = carried.transpose(1, 0, 2).reshape(rank, -1) @ gradients.transpose(1, 0, 2).reshape(rank, -1).T
+        return np.asarray(np.diag(1.0 / self.objective.weights) + 0.5 * (product + product.T))
+
+    def convex(self, tau: float, dual: Array) -> bool:
+        """Whether J is convex on the whole box, so that a local minimiser is the global one.
+
+        The lowest curvature of g . Phi is measured at all nodes of all cells; in between g's it is bounded by the
+        largest curvature of every feature.
+        """
+        limit = CONVEX / tau + self.ridge
+        if self._reference is not None and self._features_curvature is not None:
+            reference, lowest = self._reference
+            drift = float(np.abs(dual - reference) @ self._features_curvature)
+            if lowest + drift <= limit or not (lowest - drift <= limit):
+                return lowest + drift <= limit
+        if self._features_curvature is None:
+            columns = [np.ascontiguousarray(column) for column in self._flat.T]
+            self._features_curvature = np.array([max(self._lowest(c), self._lowest(-c)) for c in columns])
+        self._reference = dual.copy(), self._lowest(self._flat @ dual)
+        return self._reference[1] <= limit
+
+    def confirmed(self, centres: Array, tau: float, movement: Movement) -> bool:
+        """Whether no atom of a local movement has a lower minimiser elsewhere on the table.
+
+        The lower envelope over the nodes names the basin of every centre; where that is not the atom's own, the best
+        node's basin is descended and compared.
+        """
+        best = self._best_nodes(movement.dual, tau)
+        doubtful = np.empty(len(centres), dtype=np.bool_)
+        suspects(movement.places, centres, self._nodes, self._counts, best, self._mobile, doubtful)
+        if not doubtful.any():
+            return True
+        moved, _, _, _ = self._global(movement.places[doubtful], centres[doubtful], tau, movement.dual, best)
+        apart = np.abs(moved - movement.places[doubtful]) * self._mobile
+        return bool((apart <= 1e-3 * (self.box[1] - self.box[0])).all())
+
+    def _lowest(self, nodal: Array) -> float:
+        return -float(lowest_curvature(self._mesh, self._plan, nodal, self._mobile))
+
+    def _conjugate(self, g: Array) -> float:
+        """L*(g)."""
+        objective = self.objective
+        return float(g @ objective.targets + 0.5 * g @ (g / objective.weights)) - 0.5 * objective.constant
+
+    def _newton(
+        self, places: Array, centres: Array, masses: Array, tau: float, g: Array, with_inverses: bool = False
+    ) -> tuple[Array, Array, Array, Array]:
+        """One Newton pass: new places, outputs there, sums over the atoms, inverse Hessians (on demand)."""
+        n, dimension = centres.shape
+        nodal = self._flat @ g
+        size = -(-n // SCATTER_BLOCKS) if n >= 1024 else n
+        blocks = -(-n // size)
+        shares, sums = np.zeros((blocks, len(nodal))), np.zeros((blocks, SUMS))
+        moved = np.empty_like(places)
+        inverses = np.empty((n if with_inverses else 0, dimension, dimension))
+        arguments = (
+            places, centres, masses, self._mesh, self._plan, nodal, tau, self.ridge, self._mobile, *self.box, size,
+            moved, inverses, shares, sums,
+        )  # fmt: skip
+        in_blocks(newton_pass, n, size if get_num_threads() > 1 else n, *arguments)
+        totals = np.append(sums[:, :4].sum(axis=0), [sums[:, 4].max(), sums[:, 5].sum()])
+        return moved, shares.sum(axis=0) @ self._flat, totals, inverses
+
+    def _best_nodes(self, g: Array, tau: float) -> IntArray:
+        """Flat index of the minimiser of J among the nodes, for every node as centre."""
+        nodal = self._flat @ g
+        shape = tuple(self._counts)
+        values = (nodal + 0.5 * self.ridge * self._node_squares).reshape(shape)
+        best = np.arange(values.size).reshape(shape)
+        for a, moves in enumerate(self._mobile):
+            if moves > 0.0:
+                lines = int(np.prod(shape[:a])), shape[a], int(np.prod(shape[a + 1 :]))
+                values, best = envelope_along(values.reshape(lines), best.reshape(lines), self._axes[a], tau)
+                values, best = values.reshape(shape), best.reshape(shape)
+        return best.ravel()
+
+    def _global(
+        self, places: Array, centres: Array, tau: float, g: Array, best: IntArray
+    ) -> tuple[Array, Array, Array, Array]:
+        """Global minimisers, J there, their rivals and J there."""
+        nodal = self._flat @ g
+        n = len(centres)
+        moved, rivals = np.empty_like(centres), np.empty_like(centres)
+        found, other = np.empty(n), np.empty(n)
+        arguments = (
+            places, centres, self._mesh, self._plan, nodal, self._nodes, self._counts, best, tau, self.ridge,
+            self._mobile, *self.box, moved, found, rivals, other,
+        )  # fmt: skip
+        in_blocks(global_prox, n, max(1, -(-n // 8)), *arguments)
+        return moved, found, rivals, other
+
+    def _shared(
+        self, centres: Array, masses: Array, tau: float, g: Array,
+        moved: Array, found: Array, rivals: Array, other: Array, passes: int,
+    ) -> tuple[Movement, Array]:  # fmt: skip
+        """The movement at g with tied atoms shared as the dual asks, and the Newton direction of g."""
+        weights = self.objective.weights
+        outputs = self.table.outputs(moved, masses)
+        residual = outputs - self.objective.targets - g / weights
+        inverse = linalg.inv(self.curvature(centres, masses, tau, moved, g))
+        tied = np.flatnonzero(np.isfinite(other))
+        jumps = masses[tied, None] * (self.table.values(rivals[tied]) - self.table.values(moved[tied]))
+        costs = masses[tied] * (other[tied] - found[tied])
+        near = costs <= 2.0 * np.abs(jumps @ (inverse @ residual)) + 1e-14
+        tied, jumps, costs = tied[near], np.ascontiguousarray(jumps[near]), costs[near]
+        fractions = np.zeros(len(tied))
+        shared_fractions(residual, jumps, inverse, costs, fractions)
+        residual = residual + fractions @ jumps
+        gap = 0.5 * float(weights @ residual**2) + float(fractions @ costs)
+        kept = fractions > 0.0
+        movement = Movement(
+            moved, outputs + fractions @ jumps, g, gap, passes, rivals[tied[kept]], tied[kept], fractions[kept]
+        )
+        return movement, inverse @ residual
+
+
+def _updated(curvature: Array, step: Array, change: Array) -> Array:
+    """Symmetric rank-one update of `curvature` so that curvature @ step = change; unchanged where it is unsafe."""
+    miss = change - curvature @ step
+    scale = float(miss @ step)
+    if not (abs(scale) > 1e-8 * float(np.linalg.norm(miss) * np.linalg.norm(step))):
+        return curvature
+    updated = curvature + np.outer(miss, miss) / scale
+    return updated if np.linalg.eigvalsh(updated)[0] > 0.0 else curvature
