@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.integrate import DOP853
 
+from .crossings import beyond
 from .flow import Flow
 from .geometry import Geometry
 from .label_panels import Panels, Rule, fill_panels, initial_panels, uniform_corners
@@ -47,7 +48,7 @@ class Characteristics:
 
     The energy that is dissipated, ∫D ds with D = 2 (sum_i w_i |dz_i/ds|^2 + alpha Var_w G) = -dF/ds, is one more
     unknown of the same Runge-Kutta steps, so that F(s) - F(0) + ∫D is the error of the steps and of the halved panels.
-    An atom that crosses a bound within a step counts up to there: what it dissipates beyond, ∫v dz, is taken off again.
+    An atom that crosses a bound within a step counts up to there: what it dissipates beyond is taken off again.
 
     Args:
         objective, geometry, flow: the problem; the flow must be noise-free.
@@ -129,7 +130,6 @@ class Characteristics:
             rtol=self.tolerance,
             atol=self.tolerance,
         )
-        before = solver.f[:-1].reshape(shape)
         message = solver.step()
         if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
             raise StepFailure(
@@ -140,7 +140,10 @@ class Characteristics:
         crossed = moving & (moved < self._lower)
         dissipated = float(solver.y[-1])
         if crossed.any():
-            dissipated -= self._beyond(positions, moved, before, rates, weights, crossed)
+            rows = np.flatnonzero(crossed)
+            path, bounds = solver.dense_output(), np.broadcast_to(self._lower, shape).ravel()[rows]
+            excess = beyond(lambda times: path(times)[rows], state.flow_time, solver.t, bounds)
+            dissipated -= 2.0 * float(weights[rows // shape[1]] @ excess)
         dissipation = self._dissipation(rates, weights, moving & ~crossed)
         moved = self._returned(moved, rates)
         # a step cut short by `until` says little of the next one
@@ -195,15 +198,6 @@ class Characteristics:
         moved = rates * rates
         moved *= moving
         return 2.0 * float(weights @ (moved @ self._scales))
-
-    def _beyond(
-        self, start: Array, end: Array, before: Array, after: Array, weights: Array, crossed: Array
-    ) -> float:
-        """2 sum_i w_i ∫v dz from the bound to the end of a step, the velocity v taken as linear along the way."""
-        depth = np.where(crossed, self._lower - end, 0.0)
-        share = depth / np.where(crossed, start - end, 1.0)
-        mean = after + 0.5 * share * (before - after)
-        return -2.0 * float(weights @ (mean * depth).sum(axis=1))
 
     def _returned(self, positions: Array, rates: Array) -> Array:
         """Atoms past a bound, brought back to it where the flow points inwards."""
