@@ -74,6 +74,34 @@ class Diffusion:
         kept = mass[held]
         return float(np.sum(kept * (np.abs(np.log(kept)) + np.abs(self._log_measure[held])))) + abs(self._constant)
 
+    @property
+    def log_measure(self) -> Array:
+        """log w, of the grid's shape."""
+        return self._log_measure
+
+    def dissipated(self, before: Array, after: Array, psi: Array) -> float:
+        """-2 sum_i G_i (after - before)_i, G = psi + log(m/w) / (2 beta) at the mean m of the two laws."""
+        middle = 0.5 * (before + after)
+        held = middle > 0.0
+        potential = psi[held] + (np.log(middle[held]) - self._log_measure[held]) / self._twice_beta
+        return -2.0 * float(potential @ (after[held] - before[held]))
+
+    def dissipation(self, mass: Array, psi: Array) -> float:
+        """2 sum over faces of J (G_a - G_b) at a law: no term is negative, because the rates are reversible.
+
+        A face with an empty side is left out: G is -inf there, and F falls infinitely fast for an instant.
+        """
+        potential = np.full(self.shape, -np.inf)
+        np.log(mass, out=potential, where=mass > 0.0)
+        potential = psi + (potential - self._log_measure) / self._twice_beta
+        work = 0.0
+        for a, (upward, downward) in enumerate(self.rates(psi, self.factors(psi, mass))):
+            masses, levels = mass.reshape(self._lines(a)), potential.reshape(self._lines(a))
+            flux = upward * masses[:, :-1] - downward * masses[:, 1:]
+            held = (masses[:, :-1] > 0.0) & (masses[:, 1:] > 0.0)
+            work += float(flux[held] @ (levels[:, :-1][held] - levels[:, 1:][held]))
+        return 2.0 * work
+
     def factors(self, psi: Array, law: Array) -> list[Array]:
         """q at the inner faces of each axis, shape (before, n - 1, after), measured on the masses `law`."""
         found = []

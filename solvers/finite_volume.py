@@ -1,62 +1,25 @@
-"""Finite volumes for d_t rho = div(rho grad Psi), with noise or without, on a tensor grid."""
+"""Finite volumes for the flow of design section 2.1 on a tensor grid: transport, noise, birth and death."""
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cache
-
 import numpy as np
-from numba import get_num_threads
-from numpy.typing import NDArray
 
 from .diffusion import Diffusion
-from .finite_volume_kernels import sweep_blocks
+from .finite_volume_cells import Cells
+from .finite_volume_options import DEFAULTS, FiniteVolumeOptions, check
+from .finite_volume_reaction import BirthDeath
+from .finite_volume_transport import HeunTransport, Move, NoisyTransport, NoTransport, Transport
 from .flow import Flow
 from .geometry import Geometry
 from .grid import Grid
 from .objective import Array, Objective
 from .time_loop import Law, Observation, State, StepFailure
 
+__all__ = ["FiniteVolume", "FiniteVolumeOptions"]
+
 EPSILON = float(np.finfo(float).eps)
 ENERGY_ROUNDING = 100.0  # a step may raise F by this many roundings
-RATE_SLACK = 1.1  # velocities may grow this much within a step before it is repeated
-SHORTEST = 1e-6  # of the step that the velocities allow; no falling energy needs less
-THIRD_ORDER = (1.0 / 3.0, 1.0 / 6.0)
-FROMM = (0.25, 0.25)
-FEW_CELLS = 3.0  # per axis; a law on fewer is an atom to the grid
-BLOCK_FEATURES = 2**15  # feature values per block, so that a block's features stay in a second-level cache
-SMALLEST_BLOCK = 8  # slices along the first axis, so that the halos cost little
-THREADED_FEATURES = 2**17  # below, waking a second thread costs more than it saves
-MIDPOINT_ROUNDS = 12  # fixed-point rounds for the midpoint potential before a step is halved
-FROZEN_FROM = 2  # rounds that measure the mean densities anew; later ones keep them, so that the rounds converge
-MIDPOINT_TOLERANCE = 1e-11  # of the outputs
 REMEDY = "use a finer grid (solver.cells) or a smaller Courant number (solver.courant)"
-
-
-@dataclass(frozen=True)
-class FiniteVolumeOptions:
-    """Options of the scheme.
-
-    Attributes:
-        courant: c in (0, 1]; in a step a face drains at most c / (number of faces) of a cell at the velocity
-        there.
-        order: 2, or 1 without reconstruction slopes.
-        tolerance: bound per step of sqrt(sum omega (Heun - Euler)^2) in the outputs; rules where the law
-        hardly moves.
-        empty: total mass of the cells whose velocities do not limit the step.
-        growth: largest ratio of successive steps.
-        noisy_tolerance: with noise, bound per step of sum |m_order 2 - m_Euler|. The error of a step is about its
-        power 3/2, so that steps shrink with its square root.
-    """
-
-    courant: float = 0.75
-    order: int = 2
-    tolerance: float = 1e-2
-    empty: float = 1e-8
-    growth: float = 1.5
-    noisy_tolerance: float = 1e-4
 
 
 class FiniteVolume:
@@ -88,17 +51,24 @@ class FiniteVolume:
       velocities are differences of the Psi_i and rho_face >= 0; a step that raises F beyond rounding is
       refused and halved.
 
+    With birth and death at rate alpha a step is Strang's, half a step of `reaction.midpoint_step` before and after the
+    transport: each part keeps mass and positivity and lowers F. The discrete law stays where the transport's velocities
+    and the spread of G both vanish. Without transport both halves are reactions.
+
+    - *Dissipation*: D = -dF/ds of the scheme's own fluxes, and its integral over the steps, by the quadratures of
+      order 2 that the parts of the step state; F(s) - F(0) + ∫D is their error.
+
     An axis with an origin cell (`Grid`) absorbs at r = 0, holds the mass at the value Phi(0) and releases it
     when the slope of Psi turns.
 
     References: Carrillo, Chertock, Huang, Commun. Comput. Phys. 17 (2015) 233 (velocities from differences
     of the potential); van Leer, J. Comput. Phys. 23 (1977) 276 (reconstruction); Zalesak, J. Comput. Phys.
-    31 (1979) 335 (limited outgoing fluxes).
+    31 (1979) 335 (limited outgoing fluxes); Strang, SIAM J. Numer. Anal. 5 (1968) 506 (splitting).
 
     Args:
         objective: feature map and loss.
         geometry: bounds and mobility of the coordinates.
-        flow: the terms that act; birth-death is not for this scheme.
+        flow: the terms that act.
         grid: the cells, one to three axes, smoothly graded.
         masses: initial masses of the cells, of the grid's shape; normalised to total 1.
         options: see `FiniteVolumeOptions`.
@@ -116,78 +86,61 @@ class FiniteVolume:
         flow: Flow,
         grid: Grid,
         masses: Array,
-        options: FiniteVolumeOptions = FiniteVolumeOptions(),
+        options: FiniteVolumeOptions = DEFAULTS,
     ) -> None:
-        _check(geometry, flow, grid, masses, options)
+        check(geometry, flow, grid, masses, options)
         self.objective = objective
         self.geometry = geometry
         self.flow = flow
         self.grid = grid
         self.options = options
         self._initial = np.ascontiguousarray(masses, dtype=float) / float(np.sum(masses))
-        shape = (1,) * (3 - len(grid.shape)) + grid.shape
-        self._rows = (shape[0] * shape[1], shape[2])
-        self._features = self._feature_rows()
-        slopes = _slopes(masses, options.order)
-        self._axes = [face_coefficients(np.array([0.5]), np.array([0.0, 1.0]), 0.0, slopes)] * (3 - len(grid.shape)) + [
-            face_coefficients(centre, edge, mobile, slopes)
-            for centre, edge, mobile in zip(grid.centres, grid.edges, geometry.mobility, strict=True)
-        ]
-        open_axes = sum(n > 1 and moves for n, moves in zip(grid.shape, geometry.mobile, strict=True))
-        self._faces = 2 * max(open_axes, 1)
-        self._bounds = _block_bounds(shape, self._features.shape[1])
-        self._layout = shape[0], shape[1]
-        self._energy_scale = objective.constant + float(np.dot(objective.weights, objective.targets**2))
+        self._cells = Cells(objective, geometry, grid, flow.ridge, masses, options.order, options.empty)
         beta = flow.inverse_temperature
         self._diffusion = Diffusion(geometry, grid, beta, options.order) if np.isfinite(beta) else None
+        self._transport = self._chosen_transport()
+        self._birth_death = None
+        if flow.fisher_rao_rate > 0.0:
+            log_measure = None if self._diffusion is None else self._diffusion.log_measure
+            self._birth_death = BirthDeath(self._cells, flow, log_measure, options.noisy_tolerance)
 
     def initial_state(self) -> State:
         """The given masses, and a step from the velocities they produce."""
         mass = self._initial.copy()
-        outputs, _ = self._sweep(mass, mass, 0.0, 0.0, np.zeros(self._features.shape[1]), np.empty_like(mass))
-        outputs, rate = self._sweep(mass, mass, 0.0, 0.0, self._gradient(outputs), np.empty_like(mass), True)
-        step = self._longest(rate)
-        if self._diffusion is not None:
-            psi = self._potential(outputs)
-            stiffness = self._diffusion.stiffness(self._diffusion.rates(psi, self._diffusion.factors(psi, mass)))
-            step = 1.0 / stiffness if stiffness > 0.0 else np.inf
-        return State(0.0, step if np.isfinite(step) else 1.0, {"mass": mass, "outputs": outputs})
+        outputs = self._cells.swept_outputs(mass)
+        step = self._transport.first_step(mass, outputs)
+        if self._birth_death is not None:
+            step = min(step, self._birth_death.first_step(mass, outputs))
+        arrays = {"mass": mass, "outputs": outputs, "dissipated": np.zeros(1)}
+        return State(0.0, step if np.isfinite(step) else 1.0, arrays)
 
     def advance(self, state: State, until: float) -> State:
-        """One step of at most `state.step`: Heun's, or the implicit one with noise.
+        """One step of at most `state.step`, halved until F does not rise and its errors are within their bounds.
 
         Raises:
             StepFailure: no step down to rounding keeps the energy from rising, or a value is not finite.
         """
-        if self._diffusion is not None:
-            return self._advance_with_noise(state, until, self._diffusion)
         mass, outputs = state.arrays["mass"], state.arrays["outputs"]
-        gradient = self._gradient(outputs)
-        energy = self._energy(outputs)
-        allowance = ENERGY_ROUNDING * EPSILON * (abs(energy) + self._energy_scale)
+        energy = self._free_energy(mass, outputs)
+        allowance = ENERGY_ROUNDING * EPSILON * self._energy_scale(mass, energy)
         planned = state.step
-        first, second = np.empty_like(mass), np.empty_like(mass)
         while True:
             remaining = until - state.flow_time
             step = remaining if planned >= remaining * (1.0 - 1e-12) else planned
-            middle, rate = self._sweep(mass, mass, 0.0, step, gradient, first, True)
-            bound = self._longest(rate)
-            # The rate is known only after the sweep: a step past the bound is repeated, one within it stands.
-            if np.isfinite(bound) and not (step <= RATE_SLACK * bound):
-                planned = bound
+            move = self._step(mass, outputs, step)
+            if move.too_long(step):
+                planned = move.longest
                 continue
-            final, _ = self._sweep(first, mass, 0.5, step, self._gradient(middle), second)
-            change = self._distance(final, middle)
-            if self._energy(final) <= energy + allowance and change <= self.options.tolerance:
+            if move.close and self._free_energy(move.mass, move.outputs) <= energy + allowance:
                 break
             planned = 0.5 * step
-            if not (planned > SHORTEST * min(bound, state.step)):
-                raise self._failure(state, mass, final)
-        growth = self.options.growth * (max(step, state.step) if step == remaining else step)
-        by_error = step * np.sqrt(0.5 * self.options.tolerance / change) if change > 0.0 else np.inf
-        following = float(min(bound, growth, max(by_error, 0.5 * step)))
+            if not (planned > self._transport.shortest * min(move.longest, state.step)):
+                raise self._failure(state, mass, move.outputs)
+        growth = move.growth * (max(step, state.step) if step == remaining else step)
+        following = float(min(move.longest, growth, max(move.by_errors(step), 0.5 * step)))
         time = until if step == remaining else state.flow_time + step
-        return State(time, following, {"mass": second, "outputs": final})
+        dissipated = state.arrays.get("dissipated", np.full(1, np.nan)) + move.dissipated
+        return State(time, following, {"mass": move.mass, "outputs": move.outputs, "dissipated": dissipated})
 
     def observe(self, state: State) -> Observation:
         """Risk, energy, and the moments of a law that is linear in each cell (an atom in an origin cell).
@@ -196,6 +149,9 @@ class FiniteVolume:
         """
         mass, outputs = state.arrays["mass"], state.arrays["outputs"]
         axes = [self._marginal_moments(mass, axis) for axis in range(self.geometry.dimension)]
+        dissipation = self._transport.dissipation(mass, outputs)
+        if self._birth_death is not None:
+            dissipation += self._birth_death.dissipation(mass, outputs)
         return Observation(
             risk=self.objective.risk(outputs[: self.objective.features.rank]),
             free_energy=self._free_energy(mass, outputs),
@@ -203,143 +159,34 @@ class FiniteVolume:
             mean=np.array([mean for mean, _ in axes]),
             variance=np.array([variance for _, variance in axes]),
             law=Law(mass.reshape(self.grid.shape), edges=self.grid.edges),
+            dissipation=dissipation,
+            dissipated=float(state.arrays.get("dissipated", np.full(1, np.nan))[0]),
         )
 
-    def _advance_with_noise(self, state: State, until: float, diffusion: Diffusion) -> State:
-        """One implicit step of order 2, halved until F does not rise and it is close to Euler's."""
-        mass, outputs = state.arrays["mass"], state.arrays["outputs"]
-        energy = self._free_energy(mass, outputs)
-        beta = self.flow.inverse_temperature
-        scale = abs(energy) + self._energy_scale + diffusion.entropy_scale(mass) / beta
-        allowance = ENERGY_ROUNDING * EPSILON * scale
-        planned = state.step
-        while True:
-            remaining = until - state.flow_time
-            step = remaining if planned >= remaining * (1.0 - 1e-12) else planned
-            final, after, change, rounds = self._midpoint_step(mass, outputs, step, diffusion)
-            tolerable = change <= self.options.noisy_tolerance and rounds <= MIDPOINT_ROUNDS
-            if tolerable and self._free_energy(final, after) <= energy + allowance:
-                break
-            planned = 0.5 * step
-            if not (planned > SHORTEST**2 * state.step):
-                raise self._failure(state, mass, after)
-        growth = self.options.growth if rounds < MIDPOINT_ROUNDS - 3 else 1.0
-        by_error = step * np.sqrt(0.5 * self.options.noisy_tolerance / change) if change > 0.0 else np.inf
-        longest = max(step, state.step) if step == remaining else step
-        following = float(min(growth * longest, max(by_error, 0.5 * step)))
-        time = until if step == remaining else state.flow_time + step
-        return State(time, following, {"mass": final, "outputs": after})
+    def _chosen_transport(self) -> Transport:
+        if not self.flow.transport:
+            return NoTransport()
+        if self._diffusion is not None:
+            return NoisyTransport(self._cells, self._diffusion, self.options)
+        return HeunTransport(self._cells, self.options)
 
-    def _midpoint_step(
-        self, mass: Array, outputs: Array, step: float, diffusion: Diffusion
-    ) -> tuple[Array, Array, float, int]:
-        """The step of order 2 at the midpoint potential: masses, outputs, L1 distance from the Euler step, rounds.
-
-        More than `MIDPOINT_ROUNDS` rounds mean that the outputs did not settle.
-        """
-        final, after = mass, outputs
-        factors: list[Array] = []
-        for rounds in range(1, MIDPOINT_ROUNDS + 2):
-            before = after
-            psi = self._potential(0.5 * (outputs + after))
-            if rounds <= FROZEN_FROM:
-                factors = diffusion.factors(psi, 0.5 * (mass + final))
-            final, euler = diffusion.extrapolated(mass, diffusion.rates(psi, factors), step)
-            after = self._outputs(final)
-            gap = self._distance(after, before)
-            if not np.isfinite(gap) or (gap <= MIDPOINT_TOLERANCE and rounds > FROZEN_FROM):
-                break
-        return final, after, float(np.abs(final - euler).sum()), rounds
-
-    def _potential(self, outputs: Array) -> Array:
-        """Psi_i + ridge |x_i|^2 / 2 of a law with these outputs, of the grid's shape."""
-        psi: Array = np.einsum("rmn,m->rn", self._features, self._gradient(outputs))
-        return psi.reshape(self.grid.shape)
-
-    def _outputs(self, mass: Array) -> Array:
-        """sum_i Phi_i m_i, the ridge's share last."""
-        outputs: Array = np.einsum("rmn,rn->m", self._features, mass.reshape(self._rows))
-        return outputs
+    def _step(self, mass: Array, outputs: Array, step: float) -> Move:
+        if self._birth_death is None:
+            return self._transport.step(mass, outputs, step)
+        return self._birth_death.around(self._transport, mass, outputs, step, self.options.growth)
 
     def _free_energy(self, mass: Array, outputs: Array) -> float:
         """F with the entropy where there is noise; NaN where a value is not finite."""
         if self._diffusion is None or not np.isfinite(outputs).all():
-            return self._energy(outputs)
-        return self._energy(outputs) + self._diffusion.entropy(mass) / self.flow.inverse_temperature
+            return self._cells.energy(outputs)
+        return self._cells.energy(outputs) + self._diffusion.entropy(mass) / self.flow.inverse_temperature
 
-    def _feature_rows(self) -> Array:
-        """Phi at the representative points, shape (rows, M, n); ridge |x|^2 / 2, if any, is a last
-        feature."""
-        points = self.grid.points
-        rows, n = self._rows
-        rank = self.objective.features.rank
-        features = np.empty((rows, rank + (self.flow.ridge > 0.0), n))
-        chunk = max(1, 2**16 // n)
-        for first in range(0, rows, chunk):
-            part = points[first * n : (first + chunk) * n]
-            values = self.objective.features.values(part)
-            features[first : first + chunk, :rank] = values.reshape(-1, n, rank).transpose(0, 2, 1)
-            if self.flow.ridge > 0.0:
-                features[first : first + chunk, rank] = (0.5 * self.flow.ridge * (part**2).sum(axis=1)).reshape(-1, n)
-        if not np.isfinite(features).all():
-            cell = int(np.argmax(~np.isfinite(features).all(axis=1).ravel()))
-            raise ValueError(f"the features are not finite at the cell of {points[cell]}: shrink the domain")
-        return features
-
-    def _gradient(self, outputs: Array) -> Array:
-        """Coefficients of the features in Psi."""
-        rank = self.objective.features.rank
-        gradient = np.ones(len(outputs))
-        gradient[:rank] = self.objective.loss_gradient(outputs[:rank])
-        return gradient
-
-    def _energy(self, outputs: Array) -> float:
-        """R + ridge ∫|z|^2 drho; NaN where an output is not finite."""
-        if not np.isfinite(outputs).all():
-            return float("nan")
-        rank = self.objective.features.rank
-        return self.objective.risk(outputs[:rank]) + 2.0 * float(outputs[rank:].sum())
-
-    def _distance(self, first: Array, second: Array) -> float:
-        """sqrt(sum omega (first - second)^2); NaN where an output is not finite."""
-        if not (np.isfinite(first).all() and np.isfinite(second).all()):
-            return float("nan")
-        rank = self.objective.features.rank
-        return float(np.sqrt(np.dot(self.objective.weights, (first[:rank] - second[:rank]) ** 2)))
-
-    def _longest(self, rate: float) -> float:
-        """Longest step at a largest rate |v| / width of the cells that hold mass."""
-        return self.options.courant / (self._faces * rate) if rate > 0.0 else np.inf
-
-    def _sweep(
-        self,
-        mass: Array,
-        old: Array,
-        weight: float,
-        step: float,
-        gradient: Array,
-        new: Array,
-        measure: bool = False,
-    ) -> tuple[Array, float]:
-        """new = weight * old + (1 - weight) * (Euler step of mass); its outputs, and the largest rate on
-        demand."""
-        cap = 1.0 / (self._faces * step) if step > 0.0 else 0.0
-        blocks = len(self._bounds) - 1
-        partial = np.zeros((blocks, self._features.shape[1]))
-        rates = np.zeros(blocks)
-        floor = self.options.empty / mass.size if measure else -1.0
-        arguments = (
-            self._bounds, *self._layout, self._features, gradient, *self._axes,
-            mass.reshape(self._rows), old.reshape(self._rows), weight, step, cap, floor,
-            new.reshape(self._rows), partial, rates,
-        )  # fmt: skip
-        threads = min(get_num_threads(), blocks) if self._features.size >= THREADED_FEATURES else 1
-        shares = np.linspace(0, blocks, threads + 1).astype(int)
-        waiting = [_pool().submit(sweep_blocks, shares[i], shares[i + 1], *arguments) for i in range(1, threads)]
-        sweep_blocks(0, shares[1], *arguments)
-        for future in waiting:
-            future.result()
-        return partial.sum(axis=0), float(rates.max())
+    def _energy_scale(self, mass: Array, energy: float) -> float:
+        """Sum of the magnitudes that F adds, the scale of its rounding."""
+        scale = abs(energy) + self._cells.energy_scale
+        if self._diffusion is None:
+            return scale
+        return scale + self._diffusion.entropy_scale(mass) / self.flow.inverse_temperature
 
     def _marginal_moments(self, mass: Array, axis: int) -> tuple[float, float]:
         """Mean and variance of the linear reconstruction along one axis."""
@@ -372,66 +219,3 @@ class FiniteVolume:
             state.flow_time,
             REMEDY,
         )
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    """Threads for the blocks beyond the caller's share: they sleep, not spin, when the machine is busy."""
-    return ThreadPoolExecutor(max_workers=max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="finite-volume")
-
-
-def face_coefficients(centre: Array, edge: Array, mobility: float, slopes: tuple[float, float]) -> Array:
-    """Coefficients of the inner faces of an axis, shape (4, n - 1), in the order of the kernels' `_face`.
-
-    The reconstruction is done in the index of the cell, in which a smoothly graded grid is uniform: with x'
-    the distance of the representative points, rho at the face times x' is the reconstructed mass per cell,
-    so that the flux is (Psi_a - Psi_b) * mobility / x'^2 * that mass. An origin cell is half a cell, hence
-    twice as dense; next to it the reconstruction falls back to order 1.
-    """
-    faces = np.zeros((4, len(centre) - 1))
-    faces[:2] = mobility / np.diff(centre) ** 2
-    faces[2:] = np.array(slopes)[:, None]
-    if centre[0] == edge[0]:
-        faces[0, :1] *= 2.0
-        faces[2:, :2] = 0.0
-    return faces
-
-
-def _slopes(masses: Array, order: int) -> tuple[float, float]:
-    """Weights of the forward and backward difference in the reconstruction.
-
-    An atom spreads over a few cells only and stays unresolved: Fromm's balanced weights then keep its speed,
-    where the positivity limit takes more from the forward difference than from the backward one.
-    """
-    if order == 1:
-        return 0.0, 0.0
-    occupied = float(masses.sum()) ** 2 / float((masses**2).sum())
-    return FROMM if occupied < FEW_CELLS**masses.ndim else THIRD_ORDER
-
-
-def _block_bounds(shape: tuple[int, ...], features: int) -> NDArray[np.int64]:
-    """First rows of the blocks, from the grid and the number of features alone."""
-    rows = shape[0] * shape[1]
-    slab = shape[1] if shape[0] > 1 else 1
-    slabs = rows // slab
-    per_block = max(SMALLEST_BLOCK, BLOCK_FEATURES // (slab * shape[2] * features))
-    blocks = max(1, slabs // per_block)
-    blocks += blocks % 2 if blocks > 1 else 0
-    return slab * np.linspace(0, slabs, blocks + 1).astype(np.int64)
-
-
-def _check(geometry: Geometry, flow: Flow, grid: Grid, masses: Array, options: FiniteVolumeOptions) -> None:
-    if not (1 <= len(grid.shape) <= 3 and len(grid.shape) == geometry.dimension):
-        raise ValueError(
-            f"the grid has {len(grid.shape)} axes, the geometry {geometry.dimension}: give 1 to 3, the same"
-        )
-    if not (flow.inverse_temperature > 0.0):
-        raise ValueError(f"inverse_temperature must be > 0, got {flow.inverse_temperature}: write inf for no noise")
-    if flow.fisher_rao_rate != 0.0 or not flow.transport:
-        raise ValueError("finite volumes only transport mass: set dynamics.flow = 'wasserstein'")
-    if not (0.0 < options.courant <= 1.0):
-        raise ValueError(f"courant must lie in (0, 1], got {options.courant}: the positivity proof needs it")
-    if options.order not in (1, 2):
-        raise ValueError(f"order must be 1 or 2, got {options.order}")
-    if masses.shape != grid.shape or not (np.min(masses) >= 0.0 and 0.0 < float(np.sum(masses)) < np.inf):
-        raise ValueError(f"masses must be >= 0 with a positive sum and shape {grid.shape}, got shape {masses.shape}")

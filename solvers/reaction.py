@@ -92,9 +92,9 @@ def kl_step(reaction: Reaction, masses: Array, step: float, start: Array | None 
     """The minimising movement argmin_mu F(mu)/2 + KL(mu | m) / (alpha tau), of order 1 in tau.
 
     With a = alpha tau / (2 beta) (0 without noise) the minimiser is mu ∝ nu exp(-(g . Phi + V) / kappa) with
-    nu = m^(1/(1+a)) w^(a/(1+a)), kappa = (1 + a) / (alpha tau), y' = y and omega' = omega. By definition F falls, by at
-    least 2 KL(mu | m) / (alpha tau). The gap is exact, without cancellation: by the equality of Fenchel and Young for the
-    entropy it is that of the loss, L(Phi mu) + L*(g) - g . Phi mu = |grad D|^2_omega / 2.
+    nu = m^(1/(1+a)) w^(a/(1+a)), kappa = (1 + a) / (alpha tau), y' = y and omega' = omega. By definition F falls,
+    by at least 2 KL(mu | m) / (alpha tau). The gap is found without cancellation: the entropy
+    leaves none, and that of the loss is L(Phi mu) + L*(g) - g . Phi mu = |grad D|^2_omega / 2.
 
     Args:
         reaction: the points.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from mfpde.solvers import finite_volume
+from mfpde.solvers import finite_volume_cells, finite_volume_faces
 from mfpde.solvers.finite_volume import FiniteVolume, FiniteVolumeOptions
 from mfpde.solvers.flow import Flow
 from mfpde.solvers.geometry import Geometry
@@ -187,12 +187,12 @@ def test_restart_is_bitwise_the_uninterrupted_run() -> None:
 
 @pytest.mark.parametrize("dimension", [2, 3])
 def test_one_and_two_threads_give_the_same_bits(dimension: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finite_volume, "THREADED_FEATURES", 0)
+    monkeypatch.setattr(finite_volume_cells, "THREADED_FEATURES", 0)
     ends = []
     for threads in (1, 2):
-        monkeypatch.setattr(finite_volume, "get_num_threads", lambda threads=threads: threads)
+        monkeypatch.setattr(finite_volume_cells, "get_num_threads", lambda threads=threads: threads)
         scheme = two_class(200) if dimension == 2 else contraction(3, 32)
-        assert len(scheme._bounds) > 2
+        assert len(scheme._cells.bounds) > 2
         ends.append(run(scheme, 0.1)[-1])
     assert ends[0].step == ends[1].step
     assert all(np.array_equal(ends[0].arrays[name], ends[1].arrays[name]) for name in ends[0].arrays)
@@ -201,10 +201,10 @@ def test_one_and_two_threads_give_the_same_bits(dimension: int, monkeypatch: pyt
 def test_blocks_do_not_change_the_masses_beyond_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
     """Block edges recompute the fluxes of their halo: a wrong halo row would show here."""
     whole = run(contraction(3, 20), 0.1)[-1].arrays["mass"]
-    monkeypatch.setattr(finite_volume, "BLOCK_FEATURES", 1)
-    monkeypatch.setattr(finite_volume, "SMALLEST_BLOCK", 1)
+    monkeypatch.setattr(finite_volume_faces, "BLOCK_FEATURES", 1)
+    monkeypatch.setattr(finite_volume_faces, "SMALLEST_BLOCK", 1)
     scheme = contraction(3, 20)
-    assert len(scheme._bounds) > 10
+    assert len(scheme._cells.bounds) > 10
     np.testing.assert_allclose(run(scheme, 0.1)[-1].arrays["mass"], whole, atol=1e-15)
 
 
@@ -229,7 +229,8 @@ def test_a_rising_energy_fails_with_a_remedy() -> None:
     ("flow", "options", "masses", "message"),
     [
         (Flow(inverse_temperature=np.nan), FiniteVolumeOptions(), np.ones(10), "inverse_temperature must be > 0"),
-        (Flow(fisher_rao_rate=1.0), FiniteVolumeOptions(), np.ones(10), "dynamics.flow = 'wasserstein'"),
+        (Flow(fisher_rao_rate=np.nan), FiniteVolumeOptions(), np.ones(10), "fisher_rao_rate must be >= 0 and finite"),
+        (Flow(transport=False), FiniteVolumeOptions(), np.ones(10), "set fisher_rao_rate > 0 or transport = True"),
         (
             Flow(),
             FiniteVolumeOptions(courant=float("nan")),
