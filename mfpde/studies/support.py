@@ -53,10 +53,10 @@ UNSUPPORTED = (
         "dynamics.flow",
         lambda configuration: (
             configuration.dynamics.flow != "wasserstein"
-            and configuration.solver.scheme not in ("characteristics", "particles")
+            and configuration.solver.scheme not in ("finite-volume", "characteristics", "particles")
         ),
-        'only characteristics and particles have birth and death yet; write scheme = "characteristics" or '
-        'flow = "wasserstein"',
+        'only finite volumes, characteristics and particles have birth and death yet; write scheme = "finite-volume" '
+        'or flow = "wasserstein"',
     ),
     Refusal(
         "solver.scheme",

@@ -24,7 +24,6 @@ def messages(dims: list[int], dynamics: dict[str, Any], scheme: str) -> list[str
     [
         ([1001], NOISE, "finite-volume", "noise is not resolved yet in blocks above 1000"),
         ([40], NOISE, "characteristics", "inverse_temperature"),
-        ([40], BIRTHS, "finite-volume", 'write scheme = "characteristics"'),
         ([40], {}, "jko", 'write scheme = "finite-volume" or "characteristics"'),
     ],
 )
@@ -40,6 +39,8 @@ def test_refusals_name_the_remedy(dims: list[int], dynamics: dict[str, Any], sch
         ([1000], NOISE, "finite-volume"),
         ([100_000], {}, "finite-volume"),
         ([40], BIRTHS, "characteristics"),
+        ([40], BIRTHS, "finite-volume"),
+        ([40], NOISE | BIRTHS, "finite-volume"),
         ([60, 260], {}, "characteristics"),
     ],
 )
