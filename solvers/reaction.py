@@ -27,7 +27,7 @@ from .objective import Array, Objective
 NEWTON_STEPS = 100
 TOLERANCE = 1e-14  # of the outputs, relative to what they and the targets weigh
 STALLED = 1e-9  # relative residual above which an iteration that no longer improves has failed
-SLACK = 1e-13  # rounding of the dual's value
+SLACK = 1e-13  # rounding of the dual's value, which adds kappa times a logarithm
 CURVATURE_GAIN = 0.25  # share of the predicted gain that a step must bring
 
 
@@ -177,8 +177,11 @@ class _Dual:
                 break
             direction = self._newton(masses, outputs, slope, min(0.1, residual / scale))
             gain = float(slope @ direction)
+            slack = SLACK * (1.0 + abs(value) + self.kappa)
             length, trial = 1.0, self.law(g + direction)
-            while not (trial[0] >= value + CURVATURE_GAIN * length * gain - SLACK * (1.0 + abs(value))):
+            while not (
+                self._norm(trial[1]) <= 0.5 * residual or trial[0] >= value + CURVATURE_GAIN * length * gain - slack
+            ):
                 length *= 0.5
                 if not (length > 1e-12):
                     break
