@@ -68,6 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     solve.add_argument("-o", "--output", metavar="RUN.nc", help="write the result to this file")
     solve.add_argument("--resume", action="store_true", help="continue the file of -o")
     solve.add_argument("--force", action="store_true", help="replace the file of -o if it exists")
+    solve.add_argument(
+        "--until",
+        metavar="stationary",
+        help="stop once the dissipation is small; short for --set time.until=stationary",
+    )
     solve.add_argument("--plot", metavar="DIR", help="write the figures to this folder")
 
     plot = commands.add_parser("plot", help="draw a result file")

@@ -101,9 +101,11 @@ def _configuration(options: argparse.Namespace, solved: bool = True) -> Configur
     from mfpde.studies.support import unsupported
 
     scheme = [] if options.scheme is None else [f"solver.scheme={json.dumps(options.scheme)}"]
+    until = getattr(options, "until", None)
+    ending = [] if until is None else [f"time.until={json.dumps(until)}"]
     problems: list[str] = []
     try:
-        configuration = load_configuration(options.source, [*options.overrides, *scheme])
+        configuration = load_configuration(options.source, [*options.overrides, *scheme, *ending])
     except ConfigurationError as error:
         problems += error.messages
         found = error.configuration
@@ -180,7 +182,7 @@ def _solve(options: argparse.Namespace) -> int:
         if not options.json and not options.quiet:
             print(f"figures: {', '.join(str(path) for path in written)}")
     if "message" in result.attributes:
-        complain(str(result.attributes["message"]))
+        complain(*str(result.attributes["message"]).splitlines())
     return EXIT_CODES[result.status]
 
 
@@ -294,6 +296,8 @@ def _print_json(content: dict[str, Any]) -> None:
 
 def _print_table(result: SolveResult, rows: int = 21) -> None:
     """Risk, its error and the moments at up to `rows` save times, the first and the last among them."""
+    import numpy as np
+
     names = [f"{moment} {name}" for moment in ("mean", "var") for name in result.names]
     print(f"{'t':>10}  {'risk':>13}  {'error':>8}" + "".join(f"  {name:>11}" for name in names))
     count = len(result.time)
@@ -302,4 +306,11 @@ def _print_table(result: SolveResult, rows: int = 21) -> None:
         moments = [*result.mean[index], *result.variance[index]]
         line = f"{result.time[index]:>10.4g}  {result.risk[index]:>13.8g}  {result.risk_error[index]:>8.1e}"
         print(line + "".join(f"  {value:>11.4g}" for value in moments))
+    if count and np.isfinite(result.balance[-1]):
+        print(
+            f"energy: F = {result.free_energy[-1]:.8g}, dissipated {result.dissipated[-1]:.8g} since t = 0, "
+            f"balance |F - F(0) + dissipated| = {result.balance[-1]:.1e} (largest {np.nanmax(result.balance):.1e})"
+        )
+    if result.residual is not None:
+        print(f"largest duality gap of a step: {np.nanmax(result.residual):.1e}")
     print(f"{result.scheme}, {result.status}, {result.wall_seconds:.2f} s")

@@ -14,6 +14,7 @@ from mfpde.solvers.flow import Schedule
 DATA_LAWS = ("gaussian-mixture", "gaussian-bumps")
 ACTIVATIONS = ("truncated-relu", "relu", "sigmoid", "tanh", "erf")
 MAXIMUM_DIMENSION = 100_000
+STATIONARY_TOLERANCE = 1e-6
 # Below it the adaptive parts would chase the rounding of double precision.
 MINIMUM_TOLERANCE = 1e-12
 
@@ -169,10 +170,16 @@ class LogSave:
 
 @dataclass(frozen=True)
 class Time:
-    """The interval [0, end] and when to save: a count (equally spaced), a list, or a progression."""
+    """The interval [0, end] and when to save: a count (equally spaced), a list, or a progression.
+
+    With `until` = "stationary" the run stops before the end once the dissipation D = -dF/ds per unit of flow time
+    s = ∫xi falls to `stationary_tolerance`, an absolute number (None: not asked for); the end is then a save time.
+    """
 
     end: float = 10.0
     save: int | tuple[float, ...] | LogSave = 101
+    until: str = "end"
+    stationary_tolerance: float | None = None
 
     @property
     def save_times(self) -> tuple[float, ...]:
@@ -184,6 +191,8 @@ class Time:
             last, first = self.save.count - 1, self.save.first
             inner = (first * (self.end / first) ** (index / last) for index in range(last))
             return (0.0, *inner, self.end)
+        if self.until == "stationary" and self.save[-1] < self.end:
+            return (*self.save, self.end)
         return self.save
 
 

@@ -11,6 +11,7 @@ from mfpde.configuration import (
     DATA_LAWS,
     MAXIMUM_DIMENSION,
     MINIMUM_TOLERANCE,
+    STATIONARY_TOLERANCE,
     Configuration,
     Data,
     Dynamics,
@@ -304,22 +305,33 @@ def _read_schedule(reader: TableReader) -> Schedule:
 
 
 def _read_time(table: object, errors: list[str]) -> Time:
-    reader = TableReader("time", table, ("end", "save"), errors)
+    reader = TableReader("time", table, ("end", "save", "until", "stationary_tolerance"), errors)
     end = reader.number("end", 10.0, DURATION)
+    until = reader.choice("until", "end", ("end", "stationary"))
+    tolerance = None
+    if until == "stationary":
+        tolerance = reader.number("stationary_tolerance", STATIONARY_TOLERANCE, POSITIVE)
+    elif reader.has("stationary_tolerance") and reader.raw("until") in (None, "end"):
+        remedy = 'until = "stationary", or leave stationary_tolerance out'
+        reader.complain("stationary_tolerance", f'unused by until = "{until}"', remedy)
+    return Time(end, _read_save(reader, end), until, tolerance)
+
+
+def _read_save(reader: TableReader, end: float) -> int | tuple[float, ...] | LogSave:
     value = reader.raw("save")
     if isinstance(value, Mapping):
-        return Time(end, _read_log_save(value, end, errors))
+        return _read_log_save(value, end, reader.errors)
     if not isinstance(value, list | tuple):
-        return Time(end, reader.integer("save", 101, 2, 10**6))
+        return reader.integer("save", 101, 2, 10**6)
     times = reader.numbers("save", NON_NEGATIVE, "[0.0, 1.0, 10.0]")
     if times is None:
-        return Time(end)
+        return Time().save
     if not increasing(times):
         reader.complain("save", "the times must increase strictly", "each time once, in increasing order")
-        return Time(end)
+        return Time().save
     if not (times[-1] <= end):
         reader.complain("save", f"the last time lies beyond time.end = {end:g}", f"times up to {end:g} or a later end")
-    return Time(end, times)
+    return times
 
 
 def _read_log_save(table: Mapping[str, object], end: float, errors: list[str]) -> LogSave:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.integrate import DOP853
 
 from .crossings import beyond
@@ -193,7 +194,7 @@ class Characteristics:
         # the mean of the potential acts on all weights alike: taken off, it keeps the actions small
         return np.column_stack([velocity, potential - weights @ potential]), weights
 
-    def _dissipation(self, rates: Array, weights: Array, moving: Array) -> float:
+    def _dissipation(self, rates: Array, weights: Array, moving: NDArray[np.bool_]) -> float:
         """D = 2 (sum_i w_i |dz_i/ds|^2 + alpha Var_w G) of the coordinates that are moving."""
         moved = rates * rates
         moved *= moving

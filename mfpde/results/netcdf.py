@@ -1,8 +1,9 @@
 """Result files: NetCDF-3 (64-bit offset), readable by xarray and by every NetCDF library.
 
-Variables: time, risk, risk_error, free_energy, mass, mean_<name>, variance_<name>, and the law, either
-density(time, <names>) with <name>_edges or position(time, atom, coordinate) and weight(time, atom). A file
-that a run can go on from also holds the raw arrays of its schemes under checkpoint_*.
+Variables: time, risk, risk_error, free_energy, dissipation, dissipated, balance, mass, mean_<name>,
+variance_<name>, residual where the scheme minimises, and the law, either density(time, <names>) with <name>_edges or
+position(time, atom, coordinate) and weight(time, atom). A file that a run can go on from also holds the raw arrays of
+its schemes under checkpoint_*.
 """
 
 from __future__ import annotations
@@ -21,12 +22,16 @@ from mfpde.results.errors import ResultFileError
 from mfpde.results.output import write_atomically
 from mfpde.results.solve_result import Array, Attribute, SolveResult
 
-FORMAT = "mfpde solve 1"
-SERIES = ("risk", "risk_error", "free_energy", "mass")
+FORMAT = "mfpde solve 2"
+SERIES = ("risk", "risk_error", "free_energy", "dissipation", "dissipated", "balance", "mass")
 MEANING = {
     "risk": "risk R = E (y - f)^2",
     "risk_error": "estimated discretisation error of the risk",
     "free_energy": "free energy F",
+    "dissipation": "dissipation -dF/dt; NaN: unknown, or an infinite step-size schedule",
+    "dissipated": "integral of the dissipation from 0; NaN: unknown",
+    "balance": "energy balance |F(t) - F(0) + dissipated|; NaN: unknown",
+    "residual": "largest duality gap of the steps so far",
     "mass": "total mass",
 }
 PREFIX = "checkpoint_"
@@ -69,6 +74,8 @@ def _write(result: SolveResult, path: Path, checkpoint: Checkpoint) -> None:
         _put(file, "time", ("time",), result.time, "training time t (steps times step size)")
         for key in SERIES:
             _put(file, key, ("time",), getattr(result, key), MEANING[key])
+        if result.residual is not None:
+            _put(file, "residual", ("time",), result.residual, MEANING["residual"])
         for axis, name in enumerate(result.names):
             _put(file, f"mean_{name}", ("time",), result.mean[:, axis], f"mean of {name}")
             _put(file, f"variance_{name}", ("time",), result.variance[:, axis], f"variance of {name}")
@@ -192,6 +199,7 @@ def _result(attributes: dict[str, Attribute], variables: Mapping[str, Any]) -> S
         scheme=str(rest.pop("scheme")),
         status=str(rest.pop("status")),
         wall_seconds=float(rest.pop("wall_seconds")),
+        residual=_native(variables, "residual") if "residual" in variables else None,
         weight=None if on_grid else _native(variables, "weight"),
         position=None if on_grid else _native(variables, "position"),
         density=_native(variables, "density") if on_grid else None,

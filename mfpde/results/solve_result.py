@@ -22,6 +22,10 @@ class SolveResult:
         risk: R(rho_t), shape (T,).
         risk_error: estimate of the discretisation error of the risk, shape (T,).
         free_energy: F = R + ridge ∫|theta|^2 + ..., shape (T,).
+        dissipation: -dF/dt = xi(t) D with D = 2 (∫|grad G|^2 drho + alpha Var_rho G), shape (T,); NaN where unknown or
+            where xi is infinite.
+        dissipated: ∫_0^t of it, by the scheme's own quadrature, shape (T,); NaN where unknown.
+        balance: |F(t) - F(0) + dissipated|, 0 but for the error of the discretisation, shape (T,); NaN where unknown.
         mass: ∫rho_t, shape (T,), 1 up to rounding.
         mean: mean of each reduced coordinate, shape (T, D).
         variance: variance of each reduced coordinate, shape (T, D).
@@ -35,6 +39,7 @@ class SolveResult:
         scheme: the scheme's name.
         status: "success", "interrupted", "failed" or "running" (a checkpoint).
         wall_seconds: time spent computing, over all resumed parts.
+        residual: largest duality gap of the steps so far, shape (T,), for schemes that minimise; else None.
         attributes: provenance and what the scheme has to say.
     """
 
@@ -42,6 +47,9 @@ class SolveResult:
     risk: Array
     risk_error: Array
     free_energy: Array
+    dissipation: Array
+    dissipated: Array
+    balance: Array
     mass: Array
     mean: Array
     variance: Array
@@ -49,6 +57,7 @@ class SolveResult:
     scheme: str
     status: str
     wall_seconds: float
+    residual: Array | None = None
     weight: Array | None = None
     position: Array | None = None
     density: Array | None = None
@@ -64,7 +73,10 @@ class SolveResult:
 
     def to_json(self) -> dict[str, Any]:
         """The time series as JSON values; a number that is not finite becomes None."""
-        series = {key: numbers(getattr(self, key)) for key in ("time", "risk", "risk_error", "free_energy", "mass")}
+        keys = ("time", "risk", "risk_error", "free_energy", "dissipation", "dissipated", "balance", "mass")
+        series = {key: numbers(getattr(self, key)) for key in keys}
+        if self.residual is not None:
+            series["residual"] = numbers(self.residual)
         moments = {
             key: {name: numbers(getattr(self, key)[:, axis]) for axis, name in enumerate(self.names)}
             for key in ("mean", "variance")

@@ -94,6 +94,8 @@ def convergence(configuration: Configuration, levels: int = 4, progress: Progres
     if configuration.solver.scheme == "characteristics":
         tolerance = max(min(tolerance, COARSEST_TOLERANCE * TOLERANCE_RATIO**levels), MINIMUM_TOLERANCE)
     options = Solver(scheme="characteristics", tolerance=tolerance)
+    # every level is held against the same times
+    configuration = replace(configuration, time=replace(configuration.time, until="end", stationary_tolerance=None))
     reference = solve(replace(configuration, solver=options), progress=progress)
     found: list[Level] = []
     status, message = reference.status, str(reference.attributes.get("message", ""))

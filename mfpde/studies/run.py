@@ -20,6 +20,7 @@ from mfpde.results.solve_result import Attribute, SolveResult
 from mfpde.schemes import Schemes
 from mfpde.solvers.flow import Schedule
 from mfpde.solvers.time_loop import Law, Scheme, State, StepFailure, integrate
+from mfpde.studies.energy import balance_warning, stationary_verdict
 from mfpde.studies.trajectory import Trajectory, pack_state, restored, risk_error, unpack_state
 
 Progress = Callable[[str, float], None]
@@ -27,6 +28,10 @@ CHECKPOINT_SECONDS = 60.0
 # More often, at save times, where writing takes less than this share of the run.
 CHECKPOINT_SHARE = 0.05
 AUDITS = 24
+# The time at which a run until stationary stops is then known to 4 %.
+STATIONARY_AUDITS = 240
+# Stops nearer to a save time than this share of it are left out.
+APART = 1e-6
 # What NumPy, LAPACK and Python raise where a number leaves the range of floating point.
 ARITHMETIC = (ArithmeticError, np.linalg.LinAlgError)
 MAXIMUM_BYTES = 2**31 - 2**16
@@ -43,6 +48,12 @@ class Run:
         path: where checkpoints and the result go, None to write nothing.
         progress: called with a line of text and the fraction of the flow time done.
         started: the monotonic clock when the work began, before the problem was built.
+        longest_step: limit on every step, in flow time.
+        stationary_tolerance: the run stops at the first stop where D, per unit of flow time, is not above it; None to
+            go on to the last of `times`.
+
+    Raises:
+        ConfigurationError: too much to save, or a scheme without D is to run until stationary.
     """
 
     def __init__(
@@ -56,22 +67,30 @@ class Run:
         progress: Progress = silent,
         started: float | None = None,
         longest_step: float = math.inf,
+        stationary_tolerance: float | None = None,
     ) -> None:
         self.path = path
         self.progress = progress
         self._times = tuple(times)
         self._schedule = schedule
         self._targets = [schedule.flow_time(time) for time in times]
-        self._stops = _stops(self._targets, AUDITS if schemes.companion else 0)
-        self._audit: list[tuple[float, float]] = []
+        audits = AUDITS if schemes.companion else 0
+        self._stops = _stops(self._targets, audits if stationary_tolerance is None else STATIONARY_AUDITS)
+        self._stationary_tolerance = stationary_tolerance
+        # flow time, difference of the risks, D
+        self._audit: list[tuple[float, float, float]] = []
         self._longest = longest_step
         self._error_floor = schemes.error_floor
         self._schemes: dict[str, Scheme] = {"main": schemes.main}
         if schemes.companion is not None:
             self._schemes["companion"] = schemes.companion
         self._states = {role: scheme.initial_state() for role, scheme in self._schemes.items()}
-        law = schemes.main.observe(self._states["main"]).law
+        start = schemes.main.observe(self._states["main"])
+        law, self._initial_energy = start.law, start.free_energy
         _refuse_too_much(len(times), law)
+        if stationary_tolerance is not None and math.isnan(start.dissipation):
+            problem = f'time.until = "stationary": the scheme {schemes.main.name} does not know its dissipation'
+            raise ConfigurationError([f'{problem}; write until = "end", or solver.scheme = "characteristics"'])
         self._trajectory = Trajectory(names, edges=law.edges)
         self._attributes = {**attributes, **schemes.attributes}
         if schemes.notes:
@@ -88,14 +107,14 @@ class Run:
             raise ResultFileError("the file to resume holds no state to go on from; run it again with --force")
         self._states = {role: state for role, state in states.items() if state is not None}
         self._trajectory = restored(result)
-        self._audit = [(float(time), float(gap)) for time, gap in checkpoint["audit"]]
+        self._audit = [(float(time), float(gap), float(rate)) for time, gap, rate in checkpoint["audit"]]
         self._earlier_seconds = result.wall_seconds
 
     def complete(self) -> SolveResult:
         """Compute and record the missing save times; an interruption or a failed step keeps what is there."""
         status = "success"
         try:
-            while len(self._audit) < len(self._stops):
+            while len(self._audit) < len(self._stops) and not self._at_rest:
                 self._reach(self._stops[len(self._audit)])
         except KeyboardInterrupt:
             status = "interrupted"
@@ -110,7 +129,7 @@ class Run:
             problem = f"a number left the range of floating point ({error})"
             self._attributes["message"] = f"t = {time:.6g}: {problem}; {remedy}"
         with uninterrupted():
-            result = self._result(status)
+            result = self._judged(self._result(status))
             if self.path is not None:
                 self._write(self.path, result)
         return result
@@ -138,12 +157,38 @@ class Run:
             gap = abs(observation.risk - self._schemes["companion"].observe(self._states["companion"]).risk)
         index = len(self._trajectory)
         due = index < len(self._targets) and self._targets[index] == stop
-        if due:
-            self._trajectory.append(self._times[index], observation)
-        self._audit.append((stop, gap))
+        with uninterrupted():
+            self._audit.append((stop, gap, observation.dissipation))
+            if due or self._at_rest:
+                time = self._times[index] if due else self._schedule.time(stop)
+                self._trajectory.append(time, observation, self._schedule.rate(time), self._initial_energy)
         since = monotonic() - self._checkpointed
         if due and index + 1 < len(self._times) and self._write_seconds <= CHECKPOINT_SHARE * since:
             self._checkpoint()
+
+    @property
+    def _at_rest(self) -> bool:
+        """Whether the run stopped where D is small."""
+        return (
+            self._stationary_tolerance is not None
+            and len(self._audit) > 0
+            and self._audit[-1][2] <= self._stationary_tolerance
+        )
+
+    def _judged(self, result: SolveResult) -> SolveResult:
+        """The result with what its energy says of it."""
+        said = [str(result.attributes["message"])] if "message" in result.attributes else []
+        notes = [str(result.attributes["notes"])] if "notes" in result.attributes else []
+        if self._stationary_tolerance is not None and result.status == "success":
+            time, _, dissipation = self._audit[-1]
+            verdict = stationary_verdict(self._schedule.time(time), dissipation, self._stationary_tolerance)
+            said.append(verdict)
+        warning = balance_warning(result)
+        if warning is not None:
+            said.append(warning)
+            notes.append(warning)
+        texts = {"message": "\n".join(said), "notes": "\n".join(notes)}
+        return replace(result, attributes={**result.attributes, **{key: text for key, text in texts.items() if text}})
 
     def _report(self, role: str, state: State) -> None:
         if role == "main":
@@ -153,7 +198,11 @@ class Run:
     def _result(self, status: str) -> SolveResult:
         wall_seconds = self._earlier_seconds + monotonic() - self._started
         name = self._schemes["main"].name
-        errors = risk_error(self._targets[: len(self._trajectory)], self._audit, self._error_floor)
+        flow_times = self._targets[: len(self._trajectory)]
+        if self._at_rest:
+            flow_times[-1] = self._audit[-1][0]
+        gaps = [(time, gap) for time, gap, _ in self._audit]
+        errors = risk_error(flow_times, gaps, self._error_floor)
         return self._trajectory.result(errors, name, status, wall_seconds, self._attributes)
 
     def _checkpoint(self) -> None:
@@ -165,7 +214,7 @@ class Run:
         self._write_seconds = self._checkpointed - before
 
     def _write(self, path: Path, result: SolveResult) -> None:
-        arrays: dict[str, NDArray[Any]] = {"audit": np.array(self._audit, dtype=float).reshape(-1, 2)}
+        arrays: dict[str, NDArray[Any]] = {"audit": np.array(self._audit, dtype=float).reshape(-1, 3)}
         for role, state in self._states.items():
             arrays |= pack_state(role, state)
         try:
@@ -184,7 +233,8 @@ def _stops(targets: Sequence[float], count: int) -> list[float]:
     """
     end = max(targets)
     audits = [end * 10.0 ** (-4.0 * index / count) for index in range(1, count + 1)] if end > 0 else []
-    return sorted({*targets, *audits})
+    apart = [audit for audit in audits if all(abs(audit - target) > APART * target for target in targets)]
+    return sorted({*targets, *apart})
 
 
 def _refuse_too_much(count: int, law: Law) -> None:

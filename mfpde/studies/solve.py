@@ -78,6 +78,7 @@ def _prepared(configuration: Configuration, path: Path | None, progress: Progres
             progress,
             started,
             configuration.solver.step or math.inf,
+            configuration.time.stationary_tolerance,
         )
     except ARITHMETIC as error:
         message = f"the problem cannot be set up in floating point ({error})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from mfpde.results.solve_result import Array, Attribute, SolveResult, cell_volumes
 from mfpde.solvers.time_loop import Law, Observation, State
 
-SERIES = ("time", "risk", "free_energy", "mass", "mean", "variance")
+SCALARS = ("time", "risk", "free_energy", "dissipation", "dissipated", "balance", "residual", "mass")
+SERIES = (*SCALARS, "mean", "variance")
 
 
 @dataclass
@@ -34,11 +36,14 @@ class Trajectory:
     def __len__(self) -> int:
         return len(self.laws)
 
-    def append(self, time: float, observation: Observation) -> None:
-        """Record one save time."""
-        for key in ("risk", "free_energy", "mass", "mean", "variance"):
+    def append(self, time: float, observation: Observation, rate: float, initial_energy: float) -> None:
+        """Record one time t, with rate = xi(t) and initial_energy = F(0)."""
+        for key in ("risk", "free_energy", "dissipated", "mass", "mean", "variance"):
             self.rows[key].append(getattr(observation, key))
         self.rows["time"].append(time)
+        self.rows["dissipation"].append(observation.dissipation * rate if math.isfinite(rate) else math.nan)
+        self.rows["balance"].append(abs(observation.free_energy - initial_energy + observation.dissipated))
+        self.rows["residual"].append(math.nan if observation.residual is None else observation.residual)
         self.edges = observation.law.edges
         self.laws.append(_law_rows(observation.law))
 
@@ -54,7 +59,8 @@ class Trajectory:
         dimension = len(self.names)
         # An interruption may strike between the appends: the laws come last, so they count.
         rows = {key: values[: len(self)] for key, values in self.rows.items()}
-        series = {key: np.array(rows[key], dtype=float) for key in ("time", "risk", "free_energy", "mass")}
+        series = {key: np.array(rows[key], dtype=float) for key in SCALARS}
+        residual = series.pop("residual")
         moments = {key: np.array(rows[key], dtype=float).reshape(-1, dimension) for key in ("mean", "variance")}
         return SolveResult(
             **series,
@@ -64,6 +70,7 @@ class Trajectory:
             scheme=scheme,
             status=status,
             wall_seconds=wall_seconds,
+            residual=None if np.isnan(residual).all() else residual,
             edges=self.edges,
             attributes=dict(attributes),
             **_stacked(self.laws, self.edges, dimension),
@@ -74,7 +81,8 @@ def restored(result: SolveResult) -> Trajectory:
     """The trajectory that a result was made of."""
     trajectory = Trajectory(result.names, edges=result.edges)
     for key in SERIES:
-        trajectory.rows[key] = list(getattr(result, key))
+        values = getattr(result, key)
+        trajectory.rows[key] = [math.nan] * len(result.time) if values is None else list(values)
     if result.density is not None:
         trajectory.laws = [(density,) for density in result.density]
     elif result.weight is not None and result.position is not None:
