@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from .diffusion import SAFETY, Diffusion
-from .diffusion_kernels import axis_solve
 from .flow import Flow
 from .geometry import Geometry
 from .grid import Grid
-from .jko_grid_kernels import axis_account, drain, transfer
-from .jko_grid_newton import Solution, solve_outputs
+from .jko_grid_movement import Movement, Movements
 from .objective import Array, Objective
+from .reaction import Reaction, ReactionStep, kl_step, midpoint_step
 from .time_loop import Law, Observation, State, StepFailure
+
+Arrays = Mapping[str, Array]
 
 EPSILON = float(np.finfo(float).eps)
 ENERGY_ROUNDING = 100.0  # a step may raise F by this many roundings
-SHORTEST = 1e-12  # of the first step
+SHORTEST = 1e-12  # of the planned step
+CUT = 1e-9  # relative excess of the time that remains over a step, taken with it
+FIRST_CHANGE = 0.1  # of the logarithm of the masses by birth and death in the first step
 MANY = 10  # evaluations per minimisation beyond which the step does not grow
 REMEDY = "use a smaller step (solver.step) or a finer grid (solver.cells)"
 
@@ -45,25 +48,11 @@ class GridJkoOptions:
     optimality: float = 1e-6
 
 
-@dataclass(frozen=True)
-class _Sweep:
-    """An implicit step: the laws after each moving axis, the rates, and the masses that crossed the faces."""
+class _Trial(NamedTuple):
+    """A step tried: the state's arrays, the distance of its two orders, evaluations of the hardest minimisation."""
 
-    laws: list[Array]
-    rates: list[tuple[Array, Array]]
-    crossed: list[Array]
-
-
-@dataclass(frozen=True)
-class _Movement:
-    """A minimising movement: where it ends, what crossed the faces, and its account."""
-
-    mass: Array
-    outputs: Array
-    crossed: list[Array]
-    response: Array
-    dissipated: float
-    gap: float
+    arrays: dict[str, Array]
+    change: float
     evaluations: int
 
 
@@ -101,6 +90,9 @@ class GridJko:
     sets an adaptive step. Mass and positivity hold for both. With order = 1 an adaptive step is the two plain
     steps, a fixed one a single movement.
 
+    *Birth and death* (`Reaction`): with order = 1 the movement in the Kullback-Leibler divergence follows that of the
+    transport, with order = 2 a midpoint step of tau/2 goes before it and after it (Strang).
+
     *Dissipation*: D = 2 sum over faces (a m_a - b m_b) log(a m_a / (b m_b)) / (2 beta); its integral is the sum of
     tau D over the movements, extrapolated as the masses are.
 
@@ -136,36 +128,41 @@ class GridJko:
         self.flow = flow
         self.grid = grid
         self.options = options
-        self._diffusion = Diffusion(geometry, grid, flow.inverse_temperature, options.flux_order)
-        self._moving = [a for a, moves in enumerate(geometry.mobile) if moves and grid.shape[a] > 1]
+        self._movements = Movements(objective, geometry, flow, grid, options.flux_order, options.optimality)
         self._initial = np.ascontiguousarray(masses, dtype=float) / float(np.sum(masses))
-        points = grid.points
-        self._features = np.ascontiguousarray(objective.features.values(points).T)
-        self._confinement = 0.5 * flow.ridge * (points**2).sum(axis=1)
-        if not np.isfinite(self._features).all():
-            cell = int(np.argmax(~np.isfinite(self._features).all(axis=0)))
-            raise ValueError(f"the features are not finite at the cell of {points[cell]}: shrink the domain")
-        self._energy_scale = objective.constant + float(np.dot(objective.weights, objective.targets**2))
+        self._reaction = None
+        if flow.fisher_rao_rate > 0.0:
+            self._reaction = Reaction(
+                objective,
+                self._movements.feature_sum,
+                self._movements.outputs,
+                flow.fisher_rao_rate,
+                self._movements.confinement if flow.ridge > 0.0 else None,
+                flow.inverse_temperature,
+                self._movements.diffusion.log_measure.ravel(),
+            )
 
     def initial_state(self) -> State:
-        """The given masses, and a step from the rates at which cells are drained."""
-        mass = self._initial.copy()
-        outputs = self._outputs(mass)
-        psi = self._potential(outputs)
-        stiffness = self._diffusion.stiffness(self._diffusion.rates(psi, self._diffusion.factors(psi, mass)))
+        """The given masses, and a step from the rates at which cells are drained and grow."""
+        mass, movements = self._initial.copy(), self._movements
+        outputs = movements.outputs(mass)
+        psi = movements.potential(outputs)
+        rate = 0.0
+        if self.flow.transport:
+            rate = movements.diffusion.stiffness(movements.diffusion.rates(psi, movements.factors(mass, outputs)))
+        if self._reaction is not None:
+            spread = np.sqrt(self._reaction.variance(mass.ravel(), psi.ravel()))
+            rate = max(rate, float(self.flow.fisher_rao_rate * spread) / FIRST_CHANGE)
         rank = len(outputs)
-        return State(
-            0.0,
-            1.0 / stiffness if stiffness > 0.0 else 1.0,
-            {
-                "mass": mass,
-                "outputs": outputs,
-                "trend": np.zeros(rank),
-                "bend": np.zeros((3, rank)),
-                "response": np.zeros((rank, rank)),
-                "account": np.zeros(2),
-            },
-        )
+        arrays = {
+            "mass": mass,
+            "outputs": outputs,
+            "trend": np.zeros(rank),
+            "bend": np.zeros((3, rank)),
+            "response": np.zeros((rank, rank)),
+            "account": np.zeros(2),
+        }
+        return State(0.0, 1.0 / rate if rate > 0.0 else 1.0, arrays)
 
     def advance(self, state: State, until: float) -> State:
         """One accepted step of at most `state.step`, or of `options.step`.
@@ -175,192 +172,125 @@ class GridJko:
         """
         fixed = self.options.step
         planned = state.step if fixed is None else fixed
-        energy = self._free_energy(state.arrays["mass"], state.arrays["outputs"])
+        remaining = until - state.flow_time
         while True:
-            remaining = until - state.flow_time
-            step = remaining if planned >= remaining * (1.0 - 1e-12) else planned
-            arrays, change, evaluations = self._step(state.arrays, step, energy)
-            if arrays is not None and (fixed is not None or change <= self.options.tolerance):
+            step = remaining if planned >= remaining * (1.0 - CUT) else planned
+            trial = self._trial(state.arrays, step)
+            if trial is not None and (fixed is not None or trial.change <= self.options.tolerance):
                 break
             if fixed is not None or not (planned > SHORTEST * state.step):
                 raise self._failure(state, step)
             planned = 0.5 * step
         longest = max(step, state.step) if step == remaining else step
-        growth = self.options.growth if evaluations <= MANY else 1.0
-        by_error = step * np.sqrt(0.5 * self.options.tolerance / change) if change > 0.0 else np.inf
+        growth = self.options.growth if trial.evaluations <= MANY else 1.0
+        by_error = step * np.sqrt(0.5 * self.options.tolerance / trial.change) if trial.change > 0.0 else np.inf
         following = float(min(growth * longest, max(by_error, 0.5 * step))) if fixed is None else fixed
-        return State(until if step == remaining else state.flow_time + step, following, arrays)
+        return State(until if step == remaining else state.flow_time + step, following, trial.arrays)
 
     def observe(self, state: State) -> Observation:
         """Risk, energy and its account, and the moments of a law that is linear in each cell."""
         mass, outputs = state.arrays["mass"], state.arrays["outputs"]
         axes = [self._marginal_moments(mass, axis) for axis in range(self.geometry.dimension)]
-        psi = self._potential(outputs)
-        rates = self._diffusion.rates(psi, self._diffusion.factors(psi, mass))
-        flows = [np.zeros(0) for _ in self.grid.shape]
-        for a in self._moving:
-            lines = mass.reshape(self._lines(a))
-            flows[a] = rates[a][0] * lines[:, :-1] - rates[a][1] * lines[:, 1:]
+        psi = self._movements.potential(outputs)
+        dissipation = self._movements.diffusion.dissipation(mass, psi) if self.flow.transport else 0.0
+        if self._reaction is not None:
+            dissipation += 2.0 * self.flow.fisher_rao_rate * self._reaction.variance(mass.ravel(), psi.ravel())
         return Observation(
             risk=self.objective.risk(outputs),
-            free_energy=self._free_energy(mass, outputs),
+            free_energy=self._movements.free_energy(mass, outputs),
             mass=float(mass.sum()),
             mean=np.array([mean for mean, _ in axes]),
             variance=np.array([variance for _, variance in axes]),
             law=Law(mass, edges=self.grid.edges),
-            dissipation=sum(2.0 * self._account(mass, rates[a], flows[a], 1.0, a)[0] for a in self._moving),
+            dissipation=dissipation,
             dissipated=float(state.arrays["account"][0]),
             residual=float(state.arrays["account"][1]),
         )
 
-    def _step(self, old: Mapping[str, Array], step: float, energy: float) -> tuple[dict[str, Array] | None, float, int]:
-        """State arrays after `step`, distance of the two orders, evaluations; None where no minimiser was found."""
-        mass, outputs = old["mass"], old["outputs"]
-        factors = self._factors(mass, outputs)
+    def _trial(self, old: Arrays, step: float) -> _Trial | None:
+        """Transport, birth and death over `step`; None where no minimiser was found."""
+        if self._reaction is None:
+            return self._transported(old, step)
+        try:
+            if self.options.order == 1:
+                moved = self._transported(old, step)
+                return None if moved is None else self._reacted_once(self._reaction, moved, step)
+            before = self._reacted(self._reaction, old, 0.5 * step)
+            moved = self._transported(before, step)
+            if moved is None:
+                return None
+            after = self._reacted(self._reaction, moved.arrays, 0.5 * step)
+        except ArithmeticError:
+            return None
+        change = (after["mass"] - moved.arrays["mass"]) - (before["mass"] - old["mass"])
+        return _Trial(after, max(moved.change, float(np.abs(change).sum())), moved.evaluations)
+
+    def _reacted(self, reaction: Reaction, old: Arrays, step: float) -> dict[str, Array]:
+        """The reaction's midpoint step."""
+        return _with_reaction(old, midpoint_step(reaction, old["mass"].ravel(), old["outputs"], step))
+
+    def _reacted_once(self, reaction: Reaction, moved: _Trial, step: float) -> _Trial:
+        """The reaction's minimising movement after the transport's, measured against its midpoint step."""
+        mass = moved.arrays["mass"].ravel()
+        found = kl_step(reaction, mass, step)
+        change = 0.0
+        if self.options.step is None:
+            change = float(
+                np.abs(found.masses - midpoint_step(reaction, mass, moved.arrays["outputs"], step).masses).sum()
+            )
+        psi = reaction.psi(self.objective.loss_gradient(found.outputs))
+        dissipated = 2.0 * reaction.rate * step * reaction.variance(found.masses, psi)
+        arrays = _with_reaction(moved.arrays, replace(found, dissipated=dissipated))
+        return _Trial(arrays, max(moved.change, change), moved.evaluations)
+
+    def _transported(self, old: Arrays, step: float) -> _Trial | None:
+        """The transport over `step`: one movement at a fixed step of order 1, else three."""
+        if not self.flow.transport:
+            return _Trial(dict(old), 0.0, 0)
+        mass, outputs, minimise = old["mass"], old["outputs"], self._movements.minimise
+        factors = self._movements.factors(mass, outputs)
         bend = step * step * old["bend"]
         guess = outputs + step * old["trend"]
-        whole = self._movement(mass, outputs, factors, step, guess + bend[0], step * old["response"])
+        whole = minimise(mass, outputs, factors, step, guess + bend[0], step * old["response"])
         if whole is None:
-            return None, np.inf, 0
+            return None
         bend[0] = whole.outputs - guess
         if self.options.order == 1 and self.options.step is not None:
-            return self._arrays(old, whole, [whole], step, bend), 0.0, whole.evaluations
+            return _Trial(_after(old, [whole], step, bend), 0.0, whole.evaluations)
         half = 0.5 * step
         guess = 0.5 * (outputs + whole.outputs)
-        first = self._movement(mass, outputs, factors, half, guess + bend[1], 0.5 * whole.response)
+        first = minimise(mass, outputs, factors, half, guess + bend[1], 0.5 * whole.response)
         if first is None:
-            return None, np.inf, 0
+            return None
         bend[1] = first.outputs - guess
-        factors = self._factors(first.mass, first.outputs)
-        second = self._movement(first.mass, first.outputs, factors, half, whole.outputs + bend[2], first.response)
+        factors = self._movements.factors(first.mass, first.outputs)
+        second = minimise(first.mass, first.outputs, factors, half, whole.outputs + bend[2], first.response)
         if second is None:
-            return None, np.inf, 0
+            return None
         bend[2] = second.outputs - whole.outputs
         change = float(np.abs(second.mass - whole.mass).sum())
-        evaluations = max(part.evaluations for part in (whole, first, second))
-        plain = self._arrays(old, second, [first, second], half, bend)
-        if self.options.order == 1:
-            return plain, change, evaluations
-        fluxes = [a + b - c for a, b, c in zip(first.crossed, second.crossed, whole.crossed, strict=True)]
-        better = self._corrected(second.mass, fluxes)
-        after = self._outputs(better)
-        scale = abs(energy) + self._energy_scale + self._diffusion.entropy_scale(mass) / self.flow.inverse_temperature
-        if not (self._free_energy(better, after) <= energy + ENERGY_ROUNDING * EPSILON * scale):
-            return plain, change, evaluations
-        account = plain["account"].copy()
-        account[0] += first.dissipated + second.dissipated - whole.dissipated
-        account[1] = max(account[1], whole.gap)
-        trend = (after - outputs) / step
-        return plain | {"mass": better, "outputs": after, "trend": trend, "account": account}, change, evaluations
+        arrays = _after(old, [first, second], half, bend)
+        if self.options.order == 2:
+            arrays = self._extrapolated(old, arrays, (whole, first, second), step)
+        return _Trial(arrays, change, max(part.evaluations for part in (whole, first, second)))
 
-    def _arrays(
-        self, old: Mapping[str, Array], last: _Movement, parts: Sequence[_Movement], step: float, bend: Array
+    def _extrapolated(
+        self, old: Arrays, plain: dict[str, Array], parts: tuple[Movement, Movement, Movement], step: float
     ) -> dict[str, Array]:
-        """State arrays at the end of plain movements of length `step`."""
-        dissipated = float(old["account"][0]) + sum(part.dissipated for part in parts)
-        gap = max(float(old["account"][1]), *(part.gap for part in parts))
-        length = step * len(parts)
-        return {
-            "mass": last.mass,
-            "outputs": last.outputs,
-            "trend": (last.outputs - old["outputs"]) / length,
-            "bend": bend / length**2,
-            "response": last.response / step,
-            "account": np.array([dissipated, gap]),
-        }
-
-    def _movement(
-        self, mass: Array, outputs: Array, factors: Sequence[Array], step: float, guess: Array, response: Array
-    ) -> _Movement | None:
-        """One minimising movement from `mass`; None where its M equations were not solved."""
-        weights = self.objective.weights
-        rounding = 4.0 * EPSILON * float(np.sqrt(np.dot(weights, outputs * outputs) + self._energy_scale))
-
-        def tolerance(new: Array) -> float:
-            change = new - outputs
-            return max(self.options.optimality * float(np.sqrt(np.dot(weights, change * change))), rounding)
-
-        def evaluate(point: Array) -> tuple[_Sweep, Array]:
-            rates = self._diffusion.rates(self._potential(point), factors)
-            swept = self._swept(mass, rates, step)
-            return swept, self._outputs(swept.laws[-1])
-
-        found = solve_outputs(evaluate, guess, response, weights, tolerance)
-        return None if found is None else self._settled(found, step)
-
-    def _settled(self, found: Solution[_Sweep], step: float) -> _Movement:
-        """The movement of a solution, with its dissipation and duality gap."""
-        swept, miss = found.trial, found.miss
-        gap = 0.5 * float(miss @ self.objective.loss_hessian(found.outputs) @ miss)
-        dissipated = 0.0
-        for a, law in zip(self._moving, swept.laws, strict=True):
-            work, axis_gap = self._account(law, swept.rates[a], swept.crossed[a], step, a)
-            dissipated += 2.0 * work
-            gap += axis_gap
-        return _Movement(
-            swept.laws[-1], found.outputs, swept.crossed, found.response, dissipated, gap, found.evaluations
-        )
-
-    def _swept(self, mass: Array, rates: list[tuple[Array, Array]], step: float) -> _Sweep:
-        """The implicit step, axis after axis."""
-        laws = []
-        crossed = [np.zeros(0) for _ in self.grid.shape]
-        current = mass
-        for a in self._moving:
-            lines = self._lines(a)
-            following = np.empty(self.grid.shape)
-            crossed[a] = np.empty(rates[a][0].shape)
-            axis_solve(current.reshape(lines), *rates[a], step, following.reshape(lines), crossed[a])
-            laws.append(following)
-            current = following
-        return _Sweep(laws, rates, crossed)
-
-    def _account(
-        self, mass: Array, rates: tuple[Array, Array], crossed: Array, step: float, axis: int
-    ) -> tuple[float, float]:
-        work, gap = axis_account(
-            mass.reshape(self._lines(axis)), *rates, crossed, step, 2.0 * self.flow.inverse_temperature
-        )
-        return float(work), float(gap)
-
-    def _corrected(self, mass: Array, fluxes: Sequence[Array]) -> Array:
-        """mass - div(fluxes), the fluxes out of each cell scaled so that they leave something in it."""
-        drained = np.zeros(self.grid.shape)
-        for a in self._moving:
-            drain(fluxes[a], drained.reshape(self._lines(a)))
-        share = np.ones(self.grid.shape)
-        np.divide(SAFETY * mass, drained, out=share, where=drained > SAFETY * mass)
-        result = mass.copy()
-        for a in self._moving:
-            lines = self._lines(a)
-            transfer(fluxes[a], share.reshape(lines), result.reshape(lines))
-        return result
-
-    def _factors(self, mass: Array, outputs: Array) -> list[Array]:
-        return self._diffusion.factors(self._potential(outputs), mass)
-
-    def _potential(self, outputs: Array) -> Array:
-        """Psi_i + ridge |x_i|^2 / 2 of a law with these outputs, of the grid's shape."""
-        gradient = self.objective.loss_gradient(outputs)
-        psi: Array = np.einsum("m,mn->n", gradient, self._features) + self._confinement
-        return psi.reshape(self.grid.shape)
-
-    def _outputs(self, mass: Array) -> Array:
-        """sum_i Phi_i m_i, shape (M,)."""
-        outputs: Array = np.einsum("mn,n->m", self._features, mass.ravel())
-        return outputs
-
-    def _free_energy(self, mass: Array, outputs: Array) -> float:
-        """F; NaN where a value is not finite."""
-        if not np.isfinite(outputs).all():
-            return float("nan")
-        energy = self.objective.risk(outputs) + 2.0 * float(np.dot(self._confinement, mass.ravel()))
-        return energy + self._diffusion.entropy(mass) / self.flow.inverse_temperature
-
-    def _lines(self, axis: int) -> tuple[int, int, int]:
-        shape = self.grid.shape
-        before = int(np.prod(shape[:axis], dtype=int))
-        return before, shape[axis], int(np.prod(shape[axis + 1 :], dtype=int))
+        """2 (two halves) - (whole), or the two halves where F would rise."""
+        whole, first, second = parts
+        movements = self._movements
+        fluxes = [a + b - c for a, b, c in zip(first.crossed, second.crossed, whole.crossed, strict=True)]
+        mass = movements.corrected(second.mass, fluxes)
+        outputs = movements.outputs(mass)
+        energy = movements.free_energy(old["mass"], old["outputs"])
+        allowance = ENERGY_ROUNDING * EPSILON * movements.energy_scale(old["mass"], energy)
+        if not (movements.free_energy(mass, outputs) <= energy + allowance):
+            return plain
+        dissipated = plain["account"][0] + first.dissipated + second.dissipated - whole.dissipated
+        account = np.array([dissipated, max(float(plain["account"][1]), whole.gap)])
+        trend = (outputs - old["outputs"]) / step
+        return plain | {"mass": mass, "outputs": outputs, "trend": trend, "account": account}
 
     def _marginal_moments(self, mass: Array, axis: int) -> tuple[float, float]:
         """Mean and variance of the linear reconstruction along one axis."""
@@ -394,6 +324,26 @@ class GridJko:
         )
 
 
+def _after(old: Arrays, parts: Sequence[Movement], step: float, bend: Array) -> dict[str, Array]:
+    """State arrays at the end of movements of length `step`."""
+    last, length = parts[-1], step * len(parts)
+    dissipated = float(old["account"][0]) + sum(part.dissipated for part in parts)
+    return {
+        "mass": last.mass,
+        "outputs": last.outputs,
+        "trend": (last.outputs - old["outputs"]) / length,
+        "bend": bend / length**2,
+        "response": last.response / step,
+        "account": np.array([dissipated, max(float(old["account"][1]), *(part.gap for part in parts))]),
+    }
+
+
+def _with_reaction(old: Arrays, found: ReactionStep) -> dict[str, Array]:
+    """State arrays after a step of the reaction."""
+    account = np.array([float(old["account"][0]) + found.dissipated, max(float(old["account"][1]), found.gap)])
+    return dict(old) | {"mass": found.masses.reshape(old["mass"].shape), "outputs": found.outputs, "account": account}
+
+
 def _check(geometry: Geometry, flow: Flow, grid: Grid, masses: Array, options: GridJkoOptions) -> None:
     if not (1 <= len(grid.shape) <= 3 and len(grid.shape) == geometry.dimension):
         raise ValueError(
@@ -404,8 +354,10 @@ def _check(geometry: Geometry, flow: Flow, grid: Grid, masses: Array, options: G
             f"JKO on a grid needs noise, got inverse_temperature = {flow.inverse_temperature}: give a finite number "
             "> 0, or use JKO on atoms"
         )
-    if flow.fisher_rao_rate != 0.0 or not flow.transport:
-        raise ValueError("JKO on a grid only transports mass: set dynamics.flow = 'wasserstein'")
+    if not (flow.fisher_rao_rate >= 0.0) or not (flow.transport or flow.fisher_rao_rate > 0.0):
+        raise ValueError(
+            f"fisher_rao_rate must be >= 0, and > 0 without transport, got {flow.fisher_rao_rate}: nothing would move"
+        )
     if options.order not in (1, 2) or options.flux_order not in (1, 2):
         raise ValueError(f"order and flux_order must be 1 or 2, got {options.order} and {options.flux_order}")
     if options.step is not None and not (0.0 < options.step < np.inf):

@@ -19,6 +19,7 @@ ITERATIONS = 60
 DECREMENT = 1e-26  # Newton decrement at which a step is solved, relative to the energy's scale
 BOUNDARY = 0.9  # of the way to a vanishing cell that a Newton step may go
 STALLED = 1e-9
+CUT = 1e-9  # relative excess of the time that remains over a step, taken with it
 ENERGY_ROUNDING = 100.0
 
 
@@ -104,7 +105,7 @@ class QuantileJko:
             StepFailure: Newton's method does not converge.
         """
         remaining = until - state.flow_time
-        last = self.options.step >= remaining * (1.0 - 1e-12)
+        last = self.options.step >= remaining * (1.0 - CUT)
         step = remaining if last else self.options.step
         knots = state.arrays["knots"]
         after, residual = self._minimise(knots, knots, step, state)
