@@ -11,8 +11,8 @@ from .geometry import Geometry
 from .objective import Array, Objective
 from .time_loop import Law, Observation, State, StepFailure
 
-LARGEST_RATE = 0.05
-"""Largest alpha |V_i| ds of a step: the chance of a particle's event is frozen while others happen."""
+LARGEST_ACTION = 0.1
+"""Largest |A_i| of a step: what a particle becomes in it is settled by one event at most."""
 SAFETY = 0.9
 SMALLEST_STEP = 1e-12
 """Step, relative to the flow time reached (or 1), below which the drift counts as impossible to follow."""
@@ -25,19 +25,21 @@ class ParticleProcess:
 
         drift   dz_i/ds = -grad G(z_i; rho_N),   rho_N = (1/N) sum_i delta_{z_i},   G = Psi + ridge |z|^2 / 2
         noise   dw_i = ds^(1/2) beta^(-1/2) g_i  on R^D, read in the radii r_j = |w_j|
-        events  V_i = alpha (G_i - G_bar): a particle with V_i > 0 dies with probability 1 - exp(-V_i ds) and a
-                uniformly chosen other is duplicated in its place; one with V_i < 0 is duplicated with probability
-                1 - exp(-|V_i| ds) in the place of a uniformly chosen other, which dies
+        events  V_i = alpha (G_i - G_bar): a particle with V_i > 0 dies at the rate V_i and a uniformly chosen other is
+                duplicated in its place; one with V_i < 0 is duplicated at the rate |V_i| in the place of a uniformly
+                chosen other, which dies
 
     (Rotskoff, Jelassi, Bruna, Vanden-Eijnden: Global convergence of neuron birth-death dynamics, ICML 2019.) As N grows
     rho_N follows the Wasserstein-Fisher-Rao flow up to fluctuations of order N^(-1/2) and a bias of order 1/N.
 
-    A step is half the noise, the drift, the events, half the noise. The drift is the Runge-Kutta method of order 3
-    of Shu and Osher, convex combinations of Euler steps, with Heun's method as its companion for the step control; a
-    radius that would fall below 0 stops there, as in characteristics. The noise is exact in law, of weak order 2
-    with the drift: |r e + s g|^2 = (r + s g_1)^2 + s^2 chi^2(p - 1), with no singular drift at the origin. Events see
-    the potential after the drift and are drawn independently, which leaves the law of a step a bias of order ds;
-    |V_i| ds <= `LARGEST_RATE` keeps it small.
+    A step is half the noise, the drift, the events, half the noise. During the drift the particles carry weights
+    proportional to exp(-A_i), A_i = ∫V_i ds, as in characteristics; both are integrated by the Runge-Kutta method of
+    order 3 of Shu and Osher, convex combinations of Euler steps, with Heun's method as the companion that controls the
+    step. Then events turn weights back into particles: death with probability 1 - exp(-A_i), duplication with
+    exp(-A_i) - 1, so that a particle leaves exp(-A_i) of its kind on average, up to A^3 (the authors' 1 - exp(-|A_i|)
+    agrees to first order in ds, and would leave the law a bias of that order). The noise is exact in law: |r e + s g|^2
+    = (r + s g_1)^2 + s^2 chi^2(p - 1), with no singular drift at the origin. A radius that would fall below 0 stops
+    there, as in characteristics.
 
     The population, and so the mass, is kept exactly; the free energy falls only on average. Random numbers are those of
     Philox keyed by (seed, stream) at the counter of the step: the process is a function of them, whatever the threads
@@ -86,30 +88,25 @@ class ParticleProcess:
     def advance(self, state: State, until: float) -> State:
         positions, count = state.arrays["positions"], int(state.arrays["count"][0])
         room = until - state.flow_time
-        value, velocity = self._potential(positions)
-        # the first step moves no particle far
-        wanted = state.step if state.step > 0.0 else 1e-3 / max(float(np.abs(velocity).max(initial=0.0)), 1e-3)
-        wanted = min(wanted, self._longest(value))
-        step = min(wanted, room)
-        random = np.random.Generator(np.random.Philox(key=self.key, counter=(0, NOISE, count, 0)))
-        shaken = self._shaken(positions, step, random)
+        step = min(state.step if state.step > 0.0 else self._first_step(positions), room)
         while True:
-            moved, error = self._drift(shaken, step)
+            # a shorter step takes the same random numbers
+            noise = self._random(NOISE, count)
+            shaken = self._shaken(positions, step, noise)
+            moved, actions, error = self._drift(shaken, step)
             if error <= 1.0:
                 break
             step *= _factor(error)
-            # the noise of a shorter step is that of the same numbers
-            random = np.random.Generator(np.random.Philox(key=self.key, counter=(0, NOISE, count, 0)))
-            shaken = self._shaken(positions, step, random)
             if not (step > SMALLEST_STEP * max(state.flow_time, 1.0)):
                 raise StepFailure(
                     "the particles cannot step", state.flow_time, "write a larger solver.tolerance or end earlier"
                 )
-        moved = self._shaken(self._replaced(moved, step, count), step, random)
+        replaced = self._replaced(moved, actions, self._random(EVENTS, count))
         arrived = until if step == room else state.flow_time + step
         # a step cut short by `until` says little of the next one
         following = max(step * _factor(error), state.step if step == room else 0.0)
-        return State(arrived, following, {"positions": moved, "count": np.array([count + 1.0])})
+        arrays = {"positions": self._shaken(replaced, step, noise), "count": np.array([count + 1.0])}
+        return State(arrived, following, arrays)
 
     def observe(self, state: State) -> Observation:
         positions = state.arrays["positions"]
@@ -117,8 +114,9 @@ class ParticleProcess:
         mean = weights @ positions
         risk = self.objective.risk(self.objective.outputs(positions, weights))
         energy = risk + self.flow.ridge * float(weights @ (positions**2).sum(axis=1))
-        value, velocity = self._potential(positions)
-        moved, spread = weights @ (velocity**2).sum(axis=1), weights @ (value - weights @ value) ** 2
+        rate, velocity = self._potential(positions, np.zeros(len(positions)))
+        moved = weights @ (velocity**2).sum(axis=1)
+        spread = weights @ rate**2 / self.flow.fisher_rao_rate if self.flow.fisher_rao_rate > 0.0 else 0.0
         # of a law of atoms the entropy is infinite
         return Observation(
             risk=risk,
@@ -127,36 +125,46 @@ class ParticleProcess:
             mean=mean,
             variance=weights @ (positions - mean) ** 2,
             law=Law(weights=weights, positions=positions),
-            dissipation=math.nan if self._noisy else 2.0 * float(moved + self.flow.fisher_rao_rate * spread),
+            dissipation=math.nan if self._noisy else 2.0 * float(moved + spread),
         )
 
-    def _potential(self, positions: Array) -> tuple[Array, Array]:
-        """G, shape (N,), and the velocity -grad G where the particles may move, shape (N, D)."""
-        weights = np.full(len(positions), 1.0 / len(positions))
+    def _random(self, purpose: int, count: int) -> np.random.Generator:
+        """The random numbers of one purpose in step number `count`."""
+        return np.random.Generator(np.random.Philox(key=self.key, counter=(0, purpose, count, 0)))
+
+    def _first_step(self, positions: Array) -> float:
+        """A step that moves no particle far."""
+        fastest = np.abs(self._potential(positions, np.zeros(len(positions)))[1]).max(initial=0.0)
+        return 1e-3 / max(float(fastest), 1e-3)
+
+    def _potential(self, positions: Array, actions: Array) -> tuple[Array, Array]:
+        """V, shape (N,), under weights proportional to exp(-A), and the velocity -grad G, shape (N, D)."""
+        weights = np.exp(-actions)
+        weights /= weights.sum()
         outputs = self.objective.outputs(positions, weights)
         value, gradient = self.objective.features.contract(positions, self.objective.loss_gradient(outputs))
         velocity = -(gradient + self.flow.ridge * positions) * self._mobility
         velocity = np.where((positions <= self._lower) & (velocity < 0.0), 0.0, velocity)
-        return value + 0.5 * self.flow.ridge * (positions**2).sum(axis=1), velocity
+        full = value + 0.5 * self.flow.ridge * (positions**2).sum(axis=1)
+        return self.flow.fisher_rao_rate * (full - weights @ full), velocity
 
-    def _longest(self, value: Array) -> float:
-        """The step at which the likeliest event has rate times step equal to `LARGEST_RATE`."""
-        fastest = self.flow.fisher_rao_rate * float(np.abs(value - value.mean()).max())
-        return LARGEST_RATE / fastest if fastest > 0.0 else math.inf
+    def _drift(self, start: Array, step: float) -> tuple[Array, Array, float]:
+        """Positions and actions after the step, and the largest error relative to what is allowed (inf where not
+        finite)."""
 
-    def _drift(self, start: Array, step: float) -> tuple[Array, float]:
-        """Positions after the drift, and the largest error relative to the tolerance (inf where not finite)."""
+        def euler(positions: Array, actions: Array) -> tuple[Array, Array]:
+            rate, velocity = self._potential(positions, actions)
+            return np.maximum(positions + step * velocity, self._lower), actions + step * rate
 
-        def euler(positions: Array) -> Array:
-            return np.maximum(positions + step * self._potential(positions)[1], self._lower)
-
-        first = euler(start)
-        second = euler(first)
-        heun = 0.5 * start + 0.5 * second
-        third = euler(0.75 * start + 0.25 * second)
-        moved = np.asarray(start / 3.0 + 2.0 / 3.0 * third)
-        error = float((np.abs(moved - heun) / (1.0 + np.abs(moved))).max(initial=0.0)) / self.tolerance
-        return moved, error if error < math.inf else math.inf
+        rest = np.zeros(len(start))
+        first = euler(start, rest)
+        second = euler(*first)
+        third = euler(0.75 * start + 0.25 * second[0], 0.25 * second[1])
+        moved, actions = start / 3.0 + 2.0 / 3.0 * third[0], 2.0 / 3.0 * third[1]
+        gap = np.abs(moved - 0.5 * (start + second[0])) / (1.0 + np.abs(moved))
+        spread = (float(np.abs(actions).max()) / LARGEST_ACTION) ** 3
+        error = max(float(gap.max(initial=0.0)) / self.tolerance, spread)
+        return moved, actions, error if error < math.inf else math.inf
 
     def _shaken(self, positions: Array, step: float, random: np.random.Generator) -> Array:
         """Positions after half a step's noise."""
@@ -175,17 +183,17 @@ class ParticleProcess:
             columns.append(place)
         return np.stack(columns, axis=1)
 
-    def _replaced(self, positions: Array, step: float, count: int) -> Array:
-        """Positions after the events of a step; of two events in one place the later particle's counts."""
+    def _replaced(self, positions: Array, actions: Array, random: np.random.Generator) -> Array:
+        """Positions after the events of a step."""
         size = len(positions)
         if not (self.flow.fisher_rao_rate > 0.0 and size > 1):
             return positions
-        value, _ = self._potential(positions)
-        rate = self.flow.fisher_rao_rate * (value - value.mean())
-        random = np.random.Generator(np.random.Philox(key=self.key, counter=(0, EVENTS, count, 0)))
-        happens = random.random(size) < -np.expm1(-np.abs(rate) * step)
+        growth = np.expm1(-actions)
+        # a duplicate that lands where a particle has just died removes another instead: deaths make up for it
+        chance = np.where(growth > 0.0, growth, -growth * (1.0 + np.maximum(growth, 0.0).mean()))
+        happens = random.random(size) < chance
         partner = (np.arange(size) + 1 + random.integers(0, size - 1, size)) % size
-        dies, doubles = np.flatnonzero(happens & (rate > 0.0)), np.flatnonzero(happens & (rate < 0.0))
+        dies, doubles = np.flatnonzero(happens & (growth < 0.0)), np.flatnonzero(happens & (growth > 0.0))
         replaced = positions.copy()
         replaced[dies] = positions[partner[dies]]
         replaced[partner[doubles]] = positions[doubles]
