@@ -107,7 +107,7 @@ class FiniteVolume:
     def initial_state(self) -> State:
         """The given masses, and a step from the velocities they produce."""
         mass = self._initial.copy()
-        outputs = self._cells.swept_outputs(mass)
+        outputs = self._cells.outputs(mass)
         step = self._transport.first_step(mass, outputs)
         if self._birth_death is not None:
             step = min(step, self._birth_death.first_step(mass, outputs))

@@ -6,27 +6,19 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import get_num_threads
 
 from .finite_volume_faces import block_bounds, padded_axes, reconstruction_slopes
-from .finite_volume_kernels import sweep_blocks
+from .finite_volume_kernels import output_blocks, potential_blocks, sweep_blocks
 from .geometry import Geometry
 from .grid import Grid
 from .objective import Array, Objective
 
 THREADED_FEATURES = 2**17  # below, waking a second thread costs more than it saves
 UNLIMITED = 1e300  # cap of a face's rate that never acts
-
-
-class Sweep(NamedTuple):
-    """What a sweep reports: outputs of the new law, the largest rate if measured, D = -dF/ds of the fluxes."""
-
-    outputs: Array
-    rate: float
-    dissipation: float
 
 
 class Cells:
@@ -78,13 +70,15 @@ class Cells:
 
     def potential(self, gradient: Array) -> Array:
         """sum_m gradient_m Phi_m, of the grid's shape."""
-        psi: Array = np.einsum("rmn,m->rn", self.features, gradient)
+        psi = np.empty(self.rows)
+        self._in_blocks(potential_blocks, self.bounds, self.features, gradient, psi)
         return psi.reshape(self.shape)
 
     def outputs(self, mass: Array) -> Array:
         """sum_i Phi_i m_i, the ridge's share last."""
-        outputs: Array = np.einsum("rmn,rn->m", self.features, mass.reshape(self.rows))
-        return outputs
+        partial = np.zeros((len(self.bounds) - 1, self.features.shape[1]))
+        self._in_blocks(output_blocks, self.bounds, self.features, mass.reshape(self.rows), partial)
+        return np.asarray(partial.sum(axis=0))
 
     def energy(self, outputs: Array) -> float:
         """R + ridge ∫|z|^2 drho; NaN where an output is not finite."""
@@ -99,10 +93,6 @@ class Cells:
         difference = first[: self.rank] - second[: self.rank]
         return float(np.sqrt(np.dot(self.objective.weights, difference**2)))
 
-    def swept_outputs(self, mass: Array) -> Array:
-        """`outputs` as the sweep sums them, block by block."""
-        return self.sweep(mass, mass, 0.0, 0.0, np.zeros(self.features.shape[1]), np.empty_like(mass)).outputs
-
     def sweep(
         self,
         mass: Array,
@@ -112,26 +102,28 @@ class Cells:
         gradient: Array,
         new: Array,
         measure: bool = False,
-    ) -> Sweep:
-        """new = weight * old + (1 - weight) * (Euler step of mass)."""
-        cap = 1.0 / (self.faces * step) if step > 0.0 else UNLIMITED
+        limited: bool = True,
+    ) -> tuple[Array, float]:
+        """new = weight * old + (1 - weight) * (Euler step of mass); its outputs, and the largest rate on
+        demand. Unless `limited`, cells may be drained below 0."""
+        cap = (1.0 / (self.faces * step) if step > 0.0 else 0.0) if limited else UNLIMITED
         blocks = len(self.bounds) - 1
         partial = np.zeros((blocks, self.features.shape[1]))
-        rates, dissipations = np.zeros(blocks), np.zeros(blocks)
+        rates = np.zeros(blocks)
         floor = self._floor if measure else -1.0
         arguments = (
             self.bounds, *self._layout, self.features, gradient, *self._axes,
             mass.reshape(self.rows), old.reshape(self.rows), weight, step, cap, floor,
-            new.reshape(self.rows), partial, rates, dissipations,
+            new.reshape(self.rows), partial, rates,
         )  # fmt: skip
         self._in_blocks(sweep_blocks, *arguments)
-        return Sweep(partial.sum(axis=0), float(rates.max()), 2.0 * float(dissipations.sum()))
+        return partial.sum(axis=0), float(rates.max())
 
     def _in_blocks(self, kernel: Callable[..., Any], *arguments: Any) -> None:
         """kernel(first, last, *arguments) over all blocks, on numba's number of threads where that pays."""
         blocks = len(self.bounds) - 1
         threads = min(get_num_threads(), blocks) if self.features.size >= THREADED_FEATURES else 1
-        shares = np.linspace(0, blocks, threads + 1).astype(int)
+        shares = [blocks * i // threads for i in range(threads + 1)]
         waiting = [_pool().submit(kernel, shares[i], shares[i + 1], *arguments) for i in range(1, threads)]
         kernel(0, shares[1], *arguments)
         for future in waiting:

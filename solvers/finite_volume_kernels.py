@@ -165,23 +165,13 @@ def _across(mass, psi, row, stride, index, shift, faces, cap, floor, flux, rates
 
 
 @njit(cache=True, fastmath=FAST)
-def _work(flux, psi_a, psi_b):  # type: ignore[no-untyped-def]
-    """sum flux * (psi_a - psi_b), no term of which is negative."""
-    total = 0.0
-    for k in range(psi_a.shape[0]):
-        total += flux[k] * (psi_a[k] - psi_b[k])
-    return total
-
-
-@njit(cache=True, fastmath=FAST)
 def _sweep_block(  # type: ignore[no-untyped-def]
     start, stop, n0, n1, features, gradient, faces0, faces1, faces2, mass, old, weight, step, cap, floor,
     new, outputs
 ):  # fmt: skip
     """One Euler stage on rows start..stop: new = weight * old + (1 - weight) * (mass + step * inflow).
 
-    Adds sum Phi new to `outputs`; returns the largest rate of the cells that hold more than floor, if that is >= 0,
-    and the sum of flux times fall of psi over the upper faces of the cells.
+    Adds sum Phi new to `outputs`; with floor >= 0 returns the largest rate of the cells that hold more.
     """
     rows, n = mass.shape
     halo = n1 if n0 > 1 else 1
@@ -196,7 +186,6 @@ def _sweep_block(  # type: ignore[no-untyped-def]
     high1 = np.zeros(n)
     planes = np.zeros((n1 if n0 > 1 else 1, n))
     share = (1.0 - weight) * step
-    work = 0.0
     for row in range(start, stop):
         i = row // n1
         j = row - i * n1
@@ -207,7 +196,6 @@ def _sweep_block(  # type: ignore[no-untyped-def]
             low0[:] = high0
             if i + 1 < n0:
                 _across(mass, psi, row, n1, i, first, faces0, cap, floor, high0, rates)
-                work += _work(high0, psi[row - first], psi[row + n1 - first])
             else:
                 high0[:] = 0.0
         if n1 > 1:
@@ -217,11 +205,9 @@ def _sweep_block(  # type: ignore[no-untyped-def]
                 _across(mass, psi, row - 1, 1, j - 1, first, faces1, cap, floor, low1, rates)
             if j + 1 < n1:
                 _across(mass, psi, row, 1, j, first, faces1, cap, floor, high1, rates)
-                work += _work(high1, psi[row - first], psi[row + 1 - first])
             else:
                 high1[:] = 0.0
         _faces_in_row(mass[row], psi[row - first], faces2, cap, along)
-        work += _work(along[1:n], psi[row - first, : n - 1], psi[row - first, 1:])
         if floor >= 0.0:
             _rates_in_row(mass[row], psi[row - first], faces2, floor, rates)
         here = mass[row]
@@ -232,18 +218,33 @@ def _sweep_block(  # type: ignore[no-untyped-def]
             then[k] = weight * base[k] + ((1.0 - weight) * here[k] + share * inflow)
         low1, high1 = high1, low1
         _add_outputs(features[row], then, outputs)
-    return rates.max(), work
+    return rates.max()
 
 
 @njit(cache=True, nogil=True)
 def sweep_blocks(  # type: ignore[no-untyped-def]
     first, last, bounds, n0, n1, features, gradient, faces0, faces1, faces2, mass, old, weight, step, cap,
-    floor, new, partial, rates, dissipations,
+    floor, new, partial, rates,
 ):  # fmt: skip
-    """Blocks first..last of a stage (`_sweep_block`): fills their rows of `new`, their outputs, largest
-    rates and work."""
+    """Blocks first..last of a stage (`_sweep_block`): fills their rows of `new`, their outputs and largest
+    rates."""
     for b in range(first, last):
-        rates[b], dissipations[b] = _sweep_block(
+        rates[b] = _sweep_block(
             bounds[b], bounds[b + 1], n0, n1, features, gradient, faces0, faces1, faces2,
             mass, old, weight, step, cap, floor, new, partial[b],
         )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def potential_blocks(first, last, bounds, features, gradient, psi):  # type: ignore[no-untyped-def]
+    """Fills the rows of `psi` of blocks first..last with gradient . Phi."""
+    for row in range(bounds[first], bounds[last]):
+        _potential(features[row], gradient, psi[row])
+
+
+@njit(cache=True, nogil=True)
+def output_blocks(first, last, bounds, features, mass, partial):  # type: ignore[no-untyped-def]
+    """Adds the outputs of the masses in blocks first..last to their rows of `partial`, as the sweep does."""
+    for b in range(first, last):
+        for row in range(bounds[b], bounds[b + 1]):
+            _add_outputs(features[row], mass[row], partial[b])

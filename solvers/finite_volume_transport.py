@@ -16,6 +16,7 @@ RATE_SLACK = 1.1  # velocities may grow this much within a step before it is rep
 MIDPOINT_ROUNDS = 12  # fixed-point rounds for the midpoint potential before a step is halved
 FROZEN_FROM = 2  # rounds that measure the mean densities anew; later ones keep them, so that the rounds converge
 MIDPOINT_TOLERANCE = 1e-11  # of the outputs
+LONG = 1e6  # step in which the fluxes outweigh the law itself, so that its outputs do not round them away
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,9 @@ class Transport(Protocol):
 class HeunTransport:
     """Without noise: Heun's step, the mean of the law and of two Euler steps from it.
 
-    An Euler step of m dissipates D(m) = 2 sum over faces of flux * (Psi_a - Psi_b) per unit of time; ∫D is Heun's too,
-    the mean of the two stages, so that F(s) - F(0) + ∫D is an error of order 2 in time alone.
+    The fluxes of a law dissipate D = 2 sum over faces of flux * (Psi_a - Psi_b) = -2 sum_i Psi_i dm_i/ds, that is
+    -2 grad L(outputs) . d(outputs)/ds, by what the sweeps report anyway. ∫D is Heun's too, the mean of the two stages,
+    so that F(s) - F(0) + ∫D is an error of order 2 in time alone.
     """
 
     shortest = 1e-6  # no falling energy needs less
@@ -83,25 +85,28 @@ class HeunTransport:
         self._options = options
 
     def first_step(self, mass: Array, outputs: Array) -> float:
-        swept = self._cells.sweep(mass, mass, 0.0, 0.0, self._cells.gradient(outputs), np.empty_like(mass), True)
-        return self._longest(swept.rate)
+        _, rate = self._cells.sweep(mass, mass, 0.0, 0.0, self._cells.gradient(outputs), np.empty_like(mass), True)
+        return self._longest(rate)
 
     def step(self, mass: Array, outputs: Array, step: float) -> Move:
-        cells = self._cells
+        cells, gradient = self._cells, self._cells.gradient(outputs)
         first, second = np.empty_like(mass), np.empty_like(mass)
-        middle = cells.sweep(mass, mass, 0.0, step, cells.gradient(outputs), first, True)
+        middle, rate = cells.sweep(mass, mass, 0.0, step, gradient, first, True)
         # The rate is known only after the sweep: a step past the bound is repeated, one within it stands.
-        begun = Move(first, middle.outputs, np.nan, ((np.inf, 0.0),), self._longest(middle.rate))
-        if begun.too_long(step):
+        begun = Move(first, middle, np.nan, ((np.inf, 0.0),), self._longest(rate))
+        if begun.too_long(step) or not np.isfinite(middle).all():
             return begun
-        final = cells.sweep(first, mass, 0.5, step, cells.gradient(middle.outputs), second)
-        error = cells.distance(final.outputs, middle.outputs)
-        dissipated = 0.5 * step * (middle.dissipation + final.dissipation)
-        errors = ((error, self._options.tolerance),)
-        return Move(second, final.outputs, dissipated, errors, begun.longest, self._options.growth)
+        turned = cells.gradient(middle)
+        final, _ = cells.sweep(first, mass, 0.5, step, turned, second)
+        # step * d(outputs)/ds is middle - outputs in the first stage, 2 final - outputs - middle in the second
+        dissipated = -float(gradient @ (middle - outputs)) - float(turned @ (2.0 * final - outputs - middle))
+        errors = ((cells.distance(final, middle), self._options.tolerance),)
+        return Move(second, final, dissipated, errors, begun.longest, self._options.growth)
 
     def dissipation(self, mass: Array, outputs: Array) -> float:
-        return self._cells.sweep(mass, mass, 0.0, 0.0, self._cells.gradient(outputs), np.empty_like(mass)).dissipation
+        gradient, moved = self._cells.gradient(outputs), np.empty_like(mass)
+        after, _ = self._cells.sweep(mass, mass, 0.0, LONG, gradient, moved, limited=False)
+        return -2.0 * float(gradient @ (after - outputs)) / LONG
 
     def _longest(self, rate: float) -> float:
         """Longest step at a largest rate |v| / width of the cells that hold mass."""

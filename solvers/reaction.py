@@ -18,17 +18,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .objective import Array, Objective
 
-NEWTON_STEPS = 100
+NEWTON_STEPS = 40
+LEVELS = 60  # doublings of kappa on the way to a problem that Newton's method solves at once
 TOLERANCE = 1e-14  # of the outputs, relative to what they and the targets weigh
 STALLED = 1e-9  # relative residual above which an iteration that no longer improves has failed
 SLACK = 1e-13  # rounding of the dual's value, which adds kappa times a logarithm
-CURVATURE_GAIN = 0.25  # share of the predicted gain that a step must bring
+SHORTEST = 1e-6  # length of a Newton step below which another start is better
+LEAST_GAIN = 0.25  # share of the predicted gain that a step must bring
 
 
 @dataclass(frozen=True)
@@ -167,8 +169,25 @@ class _Dual:
         value = -float(g @ self.targets) - 0.5 * float(np.sum(g * g / self.weights)) - self.kappa * log_sum
         return value, outputs - self.targets - g / self.weights, masses, outputs
 
-    def maximum(self, g: Array) -> ReactionStep:
-        """Newton's method with conjugate gradients and halving from a first g."""
+    def maximum(self, g: Array, levels: int = LEVELS) -> ReactionStep:
+        """Newton's method from a first g; where that fails, from the maximum for twice the kappa."""
+        found, residual = self._climbed(g)
+        if residual <= STALLED:
+            return found
+        if levels == 0:
+            raise ArithmeticError(
+                f"the reaction's dual is not maximised, a residual of {residual:.3g} is left; take a smaller step"
+            )
+        easier = replace(self, kappa=2.0 * self.kappa).maximum(g, levels - 1)
+        found, residual = self._climbed(easier.gradient)
+        if residual <= STALLED:
+            return found
+        raise ArithmeticError(
+            f"the reaction's dual is not maximised, a residual of {residual:.3g} is left; take a smaller step"
+        )
+
+    def _climbed(self, g: Array) -> tuple[ReactionStep, float]:
+        """Where damped Newton steps from g end, and |grad D| there relative to what it adds up."""
         value, slope, masses, outputs = self.law(g)
         scale = self._norm(self.targets) + self._norm(outputs)
         for _ in range(NEWTON_STEPS):
@@ -180,10 +199,10 @@ class _Dual:
             slack = SLACK * (1.0 + abs(value) + self.kappa)
             length, trial = 1.0, self.law(g + direction)
             while not (
-                self._norm(trial[1]) <= 0.5 * residual or trial[0] >= value + CURVATURE_GAIN * length * gain - slack
+                self._norm(trial[1]) <= 0.5 * residual or trial[0] >= value + LEAST_GAIN * length * gain - slack
             ):
                 length *= 0.5
-                if not (length > 1e-12):
+                if not (length > SHORTEST):
                     break
                 trial = self.law(g + length * direction)
             if residual <= STALLED * scale and not (self._norm(trial[1]) <= 0.5 * residual):
@@ -191,11 +210,7 @@ class _Dual:
             g = g + length * direction
             value, slope, masses, outputs = trial
         residual = self._norm(slope)
-        if not (residual <= STALLED * scale):
-            raise ArithmeticError(
-                f"the reaction's dual is not maximised: residual {residual:.3g} of {scale:.3g}; take a smaller step"
-            )
-        return ReactionStep(masses, outputs, g, 0.5 * residual * residual)
+        return ReactionStep(masses, outputs, g, 0.5 * residual * residual), residual / scale if scale > 0.0 else 0.0
 
     def _norm(self, outputs: Array) -> float:
         return float(np.sqrt(np.sum(self.weights * outputs * outputs)))
