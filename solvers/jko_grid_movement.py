@@ -34,6 +34,7 @@ class Movement:
 
     Attributes:
         mass, outputs: where it ends.
+        miss: what these outputs differ by from those that the potential was taken at.
         crossed: masses that crossed the faces upward, per axis.
         response: estimate of minus the change of the outputs with those assumed, shape (M, M), for the next solve.
         dissipated: tau D, D at its end.
@@ -43,6 +44,7 @@ class Movement:
 
     mass: Array
     outputs: Array
+    miss: Array
     crossed: list[Array]
     response: Array
     dissipated: float
@@ -108,7 +110,7 @@ class Movements:
             dissipated += 2.0 * work
             gap += axis_gap
         return Movement(
-            swept.laws[-1], found.outputs, swept.crossed, found.response, dissipated, gap, found.evaluations
+            swept.laws[-1], found.outputs, miss, swept.crossed, found.response, dissipated, gap, found.evaluations
         )
 
     def _swept(self, mass: Array, rates: list[tuple[Array, Array]], step: float) -> _Sweep:
