@@ -29,6 +29,7 @@ LEVELS = 60  # doublings of kappa on the way to a problem that Newton's method s
 TOLERANCE = 1e-14  # of the outputs, relative to what they and the targets weigh
 STALLED = 1e-9  # relative residual above which an iteration that no longer improves has failed
 SLACK = 1e-13  # rounding of the dual's value, which adds kappa times a logarithm
+TANGENT_ACCURACY = 1e-6
 SHORTEST = 1e-6  # length of a Newton step below which another start is better
 LEAST_GAIN = 0.25  # share of the predicted gain that a step must bring
 
@@ -172,19 +173,21 @@ class _Dual:
     def maximum(self, g: Array, levels: int = LEVELS) -> ReactionStep:
         """Newton's method from a first g; where that fails, from the maximum for twice the kappa."""
         found, residual = self._climbed(g)
-        if residual <= STALLED:
-            return found
-        if levels == 0:
+        if not (residual <= STALLED) and levels > 0:
+            easier = replace(self, kappa=2.0 * self.kappa)
+            found, residual = self._climbed(easier._continued(easier.maximum(g, levels - 1), self.kappa))
+        if not (residual <= STALLED):
             raise ArithmeticError(
                 f"the reaction's dual is not maximised, a residual of {residual:.3g} is left; take a smaller step"
             )
-        easier = replace(self, kappa=2.0 * self.kappa).maximum(g, levels - 1)
-        found, residual = self._climbed(easier.gradient)
-        if residual <= STALLED:
-            return found
-        raise ArithmeticError(
-            f"the reaction's dual is not maximised, a residual of {residual:.3g} is left; take a smaller step"
-        )
+        return found
+
+    def _continued(self, found: ReactionStep, kappa: float) -> Array:
+        """g at the maximum for another kappa, along the tangent: (d/dkappa) Phi m_g = Cov(Phi, Psi) / kappa^2."""
+        psi = self.reaction.psi(found.gradient)
+        turned = self.reaction.outputs(found.masses * (psi - float(found.masses @ psi)))
+        change = self._newton(found.masses, found.outputs, turned / self.kappa**2, TANGENT_ACCURACY)
+        return found.gradient + (kappa - self.kappa) * change
 
     def _climbed(self, g: Array) -> tuple[ReactionStep, float]:
         """Where damped Newton steps from g end, and |grad D| there relative to what it adds up."""
