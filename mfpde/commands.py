@@ -307,10 +307,8 @@ def _print_table(result: SolveResult, rows: int = 21) -> None:
         line = f"{result.time[index]:>10.4g}  {result.risk[index]:>13.8g}  {result.risk_error[index]:>8.1e}"
         print(line + "".join(f"  {value:>11.4g}" for value in moments))
     if count and np.isfinite(result.balance[-1]):
-        print(
-            f"energy: F = {result.free_energy[-1]:.8g}, dissipated {result.dissipated[-1]:.8g} since t = 0, "
-            f"balance |F - F(0) + dissipated| = {result.balance[-1]:.1e} (largest {np.nanmax(result.balance):.1e})"
-        )
+        energy = f"F = {result.free_energy[-1]:.8g}, dissipated since t = 0: {result.dissipated[-1]:.8g}"
+        print(f"{energy}, |F - F(0) + dissipated| up to {np.nanmax(result.balance):.1e}")
     if result.residual is not None:
         print(f"largest duality gap of a step: {np.nanmax(result.residual):.1e}")
     print(f"{result.scheme}, {result.status}, {result.wall_seconds:.2f} s")

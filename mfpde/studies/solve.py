@@ -37,7 +37,8 @@ def solve(
         progress: called with a line of text and the fraction of the work done.
 
     Returns:
-        The trajectory; `status` tells whether it reached the end, `attributes["message"]` why not.
+        The trajectory; `status` tells whether it reached the end. `attributes["message"]` says why not, where a run
+        until stationary stopped, and that the energy balance is off.
 
     Raises:
         ConfigurationError: the configuration cannot be solved, or is not the one of the file to resume.
