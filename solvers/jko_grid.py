@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,9 +12,12 @@ from .flow import Flow
 from .geometry import Geometry
 from .grid import Grid
 from .jko_grid_movement import Movement, Movements
+from .jko_grid_options import DEFAULTS, GridJkoOptions, check
 from .objective import Array, Objective
 from .reaction import Reaction, ReactionStep, kl_step, midpoint_step
 from .time_loop import Law, Observation, State, StepFailure
+
+__all__ = ["GridJko", "GridJkoOptions"]
 
 Arrays = Mapping[str, Array]
 
@@ -25,27 +28,6 @@ CUT = 1e-9  # relative excess of the time that remains over a step, taken with i
 FIRST_CHANGE = 0.1  # of the logarithm of the masses by birth and death in the first step
 MANY = 10  # evaluations per minimisation beyond which the step does not grow
 REMEDY = "use a smaller step (solver.step) or a finer grid (solver.cells)"
-
-
-@dataclass(frozen=True)
-class GridJkoOptions:
-    """Options of the scheme.
-
-    Attributes:
-        order: 2, or 1 for plain minimising movements.
-        flux_order: 2, or 1 for plain Scharfetter-Gummel rates (`Diffusion`).
-        step: fixed step in flow time, cut only at the ends of `advance`; None adapts it.
-        tolerance: bound per adaptive step of sum |m_order 2 - m_order 1|.
-        growth: largest ratio of successive adaptive steps.
-        optimality: the outputs solve the step to this fraction of their change.
-    """
-
-    order: int = 2
-    flux_order: int = 2
-    step: float | None = None
-    tolerance: float = 1e-3
-    growth: float = 2.0
-    optimality: float = 1e-6
 
 
 class _Trial(NamedTuple):
@@ -120,9 +102,9 @@ class GridJko:
         flow: Flow,
         grid: Grid,
         masses: Array,
-        options: GridJkoOptions = GridJkoOptions(),
+        options: GridJkoOptions = DEFAULTS,
     ) -> None:
-        _check(geometry, flow, grid, masses, options)
+        check(geometry, flow, grid, masses, options)
         self.objective = objective
         self.geometry = geometry
         self.flow = flow
@@ -342,30 +324,3 @@ def _with_reaction(old: Arrays, found: ReactionStep) -> dict[str, Array]:
     """State arrays after a step of the reaction."""
     account = np.array([float(old["account"][0]) + found.dissipated, max(float(old["account"][1]), found.gap)])
     return dict(old) | {"mass": found.masses.reshape(old["mass"].shape), "outputs": found.outputs, "account": account}
-
-
-def _check(geometry: Geometry, flow: Flow, grid: Grid, masses: Array, options: GridJkoOptions) -> None:
-    if not (1 <= len(grid.shape) <= 3 and len(grid.shape) == geometry.dimension):
-        raise ValueError(
-            f"the grid has {len(grid.shape)} axes, the geometry {geometry.dimension}: give 1 to 3, the same"
-        )
-    if not (0.0 < flow.inverse_temperature < np.inf):
-        raise ValueError(
-            f"JKO on a grid needs noise, got inverse_temperature = {flow.inverse_temperature}: give a finite number "
-            "> 0, or use JKO on atoms"
-        )
-    if not (flow.fisher_rao_rate >= 0.0) or not (flow.transport or flow.fisher_rao_rate > 0.0):
-        raise ValueError(
-            f"fisher_rao_rate must be >= 0, and > 0 without transport, got {flow.fisher_rao_rate}: nothing would move"
-        )
-    if options.order not in (1, 2) or options.flux_order not in (1, 2):
-        raise ValueError(f"order and flux_order must be 1 or 2, got {options.order} and {options.flux_order}")
-    if options.step is not None and not (0.0 < options.step < np.inf):
-        raise ValueError(f"step must be > 0, got {options.step}: write None to adapt it")
-    if not (options.tolerance > 0.0 and options.growth > 1.0 and 0.0 < options.optimality <= 1e-2):
-        raise ValueError(
-            f"tolerance must be > 0, growth > 1, optimality in (0, 0.01], got {options.tolerance}, "
-            f"{options.growth}, {options.optimality}"
-        )
-    if masses.shape != grid.shape or not (np.min(masses) >= 0.0 and 0.0 < float(np.sum(masses)) < np.inf):
-        raise ValueError(f"masses must be >= 0 with a positive sum and shape {grid.shape}, got shape {masses.shape}")

@@ -17,6 +17,7 @@ from .jko_grid_newton import Solution, solve_outputs
 from .objective import Array, Objective
 
 EPSILON = float(np.finfo(float).eps)
+DETOURS = (6, 12, 18)  # halvings of a movement that is not found, from where it is approached
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,41 @@ class Movements:
     def minimise(
         self, mass: Array, outputs: Array, factors: Sequence[Array], step: float, guess: Array, response: Array
     ) -> Movement | None:
-        """The movement of length `step` from `mass`; None where its M equations were not solved."""
+        """The movement of length `step` from `mass`; None where its M equations were not solved.
+
+        Args:
+            mass, outputs: the law before.
+            factors: of `factors`.
+            step: tau.
+            guess: of the outputs after; where it leads nowhere, those of ever longer movements do.
+            response: of an earlier movement, shape (M, M).
+        """
+        found = self._solution(mass, outputs, factors, step, guess, response)
+        if found is None:
+            found = self._detour(mass, outputs, factors, step)
+        return None if found is None else self._settled(found, step)
+
+    def _detour(self, mass: Array, outputs: Array, factors: Sequence[Array], step: float) -> Solution[_Sweep] | None:
+        """The movement approached from short ones, each twice as long as the one before."""
+        for halvings in DETOURS:
+            found: Solution[_Sweep] | None = None
+            point, slope = outputs, np.zeros((len(outputs), len(outputs)))
+            for power in range(halvings, -1, -1):
+                found = self._solution(mass, outputs, factors, 0.5**power * step, point, slope)
+                if found is None:
+                    break
+                point, slope = found.outputs, 2.0 * found.response
+            if found is not None:
+                return found
+        return None
+
+    def _solution(
+        self, mass: Array, outputs: Array, factors: Sequence[Array], step: float, guess: Array, response: Array
+    ) -> Solution[_Sweep] | None:
+        """The M equations solved to a fraction of the outputs' change, or to what rounding of the rates leaves."""
         weights = self.objective.weights
-        rounding = 4.0 * EPSILON * float(np.sqrt(np.dot(weights, outputs * outputs) + self._energy_scale))
+        scale = float(np.sqrt(np.dot(weights, outputs * outputs) + self._energy_scale))
+        rounding = EPSILON * scale * (4.0 + 2.0 * self.beta * float(np.ptp(self.potential(guess))))
 
         def tolerance(new: Array) -> float:
             change = new - outputs
@@ -97,8 +130,7 @@ class Movements:
             swept = self._swept(mass, rates, step)
             return swept, self.outputs(swept.laws[-1])
 
-        found = solve_outputs(evaluate, guess, response, weights, tolerance)
-        return None if found is None else self._settled(found, step)
+        return solve_outputs(evaluate, guess, response, weights, tolerance)
 
     def _settled(self, found: Solution[_Sweep], step: float) -> Movement:
         """The movement of a solution, with its dissipation and duality gap."""
