@@ -38,8 +38,8 @@ class ParticleProcess:
     step. Then events turn weights back into particles: death with probability 1 - exp(-A_i), duplication with
     exp(-A_i) - 1, so that a particle leaves exp(-A_i) of its kind on average, up to A^3 (the authors' 1 - exp(-|A_i|)
     agrees to first order in ds, and would leave the law a bias of that order). The noise is exact in law: |r e + s g|^2
-    = (r + s g_1)^2 + s^2 chi^2(p - 1), with no singular drift at the origin. A radius that would fall below 0 stops
-    there, as in characteristics.
+    = (r + s g_1)^2 + s^2 chi^2(p - 1), with no singular drift at the origin. A radius that falls below 0 stops there:
+    within a step positions are read as max(z, 0), with the one-sided gradient, as in characteristics.
 
     The population, and so the mass, is kept exactly; the free energy falls only on average. Random numbers are those of
     Philox keyed by (seed, stream) at the counter of the step: the process is a function of them, whatever the threads
@@ -115,7 +115,8 @@ class ParticleProcess:
         risk = self.objective.risk(self.objective.outputs(positions, weights))
         energy = risk + self.flow.ridge * float(weights @ (positions**2).sum(axis=1))
         rate, velocity = self._potential(positions, np.zeros(len(positions)))
-        moved = weights @ (velocity**2).sum(axis=1)
+        stopped = (positions <= self._lower) & (velocity < 0.0)
+        moved = weights @ np.where(stopped, 0.0, velocity**2).sum(axis=1)
         spread = weights @ rate**2 / self.flow.fisher_rao_rate if self.flow.fisher_rao_rate > 0.0 else 0.0
         # of a law of atoms the entropy is infinite
         return Observation(
@@ -141,11 +142,11 @@ class ParticleProcess:
         """V, shape (N,), under weights proportional to exp(-A), and the velocity -grad G, shape (N, D)."""
         weights = np.exp(-actions)
         weights /= weights.sum()
-        outputs = self.objective.outputs(positions, weights)
-        value, gradient = self.objective.features.contract(positions, self.objective.loss_gradient(outputs))
-        velocity = -(gradient + self.flow.ridge * positions) * self._mobility
-        velocity = np.where((positions <= self._lower) & (velocity < 0.0), 0.0, velocity)
-        full = value + 0.5 * self.flow.ridge * (positions**2).sum(axis=1)
+        inside = np.maximum(positions, self._lower)
+        outputs = self.objective.outputs(inside, weights)
+        value, gradient = self.objective.features.contract(inside, self.objective.loss_gradient(outputs))
+        velocity = -(gradient + self.flow.ridge * inside) * self._mobility
+        full = value + 0.5 * self.flow.ridge * (inside**2).sum(axis=1)
         return self.flow.fisher_rao_rate * (full - weights @ full), velocity
 
     def _drift(self, start: Array, step: float) -> tuple[Array, Array, float]:
@@ -154,7 +155,7 @@ class ParticleProcess:
 
         def euler(positions: Array, actions: Array) -> tuple[Array, Array]:
             rate, velocity = self._potential(positions, actions)
-            return np.maximum(positions + step * velocity, self._lower), actions + step * rate
+            return positions + step * velocity, actions + step * rate
 
         rest = np.zeros(len(start))
         first = euler(start, rest)
@@ -164,7 +165,7 @@ class ParticleProcess:
         gap = np.abs(moved - 0.5 * (start + second[0])) / (1.0 + np.abs(moved))
         spread = (float(np.abs(actions).max()) / LARGEST_ACTION) ** 3
         error = max(float(gap.max(initial=0.0)) / self.tolerance, spread)
-        return moved, actions, error if error < math.inf else math.inf
+        return np.maximum(moved, self._lower), actions, error if error < math.inf else math.inf
 
     def _shaken(self, positions: Array, step: float, random: np.random.Generator) -> Array:
         """Positions after half a step's noise."""

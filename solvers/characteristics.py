@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,11 @@ from .geometry import Geometry
 from .label_panels import Panels, Rule, fill_panels, initial_panels, uniform_corners
 from .objective import Array, Objective
 from .time_loop import Law, Observation, State, StepFailure
+
+GROWTH_DECADES = 12
+"""Decades of rho_0's density that births may lift to order 1: resolved relative to itself down to there."""
+GROWN_MASS = 0.1
+"""Mass that any panel may come to hold where weights react: it is resolved as if it held that much."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,8 @@ class Characteristics:
             corners = uniform_corners(law.breaks, counts)
             panels = fill_panels(*corners, law.density, self._embed, self.rule)
             return self._begun(self._resolved(panels))
-        panels = initial_panels(law.breaks, law.density, self._embed, self.rule, self.tolerance, self.largest)
+        decades = GROWTH_DECADES if self._reacts else 0
+        panels = initial_panels(law.breaks, law.density, self._embed, self.rule, self.tolerance, self.largest, decades)
         return self._begun(self._resolved(panels))
 
     def state_on(self, state: State) -> State:
@@ -210,6 +216,8 @@ class Characteristics:
         while True:
             _, weights = self._law(*panels.atoms)
             mass = weights.reshape(len(panels.lower), -1).sum(axis=1)
+            if self._reacts:
+                mass = np.maximum(mass, GROWN_MASS)
             unresolved = panels.tails(self.rule, self._scales) * mass[:, None]
             unresolved = np.maximum(unresolved, self._bound_errors(panels, mass)[:, None])
             worst = unresolved.max(axis=1, initial=0.0)
@@ -225,6 +233,11 @@ class Characteristics:
                     keep = np.repeat(~chosen, np.where(chosen, 2, 1))
                     splitting = np.repeat(splitting, np.where(chosen, 2, 1)) & keep
                     axis = np.repeat(axis, np.where(chosen, 2, 1))
+            if self._reacts:
+                # interpolation keeps the masses relative to a panel's largest: births multiply the small ones
+                law = self.law
+                filled = fill_panels(panels.lower, panels.upper, law.density, law.embed, self.rule)
+                panels = replace(panels, masses=filled.masses)
 
     def _bound_errors(self, panels: Panels, mass: Array) -> Array:
         """Error of a Gauss rule across the kink max(z, 0) of panels that straddle a bound: mass * range / (8 n^2)."""

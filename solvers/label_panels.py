@@ -112,6 +112,7 @@ def initial_panels(
     rule: Rule,
     tolerance: float,
     limit: int,
+    decades: int = 0,
 ) -> Panels:
     """Panels on the box spanned by `breaks`, halved until the density is integrated to `tolerance`.
 
@@ -123,6 +124,8 @@ def initial_panels(
         density: joint density of labels (n, A), shape (n,).
         embed: labels (n, A) -> positions (n, D).
         limit: largest number of nodes; halving stops there.
+        decades: powers of ten below its maximum down to which the density is resolved relative to itself, panel by
+            panel, for atoms of little weight that may grow; 0 resolves it relative to the whole.
     """
     axes = len(breaks)
     corners = np.meshgrid(*[np.arange(len(ends) - 1) for ends in breaks], indexing="ij") if axes else []
@@ -131,7 +134,7 @@ def initial_panels(
     n = len(rule.nodes)
     while True:
         panels = fill_panels(lower, upper, density, embed, rule)
-        tails = _density_tails(panels, rule)
+        tails = _density_tails(panels, rule, decades)
         worst = tails.max(axis=1, initial=0.0)
         splitting = worst > 0.1 * np.sqrt(tolerance)
         if not splitting.any() or panels.masses.size + splitting.sum() * n**axes > limit:
@@ -177,13 +180,16 @@ def fill_panels(
     return Panels(lower, upper, masses / masses.sum(), positions.reshape(*shape, positions.shape[-1]))
 
 
-def _density_tails(panels: Panels, rule: Rule) -> Array:
+def _density_tails(panels: Panels, rule: Rule, decades: int) -> Array:
     """Unresolved mass of each panel along each label axis: the last Legendre coefficients of the density."""
     axes = panels.axes
     gauss = np.ones(())
     for _ in range(axes):
         gauss = np.multiply.outer(gauss, rule.weights)
     scaled = panels.masses / gauss * 2.0**axes
+    if decades:
+        peaks = scaled.reshape(len(scaled), -1).max(axis=1)
+        scaled = scaled / np.maximum(peaks, peaks.max() * 10.0**-decades).reshape(-1, *[1] * axes)
     tails = np.empty((len(panels.lower), axes))
     for axis in range(axes):
         moved = np.moveaxis(scaled, axis + 1, -1)
