@@ -84,6 +84,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_source(convergence)
     convergence.add_argument("--levels", default="4", metavar="L", help="number of runs, coarse to fine (default 4)")
 
+    distance = commands.add_parser("distance", help="the Wasserstein distance W2 between the laws of two results")
+    distance.add_argument("first", metavar="A.nc", help="a file that `mfpde solve -o` made")
+    distance.add_argument("second", metavar="B.nc", help="another one, or the same for two times of it")
+    distance.add_argument("--time", metavar="T", help="save time of both laws (default: the last of each)")
+    distance.add_argument("--time-a", metavar="T", help="save time of the law of A.nc")
+    distance.add_argument("--time-b", metavar="T", help="save time of the law of B.nc")
+    distance.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
     optimum = commands.add_parser("optimum", help="the law of least free energy with noise, certified")
     _add_source(optimum)
     optimum.add_argument("--radius", metavar="R", help="search the box 0 <= r_j <= R (default: one that holds the law)")

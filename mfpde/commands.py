@@ -8,6 +8,7 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,7 +31,14 @@ def run_command(options: argparse.Namespace) -> int:
     from mfpde.results.errors import OutputError, ResultFileError, RunOutputError
     from mfpde.solvers.time_loop import StepFailure
 
-    commands = {"presets": _presets, "solve": _solve, "plot": _plot, "convergence": _convergence, "optimum": _optimum}
+    commands = {
+        "presets": _presets,
+        "solve": _solve,
+        "plot": _plot,
+        "convergence": _convergence,
+        "distance": _distance,
+        "optimum": _optimum,
+    }
     try:
         return commands[options.command](options)
     except ConfigurationError as error:
@@ -274,6 +282,51 @@ def _optimum(options: argparse.Namespace) -> int:
     elif not options.quiet:
         print(found.table())
     return EXIT_DONE
+
+
+def _distance(options: argparse.Namespace) -> int:
+    from mfpde.configuration import ConfigurationError
+    from mfpde.results.netcdf import load
+    from mfpde.studies.distance import distance
+
+    def both_or_each() -> None:
+        if options.time is not None and (options.time_a is not None or options.time_b is not None):
+            raise ConfigurationError(["--time stands for --time-a and --time-b: write either it or those"])
+
+    checks = Checks()
+    checks.run(both_or_each)
+    chosen: dict[str, float | None] = {}
+    for name, text in (("--time", options.time), ("--time-a", options.time_a), ("--time-b", options.time_b)):
+        chosen[name] = None if text is None else checks.run(partial(_time, name, text))
+    first, second = (checks.run(partial(load, path)) for path in (options.first, options.second))
+    checks.report()
+    assert first is not None
+    assert second is not None
+    times = (chosen["--time"], chosen["--time"]) if options.time else (chosen["--time-a"], chosen["--time-b"])
+    try:
+        found = distance(first, second, times)
+    except ArithmeticError as error:
+        complain(str(error))
+        return EXIT_FAILED
+    if options.json:
+        _print_json(found.to_json())
+    else:
+        print(found.text())
+    return EXIT_DONE
+
+
+def _time(option: str, text: str) -> float:
+    """The finite number >= 0 that an option was given."""
+    from mfpde.configuration import ConfigurationError
+    from mfpde.reading import one_line
+
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (0.0 <= value < math.inf):
+        raise ConfigurationError([f"{option} {one_line(text)}: is not a finite time, 0 or later; write {option} 1.5"])
+    return value
 
 
 def _positive(option: str, text: str) -> float:
