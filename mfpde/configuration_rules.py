@@ -9,7 +9,7 @@ from mfpde.configuration import Configuration, Data, Initial, Network, Normal
 
 MAXIMUM_CELLS = 2**24
 MAXIMUM_PARTICLES = 10**6
-WIDEST = 1000.0
+WIDEST = 200.0
 """Largest distance of a bump or of the start from 0, in widths of the bumps: features grow in number with it."""
 
 

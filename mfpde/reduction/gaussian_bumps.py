@@ -27,6 +27,8 @@ STEP = 0.5
 """Step of the trapezoidal rule in widths s: an error of 2 exp(-4 pi^2), below rounding."""
 REACH = 9.0
 """Widths s that the nodes reach beyond the outermost bump: there it has fallen to 3e-18."""
+TABLE_ENTRIES = 8_000_000
+"""Largest number of nodes times features of a table, 64 MB."""
 GUIDE_REACH = 20.0
 """Widths s that the bumps of a guide may spread beyond their start and the target."""
 
@@ -139,7 +141,8 @@ class BumpReduction:
         small = compressed.objective.features
         edges = [np.array([box.lower[0], box.upper[0]])]
         scale = 1.0 / np.sqrt(2.0 * np.sqrt(np.pi) * self.law.width)
-        table = build_table(small, edges, degree, max(100.0 * accuracy, 1e-12), least_scales=scale, rounds=1)
+        tolerance, nodes = max(100.0 * accuracy, 1e-12), max(2_000, TABLE_ENTRIES // small.rank)
+        table = build_table(small, edges, degree, tolerance, max_nodes=nodes, least_scales=scale, rounds=1)
         error = compressed.error + 2.0 * float(table.value_error) * scale**2
         objective = replace(compressed.objective, features=PatchedFeatures(table, small))
         return self._reduced(compressed.source, objective, error, f"{compressed.method}, tabulated")

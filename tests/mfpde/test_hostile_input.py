@@ -30,9 +30,9 @@ from mfpde.toml_writer import to_tables
 from tests.mfpde.fake_problem import DecayingAtoms, DecayingGrid, install
 
 KEYS = {
-    "data": "law delta scales dims fractions",
+    "data": "law delta scales dims fractions centres weights width",
     "network": "activation activation.knots coefficients offsets",
-    "initial": "kappa radius radius.uniform radius.table a b a.normal",
+    "initial": "kappa radius radius.uniform radius.table a b a.normal position position.normal position.uniform",
     "dynamics": "flow fisher_rao_rate inverse_temperature ridge schedule schedule.power schedule.scale",
     "time": "end save save.log save.first",
     "solver": "scheme tolerance cells order step courant atoms",
@@ -48,11 +48,12 @@ VALUES = [
 QUICK = ["--set", "time.end=2.0", "--set", "time.save=5"]
 
 
+@pytest.mark.parametrize("source", ["anisotropic-relu", "bumps-good"])
 @pytest.mark.parametrize("key", [*DOTTED, *ODD])
-def test_any_value_of_any_key_is_read_or_refused_in_one_line(key: str) -> None:
+def test_any_value_of_any_key_is_read_or_refused_in_one_line(key: str, source: str) -> None:
     for value in VALUES:
         try:
-            configuration = load_configuration("anisotropic-relu", [f"{key}={value}"])
+            configuration = load_configuration(source, [f"{key}={value}"])
         except ConfigurationError as error:
             for message in error.messages:
                 assert "\n" not in message
