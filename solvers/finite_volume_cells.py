@@ -122,7 +122,10 @@ class Cells:
     def _in_blocks(self, kernel: Callable[..., Any], *arguments: Any) -> None:
         """kernel(first, last, *arguments) over all blocks, on numba's number of threads where that pays."""
         blocks = len(self.bounds) - 1
-        threads = min(get_num_threads(), blocks) if self.features.size >= THREADED_FEATURES else 1
+        if self.features.size < THREADED_FEATURES:
+            kernel(0, blocks, *arguments)
+            return
+        threads = min(get_num_threads(), blocks)
         shares = [blocks * i // threads for i in range(threads + 1)]
         waiting = [_pool().submit(kernel, shares[i], shares[i + 1], *arguments) for i in range(1, threads)]
         kernel(0, shares[1], *arguments)

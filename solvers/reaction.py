@@ -140,13 +140,13 @@ def midpoint_step(reaction: Reaction, masses: Array, outputs: Array, step: float
     Raises:
         ArithmeticError: the maximum is not found, or a value is not finite.
     """
-    objective = reaction.objective
-    reference, reach = _relaxed(reaction, _log(masses), step)
+    objective, logarithm = reaction.objective, _log(masses)
+    reference, reach = _relaxed(reaction, logarithm, step)
     targets = 2.0 * objective.targets - outputs
     dual = _Dual(reaction, reference, 1.0 / reach, 0.5 * objective.weights, targets)
     found = dual.maximum(objective.loss_gradient(outputs))
     psi = reaction.psi(found.gradient)
-    half, half_reach = _relaxed(reaction, _log(masses), 0.5 * step)
+    half, half_reach = _relaxed(reaction, logarithm, 0.5 * step)
     middle = _normalised(half - half_reach * psi)[0]
     rates = [reaction.variance(law, psi) for law in (masses, middle, found.masses)]
     dissipated = 2.0 * reaction.rate * step * (rates[0] + 4.0 * rates[1] + rates[2]) / 6.0
@@ -167,7 +167,7 @@ class _Dual:
         """D(g), grad D, the masses m_g and their outputs."""
         masses, log_sum = _normalised(self.reference - self.reaction.psi(g) / self.kappa)
         outputs = self.reaction.outputs(masses)
-        value = -float(g @ self.targets) - 0.5 * float(np.sum(g * g / self.weights)) - self.kappa * log_sum
+        value = -float(g @ self.targets) - 0.5 * float(g @ (g / self.weights)) - self.kappa * log_sum
         return value, outputs - self.targets - g / self.weights, masses, outputs
 
     def maximum(self, g: Array, levels: int = LEVELS) -> ReactionStep:
@@ -216,7 +216,7 @@ class _Dual:
         return ReactionStep(masses, outputs, g, 0.5 * residual * residual), residual / scale if scale > 0.0 else 0.0
 
     def _norm(self, outputs: Array) -> float:
-        return float(np.sqrt(np.sum(self.weights * outputs * outputs)))
+        return math.sqrt(float(self.weights @ (outputs * outputs)))
 
     def _newton(self, masses: Array, outputs: Array, slope: Array, accuracy: float) -> Array:
         """-(Hess D)^-1 slope by conjugate gradients in the variables g / sqrt(omega')."""
@@ -255,9 +255,8 @@ def _relaxed(reaction: Reaction, log_masses: Array, step: float) -> tuple[Array,
 
 def _log(masses: Array) -> Array:
     """log m, -inf where m = 0."""
-    logarithm = np.full(masses.shape, -np.inf)
-    np.log(masses, out=logarithm, where=masses > 0.0)
-    return logarithm
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(masses))
 
 
 def _normalised(exponent: Array) -> tuple[Array, float]:
