@@ -79,7 +79,7 @@ class GridJko:
     tau D over the movements, extrapolated as the masses are.
 
     References: Jordan, Kinderlehrer, Otto, SIAM J. Math. Anal. 29 (1998) 1; Maas, J. Funct. Anal. 261 (2011) 2250;
-    Cancès, Gallouët, Todeschini, Numer. Math. 146 (2020) 437.
+    Cancès, Gallouët, Todeschi, Numer. Math. 146 (2020) 437.
 
     Args:
         objective: feature map and loss.
