@@ -13,9 +13,12 @@ from mfpde.problem import Problem
 from mfpde.reduction.interface import Box, ReducedObjective
 from mfpde.solvers.birth_death_process import ParticleProcess
 from mfpde.solvers.characteristics import Characteristics, LabelLaw
+from mfpde.solvers.feature_table import FeatureTable, build_table
 from mfpde.solvers.finite_volume import FiniteVolume, FiniteVolumeOptions
 from mfpde.solvers.grid import Grid, Guide, graded_grid
-from mfpde.solvers.objective import Array
+from mfpde.solvers.jko import Jko, JkoOptions
+from mfpde.solvers.jko_grid import GridJko, GridJkoOptions
+from mfpde.solvers.objective import Array, FeatureMap
 from mfpde.solvers.time_loop import Law, Scheme, State, integrate
 
 GUIDE_TIMES = 41
@@ -27,6 +30,8 @@ DIRAC_CELLS = {1: 4096, 2: 320, 3: 64}
 NOISY_TOLERANCE = {1: 1e-5, 2: 5e-4, 3: 1e-3}
 """Tolerance of a noisy step at the default cells; it falls with the cells' width squared, the step with the width."""
 DEFAULT_PARTICLES = 200
+JKO_NODES = 60_000
+"""Most nodes of a table made for proximal maps."""
 SPREAD_ATOMS = 150
 SPREAD_TIMES = 6
 SPREAD_NODES = np.concatenate([np.linspace(-3.0, 3.0, 13), [-8.5, 8.5]])
@@ -65,6 +70,9 @@ def make_schemes(
         return _characteristics(problem, configuration, guide, box)
     if configuration.solver.scheme == "particles":
         return _particles(problem, configuration, guide, box)
+    if configuration.solver.scheme == "jko":
+        noisy = np.isfinite(problem.flow.inverse_temperature)
+        return (_jko_on_grid if noisy else _jko_on_atoms)(problem, configuration, guide, box)
     return _finite_volume(problem, configuration, guide, box)
 
 
@@ -194,6 +202,70 @@ def _characteristics(problem: Problem, configuration: Configuration, guide: Guid
     return Schemes(main, companion, floor, (), _described(reduced))
 
 
+def _jko_on_atoms(problem: Problem, configuration: Configuration, guide: Guide, box: Box) -> Schemes:
+    """Minimising movements of atoms, and the other formula of order 2 beside them.
+
+    With the step given, the companion takes the same steps by the midpoint formula, whose error is another one; with
+    steps that adapt it has ten times the tolerance as well.
+    """
+    solver = configuration.solver
+    box = Box(np.where(box.lower > 0.0, 0.5 * box.lower, box.lower), np.where(box.upper > 0.0, 1.5 * box.upper, box.upper))
+    reduced = problem.reduction.tabulated(box, 0.1 * solver.tolerance)
+    table = _table_on(reduced.objective.features, box, 10.0 * solver.tolerance)
+    labels = len(problem.initial_law.labels)
+    atoms = None
+    if solver.atoms is not None and labels:
+        atoms = (solver.atoms * labels if len(solver.atoms) == 1 else solver.atoms)[:labels]
+
+    def run(order: int, formula: str, coarser: float) -> Jko:
+        options = JkoOptions(
+            order=order,
+            formula=formula,
+            step=solver.step,
+            tolerance=0.1 * coarser * solver.tolerance,
+            resolution=10.0 * coarser * solver.tolerance,
+            atoms=atoms,
+        )
+        return Jko(reduced.objective, table, problem.geometry, problem.flow, _label_law(problem.initial_law), options)
+
+    main = run(2 if solver.order is None else solver.order, "bdf2", 1.0)
+    companion = run(2, "midpoint", 1.0 if solver.step is not None else 10.0)
+    floor = _floor(reduced, guide) + 0.1 * solver.tolerance
+    return Schemes(main, companion, floor, (), _described(reduced))
+
+
+def _table_on(features: FeatureMap, box: Box, tolerance: float) -> FeatureTable:
+    """The table behind tabulated features, or one on the box of features that have none."""
+    table = getattr(features, "table", None)
+    if isinstance(table, FeatureTable):
+        return table
+    edges = [np.array([low, high]) for low, high in zip(box.lower, box.upper, strict=True)]
+    return build_table(features, edges, tolerance=tolerance, max_nodes=JKO_NODES, rounds=1, smallest_cell=2.0**-8)
+
+
+def _jko_on_grid(problem: Problem, configuration: Configuration, guide: Guide, box: Box) -> Schemes:
+    """Minimising movements with noise on the cells of a grid, and with half as many cells beside them."""
+    solver = configuration.solver
+    counts = _cell_counts(problem, configuration)
+    visited = spread_guide(problem, guide)
+    reduced = problem.reduction.for_grid(visited_box(problem, visited), 0.1 * solver.tolerance)
+
+    def on_grid(cells: tuple[int, ...], coarser: float) -> GridJko:
+        grid = graded_grid(visited, problem.geometry, cells)
+        relative = max(grid.shape) / DEFAULT_CELLS[problem.geometry.dimension]
+        options = GridJkoOptions(
+            order=2 if solver.order is None else solver.order,
+            step=None if solver.step is None else coarser * solver.step,
+            tolerance=min(4e-3, 1e-4 / relative**2),
+        )
+        masses = problem.initial_law.cell_masses(grid)
+        return GridJko(reduced.objective, problem.geometry, problem.flow, grid, masses, options)
+
+    main, companion = on_grid(counts, 1.0), on_grid(tuple(max(8, count // 2) for count in counts), 2.0)
+    described = _described(reduced) | {"cells": " x ".join(map(str, main.grid.shape))}
+    return Schemes(main, companion, _floor(reduced, guide), (), described)
+
+
 def _particles(problem: Problem, configuration: Configuration, guide: Guide, box: Box) -> Schemes:
     """N particles drawn from rho_0, and half as many drawn apart from them.
 
@@ -218,16 +290,7 @@ def _particles(problem: Problem, configuration: Configuration, guide: Guide, box
 def _finite_volume(problem: Problem, configuration: Configuration, guide: Guide, box: Box) -> Schemes:
     solver = configuration.solver
     dimension = problem.geometry.dimension
-    if dimension > 3:
-        raise ConfigurationError(
-            [
-                f"solver.scheme: finite-volume takes at most 3 reduced coordinates, this problem has {dimension} "
-                f'({", ".join(problem.geometry.names)}); write scheme = "characteristics"'
-            ]
-        )
-    default = DEFAULT_CELLS if problem.initial_law.labels else DIRAC_CELLS
-    cells = solver.cells or (default[dimension],)
-    counts = tuple(cells) * dimension if len(cells) == 1 else tuple(cells)
+    counts = _cell_counts(problem, configuration)
     noisy = np.isfinite(problem.flow.inverse_temperature)
     visited = spread_guide(problem, guide) if noisy else guide
     box = visited_box(problem, visited) if noisy else box
@@ -249,6 +312,21 @@ def _finite_volume(problem: Problem, configuration: Configuration, guide: Guide,
     notes = () if problem.initial_law.labels else ("rho_0 is a Dirac mass: deposited on the nearest cells",)
     described = _described(reduced) | {"cells": " x ".join(map(str, main.grid.shape))}
     return Schemes(main, companion, _floor(reduced, guide), notes, described)
+
+
+def _cell_counts(problem: Problem, configuration: Configuration) -> tuple[int, ...]:
+    """Cells per axis asked for, or the default; ConfigurationError where no grid has so many axes."""
+    dimension = problem.geometry.dimension
+    if dimension > 3:
+        raise ConfigurationError(
+            [
+                f"solver.scheme: a grid takes at most 3 reduced coordinates, this problem has {dimension} "
+                f'({", ".join(problem.geometry.names)}); write scheme = "characteristics"'
+            ]
+        )
+    default = DEFAULT_CELLS if problem.initial_law.labels else DIRAC_CELLS
+    cells = configuration.solver.cells or (default[dimension],)
+    return tuple(cells) * dimension if len(cells) == 1 else tuple(cells)
 
 
 def _floor(reduced: ReducedObjective, guide: Guide) -> float:

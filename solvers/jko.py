@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from .geometry import Geometry
 from .jko_dual import DualStep, Movement, NoConvergence
 from .label_panels import Panels, Rule, fill_panels, initial_panels, uniform_corners
 from .objective import Array, Objective
+from .reaction import Reaction, kl_step, midpoint_step
 from .time_loop import Law, Observation, State, StepFailure
 
 HISTORY = 3
@@ -71,7 +72,9 @@ class Jko:
       law without labels (a Dirac mass) is split; atoms of a law with a density go to the minimiser with the larger
       share, and panels whose image is torn are halved until what is left is below the resolution.
 
-    Atoms sit on Gauss-Legendre panels in label space as in `Characteristics`.
+    With birth and death the KL step (order 1), or the midpoint step before and after a transport by the midpoint formula
+    (order 2), changes the weights: w_i ∝ w_i(0) exp(-alpha A_i) with the action A_i as in `Characteristics`, on whose
+    Gauss-Legendre panels in label space the atoms sit.
 
     References: Jordan, Kinderlehrer, Otto, SIAM J. Math. Anal. 29 (1998) 1; Matthes, Plazotta, Numer. Math. 141
     (2019) 1 (BDF2); Legendre, Turinici, C. R. Math. 355 (2017) 345 (midpoint).
@@ -79,7 +82,7 @@ class Jko:
     Args:
         objective: weights, targets and constant of the loss; its features are read from the table.
         table: the features on a box that the law stays in.
-        geometry, flow: bounds, mobility, ridge; the flow must be noise-free and transport.
+        geometry, flow: bounds, mobility, ridge, birth and death; the flow must be noise-free.
         law: rho_0.
         options: see `JkoOptions`.
 
@@ -123,7 +126,6 @@ class Jko:
         dissipation = self._dissipation(positions, masses, outputs)
         rank = self.table.rank
         arrays = {
-            "previous": panels.positions.copy(),
             "outputs": outputs,
             "history": np.tile(self._summary(positions, masses, outputs), (HISTORY, 1)),
             "history_times": np.zeros(HISTORY),
@@ -136,7 +138,8 @@ class Jko:
             "residual": np.zeros(1),
         }
         step = self.options.step if self.options.step is not None else self._first_step(dissipation)
-        return self._with_panels(State(0.0, step, arrays), *self._resolved(panels, panels.positions))
+        start = np.concatenate([panels.positions, panels.positions, np.zeros((*panels.masses.shape, 1))], axis=-1)
+        return self._with_panels(State(0.0, step, arrays), self._resolved(_with_columns(panels, start)))
 
     def advance(self, state: State, until: float) -> State:
         """One step of at most `state.step`.
@@ -163,7 +166,7 @@ class Jko:
                         continue
                 elif adapts:
                     error, power = self._error(state, tau, trial)
-                    if not (error <= tolerance):
+                    if not (error <= tolerance) and tau > shortest:
                         tau *= max(0.2, 0.9 * (tolerance / error) ** (1.0 / power))
                         formula = self._formula(state, tau)
                         continue
@@ -180,7 +183,7 @@ class Jko:
 
     def observe(self, state: State) -> Observation:
         """Risk, energy, moments and law; D at the law, and the largest duality gap so far."""
-        positions, weights = _panels(state).atoms
+        positions, weights = self._law(state)
         outputs = state.arrays["outputs"]
         mean = weights @ positions
         return Observation(
@@ -199,7 +202,7 @@ class Jko:
         """plain, bdf2 or midpoint, for a step of this length from this state."""
         if self.options.order == 1:
             return "plain"
-        if self.options.formula == "midpoint":
+        if self.options.formula == "midpoint" or self.flow.fisher_rao_rate > 0.0:
             return "midpoint"
         before = float(state.arrays["last_step"][0])
         if before == 0.0:
@@ -207,9 +210,48 @@ class Jko:
         return "bdf2" if tau <= STRETCH * before else "midpoint"
 
     def _trial(self, state: State, tau: float, formula: str) -> _Trial:
-        """The step by one formula."""
-        positions, masses = _panels(state).atoms
-        outputs, box = state.arrays["outputs"], self._dual.box
+        """The step by one formula, between reactions where there is birth and death."""
+        panels = _panels(state)
+        positions, masses = self._law(state)
+        trial = _Trial(positions, positions, panels.masses.ravel(), state.arrays["actions"].ravel(), masses)
+        trial.outputs, trial.curvature = state.arrays["outputs"], state.arrays["curvature"]
+        before = self._energy(positions, masses, trial.outputs)
+        early = 0.5 * tau if formula == "midpoint" else 0.0
+        self._react(trial, early, formula)
+        if self.flow.transport:
+            self._transport(state, trial, tau, formula)
+        self._react(trial, tau - early, formula)
+        self._refuse_outside(trial.moved, state.flow_time)
+        if formula != "midpoint" or not self.flow.transport:
+            trial.spent = 0.5 * tau * (self._dissipation_of(trial) + float(state.arrays["dissipation"][0]))
+        else:
+            self._dissipation_of(trial)
+        rounding = ENERGY_ROUNDING * (abs(before) + self.objective.constant + 1.0)
+        trial.falls = self._energy(trial.moved, trial.weights, trial.outputs) <= before + rounding
+        return trial
+
+    def _react(self, trial: _Trial, tau: float, formula: str) -> None:
+        """Birth and death for a time tau, on the law where the trial stands."""
+        if not (self.flow.fisher_rao_rate > 0.0 and tau > 0.0):
+            return
+        values = self.table.values(trial.moved)
+        squares = 0.5 * self.flow.ridge * (trial.moved**2).sum(axis=1) if self.flow.ridge > 0.0 else None
+        reaction = Reaction(
+            self.objective, values.__matmul__, values.T.__matmul__, self.flow.fisher_rao_rate, confinement=squares
+        )
+        if formula == "midpoint":
+            found = midpoint_step(reaction, trial.weights, trial.outputs, tau)
+            trial.spent += found.dissipated
+        else:
+            found = kl_step(reaction, trial.weights, tau)
+        growth = reaction.psi(found.gradient)
+        trial.actions = trial.actions + tau * (growth - found.masses @ growth)
+        trial.weights, trial.outputs = found.masses, found.outputs
+        trial.gap = max(trial.gap, found.gap)
+
+    def _transport(self, state: State, trial: _Trial, tau: float, formula: str) -> None:
+        """The minimising movement in the Wasserstein metric, on the law where the trial stands."""
+        positions, outputs, box = trial.start, trial.outputs, self._dual.box
         centres, inner, share = positions, tau, 1.0
         moving = (positions - state.arrays["previous"].reshape(positions.shape)) * self._mobile
         before = float(state.arrays["last_step"][0])
@@ -226,86 +268,86 @@ class Jko:
         else:
             places, guess = positions - share * tau * self._gradient(positions, outputs), outputs
         dual = self.objective.loss_gradient(guess)
-        movement, curvature, fresh, searched = self._movement(state, centres, masses, inner, np.clip(places, *box), dual)
-        start, centres, masses, moved, law = self._shared(positions, centres, masses, movement)
-        rate = np.where(moved > box[0], (centres - moved) / inner, 0.0) * self._mobile
-        dissipation = 2.0 * float(masses @ (rate**2).sum(axis=1))
-        spent = 0.5 * tau * (dissipation + float(state.arrays["dissipation"][0]))
+        movement = self._movement(state, trial, centres, inner, np.clip(places, *box), dual)
+        centres = self._share(trial, centres, movement)
+        rate = np.where(trial.moved > box[0], (centres - trial.moved) / inner, 0.0) * self._mobile
+        trial.transport = 2.0 * float(trial.weights @ (rate**2).sum(axis=1))
         if formula == "midpoint":
-            spent = tau * dissipation
-            moved = np.clip(start + 2.0 * (moved - start), *box)
-            law = self.table.outputs(moved, masses)
-            dissipation = self._dissipation(moved, masses, law)
-        self._refuse_outside(moved, state.flow_time)
-        before_energy = self._energy(positions, _panels(state).atoms[1], outputs)
-        rounding = ENERGY_ROUNDING * (abs(before_energy) + self.objective.constant + 1.0)
-        falls = self._energy(moved, masses, law) <= before_energy + rounding
-        return _Trial(start, moved, masses, law, dissipation, spent, movement, curvature, fresh, searched, falls)
+            trial.spent += tau * trial.transport
+            trial.transport = None
+            trial.moved = np.clip(trial.start + 2.0 * (trial.moved - trial.start), *box)
+            trial.outputs = self.table.outputs(trial.moved, trial.weights)
+
+    def _dissipation_of(self, trial: _Trial) -> float:
+        """D of the law where the trial stands."""
+        if trial.transport is None or self.flow.fisher_rao_rate > 0.0:
+            trial.dissipation = self._dissipation(trial.moved, trial.weights, trial.outputs)
+        else:
+            trial.dissipation = trial.transport
+        return trial.dissipation
 
     def _movement(
-        self, state: State, centres: Array, masses: Array, tau: float, places: Array, dual: Array
-    ) -> tuple[Movement, Array, bool, bool]:
-        """The minimising movement; the dual's curvature per unit of tau, whether it is new; whether it was searched."""
+        self, state: State, trial: _Trial, centres: Array, tau: float, places: Array, dual: Array
+    ) -> Movement:
+        """The minimising movement from `centres`."""
         identity = np.diag(1.0 / self.objective.weights)
-        scaled = state.arrays["curvature"]
-        fresh = int(state.arrays["curvature_age"][0]) >= REFRESHED
-        if fresh:
-            scaled = (self._dual.curvature(centres, masses, tau, places, dual) - identity) / tau
+        trial.fresh = int(state.arrays["curvature_age"][0]) >= REFRESHED
+        if trial.fresh:
+            trial.curvature = (self._dual.curvature(centres, trial.weights, tau, places, dual) - identity) / tau
         try:
-            movement = self._dual.local(centres, masses, tau, places, dual, identity + tau * scaled)
+            movement = self._dual.local(centres, trial.weights, tau, places, dual, identity + tau * trial.curvature)
         except NoConvergence:
             pass
         else:
             if self._dual.convex(tau, movement.dual) or self._dual.confirmed(centres, tau, movement):
-                return movement, scaled, fresh, False
+                return movement
             places, dual = movement.places, movement.dual
-        return self._dual.globally(centres, masses, tau, places, dual), scaled, fresh, True
+        trial.searched = True
+        return self._dual.globally(centres, trial.weights, tau, places, dual)
 
-    def _shared(
-        self, positions: Array, centres: Array, masses: Array, movement: Movement
-    ) -> tuple[Array, Array, Array, Array, Array]:
-        """Start, centres, masses, image and outputs of the law with its tied atoms shared between their minimisers."""
-        moved, tied, fractions = movement.places, movement.tied, movement.fractions
+    def _share(self, trial: _Trial, centres: Array, movement: Movement) -> Array:
+        """Put the image of the movement into the trial, tied atoms shared between their minimisers; the centres."""
+        trial.moved, trial.outputs = movement.places, movement.outputs
+        trial.gap, trial.passes = max(trial.gap, movement.gap), movement.passes
+        tied, fractions = movement.tied, movement.fractions
         if not tied.size:
-            return positions, centres, masses, moved, movement.outputs
+            return centres
         if self.law.breaks:
-            moved = moved.copy()
-            moved[tied[fractions > 0.5]] = movement.rivals[fractions > 0.5]
-            return positions, centres, masses, moved, self.table.outputs(moved, masses)
-        part = masses[tied] * fractions
-        masses = masses.copy()
-        masses[tied] -= part
-        rows = np.append(np.arange(len(masses)), tied)
-        masses, moved = np.append(masses, part), np.vstack([moved, movement.rivals])
-        kept = masses > 0.0
-        rows = rows[kept]
-        law = self.table.outputs(moved[kept], masses[kept])
-        return positions[rows], centres[rows], masses[kept], moved[kept], law
+            trial.moved = trial.moved.copy()
+            trial.moved[tied[fractions > 0.5]] = movement.rivals[fractions > 0.5]
+        else:
+            rows = np.append(np.arange(len(centres)), tied)
+            shares = np.ones(len(rows))
+            shares[tied] -= fractions
+            shares[len(centres) :] = fractions
+            moved = np.vstack([trial.moved, movement.rivals])
+            kept = shares > 0.0
+            rows, shares, trial.moved = rows[kept], shares[kept], moved[kept]
+            trial.start, trial.actions, centres = trial.start[rows], trial.actions[rows], centres[rows]
+            trial.masses, trial.weights = trial.masses[rows] * shares, trial.weights[rows] * shares
+        trial.outputs = self.table.outputs(trial.moved, trial.weights)
+        return centres
 
     def _torn(self, state: State, trial: _Trial) -> State | None:
         """The state before the step on halved panels, where the searched image of a panel is not resolved."""
         panels = _panels(state)
         if not trial.searched or not panels.axes:
             return None
-        finer, previous = self._resolved(panels, state.arrays["previous"], trial.moved.reshape(panels.positions.shape))
-        if finer.masses.size == panels.masses.size:
-            return None
-        return self._with_panels(state, finer, previous)
+        columns = np.concatenate([_columns(state), trial.moved.reshape(panels.positions.shape)], axis=-1)
+        finer = self._resolved(_with_columns(panels, columns), rounds=1)
+        return None if finer.masses.size == panels.masses.size else self._with_panels(state, finer)
 
     def _accepted(self, state: State, until: float, tau: float, trial: _Trial, error: float) -> State:
         """The state after a step."""
-        old = _panels(state)
-        shape = old.positions.shape if old.axes else trial.moved.shape
-        if old.axes:
-            panels = old.with_positions(trial.moved)
-        else:
+        panels = _panels(state)
+        if not panels.axes:
             bare = np.empty((len(trial.masses), 0))
             panels = Panels(bare, bare, trial.masses, trial.moved)
         arrays = {
             **state.arrays,
             "outputs": trial.outputs,
             "history": np.vstack(
-                [self._summary(trial.moved, trial.masses, trial.outputs), state.arrays["history"][:-1]]
+                [self._summary(trial.moved, trial.weights, trial.outputs), state.arrays["history"][:-1]]
             ),
             "history_times": np.append(state.flow_time + tau, state.arrays["history_times"][:-1]),
             "steps": state.arrays["steps"] + 1,
@@ -314,29 +356,27 @@ class Jko:
             "curvature_age": np.ones(1, dtype=np.int64) if trial.fresh else state.arrays["curvature_age"] + 1,
             "dissipation": np.array([trial.dissipation]),
             "dissipated": state.arrays["dissipated"] + trial.spent,
-            "residual": np.maximum(state.arrays["residual"], trial.movement.gap),
+            "residual": np.maximum(state.arrays["residual"], trial.gap),
         }
-        if trial.movement.passes > FEW_PASSES:
+        if trial.passes > FEW_PASSES:
             arrays["curvature_age"] = np.full(1, REFRESHED, dtype=np.int64)
         arrives = tau == until - state.flow_time
         step = self.options.step or self._following(state, tau, trial, error, arrives)
         moved = State(until if arrives else state.flow_time + tau, step, arrays)
-        previous = trial.start.reshape(shape)
-        if trial.searched and old.axes:
-            return self._with_panels(moved, panels, previous)
-        return self._with_panels(moved, *self._resolved(panels, previous))
+        columns = np.column_stack([trial.moved, trial.start, trial.actions])
+        whole = _with_columns(panels, columns.reshape(*panels.masses.shape, -1))
+        # a torn image must not be interpolated: its panels were halved before the step
+        return self._with_panels(moved, whole if trial.searched else self._resolved(whole))
 
-    def _resolved(self, panels: Panels, previous: Array, image: Array | None = None) -> tuple[Panels, Array]:
-        """Panels halved until the map (or that of `image`) is resolved or the atoms are too many; `previous` with them."""
-        columns = [panels.positions, previous] + ([] if image is None else [image])
-        whole = Panels(panels.lower, panels.upper, panels.masses, np.concatenate(columns, axis=-1))
+    def _resolved(self, whole: Panels, rounds: int = 40) -> Panels:
+        """Panels of (positions, positions before, action[, image]) halved until each resolves them or there are too many."""
         dimension = self.geometry.dimension
-        scales = np.zeros(whole.positions.shape[-1])
-        scales[:dimension] = 1.0
-        scales[2 * dimension :] = 1.0
-        rounds = 40 if image is None else 1
-        for _ in range(rounds if panels.axes else 0):
-            mass = whole.masses.reshape(len(whole.lower), -1).sum(axis=1)
+        scales = np.ones(whole.positions.shape[-1])
+        scales[dimension : 2 * dimension] = 0.0
+        scales[2 * dimension] = self.flow.fisher_rao_rate
+        for _ in range(rounds if whole.axes else 0):
+            weights = whole.masses.ravel() * _growth(self.flow.fisher_rao_rate, whole.positions[..., 2 * dimension])
+            mass = weights.reshape(len(whole.lower), -1).sum(axis=1) / weights.sum()
             unresolved = whole.tails(self.rule, scales) * mass[:, None]
             splitting = unresolved.max(axis=1) > self.options.resolution
             added = int(splitting.sum()) * whole.masses[0].size
@@ -348,17 +388,34 @@ class Jko:
                 if chosen.any():
                     whole = whole.halved(chosen, a, self.rule)
                     axis = np.repeat(np.where(chosen, -1, axis), np.where(chosen, 2, 1))
-        halved = Panels(whole.lower, whole.upper, whole.masses, np.ascontiguousarray(whole.positions[..., :dimension]))
-        return halved, np.ascontiguousarray(whole.positions[..., dimension : 2 * dimension])
+        return whole
 
-    def _with_panels(self, state: State, panels: Panels, previous: Array) -> State:
-        """The state with its law on these panels."""
+    def _with_panels(self, state: State, whole: Panels) -> State:
+        """The state with its law on panels of (positions, positions before, action)."""
+        dimension = self.geometry.dimension
+        columns = whole.positions
         arrays = dict(state.arrays)
-        if "masses" in arrays and panels.masses.size != arrays["masses"].size and panels.axes:
-            arrays["outputs"] = self.table.outputs(*_clipped(panels, self._dual.box))
-        arrays |= {"lower": panels.lower, "upper": panels.upper, "masses": panels.masses, "previous": previous}
-        arrays["positions"] = np.clip(panels.positions, *self._dual.box)
-        return State(state.flow_time, state.step, arrays)
+        halved = whole.axes and whole.masses.size != arrays.get("masses", whole.masses).size
+        arrays |= {"lower": whole.lower, "upper": whole.upper, "masses": whole.masses}
+        arrays["positions"] = np.clip(columns[..., :dimension], *self._dual.box)
+        arrays["previous"] = np.ascontiguousarray(columns[..., dimension : 2 * dimension])
+        arrays["actions"] = np.ascontiguousarray(columns[..., 2 * dimension])
+        found = State(state.flow_time, state.step, arrays)
+        if halved:
+            # what interpolation changes is no part of the motion that the error estimate follows
+            positions, weights = self._law(found)
+            arrays["outputs"] = self.table.outputs(positions, weights)
+            jump = self._summary(positions, weights, arrays["outputs"]) - arrays["history"][0]
+            arrays["history"] = arrays["history"] + jump
+        return found
+
+    def _law(self, state: State) -> tuple[Array, Array]:
+        """Positions (n, D) and weights (n,)."""
+        positions, masses = _panels(state).atoms
+        if self.flow.fisher_rao_rate == 0.0:
+            return positions, masses
+        weights = masses * _growth(self.flow.fisher_rao_rate, state.arrays["actions"])
+        return positions, weights / weights.sum()
 
     def _error(self, state: State, tau: float, trial: _Trial) -> tuple[float, float]:
         """Estimated error of the step in the outputs and moments, and the power of tau that it is.
@@ -375,14 +432,14 @@ class Jko:
         for k in range(known):
             others = np.delete(times, k)
             predicted += float(np.prod((time - others) / (times[k] - others))) * values[k]
-        miss = self._summary(trial.moved, trial.masses, trial.outputs) - predicted
+        miss = self._summary(trial.moved, trial.weights, trial.outputs) - predicted
         return (2.0 / 11.0 if known == HISTORY else 1.0 / 3.0) * float(np.linalg.norm(miss)), float(known)
 
     def _following(self, state: State, tau: float, trial: _Trial, error: float, arrives: bool) -> float:
         """The next step, from the error and the passes that the dual took."""
         known = min(int(state.arrays["steps"][0]) + 1, HISTORY if self.options.order == 2 else 2)
-        growth = GROWTH if trial.movement.passes <= FEW_PASSES or trial.searched else 1.0
-        if trial.movement.passes > MANY_PASSES and not trial.searched:
+        growth = GROWTH if trial.passes <= FEW_PASSES or trial.searched else 1.0
+        if trial.passes > MANY_PASSES and not trial.searched:
             growth = 0.7
         by_error = 0.9 * (self.options.tolerance / error) ** (1.0 / known) if error > 0.0 else growth
         following = tau * min(growth, max(0.3, by_error))
@@ -405,9 +462,16 @@ class Jko:
         gradient = (gradient + self.flow.ridge * positions) * self._mobile
         return np.where((positions <= self._dual.box[0]) & (gradient > 0.0), 0.0, gradient)
 
-    def _dissipation(self, positions: Array, masses: Array, outputs: Array) -> float:
-        """D = 2 ∫|grad G|^2 drho."""
-        return 2.0 * float(masses @ (self._gradient(positions, outputs) ** 2).sum(axis=1))
+    def _dissipation(self, positions: Array, weights: Array, outputs: Array) -> float:
+        """D = 2 (∫|grad G|^2 drho + alpha Var_rho G)."""
+        found = 0.0
+        if self.flow.transport:
+            found += 2.0 * float(weights @ (self._gradient(positions, outputs) ** 2).sum(axis=1))
+        if self.flow.fisher_rao_rate > 0.0:
+            potential = self.table.values(positions) @ self.objective.loss_gradient(outputs)
+            potential += 0.5 * self.flow.ridge * (positions**2).sum(axis=1)
+            found += 2.0 * self.flow.fisher_rao_rate * float(weights @ (potential - weights @ potential) ** 2)
+        return found
 
     def _energy(self, positions: Array, masses: Array, outputs: Array) -> float:
         """F."""
@@ -424,30 +488,57 @@ class Jko:
             raise StepFailure(f"jko: atoms reach the edge of {place}", flow_time, "use a smaller solver.step")
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Trial:
-    """A step before it is accepted: the law's start (tied atoms shared), image, masses and what was found of it."""
+    """A step while it is made: where the law started, where it stands, and what was found on the way.
+
+    Attributes:
+        start, moved: positions before the step and now, shape (n, D); rows are shared where atoms are.
+        masses: of the panels' nodes, without birth and death; actions, weights: with it; shape (n,).
+        outputs: Phi of the law as it stands.
+        transport: D by transport, known from the movement; None where it is not.
+        dissipation, spent: D where the step ends, and its integral over the step.
+        curvature: of the dual per unit of tau, `fresh` where it was formed in this step.
+        gap, passes: of the duals solved.
+        searched: whether proximal maps were searched for globally.
+        falls: whether F does not rise.
+    """
 
     start: Array
     moved: Array
     masses: Array
-    outputs: Array
-    dissipation: float
-    spent: float
-    movement: Movement
-    curvature: Array
-    fresh: bool
-    searched: bool
-    falls: bool
+    actions: Array
+    weights: Array
+    outputs: Array = field(default_factory=lambda: np.empty(0))
+    curvature: Array = field(default_factory=lambda: np.empty((0, 0)))
+    transport: float | None = None
+    dissipation: float = 0.0
+    spent: float = 0.0
+    gap: float = 0.0
+    passes: int = 0
+    fresh: bool = False
+    searched: bool = False
+    falls: bool = False
 
 
 def _panels(state: State) -> Panels:
     return Panels(**{name: state.arrays[name] for name in ("lower", "upper", "masses", "positions")})
 
 
-def _clipped(panels: Panels, box: Array) -> tuple[Array, Array]:
-    positions, masses = panels.atoms
-    return np.clip(positions, *box), masses
+def _columns(state: State) -> Array:
+    """Positions, positions before and action, shape (P, n, ..., 2 D + 1)."""
+    arrays = state.arrays
+    return np.concatenate([arrays["positions"], arrays["previous"], arrays["actions"][..., None]], axis=-1)
+
+
+def _with_columns(panels: Panels, columns: Array) -> Panels:
+    return Panels(panels.lower, panels.upper, panels.masses, columns)
+
+
+def _growth(rate: float, actions: Array) -> Array:
+    """exp(-alpha A) up to a factor, flat."""
+    exponent = -rate * actions.ravel()
+    return np.asarray(np.exp(exponent - exponent.max()))
 
 
 def _fitted(planned: float, room: float, adapts: bool) -> float:
@@ -460,8 +551,6 @@ def _fitted(planned: float, room: float, adapts: bool) -> float:
 def _check(flow: Flow, options: JkoOptions) -> None:
     if np.isfinite(flow.inverse_temperature):
         raise ValueError("atoms have no entropy: set dynamics.inverse_temperature = inf, or use a grid")
-    if flow.fisher_rao_rate != 0.0 or not flow.transport:
-        raise ValueError("this scheme only transports mass: set dynamics.flow = 'wasserstein'")
     if options.order not in (1, 2):
         raise ValueError(f"order must be 1 or 2, got {options.order}")
     if options.formula not in ("bdf2", "midpoint"):

@@ -34,9 +34,9 @@ UNSUPPORTED = (
         "dynamics.inverse_temperature",
         lambda configuration: (
             math.isfinite(configuration.dynamics.inverse_temperature)
-            and configuration.solver.scheme not in ("finite-volume", "particles")
+            and configuration.solver.scheme == "characteristics"
         ),
-        'only finite volumes and particles have noise; write solver.scheme = "finite-volume", or '
+        'characteristics have no noise; write solver.scheme = "finite-volume" or "jko", or '
         "inverse_temperature = inf",
     ),
     Refusal(
@@ -53,15 +53,10 @@ UNSUPPORTED = (
         "dynamics.flow",
         lambda configuration: (
             configuration.dynamics.flow != "wasserstein"
-            and configuration.solver.scheme not in ("finite-volume", "characteristics", "particles")
+            and math.isfinite(configuration.dynamics.inverse_temperature)
+            and configuration.solver.scheme == "jko"
         ),
-        'only finite volumes, characteristics and particles have birth and death yet; write scheme = "finite-volume" '
-        'or flow = "wasserstein"',
-    ),
-    Refusal(
-        "solver.scheme",
-        lambda configuration: configuration.solver.scheme == "jko",
-        'not available yet; write scheme = "finite-volume" or "characteristics"',
+        'jko has no birth and death with noise yet; write scheme = "finite-volume", or inverse_temperature = inf',
     ),
 )
 
