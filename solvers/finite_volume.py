@@ -52,8 +52,7 @@ class FiniteVolume:
       refused and halved.
 
     With birth and death at rate alpha a step is Strang's, half a step of `reaction.midpoint_step` before and after the
-    transport: each part keeps mass and positivity and lowers F. The discrete law stays where the transport's velocities
-    and the spread of G both vanish. Without transport both halves are reactions.
+    transport: each part keeps mass and positivity and lowers F, and with noise the discrete Gibbs laws.
 
     - *Dissipation*: D = -dF/ds of the scheme's own fluxes, and its integral over the steps, by the quadratures of
       order 2 that the parts of the step state; F(s) - F(0) + ∫D is their error.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -18,9 +19,8 @@ FIRST_CHANGE = 0.1  # of the logarithm of the masses, in the first step
 class BirthDeath:
     """The reaction on the cells of a grid, and a step of the whole flow with it.
 
-    The error of the splitted step is estimated by sum_i |second half's change of m_i - first half's|, what Strang's
-    splitting differs by from one with both halves before the transport: of order 2 in the step, it sees the change of G
-    by the reaction itself and by the transport.
+    The error of the split step is estimated by sum_i |second half's change of m_i - first half's|: of order 2 in the
+    step, it is what freezing the first half's rates would cost, and sees G change by the reaction and by the transport.
 
     Args:
         cells: features and outputs.
@@ -46,8 +46,8 @@ class BirthDeath:
 
     def first_step(self, mass: Array, outputs: Array) -> float:
         """A step that changes the logarithms of the masses by about `FIRST_CHANGE`, inf where they rest."""
-        spread = np.sqrt(self._variance(mass, outputs))
-        return FIRST_CHANGE / (self._reaction.rate * spread) if spread > 0.0 else np.inf
+        speed = self._reaction.rate * math.sqrt(self._variance(mass, outputs))
+        return FIRST_CHANGE / speed if speed > 0.0 else math.inf
 
     def dissipation(self, mass: Array, outputs: Array) -> float:
         """2 alpha Var_m G, its share of D."""
@@ -55,11 +55,18 @@ class BirthDeath:
 
     def around(self, transport: Transport, mass: Array, outputs: Array, step: float, growth: float) -> Move:
         """Half a step of the reaction, a step of the transport, half a step of the reaction."""
-        before, before_outputs, before_dissipated = self._half(mass, outputs, step)
+        given_up = Move(mass, np.full_like(outputs, np.nan), np.nan, ((np.inf, 0.0),))
+        try:
+            before, before_outputs, before_dissipated = self._half(mass, outputs, step)
+        except ArithmeticError:
+            return given_up
         move = transport.step(before, before_outputs, step)
         if move.too_long(step) or not np.isfinite(move.outputs).all():
             return move
-        after, after_outputs, after_dissipated = self._half(move.mass, move.outputs, step)
+        try:
+            after, after_outputs, after_dissipated = self._half(move.mass, move.outputs, step)
+        except ArithmeticError:
+            return given_up
         error = float(np.abs((after - move.mass) - (before - mass)).sum())
         return replace(
             move,

@@ -98,8 +98,10 @@ class HeunTransport:
             return begun
         turned = cells.gradient(middle)
         final, _ = cells.sweep(first, mass, 0.5, step, turned, second)
-        # step * d(outputs)/ds is middle - outputs in the first stage, 2 final - outputs - middle in the second
-        dissipated = -float(gradient @ (middle - outputs)) - float(turned @ (2.0 * final - outputs - middle))
+        dissipated = np.nan
+        if np.isfinite(final).all():
+            # step * d(outputs)/ds is middle - outputs in the first stage, 2 final - outputs - middle in the second
+            dissipated = -float(gradient @ (middle - outputs)) - float(turned @ (2.0 * final - outputs - middle))
         errors = ((cells.distance(final, middle), self._options.tolerance),)
         return Move(second, final, dissipated, errors, begun.longest, self._options.growth)
 
@@ -150,7 +152,8 @@ class NoisyTransport:
         error = float(np.abs(final - euler).sum()) if rounds <= MIDPOINT_ROUNDS else np.inf
         errors = ((error, self._options.noisy_tolerance),)
         growth = self._options.growth if rounds < MIDPOINT_ROUNDS - 3 else 1.0
-        return Move(final, after, self._diffusion.dissipated(mass, final, psi), errors, growth=growth)
+        dissipated = self._diffusion.dissipated(mass, final, psi) if np.isfinite(gap) else np.nan
+        return Move(final, after, dissipated, errors, growth=growth)
 
     def dissipation(self, mass: Array, outputs: Array) -> float:
         psi = self._cells.potential(self._cells.gradient(outputs))

@@ -30,6 +30,7 @@ TOLERANCE = 1e-14  # of the outputs, relative to what they and the targets weigh
 STALLED = 1e-9  # relative residual above which an iteration that no longer improves has failed
 SLACK = 1e-13  # rounding of the dual's value, which adds kappa times a logarithm
 TANGENT_ACCURACY = 1e-6
+LEAST_REACH = 1e-200  # alpha tau below which nothing changes
 SHORTEST = 1e-6  # length of a Newton step below which another start is better
 LEAST_GAIN = 0.25  # share of the predicted gain that a step must bring
 
@@ -114,7 +115,8 @@ def kl_step(reaction: Reaction, masses: Array, step: float, start: Array | None 
         reference = reference + reaction.log_measure * (share / (1.0 + share))
     objective = reaction.objective
     first = objective.loss_gradient(reaction.outputs(masses)) if start is None else start
-    dual = _Dual(reaction, reference, (1.0 + share) / (reaction.rate * step), objective.weights, objective.targets)
+    kappa = (1.0 + share) / max(reaction.rate * step, LEAST_REACH)
+    dual = _Dual(reaction, reference, kappa, objective.weights, objective.targets)
     return dual.maximum(first)
 
 
@@ -143,7 +145,7 @@ def midpoint_step(reaction: Reaction, masses: Array, outputs: Array, step: float
     objective, logarithm = reaction.objective, _log(masses)
     reference, reach = _relaxed(reaction, logarithm, step)
     targets = 2.0 * objective.targets - outputs
-    dual = _Dual(reaction, reference, 1.0 / reach, 0.5 * objective.weights, targets)
+    dual = _Dual(reaction, reference, 1.0 / max(reach, LEAST_REACH), 0.5 * objective.weights, targets)
     found = dual.maximum(objective.loss_gradient(outputs))
     psi = reaction.psi(found.gradient)
     half, half_reach = _relaxed(reaction, logarithm, 0.5 * step)

@@ -115,8 +115,8 @@ def stage(scheme: FiniteVolume) -> Callable[[], object]:
     """One Heun stage from the initial state, as a call."""
     state = scheme.initial_state()
     mass, new = state.arrays["mass"], np.empty_like(state.arrays["mass"])
-    gradient = scheme._gradient(state.arrays["outputs"])
-    return lambda: scheme._sweep(mass, mass, 0.5, state.step, gradient, new)
+    gradient = scheme._cells.gradient(state.arrays["outputs"])
+    return lambda: scheme._cells.sweep(mass, mass, 0.5, state.step, gradient, new)
 
 
 def error_table(sizes: tuple[int, ...], threads: int) -> None:

@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.integrate import solve_ivp, trapezoid
 from scipy.special import logsumexp
 
@@ -300,3 +302,27 @@ def test_frozen_coordinates_react_and_do_not_move() -> None:
     )
     mass = states(scheme, 1.5)[-1].arrays["mass"][0]
     assert mass[1] / mass[0] == pytest.approx(np.exp(-2.0 * 1.5), rel=1e-12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rate=st.floats(0.0, 300.0),
+    beta=st.sampled_from([np.inf, 0.5, 30.0, 1e4]),
+    ridge=st.sampled_from([0.0, 0.2, 5.0]),
+    transport=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_any_flow_keeps_mass_sign_and_decay(rate: float, beta: float, ridge: float, transport: bool, seed: int) -> None:
+    """Rough laws with empty cells, every combination of the terms."""
+    generator = np.random.default_rng(seed)
+    masses = generator.random((12, 12)) ** 8 * (generator.random((12, 12)) < 0.7)
+    masses[5, 5] += 0.1
+    flow = Flow(ridge, beta, rate, transport or rate == 0.0)
+    scheme = box(12, flow, masses)
+    seen = [scheme.observe(state) for state in states(scheme, 0.2)]
+    for before, after in pairwise(seen):
+        assert after.law.weights.min() >= 0.0
+        assert abs(after.mass - 1.0) < 1e-13
+        assert after.free_energy <= before.free_energy + 1e-12 * (1.0 + abs(before.free_energy))
+        assert -1e-15 <= after.dissipation < np.inf
+        assert np.isfinite(after.dissipated)
