@@ -130,6 +130,8 @@ def test_gathering_many_points_costs_no_more_than_it_says() -> None:
     moved = distance(atoms(masses, places), atoms(masses, places + shift), most_points=50)
     assert moved.distance == pytest.approx(5.0, abs=1e-10)
     assert moved.points == (50, 50)
+    many = atoms(np.full(2001, 1.0 / 2001.0), generator.normal(size=(2001, 2)))
+    assert distance(many, atoms(np.ones(1), np.zeros((1, 2)))).points == (2000, 1)
     other = atoms(generator.dirichlet(np.ones(700)), generator.normal(size=(700, 2)))
     whole = distance(atoms(masses, places), other)
     previous = np.inf
