@@ -48,6 +48,7 @@ class Schemes:
         error_floor: error of the risk that refinement does not see (features, rounding).
         notes: what the user should know of the choices made.
         attributes: those choices, for the result file.
+        fixed_step: length of the scheme's steps, cut at save times only; None where they adapt.
     """
 
     main: Scheme
@@ -55,6 +56,7 @@ class Schemes:
     error_floor: float
     notes: tuple[str, ...]
     attributes: dict[str, str | float | int]
+    fixed_step: float | None = None
 
 
 def make_schemes(
@@ -231,7 +233,7 @@ def _jko_on_atoms(problem: Problem, configuration: Configuration, guide: Guide, 
     main = run(2 if solver.order is None else solver.order, "bdf2", 1.0)
     companion = run(2, "midpoint", 1.0 if solver.step is not None else 10.0)
     floor = _floor(reduced, guide) + 0.1 * solver.tolerance
-    return Schemes(main, companion, floor, (), _described(reduced))
+    return Schemes(main, companion, floor, (), _described(reduced), solver.step)
 
 
 def _table_on(features: FeatureMap, box: Box, tolerance: float) -> FeatureTable:
@@ -263,7 +265,7 @@ def _jko_on_grid(problem: Problem, configuration: Configuration, guide: Guide, b
 
     main, companion = on_grid(counts, 1.0), on_grid(tuple(max(8, count // 2) for count in counts), 2.0)
     described = _described(reduced) | {"cells": " x ".join(map(str, main.grid.shape))}
-    return Schemes(main, companion, _floor(reduced, guide), (), described)
+    return Schemes(main, companion, _floor(reduced, guide), (), described, solver.step)
 
 
 def _particles(problem: Problem, configuration: Configuration, guide: Guide, box: Box) -> Schemes:

@@ -75,11 +75,12 @@ class Run:
         self._schedule = schedule
         self._targets = [schedule.flow_time(time) for time in times]
         audits = AUDITS if schemes.companion else 0
-        self._stops = _stops(self._targets, audits if stationary_tolerance is None else STATIONARY_AUDITS)
+        count = audits if stationary_tolerance is None else STATIONARY_AUDITS
+        self._stops = _stops(self._targets, count, schemes.fixed_step)
         self._stationary_tolerance = stationary_tolerance
         # flow time, difference of the risks, D
         self._audit: list[tuple[float, float, float]] = []
-        self._longest = longest_step
+        self._longest = longest_step if schemes.fixed_step is None else math.inf
         self._error_floor = schemes.error_floor
         self._schemes: dict[str, Scheme] = {"main": schemes.main}
         if schemes.companion is not None:
@@ -225,16 +226,19 @@ class Run:
             raise RunOutputError(message, failed) from None
 
 
-def _stops(targets: Sequence[float], count: int) -> list[float]:
-    """The save times in flow time, and `count` audits in geometric progression between them.
+def _stops(targets: Sequence[float], count: int, step: float | None = None) -> list[float]:
+    """The save times in flow time, and up to `count` audits in geometric progression between them.
 
     At every stop the risks of the scheme and its companion are compared, so that the estimated error at a save time
-    does not hang on a difference that crosses zero there.
+    does not hang on a difference that crosses zero there. Audits do not cut the steps of a fixed length `step`.
     """
     end = max(targets)
     audits = [end * 10.0 ** (-4.0 * index / count) for index in range(1, count + 1)] if end > 0 else []
+    if step is not None:
+        before = [max((target for target in targets if target < audit), default=0.0) for audit in audits]
+        audits = [start + step * round((audit - start) / step) for start, audit in zip(before, audits, strict=True)]
     apart = [audit for audit in audits if all(abs(audit - target) > APART * target for target in targets)]
-    return sorted({*targets, *apart})
+    return sorted({*targets, *(audit for audit in apart if 0.0 < audit < end)})
 
 
 def _refuse_too_much(count: int, law: Law) -> None:

@@ -24,7 +24,7 @@ def messages(dims: list[int], dynamics: dict[str, Any], scheme: str) -> list[str
     [
         ([1001], NOISE, "finite-volume", "noise is not resolved yet in blocks above 1000"),
         ([40], NOISE, "characteristics", "inverse_temperature"),
-        ([40], {}, "jko", 'write scheme = "finite-volume" or "characteristics"'),
+        ([40], NOISE | BIRTHS, "jko", "birth and death with noise"),
     ],
 )
 def test_refusals_name_the_remedy(dims: list[int], dynamics: dict[str, Any], scheme: str, words: str) -> None:
@@ -42,6 +42,8 @@ def test_refusals_name_the_remedy(dims: list[int], dynamics: dict[str, Any], sch
         ([40], BIRTHS, "finite-volume"),
         ([40], NOISE | BIRTHS, "finite-volume"),
         ([60, 260], {}, "characteristics"),
+        ([40], BIRTHS, "jko"),
+        ([40], NOISE, "jko"),
     ],
 )
 def test_what_a_scheme_can_do_is_not_refused(dims: list[int], dynamics: dict[str, Any], scheme: str) -> None:
