@@ -15,6 +15,7 @@ from scipy.special import gammainc, logsumexp, ndtr
 from mfpde.configuration import parse
 from mfpde.problem import build_problem
 from mfpde.schemes import make_schemes
+from mfpde.solvers import jko_grid
 from mfpde.solvers.diffusion import Diffusion
 from mfpde.solvers.flow import Flow
 from mfpde.solvers.geometry import Geometry
@@ -227,6 +228,24 @@ def test_order_in_time_of_the_two_class_problem_and_of_its_account(order: int, r
     first, second = np.diff(np.array(rows), axis=0)
     assert np.all(np.abs(second) < ceiling), second
     assert np.all(np.abs(np.log2(first / second) - order) < 0.1), np.log2(first / second)
+
+
+def test_both_orders_of_birth_and_death_have_one_limit() -> None:
+    """The extrapolated order 1 against order 2: a reaction over a wrong time would part them."""
+    ends = [final(two_class(24, rate=2.0, order=1, step=step), 1.0) for step in (1 / 80, 1 / 160)]
+    fine = final(two_class(24, rate=2.0, order=2, step=1 / 160), 1.0)
+    assert abs(2.0 * ends[1].risk - ends[0].risk - fine.risk) < 8e-7
+    assert abs(2.0 * ends[1].free_energy - ends[0].free_energy - fine.free_energy) < 1.2e-6
+
+
+def test_where_the_energy_would_rise_the_two_plain_steps_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = final(two_class(16, order=1, step=0.1), 1.0)
+    better = final(two_class(16, order=2, step=0.2), 1.0)
+    monkeypatch.setattr(jko_grid, "ENERGY_ROUNDING", -1e20)
+    fallen = final(two_class(16, order=2, step=0.2), 1.0)
+    assert abs(better.risk - plain.risk) > 1e-3
+    np.testing.assert_allclose(fallen.law.weights, plain.law.weights, atol=1e-7)
+    assert abs(fallen.dissipated - plain.dissipated) < 1e-6
 
 
 def test_energy_is_accounted_for() -> None:
