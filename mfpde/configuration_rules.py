@@ -9,6 +9,8 @@ from mfpde.configuration import Configuration, Data, Initial, Network, Normal
 
 MAXIMUM_CELLS = 2**24
 MAXIMUM_PARTICLES = 10**6
+LONGEST = 1e6
+"""Largest time.end in times s^3 of bumps of width s, in which the potential of one moves another by s."""
 WIDEST = 200.0
 """Largest distance of a bump or of the start from 0, in widths of the bumps: features grow in number with it."""
 
@@ -28,7 +30,7 @@ def check_together(configuration: Configuration, errors: list[str]) -> None:
     if network.offsets == "none" and initial.b != 0.0:
         errors.append('initial.b: the network has no offsets; write offsets = "fixed" or "trained" in [network]')
     _check_times(configuration, errors)
-    _check_bumps(data, initial, errors)
+    _check_bumps(data, initial, configuration.time.end, errors)
     names = ["z"] if data.law == "gaussian-bumps" else []
     names += [f"r{block + 1}" for block in range(data.blocks)]
     names += ["a"] if network.coefficients == "trained" or isinstance(initial.a, Normal) else []
@@ -49,8 +51,8 @@ def check_together(configuration: Configuration, errors: list[str]) -> None:
                 errors.append(f"{problem}; write for example {key} = {int(MAXIMUM_CELLS ** (1 / len(names)) / 2)}")
 
 
-def _check_bumps(data: Data, initial: Initial, errors: list[str]) -> None:
-    """The line must be short in widths of the bumps."""
+def _check_bumps(data: Data, initial: Initial, end: float, errors: list[str]) -> None:
+    """The line must be short in widths of the bumps, and the run in their times."""
     if data.width is None or data.centres is None or initial.position is None:
         return
     law = initial.position
@@ -59,6 +61,9 @@ def _check_bumps(data: Data, initial: Initial, errors: list[str]) -> None:
     if not (reach <= WIDEST * data.width):
         problem = f"data.width = {data.width:g}: centres and start reach {reach:g}, beyond {WIDEST:g} widths from 0"
         errors.append(f"{problem}; write a width of at least {reach / WIDEST:.3g}, or places nearer 0")
+    if not (end <= LONGEST * data.width**3):
+        problem = f"time.end = {end:g}: bumps of width {data.width:g} move in times of width^3 = {data.width**3:.3g}"
+        errors.append(f"{problem}; write an end of at most {LONGEST * data.width**3:.3g}, or a larger data.width")
 
 
 def _check_times(configuration: Configuration, errors: list[str]) -> None:

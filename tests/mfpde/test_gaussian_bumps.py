@@ -90,7 +90,11 @@ REFUSED = [
     (LAW + "centres = [0, 1]\nweights = [0.4, 0.5]\n[network]", "data.weights = [0.4, 0.5]: sum to 0.9"),
     (LAW + "centres = [0, 1]\nweights = [-0.5, 1.5]\n[network]", "each in (0, 1]"),
     (LAW + "width = 0\n[network]", "data.width = 0: must be a number, in [1e-06, 1e+06]"),
-    (LAW + "width = 1e-3\n[network]", "data.width = 0.001: centres and start reach 18, beyond 200 widths"),
+    (LAW + "width = 0.08\n[network]", "data.width = 0.08: centres and start reach 18, beyond 200 widths"),
+    (
+        LAW + "width = 0.02\ncentres = [0]\n[network]\n[initial]\nposition = { uniform = [0, 1] }",
+        "time.end = 10: bumps of",
+    ),
     (LAW + "[network]\n[initial]\nposition = 3", "initial.position = 3: must be a table"),
     (LAW + "[network]\n[initial]\nposition = {}", "initial.position = {}: write either { normal"),
     (LAW + "[network]\n[initial]\nposition = { uniform = [1, 1] }", "must be two places, low < high"),
