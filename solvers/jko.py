@@ -26,6 +26,8 @@ ENERGY_ROUNDING = 1e-13
 REFRESHED = 25
 """Steps after which the dual's curvature is formed anew."""
 HALVINGS = 8
+"""Times a step is repeated because its image tears panels, each time after TEARING halvings around the tear."""
+TEARING = 3
 
 
 @dataclass(frozen=True)
@@ -334,7 +336,7 @@ class Jko:
         if not trial.searched or not panels.axes:
             return None
         columns = np.concatenate([_columns(state), trial.moved.reshape(panels.positions.shape)], axis=-1)
-        finer = self._resolved(_with_columns(panels, columns), rounds=1)
+        finer = self._resolved(_with_columns(panels, columns), TEARING)
         return None if finer.masses.size == panels.masses.size else self._with_panels(state, finer)
 
     def _accepted(self, state: State, until: float, tau: float, trial: _Trial, error: float) -> State:

@@ -18,7 +18,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numba import get_num_threads
 from scipy import linalg
 
 from .blocks import in_blocks
@@ -36,6 +35,9 @@ RESIDUAL = 1e-9
 """Accepted residual of the outputs, sqrt(sum weights (grad D)^2)."""
 MOVE = 1e-6
 """Accepted last Newton move of an atom, relative to the box; what it leaves is of third order."""
+FEW_ATOMS = 1024
+"""Atoms below which waking a second thread costs more than it saves."""
+GLOBAL_BLOCK = 128
 LOCAL_PASSES = 12
 GLOBAL_PASSES = 80
 
@@ -151,7 +153,7 @@ class DualStep:
             movement, direction = self._shared(centres, masses, tau, g, *found, passes)
             if best is None or movement.gap < best.gap:
                 best = movement
-            if movement.gap <= 1e-3 * RESIDUAL**2 * scale or float(np.abs(direction).max()) < 1e-15:
+            if movement.gap <= RESIDUAL**2 * scale or float(np.abs(direction).max()) < 1e-15:
                 break
             target = g + direction
         if best is None or not (best.gap <= 1e-9 * scale):
@@ -214,7 +216,7 @@ class DualStep:
         """One Newton pass: new places, outputs there, sums over the atoms, inverse Hessians (on demand)."""
         n, dimension = centres.shape
         nodal = self._flat @ g
-        size = -(-n // SCATTER_BLOCKS) if n >= 1024 else n
+        size = -(-n // SCATTER_BLOCKS) if n >= FEW_ATOMS else n
         blocks = -(-n // size)
         shares, sums = np.zeros((blocks, len(nodal))), np.zeros((blocks, SUMS))
         moved = np.empty_like(places)
@@ -223,7 +225,7 @@ class DualStep:
             places, centres, masses, self._mesh, self._plan, nodal, tau, self.ridge, self._mobile, *self.box, size,
             moved, inverses, shares, sums,
         )  # fmt: skip
-        in_blocks(newton_pass, n, size if get_num_threads() > 1 else n, *arguments)
+        in_blocks(newton_pass, n, size, *arguments)
         totals = np.append(sums[:, :4].sum(axis=0), [sums[:, 4].max(), sums[:, 5].sum()])
         return moved, shares.sum(axis=0) @ self._flat, totals, inverses
 
@@ -252,7 +254,7 @@ class DualStep:
             places, centres, self._mesh, self._plan, nodal, self._nodes, self._counts, best, tau, self.ridge,
             self._mobile, *self.box, moved, found, rivals, other,
         )  # fmt: skip
-        in_blocks(global_prox, n, max(1, -(-n // 8)), *arguments)
+        in_blocks(global_prox, n, GLOBAL_BLOCK, *arguments)
         return moved, found, rivals, other
 
     def _shared(

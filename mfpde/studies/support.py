@@ -49,15 +49,6 @@ UNSUPPORTED = (
         "birth and death with noise needs log rho, which particles do not have; write inverse_temperature = inf, or "
         "fisher_rao_rate = 0.0",
     ),
-    Refusal(
-        "dynamics.flow",
-        lambda configuration: (
-            configuration.dynamics.flow != "wasserstein"
-            and math.isfinite(configuration.dynamics.inverse_temperature)
-            and configuration.solver.scheme == "jko"
-        ),
-        'jko has no birth and death with noise yet; write scheme = "finite-volume", or inverse_temperature = inf',
-    ),
 )
 
 

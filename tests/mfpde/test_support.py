@@ -24,7 +24,7 @@ def messages(dims: list[int], dynamics: dict[str, Any], scheme: str) -> list[str
     [
         ([1001], NOISE, "finite-volume", "noise is not resolved yet in blocks above 1000"),
         ([40], NOISE, "characteristics", "inverse_temperature"),
-        ([40], NOISE | BIRTHS, "jko", "birth and death with noise"),
+        ([1001], NOISE, "jko", "noise is not resolved yet in blocks above 1000"),
     ],
 )
 def test_refusals_name_the_remedy(dims: list[int], dynamics: dict[str, Any], scheme: str, words: str) -> None:
@@ -44,6 +44,7 @@ def test_refusals_name_the_remedy(dims: list[int], dynamics: dict[str, Any], sch
         ([60, 260], {}, "characteristics"),
         ([40], BIRTHS, "jko"),
         ([40], NOISE, "jko"),
+        ([40], NOISE | BIRTHS, "jko"),
     ],
 )
 def test_what_a_scheme_can_do_is_not_refused(dims: list[int], dynamics: dict[str, Any], scheme: str) -> None:
