@@ -275,3 +275,24 @@ def test_a_table_is_linear_between_its_points() -> None:
     mass = 0.3 * 1.0 + 0.1 * 1.5 + 0.4 * 0.75
     assert_allclose(TABLE.density(np.array([0.35, 0.55, 0.8])), np.array([1.0, 1.5, 0.75]) / mass, rtol=1e-13)
     assert_allclose(TABLE.density(np.array([0.1, 1.1])), 0.0)
+
+
+@pytest.mark.parametrize("name", MARGINALS)
+def test_samples_follow_their_distribution_function(name: str) -> None:
+    """Kolmogorov's distance of 20,000 draws stays below 1.95 / sqrt(n), which one sample in a thousand passes."""
+    marginal = MARGINALS[name]
+    draws = np.sort(product_law([marginal, 0.3]).sample(20_000, 11)[:, 0])
+    levels = (np.arange(len(draws)) + 0.5) / len(draws)
+    assert np.abs(marginal.cumulative(draws) - levels).max() < 1.95 / np.sqrt(len(draws))
+
+
+def test_samples_are_functions_of_seed_and_stream() -> None:
+    law = radial_law(TABLE, [60.0, 260.0], [0.1875, 0.8125])
+    first = law.sample(1000, 3)
+    assert first.shape == (1000, 2)
+    np.testing.assert_array_equal(first, law.sample(1000, 3))
+    assert abs(np.corrcoef(first[:, 0], law.sample(1000, 3, stream=1)[:, 0])[0, 1]) < 0.15
+    # the two blocks share the radius, whose law is that of the table
+    norms = np.linalg.norm(first, axis=1)
+    assert np.all((norms >= 0.2) & (norms <= 1.0))
+    assert product_law([0.7]).sample(3, 0).tolist() == [[0.7]] * 3
