@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-
 from numpy.typing import NDArray
 
 from .feature_table_kernels import Mesh
@@ -42,7 +41,7 @@ def _value(
         value += 0.5 * ridge * z[a] * z[a]
         if mobile[a] > 0.0:
             value += 0.5 * (z[a] - x[a]) ** 2 / tau
-    return value
+    return float(value)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -78,7 +77,7 @@ def _polished(
                 break
             length *= 0.5
         if not better:
-            return value
+            break
         largest = 0.0
         for a in range(dimension):
             largest = max(largest, abs(trial[a] - z[a]) / (1.0 + abs(z[a])))
@@ -86,7 +85,7 @@ def _polished(
         value = lowered
         if largest < 1e-12:
             break
-    return value
+    return float(value)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -105,8 +104,9 @@ def global_prox(
         rivals, rival_values: filled with the best other minimiser (that of J where there is none, value inf).
     """
     dimension = centres.shape[1]
-    rows = plan.rows.size
-    bases, first, second = np.empty((dimension, 3, mesh.nodes.size)), np.empty((15, rows)), np.empty((15, rows))
+    count = mesh.nodes.size
+    bases = np.empty((dimension, 3 * count))
+    first, second = np.empty((15, plan.rows.size * count)), np.empty((15, plan.rows.size * count))
     corner_low = np.empty(dimension, np.int64)
     z, node = np.empty(dimension), np.empty(dimension, np.int64)
     seen = np.empty((2**dimension, dimension), np.int64)

@@ -22,17 +22,17 @@ SUMS = 6
 
 
 class Derivatives(NamedTuple):
-    """How the axes of a table are contracted, last axis first, keeping derivatives of total order 2 or less.
+    """How the axes of a table are contracted, first axis first, keeping derivatives of total order 2 or less.
 
     Attributes:
-        targets: place of the k-th kept derivative, differentiated j times more, per axis, shape (D, 15, 3); -1: none.
+        targets: place of the k-th kept derivative, differentiated j times along the axis, shape (D, 15, 3); -1: none.
         sizes: number of kept derivatives before each axis is contracted, shape (D + 1,).
         value: place of the value at the end.
         slopes: places of the first derivatives, shape (D,).
         curvatures: places of the second derivatives, shape (D, D).
         rows: first nodes of the rows of a cell relative to its first node, shape ((q + 1)^(D - 1),).
-        polynomials: coefficients of t^k, t in [-1, 1], in the bases and their first two derivatives,
-            shape (3, q + 1, q + 1): [order, k, node].
+        polynomials: coefficients of t^k, t in [-1, 1], in the q + 1 bases, their first and their second derivatives,
+            shape (q + 1, 3 (q + 1)).
     """
 
     targets: IntArray
@@ -49,16 +49,15 @@ def derivatives(mesh: Mesh) -> Derivatives:
     dimension, count = mesh.cells.size, mesh.nodes.size
     kept: list[tuple[int, ...]] = [()]
     targets = np.full((dimension, 15, 3), -1, dtype=np.int64)
-    sizes = np.zeros(dimension + 1, dtype=np.int64)
-    sizes[dimension] = 1
-    for axis in range(dimension - 1, -1, -1):
+    sizes = np.ones(dimension + 1, dtype=np.int64)
+    for axis in range(dimension):
         following: list[tuple[int, ...]] = []
         for place, orders in enumerate(kept):
             for j in range(3 - sum(orders)):
                 targets[axis, place, j] = len(following)
-                following.append((j, *orders))
+                following.append((*orders, j))
         kept = following
-        sizes[axis] = len(kept)
+        sizes[axis + 1] = len(kept)
     unit = np.eye(dimension, dtype=int)
     slopes = np.array([kept.index(tuple(row.tolist())) for row in unit], dtype=np.int64)
     pairs = [[kept.index(tuple((a + b).tolist())) for b in unit] for a in unit]
@@ -70,21 +69,22 @@ def derivatives(mesh: Mesh) -> Derivatives:
 
 
 def _polynomials(nodes: Array) -> Array:
-    """Monomial coefficients of the Lagrange basis on [-1, 1] and of its derivatives (stable up to degrees of about 20)."""
+    """Monomial coefficients on [-1, 1] of the Lagrange basis and its derivatives; stable up to degrees of about 20."""
     places = 2.0 * nodes - 1.0
-    found = np.zeros((3, len(nodes), len(nodes)))
+    found = np.zeros((len(nodes), 3, len(nodes)))
     for i, place in enumerate(places):
-        basis = np.polynomial.Polynomial.fromroots(np.delete(places, i)) / np.prod(place - np.delete(places, i))
+        others = np.delete(places, i)
+        basis = np.polynomial.Polynomial.fromroots(others) / np.prod(place - others)
         for order in range(3):
             coefficients = basis.deriv(order).coef if order else basis.coef
-            found[order, : len(coefficients), i] = coefficients
-    return found
+            found[: len(coefficients), order, i] = coefficients
+    return found.reshape(len(nodes), 3 * len(nodes))
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
 def _place(point: Array, mesh: Mesh, polynomials: Array, bases: Array) -> int:
-    """First node of the point's cell; writes the bases and their first two derivatives, shape (D, 3, q + 1)."""
-    count = mesh.nodes.size
+    """First node of the point's cell; writes the bases and their two derivatives in a row, shape (D, 3 (q + 1))."""
+    count, width = polynomials.shape
     base = 0
     for axis in range(mesh.cells.size):
         x = point[axis]
@@ -96,52 +96,68 @@ def _place(point: Array, mesh: Mesh, polynomials: Array, bases: Array) -> int:
             else:
                 high = middle
         left = mesh.edges[axis, low]
-        scale = 1.0 / (mesh.edges[axis, low + 1] - left)
-        t = 2.0 * (x - left) * scale - 1.0
-        bases[axis] = 0.0
-        power = 1.0
-        for k in range(count):
-            for order in range(3):
-                for i in range(count):
-                    bases[axis, order, i] += power * polynomials[order, k, i]
-            power *= t
+        scale = 2.0 / (mesh.edges[axis, low + 1] - left)
+        t = (x - left) * scale - 1.0
+        for i in range(width):
+            bases[axis, i] = polynomials[count - 1, i]
+        for k in range(count - 2, -1, -1):
+            for i in range(width):
+                bases[axis, i] = bases[axis, i] * t + polynomials[k, i]
         for i in range(count):
-            bases[axis, 1, i] *= 2.0 * scale
-            bases[axis, 2, i] *= 4.0 * scale * scale
+            bases[axis, count + i] *= scale
+            bases[axis, 2 * count + i] *= scale * scale
         base += low * (count - 1) * mesh.strides[axis]
     return base
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
 def _contract(base: int, nodal: Array, bases: Array, plan: Derivatives, first: Array, second: Array) -> Array:
-    """The kept derivatives at the point `_place` located; `first` and `second` are room of shape (15, rows)."""
-    dimension, count = bases.shape[0], bases.shape[2]
-    last = dimension - 1
-    rows = plan.rows.size
-    source, target = first, second
-    for row in range(rows):
+    """The kept derivatives at the point that `_place` located; `first` and `second` are room, shape (15, rows (q + 1))."""
+    dimension = bases.shape[0]
+    count = bases.shape[1] // 3
+    if dimension == 1:
         v0, v1, v2 = 0.0, 0.0, 0.0
-        node = base + plan.rows[row]
         for i in range(count):
-            v = nodal[node + i]
-            v0 += bases[last, 0, i] * v
-            v1 += bases[last, 1, i] * v
-            v2 += bases[last, 2, i] * v
-        source[0, row] = v0
-        source[1, row] = v1
-        source[2, row] = v2
-    for axis in range(dimension - 2, -1, -1):
-        rows //= count
-        for place in range(plan.sizes[axis + 1]):
-            for j in range(3):
-                to = plan.targets[axis, place, j]
+            v = nodal[base + i]
+            v0 += bases[0, i] * v
+            v1 += bases[0, count + i] * v
+            v2 += bases[0, 2 * count + i] * v
+        first[0, 0] = v0
+        first[1, 0] = v1
+        first[2, 0] = v2
+        return first[:, 0]
+    source, target = first, second
+    lines = plan.rows.size // count
+    for i in range(count):
+        b0, b1, b2 = bases[0, i], bases[0, count + i], bases[0, 2 * count + i]
+        for line in range(lines):
+            node = base + plan.rows[i * lines + line]
+            to = line * count
+            if i == 0:
+                for j in range(count):
+                    v = nodal[node + j]
+                    source[0, to + j] = b0 * v
+                    source[1, to + j] = b1 * v
+                    source[2, to + j] = b2 * v
+            else:
+                for j in range(count):
+                    v = nodal[node + j]
+                    source[0, to + j] += b0 * v
+                    source[1, to + j] += b1 * v
+                    source[2, to + j] += b2 * v
+    left = lines * count
+    for axis in range(1, dimension):
+        left //= count
+        for place in range(plan.sizes[axis]):
+            for order in range(3):
+                to = plan.targets[axis, place, order]
                 if to < 0:
                     break
-                for row in range(rows):
+                for rest in range(left):
                     total = 0.0
                     for i in range(count):
-                        total += bases[axis, j, i] * source[place, row * count + i]
-                    target[to, row] = total
+                        total += bases[axis, order * count + i] * source[place, i * left + rest]
+                    target[to, rest] = total
         source, target = target, source
     return source[:, 0]
 
@@ -188,7 +204,7 @@ def _model(
     z: Array, x: Array, found: Array, plan: Derivatives, tau: float, ridge: float, mobile: Array,
     lower: Array, upper: Array, slope: Array, matrix: Array, free: NDArray[np.bool_],
 ) -> float:  # fmt: skip
-    """J(z) = |z - x|^2 / (2 tau) + V + ridge |z|^2 / 2; its slope, Hessian and free axes (mobile, not held by a bound)."""
+    """J(z) = |z - x|^2 / (2 tau) + V + ridge |z|^2 / 2, its slope, Hessian and free axes (mobile, held by no bound)."""
     value = found[plan.value]
     for a in range(z.size):
         value += 0.5 * ridge * z[a] * z[a]
@@ -202,7 +218,7 @@ def _model(
         for b in range(z.size):
             matrix[a, b] = found[plan.curvatures[a, b]]
         matrix[a, a] += ridge + 1.0 / tau
-    return value
+    return float(value)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -225,8 +241,8 @@ def newton_pass(
         sums: added to, shape (blocks, SUMS).
     """
     dimension, count = centres.shape[1], mesh.nodes.size
-    bases = np.empty((dimension, 3, count))
-    first, second = np.empty((15, plan.rows.size)), np.empty((15, plan.rows.size))
+    bases = np.empty((dimension, 3 * count))
+    first, second = np.empty((15, plan.rows.size * count)), np.empty((15, plan.rows.size * count))
     slope, move, unit = np.empty(dimension), np.empty(dimension), np.empty(dimension)
     matrix = np.empty((dimension, dimension))
     free = np.empty(dimension, np.bool_)
@@ -253,7 +269,7 @@ def newton_pass(
             norm += to * to
             moved[i, a] = to
             for j in range(count):
-                shifted[a, j] = bases[a, 0, j] + delta * (bases[a, 1, j] + 0.5 * delta * bases[a, 2, j])
+                shifted[a, j] = bases[a, j] + delta * (bases[a, count + j] + 0.5 * delta * bases[a, 2 * count + j])
         if inverses.shape[0] > 0:
             for b in range(dimension):
                 for a in range(dimension):
@@ -281,8 +297,8 @@ def newton_pass(
 def lowest_curvature(mesh: Mesh, plan: Derivatives, nodal: Array, mobile: Array) -> float:
     """Smallest eigenvalue of Hess V over the mobile axes, at all nodes of all cells (0 if it is nowhere negative)."""
     dimension, count = mesh.cells.size, mesh.nodes.size
-    bases = np.empty((dimension, 3, count))
-    first, second = np.empty((15, plan.rows.size)), np.empty((15, plan.rows.size))
+    bases = np.empty((dimension, 3 * count))
+    first, second = np.empty((15, plan.rows.size * count)), np.empty((15, plan.rows.size * count))
     moving = np.flatnonzero(mobile > 0.0)
     matrix = np.empty((moving.size, moving.size))
     point = np.empty(dimension)
