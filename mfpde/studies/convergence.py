@@ -16,6 +16,7 @@ from mfpde.studies.solve import solve
 
 # The coarsest cells per axis in 1, 2 and 3 dimensions; every level doubles them.
 COARSEST_CELLS = {1: 128, 2: 32, 3: 12}
+COARSEST_PARTICLES = 50
 COARSEST_TOLERANCE = 1e-2
 TOLERANCE_RATIO = 1e-2
 REFERENCE_TOLERANCE = 1e-8
@@ -88,7 +89,8 @@ class ConvergenceResult:
 def convergence(configuration: Configuration, levels: int = 4, progress: Progress = silent) -> ConvergenceResult:
     """Refine the scheme of `configuration` `levels` times against a finer run of characteristics.
 
-    Finite volumes double their cells, which halves their steps; characteristics tighten their tolerance.
+    Finite volumes double their cells, which halves their steps; characteristics tighten their tolerance;
+    particles become four times as many, one draw each: their order of 1/2 shows only on average.
     """
     tolerance = min(REFERENCE_TOLERANCE, configuration.solver.tolerance)
     if configuration.solver.scheme == "characteristics":
@@ -121,6 +123,11 @@ def _refinements(solver: Solver, dimension: int, levels: int) -> Iterator[tuple[
         for level in range(levels):
             tolerance = COARSEST_TOLERANCE * TOLERANCE_RATIO**level
             yield tolerance, replace(solver, tolerance=tolerance)
+        return
+    if solver.scheme == "particles":
+        for level in range(levels):
+            count = (solver.atoms or (COARSEST_PARTICLES,))[0] * 4**level
+            yield float(count), replace(solver, atoms=(count,))
         return
     coarsest = solver.cells or (COARSEST_CELLS.get(dimension, COARSEST_CELLS[3]),)
     for level in range(levels):
