@@ -211,7 +211,8 @@ def _jko_on_atoms(problem: Problem, configuration: Configuration, guide: Guide, 
     steps that adapt it has ten times the tolerance as well.
     """
     solver = configuration.solver
-    box = Box(np.where(box.lower > 0.0, 0.5 * box.lower, box.lower), np.where(box.upper > 0.0, 1.5 * box.upper, box.upper))
+    margin = 0.5 * (box.upper - box.lower)
+    box = Box(np.maximum(box.lower - margin, problem.geometry.lower_bounds), box.upper + margin)
     reduced = problem.reduction.tabulated(box, 0.1 * solver.tolerance)
     table = _table_on(reduced.objective.features, box, 10.0 * solver.tolerance)
     labels = len(problem.initial_law.labels)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -10,49 +11,21 @@ from .characteristics import LabelLaw
 from .feature_table import FeatureTable
 from .flow import Flow
 from .geometry import Geometry
-from .jko_dual import DualStep, Movement, NoConvergence
+from .jko_dual import NoConvergence
+from .jko_energy import AtomicEnergy
+from .jko_options import JkoOptions, check_options
+from .jko_trial import REFRESHED, STRETCH, Mover, Trial
 from .label_panels import Panels, Rule, fill_panels, initial_panels, uniform_corners
 from .objective import Array, Objective
-from .reaction import Reaction, kl_step, midpoint_step
 from .time_loop import Law, Observation, State, StepFailure
 
 HISTORY = 3
 """Steps whose outputs and moments are remembered for the error estimate."""
 GROWTH = 1.5
 FEW_PASSES, MANY_PASSES = 5, 8
-STRETCH = 5.0
-"""Largest ratio of a step to the one before for the two-step formula."""
-ENERGY_ROUNDING = 1e-13
-REFRESHED = 25
-"""Steps after which the dual's curvature is formed anew."""
 HALVINGS = 8
 """Times a step is repeated because its image tears panels, each time after TEARING halvings around the tear."""
 TEARING = 3
-
-
-@dataclass(frozen=True)
-class JkoOptions:
-    """Options of the scheme.
-
-    Attributes:
-        order: 2, or 1 for plain minimising movements.
-        formula: of order 2: "bdf2", or "midpoint".
-        step: fixed tau in flow time, None to adapt it.
-        tolerance: bound of the error of one step in the outputs and moments; rules where the step is adapted.
-        resolution: unresolved mass-weighted position of a panel of atoms, as in `Characteristics`.
-        largest: limit on the number of atoms.
-        nodes: Gauss nodes per panel and label.
-        atoms: least number of atoms per label at the start; None for as many as rho_0 needs.
-    """
-
-    order: int = 2
-    formula: str = "bdf2"
-    step: float | None = None
-    tolerance: float = 1e-7
-    resolution: float = 1e-5
-    largest: int = 40_000
-    nodes: int = 10
-    atoms: tuple[int, ...] | None = None
 
 
 class Jko:
@@ -72,11 +45,11 @@ class Jko:
     - *Optimality*: the largest duality gap so far is reported with every observation.
     - *Tied minimisers*: where J has two global minimisers at an atom of finite mass, the dual says how to share it. A
       law without labels (a Dirac mass) is split; atoms of a law with a density go to the minimiser with the larger
-      share, and panels whose image is torn are halved until what is left is below the resolution.
+      share, and panels whose image is torn are halved, up to a limit, to what is below the resolution.
 
-    With birth and death the KL step (order 1), or the midpoint step before and after a transport by the midpoint formula
-    (order 2), changes the weights: w_i ∝ w_i(0) exp(-alpha A_i) with the action A_i as in `Characteristics`, on whose
-    Gauss-Legendre panels in label space the atoms sit.
+    With birth and death the KL step (order 1), or the midpoint step before and after a transport by the midpoint
+    formula (order 2), changes the weights: w_i ∝ w_i(0) exp(-alpha A_i) with the action A_i as in `Characteristics`,
+    on whose Gauss-Legendre panels in label space the atoms sit.
 
     References: Jordan, Kinderlehrer, Otto, SIAM J. Math. Anal. 29 (1998) 1; Matthes, Plazotta, Numer. Math. 141
     (2019) 1 (BDF2); Legendre, Turinici, C. R. Math. 355 (2017) 345 (midpoint).
@@ -103,7 +76,7 @@ class Jko:
         law: LabelLaw,
         options: JkoOptions = JkoOptions(),
     ) -> None:
-        _check(flow, options)
+        check_options(flow, options)
         self.objective = replace(objective, features=table)
         self.geometry = geometry
         self.flow = flow
@@ -111,8 +84,9 @@ class Jko:
         self.options = options
         self.table = table
         self.rule = Rule.of_order(options.nodes)
-        self._dual = DualStep(self.objective, table, geometry, flow.ridge)
-        self._mobile = geometry.mobility > 0.0
+        self._energy = AtomicEnergy(self.objective, table, geometry, flow)
+        self._mover = Mover(self._energy, labelled=bool(law.breaks))
+        self._box = self._energy.box
 
     def initial_state(self) -> State:
         """rho_0 on panels that resolve it."""
@@ -125,11 +99,11 @@ class Jko:
         positions, masses = panels.atoms
         self._refuse_outside(positions, 0.0)
         outputs = self.table.outputs(positions, masses)
-        dissipation = self._dissipation(positions, masses, outputs)
+        dissipation = self._energy.dissipation(positions, masses, outputs)
         rank = self.table.rank
         arrays = {
             "outputs": outputs,
-            "history": np.tile(self._summary(positions, masses, outputs), (HISTORY, 1)),
+            "history": np.tile(self._energy.summary(positions, masses, outputs), (HISTORY, 1)),
             "history_times": np.zeros(HISTORY),
             "steps": np.zeros(1, dtype=np.int64),
             "last_step": np.zeros(1),
@@ -157,7 +131,7 @@ class Jko:
             failure = ""
             error = 0.0
             try:
-                trial = self._trial(state, tau, formula)
+                trial = self._mover.trial(state.arrays, *self._law(state), tau, formula)
             except NoConvergence as reason:
                 failure = str(reason)
             else:
@@ -173,6 +147,7 @@ class Jko:
                         formula = self._formula(state, tau)
                         continue
             if not failure:
+                self._refuse_outside(trial.moved, state.flow_time)
                 torn = self._torn(state, trial) if halvings < HALVINGS else None
                 if torn is None:
                     return self._accepted(state, until, tau, trial, error)
@@ -190,7 +165,7 @@ class Jko:
         mean = weights @ positions
         return Observation(
             risk=self.objective.risk(outputs),
-            free_energy=self._energy(positions, weights, outputs),
+            free_energy=self._energy.free_energy(positions, weights, outputs),
             mass=float(weights.sum()),
             mean=mean,
             variance=weights @ (positions - mean) ** 2,
@@ -211,126 +186,7 @@ class Jko:
             return "midpoint" if self.options.step is None else "plain"
         return "bdf2" if tau <= STRETCH * before else "midpoint"
 
-    def _trial(self, state: State, tau: float, formula: str) -> _Trial:
-        """The step by one formula, between reactions where there is birth and death."""
-        panels = _panels(state)
-        positions, masses = self._law(state)
-        trial = _Trial(positions, positions, panels.masses.ravel(), state.arrays["actions"].ravel(), masses)
-        trial.outputs, trial.curvature = state.arrays["outputs"], state.arrays["curvature"]
-        before = self._energy(positions, masses, trial.outputs)
-        early = 0.5 * tau if formula == "midpoint" else 0.0
-        self._react(trial, early, formula)
-        if self.flow.transport:
-            self._transport(state, trial, tau, formula)
-        self._react(trial, tau - early, formula)
-        self._refuse_outside(trial.moved, state.flow_time)
-        if formula != "midpoint" or not self.flow.transport:
-            trial.spent = 0.5 * tau * (self._dissipation_of(trial) + float(state.arrays["dissipation"][0]))
-        else:
-            self._dissipation_of(trial)
-        rounding = ENERGY_ROUNDING * (abs(before) + self.objective.constant + 1.0)
-        trial.falls = self._energy(trial.moved, trial.weights, trial.outputs) <= before + rounding
-        return trial
-
-    def _react(self, trial: _Trial, tau: float, formula: str) -> None:
-        """Birth and death for a time tau, on the law where the trial stands."""
-        if not (self.flow.fisher_rao_rate > 0.0 and tau > 0.0):
-            return
-        values = self.table.values(trial.moved)
-        squares = 0.5 * self.flow.ridge * (trial.moved**2).sum(axis=1) if self.flow.ridge > 0.0 else None
-        reaction = Reaction(
-            self.objective, values.__matmul__, values.T.__matmul__, self.flow.fisher_rao_rate, confinement=squares
-        )
-        if formula == "midpoint":
-            found = midpoint_step(reaction, trial.weights, trial.outputs, tau)
-            trial.spent += found.dissipated
-        else:
-            found = kl_step(reaction, trial.weights, tau)
-        growth = reaction.psi(found.gradient)
-        trial.actions = trial.actions + tau * (growth - found.masses @ growth)
-        trial.weights, trial.outputs = found.masses, found.outputs
-        trial.gap = max(trial.gap, found.gap)
-
-    def _transport(self, state: State, trial: _Trial, tau: float, formula: str) -> None:
-        """The minimising movement in the Wasserstein metric, on the law where the trial stands."""
-        positions, outputs, box = trial.start, trial.outputs, self._dual.box
-        centres, inner, share = positions, tau, 1.0
-        moving = (positions - state.arrays["previous"].reshape(positions.shape)) * self._mobile
-        before = float(state.arrays["last_step"][0])
-        ratio = tau / before if before > 0.0 else np.inf
-        if formula == "bdf2":
-            centres = positions + ratio**2 / (1.0 + 2.0 * ratio) * moving
-            inner = tau * (1.0 + ratio) / (1.0 + 2.0 * ratio)
-        elif formula == "midpoint":
-            inner, share = 0.5 * tau, 0.5
-        if ratio <= STRETCH:
-            history = state.arrays["history"][:2, : len(outputs)] / np.sqrt(self.objective.weights)
-            places = positions + share * ratio * moving
-            guess = outputs + share * ratio * (history[0] - history[1])
-        else:
-            places, guess = positions - share * tau * self._gradient(positions, outputs), outputs
-        dual = self.objective.loss_gradient(guess)
-        movement = self._movement(state, trial, centres, inner, np.clip(places, *box), dual)
-        centres = self._share(trial, centres, movement)
-        rate = np.where(trial.moved > box[0], (centres - trial.moved) / inner, 0.0) * self._mobile
-        trial.transport = 2.0 * float(trial.weights @ (rate**2).sum(axis=1))
-        if formula == "midpoint":
-            trial.spent += tau * trial.transport
-            trial.transport = None
-            trial.moved = np.clip(trial.start + 2.0 * (trial.moved - trial.start), *box)
-            trial.outputs = self.table.outputs(trial.moved, trial.weights)
-
-    def _dissipation_of(self, trial: _Trial) -> float:
-        """D of the law where the trial stands."""
-        if trial.transport is None or self.flow.fisher_rao_rate > 0.0:
-            trial.dissipation = self._dissipation(trial.moved, trial.weights, trial.outputs)
-        else:
-            trial.dissipation = trial.transport
-        return trial.dissipation
-
-    def _movement(
-        self, state: State, trial: _Trial, centres: Array, tau: float, places: Array, dual: Array
-    ) -> Movement:
-        """The minimising movement from `centres`."""
-        identity = np.diag(1.0 / self.objective.weights)
-        trial.fresh = int(state.arrays["curvature_age"][0]) >= REFRESHED
-        if trial.fresh:
-            trial.curvature = (self._dual.curvature(centres, trial.weights, tau, places, dual) - identity) / tau
-        try:
-            movement = self._dual.local(centres, trial.weights, tau, places, dual, identity + tau * trial.curvature)
-        except NoConvergence:
-            pass
-        else:
-            if self._dual.convex(tau, movement.dual) or self._dual.confirmed(centres, tau, movement):
-                return movement
-            places, dual = movement.places, movement.dual
-        trial.searched = True
-        return self._dual.globally(centres, trial.weights, tau, places, dual)
-
-    def _share(self, trial: _Trial, centres: Array, movement: Movement) -> Array:
-        """Put the image of the movement into the trial, tied atoms shared between their minimisers; the centres."""
-        trial.moved, trial.outputs = movement.places, movement.outputs
-        trial.gap, trial.passes = max(trial.gap, movement.gap), movement.passes
-        tied, fractions = movement.tied, movement.fractions
-        if not tied.size:
-            return centres
-        if self.law.breaks:
-            trial.moved = trial.moved.copy()
-            trial.moved[tied[fractions > 0.5]] = movement.rivals[fractions > 0.5]
-        else:
-            rows = np.append(np.arange(len(centres)), tied)
-            shares = np.ones(len(rows))
-            shares[tied] -= fractions
-            shares[len(centres) :] = fractions
-            moved = np.vstack([trial.moved, movement.rivals])
-            kept = shares > 0.0
-            rows, shares, trial.moved = rows[kept], shares[kept], moved[kept]
-            trial.start, trial.actions, centres = trial.start[rows], trial.actions[rows], centres[rows]
-            trial.masses, trial.weights = trial.masses[rows] * shares, trial.weights[rows] * shares
-        trial.outputs = self.table.outputs(trial.moved, trial.weights)
-        return centres
-
-    def _torn(self, state: State, trial: _Trial) -> State | None:
+    def _torn(self, state: State, trial: Trial) -> State | None:
         """The state before the step on halved panels, where the searched image of a panel is not resolved."""
         panels = _panels(state)
         if not trial.searched or not panels.axes:
@@ -339,17 +195,17 @@ class Jko:
         finer = self._resolved(_with_columns(panels, columns), TEARING)
         return None if finer.masses.size == panels.masses.size else self._with_panels(state, finer)
 
-    def _accepted(self, state: State, until: float, tau: float, trial: _Trial, error: float) -> State:
+    def _accepted(self, state: State, until: float, tau: float, trial: Trial, error: float) -> State:
         """The state after a step."""
         panels = _panels(state)
         if not panels.axes:
             bare = np.empty((len(trial.masses), 0))
             panels = Panels(bare, bare, trial.masses, trial.moved)
-        arrays = {
+        arrays: dict[str, Any] = {
             **state.arrays,
             "outputs": trial.outputs,
             "history": np.vstack(
-                [self._summary(trial.moved, trial.weights, trial.outputs), state.arrays["history"][:-1]]
+                [self._energy.summary(trial.moved, trial.weights, trial.outputs), state.arrays["history"][:-1]]
             ),
             "history_times": np.append(state.flow_time + tau, state.arrays["history_times"][:-1]),
             "steps": state.arrays["steps"] + 1,
@@ -371,7 +227,7 @@ class Jko:
         return self._with_panels(moved, whole if trial.searched else self._resolved(whole))
 
     def _resolved(self, whole: Panels, rounds: int = 40) -> Panels:
-        """Panels of (positions, positions before, action[, image]) halved until each resolves them or there are too many."""
+        """Panels of (positions, positions before, action[, image]) halved until they resolve them or are too many."""
         dimension = self.geometry.dimension
         scales = np.ones(whole.positions.shape[-1])
         scales[dimension : 2 * dimension] = 0.0
@@ -399,7 +255,7 @@ class Jko:
         arrays = dict(state.arrays)
         halved = whole.axes and whole.masses.size != arrays.get("masses", whole.masses).size
         arrays |= {"lower": whole.lower, "upper": whole.upper, "masses": whole.masses}
-        arrays["positions"] = np.clip(columns[..., :dimension], *self._dual.box)
+        arrays["positions"] = np.clip(columns[..., :dimension], *self._box)
         arrays["previous"] = np.ascontiguousarray(columns[..., dimension : 2 * dimension])
         arrays["actions"] = np.ascontiguousarray(columns[..., 2 * dimension])
         found = State(state.flow_time, state.step, arrays)
@@ -407,7 +263,7 @@ class Jko:
             # what interpolation changes is no part of the motion that the error estimate follows
             positions, weights = self._law(found)
             arrays["outputs"] = self.table.outputs(positions, weights)
-            jump = self._summary(positions, weights, arrays["outputs"]) - arrays["history"][0]
+            jump = self._energy.summary(positions, weights, arrays["outputs"]) - arrays["history"][0]
             arrays["history"] = arrays["history"] + jump
         return found
 
@@ -419,7 +275,7 @@ class Jko:
         weights = masses * _growth(self.flow.fisher_rao_rate, state.arrays["actions"])
         return positions, weights / weights.sum()
 
-    def _error(self, state: State, tau: float, trial: _Trial) -> tuple[float, float]:
+    def _error(self, state: State, tau: float, trial: Trial) -> tuple[float, float]:
         """Estimated error of the step in the outputs and moments, and the power of tau that it is.
 
         The step is held against the polynomial through the last laws; of equal steps the two-step formula leaves 2/11
@@ -434,10 +290,10 @@ class Jko:
         for k in range(known):
             others = np.delete(times, k)
             predicted += float(np.prod((time - others) / (times[k] - others))) * values[k]
-        miss = self._summary(trial.moved, trial.weights, trial.outputs) - predicted
+        miss = self._energy.summary(trial.moved, trial.weights, trial.outputs) - predicted
         return (2.0 / 11.0 if known == HISTORY else 1.0 / 3.0) * float(np.linalg.norm(miss)), float(known)
 
-    def _following(self, state: State, tau: float, trial: _Trial, error: float, arrives: bool) -> float:
+    def _following(self, state: State, tau: float, trial: Trial, error: float, arrives: bool) -> float:
         """The next step, from the error and the passes that the dual took."""
         known = min(int(state.arrays["steps"][0]) + 1, HISTORY if self.options.order == 2 else 2)
         growth = GROWTH if trial.passes <= FEW_PASSES or trial.searched else 1.0
@@ -452,75 +308,15 @@ class Jko:
         speed = max(np.sqrt(0.5 * dissipation), dissipation, 1e-6)
         return float(0.1 * self.options.tolerance ** (1.0 / 3.0) / speed)
 
-    def _summary(self, positions: Array, masses: Array, outputs: Array) -> Array:
-        """sqrt(weights) outputs, means and deviations: what the error of a step is measured in."""
-        mean = masses @ positions
-        deviation = np.sqrt(masses @ (positions - mean) ** 2)
-        return np.concatenate([np.sqrt(self.objective.weights) * outputs, mean, deviation])
-
-    def _gradient(self, positions: Array, outputs: Array) -> Array:
-        """Gradient of the potential over the mobile coordinates, 0 where a bound holds an atom back."""
-        gradient = self.table.contract(positions, self.objective.loss_gradient(outputs))[1]
-        gradient = (gradient + self.flow.ridge * positions) * self._mobile
-        return np.where((positions <= self._dual.box[0]) & (gradient > 0.0), 0.0, gradient)
-
-    def _dissipation(self, positions: Array, weights: Array, outputs: Array) -> float:
-        """D = 2 (∫|grad G|^2 drho + alpha Var_rho G)."""
-        found = 0.0
-        if self.flow.transport:
-            found += 2.0 * float(weights @ (self._gradient(positions, outputs) ** 2).sum(axis=1))
-        if self.flow.fisher_rao_rate > 0.0:
-            potential = self.table.values(positions) @ self.objective.loss_gradient(outputs)
-            potential += 0.5 * self.flow.ridge * (positions**2).sum(axis=1)
-            found += 2.0 * self.flow.fisher_rao_rate * float(weights @ (potential - weights @ potential) ** 2)
-        return found
-
-    def _energy(self, positions: Array, masses: Array, outputs: Array) -> float:
-        """F."""
-        squares = float(masses @ (positions**2).sum(axis=1)) if self.flow.ridge > 0.0 else 0.0
-        return self.objective.risk(outputs) + self.flow.ridge * squares
-
     def _refuse_outside(self, positions: Array, flow_time: float) -> None:
         """StepFailure where atoms reach an edge of the table that is no bound of the space."""
-        lower, upper = self._dual.box
+        lower, upper = self._box
+        mobile = self.geometry.mobility > 0.0
         inner = (positions <= lower) & (lower > self.geometry.lower_bounds) | (positions >= upper)
-        if inner[:, self._mobile].any():
-            axis = int(np.argmax((inner & self._mobile).any(axis=0)))
+        if inner[:, mobile].any():
+            axis = int(np.argmax((inner & mobile).any(axis=0)))
             place = f"{self.geometry.names[axis]} in [{lower[axis]:.4g}, {upper[axis]:.4g}]"
             raise StepFailure(f"jko: atoms reach the edge of {place}", flow_time, "use a smaller solver.step")
-
-
-@dataclass
-class _Trial:
-    """A step while it is made: where the law started, where it stands, and what was found on the way.
-
-    Attributes:
-        start, moved: positions before the step and now, shape (n, D); rows are shared where atoms are.
-        masses: of the panels' nodes, without birth and death; actions, weights: with it; shape (n,).
-        outputs: Phi of the law as it stands.
-        transport: D by transport, known from the movement; None where it is not.
-        dissipation, spent: D where the step ends, and its integral over the step.
-        curvature: of the dual per unit of tau, `fresh` where it was formed in this step.
-        gap, passes: of the duals solved.
-        searched: whether proximal maps were searched for globally.
-        falls: whether F does not rise.
-    """
-
-    start: Array
-    moved: Array
-    masses: Array
-    actions: Array
-    weights: Array
-    outputs: Array = field(default_factory=lambda: np.empty(0))
-    curvature: Array = field(default_factory=lambda: np.empty((0, 0)))
-    transport: float | None = None
-    dissipation: float = 0.0
-    spent: float = 0.0
-    gap: float = 0.0
-    passes: int = 0
-    fresh: bool = False
-    searched: bool = False
-    falls: bool = False
 
 
 def _panels(state: State) -> Panels:
@@ -548,16 +344,3 @@ def _fitted(planned: float, room: float, adapts: bool) -> float:
     if planned >= room * (1.0 - 1e-9):
         return room
     return 0.5 * room if adapts and planned > 0.5 * room else planned
-
-
-def _check(flow: Flow, options: JkoOptions) -> None:
-    if np.isfinite(flow.inverse_temperature):
-        raise ValueError("atoms have no entropy: set dynamics.inverse_temperature = inf, or use a grid")
-    if options.order not in (1, 2):
-        raise ValueError(f"order must be 1 or 2, got {options.order}")
-    if options.formula not in ("bdf2", "midpoint"):
-        raise ValueError(f"formula must be 'bdf2' or 'midpoint', got {options.formula!r}")
-    if options.step is not None and not (0.0 < options.step < np.inf):
-        raise ValueError(f"step must be a finite number above 0, got {options.step}")
-    if not (options.tolerance > 0.0 and options.resolution > 0.0):
-        raise ValueError(f"tolerances must be above 0, got {options.tolerance} and {options.resolution}")

@@ -112,7 +112,7 @@ def _place(point: Array, mesh: Mesh, polynomials: Array, bases: Array) -> int:
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
 def _contract(base: int, nodal: Array, bases: Array, plan: Derivatives, first: Array, second: Array) -> Array:
-    """The kept derivatives at the point that `_place` located; `first` and `second` are room, shape (15, rows (q + 1))."""
+    """The kept derivatives where `_place` located the point; `first`, `second`: room of shape (15, rows (q + 1))."""
     dimension = bases.shape[0]
     count = bases.shape[1] // 3
     if dimension == 1:

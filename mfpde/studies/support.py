@@ -36,8 +36,7 @@ UNSUPPORTED = (
             math.isfinite(configuration.dynamics.inverse_temperature)
             and configuration.solver.scheme == "characteristics"
         ),
-        'characteristics have no noise; write solver.scheme = "finite-volume" or "jko", or '
-        "inverse_temperature = inf",
+        'characteristics have no noise; write solver.scheme = "finite-volume" or "jko", or inverse_temperature = inf',
     ),
     Refusal(
         "dynamics.fisher_rao_rate",

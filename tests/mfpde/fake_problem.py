@@ -104,7 +104,12 @@ def fake_schemes(main: object, companion: object | None, floor: float = 1e-12) -
 
     def make(problem: object, configuration: Configuration, progress: object = None) -> SimpleNamespace:
         return SimpleNamespace(
-            main=main, companion=companion, error_floor=floor, notes=("a note",), attributes={"rank": 2}
+            main=main,
+            companion=companion,
+            error_floor=floor,
+            notes=("a note",),
+            attributes={"rank": 2},
+            fixed_step=None,
         )
 
     return make
