@@ -1,0 +1,127 @@
+"""A cheap run of characteristics that shows where the law goes, and the box and spread that follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from mfpde.configuration import Configuration
+from mfpde.initial_laws import InitialLaw
+from mfpde.problem import Problem
+from mfpde.reduction.interface import Box
+from mfpde.solvers.characteristics import Characteristics, LabelLaw
+from mfpde.solvers.grid import Guide
+from mfpde.solvers.objective import Array
+from mfpde.solvers.time_loop import Law, State, integrate
+
+GUIDE_TIMES = 41
+GUIDE_TOLERANCE = {1: 1e-4}
+GUIDE_ATOMS = {1: 3000}
+SPREAD_ATOMS = 150
+SPREAD_TIMES = 6
+SPREAD_NODES = np.concatenate([np.linspace(-3.0, 3.0, 13), [-8.5, 8.5]])
+"""Standard deviations by which noise spreads the atoms of the guide: the bulk, and tails of about 1e-14."""
+
+
+def run_guide(problem: Problem, configuration: Configuration) -> Guide:
+    """A cheap run of characteristics that shows where the law goes.
+
+    Where panels are halved on the way, a second pass carries the final ones from the start, so that the atoms
+    correspond from time to time.
+    """
+    law = label_law(problem.initial_law)
+    reach = _initial_reach(problem)
+    objective = problem.reduction.rough(
+        Box(np.maximum(problem.geometry.lower_bounds, -reach), np.maximum(4.0 * reach, 10.0)), 1e-5
+    ).objective
+    flow = replace(problem.flow, inverse_temperature=np.inf)
+    labels = len(law.breaks)
+    tolerance, atoms = GUIDE_TOLERANCE.get(labels, 1e-3), GUIDE_ATOMS.get(labels, 1000)
+    scheme = Characteristics(objective, problem.geometry, flow, law, tolerance, atoms, order=6)
+    end = flow.schedule.flow_time(configuration.time.end)
+    times = np.concatenate([[0.0], end * np.geomspace(1e-4, 1.0, GUIDE_TIMES - 1)]) if end > 0 else np.zeros(1)
+    laws: list[Law] = []
+
+    def save(_: int, state: State) -> None:
+        laws.append(scheme.observe(state).law)
+
+    last = integrate(scheme, scheme.initial_state(), list(times), save)
+    if len(laws[-1].weights) > len(laws[0].weights):
+        laws.clear()
+        integrate(scheme.without_halving(), scheme.state_on(last), list(times), save)
+    return Guide(np.stack([law.positions for law in laws if law.positions is not None]), laws[0].weights, times)
+
+
+def visited_box(problem: Problem, guide: Guide) -> Box:
+    """The box the law visits, with a margin; radii start at 0 where the law comes near."""
+    lower, upper = guide.positions.min(axis=(0, 1)), guide.positions.max(axis=(0, 1))
+    margin = 0.25 * (upper - lower) + 0.02 * np.abs(upper)
+    low, high = lower - margin, upper + margin
+    bounded = np.isfinite(problem.geometry.lower_bounds)
+    low = np.where(bounded & (low < 0.25 * lower), 0.0, low)
+    flat = high - low <= 0
+    return Box(np.where(flat & ~bounded, low - 0.5, low), np.where(flat, high + 0.5, high))
+
+
+def spread_guide(problem: Problem, guide: Guide) -> Guide:
+    """The guide as noise spreads it, one coordinate at a time and bounded from above.
+
+    With only the ridge lambda the law in p dimensions is an Ornstein-Uhlenbeck law: by t it gains the variance
+    s^2 = (1 - e^(-2 lambda t)) / (2 beta lambda) in each dimension, that is p s^2 in r^2. Every atom is taken
+    without that gain, with half and with all of it, and moved by up to 8.5 s. In many dimensions the law is
+    narrow: times are added between the guide's, so that it is seen everywhere on its way.
+    """
+    flow, geometry = problem.flow, problem.geometry
+    guide = _between(_thinned(guide))
+    doubled = 2.0 * flow.ridge
+    gained = guide.times if doubled == 0.0 else -np.expm1(-doubled * guide.times) / doubled
+    variance = (gained / flow.inverse_temperature)[:, None]
+    shares, nodes = (part.ravel() for part in np.meshgrid([0.0, 0.5, 1.0], SPREAD_NODES, indexing="ij"))
+    weights = np.maximum(np.exp(-0.5 * nodes**2), 1e-9)
+    positions = np.repeat(guide.positions, len(nodes), axis=1)
+    atoms = guide.positions.shape[1]
+    share, node = np.tile(shares, atoms), np.tile(nodes, atoms)
+    for axis, (p, moves) in enumerate(zip(geometry.block_dimensions, geometry.mobile, strict=True)):
+        if moves:
+            place = positions[:, :, axis]
+            outward = np.sqrt(place**2 + share * p * variance) if p > 0 else place
+            moved = outward + node * np.sqrt(variance)
+            positions[:, :, axis] = np.maximum(moved, geometry.lower_bounds[axis])
+    return Guide(positions, np.outer(guide.weights, weights / weights.sum()).ravel(), guide.times)
+
+
+def _thinned(guide: Guide) -> Guide:
+    """`SPREAD_ATOMS` atoms of equal weight drawn systematically, and the outermost ones."""
+    cumulative = np.cumsum(guide.weights) / guide.weights.sum()
+    drawn = np.searchsorted(cumulative, (np.arange(SPREAD_ATOMS) + 0.5) / SPREAD_ATOMS)
+    drawn = np.unique(np.minimum(drawn, len(cumulative) - 1))
+    outermost = np.unique([guide.positions.argmin(axis=1), guide.positions.argmax(axis=1)])
+    weights = np.concatenate([np.ones(len(drawn)), np.full(len(outermost), 1e-3)])
+    return Guide(guide.positions[:, np.concatenate([drawn, outermost])], weights / weights.sum(), guide.times)
+
+
+def _between(guide: Guide) -> Guide:
+    """The guide with `SPREAD_TIMES` - 1 times, and the atoms' places on a straight line, between its own."""
+    count = len(guide.times)
+    places = np.linspace(0.0, count - 1.0, (count - 1) * SPREAD_TIMES + 1)
+    index = np.minimum(places.astype(int), max(count - 2, 0))
+    following = np.minimum(index + 1, count - 1)
+    share = places - index
+    times = guide.times[index] * (1.0 - share) + guide.times[following] * share
+    late = share[:, None, None]
+    return Guide(guide.positions[index] * (1.0 - late) + guide.positions[following] * late, guide.weights, times)
+
+
+def _initial_reach(problem: Problem) -> Array:
+    """Largest |z| of each coordinate at t = 0, as far as the law is resolved."""
+    law = problem.initial_law
+    if not law.labels:
+        return np.asarray(np.abs(law.embed(np.empty((1, 0)))[0]))
+    ends = [marginal.breaks[[0, -1]] for marginal in law.labels]
+    corners = np.stack([axis.ravel() for axis in np.meshgrid(*ends, indexing="ij")], axis=1)
+    return np.asarray(np.abs(law.embed(corners)).max(axis=0))
+
+
+def label_law(law: InitialLaw) -> LabelLaw:
+    return LabelLaw(tuple(marginal.breaks for marginal in law.labels), law.density, law.embed)
