@@ -7,7 +7,8 @@ from pathlib import Path
 
 from mfpde.configuration import Configuration, ConfigurationError, parse
 from mfpde.results.errors import ResultFileError
-from mfpde.results.netcdf import Checkpoint, load_checkpoint
+from mfpde.results.netcdf import load_checkpoint
+from mfpde.results.netcdf_file import Checkpoint
 from mfpde.results.output import probe
 from mfpde.results.solve_result import SolveResult
 from mfpde.toml_writer import differing_keys

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from mfpde.configuration import ConfigurationError
 from mfpde.process import uninterrupted
 from mfpde.results.errors import OutputError, ResultFileError, RunOutputError
-from mfpde.results.netcdf import Checkpoint, save
+from mfpde.results.netcdf import save
+from mfpde.results.netcdf_file import Checkpoint
 from mfpde.results.solve_result import Attribute, SolveResult
 from mfpde.schemes import Schemes
 from mfpde.solvers.flow import Schedule
