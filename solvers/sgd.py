@@ -1,0 +1,225 @@
+"""One-pass stochastic gradient descent of a two-layer network on a Gaussian mixture with isotropic blocks.
+
+    y = ±1 with probability 1/2,      x = s_y g,  g ~ N(0, Id_d),  s_y constant on blocks of coordinates
+    f_N(x) = (1/N) sum_i a_i sigma(<w_i, x> + b_i)
+    theta_i += eps_k [(y - f_N(x)) grad sigma_*(x; theta_i) - lambda theta_i] + sqrt(eps_k / beta) g,
+    eps_k = eps xi((k + 1) eps),      t = k eps
+
+(averaged over a batch of samples where there is one). theta is w, and those of a and b that are trained. Samples and
+noise are functions of (seed, replica, step): a trajectory can be left and taken up anywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .flow import Schedule
+from .objective import Array
+from .philox import DIRECTIONS, fill_normals
+from .sgd_blas import DGEMM, one_thread
+from .sgd_kernels import advance_blocks, advance_steps
+from .sgd_unit import Unit
+
+CHUNK_WORK = 2e9
+"""Operations between two returns to the interpreter, where an interruption is seen: about a tenth of a second."""
+
+
+@dataclass(frozen=True)
+class GaussianClasses:
+    """The data law.
+
+    Attributes:
+        dimensions: p_j of the blocks of coordinates.
+        scales: (s_{+,j}, s_{-,j}) per block, for y = 1 and y = -1.
+    """
+
+    dimensions: tuple[int, ...]
+    scales: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.dimensions) != len(self.scales) or not self.dimensions:
+            raise ValueError(f"{len(self.dimensions)} blocks but {len(self.scales)} pairs of scales: give one to each")
+        if not all(isinstance(p, int) and p >= 1 for p in self.dimensions):
+            raise ValueError(f"SGD draws samples: block dimensions must be whole and positive, not {self.dimensions}")
+
+    @property
+    def dimension(self) -> int:
+        """d, the number of coordinates of x."""
+        return sum(self.dimensions)
+
+    @property
+    def coordinate_scales(self) -> Array:
+        """s_y of every coordinate, shape (2, d); row 0 for y = 1, row 1 for y = -1."""
+        return np.repeat(np.array(self.scales, dtype=float).T, self.dimensions, axis=1)
+
+    def radii(self, w: Array) -> Array:
+        """r_j = |w_j| of every neuron, shape (N, B)."""
+        starts = np.concatenate(([0], np.cumsum(self.dimensions)[:-1]))
+        return np.asarray(np.sqrt(np.add.reduceat(w * w, starts, axis=1)))
+
+
+@dataclass(frozen=True)
+class SgdState:
+    """Everything a trajectory needs to go on.
+
+    Attributes:
+        step: k, steps made.
+        w: first-layer weights, shape (N, d).
+        a, b: coefficients and offsets, shape (N,).
+    """
+
+    step: int
+    w: Array
+    a: Array
+    b: Array
+
+    @property
+    def neurons(self) -> int:
+        """N."""
+        return len(self.w)
+
+
+@dataclass(frozen=True)
+class Sgd:
+    """One trajectory: problem, steps and stream.
+
+    Blocks of samples end at multiples of `block` steps and where `advance` stops. The place of a block's end changes
+    rounding only, but for a bitwise repetition stop at the same steps, or at multiples of `block`
+    (`next_boundary`). The number of threads changes nothing. With noise the loop is step by step.
+
+    Attributes:
+        data, unit: law of (x, y), activation.
+        step_size: eps.
+        schedule: xi.
+        ridge, inverse_temperature: lambda and beta (inf without noise).
+        batch: samples averaged in a step.
+        trained_coefficients, trained_offsets: whether a and b move.
+        seed, replica: the stream, each in [0, 2^32).
+        block, sub_block: steps per block and sub-block; 0 chooses them from the sizes, 1 is the plain loop.
+    """
+
+    data: GaussianClasses
+    unit: Unit
+    step_size: float
+    schedule: Schedule = Schedule()
+    ridge: float = 0.0
+    inverse_temperature: float = math.inf
+    batch: int = 1
+    trained_coefficients: bool = False
+    trained_offsets: bool = False
+    seed: int = 0
+    replica: int = 0
+    block: int = 0
+    sub_block: int = 0
+
+    def __post_init__(self) -> None:
+        if not (0.0 < self.step_size < math.inf):
+            raise ValueError(f"step_size must be positive and finite, not {self.step_size}")
+        if not (0.0 <= self.ridge < math.inf) or not (self.inverse_temperature > 0.0):
+            raise ValueError(f"ridge must be >= 0 and beta > 0, not {self.ridge} and {self.inverse_temperature}")
+        if not (self.batch >= 1 and self.block >= 0 and self.sub_block >= 0):
+            raise ValueError("batch must be at least 1; block and sub_block at least 0 (0 chooses them)")
+        if not (0 <= self.seed < 2**32 and 0 <= self.replica < 2**32):
+            raise ValueError(f"seed and replica must lie in [0, 2^32), not {self.seed} and {self.replica}")
+
+    def start(self, w: Array, a: Array | float = 1.0, b: Array | float = 0.0) -> SgdState:
+        """The state of step 0 with these parameters, copied.
+
+        Raises:
+            ValueError: if w has not d columns, or anything is not finite.
+        """
+        w = np.array(w, dtype=np.float64, order="C", ndmin=2)
+        if w.shape[1] != self.data.dimension:
+            raise ValueError(f"w has {w.shape[1]} columns, the data d = {self.data.dimension}: give one row per neuron")
+        head = [np.array(np.broadcast_to(value, len(w)), dtype=np.float64) for value in (a, b)]
+        if not all(np.all(np.isfinite(part)) for part in (w, *head)):
+            raise ValueError("the first parameters must be finite")
+        return SgdState(0, w, head[0], head[1])
+
+    def steps_to(self, time: float) -> int:
+        """The step nearest to t: k with k eps = t up to rounding, if there is one."""
+        return round(time / self.step_size)
+
+    def next_boundary(self, state: SgdState, step: int) -> int:
+        """The first end of a block at or after `step`."""
+        block = self._blocks(state.neurons)[0]
+        return -(-step // block) * block
+
+    def run(self, state: SgdState, stops: Iterable[int]) -> Iterator[SgdState]:
+        """The states at increasing steps `stops`, computed as they are asked for."""
+        for stop in stops:
+            state = self.advance(state, stop)
+            yield state
+
+    def advance(self, state: SgdState, until: int) -> SgdState:
+        """The state at step `until`; `state` is left as it is.
+
+        Raises:
+            ValueError: if `until` lies in the past, or a step would turn the ridge's shrinkage negative.
+            ArithmeticError: if the network's output stops being finite.
+        """
+        if until < state.step:
+            raise ValueError(f"cannot advance from step {state.step} back to {until}")
+        state = replace(state, w=state.w.copy(), a=state.a.copy(), b=state.b.copy())
+        block = self._blocks(state.neurons)[0]
+        chunk = max(1, int(CHUNK_WORK / (4.0 * state.w.size * self.batch * block))) * block
+        with one_thread():
+            while state.step < until:
+                stop = min(until, (state.step // chunk + 1) * chunk)
+                self._advance_in_place(state, stop)
+                state = replace(state, step=stop)
+        return state
+
+    def _advance_in_place(self, state: SgdState, stop: int) -> None:
+        rates = self.rates(state.step, stop)
+        head, trained = (state.a, state.b), (self.trained_coefficients, self.trained_offsets)
+        law = (self.batch, self.data.coordinate_scales, self.unit.code, self.unit.table)
+        key = (np.uint64(self.seed), np.uint64(self.replica))
+        block, sub_block = self._blocks(state.neurons)
+        if block == 1:
+            noise = self.inverse_temperature**-0.5
+            failed = advance_steps(state.w, head, trained, state.step, rates, self.ridge, noise, *law, key)
+        else:
+            failed = advance_blocks(
+                DGEMM, state.w, head, trained, state.step, rates, self.ridge, *law, key, block, sub_block
+            )
+        if failed >= 0:
+            raise ArithmeticError(
+                f"the output of the network is not finite at step {failed}, t = {failed * self.step_size:.6g}: "
+                f"lower step_size = {self.step_size:g}"
+            )
+
+    def rates(self, first: int, stop: int) -> Array:
+        """eps_k = eps xi((k + 1) eps) for first <= k < stop."""
+        times = np.arange(first + 1, stop + 1) * self.step_size
+        rates = self.step_size * self.schedule.scale * np.power(times, self.schedule.power)
+        worst = float(np.max(rates, initial=0.0))
+        if not (worst * self.ridge < 1.0):
+            raise ValueError(f"ridge {self.ridge:g} times the step {worst:g} is not below 1: lower step_size")
+        return np.asarray(rates)
+
+    def _blocks(self, neurons: int) -> tuple[int, int]:
+        if math.isfinite(self.inverse_temperature):
+            return 1, 1
+        block = self.block or max(1, (32 if self.data.dimension < 160 else 64) // self.batch)
+        sub_block = self.sub_block or max(1, 8 // self.batch)
+        return block, min(sub_block, block)
+
+
+def embed_radii(radii: Array, dimensions: tuple[int, ...], seed: int, replica: int) -> Array:
+    """Weights w, shape (N, d), with |w_j| = radii[:, j] on each block, shape (N, B), and uniform directions."""
+    radii = np.asarray(radii, dtype=float)
+    total = sum(dimensions)
+    w = np.empty((len(radii), total))
+    for i, row in enumerate(w):
+        fill_normals(row, 0, DIRECTIONS, i, np.uint64(seed), np.uint64(replica))
+    start = 0
+    for j, dimension in enumerate(dimensions):
+        part = w[:, start : start + dimension]
+        part *= (radii[:, j] / np.linalg.norm(part, axis=1))[:, None]
+        start += dimension
+    return w

@@ -1,0 +1,218 @@
+"""Compiled loops of one-pass SGD: step by step, and in blocks of samples with the same trajectory.
+
+In a block of steps started at W, with P_k = prod_{j<k} (1 - eps_j lambda) and rows x_j of X,
+
+    w_i at step k = P_k (w_i + sum_{j<k} C_ji x_j),      C_ki = eps_k e_k a_i sigma'(u_ki) / P_{k+1},
+    u_ki = P_k (S_ki + sum_{j<k} G_kj C_ji) + b_i,       S = X W^T,  G = X X^T,
+
+so that the block needs two large products, S and W <- P (W + C^T X), and numbers in between. The sum over j runs as
+a product for the sub-blocks before k's own, and row by row inside it. A step of a batch has several rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from .objective import Array
+from .philox import HEAD_NOISE, NOISE, SAMPLES, coin, fill_normals
+from .sgd_blas import multiply
+from .sgd_unit import evaluate
+
+_SUMS = {"reassoc", "contract", "nsz", "arcp"}
+_LARGEST = 1e150
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def draw(x: Array, scales: Array, sample: int, seed: Any, replica: Any) -> float:
+    """Fill x with one sample and return its label y = ±1; row 0 of scales belongs to y = 1."""
+    label = coin(sample, seed, replica)
+    fill_normals(x, 0, SAMPLES, sample, seed, replica)
+    for j in range(x.size):
+        x[j] *= scales[label, j]
+    return 1.0 - 2.0 * label
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+def _dot(first: Array, second: Array) -> float:
+    total = 0.0
+    for i in range(first.size):
+        total += first[i] * second[i]
+    return total
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+def _add(out: Array, factor: float, row: Array) -> None:
+    for i in range(out.size):
+        out[i] += factor * row[i]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+def _correct(out: Array, gram: Array, rows: Array) -> None:
+    """out += gram @ rows, four rows at a time."""
+    quads = rows.shape[0] // 4
+    for q in range(quads):
+        j = 4 * q
+        g0, g1, g2, g3 = gram[j], gram[j + 1], gram[j + 2], gram[j + 3]
+        r0, r1, r2, r3 = rows[j], rows[j + 1], rows[j + 2], rows[j + 3]
+        for i in range(out.size):
+            out[i] += (g0 * r0[i] + g1 * r1[i]) + (g2 * r2[i] + g3 * r3[i])
+    for j in range(4 * quads, rows.shape[0]):
+        _add(out, gram[j], rows[j])
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+def _affine(out: Array, factor: float, u: Array, b: Array) -> None:
+    for i in range(out.size):
+        out[i] = factor * u[i] + b[i]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+def _move_head(
+    head: tuple[Array, Array],
+    trained: tuple[bool, bool],
+    shrink: float,
+    errors: Array,
+    values: Array,
+    gates: Array,
+    change: Array,
+) -> None:
+    """One step of the trained ones of a and b, from the errors (times step size over batch) of its rows."""
+    a, b = head
+    if trained[1]:
+        change[:] = 0.0
+        for r in range(errors.size):
+            _add(change, errors[r], gates[r])
+    if trained[1]:
+        for i in range(b.size):
+            b[i] = shrink * b[i] + a[i] * change[i]
+    if trained[0]:
+        change[:] = 0.0
+        for r in range(errors.size):
+            _add(change, errors[r], values[r])
+        for i in range(a.size):
+            a[i] = shrink * a[i] + change[i]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+def advance_blocks(
+    gemm: int,
+    w: Array,
+    head: tuple[Array, Array],
+    trained: tuple[bool, bool],
+    first: int,
+    rates: Array,
+    ridge: float,
+    batch: int,
+    scales: Array,
+    code: int,
+    table: Array,
+    key: tuple[Any, Any],
+    block: int,
+    sub_block: int,
+) -> int:
+    """Make len(rates) steps from step `first` on w, shape (N, d), and head = (a, b) in place.
+
+    rates[k] = eps xi((first + k + 1) eps). Blocks end at multiples of `block` steps from step 0.
+
+    Returns:
+        the first step whose output is not finite or above 1e150, else -1.
+    """
+    neurons, dimension = w.shape
+    a, b = head
+    rows = block * batch
+    x, y = np.empty((rows, dimension)), np.empty(rows)
+    s, c = np.empty((rows, neurons)), np.empty((rows, neurons))
+    g = np.empty((rows, rows))
+    u, change = np.empty(neurons), np.empty(neurons)
+    values, gates, errors = np.empty((batch, neurons)), np.empty((batch, neurons)), np.empty(batch)
+    done = 0
+    while done < rates.size:
+        start = first + done
+        steps = min(block - start % block, rates.size - done)
+        used = steps * batch
+        for r in range(used):
+            y[r] = draw(x[r], scales, start * batch + r, key[0], key[1])
+        multiply(gemm, True, False, neurons, used, dimension, 1.0, w, dimension, x, dimension, 0.0, s, neurons)
+        multiply(gemm, True, False, used, used, dimension, 1.0, x, dimension, x, dimension, 0.0, g, rows)
+        product = 1.0
+        for k in range(steps):
+            row = k * batch
+            sub = (k - k % sub_block) * batch
+            if k == sub // batch and k > 0:
+                width = min(sub_block * batch, used - sub)
+                multiply(gemm, False, False, neurons, width, sub, 1.0, c, neurons, g[sub], rows, 1.0, s[sub], neurons)
+            rate = rates[done + k]
+            shrink = 1.0 - rate * ridge
+            for r in range(batch):
+                _correct(s[row + r], g[row + r, sub:row], c[sub:row])
+                _affine(u, product, s[row + r], b)
+                evaluate(code, table, u, values[r], gates[r])
+                output = _dot(a, values[r]) / neurons
+                if not (abs(output) <= _LARGEST):
+                    return start + k
+                errors[r] = (y[row + r] - output) * rate / batch
+            product *= shrink
+            for r in range(batch):
+                factor = errors[r] / product
+                for i in range(neurons):
+                    c[row + r, i] = factor * a[i] * gates[r, i]
+            if trained[0] or trained[1]:
+                _move_head(head, trained, shrink, errors, values, gates, change)
+        multiply(gemm, False, True, dimension, neurons, used, product, x, dimension, c, neurons, product, w, dimension)
+        done += steps
+    return -1
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+def advance_steps(
+    w: Array,
+    head: tuple[Array, Array],
+    trained: tuple[bool, bool],
+    first: int,
+    rates: Array,
+    ridge: float,
+    noise: float,
+    batch: int,
+    scales: Array,
+    code: int,
+    table: Array,
+    key: tuple[Any, Any],
+) -> int:
+    """The textbook loop, as `advance_blocks`; `noise` = beta^(-1/2) adds sqrt(rate) noise g to what is trained."""
+    neurons, dimension = w.shape
+    a, b = head
+    x, u, change = np.empty((batch, dimension)), np.empty(neurons), np.empty(neurons)
+    values, gates, errors = np.empty((batch, neurons)), np.empty((batch, neurons)), np.empty(batch)
+    normals, head_normals = np.empty(dimension), np.empty(2 * neurons)
+    pairs = (dimension + 1) // 2
+    for k in range(rates.size):
+        step, rate = first + k, rates[k]
+        shrink = 1.0 - rate * ridge
+        for r in range(batch):
+            y = draw(x[r], scales, step * batch + r, key[0], key[1])
+            for i in range(neurons):
+                u[i] = _dot(w[i], x[r]) + b[i]
+            evaluate(code, table, u, values[r], gates[r])
+            output = _dot(a, values[r]) / neurons
+            if not (abs(output) <= _LARGEST):
+                return step
+            errors[r] = (y - output) * rate / batch
+        for i in range(neurons):
+            if ridge > 0.0:
+                w[i] *= shrink
+            for r in range(batch):
+                _add(w[i], errors[r] * a[i] * gates[r, i], x[r])
+            if noise > 0.0:
+                fill_normals(normals, i * pairs, NOISE, step, key[0], key[1])
+                _add(w[i], noise * np.sqrt(rate), normals)
+        _move_head(head, trained, shrink, errors, values, gates, change)
+        if noise > 0.0 and (trained[0] or trained[1]):
+            fill_normals(head_normals, 0, HEAD_NOISE, step, key[0], key[1])
+            if trained[0]:
+                _add(a, noise * np.sqrt(rate), head_normals[:neurons])
+            if trained[1]:
+                _add(b, noise * np.sqrt(rate), head_normals[neurons:])
+    return -1
