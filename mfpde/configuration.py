@@ -221,12 +221,13 @@ class Solver:
 
 @dataclass(frozen=True)
 class Sgd:
-    """The stochastic gradient descent run beside the equation."""
+    """The stochastic gradient descent run beside the equation; `batch` samples are averaged in a step."""
 
     neurons: int = 800
     step_size: float = 2e-4
     replicas: int = 1
     seed: int = 0
+    batch: int = 1
 
 
 @dataclass(frozen=True)
