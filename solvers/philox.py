@@ -6,8 +6,8 @@ by any thread. The key is (seed, replica), the counter
     (pair index, stream, low and high word of the step),
 
 and one block of 128 bits gives a pair of normals, sqrt(-2 log u) (cos, sin)(2 pi v) with u = (n + 1/2) / 2^52 from the
-first two words and v from the last two. The elementary functions are polynomials without branches (coefficients of fdlibm; relative error
-below 4e-16 for log, absolute below 3e-16 for the others), so that loops over pairs run on vector registers.
+first two words and v from the last two. The elementary functions are polynomials without branches (coefficients of
+fdlibm; relative error below 1e-15 for log, absolute for the others), so that loops over pairs run on vector registers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import numba
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
@@ -71,7 +71,7 @@ def philox(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> tuple[Any, A
 
 
 @numba.njit(cache=True, error_model="numpy", fastmath={"contract"}, forceinline=True)
-def log_unit(u: float) -> float:
+def log_unit(u: float) -> Any:
     """log u for normal u > 0, by 2 atanh((m - 1) / (m + 1)) on the mantissa m in [sqrt(1/2), sqrt(2))."""
     bits = _as_integer(u)
     halve = np.int64((bits & _MANTISSA) >= _HALVING)
@@ -150,7 +150,7 @@ def fill_normals(out: Array, pair: int, stream: Any, step: int, seed: Any, repli
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def coin(step: Any, seed: Any, replica: Any) -> int:
+def coin(step: Any, seed: Any, replica: Any) -> Any:
     """The label's class at one step: 0 or 1 with probability 1/2 each."""
     zero = np.uint64(0)
     words = philox(zero, LABELS, np.uint64(step) & _MASK, np.uint64(step) >> _WORD, seed, replica)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class GaussianClasses:
     def __post_init__(self) -> None:
         if len(self.dimensions) != len(self.scales) or not self.dimensions:
             raise ValueError(f"{len(self.dimensions)} blocks but {len(self.scales)} pairs of scales: give one to each")
-        if not all(isinstance(p, int) and p >= 1 for p in self.dimensions):
+        if not all(p == int(p) and p >= 1 for p in self.dimensions):
             raise ValueError(f"SGD draws samples: block dimensions must be whole and positive, not {self.dimensions}")
 
     @property
@@ -105,7 +105,7 @@ class Sgd:
     data: GaussianClasses
     unit: Unit
     step_size: float
-    schedule: Schedule = Schedule()
+    schedule: Schedule = field(default_factory=Schedule)
     ridge: float = 0.0
     inverse_temperature: float = math.inf
     batch: int = 1

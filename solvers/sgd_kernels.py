@@ -26,7 +26,7 @@ _LARGEST = 1e150
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def draw(x: Array, scales: Array, sample: int, seed: Any, replica: Any) -> float:
+def draw(x: Array, scales: Array, sample: int, seed: Any, replica: Any) -> Any:
     """Fill x with one sample and return its label y = ±1; row 0 of scales belongs to y = 1."""
     label = coin(sample, seed, replica)
     fill_normals(x, 0, SAMPLES, sample, seed, replica)
@@ -36,7 +36,7 @@ def draw(x: Array, scales: Array, sample: int, seed: Any, replica: Any) -> float
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
-def _dot(first: Array, second: Array) -> float:
+def _dot(first: Array, second: Array) -> Any:
     total = 0.0
     for i in range(first.size):
         total += first[i] * second[i]
