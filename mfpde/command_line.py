@@ -83,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     convergence = commands.add_parser("convergence", help="refine grid and step, print the observed orders")
     _add_source(convergence)
     convergence.add_argument("--levels", default="4", metavar="L", help="number of runs, coarse to fine (default 4)")
+    convergence.add_argument(
+        "--schemes", metavar="all|S,S", help="one table for these schemes, instead of that of the source"
+    )
 
     distance = commands.add_parser("distance", help="the Wasserstein distance W2 between the laws of two results")
     distance.add_argument("first", metavar="A.nc", help="a file that `mfpde solve -o` made")
@@ -92,12 +95,29 @@ def _parser() -> argparse.ArgumentParser:
     distance.add_argument("--time-b", metavar="T", help="save time of the law of B.nc")
     distance.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
+    sgd = commands.add_parser("sgd", help="run stochastic gradient descent, with exact risk curves")
+    _add_source(sgd)
+    _add_replicas(sgd)
+
+    compare = commands.add_parser("compare", help="solve the equation beside SGD, and say how far they are apart")
+    _add_source(compare)
+    _add_replicas(compare)
+    compare.add_argument("--plot", metavar="DIR", help="write the figures to this folder")
+    compare.add_argument("--no-coupled", action="store_true", help="leave out the four coupled dynamics")
+
     optimum = commands.add_parser("optimum", help="the law of least free energy with noise, certified")
     _add_source(optimum)
     optimum.add_argument("--radius", metavar="R", help="search the box 0 <= r_j <= R (default: one that holds the law)")
     optimum.add_argument("-o", "--output", metavar="OUT.json", help="write the JSON object to this file")
     optimum.add_argument("--force", action="store_true", help="replace the file of -o if it exists")
     return parser
+
+
+def _add_replicas(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", metavar="RUN.nc", help="write the replicas to this file")
+    parser.add_argument("--resume", action="store_true", help="continue the file of -o")
+    parser.add_argument("--force", action="store_true", help="replace the file of -o if it exists")
+    parser.add_argument("--workers", metavar="W", help="processes (default: one per replica, at most one per core)")
 
 
 def _add_source(parser: argparse.ArgumentParser) -> None:

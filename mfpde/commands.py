@@ -38,6 +38,8 @@ def run_command(options: argparse.Namespace) -> int:
         "convergence": _convergence,
         "distance": _distance,
         "optimum": _optimum,
+        "sgd": _sgd,
+        "compare": _compare,
     }
     try:
         return commands[options.command](options)
@@ -225,7 +227,8 @@ def _convergence(options: argparse.Namespace) -> int:
     if options.threads is not None:
         checks.run(lambda: _use_threads(options.threads))
     levels = checks.run(lambda: _count("--levels", options.levels, MAXIMUM_LEVELS))
-    configuration = checks.run(lambda: _configuration(options))
+    schemes = None if options.schemes is None else checks.run(lambda: _schemes(options))
+    configuration = checks.run(lambda: _configuration(options, solved=options.schemes is None))
     checks.report()
     assert configuration is not None
     assert levels is not None
@@ -234,7 +237,7 @@ def _convergence(options: argparse.Namespace) -> int:
 
     bar = ProgressBar(options.quiet)
     try:
-        result = convergence(configuration, levels=levels, progress=bar)
+        result = convergence(configuration, levels=levels, progress=bar, schemes=schemes)
     finally:
         bar.close()
     if options.json:
@@ -242,8 +245,18 @@ def _convergence(options: argparse.Namespace) -> int:
     elif not options.quiet:
         print(result.table())
     if result.message:
-        complain(result.message)
+        complain(*result.message.splitlines())
     return EXIT_CODES[result.status]
+
+
+def _schemes(options: argparse.Namespace) -> tuple[str, ...]:
+    """The schemes that --schemes names."""
+    from mfpde.configuration import ConfigurationError
+    from mfpde.studies.convergence import chosen_schemes
+
+    if options.scheme is not None:
+        raise ConfigurationError(["--schemes replaces --scheme: write only one of them"])
+    return chosen_schemes(options.schemes)
 
 
 def _optimum(options: argparse.Namespace) -> int:
@@ -327,6 +340,18 @@ def _time(option: str, text: str) -> float:
     if not (0.0 <= value < math.inf):
         raise ConfigurationError([f"{option} {one_line(text)}: is not a finite time, 0 or later; write {option} 1.5"])
     return value
+
+
+def _sgd(options: argparse.Namespace) -> int:
+    from mfpde.commands_sgd import run_sgd
+
+    return run_sgd(options)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from mfpde.commands_sgd import run_compare
+
+    return run_compare(options)
 
 
 def _positive(option: str, text: str) -> float:
