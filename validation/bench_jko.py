@@ -362,23 +362,24 @@ def steps_against_finite_volumes(full: bool) -> None:
         f"  {'n':>4} {'tau':>7} {'implicit Euler':>14} {'JKO, plain':>17} {'FV order 2':>10} {'JKO, order 2':>17} "
         f"{'envelope':>17} {'whole dual step':>18}"
     )
-    worst = {1: 0.0, 2: 0.0, 3: 0.0}
+    worst = np.zeros(4)
     for cells, tau in [(129, 0.05), (129, 0.2)] + ([(257, 0.05), (257, 0.2)] if full else []):
         euler = best(implicit_euler(cells, tau), 20)
         plain = mean_step(box_problem(GridJko, cells, GridJkoOptions(order=1, step=tau)), tau, 3)
         volume = mean_step(box_problem(FiniteVolume, cells, FiniteVolumeOptions(noisy_tolerance=1.0)), tau, 3)
         second = mean_step(box_problem(GridJko, cells, GridJkoOptions(order=2, step=tau)), tau, 3)
         envelope, whole = proximal_step(cells, tau)
-        worst = {1: max(worst[1], plain / euler), 2: max(worst[2], second / volume), 3: max(worst[3], envelope / euler)}
+        worst = np.maximum(worst, [plain / euler, second / volume, envelope / euler, whole / euler])
         print(
             f"  {cells:>4} {tau:>7g} {1e3 * euler:>14.2f} {1e3 * plain:>9.2f} ({plain / euler:>4.1f}x) "
             f"{1e3 * volume:>10.2f} {1e3 * second:>9.2f} ({second / volume:>4.1f}x) "
             f"{1e3 * envelope:>9.2f} ({envelope / euler:>4.1f}x) {1e3 * whole:>9.1f} ({whole / euler:>5.1f}x)"
         )
     print("  envelope: the best node for every node; whole dual step: an atom on every node, global proximal maps")
-    verdict("noisy plain JKO step over an implicit Euler finite-volume step", worst[1], 3.0, at_most=True)
-    verdict("noisy JKO step of order 2 over the finite-volume step of order 2", worst[2], 3.0, at_most=True)
-    verdict("proximal map of all nodes over an implicit Euler finite-volume step", worst[3], 3.0, at_most=True)
+    verdict("noisy plain JKO step over an implicit Euler finite-volume step", float(worst[0]), 3.0, at_most=True)
+    verdict("noisy JKO step of order 2 over the finite-volume step of order 2", float(worst[1]), 3.0, at_most=True)
+    verdict("best node for every node over an implicit Euler finite-volume step", float(worst[2]), 3.0, at_most=True)
+    verdict("whole dual step, an atom on every node, over the same", float(worst[3]), 3.0, at_most=True)
 
 
 def proximal_step(nodes: int, tau: float) -> tuple[float, float]:
@@ -554,8 +555,8 @@ def noisy(full: bool) -> None:
     levels = sorted({5e-4, *(float(f"{error:.2g}") for error in theirs)}, reverse=True)
     at_equal_error(curves, "jko", levels)
     for name in ("entropic, log domain", "entropic, products"):
-        # at the least error that the entropic scheme reaches
-        error = reached[name]
+        # the least error that sums of exponentials reach in these runs, the same for both
+        error = reached["entropic, log domain"]
         ratio = seconds_at(curves[name], error) / seconds_at(curves["jko"], error)
         verdict(f"{name}: seconds over those of jko at error {error:.1e}", ratio, 100.0, at_most=False)
 
