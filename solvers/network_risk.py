@@ -32,10 +32,8 @@ def network_risk(data: GaussianClasses, unit: Unit, w: Array, a: Array, b: Array
 
     The error is of the order of 1e-13 (mean_i |a_i| rms sigma(u_i))^2.
     """
-    return 0.5 * sum(
-        _class_risk(unit, w * scale, a, b, label)
-        for label, scale in zip((1.0, -1.0), data.coordinate_scales, strict=True)
-    )
+    plus, minus = data.coordinate_scales
+    return 0.5 * (_class_risk(unit, w * plus, a, b, 1.0) + _class_risk(unit, w * minus, a, b, -1.0))
 
 
 def _class_risk(unit: Unit, weights: Array, a: Array, b: Array, label: float) -> float:
@@ -52,7 +50,8 @@ def _class_risk(unit: Unit, weights: Array, a: Array, b: Array, label: float) ->
         total += _listed_pairs(unit, scale, moments, rows, columns, correlation, a, b)
     neurons = len(weights)
     mean = float(a @ coefficients[:, 0]) / neurons
-    return 1.0 - 2.0 * label * mean + (float(a * a @ moments) + 2.0 * total) / neurons**2
+    square = float(np.dot(a * a, moments)) + 2.0 * total
+    return float(1.0 - 2.0 * label * mean + square / neurons**2)
 
 
 def _reach(coefficients: Array, moments: Array) -> Array:
@@ -113,8 +112,8 @@ def _sum_pairs(
         if not (worst <= 1.0):
             for j in range(i):
                 if not (needed[j] <= 1.0):
-                    rows.append(i)
-                    columns.append(j)
+                    rows.append(np.int64(i))
+                    columns.append(np.int64(j))
                     series[j] = 0.0
         part = 0.0
         for j in range(i):
