@@ -13,7 +13,7 @@ from .flow import Flow
 from .geometry import Geometry
 from .jko_dual import NoConvergence
 from .jko_energy import AtomicEnergy
-from .jko_options import JkoOptions, check_options
+from .jko_options import DEFAULTS, JkoOptions, check_options
 from .jko_trial import REFRESHED, STRETCH, Mover, Trial
 from .label_panels import Panels, Rule, fill_panels, initial_panels, uniform_corners
 from .objective import Array, Objective
@@ -74,7 +74,7 @@ class Jko:
         geometry: Geometry,
         flow: Flow,
         law: LabelLaw,
-        options: JkoOptions = JkoOptions(),
+        options: JkoOptions = DEFAULTS,
     ) -> None:
         check_options(flow, options)
         self.objective = replace(objective, features=table)

@@ -34,6 +34,9 @@ class JkoOptions:
     atoms: tuple[int, ...] | None = None
 
 
+DEFAULTS = JkoOptions()
+
+
 def check_options(flow: Flow, options: JkoOptions) -> None:
     """ValueError for a term of the flow or an option that the scheme cannot use."""
     if np.isfinite(flow.inverse_temperature):

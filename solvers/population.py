@@ -1,4 +1,4 @@
-"""Exact population risk of a finite network on Gaussian classes, and its gradient in the parameters.
+"""Gradient of the population risk of a finite network on Gaussian classes, exact.
 
 With u_i = <w_i, x> + b_i, x ~ N(0, S^2) in each class, (u_i, u_j) is a Gaussian pair of deviations tau_i, tau_j and
 correlation rho, and everything is made of the moments E[sigma^(p)(u_i) sigma^(q)(u_j)]:
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from .network_risk import network_risk
 from .objective import Array
 from .sgd import GaussianClasses
 from .sgd_unit import Unit
@@ -50,12 +51,7 @@ class Population:
 
     def risk(self, w: Array, a: Array, b: Array) -> float:
         """R_N of a network with parameters w (N, d), a (N,), b (N,)."""
-        total = 1.0
-        share = a / len(a)
-        for label, scales in zip((1.0, -1.0), self.data.coordinate_scales, strict=True):
-            pairs = _Pairs.of(self.unit, w * scales, b)
-            total += 0.5 * float(share @ pairs.moments(0, 0) @ share - 2.0 * label * share @ pairs.mean(0))
-        return total
+        return network_risk(self.data, self.unit, w, a, b)
 
     def gradient(
         self, w: Array, a: Array, b: Array, trained_coefficients: bool = False, trained_offsets: bool = False

@@ -37,7 +37,8 @@ def risk_figure(result: CompareResult) -> Any:
     axes.plot(time, risk.mean(axis=0), color=ORANGE, label=label)
     axes.plot(time, result.pde.risk, color=BLUE, linestyle="--", label="PDE")
     _logarithmic_time(axes, time)
-    axes.set_yscale("log")
+    if result.pde.risk.max() > 5.0 * result.pde.risk.min():
+        axes.set_yscale("log")
     axes.set_xlabel("time $t$")
     axes.set_ylabel("risk")
     axes.legend()
@@ -56,14 +57,11 @@ def law_figure(result: CompareResult) -> Any:
         for column, index in enumerate(chosen):
             axes = panels[row, column]
             points = result.sgd.position[:, index, :, row].ravel()
-            low, high = view.limits[row]
-            bins = np.linspace(min(low, points.min()), max(high, points.max()), 61)
-            axes.hist(points, bins=bins, density=True, color=ORANGE, alpha=0.5, label="SGD")
             heights = marginal(result.pde, int(index), row, view)
+            low, high = _shown(points, heights, edges)
+            axes.hist(points, np.linspace(low, high, 41), density=True, color=ORANGE, alpha=0.5, label="SGD")
             axes.stairs(heights, edges, color=BLUE, linewidth=1.2, label="PDE")
-            spread = points[(points > np.quantile(points, 0.001)) & (points < np.quantile(points, 0.999))]
-            margin = 0.15 * max(float(np.ptp(spread)), 1e-3)
-            axes.set_xlim(spread.min() - margin, spread.max() + margin)
+            axes.set_xlim(low, high)
             axes.set_yticks([])
             if row == 0:
                 axes.set_title(f"$t = {result.sgd.time[index]:.3g}$")
@@ -87,6 +85,16 @@ def fluctuation_figure(result: CompareResult) -> Any:
     axes.set_ylabel("scaled fluctuation of the output")
     axes.legend()
     return figure
+
+
+def _shown(points: Any, heights: Any, edges: Any) -> tuple[float, float]:
+    """The interval that holds all but a thousandth of either law, with a margin."""
+    levels = np.append(0.0, np.cumsum(heights * np.diff(edges)))
+    bulk = np.interp([1e-3, 1.0 - 1e-3], levels / levels[-1], edges)
+    low, high = np.quantile(points, [1e-3, 1.0 - 1e-3])
+    low, high = min(low, bulk[0]), max(high, bulk[1])
+    margin = 0.1 * max(high - low, 1e-6)
+    return float(max(low - margin, 0.0 if low >= 0.0 else low - margin)), float(high + margin)
 
 
 def _logarithmic_time(axes: Any, time: Any) -> None:

@@ -115,7 +115,8 @@ def marginal_functions(
         masses = pde.cell_masses[index].sum(axis=others)
         places, levels = pde.edges[axis], np.append(0.0, np.cumsum(masses))
     else:
-        assert pde.weight is not None and pde.position is not None
+        assert pde.weight is not None
+        assert pde.position is not None
         held = pde.weight[index] > 0.0
         order = np.argsort(pde.position[index, held, axis])
         weight = pde.weight[index, held][order]
@@ -139,7 +140,8 @@ def law_points(pde: SolveResult, index: int) -> tuple[Array, Array]:
         masses = pde.cell_masses[index].ravel()
         held = masses > 1e-14 * masses.sum()
         return mesh[held], masses[held] / masses[held].sum()
-    assert pde.weight is not None and pde.position is not None
+    assert pde.weight is not None
+    assert pde.position is not None
     held = pde.weight[index] > 0.0
     return pde.position[index, held], pde.weight[index, held]
 

@@ -21,8 +21,8 @@ from mfpde.results.errors import OutputError, ResultFileError, RunOutputError
 from mfpde.results.output import reserved
 from mfpde.results.provenance import provenance
 from mfpde.results.sgd_result import SgdResult, load_sgd, save_sgd
+from mfpde.solvers.network_risk import network_risk
 from mfpde.solvers.objective import Array
-from mfpde.solvers.population import Population
 from mfpde.solvers.sgd import SgdState
 from mfpde.studies.outputs import check_output
 from mfpde.studies.run import Progress, silent
@@ -81,7 +81,7 @@ def advance_replica(configuration: Configuration, replica: int, state: SgdState 
 def record(configuration: Configuration, replica: int, state: SgdState, names: tuple[str, ...]) -> Snapshot:
     """Exact risk and reduced positions of a state."""
     sgd = build_sgd(configuration, replica)
-    risk = Population(sgd.data, sgd.unit).risk(state.w, state.a, state.b)
+    risk = network_risk(sgd.data, sgd.unit, state.w, state.a, state.b)
     return Snapshot(risk, reduced_positions(sgd, state, names))
 
 
