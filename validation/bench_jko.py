@@ -555,8 +555,8 @@ def noisy(full: bool) -> None:
     levels = sorted({5e-4, *(float(f"{error:.2g}") for error in theirs)}, reverse=True)
     at_equal_error(curves, "jko", levels)
     for name in ("entropic, log domain", "entropic, products"):
-        # the least error that sums of exponentials reach in these runs, the same for both
-        error = reached["entropic, log domain"]
+        # the least error that sums of exponentials reach here, the same for both (they agree up to rounding)
+        error = 1.01 * reached["entropic, log domain"]
         ratio = seconds_at(curves[name], error) / seconds_at(curves["jko"], error)
         verdict(f"{name}: seconds over those of jko at error {error:.1e}", ratio, 100.0, at_most=False)
 
