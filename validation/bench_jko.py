@@ -498,7 +498,7 @@ def noisy_runs(kind: type, cases: Sequence[tuple[int, Any]]) -> list[Run]:
     runs = []
     for cells, options in cases:
         scheme = box_problem(kind, cells, options)
-        seen, steps, seconds = timed_to(scheme, END, 3)
+        seen, steps, seconds = timed_to(scheme, END, 10 if cells <= 64 else 3)
         step = getattr(options, "step", None)
         length = f"tau {step:g}" if step else f"tolerance {getattr(options, 'noisy_tolerance', 0.0):g}"
         runs.append(_noted(f"{scheme.name} {cells}^2 {length}", seen.risk, float(seen.mean[0]), seconds, steps))
