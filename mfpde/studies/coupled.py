@@ -1,0 +1,303 @@
+"""coupled: the four dynamics of the dimension-free bounds from one theta^0, and the gaps between them.
+
+    |R(rho_t) - R_N(SGD)| <= |R(rho_t) - R_N(ND)| + |R_N(ND) - R_N(PD)| + |R_N(PD) - R_N(GD)| + |R_N(GD) - R_N(SGD)|
+
+S. Mei, T. Misiakiewicz, A. Montanari, COLT 2019 (arXiv:1902.06015), Theorem 1: up to factors e^{KT} that are not
+numeric, the four terms are bounded by the rates of `predicted_rates`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from mfpde.configuration import Configuration, ConfigurationError
+from mfpde.networks import build_sgd, first_state, reduced_positions
+from mfpde.problem import Problem, build_problem
+from mfpde.schemes.guide import label_law, run_guide, visited_box
+from mfpde.solvers.coupled import (
+    Drift,
+    FollowedCharacteristics,
+    extrapolated,
+    gradient_descent,
+    particle_dynamics,
+)
+from mfpde.solvers.objective import Array
+from mfpde.solvers.sgd import Sgd, SgdState
+from mfpde.solvers.time_loop import State
+from mfpde.studies.run import Progress, silent
+from mfpde.studies.sgd import refuse, save_steps
+
+LAW_TOLERANCE = 1e-6
+"""Largest tolerance of the equation, its features and ND."""
+PARTICLE_TOLERANCE = 1e-9
+"""Of the particle dynamics, finer than the distance of gradient descent from it."""
+BUDGET_SECONDS = 60.0
+"""What gradient descent may take before its steps are made longer."""
+GAPS = {"pde_nd": ("pde", "nd"), "nd_pd": ("nd", "pd"), "pd_gd": ("pd", "gd"), "gd_sgd": ("gd", "sgd")}
+"""The gaps, each between neighbours in the chain from the equation to SGD."""
+
+
+@dataclass(frozen=True)
+class CoupledResult:
+    """The coupled dynamics at the save times t = k eps, shape (T,).
+
+    Attributes:
+        time: t.
+        risk: R of "pde" and R_N of "nd", "pd", "gd", "sgd", shape (T,) each.
+        parameter_curves: max_i |theta_i - theta'_i| for "nd_pd", "pd_gd", "gd_sgd", shape (T,) each.
+        rates: predicted rate of each gap, as a formula and its value.
+        stride: n where gradient descent was found from steps of n eps (1: its own steps).
+        descent_error: estimated error of "gd" from that, of R_N and of the parameters; 0 for its own steps.
+        notes: what the user should know of the numbers.
+        replica: which theta^0 and samples.
+        wall_seconds: time of the run.
+    """
+
+    time: Array
+    risk: dict[str, Array]
+    parameter_curves: dict[str, Array]
+    rates: dict[str, dict[str, str | float]]
+    stride: int
+    descent_error: tuple[float, float]
+    notes: tuple[str, ...]
+    replica: int
+    wall_seconds: float
+    gap_curves: dict[str, Array] = field(init=False)
+
+    def __post_init__(self) -> None:
+        curves = {name: np.abs(self.risk[one] - self.risk[other]) for name, (one, other) in GAPS.items()}
+        object.__setattr__(self, "gap_curves", curves)
+
+    @property
+    def gaps(self) -> dict[str, float]:
+        """Largest gap of the risks over the save times."""
+        return {name: float(curve.max()) for name, curve in self.gap_curves.items()}
+
+    @property
+    def parameter_gaps(self) -> dict[str, float]:
+        """Largest gap of the parameters over the save times and neurons."""
+        return {name: float(curve.max()) for name, curve in self.parameter_curves.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as JSON values."""
+        return {
+            "gaps": self.gaps,
+            "parameter_gaps": self.parameter_gaps,
+            "rates": self.rates,
+            "time": self.time.tolist(),
+            "risk": {name: curve.tolist() for name, curve in self.risk.items()},
+            "gap_curves": {name: curve.tolist() for name, curve in self.gap_curves.items()},
+            "parameter_gap_curves": {name: curve.tolist() for name, curve in self.parameter_curves.items()},
+            "stride": self.stride,
+            "descent_error": dict(zip(("risk", "parameters"), self.descent_error, strict=True)),
+            "notes": list(self.notes),
+            "replica": self.replica,
+            "wall_seconds": self.wall_seconds,
+        }
+
+    def table(self) -> str:
+        """The result as text."""
+        lines = [f"{'gap':<7} {'risk':>10} {'parameters':>11}  predicted rate"]
+        for name, gap in self.gaps.items():
+            moved = self.parameter_gaps.get(name)
+            beside = "" if moved is None else f"{moved:.3e}"
+            rate = self.rates[name]
+            lines.append(f"{name:<7} {gap:>10.3e} {beside:>11}  {rate['formula']} = {rate['value']:.3g}")
+        return "\n".join([*lines, *self.notes])
+
+
+def predicted_rates(neurons: int, step_size: float, parameters: int) -> dict[str, dict[str, str | float]]:
+    """The rates of Theorem 1 for N neurons of D parameters: upper bounds up to a factor e^{KT} that is not numeric."""
+    finite = neurons**-0.5
+    return {
+        "pde_nd": {"formula": "N^-1/2 (its mean: 1/N)", "value": finite, "bias": 1.0 / neurons},
+        "nd_pd": {"formula": "N^-1/2", "value": finite},
+        "pd_gd": {"formula": "eps", "value": step_size},
+        "gd_sgd": {
+            "formula": "sqrt(eps (D + log N))",
+            "value": math.sqrt(step_size * (parameters + math.log(neurons))),
+        },
+    }
+
+
+def coupled(
+    configuration: Configuration,
+    replica: int = 0,
+    progress: Progress = silent,
+    *,
+    stride: int | None = None,
+    budget: float = BUDGET_SECONDS,
+) -> CoupledResult:
+    """The law of the equation, ND, PD, GD and SGD from the theta^0 of one replica, at the save times of SGD.
+
+    The equation and ND are solved together by characteristics, whatever `solver.scheme`, to `solver.tolerance` or
+    1e-6; PD by DOP853 to 1e-9 a step. All R_N are exact. Where the steps of GD would take longer than `budget` they are
+    made n times as long, their distance from PD is divided by n (`extrapolated`);
+    the same with 2 n tells the error.
+
+    Args:
+        replica: the stream of theta^0 and of the samples, as in `sgd`.
+        progress: called with a line of text and the fraction of the work done.
+        stride: n; None for the smallest that keeps to the budget, which depends on the machine.
+        budget: seconds for gradient descent.
+
+    Raises:
+        ConfigurationError: what SGD cannot do, or noise or birth and death.
+        StepFailure: the steps of a dynamics become too short.
+        ArithmeticError: SGD or gradient descent diverges.
+    """
+    started = monotonic()
+    _refuse(configuration)
+    # A number that leaves the range of floating point is an error, not a NaN that travels on.
+    with np.errstate(all="raise", under="ignore"):
+        run = _Run.of(configuration, replica, progress)
+        return run.complete(run.affordable_stride(budget) if stride is None else stride, started)
+
+
+def _refuse(configuration: Configuration) -> None:
+    refuse(configuration)
+    if math.isfinite(configuration.dynamics.inverse_temperature):
+        message = "dynamics.inverse_temperature: the coupled dynamics are those without noise"
+        raise ConfigurationError([f"{message}; write inverse_temperature = inf"], configuration)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One replica, ready to be integrated."""
+
+    configuration: Configuration
+    problem: Problem
+    sgd: Sgd
+    first: SgdState
+    steps: list[int]
+    progress: Progress
+
+    @classmethod
+    def of(cls, configuration: Configuration, replica: int, progress: Progress) -> _Run:
+        progress("reducing the problem", 0.0)
+        problem, sgd = build_problem(configuration), build_sgd(configuration, replica)
+        first = first_state(configuration, problem, sgd)
+        return cls(configuration, problem, sgd, first, save_steps(configuration), progress)
+
+    @property
+    def drift(self) -> Drift:
+        return Drift(self.sgd)
+
+    def affordable_stride(self, budget: float) -> int:
+        """The smallest n for which gradient descent in steps of n eps takes no longer than `budget`."""
+        self.drift(self.first)
+        began = monotonic()
+        self.drift(self.first)
+        cost = monotonic() - began
+        load = self.steps[-1] * cost / budget
+        return 1 if load <= 1.0 else math.ceil(1.5 * load)
+
+    def complete(self, stride: int, started: float) -> CoupledResult:
+        """Walk all dynamics side by side from one save time to the next."""
+        time = np.array(self.steps) * self.sgd.step_size
+        flow_times = [self.sgd.schedule.flow_time(t) for t in time]
+        population, drift = self.drift.population, self.drift
+        risk: dict[str, list[float]] = {name: [] for name in ("pde", "nd", "pd", "gd", "sgd")}
+        moved: dict[str, list[float]] = {name: [] for name in ("nd_pd", "pd_gd", "gd_sgd")}
+        doubts = [(0.0, 0.0)]
+        walks = zip(
+            self._nonlinear(flow_times),
+            particle_dynamics(drift, self.first, flow_times, PARTICLE_TOLERANCE, self._say("particles")),
+            self._descent(stride),
+            self.sgd.run(self.first, self.steps),
+            strict=True,
+        )
+        for index, ((law_risk, nonlinear), particles, (descent, rough), stochastic) in enumerate(walks):
+            states = [nonlinear, particles, descent, stochastic]
+            risk["pde"].append(law_risk)
+            for name, state in zip(("nd", "pd", "gd", "sgd"), states, strict=True):
+                risk[name].append(population.risk(state.w, state.a, state.b))
+            for name, one, other in zip(moved, states[:-1], states[1:], strict=True):
+                moved[name].append(farthest(one, other))
+            if rough is not None:
+                doubt = abs(population.risk(rough.w, rough.a, rough.b) - risk["gd"][-1])
+                doubts.append((doubt, farthest(rough, descent)))
+            self.progress(f"coupled dynamics, t = {time[index]:.4g}", (index + 1) / len(time))
+        parameters = self.first.w.shape[1] + self.sgd.trained_coefficients + self.sgd.trained_offsets
+        return CoupledResult(
+            time=time,
+            risk={name: np.array(values) for name, values in risk.items()},
+            parameter_curves={name: np.array(values) for name, values in moved.items()},
+            rates=predicted_rates(self.first.neurons, self.sgd.step_size, parameters),
+            stride=stride,
+            descent_error=(max(risk for risk, _ in doubts), max(moved for _, moved in doubts)),
+            notes=_notes(stride),
+            replica=self.sgd.replica,
+            wall_seconds=monotonic() - started,
+        )
+
+    def _nonlinear(self, flow_times: list[float]) -> Iterator[tuple[float, SgdState]]:
+        """R(rho_t), and the state of ND."""
+        problem, tolerance = self.problem, min(LAW_TOLERANCE, self.configuration.solver.tolerance)
+        guide = run_guide(problem, self.configuration)
+        reduced = problem.reduction.tabulated(visited_box(problem, guide), 0.1 * tolerance)
+        followers = reduced_positions(self.sgd, self.first, problem.geometry.names)
+        law = label_law(problem.initial_law)
+        scheme = FollowedCharacteristics(reduced.objective, problem.geometry, problem.flow, law, followers, tolerance)
+        say = self._say("equation")
+        state: State = scheme.initial_state()
+        for flow_time in flow_times:
+            while state.flow_time < flow_time:
+                state = scheme.advance(state, flow_time)
+                say(state.flow_time)
+            yield scheme.observe(state).risk, self._network(followers, scheme.neurons(state))
+
+    def _network(self, start: Array, now: Array) -> SgdState:
+        """theta^0 with its reduced coordinates moved from `start` to `now`, both of shape (N, D)."""
+        names, dimensions = self.problem.geometry.names, self.sgd.data.dimensions
+        blocks = len(dimensions)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scales = np.where(start[:, :blocks] > 0.0, now[:, :blocks] / start[:, :blocks], 0.0)
+        heads = {key: now[:, names.index(key)] for key in ("a", "b") if key in names}
+        a, b = heads.get("a", self.first.a), heads.get("b", self.first.b)
+        return SgdState(0, self.first.w * np.repeat(scales, dimensions, axis=1), a, b)
+
+    def _descent(self, stride: int) -> Iterator[tuple[SgdState, SgdState | None]]:
+        """The states of GD, and with a stride the same found from twice the stride.
+
+        Both are extrapolated from PD at the flow times that the steps sum up to. Their difference, about n eps^2,
+        is the error of the second one less that of the first.
+        """
+        drift, first, stops = self.drift, self.first, self.steps
+        say = self._say("gradient descent", stops[-1])
+        descent = gradient_descent(drift, first, stops, stride, say)
+        if stride == 1:
+            yield from ((state, None) for state in descent)
+            return
+        summed = np.concatenate([[0.0], np.cumsum(self.sgd.rates(0, stops[-1]))])[stops]
+        limits = particle_dynamics(drift, first, summed.tolist(), PARTICLE_TOLERANCE)
+        rough = gradient_descent(drift, first, stops, 2 * stride)
+        for limit, one, other in zip(limits, descent, rough, strict=True):
+            yield extrapolated(drift, limit, one, stride), extrapolated(drift, limit, other, 2 * stride)
+
+    def _say(self, what: str, end: float | None = None) -> Callable[[float], None]:
+        last = self.sgd.schedule.flow_time(self.steps[-1] * self.sgd.step_size) if end is None else end
+
+        def say(reached: float) -> None:
+            self.progress(f"coupled dynamics: {what}", min(reached / last, 1.0))
+
+        return say
+
+
+def farthest(one: SgdState, other: SgdState) -> float:
+    """max_i |theta_i - theta'_i|, theta = (w, a, b)."""
+    squares = ((one.w - other.w) ** 2).sum(axis=1) + (one.a - other.a) ** 2 + (one.b - other.b) ** 2
+    return float(np.sqrt(squares.max()))
+
+
+def _notes(stride: int) -> tuple[str, ...]:
+    if stride == 1:
+        return ()
+    text = f"gradient descent was found from steps {stride} times as long, whose distance from the particle dynamics"
+    return (f"{text} was divided by {stride}: Euler's error is of order one",)
