@@ -29,6 +29,7 @@ from tests.reference import values
 from tests.solvers.problems import RANK_TWO_MEAN_R1, RANK_TWO_RISK, Coordinates, Nothing, line, rank_two
 
 FORMULAS = ("plain", "bdf2", "midpoint")
+NOISE_FREE = Flow()
 MACHINE = float(np.finfo(float).eps)
 
 
@@ -65,7 +66,7 @@ def rank_two_table() -> FeatureTable:
     return build_table(rank_two()[0].features, edges, degree=8, tolerance=1e-7)
 
 
-def two_class(formula: str, step: float | None, flow: Flow = Flow(), **more: Any) -> Jko:
+def two_class(formula: str, step: float | None, flow: Flow = NOISE_FREE, **more: Any) -> Jko:
     """The two-class problem at d = infinity from N((.35, .72), .08^2) on r1 > 0."""
     objective, geometry = rank_two()
     chosen = options(formula, step, resolution=1e-6, **more)
@@ -222,7 +223,7 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @settings(
-    max_examples=5,
+    max_examples=4,
     derandomize=True,
     database=None,
     deadline=None,
@@ -236,7 +237,8 @@ def test_the_energy_never_rises_at_any_step(tables: dict[str, Any]) -> None:
     main = make_schemes(build_problem(configuration), configuration).main
     assert isinstance(main, Jko)
     for formula, step in itertools.product(FORMULAS, (1e-4, 1e-2, 1.0, 1e3)):
-        chosen = options(formula, step, tolerance=1e-4, resolution=5e-2, largest=600, nodes=6)
+        # a given number of atoms that are never halved: interpolation does not change F
+        chosen = options(formula, step, atoms=(24, 8)[: len(main.law.breaks)], nodes=8, resolution=np.inf)
         _falls(Jko(main.objective, main.table, main.geometry, main.flow, main.law, chosen), step)
 
 
@@ -257,8 +259,7 @@ def _falls(scheme: Jko, step: float) -> None:
         seen = scheme.observe(state)
         law = seen.law
         assert law.positions is not None
-        # halved panels interpolate the law, which changes F by as much as they did not resolve
-        assert seen.free_energy <= before + 1e-12 * (1.0 + abs(seen.free_energy)) or _halved(states, state)
+        assert seen.free_energy <= before + 1e-12 * (1.0 + abs(seen.free_energy))
         before = seen.free_energy
         assert np.isfinite([seen.risk, seen.free_energy, seen.dissipation, seen.dissipated]).all()
         assert abs(seen.mass - 1.0) <= 8.0 * MACHINE * len(law.weights)
@@ -268,12 +269,6 @@ def _falls(scheme: Jko, step: float) -> None:
             assert law.positions[:, axis].max() <= high
         assert seen.residual is not None
         assert seen.residual <= largest_gap
-
-
-def _halved(states: list[State], state: State) -> bool:
-    """Whether panels were halved on the way to a state."""
-    at = next(index for index, other in enumerate(states) if other is state)
-    return at > 0 and states[at - 1].arrays["masses"].size != state.arrays["masses"].size
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
@@ -311,7 +306,12 @@ def test_one_and_two_threads_agree_bit_for_bit(step: float) -> None:
 
 @pytest.mark.parametrize(
     ("transport", "formula", "order", "ceiling"),
-    [(True, "plain", 1.0, 7.5e-4), (True, "bdf2", 2.0, 3.3e-6), (False, "plain", 1.0, 5e-7), (False, "bdf2", 2.0, 1.2e-10)],
+    [
+        (True, "plain", 1.0, 7.5e-4),
+        (True, "bdf2", 2.0, 3.3e-6),
+        (False, "plain", 1.0, 5e-7),
+        (False, "bdf2", 2.0, 1.2e-10),
+    ],
 )
 def test_birth_and_death_against_characteristics(transport: bool, formula: str, order: float, ceiling: float) -> None:
     """Wasserstein-Fisher-Rao and Fisher-Rao alone, at a rate that changes the risk by far more than the errors."""
@@ -355,7 +355,7 @@ def test_the_energy_balance_closes_to_the_order_of_the_step(
 
 
 def test_the_energy_balance_of_the_two_step_formula() -> None:
-    """Of order 2 as well, but with a constant a tenth of the others', so that its first, plain step (tau^2) shows too."""
+    """Of order 2 as well, but with a constant a tenth of the others', so that its plain first step shows too."""
     gaps = []
     for step in (0.25, 0.0625, 0.015625):
         scheme = two_class("bdf2", step)
