@@ -27,6 +27,7 @@ from mfpde.studies.support import refuse_unsupported
 
 LAW_TIMES = 5
 ACCURACY = 1e-9
+GROUP = 2e-3
 
 
 def compare(
@@ -108,7 +109,8 @@ def marginal_functions(
 ) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
     """Distribution and quantile function of one coordinate of rho_t, piecewise linear in between.
 
-    Atoms are the nodes of a quadrature: their cumulative masses are taken at the middle of each jump.
+    Atoms are the nodes of a quadrature, many of them in one place of an axis: they are gathered to groups, and the
+    cumulative masses are taken at the middle of each group's jump.
     """
     if pde.density is not None and pde.edges is not None:
         others = tuple(other for other in range(len(pde.names)) if other != axis)
@@ -118,9 +120,8 @@ def marginal_functions(
         assert pde.weight is not None
         assert pde.position is not None
         held = pde.weight[index] > 0.0
-        order = np.argsort(pde.position[index, held, axis])
-        weight = pde.weight[index, held][order]
-        places, levels = pde.position[index, held, axis][order], np.cumsum(weight) - 0.5 * weight
+        places, weight = _gathered(pde.position[index, held, axis], pde.weight[index, held])
+        levels = np.cumsum(weight) - 0.5 * weight
     levels = levels / (levels[-1] if pde.density is not None else 1.0)
 
     def cumulative(points: Array) -> Array:
@@ -130,6 +131,21 @@ def marginal_functions(
         return np.asarray(np.interp(shares, levels, places))
 
     return cumulative, quantile
+
+
+def _gathered(places: Array, weights: Array) -> tuple[Array, Array]:
+    """Means and masses of groups of neighbours, of mass GROUP or more where that does not part equal places."""
+    order = np.argsort(places)
+    places, weights = places[order], weights[order]
+    apart = np.append(True, np.diff(places) > 1e-9 * max(float(np.ptp(places)), 1e-300))
+    start, begun = [0], 0.0
+    for index in range(1, len(places)):
+        begun += weights[index - 1]
+        if apart[index] and begun >= GROUP:
+            start.append(index)
+            begun = 0.0
+    masses = np.add.reduceat(weights, start)
+    return np.add.reduceat(weights * places, start) / masses, masses
 
 
 def law_points(pde: SolveResult, index: int) -> tuple[Array, Array]:
