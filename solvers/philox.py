@@ -150,6 +150,17 @@ def fill_normals(out: Array, pair: int, stream: Any, step: int, seed: Any, repli
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def fill_normal_pairs(first: Array, second: Array, pair: Any, step: Any, stream: Any, seed: Any, replica: Any) -> None:
+    """Fill two vectors with the pairs of the counters `pair` and steps `step`, uint64 vectors of their length.
+
+    The same numbers as `fill_normals` gives step by step, in one long loop.
+    """
+    for q in range(first.size):
+        low, high = step[q] & _MASK, step[q] >> _WORD
+        first[q], second[q] = normal_pair(pair[q], stream, low, high, seed, replica)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def coin(step: Any, seed: Any, replica: Any) -> Any:
     """The label's class at one step: 0 or 1 with probability 1/2 each."""
     zero = np.uint64(0)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -164,29 +164,29 @@ class Sgd:
         """
         if until < state.step:
             raise ValueError(f"cannot advance from step {state.step} back to {until}")
-        state = replace(state, w=state.w.copy(), a=state.a.copy(), b=state.b.copy())
         block = self._blocks(state.neurons)[0]
         chunk = max(1, int(CHUNK_WORK / (4.0 * state.w.size * self.batch * block))) * block
+        # the blocked loop works on the transpose, for which the products are faster
+        w = state.w.copy() if block == 1 else state.w.T.copy()
+        head, step = (state.a.copy(), state.b.copy()), state.step
         with one_thread():
-            while state.step < until:
-                stop = min(until, (state.step // chunk + 1) * chunk)
-                self._advance_in_place(state, stop)
-                state = replace(state, step=stop)
-        return state
+            while step < until:
+                stop = min(until, (step // chunk + 1) * chunk)
+                self._advance_in_place(w, head, step, stop)
+                step = stop
+        return SgdState(until, w if block == 1 else np.ascontiguousarray(w.T), *head)
 
-    def _advance_in_place(self, state: SgdState, stop: int) -> None:
-        rates = self.rates(state.step, stop)
-        head, trained = (state.a, state.b), (self.trained_coefficients, self.trained_offsets)
+    def _advance_in_place(self, w: Array, head: tuple[Array, Array], step: int, stop: int) -> None:
+        rates = self.rates(step, stop)
+        trained = (self.trained_coefficients, self.trained_offsets)
         law = (self.batch, self.data.coordinate_scales, self.unit.code, self.unit.table)
         key = (np.uint64(self.seed), np.uint64(self.replica))
-        block, sub_block = self._blocks(state.neurons)
+        block, sub_block = self._blocks(len(head[0]))
         if block == 1:
             noise = self.inverse_temperature**-0.5
-            failed = advance_steps(state.w, head, trained, state.step, rates, self.ridge, noise, *law, key)
+            failed = advance_steps(w, head, trained, step, rates, self.ridge, noise, *law, key)
         else:
-            failed = advance_blocks(
-                DGEMM, state.w, head, trained, state.step, rates, self.ridge, *law, key, block, sub_block
-            )
+            failed = advance_blocks(DGEMM, w, head, trained, step, rates, self.ridge, *law, key, block, sub_block)
         if failed >= 0:
             raise ArithmeticError(
                 f"the output of the network is not finite at step {failed}, t = {failed * self.step_size:.6g}: "

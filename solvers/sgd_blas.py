@@ -6,6 +6,7 @@ A call from numba costs tens of nanoseconds and takes sub-blocks of larger array
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -109,20 +110,35 @@ def _thread_functions() -> tuple[Callable[[], int], Callable[[int], None]] | Non
     return None
 
 
+class _Holders:
+    """How many contexts keep BLAS on one thread, and the number of threads to return to."""
+
+    lock = threading.Lock()
+    count = 0
+    before = 1
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Run BLAS on one thread: the fastest for these sizes, and what makes its rounding reproducible.
 
-    Where the library is unknown this does nothing: its own environment variable then decides. The setting is the
-    process's, so leave the context only when no other thread is inside it.
+    The setting is the process's: it is restored when the last of the threads inside leaves. Where the library is
+    unknown this does nothing, and its own environment variable decides.
     """
     functions = _thread_functions()
-    before = functions[0]() if functions else 1
-    if functions is None or before == 1:
+    if functions is None:
         yield
         return
-    functions[1](1)
+    getter, setter = functions
+    with _Holders.lock:
+        if _Holders.count == 0:
+            _Holders.before = getter()
+            setter(1)
+        _Holders.count += 1
     try:
         yield
     finally:
-        functions[1](before)
+        with _Holders.lock:
+            _Holders.count -= 1
+            if _Holders.count == 0:
+                setter(_Holders.before)

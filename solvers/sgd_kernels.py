@@ -17,7 +17,7 @@ import numba
 import numpy as np
 
 from .objective import Array
-from .philox import HEAD_NOISE, NOISE, SAMPLES, coin, fill_normals
+from .philox import HEAD_NOISE, NOISE, SAMPLES, coin, fill_normal_pairs, fill_normals
 from .sgd_blas import multiply
 from .sgd_unit import evaluate
 
@@ -33,6 +33,36 @@ def draw(x: Array, scales: Array, sample: int, seed: Any, replica: Any) -> Any:
     for j in range(x.size):
         x[j] *= scales[label, j]
     return 1.0 - 2.0 * label
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _counters(rows: int, dimension: int) -> tuple[Any, Any]:
+    """Pair index and row of each pair of coordinates of a block, row after row."""
+    half = (dimension + 1) // 2
+    pair, row = np.empty(rows * half, np.uint64), np.empty(rows * half, np.uint64)
+    for r in range(rows):
+        for p in range(half):
+            pair[r * half + p], row[r * half + p] = np.uint64(p), np.uint64(r)
+    return pair, row
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _draw_block(
+    x: Array, y: Array, scales: Array, sample: int, key: tuple[Any, Any], counters: tuple[Any, Any]
+) -> None:
+    """Fill the rows of x and y with the samples from `sample` on, as `draw` does one by one."""
+    rows, dimension = x.shape
+    half = (dimension + 1) // 2
+    first, second = np.empty(rows * half), np.empty(rows * half)
+    steps = counters[1][: rows * half] + np.uint64(sample)
+    fill_normal_pairs(first, second, counters[0], steps, SAMPLES, key[0], key[1])
+    for r in range(rows):
+        label = coin(sample + r, key[0], key[1])
+        y[r] = 1.0 - 2.0 * label
+        for p in range(half):
+            x[r, p] = first[r * half + p] * scales[label, p]
+        for p in range(dimension - half):
+            x[r, half + p] = second[r * half + p] * scales[label, half + p]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
@@ -64,9 +94,35 @@ def _correct(out: Array, gram: Array, rows: Array) -> None:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
-def _affine(out: Array, factor: float, u: Array, b: Array) -> None:
+def _weigh(out: Array, factor: float, a: Array, gate: Array) -> None:
     for i in range(out.size):
-        out[i] = factor * u[i] + b[i]
+        out[i] = factor * a[i] * gate[i]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+def _forward(
+    code: int, table: Array, factor: float, s: Array, head: tuple[Array, Array], u: Array, value: Array, gate: Array
+) -> float:
+    """f_N at the pre-activations u = factor s + b; fills value and gate."""
+    a, b = head
+    total = 0.0
+    if code == 0 and table.shape[0] == 3:
+        # the same as below in one pass, which is half of the time of small networks
+        left, slope = table[0]
+        first, first_kink = table[1]
+        second, second_kink = table[2]
+        for i in range(s.size):
+            point = factor * s[i] + b[i]
+            above, beyond = point - first, point - second
+            result = left + slope * point + first_kink * max(above, 0.0) + second_kink * max(beyond, 0.0)
+            value[i] = result
+            gate[i] = slope + (first_kink if above >= 0.0 else 0.0) + (second_kink if beyond >= 0.0 else 0.0)
+            total += a[i] * result
+        return total / s.size
+    for i in range(s.size):
+        u[i] = factor * s[i] + b[i]
+    evaluate(code, table, u, value, gate)
+    return _dot(a, value) / s.size
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
@@ -113,17 +169,18 @@ def advance_blocks(
     block: int,
     sub_block: int,
 ) -> int:
-    """Make len(rates) steps from step `first` on w, shape (N, d), and head = (a, b) in place.
+    """Make len(rates) steps from step `first` on w, transposed to shape (d, N), and head = (a, b) in place.
 
     rates[k] = eps xi((first + k + 1) eps). Blocks end at multiples of `block` steps from step 0.
 
     Returns:
         the first step whose output is not finite or above 1e150, else -1.
     """
-    neurons, dimension = w.shape
-    a, b = head
+    dimension, neurons = w.shape
+    a = head[0]
     rows = block * batch
     x, y = np.empty((rows, dimension)), np.empty(rows)
+    counters = _counters(rows, dimension)
     s, c = np.empty((rows, neurons)), np.empty((rows, neurons))
     g = np.empty((rows, rows))
     u, change = np.empty(neurons), np.empty(neurons)
@@ -133,9 +190,8 @@ def advance_blocks(
         start = first + done
         steps = min(block - start % block, rates.size - done)
         used = steps * batch
-        for r in range(used):
-            y[r] = draw(x[r], scales, start * batch + r, key[0], key[1])
-        multiply(gemm, True, False, neurons, used, dimension, 1.0, w, dimension, x, dimension, 0.0, s, neurons)
+        _draw_block(x[:used], y, scales, start * batch, key, counters)
+        multiply(gemm, False, False, neurons, used, dimension, 1.0, w, neurons, x, dimension, 0.0, s, neurons)
         multiply(gemm, True, False, used, used, dimension, 1.0, x, dimension, x, dimension, 0.0, g, rows)
         product = 1.0
         for k in range(steps):
@@ -148,20 +204,16 @@ def advance_blocks(
             shrink = 1.0 - rate * ridge
             for r in range(batch):
                 _correct(s[row + r], g[row + r, sub:row], c[sub:row])
-                _affine(u, product, s[row + r], b)
-                evaluate(code, table, u, values[r], gates[r])
-                output = _dot(a, values[r]) / neurons
+                output = _forward(code, table, product, s[row + r], head, u, values[r], gates[r])
                 if not (abs(output) <= _LARGEST):
                     return start + k
                 errors[r] = (y[row + r] - output) * rate / batch
             product *= shrink
             for r in range(batch):
-                factor = errors[r] / product
-                for i in range(neurons):
-                    c[row + r, i] = factor * a[i] * gates[r, i]
+                _weigh(c[row + r], errors[r] / product, a, gates[r])
             if trained[0] or trained[1]:
                 _move_head(head, trained, shrink, errors, values, gates, change)
-        multiply(gemm, False, True, dimension, neurons, used, product, x, dimension, c, neurons, product, w, dimension)
+        multiply(gemm, False, True, neurons, dimension, used, product, c, neurons, x, dimension, product, w, neurons)
         done += steps
     return -1
 
@@ -181,7 +233,10 @@ def advance_steps(
     table: Array,
     key: tuple[Any, Any],
 ) -> int:
-    """The textbook loop, as `advance_blocks`; `noise` = beta^(-1/2) adds sqrt(rate) noise g to what is trained."""
+    """The textbook loop on w, shape (N, d), else as `advance_blocks`.
+
+    `noise` = beta^(-1/2) adds sqrt(rate) noise g to what is trained.
+    """
     neurons, dimension = w.shape
     a, b = head
     x, u, change = np.empty((batch, dimension)), np.empty(neurons), np.empty(neurons)
