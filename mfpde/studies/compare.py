@@ -27,7 +27,8 @@ from mfpde.studies.support import refuse_unsupported
 
 LAW_TIMES = 5
 ACCURACY = 1e-9
-GROUP = 2e-3
+GROUP = 5e-3
+ATOMS_NOTE = "rho_t is on the atoms of a quadrature: Kolmogorov distances below .02 are not resolved; finite volumes are"
 
 
 def compare(
@@ -83,6 +84,7 @@ def compare(
         fluctuation=fluctuation,
         monte_carlo=monte_carlo,
         coupled=extra,
+        notes=() if pde.density is not None else (ATOMS_NOTE,),
         wall_seconds=monotonic() - started,
     )
 
