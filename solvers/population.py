@@ -8,7 +8,7 @@ correlation rho, and everything is made of the moments E[sigma^(p)(u_i) sigma^(q
 
 Where |rho| is at most SERIES_LIMIT a moment is the sum over k of h_k^(p)(i) h_k^(q)(j) rho^k, h_k^(p) = E[sigma^(p)(u)
 He_k(G)] / sqrt(k!); beyond, and on the diagonal, it is found in closed form for piecewise linear sigma (Owen's T for
-P(X > h, Y > k)) and by Gauss-Hermite quadrature for smooth sigma.
+P(X > h, Y > k)) and by the trapezoidal rule for smooth sigma.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from .gaussian_pairs import STRIPS
 from .network_risk import network_risk
 from .objective import Array
 from .sgd import GaussianClasses
@@ -29,11 +30,15 @@ from .sgd_unit import Unit
 SERIES_LIMIT = 0.7
 TERMS = 64
 """Terms of the series: at correlation .7 the next ones are below 1e-11 of E sigma^2."""
-NODES = 96
-"""Gauss-Hermite nodes for what of v is independent of u, for smooth activations."""
+SPACING = 36.0
+"""Exponent of the error of the trapezoidal rule for smooth activations: e^-36 is rounding."""
+_FAR = 40.0
 ROUNDING = 1e-15
 PANELS, PANEL_NODES, REACH = 24, 16, 12.0
 """Gauss-Legendre panels on [-REACH, REACH] for a standard Gaussian under a smooth activation, however steep."""
+GAUSSIAN_REACH = 8.6
+"""Standard deviations that the trapezoidal rule covers: the density beyond is rounding."""
+CHUNK = 2**22
 SQRT_2PI = np.sqrt(2.0 * np.pi)
 
 
@@ -166,7 +171,8 @@ def _linear_coefficients(unit: Unit, order: int, tau: Array, b: Array) -> Array:
     for knot, kink in zip(unit.knots, unit.kinks, strict=True):
         z = (knot - b) / tau
         density = np.exp(-0.5 * z * z) / SQRT_2PI
-        hermite = _normalised_hermite(z, TERMS) * density
+        # beyond, the density is 0 and the polynomials of a tiny tau would overflow
+        hermite = _normalised_hermite(np.clip(z, -_FAR, _FAR), TERMS) * density
         upper = special.ndtr(-z)
         if order == 2:
             found += kink / tau * hermite
@@ -301,21 +307,32 @@ def gaussian_rule() -> tuple[Array, Array]:
     return nodes, (half[:, None] * weights).ravel() * np.exp(-0.5 * nodes * nodes) / SQRT_2PI
 
 
+def _trapezoidal_rule(unit: Unit, steepest: float) -> tuple[Array, Array]:
+    """Nodes and weights for a standard Gaussian times functions of `unit` at slopes up to `steepest`.
+
+    In a strip of half-width a in which the function is analytic the error is about exp(a^2/2 - 2 pi a / h).
+    """
+    strip = min(0.8 * STRIPS[unit.smooth or "erf"] / max(steepest, 1e-3), np.sqrt(2.0 * SPACING))
+    half = int(np.ceil(GAUSSIAN_REACH * (SPACING + 0.5 * strip**2) / (2.0 * np.pi * strip)))
+    nodes = np.linspace(-GAUSSIAN_REACH, GAUSSIAN_REACH, 2 * half + 1)
+    return nodes, np.exp(-0.5 * nodes * nodes) * (GAUSSIAN_REACH / half) / SQRT_2PI
+
+
 def _smooth_moments(unit: Unit, p: int, q: int, ti: Array, bi: Array, tj: Array, bj: Array, rho: Array) -> Array:
-    """E[sigma^(p)(u) sigma^(q)(v)]: by one integral where u and v agree, else one over u and one over the rest of v."""
-    nodes, weights = gaussian_rule()
-    inner_nodes, inner_weights = special.roots_hermitenorm(NODES)
-    root = np.sqrt(np.maximum(1.0 - rho * rho, 0.0))
-    left = _derivative(unit, p, ti[:, None] * nodes + bi[:, None]) * weights
+    """E[sigma^(p)(u) sigma^(q)(v)] over X of u and what of v is independent of it."""
     found = np.empty_like(rho)
-    whole = root == 0.0
-    right = _derivative(unit, q, (rho * tj)[whole, None] * nodes + bj[whole, None])
-    found[whole] = (left[whole] * right).sum(axis=1)
-    others = np.flatnonzero(~whole)
-    chunk = max(1, 2**22 // (len(nodes) * NODES))
-    for start in range(0, len(others), chunk):
-        part = others[start : start + chunk]
+    if not len(rho):
+        return found
+    root = np.sqrt(np.maximum((1.0 - rho) * (1.0 + rho), 0.0))
+    nodes, weights = _trapezoidal_rule(unit, float(max(ti.max(), tj.max())))
+    # the strongest correlations need few inner nodes: pairs of like needs go together
+    order = np.argsort(tj * root)
+    count = max(1, CHUNK // len(nodes) ** 2)
+    for start in range(0, len(order), count):
+        part = order[start : start + count]
+        inner_nodes, inner_weights = _trapezoidal_rule(unit, float((tj * root)[part].max()))
+        left = _derivative(unit, p, ti[part, None] * nodes + bi[part, None]) * weights
         inner = rho[part, None, None] * nodes[:, None] + root[part, None, None] * inner_nodes
-        right = _derivative(unit, q, tj[part, None, None] * inner + bj[part, None, None]) @ inner_weights / SQRT_2PI
-        found[part] = (left[part] * right).sum(axis=1)
+        right = _derivative(unit, q, tj[part, None, None] * inner + bj[part, None, None]) @ inner_weights
+        found[part] = (left * right).sum(axis=1)
     return found
