@@ -1,0 +1,260 @@
+"""Stationary atomic laws of the noise-free flow: the landscape G = Psi + lambda |z|^2 / 2 at a law, and its classes.
+
+A law sum_i p_i delta_{z_i} is stationary when grad G(z_i) = 0 at every atom; at r_j = 0 the derivative is one-sided.
+With H_i = Hess G(z_i) and J_i = grad Phi(z_i), perturbations of the atoms obey, in the coordinates that may move,
+
+    splitting:  d delta/ds = -H_i delta                      (a part of atom i against the rest of it),
+    drift:      d delta_i/ds = -H_i delta_i - sum_j p_j J_i^T L'' J_j delta_j       (all of every atom),
+
+the second similar to the symmetric matrix delta_ij H_i + (p_i p_j)^(1/2) J_i^T L'' J_j. Birth and death at rate alpha
+adds the masses: with delta p_i = (alpha p_i)^(1/2) m_i, m orthogonal to p^(1/2), the matrix becomes
+
+    diag(H_i, 0) + K^T L'' K,    K = (p_i^(1/2) J_i, (alpha p_i)^(1/2) (Phi(z_i) - Phi rho)).
+
+S. Mei, A. Montanari, P.-M. Nguyen, "A mean field view of the landscape of two-layer neural networks", PNAS 115 (2018),
+theorem 6, for one atom. Rates are per unit of flow time s = ∫xi dt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .flow import Flow
+from .geometry import Geometry
+from .objective import Array, Objective
+
+DIFFERENCE = np.array([4.0 / 5.0, -1.0 / 5.0, 4.0 / 105.0, -1.0 / 280.0])
+"""Weights of (f(kh) - f(-kh)) / h, k = 1 ... 4: the eighth-order central difference."""
+FIRST_STEP = 0.08
+"""Largest difference step over the distance from the origin; it is halved while the result improves."""
+HALVINGS = 6
+CHUNK = 4_000_000
+"""Most entries of a block of features."""
+
+
+@dataclass(frozen=True)
+class AtomicLaw:
+    """sum_i masses_i delta_{positions_i}, positions of shape (n, D), masses (n,)."""
+
+    positions: Array
+    masses: Array
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """The potential G = Psi + ridge |z|^2 / 2 of laws, with derivatives.
+
+    Attributes:
+        objective: feature map, weights, targets.
+        geometry: coordinates; G is even in every radius, up to a cone where all radii vanish.
+        flow: ridge, birth and death.
+    """
+
+    objective: Objective
+    geometry: Geometry
+    flow: Flow
+
+    @property
+    def radii(self) -> NDArray[np.bool_]:
+        """Which coordinates are radii, shape (D,)."""
+        return np.array([p > 0 for p in self.geometry.block_dimensions])
+
+    def outputs(self, law: AtomicLaw) -> Array:
+        """Phi rho, shape (M,)."""
+        return self.objective.outputs(law.positions, law.masses)
+
+    def free_energy(self, law: AtomicLaw) -> float:
+        """F = R + ridge ∫|z|^2 drho."""
+        square = float(law.masses @ (law.positions**2).sum(axis=1))
+        return self.objective.risk(self.outputs(law)) + self.flow.ridge * square
+
+    def potential(self, points: Array, outputs: Array) -> tuple[Array, Array]:
+        """G, shape (n,), and its gradient, shape (n, D), both continued evenly to negative radii."""
+        flipped = self.radii & (points < 0.0)
+        folded = np.where(flipped, -points, points)
+        value, gradient = self.objective.features.contract(folded, self.objective.loss_gradient(outputs))
+        ridge = self.flow.ridge
+        signs = np.where(flipped, -1.0, 1.0)
+        return value + 0.5 * ridge * (points**2).sum(axis=1), signs * gradient + ridge * points
+
+    def own_gradient(self, points: Array) -> Array:
+        """grad G(z; delta_z) at each point, shape (n, D): half the gradient of z -> F(delta_z)."""
+        parts = max(1, len(points) * self.objective.features.rank * points.shape[1] // CHUNK)
+        found = []
+        for part in np.array_split(points, parts):
+            values, gradients = self.objective.features.values_and_gradients(part)
+            slopes = self.objective.weights * (values - self.objective.targets)
+            found.append(np.einsum("nm,nmd->nd", slopes, gradients) + self.flow.ridge * part)
+        return np.concatenate(found)
+
+    def hessian(self, point: Array, outputs: Array) -> tuple[Array, float]:
+        """Hess G at one point, shape (D, D), and an estimate of its error.
+
+        Eighth-order central differences of the gradient, halving the step while two of them come nearer.
+        """
+        size = float(np.linalg.norm(point[self.radii]))
+        step = FIRST_STEP * (size if size > 0.0 else 1.0)
+        before = self._differences(point, outputs, step)
+        best, error = before, np.inf
+        for _ in range(HALVINGS):
+            step *= 0.5
+            after = self._differences(point, outputs, step)
+            change = float(np.max(np.abs(after - before)))
+            if change < error:
+                best, error = after, change
+            before = after
+        return 0.5 * (best + best.T), error
+
+    def _differences(self, point: Array, outputs: Array, step: float) -> Array:
+        dimension = point.size
+        shifts = step * np.arange(1, 5)
+        offsets = np.concatenate([shifts, -shifts])[:, None, None] * np.eye(dimension)
+        gradients = self.potential((point + offsets).reshape(-1, dimension), outputs)[1]
+        sides = gradients.reshape(2, 4, dimension, dimension)
+        return np.asarray(np.einsum("k,kab->ab", DIFFERENCE / step, sides[0] - sides[1]))
+
+    def features_at(self, law: AtomicLaw) -> tuple[Array, Array]:
+        """Phi (n, M) and grad Phi (n, M, D) at the atoms, 0 across a radius that vanishes, where Phi is even."""
+        values, gradients = self.objective.features.values_and_gradients(law.positions)
+        held = self.radii & (law.positions == 0.0)
+        return values, np.where(held[:, None, :], 0.0, gradients)
+
+    def slopes_at_origin(self, point: Array, outputs: Array) -> tuple[float, float]:
+        """Least and largest one-sided slope of G from a point whose radii all vanish, over the directions between them.
+
+        A knot of the unit at 0 gives G a cone there; without one the slopes are 0.
+        """
+        directions = np.zeros((0, point.size))
+        axes = np.flatnonzero(self.radii)
+        if axes.size == 1:
+            directions = np.eye(point.size)[axes]
+        elif axes.size:
+            directions = np.zeros((65 ** min(axes.size - 1, 2), point.size))
+            directions[:, axes] = _orthant(axes.size, len(directions))
+        step = 1e-4
+        near, far = (
+            np.einsum("nd,nd->n", self.potential(point + reach * directions, outputs)[1], directions)
+            for reach in (step, 2.0 * step)
+        )
+        # what is linear in the distance cancels: a smooth landscape has slope 0
+        slopes = 2.0 * near - far
+        return float(slopes.min()), float(slopes.max())
+
+
+def _orthant(axes: int, count: int) -> Array:
+    """Unit vectors with coordinates >= 0, the axes among them, shape (count, axes)."""
+    if axes == 2:
+        angle = np.linspace(0.0, 0.5 * np.pi, count)
+        return np.abs(np.column_stack([np.cos(angle), np.sin(angle)]))
+    drawn = np.abs(np.random.default_rng(0).normal(size=(count, axes)))
+    drawn[:axes] = np.eye(axes)
+    return np.asarray(drawn / np.linalg.norm(drawn, axis=1)[:, None])
+
+
+@dataclass(frozen=True)
+class Mode:
+    """An eigenvector of the linearised flow.
+
+    Attributes:
+        eigenvalue: of the Hessian block: the perturbation grows like exp(-eigenvalue s).
+        vector: displacement per atom, shape (n, D); splitting modes have one row that is not 0.
+        atom: the atom that splits, None for a drift.
+    """
+
+    eigenvalue: float
+    vector: Array
+    atom: int | None
+
+
+@dataclass(frozen=True)
+class Stability:
+    """The linearised flow at a stationary law.
+
+    Attributes:
+        splitting: modes of each atom, by atom and eigenvalue.
+        drift: modes of all atoms together (and of the masses, with birth and death), by eigenvalue.
+        cones: per atom, the least one-sided slope of G where a cone at the origin holds the atom; NaN elsewhere.
+        residual: largest |dG/dz| over the coordinates that may move.
+        error: estimated error of the eigenvalues.
+    """
+
+    splitting: tuple[Mode, ...]
+    drift: tuple[Mode, ...]
+    cones: Array
+    residual: float
+    error: float
+
+
+def stability(landscape: Landscape, law: AtomicLaw, cone_tolerance: float = 1e-9) -> Stability:
+    """Eigenvalues of the splitting and drift blocks at an atomic law.
+
+    Args:
+        cone_tolerance: slope at the origin above which it counts as a cone.
+    """
+    outputs = landscape.outputs(law)
+    count, dimension = law.positions.shape
+    mobile = np.array(landscape.geometry.mobile)
+    free = np.broadcast_to(mobile, law.positions.shape).copy()
+    cones = np.full(count, np.nan)
+    hessians, errors = np.zeros((count, dimension, dimension)), [0.0]
+    for i, point in enumerate(law.positions):
+        radii = landscape.radii & mobile
+        if radii.any() and np.all(point[landscape.radii] == 0.0):
+            low, high = landscape.slopes_at_origin(point, outputs)
+            if max(abs(low), abs(high)) > cone_tolerance:
+                cones[i] = low
+                free[i, radii] = False
+        part = np.ix_(free[i], free[i])
+        if free[i].any():
+            matrix, error = landscape.hessian(point, outputs)
+            hessians[i][part] = matrix[part]
+            errors.append(error)
+    gradient = landscape.potential(law.positions, outputs)[1]
+    held = landscape.radii & (law.positions == 0.0)
+    residual = float(np.max(np.abs(gradient[free & ~held]), initial=0.0))
+    splitting = _splitting_modes(hessians, free)
+    drift = _drift_modes(landscape, law, hessians, free)
+    return Stability(splitting, drift, cones, residual, max(errors))
+
+
+def _splitting_modes(hessians: Array, free: NDArray[np.bool_]) -> tuple[Mode, ...]:
+    modes = []
+    for i, (matrix, moves) in enumerate(zip(hessians, free, strict=True)):
+        values, vectors = np.linalg.eigh(matrix[np.ix_(moves, moves)])
+        for value, vector in zip(values, vectors.T, strict=True):
+            whole = np.zeros(free.shape)
+            whole[i, moves] = vector
+            modes.append(Mode(float(value), whole, i))
+    return tuple(modes)
+
+
+def _drift_modes(landscape: Landscape, law: AtomicLaw, hessians: Array, free: NDArray[np.bool_]) -> tuple[Mode, ...]:
+    count, dimension = law.positions.shape
+    values, gradients = landscape.features_at(law)
+    weights = landscape.objective.weights
+    columns = (np.sqrt(law.masses)[:, None, None] * gradients).transpose(1, 0, 2).reshape(len(weights), -1)
+    columns = columns[:, free.ravel()]
+    block = np.zeros((count * dimension, count * dimension))
+    for i, matrix in enumerate(hessians):
+        block[i * dimension : (i + 1) * dimension, i * dimension : (i + 1) * dimension] = matrix
+    block = block[np.ix_(free.ravel(), free.ravel())]
+    rate = landscape.flow.fisher_rao_rate
+    places = columns.shape[1]
+    if rate > 0.0 and count > 1:
+        roots = np.sqrt(law.masses)
+        # an orthonormal basis of the masses' perturbations that keep their sum
+        basis = np.linalg.qr(np.column_stack([roots, np.eye(count)[:, 1:]]))[0][:, 1:]
+        columns = np.hstack([columns, np.sqrt(rate) * (values.T * roots) @ basis])
+        block = np.pad(block, (0, count - 1))
+    if not columns.shape[1]:
+        return ()
+    eigenvalues, vectors = np.linalg.eigh(block + columns.T @ (weights[:, None] * columns))
+    modes = []
+    for value, vector in zip(eigenvalues, vectors.T, strict=True):
+        whole = np.zeros(free.shape)
+        whole[free] = vector[:places]
+        modes.append(Mode(float(value), whole / np.sqrt(law.masses)[:, None], None))
+    return tuple(modes)
