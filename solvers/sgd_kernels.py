@@ -80,49 +80,64 @@ def _add(out: Array, factor: float, row: Array) -> None:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
-def _correct(out: Array, gram: Array, rows: Array) -> None:
-    """out += gram @ rows, four rows at a time."""
-    quads = rows.shape[0] // 4
-    for q in range(quads):
-        j = 4 * q
-        g0, g1, g2, g3 = gram[j], gram[j + 1], gram[j + 2], gram[j + 3]
-        r0, r1, r2, r3 = rows[j], rows[j + 1], rows[j + 2], rows[j + 3]
-        for i in range(out.size):
-            out[i] += (g0 * r0[i] + g1 * r1[i]) + (g2 * r2[i] + g3 * r3[i])
-    for j in range(4 * quads, rows.shape[0]):
-        _add(out, gram[j], rows[j])
+def _correct(s: Array, gram: Array, c: Array, row: int, first: int, stop: int) -> None:
+    """s[row] += gram[row, first:stop] @ c[first:stop], four rows at a time."""
+    neurons = s.shape[1]
+    j = first
+    while j + 4 <= stop:
+        g0, g1, g2, g3 = gram[row, j], gram[row, j + 1], gram[row, j + 2], gram[row, j + 3]
+        for i in range(neurons):
+            s[row, i] += (g0 * c[j, i] + g1 * c[j + 1, i]) + (g2 * c[j + 2, i] + g3 * c[j + 3, i])
+        j += 4
+    while j < stop:
+        g0 = gram[row, j]
+        for i in range(neurons):
+            s[row, i] += g0 * c[j, i]
+        j += 1
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
-def _weigh(out: Array, factor: float, a: Array, gate: Array) -> None:
-    for i in range(out.size):
-        out[i] = factor * a[i] * gate[i]
+def _weigh(out: Array, row: int, factor: float, a: Array, gate: Array, batch_row: int) -> None:
+    for i in range(a.size):
+        out[row, i] = factor * a[i] * gate[batch_row, i]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def _forward(
-    code: int, table: Array, factor: float, s: Array, head: tuple[Array, Array], u: Array, value: Array, gate: Array
-) -> float:
-    """f_N at the pre-activations u = factor s + b; fills value and gate."""
+    code: int,
+    table: Array,
+    factor: float,
+    s: Array,
+    row: int,
+    head: tuple[Array, Array],
+    u: Array,
+    value: Array,
+    gate: Array,
+    batch_row: int,
+) -> Any:
+    """f_N at the pre-activations u = factor s[row] + b; fills the rows `batch_row` of value and gate.
+
+    Rows are named by index here and below: a view of one costs more than a pass over 100 neurons.
+    """
     a, b = head
     total = 0.0
     if code == 0 and table.shape[0] == 3:
         # the same as below in one pass, which is half of the time of small networks
-        left, slope = table[0]
-        first, first_kink = table[1]
-        second, second_kink = table[2]
-        for i in range(s.size):
-            point = factor * s[i] + b[i]
+        left, slope = table[0, 0], table[0, 1]
+        first, first_kink = table[1, 0], table[1, 1]
+        second, second_kink = table[2, 0], table[2, 1]
+        for i in range(a.size):
+            point = factor * s[row, i] + b[i]
             above, beyond = point - first, point - second
             result = left + slope * point + first_kink * max(above, 0.0) + second_kink * max(beyond, 0.0)
-            value[i] = result
-            gate[i] = slope + (first_kink if above >= 0.0 else 0.0) + (second_kink if beyond >= 0.0 else 0.0)
+            value[batch_row, i] = result
+            gate[batch_row, i] = slope + (first_kink if above >= 0.0 else 0.0) + (second_kink if beyond >= 0.0 else 0.0)
             total += a[i] * result
-        return total / s.size
-    for i in range(s.size):
-        u[i] = factor * s[i] + b[i]
-    evaluate(code, table, u, value, gate)
-    return _dot(a, value) / s.size
+        return total / a.size
+    for i in range(a.size):
+        u[i] = factor * s[row, i] + b[i]
+    evaluate(code, table, u, value[batch_row], gate[batch_row])
+    return _dot(a, value[batch_row]) / a.size
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
@@ -203,14 +218,14 @@ def advance_blocks(
             rate = rates[done + k]
             shrink = 1.0 - rate * ridge
             for r in range(batch):
-                _correct(s[row + r], g[row + r, sub:row], c[sub:row])
-                output = _forward(code, table, product, s[row + r], head, u, values[r], gates[r])
+                _correct(s, g, c, row + r, sub, row)
+                output = _forward(code, table, product, s, row + r, head, u, values, gates, r)
                 if not (abs(output) <= _LARGEST):
                     return start + k
                 errors[r] = (y[row + r] - output) * rate / batch
             product *= shrink
             for r in range(batch):
-                _weigh(c[row + r], errors[r] / product, a, gates[r])
+                _weigh(c, row + r, errors[r] / product, a, gates, r)
             if trained[0] or trained[1]:
                 _move_head(head, trained, shrink, errors, values, gates, change)
         multiply(gemm, False, True, neurons, dimension, used, product, c, neurons, x, dimension, product, w, neurons)

@@ -79,15 +79,15 @@ def evaluate(code: int, table: Array, u: Array, value: Array, gate: Array) -> No
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _piecewise(table: Array, u: Array, value: Array, gate: Array) -> None:
-    left, slope = table[0]
-    first, first_kink = table[1]
-    second, second_kink = table[2]
+    left, slope = table[0, 0], table[0, 1]
+    first, first_kink = table[1, 0], table[1, 1]
+    second, second_kink = table[2, 0], table[2, 1]
     for i in range(u.size):
         above, beyond = u[i] - first, u[i] - second
         value[i] = left + slope * u[i] + first_kink * max(above, 0.0) + second_kink * max(beyond, 0.0)
         gate[i] = slope + (first_kink if above >= 0.0 else 0.0) + (second_kink if beyond >= 0.0 else 0.0)
     for row in range(3, table.shape[0]):
-        knot, kink = table[row]
+        knot, kink = table[row, 0], table[row, 1]
         for i in range(u.size):
             above = u[i] - knot
             value[i] += kink * max(above, 0.0)
