@@ -325,12 +325,17 @@ def _smooth_moments(unit: Unit, p: int, q: int, ti: Array, bi: Array, tj: Array,
         return found
     root = np.sqrt(np.maximum((1.0 - rho) * (1.0 + rho), 0.0))
     nodes, weights = _trapezoidal_rule(unit, float(max(ti.max(), tj.max())))
-    # the strongest correlations need few inner nodes: pairs of like needs go together
-    order = np.argsort(tj * root)
+    # pairs of like needs go together, and those whose u and v agree need no inner nodes
+    spread = tj * root
+    order = np.argsort(spread)
     count = max(1, CHUNK // len(nodes) ** 2)
-    for start in range(0, len(order), count):
-        part = order[start : start + count]
-        inner_nodes, inner_weights = _trapezoidal_rule(unit, float((tj * root)[part].max()))
+    equal = int((spread == 0.0).sum())
+    for part in np.split(order, [equal, *range(equal + count, len(order), count)]):
+        if not len(part):
+            continue
+        inner_nodes, inner_weights = np.zeros(1), np.ones(1)
+        if spread[part[-1]] > 0.0:
+            inner_nodes, inner_weights = _trapezoidal_rule(unit, float(spread[part[-1]]))
         left = _derivative(unit, p, ti[part, None] * nodes + bi[part, None]) * weights
         inner = rho[part, None, None] * nodes[:, None] + root[part, None, None] * inner_nodes
         right = _derivative(unit, q, tj[part, None, None] * inner + bj[part, None, None]) @ inner_weights
