@@ -105,6 +105,10 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--plot", metavar="DIR", help="write the figures to this folder")
     compare.add_argument("--no-coupled", action="store_true", help="leave out the four coupled dynamics")
 
+    bounds = commands.add_parser("bounds", help="how far SGD is from the equation, against N, step size and dimension")
+    _add_source(bounds)
+    _add_sweep(bounds)
+
     optimum = commands.add_parser("optimum", help="the law of least free energy with noise, certified")
     _add_source(optimum)
     optimum.add_argument("--radius", metavar="R", help="search the box 0 <= r_j <= R (default: one that holds the law)")
@@ -118,6 +122,19 @@ def _add_replicas(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="continue the file of -o")
     parser.add_argument("--force", action="store_true", help="replace the file of -o if it exists")
     parser.add_argument("--workers", metavar="W", help="processes (default: one per replica, at most one per core)")
+
+
+def _add_sweep(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--neurons", metavar="N,N", help="numbers of neurons (default: that of the source)")
+    parser.add_argument("--step-sizes", metavar="E,E", help="step sizes (default: that of the source)")
+    parser.add_argument("--dims", metavar="D,D", help="dimensions, the shares of the blocks kept")
+    parser.add_argument("--replicas", metavar="R", help="runs of every setting (default: sgd.replicas)")
+    parser.add_argument("--workers", metavar="W", help="processes of one thread each (default: one per core)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="a dask scheduler whose workers take the runs")
+    parser.add_argument("-o", "--output", metavar="DIR", help="keep every run, and the result, in this folder")
+    parser.add_argument("--resume", action="store_true", help="compute only what the folder of -o does not hold")
+    parser.add_argument("--force", action="store_true", help="replace the sweep in the folder of -o")
+    parser.add_argument("--plot", metavar="DIR", help="write the figure to this folder")
 
 
 def _add_source(parser: argparse.ArgumentParser) -> None:

@@ -40,6 +40,7 @@ def run_command(options: argparse.Namespace) -> int:
         "optimum": _optimum,
         "sgd": _sgd,
         "compare": _compare,
+        "bounds": _bounds,
     }
     try:
         return commands[options.command](options)
@@ -352,6 +353,12 @@ def _compare(options: argparse.Namespace) -> int:
     from mfpde.commands_sgd import run_compare
 
     return run_compare(options)
+
+
+def _bounds(options: argparse.Namespace) -> int:
+    from mfpde.commands_bounds import run_bounds
+
+    return run_bounds(options)
 
 
 def _positive(option: str, text: str) -> float:

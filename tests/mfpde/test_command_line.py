@@ -53,7 +53,11 @@ def test_presets_are_listed_and_printed(capsys: pytest.CaptureFixture[str]) -> N
     ("arguments", "words"),
     [
         (["solve", "isotropic-gausians"], "did you mean the preset isotropic-gaussians?"),
-        (["solve", "anisotropic-relu", "--scheme", "jko"], "solver.scheme: not available yet"),
+        (
+            ["solve", "isotropic-gaussians", "--scheme", "jko", "--set", "data.dims=1001"]
+            + ["--set", "dynamics.inverse_temperature=10", "--set", "dynamics.ridge=0.1"],
+            "data.dims: noise is not resolved yet in blocks above 1000",
+        ),
         (["solve", "anisotropic-relu", "--scheme", "finite-volumes"], 'scheme = "finite-volume"'),
         (["solve", "anisotropic-relu", "--resume"], "name it with -o RUN.nc"),
         (["solve", "anisotropic-relu", "--threads", "0"], "not a whole number above 0"),

@@ -78,7 +78,8 @@ def test_an_override_sets_one_key_only() -> None:
 
 def test_problems_of_every_option_are_named_at_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    arguments = ["solve", "anisotropic-relu", "--threads", "-1", "--scheme", "jko", "--set", "data.delta=2"]
+    arguments = ["solve", "anisotropic-relu", "--threads", "-1", "--scheme", "characteristics", "--set", "data.delta=2"]
+    arguments += ["--set", "dynamics.inverse_temperature=10", "--set", "dynamics.ridge=0.1"]
     arguments += ["--set", "nope", "-o", str(tmp_path / "no" / "run.nc"), "--plot", str(tmp_path / "file" / "figures")]
     assert main(arguments) == 2
     out, err = capsys.readouterr()
@@ -87,7 +88,7 @@ def test_problems_of_every_option_are_named_at_once(capsys: pytest.CaptureFixtur
         "--threads -1: is not a whole",
         "--set nope: not of",
         "data.delta = 2: must",
-        "solver.scheme: not avail",
+        "dynamics.inverse_temperature: characteristics have no noise",
     ]
     expected += [f"{tmp_path}/file/figures: {tmp_path}/file is not a folder", f"{tmp_path}/no/run.nc: the folder"]
     lines = err.splitlines()

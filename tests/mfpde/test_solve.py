@@ -268,7 +268,7 @@ def test_damaged_and_foreign_files_are_refused(monkeypatch: pytest.MonkeyPatch, 
 
 def test_what_no_scheme_can_do_is_refused_in_one_message_each() -> None:
     tables = {
-        "data": {},
+        "data": {"dims": [1001]},
         "network": {},
         "dynamics": {
             "flow": "wasserstein-fisher-rao",
@@ -276,9 +276,9 @@ def test_what_no_scheme_can_do_is_refused_in_one_message_each() -> None:
             "inverse_temperature": 10.0,
             "ridge": 0.1,
         },
-        "solver": {"scheme": "jko"},
+        "solver": {"scheme": "particles"},
     }
     with pytest.raises(ConfigurationError) as caught:
         solve(parse(tables))
     keys = [message.split(":")[0] for message in caught.value.messages]
-    assert keys == ["dynamics.inverse_temperature", "dynamics.flow", "solver.scheme"]
+    assert keys == ["data.dims", "dynamics.fisher_rao_rate"]

@@ -133,7 +133,7 @@ def test_a_dirac_mass_is_split_as_brute_force_splits_it(place: float, step: floa
     centres, masses = np.array([[place]]), np.ones(1)
     coarse = np.linspace(-EDGE, EDGE, 601)
     best, one, other, share = brute_split(place, step, coarse, coarse)
-    for width in (1.2e-2, 2.4e-4):
+    for width in (3.6e-2, 7.2e-4):
         window = np.linspace(-width, width, 241)
         best, one, other, share = brute_split(place, step, one + window, other + window)
     assert best == pytest.approx(brute_dual(centres, masses, step), abs=1e-7)
