@@ -65,7 +65,7 @@ class Series:
         x: the values of the factor, increasing, shape (P,).
         value, low, high: the quantity and its 95 % interval, shape (P,).
         exponent: its slope.
-        reference: the slope of the bound.
+        reference: the slope of the bound; NaN where it bounds this quantity by a sum of powers.
     """
 
     name: str
@@ -122,7 +122,7 @@ class BoundsResult:
             {
                 "name": item.name,
                 "factor": item.factor,
-                "reference": item.reference,
+                "reference": item.reference if math.isfinite(item.reference) else None,
                 **{key: numbers(getattr(item, key)) for key in ("x", "value", "low", "high")},
             }
             for item in self.series

@@ -18,8 +18,10 @@ from mfpde.results.solve_result import Array
 
 RESAMPLES = 2000
 LEVEL = 0.95
-MARGIN = 0.1
-"""A slope worse than that of the bound by less cannot be told from it: logarithms alone bend slopes by so much."""
+TOLERANCE = 0.1
+"""A slope that is worse than the bound's by less cannot be told from it: logarithms alone bend slopes by so much."""
+REACH = 0.25
+"""Half way to the next law: the slopes of the bounds are multiples of 1/2."""
 STEEPEST = 4.0
 """Largest slope, in modulus, that a signed quantity is fitted with."""
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided within the data"
@@ -49,7 +51,7 @@ class Bootstrap:
     @property
     def replicas(self) -> int:
         """R."""
-        return self.shares.shape[1]
+        return int(self.shares.shape[1])
 
     def interval(self, draws: Array) -> Exponent:
         """The value of the data and its interval, from draws of shape (1 + RESAMPLES,)."""
@@ -146,13 +148,16 @@ class Quantity:
 def verdict(exponent: Exponent, reference: float, at_most: bool = True, missing: str = "") -> str:
     """One of three words, then the numbers, for the claim that the slope is at most (or at least) `reference`.
 
-    The claim holds where the whole interval is, up to MARGIN, on its side, and does not where none of it is.
+    By how much the slope is worse than the reference has an interval [low, high]. The claim does not hold where low >
+    TOLERANCE. It holds where high <= TOLERANCE, or where low <= 0 (the reference itself agrees with the data) and high
+    <= REACH (no slower law does): a slope worse by REACH is so called in 2.5 % of all data.
     """
-    side = 1.0 if at_most else -1.0
-    bound = f"{'at most' if at_most else 'at least'} {reference:g}, tolerance {MARGIN:g}"
+    bound = f"claim: slope {'at most' if at_most else 'at least'} {reference:g}"
     if missing or not (np.isfinite(exponent.low) and np.isfinite(exponent.high)):
-        return f"{UNDECIDED}: {missing or 'no interval of the slope'} (claim: slope {bound})"
-    ends = sorted((side * (exponent.low - reference), side * (exponent.high - reference)))
-    word = HOLDS if ends[1] <= MARGIN else FAILS if ends[0] > MARGIN else UNDECIDED
+        return f"{UNDECIDED}: {missing or 'no interval of the slope'} ({bound})"
+    side = 1.0 if at_most else -1.0
+    low, high = sorted((side * (exponent.low - reference), side * (exponent.high - reference)))
+    holds = high <= TOLERANCE or (low <= 0.0 and high <= REACH)
+    word = HOLDS if holds else FAILS if low > TOLERANCE else UNDECIDED
     numbers = f"slope {exponent.value:.2f}, 95 % interval [{exponent.low:.2f}, {exponent.high:.2f}]"
-    return f"{word}: {numbers} (claim: {bound})"
+    return f"{word}: {numbers} ({bound})"

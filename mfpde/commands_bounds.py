@@ -1,0 +1,123 @@
+"""The command `mfpde bounds`."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from mfpde.commands import EXIT_CODES, Checks, _configuration, _count, _print_json, _use_threads
+from mfpde.process import complain
+
+LARGEST = 10**7
+Number = TypeVar("Number", int, float)
+
+
+def run_bounds(options: argparse.Namespace) -> int:
+    """Sweep, fit and judge: tables or JSON, figure, and the folder of -o."""
+    from mfpde.results.output import make_folder, probe_folder
+
+    checks = Checks()
+    if options.threads is not None:
+        checks.run(lambda: _use_threads(options.threads))
+    whole: Callable[[str, str], int] = partial(_count, most=LARGEST)
+    neurons = checks.run(lambda: _values("--neurons", options.neurons, whole))
+    steps = checks.run(lambda: _values("--step-sizes", options.step_sizes, _step))
+    dims = checks.run(lambda: _values("--dims", options.dims, whole))
+    replicas = None if options.replicas is None else checks.run(lambda: _count("--replicas", options.replicas, 10**5))
+    workers = None if options.workers is None else checks.run(lambda: _count("--workers", options.workers, 10_000))
+    if options.workers is not None and options.scheduler is not None:
+        checks.run(lambda: _refuse("--workers and --scheduler exclude each other: write one of them"))
+    configuration = checks.run(lambda: _configuration(options, solved=False))
+    plots = None if options.plot is None else Path(options.plot)
+    if plots is not None:
+        checks.run(lambda: probe_folder(plots))
+    output = None if options.output is None else Path(options.output)
+    from mfpde.studies.bounds import bounds
+    from mfpde.studies.bounds_design import make_design
+    from mfpde.studies.bounds_folder import check_folder
+
+    if configuration is not None:
+        checks.run(lambda: make_design(configuration, neurons, steps, dims, replicas))
+    checks.run(lambda: check_folder(output, configuration, resume=options.resume, force=options.force))
+    checks.report()
+    assert configuration is not None
+    if plots is not None:
+        make_folder(plots)
+    from mfpde.progress import ProgressBar
+
+    bar = ProgressBar(options.quiet)
+    try:
+        result = bounds(
+            configuration,
+            neurons,
+            steps,
+            dims,
+            replicas,
+            output,
+            workers=workers,
+            scheduler=options.scheduler,
+            resume=options.resume,
+            force=options.force,
+            progress=bar,
+        )
+    finally:
+        bar.close()
+    if options.json:
+        _print_json(result.to_json())
+    elif not options.quiet:
+        print(result.table())
+    if plots is not None and result.series:
+        from mfpde.results.bounds_plotting import save_bounds
+        from mfpde.results.errors import OutputError, RunOutputError
+
+        try:
+            written = save_bounds(result, plots)
+        except OutputError as error:
+            raise RunOutputError(str(error)) from None
+        if not options.json and not options.quiet:
+            print(f"figures: {', '.join(str(path) for path in written)}")
+    if result.message:
+        complain(*result.message.splitlines())
+    return EXIT_CODES[result.status]
+
+
+def _refuse(*messages: str) -> None:
+    from mfpde.configuration import ConfigurationError
+
+    raise ConfigurationError(list(messages))
+
+
+def _values(option: str, text: str | None, read: Callable[[str, str], Number]) -> tuple[Number, ...] | None:
+    """The numbers of a comma list, None where the option was not given; names every one that is none."""
+    from mfpde.configuration import ConfigurationError
+
+    if text is None:
+        return None
+    found: list[Number] = []
+    problems: list[str] = []
+    for part in text.split(","):
+        try:
+            found.append(read(option, part.strip()))
+        except ConfigurationError as error:
+            problems += error.messages
+    if problems:
+        raise ConfigurationError(problems)
+    return tuple(found)
+
+
+def _step(option: str, text: str) -> float:
+    """A finite step size above 0."""
+    from mfpde.configuration import ConfigurationError
+    from mfpde.reading import one_line
+
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (0.0 < value < math.inf):
+        raise ConfigurationError([f"{option} {one_line(text)}: is not a step above 0; write {option} 1e-4,4e-4"])
+    return value
