@@ -26,6 +26,7 @@ from .feature_table import FeatureTable
 from .feature_table_kernels import SCATTER_BLOCKS
 from .geometry import Geometry
 from .objective import Array, Objective
+from .prox_cells import Cells, moments_to_outputs, newton_line, newton_plane, polynomial_cells
 from .prox_global_kernels import global_prox, shared_fractions, suspects
 from .prox_kernels import SUMS, IntArray, derivatives, envelope_along, lowest_curvature, newton_pass
 
@@ -88,6 +89,7 @@ class DualStep:
         self._mesh = table._mesh
         self._flat = table._flat
         self._plan = derivatives(self._mesh)
+        self._cells = polynomial_cells(self._mesh, self._flat, self._plan.polynomials)
         self._mobile = geometry.mobility
         self._features_curvature: Array | None = None
         self._reference: tuple[Array, float] | None = None
@@ -215,19 +217,38 @@ class DualStep:
     ) -> tuple[Array, Array, Array, Array]:
         """One Newton pass: new places, outputs there, sums over the atoms, inverse Hessians (on demand)."""
         n, dimension = centres.shape
-        nodal = self._flat @ g
         size = -(-n // SCATTER_BLOCKS) if n >= FEW_ATOMS else n
         blocks = -(-n // size)
-        shares, sums = np.zeros((blocks, len(nodal))), np.zeros((blocks, SUMS))
-        moved = np.empty_like(places)
+        sums, moved = np.zeros((blocks, SUMS)), np.empty_like(places)
         inverses = np.empty((n if with_inverses else 0, dimension, dimension))
+        if self._cells is not None and not with_inverses:
+            outputs = self._newton_in_cells(self._cells, places, centres, masses, tau, g, size, moved, sums)
+            return moved, outputs, _totals(sums), inverses
+        nodal = self._flat @ g
+        shares = np.zeros((blocks, len(nodal)))
         arguments = (
             places, centres, masses, self._mesh, self._plan, nodal, tau, self.ridge, self._mobile, *self.box, size,
             moved, inverses, shares, sums,
         )  # fmt: skip
         in_blocks(newton_pass, n, size, *arguments)
-        totals = np.append(sums[:, :4].sum(axis=0), [sums[:, 4].max(), sums[:, 5].sum()])
-        return moved, shares.sum(axis=0) @ self._flat, totals, inverses
+        return moved, shares.sum(axis=0) @ self._flat, _totals(sums), inverses
+
+    def _newton_in_cells(
+        self, cells: Cells, places: Array, centres: Array, masses: Array, tau: float, g: Array, size: int,
+        moved: Array, sums: Array,
+    ) -> Array:  # fmt: skip
+        """A Newton pass by the kernels for few dimensions; fills `moved` and `sums`, returns the outputs."""
+        potential = cells.coefficients @ g
+        shares = np.empty((len(sums), len(potential)))
+        touched = np.zeros((len(sums), int(np.prod(cells.counts))), dtype=np.bool_)
+        arguments = (
+            places, centres, masses, cells.edges, cells.counts, cells.nodes, potential, tau, self.ridge, self._mobile,
+            *self.box, size, moved, shares, touched, sums,
+        )  # fmt: skip
+        in_blocks(newton_line if centres.shape[1] == 1 else newton_plane, len(centres), size, *arguments)
+        outputs = np.zeros(len(g))
+        moments_to_outputs(shares, touched, cells.coefficients, outputs)
+        return outputs
 
     def _best_nodes(self, g: Array, tau: float) -> IntArray:
         """Flat index of the minimiser of J among the nodes, for every node as centre."""
@@ -280,6 +301,11 @@ class DualStep:
             moved, outputs + fractions @ jumps, g, gap, passes, rivals[tied[kept]], tied[kept], fractions[kept]
         )
         return movement, inverse @ residual
+
+
+def _totals(sums: Array) -> Array:
+    """The sums of `newton_pass` over the blocks."""
+    return np.append(sums[:, :4].sum(axis=0), [sums[:, 4].max(), sums[:, 5].sum()])
 
 
 def _updated(curvature: Array, step: Array, change: Array) -> Array:
