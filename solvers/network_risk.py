@@ -78,7 +78,7 @@ def _listed_pairs(
     coefficients = hermite_coefficients(unit, scale, b, LONG)
     reach = _reach(coefficients, moments)
     short = np.abs(correlation) * reach[rows] * reach[columns] <= 1.0
-    total = _long_series(coefficients, a, rows[short], columns[short], correlation[short])
+    total = float(_long_series(coefficients, a, rows[short], columns[short], correlation[short]))
     i, j = rows[~short], columns[~short]
     if i.size:
         values = pair_expectations(unit, (scale[i], scale[j]), (b[i], b[j]), correlation[~short])

@@ -30,7 +30,7 @@ CHUNK_WORK = 2e9
 
 @dataclass(frozen=True)
 class GaussianClasses:
-    """The data law.
+    """The data law. Laws that are not given by samples of (x, y), such as a target function, have no SGD here.
 
     Attributes:
         dimensions: p_j of the blocks of coordinates.
@@ -205,9 +205,13 @@ class Sgd:
     def _blocks(self, neurons: int) -> tuple[int, int]:
         if math.isfinite(self.inverse_temperature):
             return 1, 1
-        block = self.block or max(1, (32 if self.data.dimension < 160 else 64) // self.batch)
-        sub_block = self.sub_block or max(1, 8 // self.batch)
-        return block, min(sub_block, block)
+        rows, sub_rows = 128, 8
+        if min(neurons, self.data.dimension) < 160:
+            rows, sub_rows = 16, 4
+        elif neurons * self.data.dimension < 1_000_000:
+            rows = 64
+        block = self.block or max(1, rows // self.batch)
+        return block, min(self.sub_block or max(1, sub_rows // self.batch), block)
 
 
 def embed_radii(radii: Array, dimensions: tuple[int, ...], seed: int, replica: int) -> Array:
