@@ -28,7 +28,7 @@ from mfpde.studies.support import refuse_unsupported
 LAW_TIMES = 5
 ACCURACY = 1e-9
 GROUP = 5e-3
-ATOMS_NOTE = "rho_t is on the atoms of a quadrature: Kolmogorov distances below .02 are not resolved; finite volumes are"
+ATOMS_NOTE = "rho_t is on the atoms of a quadrature: Kolmogorov distances below .02 need finite volumes"
 
 
 def compare(
