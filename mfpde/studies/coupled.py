@@ -39,6 +39,8 @@ PARTICLE_TOLERANCE = 1e-9
 """Of the particle dynamics, finer than the distance of gradient descent from it."""
 BUDGET_SECONDS = 60.0
 """What gradient descent may take before its steps are made longer."""
+FEWEST_STEPS = 50
+"""Steps that gradient descent makes at least, however short the budget."""
 GAPS = {"pde_nd": ("pde", "nd"), "nd_pd": ("nd", "pd"), "pd_gd": ("pd", "gd"), "gd_sgd": ("gd", "sgd")}
 """The gaps, each between neighbours in the chain from the equation to SGD."""
 
@@ -190,13 +192,13 @@ class _Run:
         return Drift(self.sgd)
 
     def affordable_stride(self, budget: float) -> int:
-        """The smallest n for which gradient descent in steps of n eps takes no longer than `budget`."""
+        """The smallest n for which gradient descent takes no longer than `budget`, in at least `FEWEST_STEPS` steps."""
         self.drift(self.first)
         began = monotonic()
         self.drift(self.first)
         cost = monotonic() - began
         load = self.steps[-1] * cost / budget
-        return 1 if load <= 1.0 else math.ceil(1.5 * load)
+        return 1 if load <= 1.0 else max(1, min(math.ceil(1.5 * load), self.steps[-1] // FEWEST_STEPS))
 
     def complete(self, stride: int, started: float) -> CoupledResult:
         """Walk all dynamics side by side from one save time to the next."""
