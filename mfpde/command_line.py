@@ -114,6 +114,12 @@ def _parser() -> argparse.ArgumentParser:
     optimum.add_argument("--radius", metavar="R", help="search the box 0 <= r_j <= R (default: one that holds the law)")
     optimum.add_argument("-o", "--output", metavar="OUT.json", help="write the JSON object to this file")
     optimum.add_argument("--force", action="store_true", help="replace the file of -o if it exists")
+
+    stationary = commands.add_parser("stationary", help="every stationary law on few atoms, with its class")
+    _add_source(stationary)
+    stationary.add_argument("--radius", metavar="R", help="search the box 0 <= r_j <= R (default 10)")
+    stationary.add_argument("-o", "--output", metavar="OUT.json", help="write the JSON object to this file")
+    stationary.add_argument("--force", action="store_true", help="replace the file of -o if it exists")
     return parser
 
 

@@ -38,6 +38,7 @@ def run_command(options: argparse.Namespace) -> int:
         "convergence": _convergence,
         "distance": _distance,
         "optimum": _optimum,
+        "stationary": _stationary,
         "sgd": _sgd,
         "compare": _compare,
         "bounds": _bounds,
@@ -341,6 +342,12 @@ def _time(option: str, text: str) -> float:
     if not (0.0 <= value < math.inf):
         raise ConfigurationError([f"{option} {one_line(text)}: is not a finite time, 0 or later; write {option} 1.5"])
     return value
+
+
+def _stationary(options: argparse.Namespace) -> int:
+    from mfpde.commands_stationary import run_stationary
+
+    return run_stationary(options)
 
 
 def _sgd(options: argparse.Namespace) -> int:

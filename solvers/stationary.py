@@ -120,7 +120,7 @@ class Landscape:
         """Phi (n, M) and grad Phi (n, M, D) at the atoms, 0 across a radius that vanishes, where Phi is even."""
         values, gradients = self.objective.features.values_and_gradients(law.positions)
         held = self.radii & (law.positions == 0.0)
-        return values, np.where(held[:, None, :], 0.0, gradients)
+        return values, np.asarray(np.where(held[:, None, :], 0.0, gradients))
 
     def slopes_at_origin(self, point: Array, outputs: Array) -> tuple[float, float]:
         """Least and largest one-sided slope of G from a point whose radii all vanish, over the directions between them.

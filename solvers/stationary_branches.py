@@ -15,7 +15,8 @@ OFFSET = 1e-3
 LONGEST = 1e7
 """Flow time that a branch is followed for."""
 MOST_STEPS = 6000
-TOLERANCE = 1e-9
+TOLERANCE = 1e-7
+"""Of the flow on the way; Newton's method ends it."""
 SETTLED = 1e-8
 """Gradient, over the largest seen, below which the flow counts as ended and Newton's method takes over."""
 MERGED = 1e-5
@@ -81,14 +82,19 @@ def follow(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> 
     start = law.positions.ravel()
     if rate > 0.0:
         start = np.concatenate([start, np.log(law.masses)])
-    solver = LSODA(velocity, 0.0, start, LONGEST, rtol=TOLERANCE, atol=TOLERANCE, max_step=np.inf)
+    solver = LSODA(velocity, 0.0, start, LONGEST, rtol=TOLERANCE, atol=TOLERANCE)
     largest, leaving = 0.0, float(np.max(np.abs(velocity(0.0, start))))
+    restarted = -1.0
     for _ in range(MOST_STEPS):
         if solver.status != "running":
             break
         solver.step()
+        if solver.status == "failed" and solver.t > restarted:
+            # an atom that reached its bound stopped at once: begin anew from there
+            restarted = solver.t
+            solver = LSODA(velocity, restarted, solver.y, LONGEST, rtol=TOLERANCE, atol=TOLERANCE)
         if not np.all(np.isfinite(solver.y)):
-            return Branch(None, "the flow could not be followed")
+            return Branch(None, "could not be followed: the flow is not finite")
         now = read(solver.y)
         speed = float(np.max(np.abs(velocity(solver.t, solver.y))))
         largest = max(largest, speed)
@@ -99,7 +105,9 @@ def follow(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> 
     polished = polish(landscape, _merged(read(solver.y), upper - lower), lower, upper)
     if polished is None:
         return Branch(None, f"still moving at flow time {solver.t:.3g}")
-    return Branch(polished, f"reached after flow time {solver.t:.3g}")
+    resting = solver.status == "finished"
+    how = f"at rest to rounding at flow time {solver.t:.3g}" if resting else f"reached by flow time {solver.t:.3g}"
+    return Branch(polished, how)
 
 
 def polish(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> AtomicLaw | None:
@@ -109,7 +117,8 @@ def polish(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> 
     """
     count, dimension = law.positions.shape
     mobile = np.array(landscape.geometry.mobile)
-    free = np.broadcast_to(mobile, law.positions.shape) & (law.positions > landscape.geometry.lower_bounds)
+    inside = (law.positions > landscape.geometry.lower_bounds) & (law.positions < upper)
+    free = np.broadcast_to(mobile, law.positions.shape) & inside
     weighted = landscape.flow.fisher_rao_rate > 0.0 and count > 1
     places = int(free.sum())
     now = law
@@ -163,7 +172,8 @@ def polish(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> 
 
 def _merged(law: AtomicLaw, width: Array) -> AtomicLaw:
     """Atoms that came together made one, those without mass left out, those at a bound put on it."""
-    positions, masses = [], []
+    positions: list[Array] = []
+    masses: list[float] = []
     for place, mass in zip(law.positions, law.masses, strict=True):
         if not (mass > 1e-12):
             continue
