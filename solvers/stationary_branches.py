@@ -84,7 +84,7 @@ def follow(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> 
         start = np.concatenate([start, np.log(law.masses)])
     solver = LSODA(velocity, 0.0, start, LONGEST, rtol=TOLERANCE, atol=TOLERANCE)
     largest, leaving = 0.0, float(np.max(np.abs(velocity(0.0, start))))
-    restarted = -1.0
+    restarted, speed = -1.0, leaving
     for _ in range(MOST_STEPS):
         if solver.status != "running":
             break
@@ -104,7 +104,7 @@ def follow(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> 
             break
     polished = polish(landscape, _merged(read(solver.y), upper - lower), lower, upper)
     if polished is None:
-        return Branch(None, f"still moving at flow time {solver.t:.3g}")
+        return Branch(None, f"still moves at speed {speed:.1e} at flow time {solver.t:.3g}")
     resting = solver.status == "finished"
     how = f"at rest to rounding at flow time {solver.t:.3g}" if resting else f"reached by flow time {solver.t:.3g}"
     return Branch(polished, how)

@@ -26,7 +26,7 @@ Gradient = Callable[[Array], Array]
 DEGREE = {1: 16, 2: 8}
 TAIL = 3
 """Coefficients at the end of each axis whose sum stands for the interpolation error."""
-SMALLEST = 2.0**-20
+SMALLEST = 2.0**-17
 """Least cell over the box."""
 FADING = 100.0
 """Multiple of the rounding under which small cells count as flat: the gradient fades out there."""
@@ -257,9 +257,10 @@ def newton(function: Gradient, start: Array, lower: Array, upper: Array) -> list
 
 
 def _distinct(points: list[Array], width: Array, dimension: int) -> Array:
-    """The points without those that repeat another."""
+    """The points without those that repeat another, coordinates that are 0 to rounding made 0."""
     kept: list[Array] = []
-    for point in points:
+    for place in points:
+        point = np.where(np.abs(place) < 1e-12 * width, 0.0, place)
         if all(np.max(np.abs(point - other) / width) > 1e-7 for other in kept):
             kept.append(point)
     return np.array(kept).reshape(-1, dimension)

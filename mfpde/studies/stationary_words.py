@@ -150,9 +150,22 @@ def search_text(names: Sequence[str], vanishing: Sequence[str], kept: Array, sea
     if len(search.unsettled):
         text += f", first unsettled: {_box(names, kept, search.unsettled[0])}"
     if len(search.flat):
-        low, high = search.flat[:, 0].min(axis=0), search.flat[:, 1].max(axis=0)
-        text += f"; flat to rounding inside {_box(names, kept, np.stack([low, high]))}, where any atom rests"
+        text += f"; flat to rounding, so that any atom rests: {_flat(names, kept, search.flat)}"
     return text + ")"
+
+
+def _flat(names: Sequence[str], kept: Array, cells: Array) -> str:
+    """Where the gradient is 0 to rounding: intervals, or in more coordinates the hull of so many cells."""
+    if cells.shape[2] > 1:
+        hull = np.stack([cells[:, 0].min(axis=0), cells[:, 1].max(axis=0)])
+        return f"{len(cells)} cells inside {_box(names, kept, hull)}"
+    intervals: list[Array] = []
+    for cell in cells[np.argsort(cells[:, 0, 0])]:
+        if intervals and cell[0, 0] <= intervals[-1][1, 0] + 1e-12:
+            intervals[-1] = np.stack([intervals[-1][0], cell[1]])
+        else:
+            intervals.append(cell)
+    return "; ".join(_box(names, kept, interval) for interval in intervals)
 
 
 def _box(names: Sequence[str], kept: Array, cell: Array) -> str:
