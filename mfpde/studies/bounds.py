@@ -273,6 +273,8 @@ def analyse(design: Design, curves: Curves) -> BoundsResult:
             found, slopes[quantity.name] = quantity.along(x, present, bootstrap)
             series.append(found)
             exponents[quantity.name] = found.exponent
+            if quantity.signed and not (missing[quantity.name] or np.isfinite(found.exponent.value)):
+                missing[quantity.name] = f"at N = {x[0]:g} it is lost in its scatter; write more --replicas"
     exponents[STEP_DIMS_FIXED] = UNKNOWN
     if STEP_DIMS.name in slopes and STEP_PART.name in slopes:
         # eps = c / d along d: at fixed eps the slope is that at fixed eps d plus that of eps. It has no verdict: a part

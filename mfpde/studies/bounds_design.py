@@ -23,7 +23,7 @@ MAXIMUM_NEURONS = 20_000
 """Above, the N^2 pairs of neurons in the exact risk exceed some gigabytes."""
 SAME_TIME = 1e-9
 """Times nearer to one another than this share of the end are one."""
-PDE_TOLERANCE = 1e-7
+PDE_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)

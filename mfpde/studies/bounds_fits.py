@@ -136,11 +136,16 @@ class Quantity:
     signed: bool = False
 
     def along(self, x: Array, curves: list[tuple[Array, Array]], bootstrap: Bootstrap) -> tuple[Series, Array]:
-        """The series over points with (time, gap), and its slope in every resample."""
+        """The series over points with (time, gap), and its slope in every resample.
+
+        A signed quantity whose interval at the first point holds 0 has no slope: noise has any.
+        """
         draws = np.stack([self.measure(bootstrap.shares, time, gap) for time, gap in curves], axis=1)
         slopes = signed_slopes(x, draws) if self.signed else positive_slopes(x, draws)
         each = [bootstrap.interval(column) for column in draws.T]
         value, low, high = (np.array([getattr(item, key) for item in each]) for key in ("value", "low", "high"))
+        if self.signed and not (low[0] > 0.0 or high[0] < 0.0):
+            slopes = np.full_like(slopes, np.nan)
         exponent = bootstrap.interval(slopes)
         return Series(self.name, self.factor, self.words, x, value, low, high, exponent, self.reference), slopes
 
