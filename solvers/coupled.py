@@ -10,6 +10,7 @@ and SGD, whose steps have the expectation of those of GD. S. Mei, T. Misiakiewic
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -24,8 +25,8 @@ from .population import Population
 from .sgd import Sgd, SgdState
 from .time_loop import State, StepFailure
 
-MOST_STEPS = 4000
-"""Steps of the particle dynamics after which a neuron is taken to be stuck at a kink of Psi."""
+STALL_STEPS, STALL_SHARE = 60, 1e-3
+"""Steps of the particle dynamics that must bring them on by this share of the whole time."""
 
 
 class FollowedCharacteristics(Characteristics):
@@ -161,20 +162,21 @@ def particle_dynamics(
         rtol=tolerance,
         atol=tolerance,
     )
-    taken = 0
+    passed = deque([-np.inf] * STALL_STEPS, maxlen=STALL_STEPS)
     for time in times:
         while solver.t < time:
             message = solver.step()
-            taken += 1
-            if solver.status == "failed" or not np.all(np.isfinite(solver.y)) or taken > MOST_STEPS:
-                reason = message or f"{taken} steps"
+            stalled = not (solver.t - passed[0] > STALL_SHARE * times[-1])
+            if solver.status == "failed" or not np.all(np.isfinite(solver.y)) or stalled:
+                reason = message or "ever shorter steps"
                 raise StepFailure(
                     f"the particle dynamics cannot step ({reason}): neurons may be held at w = 0",
                     float(solver.t),
                     "end earlier, or use an activation without a kink at 0",
                 )
+            passed.append(float(solver.t))
             on_step(float(solver.t))
-        ends = time == solver.t or taken == 0
+        ends = time == solver.t or solver.t == 0.0
         yield drift.unpack(solver.y if ends else solver.dense_output()(time), state)
 
 

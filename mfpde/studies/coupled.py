@@ -9,8 +9,9 @@ numeric, the four terms are bounded by the rates of `predicted_rates`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from time import monotonic
 from typing import Any
 
@@ -29,7 +30,7 @@ from mfpde.solvers.coupled import (
 )
 from mfpde.solvers.objective import Array
 from mfpde.solvers.sgd import Sgd, SgdState
-from mfpde.solvers.time_loop import State
+from mfpde.solvers.time_loop import State, StepFailure
 from mfpde.studies.run import Progress, silent
 from mfpde.studies.sgd import refuse, save_steps
 
@@ -58,6 +59,7 @@ class CoupledResult:
         descent_error: estimated error of "gd" from that, of R_N and of the parameters; 0 for its own steps.
         notes: what the user should know of the numbers.
         replica: which theta^0 and samples.
+        status: "success"; "failed" or "interrupted" where the later save times are missing.
         wall_seconds: time of the run.
     """
 
@@ -69,6 +71,7 @@ class CoupledResult:
     descent_error: tuple[float, float]
     notes: tuple[str, ...]
     replica: int
+    status: str
     wall_seconds: float
     gap_curves: dict[str, Array] = field(init=False)
 
@@ -100,6 +103,7 @@ class CoupledResult:
             "descent_error": dict(zip(("risk", "parameters"), self.descent_error, strict=True)),
             "notes": list(self.notes),
             "replica": self.replica,
+            "status": self.status,
             "wall_seconds": self.wall_seconds,
         }
 
@@ -151,8 +155,8 @@ def coupled(
 
     Raises:
         ConfigurationError: what SGD cannot do, or noise or birth and death.
-        StepFailure: the steps of a dynamics become too short.
-        ArithmeticError: SGD or gradient descent diverges.
+        StepFailure, ArithmeticError: a dynamics fails before the first save time after 0. Later, and where the run is
+            interrupted, the result holds what was computed, its `status` and a note say so.
     """
     started = monotonic()
     _refuse(configuration)
@@ -204,10 +208,9 @@ class _Run:
         """Walk all dynamics side by side from one save time to the next."""
         time = np.array(self.steps) * self.sgd.step_size
         flow_times = [self.sgd.schedule.flow_time(t) for t in time]
-        population, drift = self.drift.population, self.drift
-        risk: dict[str, list[float]] = {name: [] for name in ("pde", "nd", "pd", "gd", "sgd")}
-        moved: dict[str, list[float]] = {name: [] for name in ("nd_pd", "pd_gd", "gd_sgd")}
-        doubts = [(0.0, 0.0)]
+        drift = self.drift
+        rows = _Rows()
+        status, notes = "success", _notes(stride)
         walks = zip(
             self._nonlinear(flow_times),
             particle_dynamics(drift, self.first, flow_times, PARTICLE_TOLERANCE, self._say("particles")),
@@ -215,27 +218,27 @@ class _Run:
             self.sgd.run(self.first, self.steps),
             strict=True,
         )
-        for index, ((law_risk, nonlinear), particles, (descent, rough), stochastic) in enumerate(walks):
-            states = [nonlinear, particles, descent, stochastic]
-            risk["pde"].append(law_risk)
-            for name, state in zip(("nd", "pd", "gd", "sgd"), states, strict=True):
-                risk[name].append(population.risk(state.w, state.a, state.b))
-            for name, one, other in zip(moved, states[:-1], states[1:], strict=True):
-                moved[name].append(farthest(one, other))
-            if rough is not None:
-                doubt = abs(population.risk(rough.w, rough.a, rough.b) - risk["gd"][-1])
-                doubts.append((doubt, farthest(rough, descent)))
-            self.progress(f"coupled dynamics, t = {time[index]:.4g}", (index + 1) / len(time))
+        try:
+            for index, ((law_risk, nonlinear), particles, (descent, rough), stochastic) in enumerate(walks):
+                rows.append(drift, law_risk, (nonlinear, particles, descent, stochastic), rough)
+                self.progress(f"coupled dynamics, t = {time[index]:.4g}", (index + 1) / len(time))
+        except (StepFailure, ArithmeticError, KeyboardInterrupt) as error:
+            if len(rows) < 2:
+                raise
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            notes = (*notes, f"{status} after t = {time[len(rows) - 1]:.6g}: {error}".rstrip(": "))
+        table = np.array(rows.values[: len(rows)])
         parameters = self.first.w.shape[1] + self.sgd.trained_coefficients + self.sgd.trained_offsets
         return CoupledResult(
-            time=time,
-            risk={name: np.array(values) for name, values in risk.items()},
-            parameter_curves={name: np.array(values) for name, values in moved.items()},
+            time=time[: len(rows)],
+            risk=dict(zip(("pde", "nd", "pd", "gd", "sgd"), table.T[:5], strict=True)),
+            parameter_curves=dict(zip(("nd_pd", "pd_gd", "gd_sgd"), table.T[5:8], strict=True)),
             rates=predicted_rates(self.first.neurons, self.sgd.step_size, parameters),
             stride=stride,
-            descent_error=(max(risk for risk, _ in doubts), max(moved for _, moved in doubts)),
-            notes=_notes(stride),
+            descent_error=(float(table[:, 8].max()), float(table[:, 9].max())),
+            notes=notes,
             replica=self.sgd.replica,
+            status=status,
             wall_seconds=monotonic() - started,
         )
 
@@ -290,6 +293,26 @@ class _Run:
             self.progress(f"coupled dynamics: {what}", min(reached / last, 1.0))
 
         return say
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Per save time: R of the five, the three distances, and the two doubts of gradient descent."""
+
+    values: list[tuple[float, ...]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def append(self, drift: Drift, law_risk: float, states: Sequence[SgdState], rough: SgdState | None) -> None:
+        """Record ND, PD, GD and SGD, and GD found from longer steps."""
+        population = drift.population
+        risks = [population.risk(state.w, state.a, state.b) for state in states]
+        moved = [farthest(one, other) for one, other in pairwise(states)]
+        doubts = [0.0, 0.0]
+        if rough is not None:
+            doubts = [abs(population.risk(rough.w, rough.a, rough.b) - risks[2]), farthest(rough, states[2])]
+        self.values.append((law_risk, *risks, *moved, *doubts))
 
 
 def farthest(one: SgdState, other: SgdState) -> float:

@@ -152,3 +152,33 @@ def test_the_schedule_is_that_of_sgd() -> None:
 def test_what_has_no_coupling_is_refused(tables: dict[str, dict[str, Any]], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         coupled(configuration(40, 0.01, **tables))
+
+
+def test_what_was_computed_is_kept() -> None:
+    """The interruption comes with the second save time: two rows and a word about it are left."""
+
+    def interrupt(text: str, fraction: float) -> None:
+        if text == "coupled dynamics, t = 0.2":
+            raise KeyboardInterrupt
+
+    result = coupled(configuration(), progress=interrupt)
+    assert (result.status, len(result.time), len(result.risk["sgd"])) == ("interrupted", 2, 2)
+    assert result.notes == ("interrupted after t = 0.2",)
+    assert result.gaps["gd_sgd"] > 0.0
+
+
+def test_a_failure_keeps_the_times_before_it() -> None:
+    """All neurons arrive at the kink at w = 0 by t = .03."""
+    network = {"activation": {"knots": [0.0, 0.5, 1.5], "values": [-2.5, -4.0, 7.5]}}
+    declared = configuration(
+        6,
+        0.001,
+        data={"delta": 0.5},
+        network=network,
+        initial={"kappa": 0.1},
+        time={"end": 0.1, "save": [0.0, 0.005, 0.1]},
+    )
+    result = coupled(declared)
+    assert (result.status, result.time.tolist()) == ("failed", [0.0, 0.005])
+    assert "neurons may be held at w = 0" in result.notes[-1]
+    assert json.loads(json.dumps(result.to_json(), allow_nan=False))["status"] == "failed"

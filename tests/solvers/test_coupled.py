@@ -107,11 +107,13 @@ def test_the_particle_dynamics_do_not_depend_on_where_they_are_read() -> None:
     np.testing.assert_array_equal(often[1].w, state.w)
 
 
-def test_particles_that_cannot_step_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    drift, state = network()
-    monkeypatch.setattr("mfpde.solvers.coupled.MOST_STEPS", 2)
-    with pytest.raises(StepFailure, match=r"held at w = 0 at flow time .*; end earlier, or use an activation"):
-        list(particle_dynamics(drift, state, [3.0]))
+def test_particles_held_at_the_origin_are_noticed() -> None:
+    """A kink of sigma at 0 makes Psi a cone at w = 0, where all neurons arrive by t = .03 and stay: R = 7.25."""
+    unit = Unit.through(np.array([0.0, 0.5, 1.5]), np.array([-2.5, -4.0, 7.5]))
+    sgd = Sgd(GaussianClasses((20,), ((1.5, 0.5),)), unit, 0.001)
+    state = sgd.start(0.1 / math.sqrt(20) * np.random.default_rng(1).standard_normal((4, 20)))
+    with pytest.raises(StepFailure, match=r"held at w = 0 at flow time 0\.0\d+; end earlier, or use an activation"):
+        list(particle_dynamics(Drift(sgd), state, [0.1]))
 
 
 def distance(drift: Drift, one: SgdState, other: SgdState) -> float:
