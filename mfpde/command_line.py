@@ -109,9 +109,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_source(bounds)
     _add_sweep(bounds)
 
-    optimum = commands.add_parser("optimum", help="the law of least free energy with noise, certified")
+    optimum = commands.add_parser("optimum", help="the law of least free energy, with a certified lower bound")
     _add_source(optimum)
-    optimum.add_argument("--radius", metavar="R", help="search the box 0 <= r_j <= R (default: one that holds the law)")
+    optimum.add_argument(
+        "--radius",
+        metavar="R",
+        help="search the box 0 <= r_j <= R, -R <= a, b <= R (default: 10; with noise, one that holds the law)",
+    )
     optimum.add_argument("-o", "--output", metavar="OUT.json", help="write the JSON object to this file")
     optimum.add_argument("--force", action="store_true", help="replace the file of -o if it exists")
 

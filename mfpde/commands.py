@@ -275,10 +275,15 @@ def _optimum(options: argparse.Namespace) -> int:
         checks.run(lambda: probe(output, force=options.force))
     checks.report()
     assert configuration is not None
-    from mfpde.studies.optimum import optimum
+    from mfpde.studies.optimum import Optimum, optimum
+    from mfpde.studies.optimum_atoms import DEFAULT_RADIUS, AtomicOptimum, optimum_atoms
 
+    found: Optimum | AtomicOptimum
     try:
-        found = optimum(configuration, radius)
+        if math.isinf(configuration.dynamics.inverse_temperature):
+            found = optimum_atoms(configuration, DEFAULT_RADIUS if radius is None else radius)
+        else:
+            found = optimum(configuration, radius)
     except ArithmeticError as error:
         complain(str(error))
         return EXIT_FAILED

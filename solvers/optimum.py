@@ -20,6 +20,9 @@ from .optimum_bound import Curvature, global_lower_bound
 from .optimum_newton import EPSILON, Law, SearchBox
 from .optimum_search import optimal_law
 
+ROUNDING_OF_RISK = 1e-15
+"""Relative to the risk of the zero function."""
+
 
 @dataclass(frozen=True)
 class CertifiedLaw:
@@ -32,7 +35,7 @@ class CertifiedLaw:
         free_energy: F.
         lower_bound: no law on the box has less free energy.
         evaluations: values of Psi that the bound took.
-        tight: whether the gap is within the tolerance asked for.
+        tight: whether the gap is within the tolerance asked for, or the rounding of R.
     """
 
     law: Law
@@ -85,7 +88,8 @@ def _certified(
     values = objective.features.values(law.positions)
     mean = float(law.weights @ box.potential(objective, outputs, law.positions))
     rounding = 8.0 * EPSILON * float(np.abs(objective.loss_gradient(outputs)) @ np.abs(values).max(axis=0))
-    accuracy = 0.2 * tolerance * abs(energy) + rounding
+    # a zero risk is zero to the rounding of R only
+    accuracy = max(0.2 * tolerance * abs(energy), ROUNDING_OF_RISK * objective.risk(np.zeros_like(outputs))) + rounding
     bound = global_lower_bound(
         lambda points: box.potential(objective, outputs, points),
         _WithRidge(curvature_of(law, outputs, risk), box.ridge),
@@ -95,7 +99,7 @@ def _certified(
         accuracy,
         most_evaluations,
     )
-    lower = energy - 2.0 * (mean - bound.lower + rounding)
+    lower = max(energy - 2.0 * (mean - bound.lower + rounding), objective.constant)
     order = np.lexsort(law.positions.T[::-1])
     found = CertifiedLaw(
         law=Law(law.positions[order], law.weights[order]),
@@ -104,7 +108,7 @@ def _certified(
         free_energy=energy,
         lower_bound=lower,
         evaluations=bound.evaluations,
-        tight=energy - lower <= tolerance * abs(energy),
+        tight=energy - lower <= max(tolerance * abs(energy), 4.0 * accuracy),
     )
     return found, bound.point if bound.value < mean - 0.5 * accuracy else None
 

@@ -8,6 +8,7 @@ Newton's method. F falls in every round.
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage, optimize
@@ -21,6 +22,8 @@ MOST_MINIMA = 8
 JOINED = (0.0, 0.005, 0.02, 0.06, 0.15)
 """Distances, relative to the box, below which neighbouring atoms are tried as one."""
 MOST_ROUNDS = 80
+MOST_ENTRIES = 15_000_000
+"""Samples times features that are kept, 120 MB."""
 
 
 def optimal_law(objective: Objective, box: SearchBox, start: Law | None = None) -> Law:
@@ -29,46 +32,65 @@ def optimal_law(objective: Objective, box: SearchBox, start: Law | None = None) 
     Raises:
         ArithmeticError: if Psi is not finite on the box.
     """
-    axes = _axes(box)
-    points = np.stack([part.ravel() for part in np.meshgrid(*axes, indexing="ij")], axis=1)
-    shape = tuple(len(axis) for axis in axes)
+    samples = _Samples.of(objective, box)
     if start is None:
-        first = _sampled(objective, box, np.zeros_like(objective.targets), points)
-        start = Law(points[[int(np.argmin(first))]], np.ones(1))
+        first = samples.potential(objective, box, np.zeros_like(objective.targets))
+        start = Law(samples.points[[int(np.argmin(first))]], np.ones(1))
     law = _improved(objective, box, start)
     energy = law.free_energy(objective, box)
     for _ in range(MOST_ROUNDS):
         outputs = law.outputs(objective)
         mean = float(law.weights @ box.potential(objective, outputs, law.positions))
-        sampled = _sampled(objective, box, outputs, points).reshape(shape)
-        lowest = _minima(sampled, mean)
-        added = [_polished(objective, box, outputs, point) for point in points[lowest]]
+        lowest = _minima(samples.potential(objective, box, outputs).reshape(samples.shape), mean)
+        added = [_polished(objective, box, outputs, point) for point in samples.points[lowest]]
         candidates = Law(np.vstack([law.positions, *added]), np.append(law.weights, np.zeros(len(added))))
         trial = _improved(objective, box, candidates)
         reached = trial.free_energy(objective, box)
         if not (reached < energy - trial.rounding(objective, box)):
             break
         law, energy = trial, reached
-    return _snapped(objective, box, law)
+    return _thinned(objective, box, _snapped(objective, box, law))
 
 
-def _axes(box: SearchBox) -> list[Array]:
-    """Samples per axis, denser towards 0 where Psi has its structure."""
-    count = GRID.get(len(box.lower), 7)
-    unit = np.linspace(0.0, 1.0, count)
-    axes = []
-    for low, high in zip(box.lower, box.upper, strict=True):
-        graded = low + (high - low) * unit**1.5 if low >= 0.0 else low + (high - low) * unit
-        axes.append(np.append(graded[:-1], high))
-    return axes
+@dataclass(frozen=True)
+class _Samples:
+    """A tensor grid on the box, with its features where they fit in memory.
 
+    Attributes:
+        points: shape (n, D).
+        shape: samples per axis.
+        values: Phi at the points, shape (n, M), or None.
+    """
 
-def _sampled(objective: Objective, box: SearchBox, outputs: Array, points: Array) -> Array:
-    parts = np.array_split(points, len(points) // 4096 + 1)
-    values = np.concatenate([box.potential(objective, outputs, part) for part in parts])
-    if not np.all(np.isfinite(values)):
-        raise ArithmeticError("Psi is not finite everywhere on the box; write a smaller --radius")
-    return values
+    points: Array
+    shape: tuple[int, ...]
+    values: Array | None
+
+    @classmethod
+    def of(cls, objective: Objective, box: SearchBox) -> _Samples:
+        """Denser towards 0 on the axes of radii, where Psi has its structure."""
+        unit = np.linspace(0.0, 1.0, GRID.get(len(box.lower), 7))
+        powers = [1.5 if low >= 0.0 else 1.0 for low in box.lower]
+        ends = zip(box.lower, box.upper, powers, strict=True)
+        axes = [np.append(low + (high - low) * unit[:-1] ** power, high) for low, high, power in ends]
+        points = np.stack([part.ravel() for part in np.meshgrid(*axes, indexing="ij")], axis=1)
+        values = None
+        if len(points) * objective.features.rank <= MOST_ENTRIES:
+            parts = np.array_split(points, len(points) // 1024 + 1)
+            values = np.concatenate([objective.features.values(part) for part in parts])
+        return cls(points, tuple(len(axis) for axis in axes), values)
+
+    def potential(self, objective: Objective, box: SearchBox, outputs: Array) -> Array:
+        """Psi_lambda at the samples, shape (n,)."""
+        if self.values is None:
+            parts = np.array_split(self.points, len(self.points) // 4096 + 1)
+            sampled = np.concatenate([box.potential(objective, outputs, part) for part in parts])
+        else:
+            psi = self.values @ objective.loss_gradient(outputs)
+            sampled = psi + 0.5 * box.ridge * (self.points**2).sum(axis=1)
+        if not np.all(np.isfinite(sampled)):
+            raise ArithmeticError("Psi is not finite everywhere on the box; write a smaller --radius")
+        return np.asarray(sampled)
 
 
 def _minima(sampled: Array, mean: float) -> Array:
@@ -138,4 +160,18 @@ def _snapped(objective: Objective, box: SearchBox, law: Law) -> Law:
                 trial = Law(positions, law.weights)
                 if trial.free_energy(objective, box) <= energy + trial.rounding(objective, box):
                     law = trial
+    return law
+
+
+def _thinned(objective: Objective, box: SearchBox, law: Law) -> Law:
+    """The law without atoms that it can do without, the lightest first: the optimum need not be unique."""
+    energy = law.free_energy(objective, box)
+    for index in np.argsort(law.weights):
+        kept = np.arange(len(law.weights)) != index
+        if len(law.weights) == 1 or law.weights[index] > 0.05:
+            break
+        start = Law(law.positions[kept], law.weights[kept] / law.weights[kept].sum())
+        trial = joint_newton(objective, box, reweighted(objective, box, start))
+        if trial.free_energy(objective, box) <= energy + law.rounding(objective, box):
+            return _thinned(objective, box, trial)
     return law

@@ -114,7 +114,8 @@ def _refuse(problem: Problem, radius: float | None) -> None:
     messages = []
     if not math.isfinite(problem.flow.inverse_temperature):
         messages.append(
-            "dynamics.inverse_temperature: inf; the optimum without noise is not available yet, write a finite beta"
+            "dynamics.inverse_temperature: inf; without noise the optimum is made of atoms, not a Gibbs law: "
+            "write a finite beta, or ask optimum_atoms"
         )
     if problem.flow.ridge <= 0.0 and radius is None:
         messages.append(
