@@ -16,8 +16,10 @@ For any g and any map T the gap between the movement's energy of T # mu and D(g)
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import linalg
 
 from .blocks import in_blocks
@@ -34,11 +36,19 @@ CONVEX = 0.9
 """Largest tau times (lowest curvature of the potential): below, J is convex and a local minimiser is the global one."""
 RESIDUAL = 1e-9
 """Accepted residual of the outputs, sqrt(sum weights (grad D)^2)."""
-MOVE = 1e-6
-"""Accepted last Newton move of an atom, relative to the box; what it leaves is of third order."""
+MOVE = 1e-4
+"""Accepted last Newton move of an atom, relative to the box; what it leaves is of the order of its square."""
+SUBOPTIMALITY = 1e-4
+"""Accepted ∫(J - min J) before the last move, relative to RESIDUAL: a mean move of 1e-7 or so, which leaves 1e-14."""
+APART = 1e-3
+"""Distance of two minimisers, relative to the box, from which they are different ones."""
 FEW_ATOMS = 1024
 """Atoms below which waking a second thread costs more than it saves."""
 GLOBAL_BLOCK = 128
+NEGLIGIBLE = 1e-12
+"""Mass of an atom, relative to the mean, below which the first guess of g does without it."""
+SAMPLE = 1024
+"""Atoms from which the first curvature of a global search is formed."""
 LOCAL_PASSES = 12
 GLOBAL_PASSES = 80
 
@@ -57,6 +67,7 @@ class Movement:
         dual: g, shape (M,).
         gap: duality gap, bounding the energy above the minimum.
         passes: evaluations of the proximal map.
+        curvature: approximation of -Hess D, kept up by the passes, shape (M, M); empty where none was.
         rivals: other minimisers of tied atoms, shape (k, D); their atoms `tied`, shape (k,), and the fractions of these
             atoms that belong there, shape (k,). The outputs count them.
     """
@@ -66,9 +77,29 @@ class Movement:
     dual: Array
     gap: float
     passes: int
+    curvature: Array = field(default_factory=lambda: np.empty((0, 0)))
     rivals: Array = field(default_factory=lambda: np.empty((0, 0)))
     tied: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     fractions: Array = field(default_factory=lambda: np.empty(0))
+
+
+class _Images(NamedTuple):
+    """Global proximal maps of all atoms.
+
+    Attributes:
+        places, outputs: the minimisers, shape (n, D), and their Phi rho, shape (M,).
+        energy: ∫ min J dmu; suboptimality: what the last Newton steps took off it.
+        values: J at the minimisers that were searched, 0 at the others, shape (n,).
+        rivals, rival_values: best other minimisers, shape (n, D), and J there, inf where there is none, shape (n,).
+    """
+
+    places: Array
+    outputs: Array
+    energy: float
+    suboptimality: float
+    values: Array
+    rivals: Array
+    rival_values: Array
 
 
 class DualStep:
@@ -124,11 +155,12 @@ class DualStep:
             residual = outputs - targets - g / weights
             if not np.isfinite(residual).all() or sums[5] > 0.0:
                 raise NoConvergence("the movement's energy is not convex at an atom")
-            if sums[4] <= settled and float(weights @ residual**2) <= RESIDUAL**2:
-                gap = 0.5 * float(weights @ residual**2) + float(sums[2])
-                return Movement(places, outputs, g, gap, passes)
             if before is not None and step is not None:
                 curvature = _updated(curvature, step, before - residual)
+            solved = float(weights @ residual**2) <= RESIDUAL**2
+            if solved and sums[4] <= settled and sums[2] <= SUBOPTIMALITY * RESIDUAL:
+                gap = 0.5 * float(weights @ residual**2) + float(sums[2])
+                return Movement(places, outputs, g, gap, passes, curvature)
             step, before = linalg.solve(curvature, residual, assume_a="sym"), residual
             g = g + step
         raise NoConvergence(f"the dual is not solved in {LOCAL_PASSES} passes")
@@ -136,23 +168,26 @@ class DualStep:
     def globally(self, centres: Array, masses: Array, tau: float, places: Array, dual: Array) -> Movement:
         """The movement by damped Newton steps on D with global proximal maps; atoms may be shared by tied minimisers.
 
+        Local steps come first, from the best nodes and with the atoms that carry the mass.
+
         Raises:
             NoConvergence: where the gap does not fall to rounding.
         """
         weights, targets = self.objective.weights, self.objective.targets
         scale = self.objective.constant + float(weights @ targets**2) + 1e-300
+        dual = self._locally(centres, masses, tau, dual)
         g, target = dual, dual
         best: Movement | None = None
         value = -np.inf
         rounding = 1e-13 * scale
         for passes in range(1, GLOBAL_PASSES + 1):
-            found = self._global(places, centres, tau, target, self._best_nodes(target, tau))
-            reached = float(masses @ found[1]) - self._conjugate(target)
+            found = self._global(places, centres, masses, tau, target, best is not None)
+            reached = found.energy - self._conjugate(target)
             if not (reached >= value - rounding) and float(np.abs(target - g).max()) > 1e-14:
                 target = 0.5 * (g + target)
                 continue
-            g, value, places = target, reached, found[0]
-            movement, direction = self._shared(centres, masses, tau, g, *found, passes)
+            g, value, places = target, reached, found.places
+            movement, direction = self._shared(centres, masses, tau, g, found, passes)
             if best is None or movement.gap < best.gap:
                 best = movement
             if movement.gap <= RESIDUAL**2 * scale or float(np.abs(direction).max()) < 1e-15:
@@ -161,6 +196,19 @@ class DualStep:
         if best is None or not (best.gap <= 1e-9 * scale):
             raise NoConvergence("the dual is not solved with global proximal maps")
         return best
+
+    def _locally(self, centres: Array, masses: Array, tau: float, dual: Array) -> Array:
+        """g by `local`, from the best nodes and their curvature over a sample; `dual` where that does not settle."""
+        heavy = np.flatnonzero(masses > NEGLIGIBLE * masses.sum() / len(masses))
+        centres, masses = centres[heavy], masses[heavy]
+        places = self._at_best_nodes(centres, self._best_nodes(dual, tau))
+        sample = slice(None, None, -(-len(heavy) // SAMPLE))
+        shares = masses[sample] * (masses.sum() / masses[sample].sum())
+        try:
+            curvature = self.curvature(centres[sample], shares, tau, places[sample], dual)
+            return self.local(centres, masses, tau, places, dual, curvature).dual
+        except NoConvergence:
+            return dual
 
     def curvature(self, centres: Array, masses: Array, tau: float, places: Array, dual: Array) -> Array:
         """-Hess D at g = dual, with the atoms at `places`, shape (M, M)."""
@@ -196,13 +244,30 @@ class DualStep:
         node's basin is descended and compared.
         """
         best = self._best_nodes(movement.dual, tau)
-        doubtful = np.empty(len(centres), dtype=np.bool_)
-        suspects(movement.places, centres, self._nodes, self._counts, best, self._mobile, doubtful)
+        doubtful = self._doubtful(movement.places, centres, best)
         if not doubtful.any():
             return True
-        moved, _, _, _ = self._global(movement.places[doubtful], centres[doubtful], tau, movement.dual, best)
+        moved = self._searched(movement.places[doubtful], centres[doubtful], tau, movement.dual, best)[0]
         apart = np.abs(moved - movement.places[doubtful]) * self._mobile
-        return bool((apart <= 1e-3 * (self.box[1] - self.box[0])).all())
+        return bool((apart <= APART * (self.box[1] - self.box[0])).all())
+
+    def _doubtful(self, places: Array, centres: Array, best: IntArray) -> NDArray[np.bool_]:
+        """Atoms whose best node lies elsewhere, shape (n,)."""
+        found = np.empty(len(centres), dtype=np.bool_)
+        suspects(places, centres, self._nodes, self._counts, best, self._mobile, found)
+        return found
+
+    def _at_best_nodes(self, centres: Array, best: IntArray) -> Array:
+        """Atoms moved as the nearest node below is moved to its best one."""
+        flat = np.zeros(len(centres), dtype=np.int64)
+        below = np.empty_like(centres)
+        for a, axis in enumerate(self._axes):
+            place = np.clip(np.searchsorted(axis, centres[:, a], side="right") - 1, 0, len(axis) - 1)
+            below[:, a] = axis[place]
+            flat = flat * len(axis) + place
+        chosen = np.unravel_index(best[flat], tuple(self._counts))
+        ahead = np.stack([axis[place] for axis, place in zip(self._axes, chosen, strict=True)], axis=1) - below
+        return np.asarray(np.clip(centres + self._mobile * ahead, *self.box))
 
     def _lowest(self, nodal: Array) -> float:
         return -float(lowest_curvature(self._mesh, self._plan, nodal, self._mobile))
@@ -263,10 +328,37 @@ class DualStep:
                 values, best = values.reshape(shape), best.reshape(shape)
         return best.ravel()
 
-    def _global(
+    def _global(self, places: Array, centres: Array, masses: Array, tau: float, g: Array, again: bool) -> _Images:
+        """Global minimisers: Newton's method from the best nodes, and a search for those that end far from theirs.
+
+        Where `places` are those of another g, atoms that left them are searched as well: both may be minimisers.
+        """
+        best = self._best_nodes(g, tau)
+        at_rest = MOVE * float(np.max(self.box[1] - self.box[0]))
+        settled = self._at_best_nodes(centres, best)
+        doubtful = np.ones(len(centres), dtype=np.bool_)
+        for _ in range(LOCAL_PASSES):
+            before = settled
+            settled, outputs, sums, _ = self._newton(before, centres, masses, tau, g)
+            if sums[4] <= at_rest and sums[2] <= SUBOPTIMALITY * RESIDUAL:
+                break
+        if sums[5] == 0.0:
+            doubtful = (np.abs(settled - before) > at_rest).any(axis=1) | self._doubtful(settled, centres, best)
+        if again:
+            doubtful |= (np.abs(settled - places) > APART * (self.box[1] - self.box[0])).any(axis=1)
+        values, other, rivals = np.zeros(len(centres)), np.full(len(centres), np.inf), settled
+        if doubtful.any():
+            settled = settled.copy()
+            searched = self._searched(places[doubtful], centres[doubtful], tau, g, best)
+            rivals = settled.copy()
+            settled[doubtful], values[doubtful], rivals[doubtful], other[doubtful] = searched
+            settled, outputs, sums, _ = self._newton(settled, centres, masses, tau, g)
+        return _Images(settled, outputs, float(sums[0]), float(sums[2]), values, rivals, other)
+
+    def _searched(
         self, places: Array, centres: Array, tau: float, g: Array, best: IntArray
     ) -> tuple[Array, Array, Array, Array]:
-        """Global minimisers, J there, their rivals and J there."""
+        """Global minimisers by a search from several places, J there, their rivals and J there."""
         nodal = self._flat @ g
         n = len(centres)
         moved, rivals = np.empty_like(centres), np.empty_like(centres)
@@ -279,26 +371,35 @@ class DualStep:
         return moved, found, rivals, other
 
     def _shared(
-        self, centres: Array, masses: Array, tau: float, g: Array,
-        moved: Array, found: Array, rivals: Array, other: Array, passes: int,
-    ) -> tuple[Movement, Array]:  # fmt: skip
+        self, centres: Array, masses: Array, tau: float, g: Array, images: _Images, passes: int
+    ) -> tuple[Movement, Array]:
         """The movement at g with tied atoms shared as the dual asks, and the Newton direction of g."""
         weights = self.objective.weights
-        outputs = self.table.outputs(moved, masses)
+        moved, outputs, rivals = images.places, images.outputs, images.rivals
         residual = outputs - self.objective.targets - g / weights
+        tied = np.flatnonzero(np.isfinite(images.rival_values))
+        gap = 0.5 * float(weights @ residual**2) + images.suboptimality
+        if not tied.size and float(weights @ residual**2) <= RESIDUAL**2:
+            return Movement(moved, outputs, g, gap, passes), np.zeros(len(g))
         inverse = linalg.inv(self.curvature(centres, masses, tau, moved, g))
-        tied = np.flatnonzero(np.isfinite(other))
         jumps = masses[tied, None] * (self.table.values(rivals[tied]) - self.table.values(moved[tied]))
-        costs = masses[tied] * (other[tied] - found[tied])
+        costs = masses[tied] * (images.rival_values[tied] - images.values[tied])
         near = costs <= 2.0 * np.abs(jumps @ (inverse @ residual)) + 1e-14
         tied, jumps, costs = tied[near], np.ascontiguousarray(jumps[near]), costs[near]
         fractions = np.zeros(len(tied))
         shared_fractions(residual, jumps, inverse, costs, fractions)
         residual = residual + fractions @ jumps
-        gap = 0.5 * float(weights @ residual**2) + float(fractions @ costs)
+        gap = 0.5 * float(weights @ residual**2) + float(fractions @ costs) + images.suboptimality
         kept = fractions > 0.0
         movement = Movement(
-            moved, outputs + fractions @ jumps, g, gap, passes, rivals[tied[kept]], tied[kept], fractions[kept]
+            moved,
+            outputs + fractions @ jumps,
+            g,
+            gap,
+            passes,
+            rivals=rivals[tied[kept]],
+            tied=tied[kept],
+            fractions=fractions[kept],
         )
         return movement, inverse @ residual
 

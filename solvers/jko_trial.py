@@ -128,9 +128,8 @@ class Mover:
         elif formula == "midpoint":
             inner, share = 0.5 * tau, 0.5
         if ratio <= STRETCH:
-            history = arrays["history"][:2, : len(outputs)] / np.sqrt(self._energy.objective.weights)
             places = positions + share * ratio * moving
-            guess = outputs + share * ratio * (history[0] - history[1])
+            guess = outputs + self._expected(arrays, share * tau)
         else:
             places, guess = positions - share * tau * self._energy.gradient(positions, outputs), outputs
         dual = self._energy.objective.loss_gradient(guess)
@@ -144,6 +143,19 @@ class Mover:
             trial.moved = np.clip(trial.start + 2.0 * (trial.moved - trial.start), *box)
             trial.outputs = self._energy.table.outputs(trial.moved, trial.weights)
 
+    def _expected(self, arrays: Mapping[str, Array], ahead: float) -> Array:
+        """Change of the outputs over a time `ahead`, by the parabola, or the line, through the laws remembered."""
+        known = min(int(arrays["steps"][0]) + 1, len(arrays["history_times"]))
+        ages = arrays["history_times"][0] - arrays["history_times"][:known]
+        outputs = arrays["history"][:known, : self._energy.objective.weights.size]
+        outputs = outputs / np.sqrt(self._energy.objective.weights)
+        slope = (outputs[0] - outputs[1]) / ages[1]
+        change = ahead * slope
+        if known > 2 and ages[2] > (1.0 + 1.0 / STRETCH) * ages[1]:
+            bend = (slope - (outputs[1] - outputs[2]) / (ages[2] - ages[1])) / ages[2]
+            change += ahead * (ahead + ages[1]) * bend
+        return np.asarray(change)
+
     def _movement(
         self, arrays: Mapping[str, Array], trial: Trial, centres: Array, tau: float, places: Array, dual: Array
     ) -> Movement:
@@ -154,6 +166,7 @@ class Mover:
             trial.curvature = (self._dual.curvature(centres, trial.weights, tau, places, dual) - identity) / tau
         try:
             movement = self._dual.local(centres, trial.weights, tau, places, dual, identity + tau * trial.curvature)
+            trial.curvature = (movement.curvature - identity) / tau
         except NoConvergence:
             pass
         else:
