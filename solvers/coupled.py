@@ -191,7 +191,12 @@ def gradient_descent(
 
     A long step makes the sum of the steps it stands for, so that every stride walks through the same flow times
     s_k = sum_{j < k} eps xi((j + 1) eps); a stop within a long step lies on its straight line, and moves no step.
+
+    Raises:
+        ValueError: for a stride below 1.
     """
+    if not (stride >= 1):
+        raise ValueError(f"a step of gradient descent stands for at least one step, not {stride}: write stride = 1")
     packed, start = drift.pack(state), 0
     velocity = drift(state)
     for stop in stops:

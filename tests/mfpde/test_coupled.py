@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from mfpde.configuration import Configuration, ConfigurationError, parse
-from mfpde.studies.coupled import GAPS, CoupledResult, coupled
+from mfpde.results.coupled_result import GAPS, CoupledResult
+from mfpde.studies.coupled import coupled
 from mfpde.studies.solve import solve
 
 

@@ -165,3 +165,9 @@ def test_gradient_descent_takes_the_mean_step_of_sgd() -> None:
     error = steps.std(axis=0) / math.sqrt(len(steps))
     assert np.all(np.abs(steps.mean(axis=0) - (drift.pack(mean) - start)) < 5.0 * error)
     assert np.abs(drift.pack(mean) - start).max() > 10.0 * error.max()
+
+
+def test_a_stride_below_one_is_refused() -> None:
+    drift, state = network()
+    with pytest.raises(ValueError, match="at least one step, not 0: write stride = 1"):
+        list(gradient_descent(drift, state, [1], 0))
