@@ -24,6 +24,7 @@ REFERENCES = {-1.0: "-1", -0.5: "-1/2", 0.0: "0", 0.5: "1/2"}
 LOOKS = {
     "sup gap, SGD": ("#0072B2", "o"),
     "step part": ("#D55E00", "s"),
+    "std of step part": ("#56B4E9", "P"),
     "sup gap, gradient flow": ("#009E73", "^"),
     "std of $R_N$, gradient flow": ("#CC79A7", "D"),
     "bias of $R_N$, gradient flow": ("#E69F00", "v"),

@@ -57,6 +57,7 @@ BIAS = Quantity("bias_neurons", "neurons", "bias of $R_N$, gradient flow", bias,
 FLOW_GAP = Quantity("flow_gap_neurons", "neurons", "sup gap, gradient flow", mean_sup, -0.5)
 SUP_NEURONS = Quantity("sup_gap_neurons", "neurons", "sup gap, SGD", mean_sup, -0.5)
 STEP_PART = Quantity("step_part_step_size", "step_size", "step part", mean_sup, 0.5)
+STEP_STD = Quantity("step_fluctuation_step_size", "step_size", "std of step part", fluctuation, 0.5)
 SUP_STEPS = Quantity("sup_gap_step_size", "step_size", "sup gap, SGD", mean_sup, np.nan)
 SUP_DIMS = Quantity("sup_gap_dimension", "dim", "sup gap, SGD", mean_sup, 0.0)
 STEP_DIMS = Quantity("step_part_dimension", "dim", "step part", mean_sup, 0.0)
@@ -70,6 +71,7 @@ CLAIMS: tuple[tuple[str, str, float, bool], ...] = (
     ("sup gap of the gradient flow falls at least as N^-1/2", FLOW_GAP.name, -0.5, True),
     ("sup gap of SGD falls at least as N^-1/2", SUP_NEURONS.name, -0.5, True),
     ("step part falls at least as sqrt(step size)", STEP_PART.name, 0.5, False),
+    ("fluctuation of the step part falls at least as sqrt(step size)", STEP_STD.name, 0.5, False),
     ("step part does not grow with d at fixed N and step size times d", STEP_DIMS.name, 0.0, True),
     ("sup gap does not grow with d at fixed N and step size times d", SUP_DIMS.name, 0.0, True),
 )
@@ -254,6 +256,7 @@ def analyse(design: Design, curves: Curves) -> BoundsResult:
         (FLOW_GAP, "flow"),
         (SUP_NEURONS, "sup"),
         (STEP_PART, "step"),
+        (STEP_STD, "step"),
         (SUP_STEPS, "sup"),
         (STEP_DIMS, "step"),
         (SUP_DIMS, "sup"),

@@ -138,6 +138,7 @@ def test_a_world_in_which_every_bound_holds() -> None:
     found = analyse(DESIGN, invented(DESIGN, 0.0, 0.5))
     assert {text.partition(":")[0] for text in found.verdicts.values()} == {HOLDS}
     assert found.exponents["step_part_step_size"].value == pytest.approx(0.5, abs=1e-9)
+    assert found.exponents["step_fluctuation_step_size"].value == pytest.approx(0.5, abs=1e-9)
     assert found.exponents["step_part_dimension"].value == pytest.approx(0.0, abs=1e-9)
     assert found.exponents["step_part_dimension_fixed_step"].value == pytest.approx(0.5, abs=1e-9)
     assert found.exponents["fluctuation_neurons"].value == pytest.approx(-0.5, abs=1e-9)
