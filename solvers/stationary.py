@@ -31,6 +31,8 @@ DIFFERENCE = np.array([4.0 / 5.0, -1.0 / 5.0, 4.0 / 105.0, -1.0 / 280.0])
 FIRST_STEP = 0.08
 """Largest difference step over the distance from the origin; it is halved while the result improves."""
 HALVINGS = 6
+CONE = 1e-9
+"""Slope at the origin above which it counts as a cone."""
 CHUNK = 4_000_000
 """Most entries of a block of features."""
 
@@ -148,7 +150,7 @@ def _orthant(axes: int, count: int) -> Array:
     """Unit vectors with coordinates >= 0, the axes among them, shape (count, axes)."""
     if axes == 2:
         angle = np.linspace(0.0, 0.5 * np.pi, count)
-        return np.abs(np.column_stack([np.cos(angle), np.sin(angle)]))
+        return np.asarray(np.abs(np.column_stack([np.cos(angle), np.sin(angle)])))
     drawn = np.abs(np.random.default_rng(0).normal(size=(count, axes)))
     drawn[:axes] = np.eye(axes)
     return np.asarray(drawn / np.linalg.norm(drawn, axis=1)[:, None])
@@ -188,12 +190,8 @@ class Stability:
     error: float
 
 
-def stability(landscape: Landscape, law: AtomicLaw, cone_tolerance: float = 1e-9) -> Stability:
-    """Eigenvalues of the splitting and drift blocks at an atomic law.
-
-    Args:
-        cone_tolerance: slope at the origin above which it counts as a cone.
-    """
+def stability(landscape: Landscape, law: AtomicLaw) -> Stability:
+    """Eigenvalues of the splitting and drift blocks at an atomic law."""
     outputs = landscape.outputs(law)
     count, dimension = law.positions.shape
     mobile = np.array(landscape.geometry.mobile)
@@ -204,7 +202,7 @@ def stability(landscape: Landscape, law: AtomicLaw, cone_tolerance: float = 1e-9
         radii = landscape.radii & mobile
         if radii.any() and np.all(point[landscape.radii] == 0.0):
             low, high = landscape.slopes_at_origin(point, outputs)
-            if max(abs(low), abs(high)) > cone_tolerance:
+            if max(abs(low), abs(high)) > CONE:
                 cones[i] = low
                 free[i, radii] = False
         part = np.ix_(free[i], free[i])

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.integrate import LSODA
 
 from .objective import Array
-from .stationary import AtomicLaw, Landscape, Mode
+from .stationary import CONE, AtomicLaw, Landscape, Mode
 
 OFFSET = 1e-3
 """First distance of the two parts of a split atom, over its distance from the origin."""
@@ -19,6 +20,11 @@ TOLERANCE = 1e-7
 """Of the flow on the way; Newton's method ends it."""
 SETTLED = 1e-8
 """Gradient, over the largest seen, below which the flow counts as ended and Newton's method takes over."""
+ABSORBED = 1e-6
+"""Distance from the origin, over the box, at which an atom that falls into a cone is put into it.
+
+There the direction turns ever faster, and the flow would be followed in ever smaller steps.
+"""
 MERGED = 1e-5
 """Distance over the box at which two atoms are one."""
 
@@ -96,18 +102,39 @@ def follow(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> 
         if not np.all(np.isfinite(solver.y)):
             return Branch(None, "could not be followed: the flow is not finite")
         now = read(solver.y)
+        caught = _caught(landscape, now, ABSORBED * float(np.max(upper - lower)))
+        if caught.any():
+            state = solver.y.copy()
+            state[: count * dimension][caught.ravel()] = 0.0
+            solver = LSODA(velocity, solver.t, state, LONGEST, rtol=TOLERANCE, atol=TOLERANCE)
         speed = float(np.max(np.abs(velocity(solver.t, solver.y))))
         largest = max(largest, speed)
         if np.any(now.positions > upper) or np.any(now.positions < np.maximum(lower, floor)):
             return Branch(None, f"leads out of the box at flow time {solver.t:.3g}")
         if largest > 10.0 * leaving and speed < SETTLED * largest:
             break
-    polished = polish(landscape, _merged(read(solver.y), upper - lower), lower, upper)
-    if polished is None:
+    last = read(solver.y)
+    polished = polish(landscape, _merged(last, upper - lower), lower, upper)
+    if polished is not None:
+        polished = _merged(polished, upper - lower)
+    rounding = 1e-13 * max(1.0, abs(landscape.free_energy(last)))
+    if polished is None or not (landscape.free_energy(polished) <= landscape.free_energy(last) + rounding):
         return Branch(None, f"still moves at speed {speed:.1e} at flow time {solver.t:.3g}")
     resting = solver.status == "finished"
     how = f"at rest to rounding at flow time {solver.t:.3g}" if resting else f"reached by flow time {solver.t:.3g}"
     return Branch(polished, how)
+
+
+def _caught(landscape: Landscape, law: AtomicLaw, reach: float) -> NDArray[np.bool_]:
+    """Which radii, shape (n, D), belong to atoms that are nearly at the origin and held there by a cone."""
+    radii = landscape.radii
+    size = np.linalg.norm(law.positions[:, radii], axis=1)
+    caught = np.zeros(law.positions.shape, dtype=bool)
+    for i in np.flatnonzero((size > 0.0) & (size < reach)):
+        origin = np.where(radii, 0.0, law.positions[i])
+        if landscape.slopes_at_origin(origin, landscape.outputs(law))[0] > CONE:
+            caught[i] = radii
+    return caught
 
 
 def polish(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> AtomicLaw | None:

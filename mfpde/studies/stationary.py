@@ -22,7 +22,7 @@ from mfpde.reduction.interface import Box
 from mfpde.solvers.objective import Array
 from mfpde.solvers.optimum_newton import SearchBox
 from mfpde.solvers.optimum_search import optimal_law
-from mfpde.solvers.stationary import AtomicLaw, Landscape, Stability, stability
+from mfpde.solvers.stationary import CONE, AtomicLaw, Landscape, Stability, stability
 from mfpde.solvers.stationary_branches import follow, split
 from mfpde.solvers.stationary_minimum import lowest
 from mfpde.solvers.stationary_search import Search, critical_points
@@ -151,15 +151,18 @@ def _atoms_json(names: tuple[str, ...], positions: Array, masses: Array) -> list
     ]
 
 
-def stationary(configuration: Configuration, radius: float = RADIUS) -> Stationary:
+def stationary(configuration: Configuration, radius: float = RADIUS, branches: bool = True) -> Stationary:
     """The stationary laws of a noise-free configuration on the box 0 <= r_j <= radius, -radius <= a, b <= radius.
+
+    Args:
+        branches: whether to go on to the laws of several atoms that split ones lead to.
 
     Raises:
         ConfigurationError: with noise, without transport, or with a frozen random coordinate.
     """
     problem = build_problem(configuration)
     _refuse(problem)
-    return _Study(problem, radius).result()
+    return _Study(problem, radius).result(branches)
 
 
 def _refuse(problem: Problem) -> None:
@@ -195,14 +198,13 @@ class _Study:
         self.words: list[str] = []
         self.complete = True
 
-    def result(self) -> Stationary:
+    def result(self, branches: bool) -> Stationary:
         """Search, classify, branch."""
         self.optimum = self._optimum()
         laws = sorted(self._one_atom_laws(), key=lambda law: tuple(law.positions[0].tolist()))
         pending = [(self._classified(law, ""), law) for law in laws]
         self.found = [point for (point, _), _ in pending]
-        roots = list(range(len(self.found)))
-        for place, ((_, modes), law) in zip(roots, pending, strict=True):
+        for place, ((_, modes), law) in enumerate(pending if branches else []):
             self._branch(place, law, modes, SHARES)
         return Stationary(self.names, self.radius, tuple(self.found), self.optimum, self.complete, tuple(self.words))
 
@@ -253,7 +255,7 @@ class _Study:
 
     def _rests_at_origin(self, place: Array, law: AtomicLaw) -> bool:
         low, _ = self.landscape.slopes_at_origin(place, self.landscape.outputs(law))
-        if low >= -1e-9:
+        if low >= -CONE:
             return True
         self.words.append(
             f"{atoms_text(self.names, law.positions, law.masses)} is not stationary: G falls from there with slope "

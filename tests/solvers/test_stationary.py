@@ -123,7 +123,7 @@ def two_atoms(places: Array, share: float) -> LabelLaw:
     """Two atoms as the image of one label, atom 0 for labels below `share`."""
 
     def embed(labels: Array) -> Array:
-        return np.where(labels < share, places[0], places[1])
+        return np.asarray(np.where(labels < share, places[0], places[1]))
 
     return LabelLaw((np.array([0.0, share, 1.0]),), lambda labels: np.ones(len(labels)), embed)
 
@@ -243,7 +243,7 @@ def test_a_branch_that_leaves_the_box_says_so() -> None:
 def test_polish_equalises_the_potential_under_birth_and_death() -> None:
     landscape = waves(1.0)
     law = resting(landscape, [-1.6, 1.4], [0.4, 0.6])
-    shaken = AtomicLaw(law.positions + [[1e-3], [-2e-3]], law.masses + [1e-3, -1e-3])
+    shaken = AtomicLaw(law.positions + np.array([[1e-3], [-2e-3]]), law.masses + np.array([1e-3, -1e-3]))
     again = polish(landscape, shaken, np.array([-4.0]), np.array([4.0]))
     assert again is not None
     assert_allclose(again.positions, law.positions, atol=1e-10)
