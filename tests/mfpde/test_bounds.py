@@ -21,7 +21,8 @@ from mfpde.results.bounds_result import BoundsResult, Exponent, Point
 from mfpde.results.errors import OutputError
 from mfpde.studies import bounds as study
 from mfpde.studies import bounds_runs
-from mfpde.studies.bounds import BIAS, CLAIMS, Curves, analyse, bounds
+from mfpde.studies.bounds import bounds
+from mfpde.studies.bounds_analysis import BIAS, CLAIMS, Curves, analyse
 from mfpde.studies.bounds_design import Design, make_design, scaled, sgd_times
 from mfpde.studies.bounds_fits import (
     FAILS,
