@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .objective import Array
 
@@ -126,16 +127,16 @@ class _Cells:
         """One corner, shape (D,)."""
         return np.asarray(self._corners(c)[cell])
 
-    def bounds(self, curvature: Curvature) -> tuple[Array, Array]:
+    def bounds(self, curvature: Curvature) -> tuple[Array, NDArray[np.int64]]:
         """Lower bounds of psi on each cell, and the axis along which to halve it."""
         width = self.upper - self.lower
         sag = width**2 * np.maximum(curvature.second_derivatives(self.lower, self.upper), 0.0) / 8.0
         fall = width * curvature.slopes(self.lower, self.upper)
         bounds = np.maximum(self.values.min(axis=1) - sag.sum(axis=1), self.values.max(axis=1) - fall.sum(axis=1))
-        cost = np.where(np.isinf(sag).any(axis=1)[:, None], np.minimum(fall, width * 1e300), sag)
-        return bounds, np.argmax(cost, axis=1)
+        cost = np.where(np.isinf(sag).any(axis=1, keepdims=True), np.minimum(fall, width * 1e300), sag)
+        return bounds, np.argmax(cost, axis=1).astype(np.int64)
 
-    def halved(self, psi: Callable[[Array], Array], chosen: Array, axes: Array) -> _Cells:
+    def halved(self, psi: Callable[[Array], Array], chosen: NDArray[np.bool_], axes: NDArray[np.int64]) -> _Cells:
         """The chosen cells in two halves each."""
         low, high, values, axis = self.lower[chosen], self.upper[chosen], self.values[chosen], axes[chosen]
         rows = np.arange(len(low))
@@ -146,7 +147,7 @@ class _Cells:
         left, right = values.copy(), values.copy()
         bit = 1 << axis
         for c in range(values.shape[1]):
-            below = (c & bit) == 0
+            below = np.asarray(np.equal(c & bit, 0))
             if not below.any():
                 continue
             # corner c on the lower face and its mirror on the upper face share one new value

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import optimize
 
 from .objective import Array, Objective
 from .optimum_weights import simplex_weights
@@ -41,7 +42,7 @@ class SearchBox:
 
     def potential(self, objective: Objective, outputs: Array, points: Array) -> Array:
         """Psi_lambda at points (n, D), shape (n,)."""
-        return objective.psi(points, outputs) + 0.5 * self.ridge * (points**2).sum(axis=1)
+        return np.asarray(objective.psi(points, outputs) + 0.5 * self.ridge * (points**2).sum(axis=1))
 
     def potential_and_gradient(self, objective: Objective, outputs: Array, points: Array) -> tuple[Array, Array]:
         """Psi_lambda and its gradient at points (n, D)."""
@@ -63,7 +64,7 @@ class Law:
 
     def outputs(self, objective: Objective) -> Array:
         """Phi rho."""
-        return self.weights @ objective.features.values(self.positions)
+        return np.asarray(self.weights @ objective.features.values(self.positions))
 
     def free_energy(self, objective: Objective, box: SearchBox) -> float:
         """F = R + lambda ∫|z|^2 drho."""
@@ -79,7 +80,7 @@ class Law:
 
 
 def joint_newton(objective: Objective, box: SearchBox, law: Law) -> Law:
-    """The law after Newton steps, halved while they leave the box or raise F; `law` itself where none helps."""
+    """The law after Newton steps, halved while they raise F; where none helps (Psi concave there), after a descent."""
     energy, rounding = law.free_energy(objective, box), law.rounding(objective, box)
     for _ in range(STEPS):
         law = _settled(box, law)
@@ -95,11 +96,29 @@ def joint_newton(objective: Objective, box: SearchBox, law: Law) -> Law:
             if reached <= energy + rounding:
                 break
         else:
-            return law
+            trial, size = _descended(objective, box, law), np.inf
+            reached = trial.free_energy(objective, box)
+            if not (reached < energy - rounding):
+                return law
         law, energy = trial, min(energy, reached)
         if size <= 1e-13:
             break
     return law
+
+
+def _descended(objective: Objective, box: SearchBox, law: Law) -> Law:
+    """Positions moved downhill at fixed weights, then the best weights."""
+    shape, scale = law.positions.shape, max(abs(law.free_energy(objective, box)), 1e-300)
+
+    def scaled(flat: Array) -> tuple[float, Array]:
+        moved = Law(np.clip(flat.reshape(shape), box.lower, box.upper), law.weights)
+        slope = box.potential_and_gradient(objective, moved.outputs(objective), moved.positions)[1]
+        return moved.free_energy(objective, box) / scale, (2.0 / scale * law.weights[:, None] * slope).ravel()
+
+    bounds = list(zip(box.lower, box.upper, strict=True)) * shape[0]
+    found = optimize.minimize(scaled, law.positions.ravel(), jac=True, method="L-BFGS-B", bounds=bounds)
+    positions = np.clip(found.x.reshape(shape), box.lower, box.upper)
+    return reweighted(objective, box, Law(positions, law.weights))
 
 
 def reweighted(objective: Objective, box: SearchBox, law: Law) -> Law:

@@ -114,7 +114,7 @@ def _polished(objective: Objective, box: SearchBox, outputs: Array, point: Array
 
     bounds = list(zip(box.lower, box.upper, strict=True))
     found = optimize.minimize(scaled, point, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-15})
-    return np.clip(found.x, box.lower, box.upper)
+    return np.asarray(np.clip(found.x, box.lower, box.upper))
 
 
 def _improved(objective: Objective, box: SearchBox, law: Law) -> Law:

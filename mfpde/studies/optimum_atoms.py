@@ -31,7 +31,7 @@ ROUNDING = 2e-14
 """A gap that double precision cannot close: a risk of zero is known to about this."""
 ACCURACY = 1e-15
 """Error of U asked of the features; what they reach enters the bound."""
-MOST_WORK, MOST_EVALUATIONS = 2e9, 2_000_000
+MOST_WORK, MOST_EVALUATIONS = 2e8, 2_000_000
 """Limits of a bound: evaluations times features, and evaluations."""
 GROWTH = (2.0, 4.0, 8.0)
 """Factors of the larger boxes."""

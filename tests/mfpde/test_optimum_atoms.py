@@ -109,7 +109,7 @@ def test_the_three_bumps_are_found() -> None:
 
 
 def test_relu_with_a_ridge_has_its_closed_form() -> None:
-    """q(t) = t / sqrt(2 pi) at d = infinity: F = (1 - 1.6 k)^2 / 2 + (1 + 0.4 k)^2 / 2 + lambda r^2, k = r / sqrt(2 pi)."""
+    """q(t) = t / sqrt(2 pi) at d = infinity: F = (1 - 1.6 k)^2 / 2 + (1 + 0.4 k)^2 / 2 + lambda r^2, k = q(r)."""
     ridge = 0.01
     data = {"dims": "infinite", "fractions": [1.0], "delta": 0.6}
     problem = {"data": data, "network": {"activation": "relu"}, "dynamics": {"ridge": ridge}}
@@ -138,7 +138,9 @@ def test_trained_coefficients_stay_in_their_box() -> None:
 def test_growing_radii_are_reported_with_their_limit() -> None:
     found = optimum_atoms(parse(tables("M", 0.8, [40])), 10.0)
     assert [radius for radius, _ in found.larger] == [20.0, 40.0, 80.0]
-    assert [value for _, value in found.larger] == pytest.approx([0.00440575403, 0.00359548186, 0.00331537072], rel=1e-8)
+    assert [value for _, value in found.larger] == pytest.approx(
+        [0.00440575403, 0.00359548186, 0.00331537072], rel=1e-8
+    )
     assert found.limit is not None
     direct = optimum_atoms(parse(tables("M", 0.8, [40])), 2000.0, growth=())
     assert abs(direct.risk - found.limit[0]) < 2.0 * found.limit[1]
