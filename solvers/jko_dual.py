@@ -47,8 +47,8 @@ FEW_ATOMS = 1024
 GLOBAL_BLOCK = 128
 NEGLIGIBLE = 1e-12
 """Mass of an atom, relative to the mean, below which the first guess of g does without it."""
-SAMPLE = 1024
-"""Atoms from which the first curvature of a global search is formed."""
+SAMPLE = 2048
+"""Most atoms from which the first curvature of Newton's method is formed."""
 LOCAL_PASSES = 12
 GLOBAL_PASSES = 80
 
@@ -202,10 +202,8 @@ class DualStep:
         heavy = np.flatnonzero(masses > NEGLIGIBLE * masses.sum() / len(masses))
         centres, masses = centres[heavy], masses[heavy]
         places = self._at_best_nodes(centres, self._best_nodes(dual, tau))
-        sample = slice(None, None, -(-len(heavy) // SAMPLE))
-        shares = masses[sample] * (masses.sum() / masses[sample].sum())
         try:
-            curvature = self.curvature(centres[sample], shares, tau, places[sample], dual)
+            curvature = self.sampled_curvature(centres, masses, tau, places, dual)
             return self.local(centres, masses, tau, places, dual, curvature).dual
         except NoConvergence:
             return dual
@@ -218,6 +216,14 @@ class DualStep:
         rank = self.table.rank
         product = carried.transpose(1, 0, 2).reshape(rank, -1) @ gradients.transpose(1, 0, 2).reshape(rank, -1).T
         return np.asarray(np.diag(1.0 / self.objective.weights) + 0.5 * (product + product.T))
+
+    def sampled_curvature(self, centres: Array, masses: Array, tau: float, places: Array, dual: Array) -> Array:
+        """`curvature` from about SAMPLE of the atoms, which stand for all: the passes' secants do the rest."""
+        sample = slice(None, None, -(-len(centres) // SAMPLE))
+        shares = masses[sample] * (masses.sum() / masses[sample].sum())
+        return self.curvature(
+            np.ascontiguousarray(centres[sample]), shares, tau, np.ascontiguousarray(places[sample]), dual
+        )
 
     def convex(self, tau: float, dual: Array) -> bool:
         """Whether J is convex on the whole box, so that a local minimiser is the global one.

@@ -163,7 +163,8 @@ class Mover:
         identity = np.diag(1.0 / self._energy.objective.weights)
         trial.fresh = int(arrays["curvature_age"][0]) >= REFRESHED
         if trial.fresh:
-            trial.curvature = (self._dual.curvature(centres, trial.weights, tau, places, dual) - identity) / tau
+            sampled = self._dual.sampled_curvature(centres, trial.weights, tau, places, dual)
+            trial.curvature = (sampled - identity) / tau
         try:
             movement = self._dual.local(centres, trial.weights, tau, places, dual, identity + tau * trial.curvature)
             trial.curvature = (movement.curvature - identity) / tau
