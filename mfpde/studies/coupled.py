@@ -122,7 +122,8 @@ class _Run:
         flow_times = [self.sgd.schedule.flow_time(t) for t in time]
         drift = self.drift
         rows = _Rows()
-        status, notes = "success", _notes(stride)
+        status = "success"
+        message: tuple[str, ...] = ()
         walks = zip(
             self._nonlinear(flow_times),
             particle_dynamics(drift, self.first, flow_times, PARTICLE_TOLERANCE, self._say("particles")),
@@ -138,8 +139,9 @@ class _Run:
             if len(rows) < 2:
                 raise
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            notes = (*notes, f"{status} after t = {time[len(rows) - 1]:.6g}: {error}".rstrip(": "))
-        table = np.array(rows.values[: len(rows)])
+            message = (f"{status} after t = {time[len(rows) - 1]:.6g}: {error}".rstrip(": "),)
+        table = np.array(rows.values)
+        doubts = float(table[:, 8].max()), float(table[:, 9].max())
         parameters = self.first.w.shape[1] + self.sgd.trained_coefficients + self.sgd.trained_offsets
         return CoupledResult(
             time=time[: len(rows)],
@@ -147,8 +149,8 @@ class _Run:
             parameter_curves=dict(zip(("nd_pd", "pd_gd", "gd_sgd"), table.T[5:8], strict=True)),
             rates=predicted_rates(self.first.neurons, self.sgd.step_size, parameters),
             stride=stride,
-            descent_error=(float(table[:, 8].max()), float(table[:, 9].max())),
-            notes=notes,
+            descent_error=doubts,
+            notes=(*_notes(stride, doubts), *message),
             replica=self.sgd.replica,
             status=status,
             wall_seconds=monotonic() - started,
@@ -233,8 +235,9 @@ def farthest(one: SgdState, other: SgdState) -> float:
     return float(np.sqrt(squares.max()))
 
 
-def _notes(stride: int) -> tuple[str, ...]:
+def _notes(stride: int, doubts: tuple[float, float]) -> tuple[str, ...]:
     if stride == 1:
         return ()
     text = f"gradient descent was found from steps {stride} times as long, whose distance from the particle dynamics"
-    return (f"{text} was divided by {stride}: Euler's error is of order one",)
+    error = f"left is an error of about {doubts[0]:.1e} in its risk and {doubts[1]:.1e} in its parameters"
+    return (f"{text} was divided by {stride}: Euler's error is of order one; {error}",)

@@ -116,6 +116,7 @@ def test_longer_steps_give_the_gaps_of_short_ones() -> None:
     assert scaled.descent_error[1] < 0.05 * own.parameter_gaps["pd_gd"] * 5
     assert own.descent_error == (0.0, 0.0)
     assert "5 times as long" in scaled.table()
+    assert f"left is an error of about {scaled.descent_error[0]:.1e} in its risk" in scaled.table()
     assert own.notes == ()
 
 
