@@ -20,12 +20,11 @@ from mfpde.configuration import Configuration, ConfigurationError
 from mfpde.problem import Problem, build_problem
 from mfpde.reduction.interface import Box
 from mfpde.solvers.objective import Array
-from mfpde.solvers.optimum_newton import SearchBox
-from mfpde.solvers.optimum_search import optimal_law
 from mfpde.solvers.stationary import CONE, AtomicLaw, Landscape, Stability, stability
 from mfpde.solvers.stationary_branches import follow, split
 from mfpde.solvers.stationary_minimum import lowest
 from mfpde.solvers.stationary_search import Search, critical_points
+from mfpde.studies.optimum_atoms import AtomicOptimum, optimum_atoms
 from mfpde.studies.stationary_words import Verdict, atoms_text, judge, search_text
 
 RADIUS = 10.0
@@ -33,6 +32,8 @@ ACCURACY = 1e-13
 SHARES = (0.25, 0.5, 0.75)
 """Shares of the mass that a split atom is cut into, at the first split; in halves later."""
 MOST_ATOMS = 3
+OPTIMAL = 1e-10
+"""Gap to the optimum, relative to max(F, 1), within which a law counts as optimal: what the certificate reaches."""
 SAME = 1e-6
 """Distance over the box, and between masses, at which two laws are one."""
 
@@ -48,7 +49,7 @@ class StationaryPoint:
         stable: False where a perturbation grows, True where all decay, None where rounding hides it.
         splitting: eigenvalues of Hess G per atom: parts of it move apart like exp(-eigenvalue s).
         drift: eigenvalues of the linearised motion of whole atoms, and of their masses with birth and death.
-        global_optimum: whether no law on the box has less free energy, to rounding.
+        global_optimum: whether no law that is known on the box has less free energy, to 1e-10.
         note: the verdict in words, and where the law comes from.
     """
 
@@ -78,18 +79,6 @@ class StationaryPoint:
 
 
 @dataclass(frozen=True)
-class Reference:
-    """The law of least free energy on the box, with the gap 2 (∫G drho - min G) over samples of it."""
-
-    positions: Array
-    masses: Array
-    risk: float
-    free_energy: float
-    gap: float
-    at_boundary: bool
-
-
-@dataclass(frozen=True)
 class Stationary:
     """The stationary laws of a problem on a box.
 
@@ -97,7 +86,7 @@ class Stationary:
         names: reduced coordinates.
         radius: R of the box 0 <= r_j <= R, -R <= a, b <= R.
         points: one-atom laws, then the others.
-        optimum: the law of least free energy on the box.
+        optimum: the law of least free energy on the box, with its certificate.
         complete: whether the search for one-atom laws is exhaustive.
         completeness: that in words, face by face.
     """
@@ -105,23 +94,15 @@ class Stationary:
     names: tuple[str, ...]
     radius: float
     points: tuple[StationaryPoint, ...]
-    optimum: Reference
+    optimum: AtomicOptimum
     complete: bool
     completeness: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of `mfpde stationary`."""
-        best = self.optimum
         return {
             "points": [point.to_json(self.names) for point in self.points],
-            "optimum": {
-                "risk": best.risk,
-                "free_energy": best.free_energy,
-                "lower_bound": best.free_energy - best.gap,
-                "radius": self.radius,
-                "atoms": _atoms_json(self.names, best.positions, best.masses),
-                "at_boundary": best.at_boundary,
-            },
+            "optimum": self.optimum.to_json(),
             "complete": self.complete,
             "completeness": list(self.completeness),
         }
@@ -138,9 +119,10 @@ class Stationary:
                 f"    {point.note}",
             ]
         best = self.optimum
-        place = atoms_text(self.names, best.positions, best.masses)
-        edge = " (mass at the end of the box)" if best.at_boundary else ""
-        lines.append(f"optimum on the box of radius {self.radius:g}: risk {best.risk:.10g}, {place}{edge}")
+        place = atoms_text(self.names, best.positions, best.weights)
+        edge = ", mass at the end of the box" if best.at_boundary else ""
+        known = "certified" if best.certified else f"certified only to be at least {best.lower_bound:.4g}"
+        lines.append(f"optimum on the box of radius {self.radius:g} ({known}{edge}): risk {best.risk:.10g}, {place}")
         return "\n".join([*lines, *self.completeness])
 
 
@@ -162,7 +144,9 @@ def stationary(configuration: Configuration, radius: float = RADIUS, branches: b
     """
     problem = build_problem(configuration)
     _refuse(problem)
-    return _Study(problem, radius).result(branches)
+    # `mfpde optimum` also searches larger boxes; here the stated one is enough
+    best = optimum_atoms(configuration, radius, growth=())
+    return _Study(problem, radius, best).result(branches)
 
 
 def _refuse(problem: Problem) -> None:
@@ -187,7 +171,8 @@ def _refuse(problem: Problem) -> None:
 class _Study:
     """One search: the landscape on the box, and what is found there."""
 
-    def __init__(self, problem: Problem, radius: float) -> None:
+    def __init__(self, problem: Problem, radius: float, optimum: AtomicOptimum) -> None:
+        self.optimum = optimum
         self.names, self.radius, self.flow = problem.geometry.names, radius, problem.flow
         self.upper = np.full(problem.geometry.dimension, radius)
         self.lower = np.maximum(problem.geometry.lower_bounds, -radius)
@@ -200,30 +185,12 @@ class _Study:
 
     def result(self, branches: bool) -> Stationary:
         """Search, classify, branch."""
-        self.optimum = self._optimum()
         laws = sorted(self._one_atom_laws(), key=lambda law: tuple(law.positions[0].tolist()))
         pending = [(self._classified(law, ""), law) for law in laws]
         self.found = [point for (point, _), _ in pending]
         for place, ((_, modes), law) in enumerate(pending if branches else []):
             self._branch(place, law, modes, SHARES)
         return Stationary(self.names, self.radius, tuple(self.found), self.optimum, self.complete, tuple(self.words))
-
-    def _optimum(self) -> Reference:
-        box = SearchBox(self.lower, self.upper, self.flow.ridge)
-        best = optimal_law(self.landscape.objective, box)
-        law = AtomicLaw(best.positions, best.weights)
-        outputs = self.landscape.outputs(law)
-        mean = float(law.masses @ self.landscape.potential(law.positions, outputs)[0])
-        gap = 2.0 * max(mean - lowest(self.landscape, outputs, self.lower, self.upper)[0], 0.0)
-        outer = (law.positions >= self.upper - 1e-9 * self.radius).any(axis=1)
-        return Reference(
-            positions=law.positions,
-            masses=law.masses,
-            risk=self.landscape.objective.risk(outputs),
-            free_energy=self.landscape.free_energy(law),
-            gap=gap,
-            at_boundary=bool(outer.any()),
-        )
 
     def _one_atom_laws(self) -> Iterator[AtomicLaw]:
         """Critical points of z -> F(delta_z) on every face where some radii vanish, and inside."""
@@ -270,7 +237,7 @@ class _Study:
         outputs = self.landscape.outputs(law)
         energy = self.landscape.free_energy(law)
         gap = energy - self.optimum.free_energy
-        best = gap <= 10.0 * self.optimum.gap + 1e-10 * max(1.0, abs(energy))
+        best = gap <= OPTIMAL * max(1.0, abs(energy)) + self.feature_error
         verdict = judge(self.landscape, law, modes, self._better(law, outputs), self.names, self.feature_error)
         point = StationaryPoint(
             positions=law.positions,

@@ -82,7 +82,7 @@ def test_gaps_are_measured_from_the_reference_optimum(index: int) -> None:
     (optimum,) = (o for o in OPTIMA if (o["act"], o["Delta"], o["d"]) == (entry["act"], entry["Delta"], entry["d"]))
     assert result.optimum.risk == pytest.approx(optimum["R_opt"], abs=1e-10)
     assert result.optimum.at_boundary
-    assert 0.0 <= result.optimum.gap < 1e-10
+    assert result.optimum.certified
     for point in result.points:
         assert point.gap_to_optimum == pytest.approx(point.risk - optimum["R_opt"], abs=1e-10)
         assert point.gap_to_optimum > 1e-7
