@@ -134,6 +134,9 @@ class Jko:
                 trial = self._mover.trial(state.arrays, *self._law(state), tau, formula)
             except NoConvergence as reason:
                 failure = str(reason)
+                if formula != "plain" and not adapts:
+                    formula = "plain"
+                    continue
             else:
                 if not trial.falls:
                     failure = "the free energy rises"
