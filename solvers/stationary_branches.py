@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import LSODA
+from scipy.linalg import block_diag
 
 from .objective import Array
 from .stationary import CONE, AtomicLaw, Landscape, Mode
@@ -65,55 +66,31 @@ def follow(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> 
 
     The flow is integrated by LSODA, the masses with it under birth and death, and ended by Newton's method.
     """
-    count, dimension = law.positions.shape
-    floor = landscape.geometry.lower_bounds
-    rate = landscape.flow.fisher_rao_rate
-
-    def read(state: Array) -> AtomicLaw:
-        logs = state[count * dimension :]
-        masses = law.masses if not logs.size else np.exp(np.maximum(logs - logs.max(), -300.0))
-        return AtomicLaw(np.maximum(state[: count * dimension].reshape(count, dimension), floor), masses / masses.sum())
-
-    def velocity(_: float, state: Array) -> Array:
-        now = read(state)
-        value, gradient = landscape.potential(now.positions, landscape.outputs(now))
-        moving = -gradient * landscape.geometry.mobility
-        # an atom on a bound that is pushed outwards rests
-        outside = state[: count * dimension].reshape(count, dimension) <= floor
-        moving = np.where(outside & (moving < 0.0), 0.0, moving)
-        if not rate > 0.0:
-            return np.asarray(moving.ravel())
-        return np.concatenate([moving.ravel(), -rate * (value - now.masses @ value)])
-
-    start = law.positions.ravel()
-    if rate > 0.0:
-        start = np.concatenate([start, np.log(law.masses)])
-    solver = LSODA(velocity, 0.0, start, LONGEST, rtol=TOLERANCE, atol=TOLERANCE)
-    largest, leaving = 0.0, float(np.max(np.abs(velocity(0.0, start))))
+    path = _Path(landscape, law)
+    solver = path.begun(0.0, path.start)
+    largest, leaving = 0.0, path.speed(path.start)
     restarted, speed = -1.0, leaving
     for _ in range(MOST_STEPS):
         if solver.status != "running":
             break
         solver.step()
+        if not np.all(np.isfinite(solver.y)):
+            return Branch(None, "could not be followed: the flow is not finite")
         if solver.status == "failed" and solver.t > restarted:
             # an atom that reached its bound stopped at once: begin anew from there
             restarted = solver.t
-            solver = LSODA(velocity, restarted, solver.y, LONGEST, rtol=TOLERANCE, atol=TOLERANCE)
-        if not np.all(np.isfinite(solver.y)):
-            return Branch(None, "could not be followed: the flow is not finite")
-        now = read(solver.y)
+            solver = path.begun(restarted, solver.y)
+        now = path.law(solver.y)
         caught = _caught(landscape, now, ABSORBED * float(np.max(upper - lower)))
         if caught.any():
-            state = solver.y.copy()
-            state[: count * dimension][caught.ravel()] = 0.0
-            solver = LSODA(velocity, solver.t, state, LONGEST, rtol=TOLERANCE, atol=TOLERANCE)
-        speed = float(np.max(np.abs(velocity(solver.t, solver.y))))
+            solver = path.begun(solver.t, path.at_origin(solver.y, caught))
+        speed = path.speed(solver.y)
         largest = max(largest, speed)
-        if np.any(now.positions > upper) or np.any(now.positions < np.maximum(lower, floor)):
+        if np.any(now.positions > upper) or np.any(now.positions < lower):
             return Branch(None, f"leads out of the box at flow time {solver.t:.3g}")
         if largest > 10.0 * leaving and speed < SETTLED * largest:
             break
-    last = read(solver.y)
+    last = path.law(solver.y)
     polished = polish(landscape, _merged(last, upper - lower), lower, upper)
     if polished is not None:
         polished = _merged(polished, upper - lower)
@@ -123,6 +100,48 @@ def follow(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> 
     resting = solver.status == "finished"
     how = f"at rest to rounding at flow time {solver.t:.3g}" if resting else f"reached by flow time {solver.t:.3g}"
     return Branch(polished, how)
+
+
+class _Path:
+    """The flow of the atoms as an ordinary differential equation: positions, then log masses with birth and death."""
+
+    def __init__(self, landscape: Landscape, law: AtomicLaw) -> None:
+        self.landscape, self.masses, self.shape = landscape, law.masses, law.positions.shape
+        self.rate, self.floor = landscape.flow.fisher_rao_rate, landscape.geometry.lower_bounds
+        logs = np.log(law.masses) if self.rate > 0.0 else np.zeros(0)
+        self.start = np.concatenate([law.positions.ravel(), logs])
+
+    def begun(self, time: float, state: Array) -> LSODA:
+        """An integrator from this state on."""
+        return LSODA(self.velocity, time, state, LONGEST, rtol=TOLERANCE, atol=TOLERANCE)
+
+    def law(self, state: Array) -> AtomicLaw:
+        """The law of a state; a radius past its bound is on it."""
+        size = self.shape[0] * self.shape[1]
+        logs = state[size:]
+        masses = self.masses if not logs.size else np.exp(np.maximum(logs - logs.max(), -300.0))
+        return AtomicLaw(np.maximum(state[:size].reshape(self.shape), self.floor), masses / masses.sum())
+
+    def velocity(self, _: float, state: Array) -> Array:
+        """d state / ds; an atom on a bound that is pushed outwards rests."""
+        now = self.law(state)
+        value, gradient = self.landscape.potential(now.positions, self.landscape.outputs(now))
+        moving = -gradient * self.landscape.geometry.mobility
+        outside = state[: gradient.size].reshape(self.shape) <= self.floor
+        moving = np.where(outside & (moving < 0.0), 0.0, moving)
+        if not self.rate > 0.0:
+            return np.asarray(moving.ravel())
+        return np.concatenate([moving.ravel(), -self.rate * (value - now.masses @ value)])
+
+    def speed(self, state: Array) -> float:
+        """Largest component of the velocity."""
+        return float(np.max(np.abs(self.velocity(0.0, state))))
+
+    def at_origin(self, state: Array, caught: NDArray[np.bool_]) -> Array:
+        """The state with the radii that are `caught` made 0."""
+        moved = state.copy()
+        moved[: caught.size][caught.ravel()] = 0.0
+        return moved
 
 
 def _caught(landscape: Landscape, law: AtomicLaw, reach: float) -> NDArray[np.bool_]:
@@ -142,59 +161,59 @@ def polish(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> 
 
     Unknowns are the coordinates off their bounds, and the masses under birth and death, where G is equal on the atoms.
     """
-    count, dimension = law.positions.shape
-    mobile = np.array(landscape.geometry.mobile)
     inside = (law.positions > landscape.geometry.lower_bounds) & (law.positions < upper)
-    free = np.broadcast_to(mobile, law.positions.shape) & inside
-    weighted = landscape.flow.fisher_rao_rate > 0.0 and count > 1
-    places = int(free.sum())
+    free = np.broadcast_to(np.array(landscape.geometry.mobile), law.positions.shape) & inside
+    weighted = landscape.flow.fisher_rao_rate > 0.0 and len(law.masses) > 1
+    places, width = int(free.sum()), float(np.max(upper - lower))
     now = law
+    move: Array = np.zeros(0)
     for _ in range(30):
-        outputs = landscape.outputs(now)
-        value, gradient = landscape.potential(now.positions, outputs)
-        residual = gradient[free]
-        values, gradients = landscape.features_at(now)
-        weights = landscape.objective.weights
-        rows = gradients.transpose(0, 2, 1)[free]
-        hessians = np.zeros((count * dimension, count * dimension))
-        for i, point in enumerate(now.positions):
-            part = slice(i * dimension, (i + 1) * dimension)
-            hessians[part, part] = landscape.hessian(point, outputs)[0]
-        kept = free.ravel()
-        masses = np.broadcast_to(now.masses[:, None], free.shape)[free]
-        matrix = hessians[np.ix_(kept, kept)] + (rows * weights) @ (rows * masses[:, None]).T
-        if weighted:
-            # unknown masses and the common value of G: G_i = mu, sum p_i = 1
-            by_mass = (rows * weights) @ values.T
-            lift = np.zeros((count, places))
-            lift[np.nonzero(free)[0], np.arange(places)] = residual
-            couple = (values * weights) @ (rows * masses[:, None]).T + lift
-            inner = (values * weights) @ values.T
-            mean = float(now.masses @ value)
-            matrix = np.block(
-                [
-                    [matrix, by_mass, np.zeros((places, 1))],
-                    [couple, inner, -np.ones((count, 1))],
-                    [np.zeros((1, places)), np.ones((1, count)), np.zeros((1, 1))],
-                ]
-            )
-            residual = np.concatenate([residual, value - mean, [0.0]])
+        matrix, residual = _equations(landscape, now, free, weighted)
         if not np.all(np.isfinite(matrix)):
             return None
         move = np.linalg.lstsq(matrix, -residual, rcond=1e-14)[0]
         positions = now.positions.copy()
         positions[free] += move[:places]
-        now = replace(now, positions=positions)
-        if weighted:
-            now = replace(now, masses=now.masses + move[places : places + count])
-        if np.any(positions < lower) or np.any(positions > upper) or np.any(now.masses <= 0.0):
+        masses = now.masses + move[places:-1] if weighted else now.masses
+        now = AtomicLaw(positions, masses)
+        if np.any(positions < lower) or np.any(positions > upper) or np.any(masses <= 0.0):
             return None
-        if np.max(np.abs(move[: places + count * weighted]), initial=0.0) < 1e-13 * np.max(upper - lower):
+        if np.max(np.abs(move[: len(move) - weighted]), initial=0.0) < 1e-13 * width:
             break
     distance = np.max(np.abs(now.positions - law.positions), initial=0.0)
     last = np.max(np.abs(move[:places]), initial=0.0)
-    near = distance < 1e-2 * np.max(upper - lower) and last < 1e-8 * np.max(upper - lower)
-    return now if near else None
+    return now if distance < 1e-2 * width and last < 1e-8 * width else None
+
+
+def _equations(landscape: Landscape, law: AtomicLaw, free: NDArray[np.bool_], weighted: bool) -> tuple[Array, Array]:
+    """Jacobian and residual of grad G = 0 on the free coordinates.
+
+    Where the masses are unknown too: of G(z_i) = mu and sum p_i = 1, with the unknowns (z, p, mu).
+    """
+    count, dimension = law.positions.shape
+    outputs = landscape.outputs(law)
+    value, gradient = landscape.potential(law.positions, outputs)
+    values, gradients = landscape.features_at(law)
+    weights = landscape.objective.weights
+    rows = gradients.transpose(0, 2, 1)[free]
+    hessians = block_diag(*(landscape.hessian(point, outputs)[0] for point in law.positions))
+    moved = rows * np.broadcast_to(law.masses[:, None], free.shape)[free][:, None]
+    matrix = hessians[np.ix_(free.ravel(), free.ravel())] + (rows * weights) @ moved.T
+    residual = gradient[free]
+    if not weighted:
+        return np.asarray(matrix), residual
+    places = len(rows)
+    lift = np.zeros((count, places))
+    lift[np.nonzero(free)[0], np.arange(places)] = residual
+    bordered = np.block(
+        [
+            [matrix, (rows * weights) @ values.T, np.zeros((places, 1))],
+            [(values * weights) @ moved.T + lift, (values * weights) @ values.T, -np.ones((count, 1))],
+            [np.zeros((1, places)), np.ones((1, count)), np.zeros((1, 1))],
+        ]
+    )
+    mean = float(law.masses @ value)
+    return bordered, np.concatenate([residual, value - mean, [0.0]])
 
 
 def _merged(law: AtomicLaw, width: Array) -> AtomicLaw:
