@@ -97,7 +97,10 @@ class AtomicOptimum:
             text += "; no limit can be read off these values"
         if not self.certified:
             gap = self.free_energy - self.lower_bound
-            text += f"; the gap {gap:.2g} to the lower bound is above 1e-10 of F: the bound holds but is not tight"
+            text += (
+                f"; the gap {gap:.2g} to the lower bound, {self.feature_error:.2g} of it from the features, "
+                "is above 1e-10 of F: the bound holds but is not tight"
+            )
         return text
 
     def table(self) -> str:
