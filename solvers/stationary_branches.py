@@ -171,7 +171,7 @@ def polish(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> 
         matrix, residual = _equations(landscape, now, free, weighted)
         if not np.all(np.isfinite(matrix)):
             return None
-        move = np.linalg.lstsq(matrix, -residual, rcond=1e-14)[0]
+        move = np.asarray(np.linalg.lstsq(matrix, -residual, rcond=1e-14)[0], dtype=float)
         positions = now.positions.copy()
         positions[free] += move[:places]
         masses = now.masses + move[places:-1] if weighted else now.masses
@@ -190,7 +190,7 @@ def _equations(landscape: Landscape, law: AtomicLaw, free: NDArray[np.bool_], we
 
     Where the masses are unknown too: of G(z_i) = mu and sum p_i = 1, with the unknowns (z, p, mu).
     """
-    count, dimension = law.positions.shape
+    count = len(law.masses)
     outputs = landscape.outputs(law)
     value, gradient = landscape.potential(law.positions, outputs)
     values, gradients = landscape.features_at(law)

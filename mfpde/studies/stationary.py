@@ -100,9 +100,18 @@ class Stationary:
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of `mfpde stationary`."""
+        best = self.optimum
         return {
             "points": [point.to_json(self.names) for point in self.points],
-            "optimum": self.optimum.to_json(),
+            "optimum": {
+                "risk": best.risk,
+                "free_energy": best.free_energy,
+                "lower_bound": best.lower_bound,
+                "radius": self.radius,
+                "atoms": _atoms_json(self.names, best.positions, best.weights),
+                "at_boundary": best.at_boundary,
+                "certified": best.certified,
+            },
             "complete": self.complete,
             "completeness": list(self.completeness),
         }

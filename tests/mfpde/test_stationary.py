@@ -249,6 +249,9 @@ def test_two_blocks_axes_and_origin() -> None:
     assert point.stable is True
     assert point.global_optimum
     assert result.complete
+    written = json.loads(json.dumps(result.to_json(), allow_nan=False))
+    assert written["optimum"]["at_boundary"] is False
+    assert written["optimum"]["atoms"][0]["position"]["r1"] == pytest.approx(point.positions[0, 0], abs=1e-7)
     assert any("is not stationary: G falls from there" in line for line in result.completeness)
 
 
