@@ -20,8 +20,8 @@ from .optimum_bound import Curvature, global_lower_bound
 from .optimum_newton import EPSILON, Law, SearchBox
 from .optimum_search import optimal_law
 
-ROUNDING_OF_RISK = 1e-15
-"""Relative to the risk of the zero function."""
+VANISHING = 1e-15
+"""What F - c counts as zero, relative to the risk of the zero function."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class CertifiedLaw:
         free_energy: F.
         lower_bound: no law on the box has less free energy.
         evaluations: values of Psi that the bound took.
-        tight: whether the gap is within the tolerance asked for, or the rounding of R.
+        tight: whether the gap is within the tolerance asked for, or F the constant c to rounding.
     """
 
     law: Law
@@ -88,8 +88,10 @@ def _certified(
     values = objective.features.values(law.positions)
     mean = float(law.weights @ box.potential(objective, outputs, law.positions))
     rounding = 8.0 * EPSILON * float(np.abs(objective.loss_gradient(outputs)) @ np.abs(values).max(axis=0))
-    # a zero risk is zero to the rounding of R only
-    accuracy = max(0.2 * tolerance * abs(energy), ROUNDING_OF_RISK * objective.risk(np.zeros_like(outputs))) + rounding
+    accuracy = 0.2 * tolerance * abs(energy) + rounding
+    if energy - objective.constant <= VANISHING * objective.risk(np.zeros_like(outputs)):
+        # F >= c, and the gradient of the loss is nothing but rounding
+        return CertifiedLaw(_sorted(law), outputs, risk, energy, min(objective.constant, energy), 0, True), None
     bound = global_lower_bound(
         lambda points: box.potential(objective, outputs, points),
         _WithRidge(curvature_of(law, outputs, risk), box.ridge),
@@ -100,17 +102,22 @@ def _certified(
         most_evaluations,
     )
     lower = max(energy - 2.0 * (mean - bound.lower + rounding), objective.constant)
-    order = np.lexsort(law.positions.T[::-1])
     found = CertifiedLaw(
-        law=Law(law.positions[order], law.weights[order]),
+        law=_sorted(law),
         outputs=outputs,
         risk=risk,
         free_energy=energy,
         lower_bound=lower,
         evaluations=bound.evaluations,
-        tight=energy - lower <= max(tolerance * abs(energy), 4.0 * accuracy),
+        tight=energy - lower <= tolerance * abs(energy),
     )
     return found, bound.point if bound.value < mean - 0.5 * accuracy else None
+
+
+def _sorted(law: Law) -> Law:
+    """By the first coordinate."""
+    order = np.lexsort(law.positions.T[::-1])
+    return Law(law.positions[order], law.weights[order])
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ from mfpde.solvers.optimum_search import optimal_law
 DEFAULT_RADIUS = 10.0
 TOLERANCE = 1e-10
 """Relative gap asked for."""
-ROUNDING = 2e-14
-"""A gap that double precision cannot close: a risk of zero is known to about this."""
+VANISHING = 1e-15
+"""F below this is zero to rounding, where no relative gap is defined."""
 ACCURACY = 1e-15
 """Error of U asked of the features; what they reach enters the bound."""
 MOST_WORK, MOST_EVALUATIONS = 2e8, 2_000_000
@@ -176,7 +176,7 @@ def optimum_atoms(
         weights=weights,
         boundary_mass=float(weights[outside.any(axis=1)].sum()),
         feature_error=reduced.error,
-        certified=found.free_energy - lower <= max(TOLERANCE * abs(found.free_energy), ROUNDING),
+        certified=found.free_energy - lower <= max(TOLERANCE * abs(found.free_energy), VANISHING),
         larger=larger,
         limit=extrapolated([found.free_energy, *(value for _, value in larger)]),
     )
