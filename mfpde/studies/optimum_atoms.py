@@ -78,23 +78,23 @@ class AtomicOptimum:
     def note(self) -> str:
         """What the radius has to do with it, and what the bound is worth, in words."""
         values = ", ".join(f"{value:.9g} at {radius:g}" for radius, value in self.larger)
-        falls = self.larger and min(v for _, v in self.larger) < self.free_energy * (1.0 - 1e-6) - 1e-12
+        larger = f"larger boxes (searched, not certified) have F = {values}"
+        least = min((value for _, value in self.larger), default=self.free_energy)
+        depends = self.at_boundary or least < self.free_energy * (1.0 - 1e-6) - 1e-12
         if self.at_boundary:
-            text = (
-                f"{self.boundary_mass:.6g} of the mass sits at the end of the box: the optimum depends on the radius; "
-                f"larger boxes (searched, not certified) have F = {values}"
-            )
-        elif falls:
-            text = (
-                f"no mass at the end of the box, but larger boxes (searched, not certified) have less, F = {values}: "
-                "the optimum depends on the radius"
-            )
+            text = f"{self.boundary_mass:.6g} of the mass sits at the end of the box: the optimum depends on the radius"
+        elif depends:
+            text = "no mass at the end of the box, but the optimum depends on the radius"
         else:
-            text = f"no mass at the end of the box, and no less up to radius {self.larger[-1][0]:g} (not certified)"
-        if self.limit is not None and (self.at_boundary or falls):
-            text += f"; the limit as the radius grows is about {self.limit[0]:.9g}, give or take {self.limit[1]:.1g}"
-        elif self.at_boundary or falls:
-            text += "; no limit can be read off these values"
+            text = "no mass at the end of the box"
+        if self.larger and depends:
+            text += f"; {larger}; " + (
+                "no limit can be read off these values"
+                if self.limit is None
+                else f"the limit as the radius grows is about {self.limit[0]:.9g}, give or take {self.limit[1]:.1g}"
+            )
+        elif self.larger:
+            text += f", and no less up to radius {self.larger[-1][0]:g} (searched, not certified)"
         if not self.certified:
             gap = self.free_energy - self.lower_bound
             text += (

@@ -106,6 +106,8 @@ def test_the_three_bumps_are_found() -> None:
     assert found.risk < 1e-25
     np.testing.assert_allclose(found.positions[:, 0], [-2.5, 0.0, 2.5], atol=1e-7)
     np.testing.assert_allclose(found.weights, 1 / 3, atol=1e-8)
+    assert found.note == "no mass at the end of the box"
+    assert found.table().count("atom  ") == 3
 
 
 def test_relu_with_a_ridge_has_its_closed_form() -> None:
