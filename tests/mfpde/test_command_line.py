@@ -54,8 +54,10 @@ def test_presets_are_listed_and_printed(capsys: pytest.CaptureFixture[str]) -> N
     [
         (["solve", "isotropic-gausians"], "did you mean the preset isotropic-gaussians?"),
         (
-            ["solve", "isotropic-gaussians", "--scheme", "jko", "--set", "data.dims=1001"]
-            + ["--set", "dynamics.inverse_temperature=10", "--set", "dynamics.ridge=0.1"],
+            [
+                *("solve", "isotropic-gaussians", "--scheme", "jko", "--set", "data.dims=1001"),
+                *("--set", "dynamics.inverse_temperature=10", "--set", "dynamics.ridge=0.1"),
+            ],
             "data.dims: noise is not resolved yet in blocks above 1000",
         ),
         (["solve", "anisotropic-relu", "--scheme", "finite-volumes"], 'scheme = "finite-volume"'),

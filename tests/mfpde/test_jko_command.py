@@ -30,11 +30,7 @@ def preset(name: str, scheme: str) -> SolveResult:
 
 
 OTHERS = ("characteristics", "finite-volume")
-UNDERSTATED = pytest.mark.xfail(reason="one atom: risk_error is 1e-7 at t = 1 where R is off by 8e-7", strict=False)
-PAIRS = [
-    pytest.param(*pair, marks=[UNDERSTATED] if pair == ("anisotropic-relu-infinite", "characteristics") else [])
-    for pair in itertools.product(presets.names(), OTHERS)
-]
+PAIRS = [pytest.param(*pair) for pair in itertools.product(presets.names(), OTHERS)]
 
 
 @pytest.mark.parametrize(("name", "other"), PAIRS)

@@ -79,6 +79,25 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
     return {"data": data, "network": network, "initial": initial, "dynamics": dynamics, "time": time}
 
 
+@st.composite
+def flows(draw: st.DrawFn, noise: bool) -> dict[str, Any]:
+    """A problem with birth and death, with noise and ridge, or with both."""
+    tables = draw(problems())
+    dynamics = dict(tables["dynamics"])
+    if draw(st.booleans()) or not noise:
+        dynamics["flow"] = draw(st.sampled_from(["wasserstein-fisher-rao", "fisher-rao"]))
+        dynamics["fisher_rao_rate"] = draw(st.floats(0.1, 20.0))
+    if noise:
+        # three blocks with noise take a minute to set up
+        dims = [min(p, 500) for p in tables["data"]["dims"]][:2]
+        data = {**tables["data"], "dims": dims}
+        if "scales" in data:
+            data["scales"] = data["scales"][:2]
+        tables = {**tables, "data": data}
+        dynamics |= {"inverse_temperature": draw(st.floats(2.0, 500.0)), "ridge": draw(st.floats(0.05, 1.0))}
+    return {**tables, "dynamics": dynamics}
+
+
 def attempt(tables: Mapping[str, Any], solver: Mapping[str, Any]) -> SolveResult | None:
     """The result, None where the problem is refused with a reason that names a remedy."""
     configuration: Configuration = parse({**tables, "solver": dict(solver)})
@@ -102,24 +121,25 @@ def check(result: SolveResult) -> None:
     np.testing.assert_allclose(result.mass, 1.0, rtol=0.0, atol=1e4 * MACHINE)
 
 
-@given(problems())
-@FEW
-def test_finite_volumes_on_random_problems(tables: dict[str, Any]) -> None:
-    result = attempt(tables, {"scheme": "finite-volume", "cells": 10, "tolerance": 0.05})
+def falling(result: SolveResult) -> None:
+    """The free energy does not rise."""
+    energy = result.free_energy
+    assert np.all(np.diff(energy) <= 1e3 * MACHINE * (1.0 + np.abs(energy[1:])))
+
+
+def on_cells(result: SolveResult | None) -> None:
+    """What a result on a grid must hold besides."""
     if result is None:
         return
     check(result)
     assert result.density is not None
     assert np.all(result.density >= 0.0)
     np.testing.assert_allclose(result.cell_masses.reshape(len(result.time), -1).sum(axis=1), 1.0, atol=1e-12)
-    energy = result.free_energy
-    assert np.all(np.diff(energy) <= 1e3 * MACHINE * (1.0 + np.abs(energy[1:])))
+    falling(result)
 
 
-@given(problems())
-@FEW
-def test_characteristics_on_random_problems(tables: dict[str, Any]) -> None:
-    result = attempt(tables, {"scheme": "characteristics", "atoms": 4, "tolerance": 0.05})
+def on_atoms(result: SolveResult | None) -> None:
+    """What a result on atoms must hold besides."""
     if result is None:
         return
     check(result)
@@ -129,3 +149,45 @@ def test_characteristics_on_random_problems(tables: dict[str, Any]) -> None:
     radius = [name.startswith("r") for name in result.names]
     present = result.weight > 0.0
     assert np.all(result.position[present][:, radius] >= 0.0)
+
+
+@given(problems())
+@FEW
+def test_finite_volumes_on_random_problems(tables: dict[str, Any]) -> None:
+    on_cells(attempt(tables, {"scheme": "finite-volume", "cells": 10, "tolerance": 0.05}))
+
+
+@given(problems())
+@FEW
+def test_characteristics_on_random_problems(tables: dict[str, Any]) -> None:
+    on_atoms(attempt(tables, {"scheme": "characteristics", "atoms": 4, "tolerance": 0.05}))
+
+
+@given(flows(noise=True))
+@FEW
+def test_finite_volumes_with_noise_and_births_on_random_problems(tables: dict[str, Any]) -> None:
+    on_cells(attempt(tables, {"scheme": "finite-volume", "cells": 10, "tolerance": 0.05}))
+
+
+@given(flows(noise=True))
+@FEW
+def test_minimising_movements_with_noise_on_random_problems(tables: dict[str, Any]) -> None:
+    on_cells(attempt(tables, {"scheme": "jko", "cells": 10, "tolerance": 0.05}))
+
+
+@given(flows(noise=False))
+@FEW
+def test_characteristics_with_births_on_random_problems(tables: dict[str, Any]) -> None:
+    on_atoms(attempt(tables, {"scheme": "characteristics", "atoms": 4, "tolerance": 0.05}))
+
+
+@given(st.one_of(problems(), flows(noise=False)), st.sampled_from([1, 2]), st.sampled_from([None, 1e-3, 0.3]))
+@FEW
+def test_minimising_movements_on_random_problems(tables: dict[str, Any], order: int, step: float | None) -> None:
+    solver = {"scheme": "jko", "atoms": 4, "tolerance": 0.05, "order": order} | ({} if step is None else {"step": step})
+    result = attempt(tables, solver)
+    on_atoms(result)
+    if result is not None:
+        falling(result)
+        assert result.residual is not None
+        assert np.all(result.residual >= 0.0)
