@@ -15,6 +15,7 @@ For any g and any map T the gap between the movement's energy of T # mu and D(g)
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -161,7 +162,7 @@ class DualStep:
             if solved and sums[4] <= settled and sums[2] <= SUBOPTIMALITY * RESIDUAL:
                 gap = 0.5 * float(weights @ residual**2) + float(sums[2])
                 return Movement(places, outputs, g, gap, passes, curvature)
-            step, before = linalg.solve(curvature, residual, assume_a="sym"), residual
+            step, before = _solved(curvature, residual), residual
             g = g + step
         raise NoConvergence(f"the dual is not solved in {LOCAL_PASSES} passes")
 
@@ -413,6 +414,16 @@ class DualStep:
 def _totals(sums: Array) -> Array:
     """The sums of `newton_pass` over the blocks."""
     return np.append(sums[:, :4].sum(axis=0), [sums[:, 4].max(), sums[:, 5].sum()])
+
+
+def _solved(curvature: Array, residual: Array) -> Array:
+    """curvature^-1 residual; NoConvergence where that is lost to rounding."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", linalg.LinAlgWarning)
+        try:
+            return np.asarray(linalg.solve(curvature, residual, assume_a="sym"))
+        except (linalg.LinAlgError, linalg.LinAlgWarning):
+            raise NoConvergence("the curvature of the dual is singular to rounding") from None
 
 
 def _updated(curvature: Array, step: Array, change: Array) -> Array:
