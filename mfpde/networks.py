@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from mfpde.activations import PiecewiseLinear
-from mfpde.configuration import Configuration, Normal
-from mfpde.problem import Problem, build_activation
+from mfpde.configuration import Configuration
+from mfpde.problem import Problem, build_activation, constant_of
 from mfpde.solvers.objective import Array
 from mfpde.solvers.sgd import GaussianClasses, Sgd, SgdState, embed_radii
 from mfpde.solvers.sgd_unit import SMOOTH, Unit
@@ -49,7 +49,10 @@ def first_state(configuration: Configuration, problem: Problem, sgd: Sgd) -> Sgd
     blocks = len(data.dims)
     drawn = problem.initial_law.sample(configuration.sgd.neurons, sgd.seed, sgd.replica)
     names = problem.geometry.names
-    heads = {"a": _constant(initial.a), "b": _constant(initial.b) if configuration.network.offsets != "none" else 0.0}
+    heads = {
+        "a": constant_of(initial.a),
+        "b": constant_of(initial.b) if configuration.network.offsets != "none" else 0.0,
+    }
     values = {key: drawn[:, names.index(key)] if key in names else value for key, value in heads.items()}
     return sgd.start(embed_radii(drawn[:, :blocks], data.dims, sgd.seed, sgd.replica), values["a"], values["b"])
 
@@ -60,7 +63,3 @@ def reduced_positions(sgd: Sgd, state: SgdState, names: tuple[str, ...]) -> Arra
     heads = {"a": state.a, "b": state.b}
     columns = [heads[name] if name in heads else radii[:, int(name[1:]) - 1] for name in names]
     return np.stack(columns, axis=1)
-
-
-def _constant(law: float | Normal) -> float:
-    return law.mean if isinstance(law, Normal) else float(law)

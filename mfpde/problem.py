@@ -73,7 +73,7 @@ def _mixture(configuration: declared.Configuration) -> Problem:
     has_a = moving_a or isinstance(a, declared.Normal)
     has_b = moving_b or isinstance(b, declared.Normal)
     unit = build_activation(network.activation)
-    unit = fold(unit, 1.0 if has_a else _constant(a), 0.0 if has_b else _constant(b))
+    unit = fold(unit, 1.0 if has_a else constant_of(a), 0.0 if has_b else constant_of(b))
     geometry = Geometry(
         names=(*(f"r{j + 1}" for j in range(data.blocks)), *("a" for _ in range(has_a)), *("b" for _ in range(has_b))),
         block_dimensions=(*dimensions, *(0.0 for _ in range(has_a + has_b))),
@@ -112,14 +112,15 @@ def fold(unit: Activation, coefficient: float, offset: float) -> Activation:
     return unit if (coefficient, offset) == (1.0, 0.0) else AffineUnit(unit, coefficient, offset)
 
 
-def _constant(law: float | declared.Normal) -> float:
+def constant_of(law: float | declared.Normal) -> float:
+    """The value of a law that is a constant (its mean where it is none)."""
     return law.mean if isinstance(law, declared.Normal) else float(law)
 
 
 def _marginal(law: float | declared.Normal) -> Marginal | float:
     if isinstance(law, declared.Normal) and law.std > 0:
         return Normal(law.mean, law.std)
-    return _constant(law)
+    return constant_of(law)
 
 
 def _initial_law(initial: declared.Initial, mixture: GaussianMixture, others: list[Marginal | float]) -> InitialLaw:

@@ -75,6 +75,11 @@ class FeatureTable:
         return self.value_error <= self.tolerance and self.gradient_error <= self.tolerance
 
     @cached_property
+    def box(self) -> Array:
+        """Corners of the box, shape (2, D)."""
+        return np.array([edges[[0, -1]] for edges in self.edges]).T
+
+    @cached_property
     def _flat(self) -> Array:
         return np.ascontiguousarray(self.nodal.reshape(-1, self.rank))
 
@@ -95,8 +100,7 @@ class FeatureTable:
         points = np.ascontiguousarray(points, dtype=float)
         if points.ndim != 2 or points.shape[1] != self.dimension:
             raise ValueError(f"points have shape {points.shape}; write them as an array of shape (n, {self.dimension})")
-        lower = np.array([edges[0] for edges in self.edges])
-        upper = np.array([edges[-1] for edges in self.edges])
+        lower, upper = self.box
         flat = kernels.first_outside(points, lower, upper)
         if flat >= 0:
             point, axis = divmod(flat, self.dimension)

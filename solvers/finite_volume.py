@@ -147,7 +147,7 @@ class FiniteVolume:
         The variance of mass gathered in one cell is thus width^2 / 12, what the grid can resolve.
         """
         mass, outputs = state.arrays["mass"], state.arrays["outputs"]
-        axes = [self._marginal_moments(mass, axis) for axis in range(self.geometry.dimension)]
+        axes = [self.grid.moments(mass, axis) for axis in range(self.geometry.dimension)]
         dissipation = self._transport.dissipation(mass, outputs)
         if self._birth_death is not None:
             dissipation += self._birth_death.dissipation(mass, outputs)
@@ -186,25 +186,6 @@ class FiniteVolume:
         if self._diffusion is None:
             return scale
         return scale + self._diffusion.entropy_scale(mass) / self.flow.inverse_temperature
-
-    def _marginal_moments(self, mass: Array, axis: int) -> tuple[float, float]:
-        """Mean and variance of the linear reconstruction along one axis."""
-        others = tuple(a for a in range(self.geometry.dimension) if a != axis)
-        marginal = mass.sum(axis=others)
-        edge, width = self.grid.edges[axis], self.grid.widths[axis]
-        atom = self.grid.centres[axis] == edge[:-1]
-        centre = np.where(atom, edge[:-1], 0.5 * (edge[:-1] + edge[1:]))
-        total = float(marginal.sum())
-        spread = np.where(atom, 0.0, width**2 / 12.0)
-        rise = np.zeros(len(centre))
-        if len(centre) > 2:
-            line = marginal / width
-            rise[1:-1] = (line[2:] - line[:-2]) / (centre[2:] - centre[:-2])
-            rise = np.clip(rise, -2.0 * line / width, 2.0 * line / width)
-        tilt = rise * width * spread
-        mean = float(marginal @ centre + tilt.sum()) / total
-        offset = centre - mean
-        return mean, float(marginal @ (offset**2 + spread) + 2.0 * tilt @ offset) / total
 
     def _failure(self, state: State, mass: Array, outputs: Array) -> StepFailure:
         cell = np.unravel_index(int(np.argmax(mass)), self.grid.shape)

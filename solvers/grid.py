@@ -77,6 +77,25 @@ class Grid:
         """The one-dimensional grid of one axis."""
         return Grid((self.edges[index],), (self.centres[index],))
 
+    def moments(self, masses: Array, axis: int) -> tuple[float, float]:
+        """Mean and variance along one axis of the law that is linear in each cell (an atom in an origin cell)."""
+        others = tuple(a for a in range(len(self.shape)) if a != axis)
+        marginal = masses.sum(axis=others)
+        edge, width = self.edges[axis], self.widths[axis]
+        atom = self.centres[axis] == edge[:-1]
+        centre = np.where(atom, edge[:-1], 0.5 * (edge[:-1] + edge[1:]))
+        total = float(marginal.sum())
+        spread = np.where(atom, 0.0, width**2 / 12.0)
+        rise = np.zeros(len(centre))
+        if len(centre) > 2:
+            line = marginal / width
+            rise[1:-1] = (line[2:] - line[:-2]) / (centre[2:] - centre[:-2])
+            rise = np.clip(rise, -2.0 * line / width, 2.0 * line / width)
+        tilt = rise * width * spread
+        mean = float(marginal @ centre + tilt.sum()) / total
+        offset = centre - mean
+        return mean, float(marginal @ (offset**2 + spread) + 2.0 * tilt @ offset) / total
+
     def deposit(self, positions: Array, weights: Array) -> Array:
         """Masses of the cells for the atomic law sum_i weights_i delta_{positions_i}, first moment kept.
 

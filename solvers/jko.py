@@ -86,7 +86,7 @@ class Jko:
         self.rule = Rule.of_order(options.nodes)
         self._energy = AtomicEnergy(self.objective, table, geometry, flow)
         self._mover = Mover(self._energy, labelled=bool(law.breaks))
-        self._box = self._energy.box
+        self._box = table.box
 
     def initial_state(self) -> State:
         """rho_0 on panels that resolve it."""

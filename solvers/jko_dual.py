@@ -117,7 +117,7 @@ class DualStep:
         self.objective = objective
         self.table = table
         self.ridge = ridge
-        self.box = np.array([edges[[0, -1]] for edges in table.edges]).T
+        self.box = table.box
         self._mesh = table._mesh
         self._flat = table._flat
         self._plan = derivatives(self._mesh)

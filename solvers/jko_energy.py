@@ -28,11 +28,6 @@ class AtomicEnergy:
     flow: Flow
 
     @property
-    def box(self) -> Array:
-        """Corners of the table, shape (2, D)."""
-        return np.array([edges[[0, -1]] for edges in self.table.edges]).T
-
-    @property
     def mobile(self) -> Array:
         """1 where a coordinate moves, shape (D,)."""
         return self.geometry.mobility
@@ -47,7 +42,7 @@ class AtomicEnergy:
         """Gradient of the potential over the mobile coordinates, 0 where a bound holds an atom back."""
         gradient = self.table.contract(positions, self.objective.loss_gradient(outputs))[1]
         gradient = (gradient + self.flow.ridge * positions) * self.mobile
-        return np.where((positions <= self.box[0]) & (gradient > 0.0), 0.0, gradient)
+        return np.where((positions <= self.table.box[0]) & (gradient > 0.0), 0.0, gradient)
 
     def dissipation(self, positions: Array, weights: Array, outputs: Array) -> float:
         """D = 2 (∫|grad G|^2 drho + alpha Var_rho G)."""

@@ -172,7 +172,7 @@ class GridJko:
     def observe(self, state: State) -> Observation:
         """Risk, energy and its account, and the moments of a law that is linear in each cell."""
         mass, outputs = state.arrays["mass"], state.arrays["outputs"]
-        axes = [self._marginal_moments(mass, axis) for axis in range(self.geometry.dimension)]
+        axes = [self.grid.moments(mass, axis) for axis in range(self.geometry.dimension)]
         psi = self._movements.potential(outputs)
         dissipation = self._movements.diffusion.dissipation(mass, psi) if self.flow.transport else 0.0
         if self._reaction is not None:
@@ -273,24 +273,6 @@ class GridJko:
         account = np.array([dissipated, max(float(plain["account"][1]), whole.gap)])
         trend = (outputs - old["outputs"]) / step
         return plain | {"mass": mass, "outputs": outputs, "trend": trend, "account": account}
-
-    def _marginal_moments(self, mass: Array, axis: int) -> tuple[float, float]:
-        """Mean and variance of the linear reconstruction along one axis."""
-        marginal = mass.sum(axis=tuple(a for a in range(mass.ndim) if a != axis))
-        edge, width = self.grid.edges[axis], self.grid.widths[axis]
-        atom = self.grid.centres[axis] == edge[:-1]
-        centre = np.where(atom, edge[:-1], 0.5 * (edge[:-1] + edge[1:]))
-        spread = np.where(atom, 0.0, width**2 / 12.0)
-        rise = np.zeros(len(centre))
-        if len(centre) > 2:
-            line = marginal / width
-            rise[1:-1] = (line[2:] - line[:-2]) / (centre[2:] - centre[:-2])
-            rise = np.clip(rise, -2.0 * line / width, 2.0 * line / width)
-        tilt = rise * width * spread
-        total = float(marginal.sum())
-        mean = float(marginal @ centre + tilt.sum()) / total
-        offset = centre - mean
-        return mean, float(marginal @ (offset**2 + spread) + 2.0 * tilt @ offset) / total
 
     def _failure(self, state: State, step: float) -> StepFailure:
         mass = state.arrays["mass"]

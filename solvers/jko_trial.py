@@ -64,7 +64,7 @@ class Mover:
         self._energy = energy
         self._labelled = labelled
         self._dual = DualStep(energy.objective, energy.table, energy.geometry, energy.flow.ridge)
-        self._box = energy.box
+        self._box = energy.table.box
 
     def trial(self, arrays: Mapping[str, Array], positions: Array, weights: Array, tau: float, formula: str) -> Trial:
         """The step of length tau by one formula, between reactions where there is birth and death.

@@ -27,8 +27,7 @@ class PatchedFeatures:
         return self.table.rank
 
     def _inside(self, points: Array) -> NDArray[np.bool_]:
-        lower = np.array([edges[0] for edges in self.table.edges])
-        upper = np.array([edges[-1] for edges in self.table.edges])
+        lower, upper = self.table.box
         inside: NDArray[np.bool_] = np.all((points >= lower) & (points <= upper), axis=1)
         return inside
 

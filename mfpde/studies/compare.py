@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from mfpde.configuration import Configuration, Normal
+from mfpde.configuration import Configuration
 from mfpde.networks import build_sgd
-from mfpde.problem import Problem, build_problem
+from mfpde.problem import Problem, build_problem, constant_of
 from mfpde.reduction.interface import Box
 from mfpde.results.compare_result import CompareResult, LawDistance
 from mfpde.results.sgd_result import SgdResult
@@ -176,7 +176,7 @@ def _fluctuations(
     network = build_sgd(configuration, 0)
     initial = configuration.initial
     offset = initial.b if configuration.network.offsets != "none" else 0.0
-    kept = Fluctuations(objective, network.data, network.unit, pde.names, _constant(initial.a), _constant(offset))
+    kept = Fluctuations(objective, network.data, network.unit, pde.names, constant_of(initial.a), constant_of(offset))
     monte_carlo = np.array([kept.monte_carlo(points, weights) for points, weights in laws])
     fluctuation = np.empty(runs.risk.shape)
     for index, (points, weights) in enumerate(laws):
@@ -185,7 +185,3 @@ def _fluctuations(
             risk = float(runs.risk[replica, index])
             fluctuation[replica, index] = kept.scaled_variance(runs.position[replica, index], risk, outputs)
     return fluctuation, monte_carlo
-
-
-def _constant(law: float | Normal) -> float:
-    return law.mean if isinstance(law, Normal) else float(law)

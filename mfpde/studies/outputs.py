@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
+
+from numpy.typing import NDArray
 
 from mfpde.configuration import Configuration, ConfigurationError, parse
 from mfpde.results.errors import ResultFileError
-from mfpde.results.netcdf import load_checkpoint
-from mfpde.results.netcdf_file import Checkpoint
 from mfpde.results.output import probe
+from mfpde.results.sgd_result import SgdResult
 from mfpde.results.solve_result import SolveResult
 from mfpde.toml_writer import differing_keys
+
+Result = TypeVar("Result", SolveResult, SgdResult)
 
 
 def check_output(path: Path | None, *, resume: bool, force: bool) -> None:
@@ -24,14 +29,16 @@ def check_output(path: Path | None, *, resume: bool, force: bool) -> None:
         probe(path, force=force or resume, resumable=True)
 
 
-def earlier_run(path: Path, configuration: Configuration) -> tuple[SolveResult, Checkpoint]:
-    """The result to go on from, once it is known to belong to this configuration.
+def earlier_run(
+    path: Path, configuration: Configuration, load: Callable[[Path], tuple[Result, dict[str, NDArray[Any]]]]
+) -> tuple[Result, dict[str, NDArray[Any]]]:
+    """The result to go on from, read by `load`, once it is known to belong to this configuration.
 
     Raises ResultFileError for a missing, damaged or foreign file, ConfigurationError naming the keys that differ.
     """
     if not path.exists():
         raise ResultFileError(f"{path}: no such file to continue; write the command without --resume to begin one")
-    result, checkpoint = load_checkpoint(path)
+    result, checkpoint = load(path)
     try:
         then = parse(tomllib.loads(str(result.attributes["configuration"])))
     except (KeyError, tomllib.TOMLDecodeError, ConfigurationError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mfpde.configuration import Configuration, ConfigurationError, parse
+from mfpde.configuration import Configuration, ConfigurationError
 from mfpde.networks import build_sgd, first_state, reduced_positions
 from mfpde.problem import build_problem
 from mfpde.process import uninterrupted
@@ -24,9 +23,8 @@ from mfpde.results.sgd_result import SgdResult, load_sgd, save_sgd
 from mfpde.solvers.network_risk import network_risk
 from mfpde.solvers.objective import Array
 from mfpde.solvers.sgd import SgdState
-from mfpde.studies.outputs import check_output
+from mfpde.studies.outputs import check_output, earlier_run
 from mfpde.studies.run import Progress, silent
-from mfpde.toml_writer import differing_keys
 from mfpde.workers import default_workers, executor
 
 CHECKPOINT_SECONDS = 60.0
@@ -249,7 +247,7 @@ def sgd(
     with ExitStack() as held:
         if path is not None:
             held.enter_context(reserved(path))
-        earlier = _earlier(path, configuration) if resume and path is not None else None
+        earlier = earlier_run(path, configuration, load_sgd) if resume and path is not None else None
         if earlier is not None and earlier[0].status == "success":
             return earlier[0]
         run = Replicas(configuration, path, progress)
@@ -257,16 +255,3 @@ def sgd(
             run.restore(*earlier)
         count = default_workers(configuration.sgd.replicas) if workers is None else workers
         return run.complete(held.enter_context(executor(min(count, configuration.sgd.replicas))))
-
-
-def _earlier(path: Path, configuration: Configuration) -> tuple[SgdResult, dict[str, NDArray[Any]]]:
-    """The result to go on from, once it is known to belong to this configuration."""
-    if not path.exists():
-        raise ResultFileError(f"{path}: no such file to continue; write the command without --resume to begin one")
-    result, checkpoint = load_sgd(path)
-    then = parse(tomllib.loads(str(result.attributes["configuration"])))
-    keys = differing_keys(then, configuration)
-    if keys:
-        message = f"{path}: comes from another configuration, which differs in {', '.join(keys)}"
-        raise ConfigurationError([f"{message}; resume with the same values, or name another file with -o"])
-    return result, checkpoint

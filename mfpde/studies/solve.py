@@ -11,6 +11,7 @@ import numpy as np
 
 from mfpde.configuration import Configuration, ConfigurationError
 from mfpde.problem import build_problem
+from mfpde.results.netcdf import load_checkpoint
 from mfpde.results.output import reserved
 from mfpde.results.provenance import provenance
 from mfpde.results.solve_result import SolveResult
@@ -52,7 +53,7 @@ def solve(
     with ExitStack() as held:
         if path is not None:
             held.enter_context(reserved(path))
-        earlier = earlier_run(path, configuration) if resume and path is not None else None
+        earlier = earlier_run(path, configuration, load_checkpoint) if resume and path is not None else None
         if earlier is not None and earlier[0].status == "success":
             return earlier[0]
         # A number that leaves the range of floating point is an error, not a NaN that travels on.
