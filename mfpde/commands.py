@@ -262,46 +262,9 @@ def _schemes(options: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _optimum(options: argparse.Namespace) -> int:
-    from mfpde.results.errors import OutputError, RunOutputError
-    from mfpde.results.output import probe, write_atomically
+    from mfpde.commands_stationary import run_optimum
 
-    checks = Checks()
-    if options.threads is not None:
-        checks.run(lambda: _use_threads(options.threads))
-    radius = None if options.radius is None else checks.run(lambda: _positive("--radius", options.radius))
-    configuration = checks.run(lambda: _configuration(options, solved=False))
-    output = None if options.output is None else Path(options.output)
-    if output is not None:
-        checks.run(lambda: probe(output, force=options.force))
-    checks.report()
-    assert configuration is not None
-    from mfpde.studies.optimum import Optimum, optimum
-    from mfpde.studies.optimum_atoms import DEFAULT_RADIUS, AtomicOptimum, optimum_atoms
-
-    found: Optimum | AtomicOptimum
-    try:
-        if math.isinf(configuration.dynamics.inverse_temperature):
-            found = optimum_atoms(configuration, DEFAULT_RADIUS if radius is None else radius)
-        else:
-            found = optimum(configuration, radius)
-    except ArithmeticError as error:
-        complain(str(error))
-        return EXIT_FAILED
-    text = json.dumps(found.to_json(), allow_nan=False)
-    if output is not None:
-
-        def write(place: Path) -> None:
-            place.write_text(text + "\n", encoding="utf-8")
-
-        try:
-            write_atomically(output, write)
-        except OutputError as error:
-            raise RunOutputError(str(error)) from None
-    if options.json:
-        print(text)
-    elif not options.quiet:
-        print(found.table())
-    return EXIT_DONE
+    return run_optimum(options)
 
 
 def _distance(options: argparse.Namespace) -> int:

@@ -1,49 +1,98 @@
-"""The command `mfpde stationary`."""
+"""The commands `mfpde optimum` and `mfpde stationary`, whose answer is one JSON object."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mfpde.commands import EXIT_DONE, EXIT_FAILED, Checks, _configuration, _positive, _use_threads
 from mfpde.process import complain
 
+if TYPE_CHECKING:
+    from mfpde.configuration import Configuration
+
+
+class Answer(Protocol):
+    """What such a study finds."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As one JSON object."""
+
+    def table(self) -> str:
+        """In words."""
+
+
+def run_optimum(options: argparse.Namespace) -> int:
+    """The law of least free energy, with its lower bound."""
+
+    def study(configuration: Configuration, radius: float | None) -> Answer:
+        from mfpde.studies.optimum import optimum
+        from mfpde.studies.optimum_atoms import DEFAULT_RADIUS, optimum_atoms
+
+        if math.isinf(configuration.dynamics.inverse_temperature):
+            return optimum_atoms(configuration, DEFAULT_RADIUS if radius is None else radius)
+        return optimum(configuration, radius)
+
+    return _run(options, study)
+
 
 def run_stationary(options: argparse.Namespace) -> int:
-    """The stationary laws of the source: in words on the screen, as JSON there or in the file of -o."""
-    from mfpde.results.errors import OutputError, RunOutputError
-    from mfpde.results.output import probe, write_atomically
+    """The stationary laws of the source, each with its class."""
 
+    def study(configuration: Configuration, radius: float | None) -> Answer:
+        from mfpde.studies.stationary import RADIUS, stationary
+
+        return stationary(configuration, RADIUS if radius is None else radius)
+
+    return _run(options, study)
+
+
+def _run(options: argparse.Namespace, study: Callable[[Configuration, float | None], Answer]) -> int:
     checks = Checks()
-    if options.threads is not None:
-        checks.run(lambda: _use_threads(options.threads))
-    radius = None if options.radius is None else checks.run(lambda: _positive("--radius", options.radius))
+    radius = checks.run(lambda: common_options(options, checks))
     configuration = checks.run(lambda: _configuration(options, solved=False))
-    output = None if options.output is None else Path(options.output)
-    if output is not None:
-        checks.run(lambda: probe(output, force=options.force))
     checks.report()
     assert configuration is not None
-    from mfpde.studies.stationary import RADIUS, stationary
-
     try:
-        found = stationary(configuration, RADIUS if radius is None else radius)
+        found = study(configuration, radius)
     except ArithmeticError as error:
         complain(str(error))
         return EXIT_FAILED
+    deliver(found, options)
+    return EXIT_DONE
+
+
+def common_options(options: argparse.Namespace, checks: Checks) -> float | None:
+    """Check --threads, -o and --radius, whose value is returned."""
+    from mfpde.results.output import probe
+
+    if options.threads is not None:
+        checks.run(lambda: _use_threads(options.threads))
+    if options.output is not None:
+        checks.run(lambda: probe(Path(options.output), force=options.force))
+    return None if options.radius is None else _positive("--radius", options.radius)
+
+
+def deliver(found: Answer, options: argparse.Namespace) -> None:
+    """The answer in the file of -o, and on the screen as JSON or in words; raises RunOutputError."""
+    from mfpde.results.errors import OutputError, RunOutputError
+    from mfpde.results.output import write_atomically
+
     text = json.dumps(found.to_json(), allow_nan=False)
-    if output is not None:
+    if options.output is not None:
 
         def write(place: Path) -> None:
             place.write_text(text + "\n", encoding="utf-8")
 
         try:
-            write_atomically(output, write)
+            write_atomically(Path(options.output), write)
         except OutputError as error:
             raise RunOutputError(str(error)) from None
     if options.json:
         print(text)
     elif not options.quiet:
         print(found.table())
-    return EXIT_DONE
