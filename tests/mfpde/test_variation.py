@@ -1,6 +1,7 @@
 """Families of configurations by --vary."""
 
 import pytest
+
 from mfpde.configuration import ConfigurationError
 from mfpde.variation import Family, Variation, distinct, read_variation
 
@@ -56,11 +57,11 @@ def test_the_values_of_a_family_reach_the_configuration_after_its_overrides():
 
 
 def test_a_key_that_does_not_exist_is_named():
-    with pytest.raises(ConfigurationError, match="did you mean data.delta"):
+    with pytest.raises(ConfigurationError, match=r"did you mean data\.delta"):
         Family("isotropic-gaussians", (), (Variation("data.detla", (0.1, 0.9)),)).at(0.1)
 
 
 def test_one_key_is_not_varied_twice():
     once = Variation("data.delta", (0.1, 0.9))
-    with pytest.raises(ConfigurationError, match="--vary data.delta: varied twice"):
+    with pytest.raises(ConfigurationError, match=r"--vary data\.delta: varied twice"):
         distinct([once, once])
