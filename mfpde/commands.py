@@ -39,6 +39,7 @@ def run_command(options: argparse.Namespace) -> int:
         "distance": _distance,
         "optimum": _optimum,
         "stationary": _stationary,
+        "branches": _branches,
         "sgd": _sgd,
         "compare": _compare,
         "bounds": _bounds,
@@ -316,6 +317,12 @@ def _stationary(options: argparse.Namespace) -> int:
     from mfpde.commands_stationary import run_stationary
 
     return run_stationary(options)
+
+
+def _branches(options: argparse.Namespace) -> int:
+    from mfpde.commands_branches import run_branches
+
+    return run_branches(options)
 
 
 def _sgd(options: argparse.Namespace) -> int:

@@ -26,6 +26,8 @@ ABSORBED = 1e-6
 
 There the direction turns ever faster, and the flow would be followed in ever smaller steps.
 """
+SNAPPED = 1e-12
+"""Coordinate over the box that is 0 to rounding."""
 MERGED = 1e-5
 """Distance over the box at which two atoms are one."""
 
@@ -168,7 +170,7 @@ def polish(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> 
     now = law
     move: Array = np.zeros(0)
     for _ in range(30):
-        matrix, residual = _equations(landscape, now, free, weighted)
+        matrix, residual = equations(landscape, now, free, weighted)
         if not np.all(np.isfinite(matrix)):
             return None
         move = np.asarray(np.linalg.lstsq(matrix, -residual, rcond=1e-14)[0], dtype=float)
@@ -185,7 +187,7 @@ def polish(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> 
     return now if distance < 1e-2 * width and last < 1e-8 * width else None
 
 
-def _equations(landscape: Landscape, law: AtomicLaw, free: NDArray[np.bool_], weighted: bool) -> tuple[Array, Array]:
+def equations(landscape: Landscape, law: AtomicLaw, free: NDArray[np.bool_], weighted: bool) -> tuple[Array, Array]:
     """Jacobian and residual of grad G = 0 on the free coordinates.
 
     Where the masses are unknown too: of G(z_i) = mu and sum p_i = 1, with the unknowns (z, p, mu).
@@ -220,7 +222,8 @@ def _merged(law: AtomicLaw, width: Array) -> AtomicLaw:
     """Atoms that came together made one, those without mass left out, those at a bound put on it."""
     positions: list[Array] = []
     masses: list[float] = []
-    for place, mass in zip(law.positions, law.masses, strict=True):
+    snapped = np.where(np.abs(law.positions) < SNAPPED * width, 0.0, law.positions)
+    for place, mass in zip(snapped, law.masses, strict=True):
         if not (mass > 1e-12):
             continue
         for k, other in enumerate(positions):

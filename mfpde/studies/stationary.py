@@ -152,13 +152,14 @@ def stationary(configuration: Configuration, radius: float = RADIUS, branches: b
         ConfigurationError: with noise, without transport, or with a frozen random coordinate.
     """
     problem = build_problem(configuration)
-    _refuse(problem)
+    refuse_stationary(problem)
     # `mfpde optimum` also searches larger boxes; here the stated one is enough
     best = optimum_atoms(configuration, radius, growth=())
     return _Study(problem, radius, best).result(branches)
 
 
-def _refuse(problem: Problem) -> None:
+def refuse_stationary(problem: Problem) -> None:
+    """Raise ConfigurationError where a problem has no stationary laws on atoms: noise, no transport, frozen laws."""
     messages = []
     if math.isfinite(problem.flow.inverse_temperature):
         messages.append(

@@ -1,0 +1,204 @@
+"""branches: stationary atomic laws followed in a parameter, with their folds, exchanges of stability and optimality.
+
+At a few values of the key every stationary law on few atoms is searched for (`mfpde stationary`); each is followed both
+ways by pseudo-arclength, its masses held under the Wasserstein flow, until it leaves the range of the key or the box,
+meets r_j = 0 or another atom. Along a branch every eigenvalue of the splitting and drift blocks is a test function:
+where one changes sign between two points, that place is located. A branch of one-atom laws is *optimal* where no point
+of the box has less G than the atom: R is convex in the law, so that the atom then is the optimum.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from mfpde.configuration import ConfigurationError
+from mfpde.problem import build_problem
+from mfpde.results.branches_result import Branches, BranchLaw, StationaryBranch
+from mfpde.solvers.continuation import CurvePoint, Trace, correct, locate, tangent_at, trace
+from mfpde.solvers.stationary import AtomicLaw
+from mfpde.solvers.stationary_minimum import lowest
+from mfpde.studies.branch_equations import Landscapes, LawEquations
+from mfpde.studies.branch_events import events
+from mfpde.studies.branch_optimum import optimal_ranges
+from mfpde.studies.branch_samples import FollowedBranch, Sample, sample
+from mfpde.studies.run import Progress, silent
+from mfpde.studies.stationary import RADIUS, refuse_stationary, stationary
+from mfpde.studies.stationary_words import judge
+from mfpde.variation import Family
+
+SEEDS = 5
+MOST_ATOMS = 2
+SAME = 1e-6
+"""Distance over the box at which a law found by a search is one that a branch passes through."""
+
+
+def branches(
+    family: Family,
+    radius: float = RADIUS,
+    seeds: int = SEEDS,
+    most_atoms: int = MOST_ATOMS,
+    progress: Progress = silent,
+) -> Branches:
+    """The branches of stationary laws of a family over the range of its one key.
+
+    Args:
+        family: a source with one variation, of which the least and the largest value count.
+        radius: R of the box 0 <= r_j <= R, -R <= a, b <= R.
+        seeds: number of values of the key, equally spaced, at which laws are searched for; 2 or more.
+        most_atoms: laws of more atoms are not followed.
+        progress: called with a line of text and the fraction of the work done.
+
+    Raises:
+        ConfigurationError: a key that changes no stationary law, or what `stationary` refuses.
+        ArithmeticError: a curve that cannot be followed.
+    """
+    refuse(family)
+    landscapes = Landscapes(family, radius)
+    search = _Search(landscapes, most_atoms)
+    for index, share in enumerate(np.linspace(0.0, 1.0, seeds).tolist()):
+        progress(f"laws at {landscapes.value(share):g}", index / seeds)
+        search.add_laws_at(share)
+    progress("where one atom is optimal", 1.0)
+    return Branches(
+        key=landscapes.variation.key,
+        low=landscapes.low,
+        high=landscapes.high,
+        names=landscapes.names,
+        radius=radius,
+        branches=tuple(search.found),
+        optimal=optimal_ranges(search.followed),
+        words=tuple(search.words),
+    )
+
+
+def refuse(family: Family) -> None:
+    """Raise ConfigurationError with everything that cannot be followed: keys, values, problems."""
+    problems = []
+    for variation in family.variations:
+        table, _, key = variation.key.partition(".")
+        idle = table in ("time", "solver", "sgd") or variation.key.startswith("dynamics.schedule")
+        if idle or (table == "initial" and key.partition(".")[0] not in ("a", "b")):
+            problem = f"--vary {variation.key}: does not change the stationary laws"
+            problems.append(f"{problem}; write a key of [data], [network] or [dynamics], or use `mfpde basins`")
+    if len(family.variations) != 1:
+        problems.append("--vary: branches are followed in one key; write it once")
+    if len(family.variations) == 1:
+        # a value inside the range tells a key of whole numbers, which cannot be followed
+        low, high = family.variations[0].values[0], family.variations[0].values[-1]
+        for value in (low, high, low + (high - low) / math.e):
+            try:
+                refuse_stationary(build_problem(family.at(value)))
+            except ConfigurationError as error:
+                problems += [text for text in error.messages if text not in problems]
+    if problems:
+        raise ConfigurationError(problems)
+
+
+class _Search:
+    """The branches found so far."""
+
+    def __init__(self, landscapes: Landscapes, most_atoms: int) -> None:
+        self.landscapes, self.most_atoms = landscapes, most_atoms
+        self.followed: list[FollowedBranch] = []
+        self.found: list[StationaryBranch] = []
+        self.words: list[str] = []
+
+    def add_laws_at(self, share: float) -> None:
+        """Search for the laws at one value of the key, and follow those that no branch passes through."""
+        landscapes = self.landscapes
+        value = landscapes.value(share)
+        known = stationary(landscapes.family.at(value), landscapes.radius, branches=self.most_atoms > 1)
+        self.words += [f"at {value:g}: {text}" for text in known.completeness if ", all found" not in text]
+        for point in known.points:
+            law = AtomicLaw(point.positions, point.masses)
+            if len(law.masses) <= self.most_atoms and not any(_passes(b, law, share) for b in self.followed):
+                self._follow(law, share)
+
+    def _follow(self, law: AtomicLaw, share: float) -> None:
+        """Follow a law both ways, and keep the branch from its one end to the other."""
+        equations = LawEquations(self.landscapes, law, share)
+        guess = equations.state(law, share)
+        up = np.eye(guess.size)[-1]
+        exact = correct(equations, guess, up)
+        tangent = None if exact is None else tangent_at(equations, exact[0], up)
+        if exact is None or tangent is None:
+            value = self.landscapes.value(share)
+            self.words.append(f"a law on {len(law.masses)} atoms at {value:g} is not isolated and was not followed")
+            return
+        start = CurvePoint(exact[0], tangent)
+        forward = trace(equations, start)
+        closed = forward.ending == "closed"
+        backward = Trace((start,), "closed") if closed else trace(equations, replace(start, tangent=-tangent))
+        turned = [CurvePoint(point.state, -point.tangent) for point in backward.points[:0:-1]]
+        samples = tuple(sample(equations, point) for point in (*turned, *forward.points))
+        branch = FollowedBranch(equations, samples)
+        self.found.append(
+            StationaryBranch(
+                label=len(self.followed),
+                laws=tuple(_law(branch, each) for each in samples),
+                begins=_ending(branch, backward),
+                ends=_ending(branch, forward),
+                events=events(branch),
+            )
+        )
+        self.followed.append(branch)
+
+
+def _passes(branch: FollowedBranch, law: AtomicLaw, share: float) -> bool:
+    """Whether a branch passes through a law at a scaled parameter."""
+    equations, landscapes = branch.equations, branch.landscapes
+    if not np.array_equal(equations.free, LawEquations(landscapes, law, share).free):
+        return False
+    for first, second in pairwise(branch.samples):
+        ends = sorted((first.point.parameter, second.point.parameter))
+        if ends[0] <= share <= ends[1]:
+            passed = _at_parameter(branch, first, second, share)
+            near = np.max(np.abs(passed.positions - law.positions)) < SAME * landscapes.radius
+            if near and np.max(np.abs(passed.masses - law.masses)) < SAME:
+                return True
+    return False
+
+
+def _at_parameter(branch: FollowedBranch, first: Sample, second: Sample, share: float) -> AtomicLaw:
+    """The law between two samples at a scaled parameter."""
+    for each in (first, second):
+        if each.point.parameter == share:
+            return each.law
+    state = locate(branch.equations, first.point, second.point, lambda state: float(state[-1]) - share)
+    return branch.equations.law(state)
+
+
+def _ending(branch: FollowedBranch, part: Trace) -> str:
+    """What is at the last point of one direction."""
+    landscapes = branch.landscapes
+    value = landscapes.value(part.points[-1].parameter)
+    if part.ending == "bound":
+        return f"{branch.equations.bound_text(part.bound)} at {landscapes.variation.key} = {value:.8g}"
+    words = {"parameter": "end of the range", "closed": "closes", "lost": "could not be followed further"}
+    return f"{words[part.ending]} at {value:.8g}"
+
+
+def _law(branch: FollowedBranch, each: Sample) -> BranchLaw:
+    """What is told of a sample."""
+    landscape, feature_error = branch.site(each.point.state)
+    landscapes, law = branch.landscapes, each.law
+    outputs = landscape.outputs(law)
+    least, place = lowest(landscape, outputs, landscapes.lower, landscapes.upper)
+    values = landscape.potential(law.positions, outputs)[0]
+    births = landscape.flow.fisher_rao_rate > 0.0
+    better = (float(values.max()) - least, place) if births else None
+    return BranchLaw(
+        parameter=branch.value(each.point.state),
+        positions=law.positions,
+        masses=law.masses,
+        risk=landscape.objective.risk(outputs),
+        free_energy=landscape.free_energy(law),
+        gap_bound=2.0 * max(float(law.masses @ values) - least, 0.0),
+        stable=judge(landscape, law, each.modes, better, landscapes.names, feature_error).stable,
+        splitting=tuple(mode.eigenvalue for mode in each.modes.splitting),
+        drift=tuple(mode.eigenvalue for mode in each.modes.drift),
+    )
