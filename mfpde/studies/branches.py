@@ -26,7 +26,8 @@ from mfpde.studies.branch_events import events
 from mfpde.studies.branch_optimum import optimal_ranges
 from mfpde.studies.branch_samples import FollowedBranch, Sample, sample
 from mfpde.studies.run import Progress, silent
-from mfpde.studies.stationary import RADIUS, refuse_stationary, stationary
+from mfpde.studies.stationary import RADIUS, stationary
+from mfpde.studies.stationary_point import refuse_stationary
 from mfpde.studies.stationary_words import judge
 from mfpde.variation import Family
 
