@@ -119,8 +119,13 @@ def _parser() -> argparse.ArgumentParser:
     optimum.add_argument("-o", "--output", metavar="OUT.json", help="write the JSON object to this file")
     optimum.add_argument("--force", action="store_true", help="replace the file of -o if it exists")
 
-    stationary = commands.add_parser("stationary", help="every stationary law on few atoms, with its class")
-    _add_source(stationary)
+    stationary = commands.add_parser(
+        "stationary", help="every stationary law on few atoms with its class, or where a run ends"
+    )
+    _add_source(stationary, optional=True)
+    stationary.add_argument(
+        "--from", dest="run", metavar="RUN.nc", help="instead of SOURCE: where this run of solve or sgd ends"
+    )
     stationary.add_argument("--radius", metavar="R", help="search the box 0 <= r_j <= R (default 10)")
     stationary.add_argument("-o", "--output", metavar="OUT.json", help="write the JSON object to this file")
     stationary.add_argument("--force", action="store_true", help="replace the file of -o if it exists")
@@ -161,8 +166,10 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plot", metavar="DIR", help="write the figure to this folder")
 
 
-def _add_source(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="SOURCE", help="a TOML file or the name of a preset")
+def _add_source(parser: argparse.ArgumentParser, optional: bool = False) -> None:
+    parser.add_argument(
+        "source", nargs="?" if optional else None, metavar="SOURCE", help="a TOML file or the name of a preset"
+    )
     parser.add_argument(
         "--set",
         action="append",

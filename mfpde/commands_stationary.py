@@ -1,4 +1,4 @@
-"""The commands `mfpde optimum` and `mfpde stationary`, whose answer is one JSON object."""
+"""The commands `mfpde optimum` and `mfpde stationary [--from RUN.nc]`, whose answer is one JSON object."""
 
 from __future__ import annotations
 
@@ -41,7 +41,11 @@ def run_optimum(options: argparse.Namespace) -> int:
 
 
 def run_stationary(options: argparse.Namespace) -> int:
-    """The stationary laws of the source, each with its class."""
+    """The stationary laws of the source, each with its class; or where the run of --from ends."""
+    if options.run is not None:
+        return _run_ending(options)
+    if options.source is None:
+        raise _refusal("name a problem, `mfpde stationary SOURCE`, or a run, `mfpde stationary --from RUN.nc`")
 
     def study(configuration: Configuration, radius: float | None) -> Answer:
         from mfpde.studies.stationary import RADIUS, stationary
@@ -51,14 +55,45 @@ def run_stationary(options: argparse.Namespace) -> int:
     return _run(options, study)
 
 
+def _run_ending(options: argparse.Namespace) -> int:
+    from mfpde.results.runs import load_run
+    from mfpde.studies.ending import ending
+
+    def alone() -> None:
+        given = [options.source] * (options.source is not None) + ["--set"] * bool(options.overrides)
+        given += ["--scheme"] * (options.scheme is not None)
+        if given:
+            problem = f"--from takes its problem from the run: leave out {', '.join(given)}"
+            raise _refusal(f"{problem}, or solve the changed problem first with `mfpde solve -o`")
+
+    checks = Checks()
+    radius = checks.run(lambda: common_options(options, checks))
+    checks.run(alone)
+    result = checks.run(lambda: load_run(options.run))
+    checks.report()
+    assert result is not None
+    return _finished(lambda: ending(result, radius, options.run), options)
+
+
+def _refusal(message: str) -> Exception:
+    from mfpde.configuration import ConfigurationError
+
+    return ConfigurationError([message])
+
+
 def _run(options: argparse.Namespace, study: Callable[[Configuration, float | None], Answer]) -> int:
     checks = Checks()
     radius = checks.run(lambda: common_options(options, checks))
     configuration = checks.run(lambda: _configuration(options, solved=False))
     checks.report()
     assert configuration is not None
+    return _finished(lambda: study(configuration, radius), options)
+
+
+def _finished(study: Callable[[], Answer], options: argparse.Namespace) -> int:
+    """Run a study and deliver its answer."""
     try:
-        found = study(configuration, radius)
+        found = study()
     except ArithmeticError as error:
         complain(str(error))
         return EXIT_FAILED

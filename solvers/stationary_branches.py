@@ -93,9 +93,9 @@ def follow(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> 
         if largest > 10.0 * leaving and speed < SETTLED * largest:
             break
     last = path.law(solver.y)
-    polished = polish(landscape, _merged(last, upper - lower), lower, upper)
+    polished = polish(landscape, merged(last, upper - lower), lower, upper)
     if polished is not None:
-        polished = _merged(polished, upper - lower)
+        polished = merged(polished, upper - lower)
     rounding = 1e-13 * max(1.0, abs(landscape.free_energy(last)))
     if polished is None or not (landscape.free_energy(polished) <= landscape.free_energy(last) + rounding):
         return Branch(None, f"still moves at speed {speed:.1e} at flow time {solver.t:.3g}")
@@ -218,7 +218,7 @@ def equations(landscape: Landscape, law: AtomicLaw, free: NDArray[np.bool_], wei
     return bordered, np.concatenate([residual, value - mean, [0.0]])
 
 
-def _merged(law: AtomicLaw, width: Array) -> AtomicLaw:
+def merged(law: AtomicLaw, width: Array) -> AtomicLaw:
     """Atoms that came together made one, those without mass left out, those at a bound put on it."""
     positions: list[Array] = []
     masses: list[float] = []

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.optimize import linprog
+from scipy.sparse import csr_array, vstack
 from scipy.spatial.distance import cdist
 
 from mfpde.configuration import ConfigurationError
@@ -38,6 +40,11 @@ class Pieces:
     masses: Array
     lower: Array
     upper: Array
+
+    @property
+    def centres(self) -> Array:
+        """Middles of the boxes, shape (n, D)."""
+        return 0.5 * (self.lower + self.upper)
 
 
 @dataclass(frozen=True)
@@ -98,10 +105,10 @@ def distance(
             problems += error.messages
     if problems:
         raise ConfigurationError(problems)
-    left, right = (_pieces(result, row) for result, row in zip((first, second), rows, strict=True))
+    left, right = (pieces(result, row) for result, row in zip((first, second), rows, strict=True))
     found_times = float(first.time[rows[0]]), float(second.time[rows[1]])
     if len(first.names) == 1:
-        return Distance(_on_the_line(left, right), 0.0, found_times, (len(left.masses), len(right.masses)))
+        return Distance(on_the_line(left, right), 0.0, found_times, (len(left.masses), len(right.masses)))
     solver = _transport()
     (x, a, x_error), (y, b, y_error) = (_gathered(law, most_points) for law in (left, right))
     value = _between_points(solver, x, a, y, b)
@@ -121,7 +128,7 @@ def _row(result: SolveResult, time: float | None) -> int:
     return nearest
 
 
-def _pieces(result: SolveResult, row: int) -> Pieces:
+def pieces(result: SolveResult, row: int) -> Pieces:
     """The law of one save time, without what has no mass."""
     if result.weight is not None and result.position is not None:
         masses, lower = result.weight[row], result.position[row]
@@ -137,7 +144,7 @@ def _pieces(result: SolveResult, row: int) -> Pieces:
     return Pieces(masses[held] / masses[held].sum(), lower[held], upper[held])
 
 
-def _on_the_line(left: Pieces, right: Pieces) -> float:
+def on_the_line(left: Pieces, right: Pieces) -> float:
     """sqrt(∫(Q_A - Q_B)^2 du) of two piecewise linear quantile functions."""
     levels, ends = [], []
     for law in (left, right):
@@ -158,13 +165,40 @@ def _on_the_line(left: Pieces, right: Pieces) -> float:
     return math.sqrt(max(float(square), 0.0))
 
 
+def distance_to_atoms(law: Pieces, positions: Array, masses: Array, most_points: int = MOST_POINTS) -> float:
+    """W2 between a law and a few atoms, positions (K, D) and masses (K,).
+
+    In one coordinate, and to one atom, exact; else no gathered piece is cut, which is exact up to the pieces' own size.
+    """
+    if positions.shape[1] == 1:
+        return on_the_line(law, Pieces(masses, positions, positions))
+    points, weights, error = _gathered(law, len(law.masses) if len(masses) == 1 else most_points)
+    cost = cdist(points, positions, "sqeuclidean")
+    if len(masses) == 1:
+        return math.sqrt(float(weights @ cost[:, 0]) + error**2)
+    count = len(masses)
+    # which share of each point goes to which atom: all of it, and every atom gets its mass
+    rows = np.arange(weights.size * count)
+    shares = csr_array((np.ones(rows.size), (rows // count, rows)))
+    received = csr_array((np.repeat(weights, count), (rows % count, rows)))
+    solved = linprog(
+        (weights[:, None] * cost).ravel(),
+        A_eq=vstack([shares, received.tocsr()[:-1]]),
+        b_eq=np.concatenate([np.ones(weights.size), masses[:-1]]),
+        method="highs",
+    )
+    if solved.status != 0:
+        raise ArithmeticError(f"the transport to {count} atoms was not solved: {solved.message}")
+    return math.sqrt(max(float(solved.fun), 0.0) + error**2)
+
+
 def _gathered(law: Pieces, most: int) -> tuple[Array, Array, float]:
     """At most `most` points (n, D) and masses, and the W2 distance to the law that gathering costs at most.
 
     Sets of pieces are halved at the mean of their widest coordinate, the one that costs most first, and each becomes
     its centre of mass.
     """
-    centres, masses = 0.5 * (law.lower + law.upper), law.masses
+    centres, masses = law.centres, law.masses
     own = ((law.upper - law.lower) ** 2).sum(axis=1) / 12.0
     if len(masses) <= most:
         return centres, masses, math.sqrt(float(masses @ own))

@@ -39,13 +39,17 @@ def earlier_run(
     if not path.exists():
         raise ResultFileError(f"{path}: no such file to continue; write the command without --resume to begin one")
     result, checkpoint = load(path)
-    try:
-        then = parse(tomllib.loads(str(result.attributes["configuration"])))
-    except (KeyError, tomllib.TOMLDecodeError, ConfigurationError) as error:
-        message = f"{path}: its configuration cannot be read ({error}); run it again with --force"
-        raise ResultFileError(message) from None
-    keys = differing_keys(then, configuration)
+    keys = differing_keys(configuration_of(result, path), configuration)
     if keys:
         message = f"{path}: comes from another configuration, which differs in {', '.join(keys)}"
         raise ConfigurationError([f"{message}; resume with the same values, or name another file with -o"])
     return result, checkpoint
+
+
+def configuration_of(result: SolveResult | SgdResult, name: str | Path) -> Configuration:
+    """The configuration a result was made from; raises ResultFileError, calling it `name`, where it is not readable."""
+    try:
+        return parse(tomllib.loads(str(result.attributes["configuration"])))
+    except (KeyError, tomllib.TOMLDecodeError, ConfigurationError) as error:
+        message = f"{name}: its configuration cannot be read ({error}); run it again with --force"
+        raise ResultFileError(message) from None

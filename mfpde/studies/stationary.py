@@ -88,6 +88,11 @@ def stationary(configuration: Configuration, radius: float = RADIUS, branches: b
     return _Study(Classifier(problem, radius, best)).result(branches)
 
 
+def one_atom_laws(classifier: Classifier) -> tuple[StationaryPoint, ...]:
+    """The stationary laws on one atom, with their classes."""
+    return _Study(classifier).result(branches=False).points
+
+
 class _Study:
     """One search: the landscape on the box, and what is found there."""
 
