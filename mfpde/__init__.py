@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 from mfpde.compiled_cache import choose_cache
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "ending", "load", "load_configuration", "solve"]
+__all__ = ["__version__", "basins", "ending", "load", "load_configuration", "solve"]
 
 if TYPE_CHECKING:
     from mfpde.results.netcdf import load
     from mfpde.sources import load_configuration
+    from mfpde.studies.basins import basins
     from mfpde.studies.ending import ending
     from mfpde.studies.solve import solve
 
 choose_cache()
 
 _HOMES = {
+    "basins": "mfpde.studies.basins",
     "ending": "mfpde.studies.ending",
     "load": "mfpde.results.netcdf",
     "load_configuration": "mfpde.sources",

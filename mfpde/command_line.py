@@ -143,7 +143,30 @@ def _parser() -> argparse.ArgumentParser:
     branches.add_argument("-o", "--output", metavar="OUT.json", help="write the JSON object to this file")
     branches.add_argument("--force", action="store_true", help="replace the file of -o if it exists")
     branches.add_argument("--plot", metavar="DIR", help="write the figure to this folder")
+
+    basins = commands.add_parser("basins", help="which initial value, or value of any key, leads to which law")
+    _add_source(basins)
+    _add_basins(basins)
     return parser
+
+
+def _add_basins(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--vary",
+        action="append",
+        default=[],
+        metavar="K=LOW:HIGH:COUNT",
+        help="a key and its values, also K=V,V,...; once or twice",
+    )
+    parser.add_argument(
+        "--radius", metavar="R", help="search the box 0 <= r_j <= R (default 10, or what holds the law)"
+    )
+    parser.add_argument("--workers", metavar="W", help="processes of one thread each (default: one per core)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="a dask scheduler whose workers take the points")
+    parser.add_argument("-o", "--output", metavar="OUT.json", help="write the JSON object to this file, as points end")
+    parser.add_argument("--resume", action="store_true", help="compute only what the file of -o does not hold")
+    parser.add_argument("--force", action="store_true", help="replace the file of -o if it exists")
+    parser.add_argument("--plot", metavar="DIR", help="write the figure to this folder")
 
 
 def _add_replicas(parser: argparse.ArgumentParser) -> None:

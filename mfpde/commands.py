@@ -43,6 +43,7 @@ def run_command(options: argparse.Namespace) -> int:
         "sgd": _sgd,
         "compare": _compare,
         "bounds": _bounds,
+        "basins": _basins,
     }
     try:
         return commands[options.command](options)
@@ -341,6 +342,12 @@ def _bounds(options: argparse.Namespace) -> int:
     from mfpde.commands_bounds import run_bounds
 
     return run_bounds(options)
+
+
+def _basins(options: argparse.Namespace) -> int:
+    from mfpde.commands_basins import run_basins
+
+    return run_basins(options)
 
 
 def _positive(option: str, text: str) -> float:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import active_children
 from pathlib import Path
 from threading import Lock
 from time import monotonic
@@ -16,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from mfpde import distribution
 from mfpde.configuration import Configuration
 from mfpde.networks import build_sgd, first_state
 from mfpde.problem import build_problem
@@ -24,16 +23,12 @@ from mfpde.results.solve_result import Array, Attribute, numbers
 from mfpde.solvers.coupled import Drift, particle_dynamics
 from mfpde.solvers.network_risk import network_risk
 from mfpde.solvers.sgd import SgdState
-from mfpde.solvers.time_loop import StepFailure
 from mfpde.studies.sgd import save_steps
 from mfpde.studies.solve import solve
 from mfpde.toml_writer import to_toml
-from mfpde.workers import executor
 
 FORMAT = "mfpde bounds run 1"
 FLOW_TOLERANCE = 1e-5
-ATTEMPTS = 4
-"""Pools of processes that are begun before the runs that break them are given up."""
 _ALONE = Lock()
 """One run at a time in a process: workers of a cluster may have several threads, the compiled kernels are not for."""
 
@@ -192,66 +187,12 @@ def _ignore(_: object) -> None:
     """For what is called for its effect."""
 
 
-Keep = Callable[[RunSpec, Curve], None]
-Fail = Callable[[RunSpec, str], None]
-
-
-def distribute(specs: list[RunSpec], workers: int, scheduler: str | None, keep: Keep, fail: Fail) -> None:
-    """Compute every run on some worker; the runs of a worker that was lost are computed again.
-
-    `keep` is called with each curve as it is finished, `fail` with the reason why a run has none. On an interruption
-    the processes of this machine are stopped at once.
-    """
-    left = {spec.key: spec for spec in sorted(specs, key=lambda spec: -spec.cost)}
-
-    def done(spec: RunSpec, curve: Curve) -> None:
-        keep(spec, curve)
-        del left[spec.key]
-
-    def failed(spec: RunSpec, reason: str) -> None:
-        fail(spec, reason)
-        del left[spec.key]
-
-    for attempt in range(1, ATTEMPTS + 1):
-        before = set(active_children())
-        try:
-            with executor(max(1, min(workers, len(left))), scheduler) as pool:
-                _run_all(list(left.values()), pool, done, failed)
-            return
-        except BrokenExecutor:
-            if attempt == ATTEMPTS:
-                for spec in list(left.values()):
-                    failed(spec, "its worker was lost again and again (out of memory?); write fewer --workers")
-        except BaseException:
-            for child in set(active_children()) - before:
-                child.terminate()
-            raise
-
-
-def _run_all(specs: list[RunSpec], pool: Executor, keep: Keep, fail: Fail) -> None:
-    waiting: dict[Future[Curve], RunSpec] = {}
-
-    def collect(timeout: float) -> None:
-        finished, _ = wait(waiting, timeout=timeout, return_when=FIRST_COMPLETED)
-        for future in finished:
-            spec = waiting.pop(future)
-            try:
-                curve = future.result()
-            except BrokenExecutor:
-                raise
-            except (ArithmeticError, ValueError, StepFailure, MemoryError) as error:
-                fail(spec, str(error) or type(error).__name__)
-            except Exception as error:  # what a cluster raises for a run that killed its workers
-                fail(spec, f"{type(error).__name__}: {error}")
-            else:
-                keep(spec, curve)
-
-    try:
-        for spec in specs:
-            waiting[pool.submit(compute, spec)] = spec
-            collect(0.0)
-        while waiting:
-            collect(1.0)
-    finally:
-        for future in waiting:
-            future.cancel()
+def distribute(
+    specs: list[RunSpec],
+    workers: int,
+    scheduler: str | None,
+    keep: Callable[[RunSpec, Curve], None],
+    fail: Callable[[RunSpec, str], None],
+) -> None:
+    """Compute every run on some worker, the longest first."""
+    distribution.distribute(sorted(specs, key=lambda spec: -spec.cost), compute, workers, scheduler, keep, fail)

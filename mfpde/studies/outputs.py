@@ -19,10 +19,10 @@ from mfpde.toml_writer import differing_keys
 Result = TypeVar("Result", SolveResult, SgdResult)
 
 
-def check_output(path: Path | None, *, resume: bool, force: bool) -> None:
+def check_output(path: Path | None, *, resume: bool, force: bool, kind: str = "RUN.nc") -> None:
     """Raise ConfigurationError or OutputError where a run could not write to `path`."""
     if resume and path is None:
-        raise ConfigurationError(["--resume: there is no file to continue; name it with -o RUN.nc"])
+        raise ConfigurationError([f"--resume: there is no file to continue; name it with -o {kind}"])
     if resume and force:
         raise ConfigurationError(["--resume and --force exclude each other: write one of them"])
     if path is not None:

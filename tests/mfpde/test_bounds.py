@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mfpde import distribution
 from mfpde.command_line import main
 from mfpde.configuration import Configuration, ConfigurationError, Solver, parse
 from mfpde.results.bounds_result import BoundsResult, Exponent, Point
@@ -301,7 +302,7 @@ def test_runs_of_lost_processes_are_computed_again(monkeypatch: pytest.MonkeyPat
         pools.append(Losing() if not pools else InlineExecutor())
         yield pools[-1]
 
-    monkeypatch.setattr(bounds_runs, "executor", breaking)
+    monkeypatch.setattr(distribution, "executor", breaking)
     found = bounds(tiny(), [10], [4e-3], [10], 2, workers=2)
     assert (found.status, len(pools)) == ("success", 2)
     monkeypatch.undo()
