@@ -16,9 +16,9 @@ from mfpde.results.plotting import STYLE, new_figure, symbol
 from mfpde.results.solve_result import Array
 
 NAMES = ("basins.png", "basins.pdf")
-# Okabe-Ito, the most distant first, each with a mark of its own.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000")
-MARKS = ("o", "s", "^", "D", "v", "P", "X")
+# Okabe-Ito, then what Tol's muted scheme adds, each with a mark of its own.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#882255", "#999933", "#AAAAAA")
+MARKS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 KEYS = {
     "initial.kappa": r"initial width $\kappa$",
     "initial.a": "initial coefficient $a$",
@@ -90,7 +90,7 @@ def _draw_clusters(axes: Any, points: list[BasinPoint], name: str) -> None:
 
 def _maps(result: BasinsResult) -> Any:
     """Labels on the left, risk on the right."""
-    figure = new_figure(8.4, 3.5 + 0.17 * len(result.laws))
+    figure = new_figure(8.4, 3.6 + 0.1 * len(result.laws))
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     labels, risks = _grids(result)
     edges = [_edges(np.array(values)) for values in result.values]
@@ -108,11 +108,12 @@ def _maps(result: BasinsResult) -> Any:
         axes.set_title(title)
         for spine in axes.spines.values():
             spine.set_visible(False)
+    right.tick_params(left=False)
     left.set_ylabel(KEYS.get(result.keys[1], result.keys[1]))
     resting = [point.values for point in result.points if point.label is not None and point.ending["at_rest"]]
     if resting:
         left.plot(*np.array(resting).T, ".", color="white", markersize=3.0)
-    figure.legend(handles=_legend(result), loc="outside upper left", fontsize=8.5)
+    figure.legend(handles=_legend(result), loc="outside upper left", fontsize=8.5, ncols=2)
     return figure
 
 
@@ -142,15 +143,18 @@ def _look(label: int | None) -> tuple[str, str]:
 def _legend(result: BasinsResult) -> list[Any]:
     """One entry per law, and what the marks mean."""
     plane = len(result.keys) == 2
-    entries = [_entry(law, plane) for law in result.laws]
+    entries = [_entry(law, result.names, plane) for law in result.laws]
     if plane:
         rest = Line2D([], [], linestyle="", marker=".", color="0.45", markersize=4.0, label="white dot: at rest")
         return [*entries, rest]
-    still = {"color": "0.3", "linestyle": "", "marker": "o", "markersize": 5.0, "markerfacecolor": "none"}
-    return [*entries, Line2D([], [], label="open: still moving; disc areas are masses, bars deviations", **still)]
+    text = "open: still moving; disc areas are masses, bars standard deviations"
+    look: dict[str, Any] = {"color": "0.3", "linestyle": "", "marker": "o", "markerfacecolor": "none"}
+    return [*entries, Line2D([], [], markersize=5.0, label=text, **look)]
 
 
-def _entry(law: BasinLaw, plane: bool) -> Any:
+def _entry(law: BasinLaw, names: tuple[str, ...], plane: bool) -> Any:
     colour, mark = _look(law.label)
     name = law.name[0].upper() + law.name[1:]
+    for coordinate in names:
+        name = name.replace(f" {coordinate} =", f" {symbol(coordinate)} =")
     return Line2D([], [], linestyle="", marker="s" if plane else mark, color=colour, markersize=6.0, label=name)

@@ -150,14 +150,23 @@ class BasinsResult:
             risk = f"{low:.6g}" if high - low <= 1e-6 * abs(high) else f"{low:.6g} to {high:.6g}"
             runs = "1 run" if law.count == 1 else f"{law.count} runs"
             lines.append(f"label {law.label}: {law.name} ({runs}, risk {risk})")
-        lines += [self._boundary_text(boundary) for boundary in self.boundaries]
+        lines += self._boundary_lines()
         lines.append(f"{self.status}, {self.wall_seconds:.1f} s")
         return "\n".join(lines)
 
-    def _boundary_text(self, boundary: Boundary) -> str:
-        before, after = boundary.labels
-        at = "" if boundary.at is None else f" at {self._other(boundary.key)} = {boundary.at:.10g}"
-        return f"{before} -> {after} between {boundary.key} = {boundary.low:.10g} and {boundary.high:.10g}{at}"
+    def _boundary_lines(self) -> list[str]:
+        """The boundaries, one line for all values of the other key that share it."""
+        shared: dict[tuple[Any, ...], list[float | None]] = {}
+        for item in self.boundaries:
+            shared.setdefault((item.key, item.low, item.high, item.labels), []).append(item.at)
+        lines = []
+        for (key, low, high, (before, after)), places in shared.items():
+            held = [place for place in places if place is not None]
+            at = "" if not held else f" at {self._other(key)} = {held[0]:.10g}"
+            if len(held) > 1:
+                at = f" at {len(held)} values of {self._other(key)} from {held[0]:.10g} to {held[-1]:.10g}"
+            lines.append(f"{before} -> {after} between {key} = {low:.10g} and {high:.10g}{at}")
+        return lines
 
 
 def _row(point: BasinPoint) -> str:

@@ -25,6 +25,7 @@ from mfpde.results.output import reserved
 from mfpde.studies.basins_file import earlier_points, write_result
 from mfpde.studies.basins_labels import boundaries, labelled
 from mfpde.studies.ending import ending
+from mfpde.studies.ending_search import problem_alone
 from mfpde.studies.outputs import check_output
 from mfpde.studies.run import Progress, silent
 from mfpde.studies.solve import solve
@@ -161,6 +162,7 @@ class _Sweep:
         self.family, self.tasks, self.radius, self.path, self.progress = family, tasks, radius, path, progress
         problem = build_problem(tasks[0].configuration)
         self.names, self.masses_move = problem.geometry.names, problem.flow.fisher_rao_rate > 0.0
+        self.one_problem = len({problem_alone(task.configuration) for task in tasks}) == 1
         self.points: dict[tuple[float, ...], BasinPoint] = {}
         self.started = self.checkpointed = monotonic()
         self.earlier = 0.0
@@ -206,7 +208,7 @@ class _Sweep:
 
     def _result(self, status: str, message: str) -> BasinsResult:
         finished = [self.points[task.values] for task in self.tasks if task.values in self.points]
-        points, laws = labelled(finished, self.masses_move)
+        points, laws = labelled(finished, self.masses_move, self.one_problem)
         keys = tuple(variation.key for variation in self.family.variations)
         values = tuple(variation.values for variation in self.family.variations)
         failures = [
