@@ -81,12 +81,8 @@ def _run_all(
             else:
                 keep(index, answer)
 
-    try:
-        for index, task in tasks.items():
-            waiting[pool.submit(function, task)] = index
-            collect(0.0)
-        while waiting:
-            collect(1.0)
-    finally:
-        for future in waiting:
-            future.cancel()
+    for index, task in tasks.items():
+        waiting[pool.submit(function, task)] = index
+        collect(0.0)
+    while waiting:
+        collect(1.0)

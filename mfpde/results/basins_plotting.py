@@ -30,6 +30,8 @@ KEYS = {
 WIDE = 20.0
 """Ratio of the risks from which on their axis is logarithmic."""
 BAND = "0.9"
+NARROW = 0.05
+"""Least height of a panel of clusters, over the largest coordinate of any."""
 
 
 def save_basins(result: BasinsResult, folder: Path) -> tuple[Path, ...]:
@@ -83,9 +85,17 @@ def _draw_clusters(axes: Any, points: list[BasinPoint], name: str) -> None:
         colour, _ = _look(point.label)
         for cluster in point.ending["clusters"]:
             place, spread = cluster["position"][name], cluster["spread"][name]
-            axes.plot([point.values[0]] * 2, [place - spread, place + spread], color=colour, linewidth=0.9, alpha=0.7)
+            low = max(place - spread, 0.0) if name.startswith("r") else place - spread
+            axes.plot([point.values[0]] * 2, [low, place + spread], color=colour, linewidth=0.9, alpha=0.7)
             area = 4.0 + 36.0 * cluster["weight"]
             axes.scatter(point.values[0], place, s=area, color=colour, linewidths=0, alpha=0.85, clip_on=False)
+    # a coordinate that stays put is not blown up to fill its panel
+    found = [cluster["position"] for point in points for cluster in point.ending["clusters"]]
+    everything = [abs(value) for position in found for value in position.values()]
+    low, high = axes.get_ylim()
+    least = NARROW * max(everything, default=1.0)
+    if high - low < least:
+        axes.set_ylim(0.5 * (low + high - least), 0.5 * (low + high + least))
 
 
 def _maps(result: BasinsResult) -> Any:

@@ -32,7 +32,7 @@ from mfpde.studies.solve import solve
 from mfpde.studies.stationary_point import refuse_stationary
 from mfpde.studies.support import unsupported
 from mfpde.toml_writer import to_toml
-from mfpde.variation import Family, Variation, distinct
+from mfpde.variation import EXAMPLE, Family, Variation, distinct
 from mfpde.workers import default_workers
 
 CHECKPOINT_SECONDS = 20.0
@@ -117,10 +117,10 @@ def tasks_of(family: Family, radius: float | None) -> list[Task]:
     """One task per point of the grid; raises ConfigurationError with everything that is wrong with any of them."""
     distinct(family.variations)
     if not 1 <= len(family.variations) <= MOST_KEYS:
-        message = (
-            f"--vary: {len(family.variations)} keys; vary one or two, for example --vary initial.kappa=0.05:1.0:40"
-        )
-        raise ConfigurationError([message])
+        raise ConfigurationError([f"--vary: {len(family.variations)} keys; vary one or two, {EXAMPLE}"])
+    unordered = [variation.key for variation in family.variations if not _increasing(variation.values)]
+    if unordered:
+        raise ConfigurationError([f"--vary {key}: needs two or more increasing values; {EXAMPLE}" for key in unordered])
     wrong: dict[str, list[str]] = {}
     tasks = []
     for values in product(*(variation.values for variation in family.variations)):
@@ -137,7 +137,8 @@ def tasks_of(family: Family, radius: float | None) -> list[Task]:
             wrong.setdefault(message, []).append(where)
     if wrong:
         count = math.prod(len(variation.values) for variation in family.variations)
-        raise ConfigurationError([_told(message, places, count) for message, places in wrong.items()])
+        keys = tuple(variation.key for variation in family.variations)
+        raise ConfigurationError([_told(message, places, count, keys) for message, places in wrong.items()])
     return tasks
 
 
@@ -145,9 +146,9 @@ def _increasing(values: Sequence[float]) -> bool:
     return len(values) > 1 and all(low < high for low, high in pairwise(values))
 
 
-def _told(message: str, places: Sequence[str], count: int) -> str:
-    """A message, and at which points it holds where not at all of them."""
-    if len(places) == count:
+def _told(message: str, places: Sequence[str], count: int, keys: tuple[str, ...]) -> str:
+    """A message, and at which points it holds where that is neither everywhere nor said by it."""
+    if len(places) == count or message.startswith(keys):
         return message
     more = f" and {len(places) - 1} more points" if len(places) > 1 else ""
     return f"at {places[0]}{more}: {message}"

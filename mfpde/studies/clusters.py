@@ -8,6 +8,7 @@ higher one (F. Chazal, L. Guibas, S. Oudot, P. Skraba, "Persistence-based cluste
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +68,13 @@ def clusters(law: Pieces, size: float, sampled: bool = False) -> tuple[Cluster, 
         if law.masses[members].sum() >= least:
             found.append(_described(law, centres, members))
     return tuple(sorted(found, key=lambda cluster: (-cluster.weight, *cluster.position.tolist())))
+
+
+def gathered_in(law: Pieces, found: Sequence[Cluster]) -> Pieces:
+    """The law without its dust, of total mass 1."""
+    members = np.any([cluster.members for cluster in found], axis=0)
+    masses = law.masses[members]
+    return Pieces(masses / masses.sum(), law.lower[members], law.upper[members])
 
 
 def _scale(law: Pieces, centres: Array, size: float) -> float:

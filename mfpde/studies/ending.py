@@ -1,7 +1,8 @@
 """ending: where a run ends. The clusters of its last law, how far that is from rest, and the nearest stationary law.
 
 The law counts as at rest where it would move by less than a thousandth of its size if it went on for as long as it has
-run, and no unstable law is near: by a metastable plateau the flow is slow, and yet leaves.
+run, or where its clusters are that near to a stable law, and no unstable law is near: by a metastable plateau the flow
+is slow, and yet leaves.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from mfpde.configuration import ConfigurationError
 from mfpde.results.runs import load_run
 from mfpde.results.sgd_result import SgdResult
 from mfpde.results.solve_result import SolveResult
-from mfpde.studies.clusters import Cluster, clusters
+from mfpde.studies.clusters import Cluster, clusters, gathered_in
+from mfpde.studies.distance import distance_to_atoms
 from mfpde.studies.ending_law import LastLaw, last_law, motion
 from mfpde.studies.ending_noise import NearGibbs, near_gibbs
 from mfpde.studies.ending_search import chosen_radius, ground, nearest_law
@@ -146,13 +148,24 @@ def _without_noise(run: str, last: LastLaw, found: tuple[Cluster, ...], radius: 
     best = known.classifier.optimum
     moving = motion(known.classifier.landscape, last.pieces)
     nearest = nearest_law(known, last.pieces, found, last.size)
+    apart = math.inf
+    if nearest is not None and found:
+        apart = distance_to_atoms(gathered_in(last.pieces, found), nearest[0].positions, nearest[0].masses)
     energy = last.free_energy
     if math.isnan(energy):
         square = float((last.mean**2 + last.variance).sum())
         energy = last.risk + known.classifier.landscape.flow.ridge * square
-    path = moved(moving.dissipation, last)
     facts = Facts(
-        last, moving, found, path, nearest, best, energy - best.free_energy, known.classifier.feature_error, known.words
+        last=last,
+        moving=moving,
+        found=found,
+        path=moved(moving.dissipation, last),
+        nearest=nearest,
+        apart=apart,
+        best=best,
+        gap=energy - best.free_energy,
+        rounding=known.classifier.feature_error,
+        searched=known.words,
     )
     return Ending(
         run=run,
@@ -162,7 +175,7 @@ def _without_noise(run: str, last: LastLaw, found: tuple[Cluster, ...], radius: 
         free_energy=energy,
         dissipation=moving.dissipation,
         speed=moving.speed,
-        at_rest=resting(path, last.size) and not facts.leaving,
+        at_rest=facts.at_rest,
         clusters=found,
         dust=_dust(found),
         nearest=None if nearest is None else nearest[0],

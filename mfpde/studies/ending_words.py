@@ -21,6 +21,8 @@ NEAR = 0.15
 """W2 distance, over the size of the law, within which a stationary law counts as near: the run may go there."""
 CLOSE = 0.05
 """The same for an unstable law, by which a run lingers only while its mass is gathered there."""
+FINE = 1e-9
+"""Mass of dust that is worth no word."""
 VANISHING = 1e-10
 """F below which the optimum counts as 0."""
 
@@ -35,6 +37,7 @@ class Facts:
         found: its clusters.
         path: how far it would move in as long as it has run.
         nearest: the nearest stationary law and its distance.
+        apart: the distance of it and the clusters, the dust left aside; infinite without one.
         best, gap: the optimum on the box, and how far F of the run is above it.
         rounding: error of F.
         searched: what was not searched.
@@ -45,6 +48,7 @@ class Facts:
     found: tuple[Cluster, ...]
     path: float
     nearest: tuple[StationaryPoint, float] | None
+    apart: float
     best: AtomicOptimum
     gap: float
     rounding: float
@@ -55,13 +59,19 @@ class Facts:
         """Whether the nearest law is near."""
         if self.nearest is None:
             return False
-        point, distance = self.nearest
-        return distance <= (CLOSE if point.stable is False else NEAR) * self.last.size
+        return self.apart <= (CLOSE if self.nearest[0].stable is False else NEAR) * self.last.size
 
     @property
     def leaving(self) -> bool:
         """Whether a law is near that is known to be unstable, and which it will leave."""
         return self.near and self.nearest is not None and self.nearest[0].stable is False
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the law hardly moves, or has reached a stable one, and no unstable one is near."""
+        reached = self.near and self.nearest is not None and self.nearest[0].stable is True
+        arrived = reached and resting(self.apart, self.last.size)
+        return not self.leaving and (resting(self.path, self.last.size) or arrived)
 
 
 def moved(dissipation: float, last: LastLaw) -> float:
@@ -70,21 +80,22 @@ def moved(dissipation: float, last: LastLaw) -> float:
 
 
 def resting(path: float, size: float) -> bool:
-    """Whether a path is so short that the law counts as at rest."""
+    """Whether a path, or a distance, is so short that the law counts as at rest."""
     return path <= REST * size
 
 
 def statements(facts: Facts) -> tuple[str, ...]:
     """The verdict, one statement after the other."""
-    searched = [facts.searched] if facts.searched else []
-    return (*_state(facts), *_neighbour(facts), *facts.last.words, *searched)
+    dust = 1.0 - math.fsum(cluster.weight for cluster in facts.found)
+    others = [f"mass {dust:.2g} is dust, which does not count here"] if dust > FINE else []
+    return (*_state(facts), *_neighbour(facts), *others, *facts.last.words, *filter(None, [facts.searched]))
 
 
 def _state(facts: Facts) -> Iterator[str]:
     """Rest or motion."""
-    if resting(facts.path, facts.last.size):
-        if not facts.leaving:
-            yield f"at rest: D = {facts.moving.dissipation:.3g}"
+    if facts.at_rest:
+        yield f"at rest: D = {facts.moving.dissipation:.3g}"
+    if facts.at_rest or (facts.leaving and resting(facts.path, facts.last.size)):
         return
     yield f"still moving at speed up to {facts.moving.speed:.3g}, D = {facts.moving.dissipation:.3g}"
     if facts.near:
@@ -115,7 +126,7 @@ def _neighbour(facts: Facts) -> Iterator[str]:
         yield f"not the end: a metastable plateau by an unstable law, {law}, W2 distance {distance:.4g}: it will leave"
         yield from _widening(facts)
     else:
-        verb = "ends at" if resting(facts.path, facts.last.size) else "on the way to"
+        verb = "ends at" if facts.at_rest else "on the way to"
         kind = "a stable law" if point.stable else "a law whose stability is undecided"
         yield f"{verb} {kind}, {law}, W2 distance {distance:.4g}"
         if point.global_optimum:
