@@ -75,8 +75,13 @@ class Facts:
 
 
 def moved(dissipation: float, last: LastLaw) -> float:
-    """How far a law would move in as long as it has run: flow time times the root mean square speed."""
-    return math.sqrt(0.5 * max(dissipation, 0.0)) * last.configuration.dynamics.schedule.flow_time(last.time)
+    """How far a law would move in as long as it has run: flow time times the root mean square speed.
+
+    Infinite for a law at t = 0 that moves: it has not run yet.
+    """
+    time = last.configuration.dynamics.schedule.flow_time(last.time)
+    speed = math.sqrt(0.5 * max(dissipation, 0.0))
+    return speed * time if time > 0.0 or speed == 0.0 else math.inf
 
 
 def resting(path: float, size: float) -> bool:
