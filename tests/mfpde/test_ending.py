@@ -220,6 +220,38 @@ def test_refusals_name_the_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[
         ending(run("isotropic-gaussians", "dynamics.flow=fisher-rao", "dynamics.fisher_rao_rate=1", "time.end=0.1"))
 
 
+def test_dust_far_away_does_not_hide_a_collapse() -> None:
+    """At kappa = .1725 a mass of 3e-4 escapes to r = 8.7: W2 is sqrt(3e-4) 8.7, and yet the rest lies at the origin."""
+    found = ending(run("nonmonotone-failure", "initial.kappa=0.1725", "time.end=20"))
+    assert 1e-4 < found.dust < 1e-3
+    assert found.distance == pytest.approx(math.sqrt(found.dust) * 8.73, rel=0.01)
+    assert (found.near, found.at_rest, nearest(found).positions[0, 0]) == (True, True, 0.0)
+    assert "is dust, which does not count here" in found.note
+
+
+def test_a_law_that_has_not_run_yet_is_not_at_rest() -> None:
+    result = run("nonmonotone-success", "time.end=20")
+    series = {
+        item.name: getattr(result, item.name)[:1]
+        for item in fields(result)
+        if isinstance(getattr(result, item.name), np.ndarray)
+    }
+    start = ending(replace(result, status="interrupted", **series))
+    assert (start.time, start.at_rest, start.near) == (0.0, False, False)
+
+
+def test_a_file_of_sgd_whole_and_cut_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "sgd.nc"
+    settings = ["data.dims=40", "sgd.neurons=30", "sgd.step_size=1e-3", "time.end=0.1", "time.save=2"]
+    sgd(load_configuration("nonmonotone-failure", settings), path, workers=1)
+    assert main(["stationary", "--from", str(path), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert "30 neurons of SGD, which its noise keeps moving" in printed["note"]
+    path.write_bytes(path.read_bytes()[:-40])
+    assert main(["stationary", "--from", str(path)]) == 2
+    assert "not a NetCDF-3 file, or cut off" in capsys.readouterr().err
+
+
 def test_a_run_without_a_law_yet() -> None:
     result = run("nonmonotone-failure")
     series = {
