@@ -149,7 +149,10 @@ def trace(equations: Equations, start: CurvePoint) -> Trace:
         if taken is None:
             return Trace(tuple(points), "lost")
         if (gone := equations.bounds(taken.state) <= 0.0).any():
-            last, bound = _at_bound(equations, now, taken, gone)
+            try:
+                last, bound = _at_bound(equations, now, taken, gone)
+            except ArithmeticError:
+                return Trace(tuple(points), "lost")
             return Trace((*points, last), "bound", bound)
         points.append(taken)
         if ending:

@@ -58,22 +58,23 @@ class Search:
     cells: int
 
 
-def critical_points(gradient: Gradient, lower: Array, upper: Array, even: Array) -> Search:
+def critical_points(gradient: Gradient, lower: Array, upper: Array, even: Array, floor: float = 0.0) -> Search:
     """Zeros of a gradient in the box lower <= z <= upper; those on a face z_j = 0 of an even coordinate not included.
 
     Args:
         gradient: of a function that is even in the coordinates marked in `even`, smooth away from the origin.
         even: booleans, shape (D,); the j-th component of the gradient is divided by z_j there.
+        floor: size that rounding is measured against where the gradient is smaller all over the box.
     """
     if lower.size > 2:
         return _by_starts(gradient, lower, upper, even)
-    return _Cells(gradient, lower, upper, even).search()
+    return _Cells(gradient, lower, upper, even, floor).search()
 
 
 class _Cells:
     """The adaptive cells of one search."""
 
-    def __init__(self, gradient: Gradient, lower: Array, upper: Array, even: Array) -> None:
+    def __init__(self, gradient: Gradient, lower: Array, upper: Array, even: Array, floor: float) -> None:
         self.gradient, self.even = gradient, np.asarray(even, dtype=bool)
         self.lower, self.upper = lower, upper
         self.dimension = lower.size
@@ -85,7 +86,7 @@ class _Cells:
         self.transform[0] *= 0.5
         # |T_k'| <= k^2, and the coefficients of the derivative
         self.derivative = np.column_stack([np.append(chebyshev.chebder(row), [0.0]) for row in np.eye(count)])
-        self.scale = 0.0
+        self.scale = floor
 
     def search(self) -> Search:
         """Settle every cell."""

@@ -157,7 +157,10 @@ def _passes(branch: FollowedBranch, law: AtomicLaw, share: float) -> bool:
     for first, second in pairwise(branch.samples):
         ends = sorted((first.point.parameter, second.point.parameter))
         if ends[0] <= share <= ends[1]:
-            passed = _at_parameter(branch, first, second, share)
+            try:
+                passed = _at_parameter(branch, first, second, share)
+            except ArithmeticError:
+                continue
             near = np.max(np.abs(passed.positions - law.positions)) < SAME * landscapes.radius
             if near and np.max(np.abs(passed.masses - law.masses)) < SAME:
                 return True

@@ -141,7 +141,10 @@ class _Study:
             whole[:, kept] = points
             return self.landscape.own_gradient(whole)[:, kept]
 
-        return critical_points(gradient, self.lower[kept], self.upper[kept], self.landscape.radii[kept])
+        objective = self.landscape.objective
+        # a gradient below its rounding changes F over the box by less than the rounding of R
+        floor = objective.risk(np.zeros_like(objective.targets)) / self.radius
+        return critical_points(gradient, self.lower[kept], self.upper[kept], self.landscape.radii[kept], floor)
 
     def _rests_at_origin(self, law: AtomicLaw) -> bool:
         low = self.classifier.slope_at_origin(law)
