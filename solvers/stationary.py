@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 
 from .flow import Flow
 from .geometry import Geometry
@@ -33,6 +34,9 @@ FIRST_STEP = 0.08
 HALVINGS = 6
 CONE = 1e-9
 """Slope at the origin above which it counts as a cone."""
+MIXED_STEP = 1e-2
+MIXED = 1e-8
+"""Change of the slope at the origin with another coordinate below which there is no kink."""
 CHUNK = 4_000_000
 """Most entries of a block of features."""
 
@@ -95,7 +99,8 @@ class Landscape:
     def hessian(self, point: Array, outputs: Array) -> tuple[Array, float]:
         """Hess G at one point, shape (D, D), and an estimate of its error.
 
-        Eighth-order central differences of the gradient, halving the step while two of them come nearer.
+        Eighth-order central differences of the gradient, halving the step while two of them come nearer. Mixed
+        derivatives across a radius that vanishes are 0, for G is even there; `mixed_slopes` has them at a kink.
         """
         size = float(np.linalg.norm(point[self.radii]))
         step = FIRST_STEP * (size if size > 0.0 else 1.0)
@@ -108,7 +113,27 @@ class Landscape:
             if change < error:
                 best, error = after, change
             before = after
+        held = self.radii & (point == 0.0)
+        best = np.where(held[:, None] != held, 0.0, best)
         return 0.5 * (best + best.T), error
+
+    def mixed_slopes(self, point: Array, outputs: Array) -> tuple[Array, Array]:
+        """Where all radii vanish: how the slope of G along them changes with the other coordinates.
+
+        A unit with a kink at 0 has G ~ -c(u) a |r| for radii r = |r| u: no cone at a = 0, but a mixed derivative.
+
+        Returns:
+            The direction u in which that is largest, shape (D,), and d/dz_k of the slope along u, shape (D,).
+        """
+        others = np.flatnonzero(~self.radii)
+        directions = self._directions()
+        found = np.zeros((len(directions), point.size))
+        for axis in others:
+            shift = MIXED_STEP * np.eye(point.size)[axis]
+            ahead, behind = (self._slopes(point + sign * shift, outputs, directions) for sign in (1.0, -1.0))
+            found[:, axis] = (ahead - behind) / (2.0 * MIXED_STEP)
+        best = int(np.argmax((found**2).sum(axis=1)))
+        return directions[best], found[best]
 
     def _differences(self, point: Array, outputs: Array, step: float) -> Array:
         dimension = point.size
@@ -129,21 +154,27 @@ class Landscape:
 
         A knot of the unit at 0 gives G a cone there; without one the slopes are 0.
         """
-        directions = np.zeros((0, point.size))
+        slopes = self._slopes(point, outputs, self._directions())
+        return float(slopes.min()), float(slopes.max())
+
+    def _directions(self) -> Array:
+        """Unit vectors between the radii, shape (k, D)."""
         axes = np.flatnonzero(self.radii)
         if axes.size == 1:
-            directions = np.eye(point.size)[axes]
-        elif axes.size:
-            directions = np.zeros((65 ** min(axes.size - 1, 2), point.size))
-            directions[:, axes] = _orthant(axes.size, len(directions))
+            return np.eye(len(self.radii))[axes]
+        directions = np.zeros((65 ** min(axes.size - 1, 2), len(self.radii)))
+        directions[:, axes] = _orthant(axes.size, len(directions))
+        return directions
+
+    def _slopes(self, point: Array, outputs: Array, directions: Array) -> Array:
+        """One-sided slopes of G from a point along directions, shape (k,)."""
         step = 1e-4
         near, far = (
             np.einsum("nd,nd->n", self.potential(point + reach * directions, outputs)[1], directions)
             for reach in (step, 2.0 * step)
         )
         # what is linear in the distance cancels: a smooth landscape has slope 0
-        slopes = 2.0 * near - far
-        return float(slopes.min()), float(slopes.max())
+        return np.asarray(2.0 * near - far)
 
 
 def _orthant(axes: int, count: int) -> Array:
@@ -193,66 +224,90 @@ class Stability:
 def stability(landscape: Landscape, law: AtomicLaw) -> Stability:
     """Eigenvalues of the splitting and drift blocks at an atomic law."""
     outputs = landscape.outputs(law)
-    count, dimension = law.positions.shape
-    mobile = np.array(landscape.geometry.mobile)
-    free = np.broadcast_to(mobile, law.positions.shape).copy()
-    cones = np.full(count, np.nan)
-    hessians, errors = np.zeros((count, dimension, dimension)), [0.0]
-    for i, point in enumerate(law.positions):
-        radii = landscape.radii & mobile
-        if radii.any() and np.all(point[landscape.radii] == 0.0):
-            low, high = landscape.slopes_at_origin(point, outputs)
-            if max(abs(low), abs(high)) > CONE:
-                cones[i] = low
-                free[i, radii] = False
-        part = np.ix_(free[i], free[i])
-        if free[i].any():
-            matrix, error = landscape.hessian(point, outputs)
-            hessians[i][part] = matrix[part]
-            errors.append(error)
+    blocks = [_block(landscape, point, outputs) for point in law.positions]
     gradient = landscape.potential(law.positions, outputs)[1]
     held = landscape.radii & (law.positions == 0.0)
-    residual = float(np.max(np.abs(gradient[free & ~held]), initial=0.0))
-    splitting = _splitting_modes(hessians, free)
-    drift = _drift_modes(landscape, law, hessians, free)
-    return Stability(splitting, drift, cones, residual, max(errors))
+    moved = ~held & np.array(landscape.geometry.mobile)
+    residual = float(np.max(np.abs(gradient[moved]), initial=0.0))
+    cones = np.array([block.cone for block in blocks])
+    error = max((block.error for block in blocks), default=0.0)
+    return Stability(_splitting_modes(blocks), _drift_modes(landscape, law, blocks), cones, residual, error)
 
 
-def _splitting_modes(hessians: Array, free: NDArray[np.bool_]) -> tuple[Mode, ...]:
+@dataclass(frozen=True)
+class _Block:
+    """Hess G at one atom in the directions that it may take.
+
+    Attributes:
+        basis: those directions, shape (D, m).
+        matrix: Hess G between them, shape (m, m).
+        error: estimate of its error.
+        cone: the least slope where a cone at the origin holds the radii, NaN elsewhere.
+    """
+
+    basis: Array
+    matrix: Array
+    error: float
+    cone: float
+
+
+def _block(landscape: Landscape, point: Array, outputs: Array) -> _Block:
+    mobile = np.array(landscape.geometry.mobile)
+    radii = landscape.radii & mobile
+    basis, cone = np.eye(point.size)[:, mobile], np.nan
+    direction, mixed = np.zeros(point.size), np.zeros(point.size)
+    if radii.any() and np.all(point[landscape.radii] == 0.0):
+        low, high = landscape.slopes_at_origin(point, outputs)
+        if max(abs(low), abs(high)) > CONE:
+            cone = low
+            basis = np.eye(point.size)[:, mobile & ~radii]
+        else:
+            direction, mixed = landscape.mixed_slopes(point, outputs)
+            mixed = np.where(mobile, mixed, 0.0)
+            if np.max(np.abs(mixed)) > MIXED:
+                # between several radii G is not quadratic: the direction that couples most stands for them
+                basis = np.column_stack([direction, np.eye(point.size)[:, mobile & ~radii]])
+            else:
+                mixed = np.zeros(point.size)
+    if not basis.shape[1]:
+        return _Block(basis, np.zeros((0, 0)), 0.0, cone)
+    matrix, error = landscape.hessian(point, outputs)
+    matrix = matrix + np.outer(direction, mixed) + np.outer(mixed, direction)
+    return _Block(basis, basis.T @ matrix @ basis, error, cone)
+
+
+def _splitting_modes(blocks: list[_Block]) -> tuple[Mode, ...]:
     modes = []
-    for i, (matrix, moves) in enumerate(zip(hessians, free, strict=True)):
-        values, vectors = np.linalg.eigh(matrix[np.ix_(moves, moves)])
+    for i, block in enumerate(blocks):
+        values, vectors = np.linalg.eigh(block.matrix)
         for value, vector in zip(values, vectors.T, strict=True):
-            whole = np.zeros(free.shape)
-            whole[i, moves] = vector
+            whole = np.zeros((len(blocks), len(block.basis)))
+            whole[i] = block.basis @ vector
             modes.append(Mode(float(value), whole, i))
     return tuple(modes)
 
 
-def _drift_modes(landscape: Landscape, law: AtomicLaw, hessians: Array, free: NDArray[np.bool_]) -> tuple[Mode, ...]:
+def _drift_modes(landscape: Landscape, law: AtomicLaw, blocks: list[_Block]) -> tuple[Mode, ...]:
     count, dimension = law.positions.shape
     values, gradients = landscape.features_at(law)
     weights = landscape.objective.weights
-    columns = (np.sqrt(law.masses)[:, None, None] * gradients).transpose(1, 0, 2).reshape(len(weights), -1)
-    columns = columns[:, free.ravel()]
-    block = np.zeros((count * dimension, count * dimension))
-    for i, matrix in enumerate(hessians):
-        block[i * dimension : (i + 1) * dimension, i * dimension : (i + 1) * dimension] = matrix
-    block = block[np.ix_(free.ravel(), free.ravel())]
+    basis = block_diag(*(block.basis for block in blocks)).reshape(count * dimension, -1)
+    columns = (np.sqrt(law.masses)[:, None, None] * gradients).transpose(1, 0, 2).reshape(len(weights), -1) @ basis
+    matrix = block_diag(*(block.matrix for block in blocks))
     rate = landscape.flow.fisher_rao_rate
     places = columns.shape[1]
+    matrix = matrix.reshape(places, places)
     if rate > 0.0 and count > 1:
         roots = np.sqrt(law.masses)
         # an orthonormal basis of the masses' perturbations that keep their sum
-        basis = np.linalg.qr(np.column_stack([roots, np.eye(count)[:, 1:]]))[0][:, 1:]
-        columns = np.hstack([columns, np.sqrt(rate) * (values.T * roots) @ basis])
-        block = np.pad(block, (0, count - 1))
+        shifts = np.linalg.qr(np.column_stack([roots, np.eye(count)[:, 1:]]))[0][:, 1:]
+        columns = np.hstack([columns, np.sqrt(rate) * (values.T * roots) @ shifts])
+        matrix = np.pad(matrix, (0, count - 1))
     if not columns.shape[1]:
         return ()
-    eigenvalues, vectors = np.linalg.eigh(block + columns.T @ (weights[:, None] * columns))
+    eigenvalues, vectors = np.linalg.eigh(matrix + columns.T @ (weights[:, None] * columns))
     modes = []
     for value, vector in zip(eigenvalues, vectors.T, strict=True):
-        whole = np.zeros(free.shape)
-        whole[free] = vector[:places]
+        whole = (basis @ vector[:places]).reshape(count, dimension)
         modes.append(Mode(float(value), whole / np.sqrt(law.masses)[:, None], None))
     return tuple(modes)

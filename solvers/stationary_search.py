@@ -117,7 +117,7 @@ class _Cells:
             pending = self._halved(rest)
         shape = (-1, 2, self.dimension)
         for cell in unsettled[:STARTS]:
-            points += self._newton(0.5 * (cell[0] + cell[1]))
+            points += self._newton(0.5 * (cell[0] + cell[1]))[0]
         distinct = _distinct(points, self.upper - self.lower, self.dimension)
         return Search(distinct, not unsettled, np.reshape(flat, shape), np.reshape(unsettled, shape), looked)
 
@@ -204,9 +204,11 @@ class _Cells:
         variation = np.abs(product[:, :, 1:]).sum(axis=2) + DEGREE[self.dimension] ** 2 * spread[:, None]
         if not (variation.sum(axis=1) < 1.0).all():
             return None
-        found = self._newton(0.5 * (cell[0] + cell[1]))
+        zero, lost = self._newton(0.5 * (cell[0] + cell[1]))
+        if lost and not self._small(cell[None], SMALLEST)[0]:
+            return None
         slack = 1e-9 * (self.upper - self.lower)
-        return [z for z in found if (z >= cell[0] - slack).all() and (z <= cell[1] + slack).all()]
+        return [z for z in zero if (z >= cell[0] - slack).all() and (z <= cell[1] + slack).all()]
 
     def _tail(self, coefficients: Array) -> Array:
         """Sum of the coefficients of highest degree along any axis, per component."""
@@ -224,16 +226,22 @@ class _Cells:
             parts.append(np.moveaxis(moved, -1, 1 + axis).reshape(self.dimension, -1))
         return np.stack(parts, axis=1)
 
-    def _newton(self, start: Array) -> list[Array]:
+    def _newton(self, start: Array) -> tuple[list[Array], bool]:
         return newton(self._function, start, self.lower, self.upper)
 
 
-def newton(function: Gradient, start: Array, lower: Array, upper: Array) -> list[Array]:
-    """The zero that Newton's method with a difference Jacobian reaches from `start`, or nothing."""
+def newton(function: Gradient, start: Array, lower: Array, upper: Array) -> tuple[list[Array], bool]:
+    """The zero inside the box, if any, that Newton's method with a difference Jacobian reaches from `start`.
+
+    Returns:
+        The zero or nothing, and whether the method was lost, so that nothing follows from its having found none.
+    """
     point, step = start.copy(), np.full(start.size, np.inf)
     width = upper - lower
     for _ in range(NEWTON):
-        reach = 1e-5 * np.where(point != 0.0, np.abs(point), width)
+        # relative next to the bound of a radius, where the landscape changes on the scale of the radius itself
+        size = np.where(lower == 0.0, np.abs(point), np.maximum(np.abs(point), 1e-3 * width))
+        reach = 1e-5 * np.where(size > 0.0, size, width)
         shifts = reach[:, None] * np.eye(point.size)
         values = function(np.concatenate([point[None], point + shifts, point - shifts]))
         count = point.size
@@ -241,20 +249,21 @@ def newton(function: Gradient, start: Array, lower: Array, upper: Array) -> list
         try:
             move = np.linalg.solve(jacobian, -values[0])
         except np.linalg.LinAlgError:
-            return []
+            return [], True
         largest = np.max(np.abs(move) / width)
         if not (largest < np.inf):
-            return []
+            return [], True
         move *= min(1.0, 0.05 / max(largest, 1e-300))
         following = np.where(lower == 0.0, np.maximum(point + move, 0.5 * point), point + move)
         step, point = following - point, following
         if not (np.all(point >= lower - 0.1 * width) and np.all(point <= upper + 0.1 * width)):
-            return []
+            return [], False
         if np.max(np.abs(step) / width) < 1e-15:
             break
-    converged = np.max(np.abs(step) / width) < 1e-9
+    if not (np.max(np.abs(step) / width) < 1e-9):
+        return [], True
     inside = np.all(point >= lower) and np.all(point <= upper)
-    return [point] if converged and inside else []
+    return ([point] if inside else []), False
 
 
 def _distinct(points: list[Array], width: Array, dimension: int) -> Array:
@@ -274,6 +283,6 @@ def _by_starts(gradient: Gradient, lower: Array, upper: Array, even: Array) -> S
         return gradient(points) / np.where(even, points, 1.0)
 
     starts = qmc.scale(qmc.Sobol(lower.size, seed=0).random(STARTS), lower, upper)
-    points = [zero for start in starts for zero in newton(function, start, lower, upper)]
+    points = [zero for start in starts for zero in newton(function, start, lower, upper)[0]]
     empty = np.empty((0, 2, lower.size))
     return Search(_distinct(points, upper - lower, lower.size), False, empty, empty, 0)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mfpde.solvers.gaussian_pairs import second_moments
 from mfpde.solvers.objective import Array, Objective
-from mfpde.solvers.population import gaussian_rule
 from mfpde.solvers.sgd import GaussianClasses
 from mfpde.solvers.sgd_unit import Unit
 
@@ -64,12 +64,7 @@ class Fluctuations:
         radii = positions[:, :blocks]
         a = positions[:, self.names.index("a")] if "a" in self.names else np.full(len(positions), self.a)
         b = positions[:, self.names.index("b")] if "b" in self.names else np.full(len(positions), self.b)
-        nodes, weights = gaussian_rule()
         total = np.zeros(len(positions))
         for scales in np.array(self.data.scales).T:
-            tau = np.sqrt((radii**2) @ scales**2)
-            for start in range(0, len(tau), 4096):
-                part = slice(start, start + 4096)
-                values = self.unit(tau[part, None] * nodes + b[part, None])
-                total[part] += 0.5 * (values**2) @ weights
+            total += 0.5 * second_moments(self.unit, np.sqrt((radii**2) @ scales**2), b)
         return np.asarray(a**2 * total)

@@ -184,6 +184,7 @@ class _Study:
             if any(child.same(other, self.radius) for other in self.found):
                 continue
             self.found.append(child)
-            self._branch(len(self.found) - 1, branch.law, child_modes, (0.5,))
+            if len(child.masses) > len(law.masses):
+                self._branch(len(self.found) - 1, branch.law, child_modes, (0.5,))
         note = f"{self.found[place].note}; {', '.join(endings)}"
         self.found[place] = replace(self.found[place], note=note)
