@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import integrate, stats
 
 from mfpde.command_line import main
 from mfpde.configuration import parse
@@ -99,3 +101,27 @@ def test_the_command_writes_figures_and_one_object(capsys: pytest.CaptureFixture
     assert {path.name for path in figures.iterdir()} == {"compare_risk.png", "compare_law.png", "fluctuations.png"}
     assert run.exists()
     assert run.with_suffix(".pde.nc").exists()
+
+
+def test_the_monte_carlo_value_is_exact_at_kinks() -> None:
+    """K of one atom: E sigma(r x_1)^2 by quadrature split at the kinks, less E f^2 from R = 1 - 2 E y f + E f^2."""
+    knots, values, radius, delta = [0.5, 1.5], [-2.5, 7.5], 1.3, 0.6
+    tables = {"data": {"dims": [40], "delta": delta}, "network": {"activation": {"knots": knots, "values": values}}}
+    configuration = parse(tables)
+    problem, network = build_problem(configuration), build_sgd(configuration, 0)
+    objective = problem.reduction.exact(Box(np.zeros(1), np.full(1, 3.0)), 1e-13).objective
+    kept = Fluctuations(objective, network.data, network.unit, ("r1",))
+    place = np.array([[radius]])
+    second = 0.0
+    for scale in (1.0 + delta, 1.0 - delta):
+        tau = scale * radius
+        kinks = [-12.0, *(k / tau for k in knots), 12.0]
+        for low, high in itertools.pairwise(kinks):
+
+            def square(g: float, tau: float = tau) -> float:
+                return float(np.interp(tau * g, knots, values) ** 2 * stats.norm.pdf(g))
+
+            second += 0.5 * integrate.quad(square, low, high, epsabs=1e-13, epsrel=1e-13)[0]
+    outputs = objective.outputs(place, np.ones(1))
+    mean_square = objective.risk(outputs) - 1.0 + 2.0 * float(objective.weights @ (objective.targets * outputs))
+    assert kept.monte_carlo(place, np.ones(1)) == pytest.approx(second - mean_square, rel=1e-11)

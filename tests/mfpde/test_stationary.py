@@ -274,3 +274,40 @@ def test_refusals_name_the_remedy(capsys: pytest.CaptureFixture[str]) -> None:
         stationary(configured(REFERENCE[0], inverse_temperature=10.0, ridge=0.1))
     with pytest.raises(ConfigurationError, match=r"without transport every atom rests"):
         stationary(configured(REFERENCE[0], flow="fisher-rao", fisher_rao_rate=1.0))
+
+
+def trained(delta: float, ridge: float, activation: Any = "truncated-relu") -> Configuration:
+    network = {"coefficients": "trained", "activation": activation}
+    return parse({"data": {"delta": delta, "dims": [40]}, "network": network, "dynamics": {"ridge": ridge}})
+
+
+def test_a_kink_at_0_couples_radius_and_coefficient_at_the_origin() -> None:
+    """Near (r, a) = (0, 0), G = -delta r a / sqrt(2 pi) + ridge (r^2 + a^2) / 2 on r >= 0."""
+    delta, ridge = 0.8, 0.02
+    result = stationary(trained(delta, ridge), 3.0)
+    (origin,) = (p for p in one_atom(result) if not p.positions.any())
+    coupling = delta / math.sqrt(2.0 * math.pi)
+    assert origin.splitting[0] == pytest.approx((ridge - coupling, ridge + coupling), abs=1e-9)
+    assert origin.drift == pytest.approx(origin.splitting[0], abs=1e-9)
+    assert origin.stable is False
+    # a part of the atom at the origin that comes back to it is no new law to split
+    assert min(point.masses.min() for point in result.points) >= 0.125
+
+
+def test_a_root_at_0_of_a_coordinate_with_both_signs_is_found() -> None:
+    """On r = 0, F = 1 + 6.25 a^2 for the activation through (.5, -2.5): the law at a = 0 is there."""
+    activation = {"knots": [0.5, 1.5], "values": [-2.5, 7.5]}
+    result = stationary(trained(0.6, 0.0, activation), 2.0, branches=False)
+    (origin,) = (p for p in one_atom(result) if not p.positions.any())
+    assert origin.risk == pytest.approx(1.0, abs=1e-14)
+    assert "one-atom laws in a with r1 = 0: 1, all found" in "".join(result.completeness)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+def test_a_network_of_one_output_rests_everywhere(activation: str) -> None:
+    """Odd units without offsets average to a constant: F does not depend on the law."""
+    network = {"activation": activation}
+    result = stationary(parse({"data": {"dims": [40]}, "network": network}), 0.5)
+    assert all(point.positions[0, 0] == 0.0 for point in result.points)
+    assert result.optimum.free_energy == pytest.approx({"tanh": 1.0, "sigmoid": 1.25}[activation], abs=1e-12)
+    assert "flat to rounding, so that any atom rests: 0 <= r1 <= 0.5" in "".join(result.completeness)
