@@ -41,7 +41,15 @@ def run_branches(options: argparse.Namespace) -> int:
 
     bar = ProgressBar(options.quiet)
     try:
-        found = branches(family, RADIUS if radius is None else radius, max(seeds, 2), most_atoms, bar)
+        found = branches(
+            family.source,
+            {variation.key: variation.values for variation in family.variations},
+            overrides=family.overrides,
+            radius=RADIUS if radius is None else radius,
+            seeds=max(seeds, 2),
+            most_atoms=most_atoms,
+            progress=bar,
+        )
     except ArithmeticError as error:
         bar.close()
         complain(str(error))

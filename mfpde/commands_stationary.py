@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -31,10 +30,7 @@ def run_optimum(options: argparse.Namespace) -> int:
 
     def study(configuration: Configuration, radius: float | None) -> Answer:
         from mfpde.studies.optimum import optimum
-        from mfpde.studies.optimum_atoms import DEFAULT_RADIUS, optimum_atoms
 
-        if math.isinf(configuration.dynamics.inverse_temperature):
-            return optimum_atoms(configuration, DEFAULT_RADIUS if radius is None else radius)
         return optimum(configuration, radius)
 
     return _run(options, study)

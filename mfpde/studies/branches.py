@@ -10,8 +10,10 @@ of the box has less G than the atom: R is convex in the law, so that the atom th
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
@@ -29,7 +31,7 @@ from mfpde.studies.run import Progress, silent
 from mfpde.studies.stationary import RADIUS, stationary
 from mfpde.studies.stationary_point import refuse_stationary
 from mfpde.studies.stationary_words import judge
-from mfpde.variation import Family
+from mfpde.variation import Family, Variation
 
 SEEDS = 5
 MOST_ATOMS = 2
@@ -38,16 +40,21 @@ SAME = 1e-6
 
 
 def branches(
-    family: Family,
+    source: str | Path,
+    vary: Mapping[str, Sequence[float]],
+    *,
+    overrides: Sequence[str] = (),
     radius: float = RADIUS,
     seeds: int = SEEDS,
     most_atoms: int = MOST_ATOMS,
     progress: Progress = silent,
 ) -> Branches:
-    """The branches of stationary laws of a family over the range of its one key.
+    """The branches of stationary laws of a source over the range of one key.
 
     Args:
-        family: a source with one variation, of which the least and the largest value count.
+        source: a TOML file or a preset's name.
+        vary: the range of one dotted key, {"data.delta": (0.1, 0.9)}.
+        overrides: as `--set` takes them.
         radius: R of the box 0 <= r_j <= R, -R <= a, b <= R.
         seeds: number of values of the key, equally spaced, at which laws are searched for; 2 or more.
         most_atoms: laws of more atoms are not followed.
@@ -57,6 +64,7 @@ def branches(
         ConfigurationError: a key that changes no stationary law, or what `stationary` refuses.
         ArithmeticError: a curve that cannot be followed.
     """
+    family = Family(source, tuple(overrides), tuple(Variation(key, tuple(map(float, vary[key]))) for key in vary))
     refuse(family)
     landscapes = Landscapes(family, radius)
     search = _Search(landscapes, most_atoms)

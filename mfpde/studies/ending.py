@@ -22,8 +22,8 @@ from mfpde.studies.ending_law import LastLaw, last_law, motion
 from mfpde.studies.ending_noise import NearGibbs, near_gibbs
 from mfpde.studies.ending_search import chosen_radius, ground, nearest_law
 from mfpde.studies.ending_words import Facts, cluster_text, moved, resting, statements
-from mfpde.studies.optimum import Optimum, optimum
 from mfpde.studies.optimum_atoms import AtomicOptimum
+from mfpde.studies.optimum_gibbs import GibbsOptimum, gibbs_optimum
 from mfpde.studies.stationary_point import StationaryPoint, optimum_json, optimum_text
 
 
@@ -62,7 +62,7 @@ class Ending:
     nearest: StationaryPoint | NearGibbs | None
     distance: float
     near: bool
-    optimum: AtomicOptimum | Optimum
+    optimum: AtomicOptimum | GibbsOptimum
     gap_to_optimum: float
     statements: tuple[str, ...]
 
@@ -191,7 +191,7 @@ def _with_noise(run: str, last: LastLaw, found: tuple[Cluster, ...], radius: flo
     if last.configuration.dynamics.flow == "fisher-rao":
         problem = 'dynamics.flow: "fisher-rao"; births alone do not reach the Gibbs law'
         raise ConfigurationError([f'{problem}, write "wasserstein" or "wasserstein-fisher-rao"'])
-    best = optimum(last.configuration, radius)
+    best = gibbs_optimum(last.configuration, radius)
     nearest = near_gibbs(last, best)
     path = moved(last.dissipation, last)
     known = not math.isnan(path)

@@ -11,7 +11,7 @@ import numpy as np
 from mfpde.results.solve_result import numbers
 from mfpde.solvers.objective import Array
 from mfpde.studies.ending_law import LastLaw
-from mfpde.studies.optimum import Optimum
+from mfpde.studies.optimum_gibbs import GibbsOptimum
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class NearGibbs:
         note: that in words.
     """
 
-    optimum: Optimum
+    optimum: GibbsOptimum
     mean_distance: Array
     variance_distance: Array
     least_distance: float
@@ -58,7 +58,7 @@ class NearGibbs:
         return f"the Gibbs law, {self.note}"
 
 
-def near_gibbs(last: LastLaw, best: Optimum) -> NearGibbs:
+def near_gibbs(last: LastLaw, best: GibbsOptimum) -> NearGibbs:
     """The distances of the moments, and of the free energies."""
     mean, variance = last.mean - best.mean, last.variance - best.variance
     deviation = np.sqrt(np.maximum(last.variance, 0.0)) - np.sqrt(np.maximum(best.variance, 0.0))

@@ -6,6 +6,7 @@ import json
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,14 +31,20 @@ def family(source: str, key: str, low: float, high: float, *overrides: str) -> F
     return Family(source, overrides, (Variation(key, (low, high)),))
 
 
+def followed(varied: Family, **options: Any) -> Branches:
+    """The branches of a family."""
+    (variation,) = varied.variations
+    return branches(varied.source, {variation.key: variation.values}, overrides=varied.overrides, **options)
+
+
 @cache
 def infinite() -> Branches:
-    return branches(family("isotropic-gaussians", "data.delta", 0.3, 0.9, *INFINITE), seeds=2, most_atoms=1)
+    return followed(family("isotropic-gaussians", "data.delta", 0.3, 0.9, *INFINITE), seeds=2, most_atoms=1)
 
 
 @cache
 def two_atoms() -> Branches:
-    return branches(family("isotropic-gaussians", "data.delta", 0.38, 0.6), seeds=2, most_atoms=2)
+    return followed(family("isotropic-gaussians", "data.delta", 0.38, 0.6), seeds=2, most_atoms=2)
 
 
 def events(result: Branches, kind: str) -> list[BranchEvent]:
@@ -135,7 +142,7 @@ def test_a_branch_of_two_atoms_begins_where_the_one_atom_begins_to_split():
 def test_an_atom_leaves_an_axis_where_the_branch_off_it_begins():
     """Two blocks: splitting across r2 = 0 on the axis, and the branch inside that meets the axis, at one Delta."""
     activation = "network.activation={knots=[0.5,1.5],values=[-2.5,7.5]}"
-    result = branches(
+    result = followed(
         family("anisotropic-relu", "data.delta", 0.43, 0.5, activation), seeds=2, most_atoms=1, radius=4.0
     )
     leaves = [event for event in events(result, "drift") if "splitting" in event.kind]
@@ -150,7 +157,7 @@ def test_births_make_the_masses_unknowns():
     """With birth and death a law on two atoms is isolated: equal G on the atoms all along the branch."""
     births = ("dynamics.flow=wasserstein-fisher-rao", "dynamics.fisher_rao_rate=1.0", "dynamics.ridge=0.001")
     varied = family("isotropic-gaussians", "data.delta", 0.69, 0.7, *births)
-    result = branches(varied, seeds=2, most_atoms=3)
+    result = followed(varied, seeds=2, most_atoms=3)
     pairs = [branch for branch in result.branches if len(branch.laws[0].masses) > 1]
     assert {len(branch.laws[0].masses) for branch in pairs} == {2, 3}
     assert all(abs(np.diff([law.masses[0] for law in branch.laws])).max() > 1e-6 for branch in pairs)
@@ -197,7 +204,7 @@ def test_every_mistake_is_named_at_once(capsys: pytest.CaptureFixture[str]):
 def test_noise_is_refused():
     noisy = ("dynamics.inverse_temperature=10.0", "dynamics.ridge=0.1")
     with pytest.raises(ConfigurationError, match="the only stationary law is the Gibbs law"):
-        branches(family("isotropic-gaussians", "data.delta", 0.3, 0.5, *noisy))
+        followed(family("isotropic-gaussians", "data.delta", 0.3, 0.5, *noisy))
 
 
 def test_the_command_writes_json_and_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

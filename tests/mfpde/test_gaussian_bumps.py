@@ -19,7 +19,7 @@ from mfpde.schemes import make_schemes
 from mfpde.solvers.objective import Array
 from mfpde.solvers.time_loop import integrate
 from mfpde.sources import load_configuration
-from mfpde.studies.optimum import optimum
+from mfpde.studies.optimum_gibbs import gibbs_optimum
 from mfpde.studies.solve import solve
 from mfpde.studies.support import unsupported
 from mfpde.toml_writer import to_toml
@@ -206,7 +206,7 @@ def test_finite_volumes_and_characteristics_agree() -> None:
 def test_noise_settles_on_the_gibbs_law() -> None:
     """Finite volumes with noise at t = 200 against the Gibbs law by Newton's method, and 4000 particles beside them."""
     noisy = [*PLAIN, "dynamics.inverse_temperature=20", "dynamics.ridge=0.1"]
-    gibbs = optimum(load_configuration("bumps-good", noisy))
+    gibbs = gibbs_optimum(load_configuration("bumps-good", noisy))
     noisy += ["time.end=200.0", "time.save=[0.0, 5.0, 200.0]"]
     cells = solve(load_configuration("bumps-good", [*noisy, "solver.scheme=finite-volume"]))
     assert cells.free_energy[-1] == pytest.approx(gibbs.free_energy, abs=1e-5)

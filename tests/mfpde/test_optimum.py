@@ -14,7 +14,7 @@ from mfpde.command_line import main
 from mfpde.configuration import ConfigurationError, parse
 from mfpde.solvers.gibbs import gibbs_law
 from mfpde.solvers.objective import Objective
-from mfpde.studies.optimum import optimum
+from mfpde.studies.optimum_gibbs import gibbs_optimum
 from tests.reference import values
 
 REFERENCE = values()["gibbs"]
@@ -28,7 +28,7 @@ def activation(letter: str) -> dict:
 @pytest.mark.parametrize("entry", REFERENCE, ids=lambda entry: f"beta={entry['params']['beta']:g}")
 def test_reference_gibbs_laws(entry: dict) -> None:
     given = entry["params"]
-    found = optimum(
+    found = gibbs_optimum(
         parse(
             {
                 "data": {"dims": [given["d"]], "delta": given["Delta"]},
@@ -48,7 +48,7 @@ def test_reference_gibbs_laws(entry: dict) -> None:
 def test_ridge_alone_gives_the_gaussian_law() -> None:
     """A unit times a = 0 leaves w ~ N(0, Id / (2 beta lambda)): F = 1 - (d / 2 beta) log(pi / (beta lambda))."""
     beta, ridge, dims = 40.0, 0.3, [7, 3]
-    found = optimum(
+    found = gibbs_optimum(
         parse(
             {
                 "data": {"dims": dims, "delta": 0.5},
@@ -73,7 +73,7 @@ def test_a_box_that_cuts_the_law_says_so() -> None:
         "network": {"activation": activation("M")},
         "dynamics": {"inverse_temperature": 10.0, "ridge": 0.1},
     }
-    narrow, wide = optimum(parse(tables), radius=2.0), optimum(parse(tables), radius=10.0)
+    narrow, wide = gibbs_optimum(parse(tables), radius=2.0), gibbs_optimum(parse(tables), radius=10.0)
     assert narrow.at_boundary
     assert not wide.at_boundary
     assert narrow.free_energy > wide.free_energy + 0.1
@@ -98,7 +98,7 @@ def test_no_other_law_on_the_rule_has_less_free_energy() -> None:
 
 def test_what_has_no_gibbs_law_is_refused_with_every_reason() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        optimum(parse({"data": {}, "network": {}}))
+        gibbs_optimum(parse({"data": {}, "network": {}}))
     assert len(caught.value.messages) == 2
     assert "write a finite beta" in str(caught.value)
     assert "write ridge > 0 or give a box with --radius" in str(caught.value)

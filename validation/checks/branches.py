@@ -11,7 +11,6 @@ from scipy import optimize, special, stats
 
 from mfpde.results.branches_result import Branches, BranchEvent
 from mfpde.studies.branches import branches
-from mfpde.variation import Family, Variation
 from validation.quadrature import NODES, Array, Mean, piecewise_linear_mean
 from validation.reference import activation
 from validation.rows import Row, check
@@ -46,8 +45,7 @@ def thresholds(bench: Workbench, scheme: str) -> Iterator[Row]:
 
 
 def _found(*overrides: str) -> Branches:
-    varied = Family("isotropic-gaussians", overrides, (Variation("data.delta", (LOW, HIGH)),))
-    return branches(varied, RADIUS, most_atoms=1)
+    return branches("isotropic-gaussians", {"data.delta": (LOW, HIGH)}, overrides=overrides, most_atoms=1)
 
 
 def _event(found: Branches, kind: str) -> BranchEvent:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mfpde.configuration import Configuration, parse
-from mfpde.studies.optimum import optimum
+from mfpde.studies.optimum_gibbs import gibbs_optimum
 from validation.reference import activation, reference
 from validation.rows import FINITE_VOLUME, Row, check, within_estimate, worst
 from validation.workbench import Workbench, at
@@ -47,7 +47,7 @@ def gibbs(bench: Workbench, scheme: str) -> Iterator[Row]:
     """Risk, free energy and moments of the Gibbs laws, and the duality gap."""
     del bench
     for case in reference()["gibbs"]:
-        found = optimum(_configuration(case["params"]))
+        found = gibbs_optimum(_configuration(case["params"]))
         label = f"Gibbs law beta = {case['params']['beta']:g}"
         for name, computed in (
             ("R", found.risk),
