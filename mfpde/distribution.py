@@ -10,6 +10,10 @@ from typing import TypeVar
 from mfpde.solvers.time_loop import StepFailure
 from mfpde.workers import executor
 
+LOST = (
+    "its worker was lost again and again: write fewer --workers if memory ran out, and in a script of your own call "
+    'this under `if __name__ == "__main__":`'
+)
 ATTEMPTS = 4
 """Pools of processes that are begun before the tasks that break them are given up."""
 Task = TypeVar("Task")
@@ -50,7 +54,7 @@ def distribute(
         except BrokenExecutor:
             if attempt == ATTEMPTS:
                 for index in list(left):
-                    failed(index, "its worker was lost again and again (out of memory?); write fewer --workers")
+                    failed(index, LOST)
         except BaseException:
             for child in set(active_children()) - before:
                 child.terminate()

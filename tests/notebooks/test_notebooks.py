@@ -40,6 +40,36 @@ def test_initialisation() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_stationary_points() -> None:
+    text = printed("stationary_points.ipynb")
+    assert "one-atom laws in r1: 2, all found" in text
+    assert "atom at r1 = 0: stable" in text
+    assert number(r"plateau: r = ([\d.]+)", text) == pytest.approx(2.0881845, abs=1e-7)
+    assert number(r"plateau: .* R = ([\d.]+)", text) == pytest.approx(0.0143060, abs=1e-7)
+    assert number(r"plateau: .* H0 = -([\d.]+)", text) == pytest.approx(0.0178446, abs=1e-7)
+    optimum, bound = number(r"optimum: ([\d.]+)", text), number(r"at least ([\d.]+)", text)
+    assert bound == pytest.approx(optimum, abs=1.5e-10)
+    assert number(r"gap of the plateau to the optimum: ([\d.]+)", text) == pytest.approx(0.0143060 - optimum, abs=1e-6)
+    # what the text says of the basins: death up to 0.15, the plateau from 0.25 on, neither between
+    labels = dict(re.findall(r"^ +(0\.\d+|1) +(\d) ", text, flags=re.MULTILINE))
+    assert labels["0.05"] == labels["0.1"] == labels["0.15"]
+    assert labels["0.25"] == labels["0.3"] == labels["0.4"] == labels["0.6"] == labels["1"]
+    assert len({labels["0.15"], labels["0.18"], labels["0.2"], labels["0.25"]}) == 4
+    risks = {time: number(rf"t = {time}[\d.]*: R = ([\d.]+)", text) for time in ("18.9", "97.1", "1000")}
+    assert risks["18.9"] == pytest.approx(0.0143, abs=1e-5)
+    assert risks["97.1"] / risks["1000"] == pytest.approx(2.81, abs=0.02)
+    grown = number(r"variance grows at rate ([\d.]+)", text)
+    assert grown == pytest.approx(number(r"the splitting mode at ([\d.]+)", text), abs=2e-4)
+    assert "not the end: a metastable plateau" in text
+    optimal = number(r"one atom is optimal up to Delta = ([\d.]+)", text)
+    assert 0.0 < number(r"it begins to split at Delta = ([\d.]+)", text) - optimal < 2e-3
+    assert number(r"d = infinity: Delta = ([\d.]+)", text) == pytest.approx(0.474219, abs=1e-6)
+    assert number(r"d = infinity: .* r = ([\d.]+)", text) == pytest.approx(1.749455, abs=1e-6)
+    before, after = number(r"d = 40: .*up to Delta = ([\d.]+)", text), number(r"splitting from ([\d.]+)", text)
+    assert (before, after) == (pytest.approx(0.4320188, abs=1e-7), pytest.approx(0.4424360, abs=1e-7))
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_pde_versus_sgd() -> None:
     text = printed("pde_versus_sgd.ipynb")
     equation = number(r"R\(10\) of the equation: ([\d.]+)", text)
