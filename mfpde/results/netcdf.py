@@ -1,6 +1,6 @@
 """Result files: NetCDF-3 (64-bit offset), readable by xarray and by every NetCDF library.
 
-Variables: time, risk, risk_error, free_energy, dissipation, dissipated, balance, mass, mean_<name>,
+Variables: time, risk, risk_error, free_energy, free_energy_error, dissipation, dissipated, balance, mass, mean_<name>,
 variance_<name>, residual where the scheme minimises, and the law, either density(time, <names>) with <name>_edges or
 position(time, atom, coordinate) and weight(time, atom). A file that a run can go on from also holds the raw arrays of
 its schemes under checkpoint_*.
@@ -27,14 +27,14 @@ from mfpde.results.netcdf_file import (
     read,
 )
 from mfpde.results.output import write_atomically
-from mfpde.results.solve_result import Attribute, SolveResult
+from mfpde.results.solve_result import SERIES, Attribute, SolveResult
 
-FORMAT = "mfpde solve 2"
-SERIES = ("risk", "risk_error", "free_energy", "dissipation", "dissipated", "balance", "mass")
+FORMAT = "mfpde solve 3"
 MEANING = {
     "risk": "risk R = E (y - f)^2",
     "risk_error": "estimated discretisation error of the risk",
     "free_energy": "free energy F",
+    "free_energy_error": "estimated discretisation error of the free energy",
     "dissipation": "dissipation -dF/dt; NaN: unknown, or an infinite step-size schedule",
     "dissipated": "integral of the dissipation from 0; NaN: unknown",
     "balance": "energy balance |F(t) - F(0) + dissipated|; NaN: unknown",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Attribute = str | float | int
+SERIES = ("risk", "risk_error", "free_energy", "free_energy_error", "dissipation", "dissipated", "balance", "mass")
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class SolveResult:
         risk: R(rho_t), shape (T,).
         risk_error: estimate of the discretisation error of the risk, shape (T,).
         free_energy: F = R + ridge ∫|theta|^2 + ..., shape (T,).
+        free_energy_error: estimate of its discretisation error, with noise that of the entropy above all, shape (T,).
         dissipation: -dF/dt = xi(t) D with D = 2 (∫|grad G|^2 drho + alpha Var_rho G), shape (T,); NaN where unknown or
             where xi is infinite.
         dissipated: ∫_0^t of it, by the scheme's own quadrature, shape (T,); NaN where unknown.
@@ -47,6 +49,7 @@ class SolveResult:
     risk: Array
     risk_error: Array
     free_energy: Array
+    free_energy_error: Array
     dissipation: Array
     dissipated: Array
     balance: Array
@@ -73,8 +76,7 @@ class SolveResult:
 
     def to_json(self) -> dict[str, Any]:
         """The time series as JSON values; a number that is not finite becomes None."""
-        keys = ("time", "risk", "risk_error", "free_energy", "dissipation", "dissipated", "balance", "mass")
-        series = {key: numbers(getattr(self, key)) for key in keys}
+        series = {key: numbers(getattr(self, key)) for key in ("time", *SERIES)}
         if self.residual is not None:
             series["residual"] = numbers(self.residual)
         moments = {

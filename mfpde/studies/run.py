@@ -22,13 +22,15 @@ from mfpde.schemes import Schemes
 from mfpde.solvers.flow import Schedule
 from mfpde.solvers.time_loop import Law, Scheme, State, StepFailure, integrate
 from mfpde.studies.energy import balance_warning, stationary_verdict
-from mfpde.studies.trajectory import Trajectory, pack_state, restored, risk_error, unpack_state
+from mfpde.studies.trajectory import Trajectory, estimated_error, pack_state, restored, unpack_state
 
 Progress = Callable[[str, float], None]
 CHECKPOINT_SECONDS = 60.0
 # More often, at save times, where writing takes less than this share of the run.
 CHECKPOINT_SHARE = 0.05
 AUDITS = 24
+AUDITED = 4
+"""Numbers of an audit."""
 # The time at which a run until stationary stops is then known to 4 %.
 STATIONARY_AUDITS = 240
 # Stops nearer to a save time than this share of it are left out.
@@ -79,8 +81,8 @@ class Run:
         count = audits if stationary_tolerance is None else STATIONARY_AUDITS
         self._stops = _stops(self._targets, count, schemes.fixed_step)
         self._stationary_tolerance = stationary_tolerance
-        # flow time, difference of the risks, D
-        self._audit: list[tuple[float, float, float]] = []
+        # flow time, differences of the risks and of the free energies, D
+        self._audit: list[tuple[float, float, float, float]] = []
         self._longest = longest_step if schemes.fixed_step is None else math.inf
         self._error_floor = schemes.error_floor
         self._schemes: dict[str, Scheme] = {"main": schemes.main}
@@ -105,11 +107,12 @@ class Run:
         """Go on from where an earlier run stood; raises ResultFileError where it left no state."""
         states = {role: unpack_state(role, checkpoint) for role in self._schemes}
         missing = [role for role, state in states.items() if state is None]
-        if missing or "audit" not in checkpoint:
+        audit = checkpoint.get("audit")
+        if missing or audit is None or audit.shape[1:] != (AUDITED,):
             raise ResultFileError("the file to resume holds no state to go on from; run it again with --force")
         self._states = {role: state for role, state in states.items() if state is not None}
         self._trajectory = restored(result)
-        self._audit = [(float(time), float(gap), float(rate)) for time, gap, rate in checkpoint["audit"]]
+        self._audit = [(float(t), float(gap), float(energy), float(rate)) for t, gap, energy, rate in audit]
         self._earlier_seconds = result.wall_seconds
 
     def complete(self) -> SolveResult:
@@ -154,13 +157,15 @@ class Run:
 
             integrate(scheme, self._states[role], [stop], lambda index, state: None, keep, self._longest)
         observation = self._schemes["main"].observe(self._states["main"])
-        gap = 0.0
+        gap = energy_gap = 0.0
         if "companion" in self._schemes:
-            gap = abs(observation.risk - self._schemes["companion"].observe(self._states["companion"]).risk)
+            other = self._schemes["companion"].observe(self._states["companion"])
+            gap = abs(observation.risk - other.risk)
+            energy_gap = abs(observation.free_energy - other.free_energy)
         index = len(self._trajectory)
         due = index < len(self._targets) and self._targets[index] == stop
         with uninterrupted():
-            self._audit.append((stop, gap, observation.dissipation))
+            self._audit.append((stop, gap, energy_gap, observation.dissipation))
             if due or self._at_rest:
                 time = self._times[index] if due else self._schedule.time(stop)
                 self._trajectory.append(time, observation, self._schedule.rate(time), self._initial_energy)
@@ -174,7 +179,7 @@ class Run:
         return (
             self._stationary_tolerance is not None
             and len(self._audit) > 0
-            and self._audit[-1][2] <= self._stationary_tolerance
+            and self._audit[-1][3] <= self._stationary_tolerance
         )
 
     def _judged(self, result: SolveResult) -> SolveResult:
@@ -182,7 +187,7 @@ class Run:
         said = [str(result.attributes["message"])] if "message" in result.attributes else []
         notes = [str(result.attributes["notes"])] if "notes" in result.attributes else []
         if self._stationary_tolerance is not None and result.status == "success":
-            time, _, dissipation = self._audit[-1]
+            time, _, _, dissipation = self._audit[-1]
             verdict = stationary_verdict(self._schedule.time(time), dissipation, self._stationary_tolerance)
             said.append(verdict)
         warning = balance_warning(result)
@@ -203,9 +208,11 @@ class Run:
         flow_times = self._targets[: len(self._trajectory)]
         if self._at_rest:
             flow_times[-1] = self._audit[-1][0]
-        gaps = [(time, gap) for time, gap, _ in self._audit]
-        errors = risk_error(flow_times, gaps, self._error_floor)
-        return self._trajectory.result(errors, name, status, wall_seconds, self._attributes)
+        errors, energy_errors = (
+            estimated_error(flow_times, [(row[0], row[part]) for row in self._audit], self._error_floor)
+            for part in (1, 2)
+        )
+        return self._trajectory.result(errors, energy_errors, name, status, wall_seconds, self._attributes)
 
     def _checkpoint(self) -> None:
         if self.path is None:
@@ -216,7 +223,7 @@ class Run:
         self._write_seconds = self._checkpointed - before
 
     def _write(self, path: Path, result: SolveResult) -> None:
-        arrays: dict[str, NDArray[Any]] = {"audit": np.array(self._audit, dtype=float).reshape(-1, 3)}
+        arrays: dict[str, NDArray[Any]] = {"audit": np.array(self._audit, dtype=float).reshape(-1, AUDITED)}
         for role, state in self._states.items():
             arrays |= pack_state(role, state)
         try:

@@ -50,6 +50,7 @@ class Trajectory:
     def result(
         self,
         errors: Array,
+        energy_errors: Array,
         scheme: str,
         status: str,
         wall_seconds: float,
@@ -66,6 +67,7 @@ class Trajectory:
             **series,
             **moments,
             risk_error=errors,
+            free_energy_error=energy_errors,
             names=self.names,
             scheme=scheme,
             status=status,
@@ -90,14 +92,14 @@ def restored(result: SolveResult) -> Trajectory:
     return trajectory
 
 
-def risk_error(flow_times: Sequence[float], audit: Sequence[tuple[float, float]], floor: float) -> Array:
-    """Estimated error of the risk at the flow times, shape (T,), from a coarser run of the same scheme.
+def estimated_error(flow_times: Sequence[float], audit: Sequence[tuple[float, float]], floor: float) -> Array:
+    """Estimated error of the risk, or the like, at the flow times, shape (T,), from a coarser run of the same scheme.
 
-    The difference of the two risks crosses zero by accident, so each time takes the largest of those audited from half
+    The difference of the two crosses zero by accident, so each time takes the largest of those audited from half
     to twice its own (and the first one after it); `floor` is what the comparison cannot see (the features themselves).
 
     Args:
-        audit: pairs (flow time, |R - R_companion|), increasing in time.
+        audit: pairs (flow time, |difference|), increasing in time.
     """
     times, gaps = (np.array([pair[part] for pair in audit], dtype=float) for part in (0, 1))
     errors = np.full(len(flow_times), floor)

@@ -14,7 +14,7 @@ from scipy.spatial.distance import cdist
 from mfpde.command_line import main
 from mfpde.configuration import ConfigurationError
 from mfpde.results.netcdf import save
-from mfpde.results.solve_result import Array, SolveResult, cell_volumes
+from mfpde.results.solve_result import SERIES, Array, SolveResult, cell_volumes
 from mfpde.sources import load_configuration
 from mfpde.studies.distance import distance
 from mfpde.studies.solve import solve
@@ -27,7 +27,7 @@ def result(law: dict[str, object], dimension: int, names: tuple[str, ...] | None
     series, moments = np.ones(2), np.ones((2, dimension))
     return SolveResult(
         time=TIMES,
-        **dict.fromkeys(("risk", "risk_error", "free_energy", "dissipation", "dissipated", "balance"), series),
+        **{key: series for key in SERIES if key != "mass"},
         mass=series,
         mean=moments,
         variance=moments,
@@ -210,9 +210,7 @@ def solve_nothing() -> SolveResult:
     """A run interrupted before its first save time."""
     none, moments = np.empty(0), np.empty((0, 1))
     return SolveResult(
-        **dict.fromkeys(
-            ("time", "risk", "risk_error", "free_energy", "dissipation", "dissipated", "balance", "mass"), none
-        ),
+        **dict.fromkeys(("time", *SERIES), none),
         mean=moments,
         variance=moments,
         names=("r1",),

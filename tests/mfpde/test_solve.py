@@ -13,7 +13,7 @@ from mfpde.results.netcdf import load
 from mfpde.results.solve_result import SolveResult
 from mfpde.studies import run as run_module
 from mfpde.studies.solve import solve
-from mfpde.studies.trajectory import risk_error
+from mfpde.studies.trajectory import estimated_error
 from tests.mfpde.fake_problem import MASSES, START, DecayingAtoms, DecayingGrid, install
 
 ARRAYS = (
@@ -69,8 +69,8 @@ def test_the_estimate_bounds_the_error_and_the_schedule_sets_the_clock(
 def test_the_error_estimate_looks_past_an_accidental_crossing() -> None:
     audit = [(0.0, 0.3), (0.1, 0.2), (1.0, 0.0), (1.5, 0.1), (2.5, 0.05), (10.0, 0.4)]
     # at 1 the difference vanishes: the largest of those from 0.5 to 2 counts; at 0 and 10 their own neighbourhood
-    np.testing.assert_allclose(risk_error([0.0, 1.0, 2.0, 10.0], audit, 0.01), [0.3, 0.1, 0.1, 0.4])
-    np.testing.assert_allclose(risk_error([0.1, 1.0], audit, 0.25), 0.25)
+    np.testing.assert_allclose(estimated_error([0.0, 1.0, 2.0, 10.0], audit, 0.01), [0.3, 0.1, 0.1, 0.4])
+    np.testing.assert_allclose(estimated_error([0.1, 1.0], audit, 0.25), 0.25)
 
 
 @pytest.mark.parametrize("kind", ["atoms", "grid"])
