@@ -12,8 +12,8 @@ from mfpde.solvers.sgd import GaussianClasses, Sgd, SgdState, embed_radii
 from mfpde.solvers.sgd_unit import SMOOTH, Unit
 
 
-def build_sgd(configuration: Configuration, replica: int) -> Sgd:
-    """Stochastic gradient descent of one replica."""
+def build_sgd(configuration: Configuration, replica: int, overlap: bool = False) -> Sgd:
+    """Stochastic gradient descent of one replica; `overlap` draws samples on a second processor, if one is free."""
     data, dynamics, options = configuration.data, configuration.dynamics, configuration.sgd
     assert data.dims is not None, "refused at d = infinity"
     return Sgd(
@@ -28,6 +28,7 @@ def build_sgd(configuration: Configuration, replica: int) -> Sgd:
         configuration.network.offsets == "trained",
         options.seed,
         replica,
+        overlap=overlap,
     )
 
 

@@ -26,9 +26,14 @@ class InlineExecutor(Executor):
         return future
 
 
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def default_workers(tasks: int) -> int:
     """One worker per task, at most one per processor that this process may use."""
-    return max(1, min(tasks, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+    return max(1, min(tasks, processors()))
 
 
 @contextmanager

@@ -19,68 +19,16 @@ import numpy as np
 
 from .flow import Schedule
 from .objective import Array
-from .philox import DIRECTIONS, fill_normals
+from .sgd_ahead import drawn_ahead
 from .sgd_blas import DGEMM, one_thread
-from .sgd_kernels import advance_blocks, advance_steps
+from .sgd_kernels import advance_blocks, advance_samples, advance_steps
+from .sgd_state import GaussianClasses, SgdState, embed_radii
 from .sgd_unit import Unit
+
+__all__ = ["GaussianClasses", "Sgd", "SgdState", "embed_radii"]
 
 CHUNK_WORK = 2e9
 """Operations between two returns to the interpreter, where an interruption is seen: about a tenth of a second."""
-
-
-@dataclass(frozen=True)
-class GaussianClasses:
-    """The data law. Laws that are not given by samples of (x, y), such as a target function, have no SGD here.
-
-    Attributes:
-        dimensions: p_j of the blocks of coordinates.
-        scales: (s_{+,j}, s_{-,j}) per block, for y = 1 and y = -1.
-    """
-
-    dimensions: tuple[int, ...]
-    scales: tuple[tuple[float, float], ...]
-
-    def __post_init__(self) -> None:
-        if len(self.dimensions) != len(self.scales) or not self.dimensions:
-            raise ValueError(f"{len(self.dimensions)} blocks but {len(self.scales)} pairs of scales: give one to each")
-        if not all(p == int(p) and p >= 1 for p in self.dimensions):
-            raise ValueError(f"SGD draws samples: block dimensions must be whole and positive, not {self.dimensions}")
-
-    @property
-    def dimension(self) -> int:
-        """d, the number of coordinates of x."""
-        return sum(self.dimensions)
-
-    @property
-    def coordinate_scales(self) -> Array:
-        """s_y of every coordinate, shape (2, d); row 0 for y = 1, row 1 for y = -1."""
-        return np.repeat(np.array(self.scales, dtype=float).T, self.dimensions, axis=1)
-
-    def radii(self, w: Array) -> Array:
-        """r_j = |w_j| of every neuron, shape (N, B)."""
-        starts = np.concatenate(([0], np.cumsum(self.dimensions)[:-1]))
-        return np.asarray(np.sqrt(np.add.reduceat(w * w, starts, axis=1)))
-
-
-@dataclass(frozen=True)
-class SgdState:
-    """Everything a trajectory needs to go on.
-
-    Attributes:
-        step: k, steps made.
-        w: first-layer weights, shape (N, d).
-        a, b: coefficients and offsets, shape (N,).
-    """
-
-    step: int
-    w: Array
-    a: Array
-    b: Array
-
-    @property
-    def neurons(self) -> int:
-        """N."""
-        return len(self.w)
 
 
 @dataclass(frozen=True)
@@ -100,6 +48,7 @@ class Sgd:
         trained_coefficients, trained_offsets: whether a and b move.
         seed, replica: the stream, each in [0, 2^32).
         block, sub_block: steps per block and sub-block; 0 chooses them from the sizes, 1 is the plain loop.
+        overlap: draw the next samples on a second thread meanwhile, for where a processor is free. Every bit stays.
     """
 
     data: GaussianClasses
@@ -115,6 +64,7 @@ class Sgd:
     replica: int = 0
     block: int = 0
     sub_block: int = 0
+    overlap: bool = False
 
     def __post_init__(self) -> None:
         if not (0.0 < self.step_size < math.inf):
@@ -179,14 +129,24 @@ class Sgd:
     def _advance_in_place(self, w: Array, head: tuple[Array, Array], step: int, stop: int) -> None:
         rates = self.rates(step, stop)
         trained = (self.trained_coefficients, self.trained_offsets)
-        law = (self.batch, self.data.coordinate_scales, self.unit.code, self.unit.table)
+        scales, unit = self.data.coordinate_scales, (self.unit.code, self.unit.table)
         key = (np.uint64(self.seed), np.uint64(self.replica))
-        block, sub_block = self._blocks(len(head[0]))
-        if block == 1:
+        blocks = self._blocks(len(head[0]))
+        if blocks[0] == 1:
             noise = self.inverse_temperature**-0.5
-            failed = advance_steps(w, head, trained, step, rates, self.ridge, noise, *law, key)
+            failed = advance_steps(w, head, trained, step, rates, self.ridge, noise, self.batch, scales, *unit, key)
+        elif not self.overlap:
+            failed = advance_blocks(
+                DGEMM, w, head, trained, step, rates, self.ridge, self.batch, scales, *unit, key, *blocks
+            )
         else:
-            failed = advance_blocks(DGEMM, w, head, trained, step, rates, self.ridge, *law, key, block, sub_block)
+            failed = -1
+            with drawn_ahead(scales, step, stop, self.batch, blocks[0], key) as pieces:
+                for first, last, x, y in pieces:
+                    given = (rates[first - step : last - step], self.ridge, self.batch, x, y)
+                    failed = advance_samples(DGEMM, w, head, trained, first, *given, *unit, *blocks)
+                    if failed >= 0:
+                        break
         if failed >= 0:
             raise ArithmeticError(
                 f"the output of the network is not finite at step {failed}, t = {failed * self.step_size:.6g}: "
@@ -212,18 +172,3 @@ class Sgd:
             rows = 64
         block = self.block or max(1, rows // self.batch)
         return block, min(self.sub_block or max(1, sub_rows // self.batch), block)
-
-
-def embed_radii(radii: Array, dimensions: tuple[int, ...], seed: int, replica: int) -> Array:
-    """Weights w, shape (N, d), with |w_j| = radii[:, j] on each block, shape (N, B), and uniform directions."""
-    radii = np.asarray(radii, dtype=float)
-    total = sum(dimensions)
-    w = np.empty((len(radii), total))
-    for i, row in enumerate(w):
-        fill_normals(row, 0, DIRECTIONS, i, np.uint64(seed), np.uint64(replica))
-    start = 0
-    for j, dimension in enumerate(dimensions):
-        part = w[:, start : start + dimension]
-        part *= (radii[:, j] / np.linalg.norm(part, axis=1))[:, None]
-        start += dimension
-    return w

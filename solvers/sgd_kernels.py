@@ -17,52 +17,13 @@ import numba
 import numpy as np
 
 from .objective import Array
-from .philox import HEAD_NOISE, NOISE, SAMPLES, coin, fill_normal_pairs, fill_normals
+from .philox import HEAD_NOISE, NOISE, fill_normals
 from .sgd_blas import multiply
+from .sgd_draw import counters, draw, draw_rows
 from .sgd_unit import evaluate
 
 _SUMS = {"reassoc", "contract", "nsz", "arcp"}
 _LARGEST = 1e150
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def draw(x: Array, scales: Array, sample: int, seed: Any, replica: Any) -> Any:
-    """Fill x with one sample and return its label y = ±1; row 0 of scales belongs to y = 1."""
-    label = coin(sample, seed, replica)
-    fill_normals(x, 0, SAMPLES, sample, seed, replica)
-    for j in range(x.size):
-        x[j] *= scales[label, j]
-    return 1.0 - 2.0 * label
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _counters(rows: int, dimension: int) -> tuple[Any, Any]:
-    """Pair index and row of each pair of coordinates of a block, row after row."""
-    half = (dimension + 1) // 2
-    pair, row = np.empty(rows * half, np.uint64), np.empty(rows * half, np.uint64)
-    for r in range(rows):
-        for p in range(half):
-            pair[r * half + p], row[r * half + p] = np.uint64(p), np.uint64(r)
-    return pair, row
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _draw_block(
-    x: Array, y: Array, scales: Array, sample: int, key: tuple[Any, Any], counters: tuple[Any, Any]
-) -> None:
-    """Fill the rows of x and y with the samples from `sample` on, as `draw` does one by one."""
-    rows, dimension = x.shape
-    half = (dimension + 1) // 2
-    first, second = np.empty(rows * half), np.empty(rows * half)
-    steps = counters[1][: rows * half] + np.uint64(sample)
-    fill_normal_pairs(first, second, counters[0], steps, SAMPLES, key[0], key[1])
-    for r in range(rows):
-        label = coin(sample + r, key[0], key[1])
-        y[r] = 1.0 - 2.0 * label
-        for p in range(half):
-            x[r, p] = first[r * half + p] * scales[label, p]
-        for p in range(dimension - half):
-            x[r, half + p] = second[r * half + p] * scales[label, half + p]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
@@ -167,6 +128,104 @@ def _move_head(
             a[i] = shrink * a[i] + change[i]
 
 
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _workspace(neurons: int, rows: int, batch: int) -> tuple[Any, ...]:
+    """(S, C, G) of a block and (u, change, values, gates, errors) of a step."""
+    block = np.empty((rows, neurons)), np.empty((rows, neurons)), np.empty((rows, rows))
+    step = np.empty((batch, neurons)), np.empty((batch, neurons)), np.empty(batch)
+    return (*block, np.empty(neurons), np.empty(neurons), *step)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+def _advance_block(
+    gemm: int,
+    w: Array,
+    head: tuple[Array, Array],
+    trained: tuple[bool, bool],
+    rates: Array,
+    ridge: float,
+    batch: int,
+    x: Array,
+    y: Array,
+    code: int,
+    table: Array,
+    sub_block: int,
+    work: tuple[Any, ...],
+) -> int:
+    """Make len(rates) steps in one block on the samples x, y; the first that fails, else -1."""
+    dimension, neurons = w.shape
+    steps, used = rates.size, x.shape[0]
+    s, c, g, u, change, values, gates, errors = work
+    rows, a = g.shape[0], head[0]
+    multiply(gemm, False, False, neurons, used, dimension, 1.0, w, neurons, x, dimension, 0.0, s, neurons)
+    multiply(gemm, True, False, used, used, dimension, 1.0, x, dimension, x, dimension, 0.0, g, rows)
+    product = 1.0
+    for k in range(steps):
+        row = k * batch
+        sub = (k - k % sub_block) * batch
+        if k == sub // batch and k > 0:
+            width = min(sub_block * batch, used - sub)
+            multiply(gemm, False, False, neurons, width, sub, 1.0, c, neurons, g[sub], rows, 1.0, s[sub], neurons)
+        shrink = 1.0 - rates[k] * ridge
+        for r in range(batch):
+            _correct(s, g, c, row + r, sub, row)
+            output = _forward(code, table, product, s, row + r, head, u, values, gates, r)
+            if not (abs(output) <= _LARGEST):
+                return k
+            errors[r] = (y[row + r] - output) * rates[k] / batch
+        product *= shrink
+        for r in range(batch):
+            _weigh(c, row + r, errors[r] / product, a, gates, r)
+        if trained[0] or trained[1]:
+            _move_head(head, trained, shrink, errors, values, gates, change)
+    multiply(gemm, False, True, neurons, dimension, used, product, c, neurons, x, dimension, product, w, neurons)
+    return -1
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+def advance_samples(
+    gemm: int,
+    w: Array,
+    head: tuple[Array, Array],
+    trained: tuple[bool, bool],
+    first: int,
+    rates: Array,
+    ridge: float,
+    batch: int,
+    x: Array,
+    y: Array,
+    code: int,
+    table: Array,
+    block: int,
+    sub_block: int,
+) -> int:
+    """`advance_blocks` on samples that are given: x, shape (len(rates) * batch, d), and y."""
+    work = _workspace(w.shape[1], block * batch, batch)
+    done = 0
+    while done < rates.size:
+        stop = min(done + block - (first + done) % block, rates.size)
+        begin, end = done * batch, stop * batch
+        failed = _advance_block(
+            gemm,
+            w,
+            head,
+            trained,
+            rates[done:stop],
+            ridge,
+            batch,
+            x[begin:end],
+            y[begin:end],
+            code,
+            table,
+            sub_block,
+            work,
+        )
+        if failed >= 0:
+            return int(first + done + failed)
+        done = stop
+    return -1
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def advance_blocks(
     gemm: int,
@@ -186,50 +245,27 @@ def advance_blocks(
 ) -> int:
     """Make len(rates) steps from step `first` on w, transposed to shape (d, N), and head = (a, b) in place.
 
-    rates[k] = eps xi((first + k + 1) eps). Blocks end at multiples of `block` steps from step 0.
+    rates[k] = eps xi((first + k + 1) eps). Blocks end at multiples of `block` steps from step 0. Samples are drawn
+    block by block, into the cache.
 
     Returns:
         the first step whose output is not finite or above 1e150, else -1.
     """
-    dimension, neurons = w.shape
-    a = head[0]
     rows = block * batch
-    x, y = np.empty((rows, dimension)), np.empty(rows)
-    counters = _counters(rows, dimension)
-    s, c = np.empty((rows, neurons)), np.empty((rows, neurons))
-    g = np.empty((rows, rows))
-    u, change = np.empty(neurons), np.empty(neurons)
-    values, gates, errors = np.empty((batch, neurons)), np.empty((batch, neurons)), np.empty(batch)
+    work = _workspace(w.shape[1], rows, batch)
+    x, y = np.empty((rows, w.shape[0])), np.empty(rows)
+    places = counters(rows, w.shape[0])
     done = 0
     while done < rates.size:
-        start = first + done
-        steps = min(block - start % block, rates.size - done)
-        used = steps * batch
-        _draw_block(x[:used], y, scales, start * batch, key, counters)
-        multiply(gemm, False, False, neurons, used, dimension, 1.0, w, neurons, x, dimension, 0.0, s, neurons)
-        multiply(gemm, True, False, used, used, dimension, 1.0, x, dimension, x, dimension, 0.0, g, rows)
-        product = 1.0
-        for k in range(steps):
-            row = k * batch
-            sub = (k - k % sub_block) * batch
-            if k == sub // batch and k > 0:
-                width = min(sub_block * batch, used - sub)
-                multiply(gemm, False, False, neurons, width, sub, 1.0, c, neurons, g[sub], rows, 1.0, s[sub], neurons)
-            rate = rates[done + k]
-            shrink = 1.0 - rate * ridge
-            for r in range(batch):
-                _correct(s, g, c, row + r, sub, row)
-                output = _forward(code, table, product, s, row + r, head, u, values, gates, r)
-                if not (abs(output) <= _LARGEST):
-                    return start + k
-                errors[r] = (y[row + r] - output) * rate / batch
-            product *= shrink
-            for r in range(batch):
-                _weigh(c, row + r, errors[r] / product, a, gates, r)
-            if trained[0] or trained[1]:
-                _move_head(head, trained, shrink, errors, values, gates, change)
-        multiply(gemm, False, True, neurons, dimension, used, product, c, neurons, x, dimension, product, w, neurons)
-        done += steps
+        stop = min(done + block - (first + done) % block, rates.size)
+        used = (stop - done) * batch
+        draw_rows(x[:used], y, scales, (first + done) * batch, key, places)
+        failed = _advance_block(
+            gemm, w, head, trained, rates[done:stop], ridge, batch, x[:used], y, code, table, sub_block, work
+        )
+        if failed >= 0:
+            return int(first + done + failed)
+        done = stop
     return -1
 
 

@@ -33,6 +33,7 @@ from mfpde.solvers.sgd import Sgd, SgdState
 from mfpde.solvers.time_loop import State, StepFailure
 from mfpde.studies.run import Progress, silent
 from mfpde.studies.sgd import refuse, save_steps
+from mfpde.workers import processors
 
 LAW_TOLERANCE = 1e-6
 """Largest tolerance of the equation, its features and ND."""
@@ -99,7 +100,7 @@ class _Run:
     @classmethod
     def of(cls, configuration: Configuration, replica: int, progress: Progress) -> _Run:
         progress("reducing the problem", 0.0)
-        problem, sgd = build_problem(configuration), build_sgd(configuration, replica)
+        problem, sgd = build_problem(configuration), build_sgd(configuration, replica, processors() > 1)
         first = first_state(configuration, problem, sgd)
         return cls(configuration, problem, sgd, first, save_steps(configuration), progress)
 

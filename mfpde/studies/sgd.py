@@ -25,7 +25,7 @@ from mfpde.solvers.objective import Array
 from mfpde.solvers.sgd import SgdState
 from mfpde.studies.outputs import check_output, earlier_run
 from mfpde.studies.run import Progress, silent
-from mfpde.workers import default_workers, executor
+from mfpde.workers import default_workers, executor, processors
 
 CHECKPOINT_SECONDS = 60.0
 MAXIMUM_BYTES = 2**31 - 2**16
@@ -68,9 +68,11 @@ def save_steps(configuration: Configuration) -> list[int]:
     return sorted({round(time / configuration.sgd.step_size) for time in configuration.time.save_times})
 
 
-def advance_replica(configuration: Configuration, replica: int, state: SgdState | None, stop: int) -> SgdState:
+def advance_replica(
+    configuration: Configuration, replica: int, state: SgdState | None, stop: int, overlap: bool = False
+) -> SgdState:
     """The state of a replica at step `stop`; without a state, from theta^0 on."""
-    sgd = build_sgd(configuration, replica)
+    sgd = build_sgd(configuration, replica, overlap)
     if state is None:
         state = first_state(configuration, build_problem(configuration), sgd)
     return sgd.advance(state, stop)
@@ -90,18 +92,26 @@ def _task(
     stop: int,
     recorded: bool,
     names: tuple[str, ...],
+    overlap: bool,
 ) -> tuple[SgdState, Snapshot | None]:
     """Advance a replica, and record it where a save time is reached."""
     with np.errstate(all="ignore"):
-        following = advance_replica(configuration, replica, state, stop)
+        following = advance_replica(configuration, replica, state, stop, overlap)
         return following, record(configuration, replica, following, names) if recorded else None
 
 
 class Replicas:
-    """All replicas of one configuration: their states, what is recorded, and the loop that brings them to the end."""
+    """All replicas of one configuration: their states, what is recorded, and the loop that brings them to the end.
 
-    def __init__(self, configuration: Configuration, path: Path | None, progress: Progress) -> None:
+    Args:
+        overlap: whether each worker has a second processor to draw samples on.
+    """
+
+    def __init__(
+        self, configuration: Configuration, path: Path | None, progress: Progress, overlap: bool = False
+    ) -> None:
         self.configuration = configuration
+        self.overlap = overlap
         self.path = path
         self.progress = progress
         self.names = build_problem(configuration).geometry.names
@@ -167,7 +177,8 @@ class Replicas:
         stop = target
         if state is not None and part < target:
             stop = min(target, sgd.next_boundary(state, part))
-        future = pool.submit(_task, self.configuration, replica, state, stop, stop == target, self.names)
+        recorded = stop == target
+        future = pool.submit(_task, self.configuration, replica, state, stop, recorded, self.names, self.overlap)
         waiting[future] = replica
 
     def _take(
@@ -233,7 +244,8 @@ def sgd(
         configuration: what to run.
         output: result file, also the checkpoint; an existing one is kept unless `force` or `resume`.
         resume: go on from `output`, which must come from the same configuration; bit-identical to one run.
-        workers: processes, one thread each; None for one per replica and processor.
+        workers: processes, one thread each; None for one per replica and processor. Where twice as many processors
+            are there, each draws samples on a second one.
         progress: called with a line of text and the fraction of the work done.
 
     Raises:
@@ -250,8 +262,9 @@ def sgd(
         earlier = earlier_run(path, configuration, load_sgd) if resume and path is not None else None
         if earlier is not None and earlier[0].status == "success":
             return earlier[0]
-        run = Replicas(configuration, path, progress)
+        count = default_workers(configuration.sgd.replicas) if workers is None else workers
+        count = min(count, configuration.sgd.replicas)
+        run = Replicas(configuration, path, progress, overlap=2 * count <= processors())
         if earlier is not None:
             run.restore(*earlier)
-        count = default_workers(configuration.sgd.replicas) if workers is None else workers
-        return run.complete(held.enter_context(executor(min(count, configuration.sgd.replicas))))
+        return run.complete(held.enter_context(executor(count)))

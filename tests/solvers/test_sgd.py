@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from mfpde.solvers import sgd_blas
+from mfpde.solvers import sgd_ahead, sgd_blas
 from mfpde.solvers.flow import Schedule
 from mfpde.solvers.objective import Array
 from mfpde.solvers.sgd import GaussianClasses, Sgd, SgdState, embed_radii
-from mfpde.solvers.sgd_kernels import draw
+from mfpde.solvers.sgd_draw import draw
 from mfpde.solvers.sgd_unit import Unit
 
 RAMP = Unit.through(np.array([0.5, 1.5]), np.array([-2.5, 7.5]))
@@ -133,6 +135,34 @@ def test_threads_change_nothing() -> None:
         functions[1](before)
 
 
+@pytest.mark.parametrize("buffer", [1, 5000, 2**16])
+def test_samples_drawn_ahead_change_no_bit(buffer: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # 41 coordinates and blocks of 16 or 5 steps: the buffer holds one block, some, or all; both stops cut blocks
+    monkeypatch.setattr(sgd_ahead, "BUFFER", buffer)
+    for sgd in (PLAIN, VARIANTS["batch and schedule"], VARIANTS["trained coefficients"]):
+        start = sgd.advance(first_state(sgd), 7)
+        stops = (600, 1003)
+        expected = list(sgd.run(start, stops))
+        found = list(replace(sgd, overlap=True).run(start, stops))
+        assert all(same(p, q) for p, q in zip(expected, found, strict=True))
+
+
+def test_samples_are_drawn_ahead_on_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn_by, draw_steps = set(), sgd_ahead.draw_steps
+
+    def watched(*arguments: Any) -> None:
+        drawn_by.add(threading.get_ident())
+        draw_steps(*arguments)
+
+    monkeypatch.setattr(sgd_ahead, "draw_steps", watched)
+    monkeypatch.setattr(sgd_ahead, "BUFFER", 5000)
+    PLAIN.advance(first_state(PLAIN), 500)
+    assert not drawn_by
+    replace(PLAIN, overlap=True).advance(first_state(PLAIN), 500)
+    assert len(drawn_by) == 1
+    assert threading.get_ident() not in drawn_by
+
+
 def test_the_first_state_is_left_alone() -> None:
     start = first_state(PLAIN)
     copy = replace(start, w=start.w.copy())
@@ -203,9 +233,9 @@ def test_embedded_radii_and_their_directions() -> None:
 def test_a_diverging_run_says_when_and_what_to_do() -> None:
     sgd = Sgd(TWO_BLOCKS, RELU, 20.0, trained_coefficients=True)
     start = sgd.start(np.ones((5, 41)))
-    for block in (0, 1):
+    for variant in (sgd, replace(sgd, block=1), replace(sgd, overlap=True)):
         with pytest.raises(ArithmeticError, match=r"not finite at step \d+, t = .*: lower step_size = 20"):
-            replace(sgd, block=block).advance(start, 10_000)
+            variant.advance(start, 10_000)
 
 
 @pytest.mark.parametrize(
