@@ -221,13 +221,21 @@ class Solver:
 
 @dataclass(frozen=True)
 class Sgd:
-    """The stochastic gradient descent run beside the equation; `batch` samples are averaged in a step."""
+    """The stochastic gradient descent run beside the equation.
+
+    Attributes:
+        neurons, step_size, replicas, seed: N, eps, runs, and the seed of all of them.
+        batch: samples averaged in a step.
+        state: "weights", all coordinates of every neuron; "gram", those that the neurons span in a block of many more:
+            the same law at a cost that does not grow with d.
+    """
 
     neurons: int = 800
     step_size: float = 2e-4
     replicas: int = 1
     seed: int = 0
     batch: int = 1
+    state: str = "weights"
 
 
 @dataclass(frozen=True)

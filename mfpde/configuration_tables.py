@@ -358,13 +358,14 @@ def _read_solver(table: object, errors: list[str]) -> Solver:
 
 
 def _read_sgd(table: object, errors: list[str]) -> Sgd:
-    reader = TableReader("sgd", table, ("neurons", "step_size", "replicas", "seed", "batch"), errors)
+    reader = TableReader("sgd", table, ("neurons", "step_size", "replicas", "seed", "batch", "state"), errors)
     return Sgd(
         reader.integer("neurons", 800, 1, MAXIMUM_COUNT),
         reader.number("step_size", 2e-4, POSITIVE),
         reader.integer("replicas", 1, 1, MAXIMUM_COUNT),
         reader.integer("seed", 0, 0, 2**31 - 1),
         reader.integer("batch", 1, 1, 10**6),
+        reader.choice("state", "weights", ("weights", "gram")),
     )
 
 

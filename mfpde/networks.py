@@ -8,7 +8,7 @@ from mfpde.activations import PiecewiseLinear
 from mfpde.configuration import Configuration
 from mfpde.problem import Problem, build_activation, constant_of
 from mfpde.solvers.objective import Array
-from mfpde.solvers.sgd import GaussianClasses, Sgd, SgdState, embed_radii
+from mfpde.solvers.sgd import GaussianClasses, Sgd, SgdState
 from mfpde.solvers.sgd_unit import SMOOTH, Unit
 
 
@@ -28,6 +28,7 @@ def build_sgd(configuration: Configuration, replica: int, overlap: bool = False)
         configuration.network.offsets == "trained",
         options.seed,
         replica,
+        gram=options.state == "gram",
         overlap=overlap,
     )
 
@@ -55,12 +56,12 @@ def first_state(configuration: Configuration, problem: Problem, sgd: Sgd) -> Sgd
         "b": constant_of(initial.b) if configuration.network.offsets != "none" else 0.0,
     }
     values = {key: drawn[:, names.index(key)] if key in names else value for key, value in heads.items()}
-    return sgd.start(embed_radii(drawn[:, :blocks], data.dims, sgd.seed, sgd.replica), values["a"], values["b"])
+    return sgd.start(sgd.embed(drawn[:, :blocks]), values["a"], values["b"])
 
 
 def reduced_positions(sgd: Sgd, state: SgdState, names: tuple[str, ...]) -> Array:
     """The neurons in the reduced coordinates `names`, shape (N, D)."""
-    radii = sgd.data.radii(state.w)
+    radii = sgd.coordinates(state.neurons).radii(state.w)
     heads = {"a": state.a, "b": state.b}
     columns = [heads[name] if name in heads else radii[:, int(name[1:]) - 1] for name in names]
     return np.stack(columns, axis=1)

@@ -24,8 +24,11 @@ from numba.extending import intrinsic
 
 from .objective import Array
 
-SAMPLES, LABELS, NOISE, HEAD_NOISE, DIRECTIONS = (np.uint64(stream) for stream in range(5))
-"""Streams: coordinates of x, its label, noise on w, noise on (a, b), directions of the first neurons."""
+SAMPLES, LABELS, NOISE, HEAD_NOISE, DIRECTIONS, REST, REST_LENGTHS, FIRST_LENGTHS = (
+    np.uint64(stream) for stream in range(8)
+)
+"""Streams: coordinates of x, its label, noise on w, noise on (a, b), directions of the first neurons; where samples
+are drawn in the coordinates of the neurons, what they have outside, and lengths there and of the first neurons."""
 
 _MASK = np.uint64(0xFFFFFFFF)
 _WORD = np.uint64(32)
@@ -158,6 +161,15 @@ def fill_normal_pairs(first: Array, second: Array, pair: Any, step: Any, stream:
     for q in range(first.size):
         low, high = step[q] & _MASK, step[q] >> _WORD
         first[q], second[q] = normal_pair(pair[q], stream, low, high, seed, replica)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def fill_uniforms(out: Array, pair: int, stream: Any, step: int, seed: Any, replica: Any) -> None:
+    """Fill the vector `out` with uniforms of (0, 1): entry k from counter `pair` of step + k."""
+    for k in range(out.size):
+        low, high = np.uint64(step + k) & _MASK, np.uint64(step + k) >> _WORD
+        w0, w1, _, _ = philox(np.uint64(pair), stream, low, high, seed, replica)
+        out[k] = (np.int64(((w0 << _WORD) | w1) >> np.uint64(12)) + 0.5) * _UNIT
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,11 +21,15 @@ from .flow import Schedule
 from .objective import Array
 from .sgd_ahead import drawn_ahead
 from .sgd_blas import DGEMM, one_thread
+from .sgd_gram import GramBlocks, GramCoordinates
 from .sgd_kernels import advance_blocks, advance_samples, advance_steps
 from .sgd_state import GaussianClasses, SgdState, embed_radii
 from .sgd_unit import Unit
 
-__all__ = ["GaussianClasses", "Sgd", "SgdState", "embed_radii"]
+__all__ = ["LARGEST_GRAM_BATCH", "GaussianClasses", "Sgd", "SgdState", "embed_radii"]
+
+LARGEST_GRAM_BATCH = 1024
+"""Samples of a step whose inner products are held at once."""
 
 CHUNK_WORK = 2e9
 """Operations between two returns to the interpreter, where an interruption is seen: about a tenth of a second."""
@@ -48,6 +52,8 @@ class Sgd:
         trained_coefficients, trained_offsets: whether a and b move.
         seed, replica: the stream, each in [0, 2^32).
         block, sub_block: steps per block and sub-block; 0 chooses them from the sizes, 1 is the plain loop.
+        gram: whether the state holds blocks of coordinates in those that the neurons span (`sgd_gram`), at a cost that
+            does not grow with d; needs beta = inf. A stop inside a block is another draw of what follows.
         overlap: draw the next samples on a second thread meanwhile, for where a processor is free. Every bit stays.
     """
 
@@ -64,6 +70,7 @@ class Sgd:
     replica: int = 0
     block: int = 0
     sub_block: int = 0
+    gram: bool = False
     overlap: bool = False
 
     def __post_init__(self) -> None:
@@ -73,6 +80,10 @@ class Sgd:
             raise ValueError(f"ridge must be >= 0 and beta > 0, not {self.ridge} and {self.inverse_temperature}")
         if not (self.batch >= 1 and self.block >= 0 and self.sub_block >= 0):
             raise ValueError("batch must be at least 1; block and sub_block at least 0 (0 chooses them)")
+        if self.gram and math.isfinite(self.inverse_temperature):
+            raise ValueError("noise moves the neurons out of what they span: write gram = False, or beta = inf")
+        if self.gram and not (self.batch <= LARGEST_GRAM_BATCH):
+            raise ValueError(f"a batch above {LARGEST_GRAM_BATCH} needs gram = False")
         if not (0 <= self.seed < 2**32 and 0 <= self.replica < 2**32):
             raise ValueError(f"seed and replica must lie in [0, 2^32), not {self.seed} and {self.replica}")
 
@@ -83,12 +94,30 @@ class Sgd:
             ValueError: if w has not d columns, or anything is not finite.
         """
         w = np.array(w, dtype=np.float64, order="C", ndmin=2)
-        if w.shape[1] != self.data.dimension:
-            raise ValueError(f"w has {w.shape[1]} columns, the data d = {self.data.dimension}: give one row per neuron")
+        dimension = self.coordinates(len(w)).dimension
+        if w.shape[1] != dimension:
+            raise ValueError(f"w has {w.shape[1]} columns, the state d = {dimension}: give one row per neuron")
         head = [np.array(np.broadcast_to(value, len(w)), dtype=np.float64) for value in (a, b)]
         if not all(np.all(np.isfinite(part)) for part in (w, *head)):
             raise ValueError("the first parameters must be finite")
         return SgdState(0, w, head[0], head[1])
+
+    def coordinates(self, neurons: int) -> GaussianClasses:
+        """The data law in the coordinates of the state: what its radii, risk and population gradient are taken with."""
+        return self._gram_coordinates(neurons).held if self.gram else self.data
+
+    def embed(self, radii: Array) -> Array:
+        """First weights, in the coordinates of the state, with these radii, shape (N, B), and uniform directions."""
+        if self.gram:
+            return self._gram_coordinates(len(radii)).embed(radii, self.seed, self.replica)
+        return embed_radii(radii, self.data.dimensions, self.seed, self.replica)
+
+    def in_coordinates(self, neurons: int) -> Sgd:
+        """The same problem as one on the coordinates of the state, of which the population gradient is that of w."""
+        return replace(self, data=self.coordinates(neurons), gram=False)
+
+    def _gram_coordinates(self, neurons: int) -> GramCoordinates:
+        return GramCoordinates(self.data, neurons, self._blocks(neurons)[0] * self.batch)
 
     def steps_to(self, time: float) -> int:
         """The step nearest to t: k with k eps = t up to rounding, if there is one."""
@@ -116,15 +145,16 @@ class Sgd:
             raise ValueError(f"cannot advance from step {state.step} back to {until}")
         block = self._blocks(state.neurons)[0]
         chunk = max(1, int(CHUNK_WORK / (4.0 * state.w.size * self.batch * block))) * block
-        # the blocked loop works on the transpose, for which the products are faster
-        w = state.w.copy() if block == 1 else state.w.T.copy()
+        # the blocked loops work on the transpose, for which the products are faster
+        plain = block == 1 and not self.gram
+        w = state.w.copy() if plain else state.w.T.copy()
         head, step = (state.a.copy(), state.b.copy()), state.step
         with one_thread():
             while step < until:
                 stop = min(until, (step // chunk + 1) * chunk)
                 self._advance_in_place(w, head, step, stop)
                 step = stop
-        return SgdState(until, w if block == 1 else np.ascontiguousarray(w.T), *head)
+        return SgdState(until, w if plain else np.ascontiguousarray(w.T), *head)
 
     def _advance_in_place(self, w: Array, head: tuple[Array, Array], step: int, stop: int) -> None:
         rates = self.rates(step, stop)
@@ -132,7 +162,11 @@ class Sgd:
         scales, unit = self.data.coordinate_scales, (self.unit.code, self.unit.table)
         key = (np.uint64(self.seed), np.uint64(self.replica))
         blocks = self._blocks(len(head[0]))
-        if blocks[0] == 1:
+        if self.gram:
+            gram = GramBlocks(self._gram_coordinates(len(head[0])), w, key)
+            failed = gram.advance(head, trained, step, rates, self.ridge, self.batch, unit, blocks)
+            w[:] = gram.w[: len(w)]
+        elif blocks[0] == 1:
             noise = self.inverse_temperature**-0.5
             failed = advance_steps(w, head, trained, step, rates, self.ridge, noise, self.batch, scales, *unit, key)
         elif not self.overlap:
@@ -143,7 +177,7 @@ class Sgd:
             failed = -1
             with drawn_ahead(scales, step, stop, self.batch, blocks[0], key) as pieces:
                 for first, last, x, y in pieces:
-                    given = (rates[first - step : last - step], self.ridge, self.batch, x, y)
+                    given = (rates[first - step : last - step], self.ridge, self.batch, x, y, len(w))
                     failed = advance_samples(DGEMM, w, head, trained, first, *given, *unit, *blocks)
                     if failed >= 0:
                         break
@@ -166,7 +200,10 @@ class Sgd:
         if math.isfinite(self.inverse_temperature):
             return 1, 1
         rows, sub_rows = 128, 8
-        if min(neurons, self.data.dimension) < 160:
+        if self.gram:
+            # turning back costs N^3 a block, and blocks larger than N more than it
+            rows = min(max(16, 2 ** (neurons.bit_length() - 1)), 256)
+        elif min(neurons, self.data.dimension) < 160:
             rows, sub_rows = 16, 4
         elif neurons * self.data.dimension < 1_000_000:
             rows = 64

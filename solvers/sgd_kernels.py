@@ -147,17 +147,21 @@ def _advance_block(
     batch: int,
     x: Array,
     y: Array,
+    held: int,
     code: int,
     table: Array,
     sub_block: int,
     work: tuple[Any, ...],
 ) -> int:
-    """Make len(rates) steps in one block on the samples x, y; the first that fails, else -1."""
+    """Make len(rates) steps in one block on the samples x, y; the first that fails, else -1.
+
+    w is zero beyond its first `held` rows.
+    """
     dimension, neurons = w.shape
     steps, used = rates.size, x.shape[0]
     s, c, g, u, change, values, gates, errors = work
     rows, a = g.shape[0], head[0]
-    multiply(gemm, False, False, neurons, used, dimension, 1.0, w, neurons, x, dimension, 0.0, s, neurons)
+    multiply(gemm, False, False, neurons, used, held, 1.0, w, neurons, x, dimension, 0.0, s, neurons)
     multiply(gemm, True, False, used, used, dimension, 1.0, x, dimension, x, dimension, 0.0, g, rows)
     product = 1.0
     for k in range(steps):
@@ -194,12 +198,16 @@ def advance_samples(
     batch: int,
     x: Array,
     y: Array,
+    held: int,
     code: int,
     table: Array,
     block: int,
     sub_block: int,
 ) -> int:
-    """`advance_blocks` on samples that are given: x, shape (len(rates) * batch, d), and y."""
+    """`advance_blocks` on samples that are given: x, shape (len(rates) * batch, d), and y.
+
+    At the first step w must be zero beyond its first `held` rows, at the end of a block too: d = held, or one block.
+    """
     work = _workspace(w.shape[1], block * batch, batch)
     done = 0
     while done < rates.size:
@@ -215,6 +223,7 @@ def advance_samples(
             batch,
             x[begin:end],
             y[begin:end],
+            held,
             code,
             table,
             sub_block,
@@ -261,7 +270,20 @@ def advance_blocks(
         used = (stop - done) * batch
         draw_rows(x[:used], y, scales, (first + done) * batch, key, places)
         failed = _advance_block(
-            gemm, w, head, trained, rates[done:stop], ridge, batch, x[:used], y, code, table, sub_block, work
+            gemm,
+            w,
+            head,
+            trained,
+            rates[done:stop],
+            ridge,
+            batch,
+            x[:used],
+            y,
+            w.shape[0],
+            code,
+            table,
+            sub_block,
+            work,
         )
         if failed >= 0:
             return int(first + done + failed)

@@ -67,14 +67,23 @@ class SgdState:
 
 def embed_radii(radii: Array, dimensions: tuple[int, ...], seed: int, replica: int) -> Array:
     """Weights w, shape (N, d), with |w_j| = radii[:, j] on each block, shape (N, B), and uniform directions."""
-    radii = np.asarray(radii, dtype=float)
-    total = sum(dimensions)
-    w = np.empty((len(radii), total))
+    w = direction_normals(len(radii), sum(dimensions), seed, replica)
+    scale_blocks(w, np.asarray(radii, dtype=float), dimensions)
+    return w
+
+
+def direction_normals(neurons: int, dimension: int, seed: int, replica: int) -> Array:
+    """Independent standard normals for the directions of the first neurons, shape (N, d)."""
+    w = np.empty((neurons, dimension))
     for i, row in enumerate(w):
         fill_normals(row, 0, DIRECTIONS, i, np.uint64(seed), np.uint64(replica))
+    return w
+
+
+def scale_blocks(w: Array, radii: Array, dimensions: tuple[int, ...]) -> None:
+    """Bring each block of coordinates of each row of w to the length radii[:, j], in place."""
     start = 0
     for j, dimension in enumerate(dimensions):
         part = w[:, start : start + dimension]
         part *= (radii[:, j] / np.linalg.norm(part, axis=1))[:, None]
         start += dimension
-    return w

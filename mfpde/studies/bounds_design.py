@@ -148,7 +148,7 @@ def scaled(configuration: Configuration, dim: int) -> Configuration:
 
 def base_configuration(configuration: Configuration) -> Configuration:
     """What all runs of a sweep share; the swept values are replaced by defaults."""
-    sgd = Sgd(seed=configuration.sgd.seed, batch=configuration.sgd.batch)
+    sgd = Sgd(seed=configuration.sgd.seed, batch=configuration.sgd.batch, state=configuration.sgd.state)
     time = replace(configuration.time, until="end", stationary_tolerance=None)
     return replace(configuration, sgd=sgd, solver=Solver(), time=time)
 

@@ -58,6 +58,8 @@ class RunSpec:
         """A guess of the work, in parameters times steps."""
         configuration = self.configuration
         neurons, dimension = configuration.sgd.neurons, configuration.data.dimension
+        if configuration.sgd.state == "gram":
+            dimension = min(dimension, 4.0 * neurons * configuration.data.blocks)
         if self.kind == "sgd":
             return neurons * (dimension + 20.0) * configuration.time.end / configuration.sgd.step_size
         return 5000.0 * neurons * (neurons + dimension)
@@ -98,7 +100,8 @@ def compute(spec: RunSpec) -> Curve:
         with np.errstate(all="ignore"):
             times, states = (_sgd if spec.kind == "sgd" else _flow)(spec)
             sgd = build_sgd(spec.configuration, spec.replica)
-            risk = [network_risk(sgd.data, sgd.unit, state.w, state.a, state.b) for state in states]
+            data = sgd.coordinates(spec.configuration.sgd.neurons)
+            risk = [network_risk(data, sgd.unit, state.w, state.a, state.b) for state in states]
     if not np.all(np.isfinite(risk)):
         raise ArithmeticError(f"the risk of {spec.kind} is not finite: lower sgd.step_size")
     return Curve(np.array(times), np.array(risk), 0.0, monotonic() - started)
@@ -116,7 +119,7 @@ def _flow(spec: RunSpec) -> tuple[list[float], Iterable[SgdState]]:
     state = first_state(spec.configuration, build_problem(spec.configuration), sgd)
     times = list(spec.configuration.time.save_times)
     flow_times = [sgd.schedule.flow_time(time) for time in times]
-    return times, particle_dynamics(Drift(sgd), state, flow_times, FLOW_TOLERANCE)
+    return times, particle_dynamics(Drift(sgd.in_coordinates(state.neurons)), state, flow_times, FLOW_TOLERANCE)
 
 
 def _pde(configuration: Configuration) -> Curve:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mfpde.configuration import Configuration
+from mfpde.configuration import Configuration, ConfigurationError
 from mfpde.networks import build_sgd
 from mfpde.problem import Problem, build_problem, constant_of
 from mfpde.reduction.interface import Box
@@ -59,6 +59,9 @@ def compare(
     started = monotonic()
     refuse(configuration)
     refuse_unsupported(configuration)
+    if coupled and configuration.sgd.state == "gram":
+        message = 'sgd.state: the weights of state = "gram" are those of SGD up to rotations, which cannot be compared'
+        raise ConfigurationError([f'{message} with the coupled dynamics; write --no-coupled, or state = "weights"'])
     path = None if output is None else Path(output)
     beside = None if path is None else path.with_suffix(".pde.nc")
     times = tuple(step * configuration.sgd.step_size for step in save_steps(configuration))

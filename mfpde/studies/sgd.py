@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from mfpde.results.provenance import provenance
 from mfpde.results.sgd_result import SgdResult, load_sgd, save_sgd
 from mfpde.solvers.network_risk import network_risk
 from mfpde.solvers.objective import Array
-from mfpde.solvers.sgd import SgdState
+from mfpde.solvers.sgd import LARGEST_GRAM_BATCH, SgdState
 from mfpde.studies.outputs import check_output, earlier_run
 from mfpde.studies.run import Progress, silent
 from mfpde.workers import default_workers, executor, processors
@@ -56,11 +57,24 @@ def refuse(configuration: Configuration) -> None:
     last = save_steps(configuration)[-1]
     if not (last >= 1):
         problems.append("sgd.step_size: larger than time.end; write a smaller step")
+    if configuration.sgd.state == "gram":
+        problems += _gram_problems(configuration)
     size = configuration.sgd.replicas * configuration.sgd.neurons * len(configuration.time.save_times) * 4
     if not (8 * size <= MAXIMUM_BYTES):
         problems.append("time.save: the neurons at all times exceed the 2 GB of one variable; save fewer times")
     if problems:
         raise ConfigurationError(problems, configuration)
+
+
+def _gram_problems(configuration: Configuration) -> list[str]:
+    problems = []
+    if math.isfinite(configuration.dynamics.inverse_temperature):
+        remedy = 'write state = "weights", or inverse_temperature = inf'
+        problems.append(f"sgd.state: noise moves the neurons out of the space they span; {remedy}")
+    if not (configuration.sgd.batch <= LARGEST_GRAM_BATCH):
+        remedy = f'write state = "weights", or batch = {LARGEST_GRAM_BATCH} or less'
+        problems.append(f'sgd.batch: state = "gram" holds all inner products of a batch; {remedy}')
+    return problems
 
 
 def save_steps(configuration: Configuration) -> list[int]:
@@ -81,7 +95,7 @@ def advance_replica(
 def record(configuration: Configuration, replica: int, state: SgdState, names: tuple[str, ...]) -> Snapshot:
     """Exact risk and reduced positions of a state."""
     sgd = build_sgd(configuration, replica)
-    risk = network_risk(sgd.data, sgd.unit, state.w, state.a, state.b)
+    risk = network_risk(sgd.coordinates(state.neurons), sgd.unit, state.w, state.a, state.b)
     return Snapshot(risk, reduced_positions(sgd, state, names))
 
 
@@ -172,7 +186,8 @@ class Replicas:
         now = -1 if state is None else state.step
         target = self.steps[self.done[replica]]
         sgd = build_sgd(self.configuration, replica)
-        per_step = STEP_SECONDS * self.configuration.sgd.neurons * sgd.data.dimension * sgd.batch
+        neurons = self.configuration.sgd.neurons
+        per_step = STEP_SECONDS * neurons * sgd.coordinates(neurons).dimension * sgd.batch
         part = now + max(1, int(TASK_SECONDS / per_step))
         stop = target
         if state is not None and part < target:

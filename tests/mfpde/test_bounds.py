@@ -387,3 +387,30 @@ def test_interruption_exits_with_130(
     assert len(list((tmp_path / "o").glob("pde-*.json"))) == 1
     assert study.RESULT_NAME in {path.name for path in (tmp_path / "o").iterdir()}
     assert sys.exc_info() == (None, None, None)
+
+
+def test_the_state_of_inner_products_couples_sgd_and_its_flow() -> None:
+    # one theta^0 for both: their risks agree to rounding at first and stay together as the steps shrink
+    gaps = []
+    for step in (2e-3, 1.25e-4):
+        configuration = parse(
+            {
+                "data": {"dims": [60]},
+                "network": {},
+                "time": {"end": 0.25, "save": 2},
+                "sgd": {"neurons": 20, "step_size": step, "state": "gram"},
+            }
+        )
+        curves = [
+            [bounds_runs.compute(RunSpec(kind, configuration, replica)).risk for kind in ("sgd", "flow")]
+            for replica in range(8)
+        ]
+        both = np.array(curves)
+        assert np.abs(both[:, 0, 0] - both[:, 1, 0]).max() < 1e-12
+        gaps.append(float(np.sqrt(np.mean((both[:, 0, 1] - both[:, 1, 1]) ** 2))))
+    assert both[:, 1, 0].std() > 1e-5
+    # the gap falls as the root of the step, to a quarter; 8 replicas scatter it by a quarter of itself
+    assert gaps[1] < 0.5 * gaps[0]
+    result = bounds(tiny(state="gram"), [10], [4e-3], [40], 2, workers=1)
+    assert {runs.point.dim: len(runs.sup_gap) for runs in result.points}[40] == 2
+    assert all(gap < 1.0 for runs in result.points for gap in runs.sup_gap)

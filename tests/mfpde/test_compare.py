@@ -125,3 +125,17 @@ def test_the_monte_carlo_value_is_exact_at_kinks() -> None:
     outputs = objective.outputs(place, np.ones(1))
     mean_square = objective.risk(outputs) - 1.0 + 2.0 * float(objective.weights @ (objective.targets * outputs))
     assert kept.monte_carlo(place, np.ones(1)) == pytest.approx(second - mean_square, rel=1e-11)
+
+
+def test_the_state_of_inner_products_is_compared_without_the_coupled_dynamics(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sets = ["data.dims=200", "sgd.neurons=20", "sgd.step_size=0.005", "time.end=0.5", "time.save=2", "sgd.state=gram"]
+    arguments = ["compare", "isotropic-gaussians", *(part for key in sets for part in ("--set", key)), "--workers", "1"]
+    assert main(arguments) == 2
+    assert 'write --no-coupled, or state = "weights"' in capsys.readouterr().err
+    assert main([*arguments, "--no-coupled", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    # N E|f_N - f|^2 of independent neurons is K(rho_0) in the mean; one replica scatters by about itself
+    ratio = content["fluctuation"][0][0] / content["monte_carlo"][0]
+    assert 0.1 < ratio < 10.0

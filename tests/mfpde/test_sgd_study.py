@@ -123,3 +123,69 @@ def test_the_command_prints_one_object(capsys: pytest.CaptureFixture[str], tmp_p
     assert np.array_equal(load_sgd(path)[0].risk, content["risk"])
     assert main([*arguments, "-o", str(path)]) == 2
     assert "--force" in capsys.readouterr().err
+
+
+def test_the_state_of_inner_products_runs_in_a_hundred_thousand_dimensions(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "run.nc"
+    sets = ["data.dims=100000,3", "sgd.neurons=20", "sgd.state=gram", "sgd.step_size=0.001", "time.end=1.0"]
+    arguments = ["sgd", "anisotropic-relu", *(part for key in sets for part in ("--set", key)), "--workers", "1"]
+    assert main([*arguments, "--json", "--set", "time.save=3", "-o", str(path)]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["status"] == "success"
+    assert content["wall_seconds"] < 20.0
+    assert load_sgd(path)[1]["w_0"].shape == (20, 23)
+    # |w|^2 = kappa^2 p / d in the mean, .8^2 and almost all of it in the first block
+    assert content["mean"]["r1"][0][0] == pytest.approx(0.8, abs=1e-2)
+
+
+def test_the_state_of_inner_products_goes_on_bit_for_bit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    configuration = small(data={"dims": [60, 8]}, sgd={"neurons": 30, "step_size": 1e-3, "state": "gram"})
+    whole = sgd(configuration, workers=1)
+    monkeypatch.setattr(study, "TASK_SECONDS", 1e-6)
+    path, calls, advance = tmp_path / "run.nc", 0, study.advance_replica
+
+    def interrupted(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise KeyboardInterrupt
+        return advance(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(study, "advance_replica", interrupted)
+        assert sgd(configuration, path, workers=1).status == "interrupted"
+    resumed = sgd(configuration, path, resume=True, workers=1)
+    assert np.array_equal(resumed.risk, whole.risk)
+    with pytest.raises(ConfigurationError, match=r"sgd\.state"):
+        sgd(small(data={"dims": [60, 8]}, sgd={"neurons": 30, "step_size": 1e-3}), path, resume=True)
+
+
+def test_what_the_state_of_inner_products_cannot_do() -> None:
+    noisy = {"inverse_temperature": 10.0, "ridge": 0.1}
+    with pytest.raises(ConfigurationError) as caught:
+        sgd(small(dynamics=noisy, sgd={"state": "gram", "batch": 2000, "step_size": 1e-3}))
+    words = (
+        'write state = "weights", or inverse_temperature = inf',
+        'write state = "weights", or batch = 1024 or less',
+    )
+    assert all(word in message for word, message in zip(words, caught.value.messages, strict=True))
+    with pytest.raises(ConfigurationError, match=r'sgd.state = "kernel": must be one of "weights", "gram"'):
+        small(sgd={"state": "kernel"})
+
+
+@pytest.mark.parametrize(("available", "free"), [(1, False), (2, True)])
+def test_samples_are_drawn_ahead_where_a_processor_is_free(
+    available: int, free: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def stopped(*arguments: Any) -> Any:
+        asked.append(arguments[-1])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study, "processors", lambda: available)
+    monkeypatch.setattr(study, "advance_replica", stopped)
+    assert sgd(small(), workers=1).status == "interrupted"
+    assert asked == [free]
