@@ -228,6 +228,7 @@ class Sgd:
         batch: samples averaged in a step.
         state: "weights", all coordinates of every neuron; "gram", those that the neurons span in a block of many more:
             the same law at a cost that does not grow with d.
+        precision: "float64" or "float32", of the steps; risks are computed in float64.
     """
 
     neurons: int = 800
@@ -236,6 +237,7 @@ class Sgd:
     seed: int = 0
     batch: int = 1
     state: str = "weights"
+    precision: str = "float64"
 
 
 @dataclass(frozen=True)

@@ -358,7 +358,9 @@ def _read_solver(table: object, errors: list[str]) -> Solver:
 
 
 def _read_sgd(table: object, errors: list[str]) -> Sgd:
-    reader = TableReader("sgd", table, ("neurons", "step_size", "replicas", "seed", "batch", "state"), errors)
+    reader = TableReader(
+        "sgd", table, ("neurons", "step_size", "replicas", "seed", "batch", "state", "precision"), errors
+    )
     return Sgd(
         reader.integer("neurons", 800, 1, MAXIMUM_COUNT),
         reader.number("step_size", 2e-4, POSITIVE),
@@ -366,6 +368,7 @@ def _read_sgd(table: object, errors: list[str]) -> Sgd:
         reader.integer("seed", 0, 0, 2**31 - 1),
         reader.integer("batch", 1, 1, 10**6),
         reader.choice("state", "weights", ("weights", "gram")),
+        reader.choice("precision", "float64", ("float64", "float32")),
     )
 
 

@@ -29,6 +29,7 @@ def build_sgd(configuration: Configuration, replica: int, overlap: bool = False)
         options.seed,
         replica,
         gram=options.state == "gram",
+        precision=options.precision,
         overlap=overlap,
     )
 

@@ -14,20 +14,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from .flow import Schedule
 from .objective import Array
 from .sgd_ahead import drawn_ahead
-from .sgd_blas import DGEMM, one_thread
+from .sgd_blas import DGEMM, SGEMM, one_thread
 from .sgd_gram import GramBlocks, GramCoordinates
 from .sgd_kernels import advance_blocks, advance_samples, advance_steps
 from .sgd_state import GaussianClasses, SgdState, embed_radii
 from .sgd_unit import Unit
 
-__all__ = ["LARGEST_GRAM_BATCH", "GaussianClasses", "Sgd", "SgdState", "embed_radii"]
+__all__ = ["LARGEST_GRAM_BATCH", "PRECISIONS", "GaussianClasses", "Sgd", "SgdState", "embed_radii"]
 
+PRECISIONS = ("float64", "float32")
 LARGEST_GRAM_BATCH = 1024
 """Samples of a step whose inner products are held at once."""
 
@@ -55,6 +57,8 @@ class Sgd:
         gram: whether the state holds blocks of coordinates in those that the neurons span (`sgd_gram`), at a cost that
             does not grow with d; needs beta = inf. A stop inside a block is another draw of what follows.
         overlap: draw the next samples on a second thread meanwhile, for where a processor is free. Every bit stays.
+        precision: "float64", or "float32" for the weights, the samples (rounded from the same numbers) and everything
+            that is made of them.
     """
 
     data: GaussianClasses
@@ -72,6 +76,7 @@ class Sgd:
     sub_block: int = 0
     gram: bool = False
     overlap: bool = False
+    precision: str = "float64"
 
     def __post_init__(self) -> None:
         if not (0.0 < self.step_size < math.inf):
@@ -80,12 +85,19 @@ class Sgd:
             raise ValueError(f"ridge must be >= 0 and beta > 0, not {self.ridge} and {self.inverse_temperature}")
         if not (self.batch >= 1 and self.block >= 0 and self.sub_block >= 0):
             raise ValueError("batch must be at least 1; block and sub_block at least 0 (0 chooses them)")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"no precision {self.precision!r}; write one of {', '.join(PRECISIONS)}")
         if self.gram and math.isfinite(self.inverse_temperature):
             raise ValueError("noise moves the neurons out of what they span: write gram = False, or beta = inf")
         if self.gram and not (self.batch <= LARGEST_GRAM_BATCH):
             raise ValueError(f"a batch above {LARGEST_GRAM_BATCH} needs gram = False")
         if not (0 <= self.seed < 2**32 and 0 <= self.replica < 2**32):
             raise ValueError(f"seed and replica must lie in [0, 2^32), not {self.seed} and {self.replica}")
+
+    @property
+    def kind(self) -> type[np.floating[Any]]:
+        """The type that steps are made in. States are float64, which holds the other exactly."""
+        return np.float32 if self.precision == "float32" else np.float64
 
     def start(self, w: Array, a: Array | float = 1.0, b: Array | float = 0.0) -> SgdState:
         """The state of step 0 with these parameters, copied.
@@ -147,19 +159,21 @@ class Sgd:
         chunk = max(1, int(CHUNK_WORK / (4.0 * state.w.size * self.batch * block))) * block
         # the blocked loops work on the transpose, for which the products are faster
         plain = block == 1 and not self.gram
-        w = state.w.copy() if plain else state.w.T.copy()
-        head, step = (state.a.copy(), state.b.copy()), state.step
+        w = (state.w if plain else state.w.T).astype(self.kind, order="C")
+        head, step = (state.a.astype(self.kind), state.b.astype(self.kind)), state.step
         with one_thread():
             while step < until:
                 stop = min(until, (step // chunk + 1) * chunk)
                 self._advance_in_place(w, head, step, stop)
                 step = stop
-        return SgdState(until, w if plain else np.ascontiguousarray(w.T), *head)
+        parts = (w if plain else w.T, *head)
+        return SgdState(until, *(np.ascontiguousarray(part, dtype=np.float64) for part in parts))
 
     def _advance_in_place(self, w: Array, head: tuple[Array, Array], step: int, stop: int) -> None:
         rates = self.rates(step, stop)
         trained = (self.trained_coefficients, self.trained_offsets)
-        scales, unit = self.data.coordinate_scales, (self.unit.code, self.unit.table)
+        scales, unit = self.data.coordinate_scales, (self.unit.code, self.unit.table.astype(w.dtype))
+        gemm = DGEMM if self.kind is np.float64 else SGEMM
         key = (np.uint64(self.seed), np.uint64(self.replica))
         blocks = self._blocks(len(head[0]))
         if self.gram:
@@ -168,17 +182,17 @@ class Sgd:
             w[:] = gram.w[: len(w)]
         elif blocks[0] == 1:
             noise = self.inverse_temperature**-0.5
-            failed = advance_steps(w, head, trained, step, rates, self.ridge, noise, self.batch, scales, *unit, key)
+            failed = advance_steps(w, head, trained, step, rates, self.ridge, noise, self.batch, scales, unit, key)
         elif not self.overlap:
             failed = advance_blocks(
-                DGEMM, w, head, trained, step, rates, self.ridge, self.batch, scales, *unit, key, *blocks
+                gemm, w, head, trained, step, rates, self.ridge, self.batch, scales, unit, key, blocks
             )
         else:
             failed = -1
-            with drawn_ahead(scales, step, stop, self.batch, blocks[0], key) as pieces:
+            with drawn_ahead(scales, step, stop, self.batch, blocks[0], key, self.kind) as pieces:
                 for first, last, x, y in pieces:
                     given = (rates[first - step : last - step], self.ridge, self.batch, x, y, len(w))
-                    failed = advance_samples(DGEMM, w, head, trained, first, *given, *unit, *blocks)
+                    failed = advance_samples(gemm, w, head, trained, first, *given, unit, blocks)
                     if failed >= 0:
                         break
         if failed >= 0:

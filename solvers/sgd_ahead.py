@@ -21,7 +21,7 @@ Piece = tuple[int, int, Array, Array]
 
 @contextmanager
 def drawn_ahead(
-    scales: Array, first: int, stop: int, batch: int, block: int, key: tuple[Any, Any]
+    scales: Array, first: int, stop: int, batch: int, block: int, key: tuple[Any, Any], kind: type[np.floating[Any]]
 ) -> Iterator[Iterator[Piece]]:
     """The samples of the steps first <= k < stop in pieces that end at ends of blocks, each drawn while the one
     before is in use.
@@ -30,10 +30,11 @@ def drawn_ahead(
         scales: as for `draw`, shape (2, d).
         batch, block: samples per step, steps per block.
         key: (seed, replica).
+        kind: type of x.
     """
     blocks = min(BUFFER // (batch * block * scales.shape[1]), -(-(stop - first) // block))
     length = max(1, blocks) * block
-    buffers = [(np.empty((length * batch, scales.shape[1])), np.empty(length * batch)) for _ in range(2)]
+    buffers = [(np.empty((length * batch, scales.shape[1]), kind), np.empty(length * batch)) for _ in range(2)]
     ends = [first, *range((first // block) * block + length, stop, length), stop]
 
     def fill(index: int) -> Piece:

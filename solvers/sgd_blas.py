@@ -1,4 +1,4 @@
-"""Matrix products from compiled loops: the dgemm that scipy links to, called by its address, on one thread.
+"""Matrix products from compiled loops: the dgemm and sgemm that scipy links to, called by address, on one thread.
 
 A call from numba costs tens of nanoseconds and takes sub-blocks of larger arrays, which np.dot does not.
 """
@@ -19,7 +19,8 @@ from numba.extending import get_cython_function_address, intrinsic
 from scipy.linalg import cython_blas
 
 DGEMM: int = get_cython_function_address("scipy.linalg.cython_blas", "dgemm")
-"""Address of the Fortran routine: an argument of the kernels, so that they can be cached."""
+SGEMM: int = get_cython_function_address("scipy.linalg.cython_blas", "sgemm")
+"""Addresses of the Fortran routines: an argument of the kernels, so that they can be cached."""
 
 _NAMES = ("scipy_openblas_{}_num_threads", "openblas_{}_num_threads", "MKL_{}_Num_Threads", "bli_thread_{}_num_threads")
 
@@ -42,7 +43,10 @@ def _call_gemm(
     c: Any,
     ldc: Any,
 ) -> Any:
-    """Fortran's xGEMM(transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) at `address`."""
+    """Fortran's xGEMM(transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) at `address`.
+
+    alpha and beta are brought to the type of the matrices.
+    """
     arguments = (address, transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
     signature = types.void(*arguments)
 
@@ -63,7 +67,8 @@ def _call_gemm(
                 )
                 pointers.append(by_reference(letter, character))
             elif isinstance(kind, types.Float):
-                pointers.append(by_reference(value, value.type))
+                scalar = context.cast(builder, value, kind, signature.args[7].dtype)
+                pointers.append(by_reference(scalar, scalar.type))
             else:
                 word = value if value.type.width == 32 else builder.trunc(value, integer)
                 pointers.append(by_reference(word, integer))
@@ -94,7 +99,7 @@ def multiply(
     """c <- alpha op(a) op(b) + beta c on column-major matrices, op(a) of shape (m, k), op(b) (k, n), c (m, n).
 
     A row-major matrix of shape (p, q) is the column-major (q, p) with leading dimension q. The arrays only give where
-    the data starts; nothing is checked.
+    the data starts, and are all of the type of the routine, float64 or float32; nothing is checked.
     """
     _call_gemm(gemm, transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 

@@ -26,7 +26,7 @@ from scipy.special import gammaincinv
 
 from .objective import Array
 from .philox import FIRST_LENGTHS, REST, REST_LENGTHS, fill_normals, fill_uniforms
-from .sgd_blas import DGEMM
+from .sgd_blas import DGEMM, SGEMM
 from .sgd_draw import counters, draw_rows
 from .sgd_kernels import advance_samples
 from .sgd_state import GaussianClasses, direction_normals, scale_blocks
@@ -108,7 +108,7 @@ class GramBlocks:
 
     Args:
         coordinates: N, B and the data law.
-        w: weights of the state, transposed to shape (held d, N).
+        w: weights of the state, transposed to shape (held d, N), float64 or float32, which is what steps are made in.
         key: (seed, replica).
     """
 
@@ -116,12 +116,14 @@ class GramBlocks:
         self.coordinates = coordinates
         self.key = key
         self.held, outside = len(w), coordinates.rows * len(coordinates.places)
-        self.w = np.zeros((self.held + outside, coordinates.neurons))
+        self.w = np.zeros((self.held + outside, coordinates.neurons), w.dtype)
         self.w[: self.held] = w
-        self._x, self._y = np.zeros((coordinates.rows, len(self.w))), np.empty(coordinates.rows)
+        self._x, self._y = np.zeros((coordinates.rows, len(self.w)), w.dtype), np.empty(coordinates.rows)
         self._counters = counters(coordinates.rows, self.held)
         self._scales = coordinates.held.coordinate_scales
-        self._tall = np.empty((coordinates.neurons + coordinates.rows, coordinates.neurons), order="F")
+        self._tall = np.empty((coordinates.neurons + coordinates.rows, coordinates.neurons), w.dtype, order="F")
+        double = w.dtype == np.float64
+        self._gemm, self._factorise = (DGEMM, lapack.dgeqrf) if double else (SGEMM, lapack.sgeqrf)
         self._room = int(lapack.dgeqrf_lwork(*self._tall.shape)[0])
 
     def samples(self, first: int, count: int) -> tuple[Array, Array]:
@@ -141,7 +143,7 @@ class GramBlocks:
         for _, start, outside in self.coordinates.places:
             self._tall[:neurons] = self.w[start : start + neurons]
             self._tall[neurons:] = self.w[outside : outside + rows]
-            factor = lapack.dgeqrf(self._tall, lwork=self._room, overwrite_a=1)[0]
+            factor = self._factorise(self._tall, lwork=self._room, overwrite_a=1)[0]
             self.w[start : start + neurons] = np.triu(factor[:neurons])
             self.w[outside : outside + rows] = 0.0
 
@@ -160,7 +162,7 @@ class GramBlocks:
         for begin, stop in _pieces(first, first + len(rates), blocks[0]):
             x, y = self.samples(begin * batch, (stop - begin) * batch)
             given = (rates[begin - first : stop - first], ridge, batch, x, y, self.held)
-            failed = advance_samples(DGEMM, self.w, head, trained, begin, *given, *unit, *blocks)
+            failed = advance_samples(self._gemm, self.w, head, trained, begin, *given, unit, blocks)
             if failed >= 0:
                 return int(failed)
             self.turn_back()

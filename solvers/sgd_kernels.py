@@ -7,6 +7,9 @@ In a block of steps started at W, with P_k = prod_{j<k} (1 - eps_j lambda) and r
 
 so that the block needs two large products, S and W <- P (W + C^T X), and numbers in between. The sum over j runs as
 a product for the sub-blocks before k's own, and row by row inside it. A step of a batch has several rows.
+
+Everything but the step sizes, the errors and the random numbers is of the type of w, float64 or float32: head, table
+and the routine for products must be of the same.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ _LARGEST = 1e150
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def _dot(first: Array, second: Array) -> Any:
-    total = 0.0
+    total = first.dtype.type(0.0)
     for i in range(first.size):
         total += first[i] * second[i]
     return total
@@ -36,8 +39,9 @@ def _dot(first: Array, second: Array) -> Any:
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def _add(out: Array, factor: float, row: Array) -> None:
+    weight = out.dtype.type(factor)
     for i in range(out.size):
-        out[i] += factor * row[i]
+        out[i] += weight * row[i]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
@@ -59,14 +63,14 @@ def _correct(s: Array, gram: Array, c: Array, row: int, first: int, stop: int) -
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def _weigh(out: Array, row: int, factor: float, a: Array, gate: Array, batch_row: int) -> None:
+    weight = out.dtype.type(factor)
     for i in range(a.size):
-        out[row, i] = factor * a[i] * gate[batch_row, i]
+        out[row, i] = weight * a[i] * gate[batch_row, i]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
 def _forward(
-    code: int,
-    table: Array,
+    unit: tuple[int, Array],
     factor: float,
     s: Array,
     row: int,
@@ -80,23 +84,26 @@ def _forward(
 
     Rows are named by index here and below: a view of one costs more than a pass over 100 neurons.
     """
-    a, b = head
-    total = 0.0
+    (code, table), (a, b) = unit, head
+    total = zero = s.dtype.type(0.0)
+    scale = s.dtype.type(factor)
     if code == 0 and table.shape[0] == 3:
         # the same as below in one pass, which is half of the time of small networks
         left, slope = table[0, 0], table[0, 1]
         first, first_kink = table[1, 0], table[1, 1]
         second, second_kink = table[2, 0], table[2, 1]
         for i in range(a.size):
-            point = factor * s[row, i] + b[i]
+            point = scale * s[row, i] + b[i]
             above, beyond = point - first, point - second
-            result = left + slope * point + first_kink * max(above, 0.0) + second_kink * max(beyond, 0.0)
+            result = left + slope * point + first_kink * max(above, zero) + second_kink * max(beyond, zero)
             value[batch_row, i] = result
-            gate[batch_row, i] = slope + (first_kink if above >= 0.0 else 0.0) + (second_kink if beyond >= 0.0 else 0.0)
+            gate[batch_row, i] = (
+                slope + (first_kink if above >= zero else zero) + (second_kink if beyond >= zero else zero)
+            )
             total += a[i] * result
         return total / a.size
     for i in range(a.size):
-        u[i] = factor * s[row, i] + b[i]
+        u[i] = scale * s[row, i] + b[i]
     evaluate(code, table, u, value[batch_row], gate[batch_row])
     return _dot(a, value[batch_row]) / a.size
 
@@ -113,27 +120,29 @@ def _move_head(
 ) -> None:
     """One step of the trained ones of a and b, from the errors (times step size over batch) of its rows."""
     a, b = head
+    kept = a.dtype.type(shrink)
     if trained[1]:
         change[:] = 0.0
         for r in range(errors.size):
             _add(change, errors[r], gates[r])
     if trained[1]:
         for i in range(b.size):
-            b[i] = shrink * b[i] + a[i] * change[i]
+            b[i] = kept * b[i] + a[i] * change[i]
     if trained[0]:
         change[:] = 0.0
         for r in range(errors.size):
             _add(change, errors[r], values[r])
         for i in range(a.size):
-            a[i] = shrink * a[i] + change[i]
+            a[i] = kept * a[i] + change[i]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _workspace(neurons: int, rows: int, batch: int) -> tuple[Any, ...]:
-    """(S, C, G) of a block and (u, change, values, gates, errors) of a step."""
-    block = np.empty((rows, neurons)), np.empty((rows, neurons)), np.empty((rows, rows))
-    step = np.empty((batch, neurons)), np.empty((batch, neurons)), np.empty(batch)
-    return (*block, np.empty(neurons), np.empty(neurons), *step)
+def _workspace(a: Array, rows: int, batch: int) -> tuple[Any, ...]:
+    """(S, C, G) of a block and (u, change, values, gates, errors) of a step, for the neurons and in the type of a."""
+    kind, neurons = a.dtype, a.size
+    s, c, g = np.empty((rows, neurons), kind), np.empty((rows, neurons), kind), np.empty((rows, rows), kind)
+    values, gates = np.empty((batch, neurons), kind), np.empty((batch, neurons), kind)
+    return s, c, g, np.empty(neurons, kind), np.empty(neurons, kind), values, gates, np.empty(batch)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
@@ -148,8 +157,7 @@ def _advance_block(
     x: Array,
     y: Array,
     held: int,
-    code: int,
-    table: Array,
+    unit: tuple[int, Array],
     sub_block: int,
     work: tuple[Any, ...],
 ) -> int:
@@ -173,7 +181,7 @@ def _advance_block(
         shrink = 1.0 - rates[k] * ridge
         for r in range(batch):
             _correct(s, g, c, row + r, sub, row)
-            output = _forward(code, table, product, s, row + r, head, u, values, gates, r)
+            output = _forward(unit, product, s, row + r, head, u, values, gates, r)
             if not (abs(output) <= _LARGEST):
                 return k
             errors[r] = (y[row + r] - output) * rates[k] / batch
@@ -199,16 +207,15 @@ def advance_samples(
     x: Array,
     y: Array,
     held: int,
-    code: int,
-    table: Array,
-    block: int,
-    sub_block: int,
+    unit: tuple[int, Array],
+    blocks: tuple[int, int],
 ) -> int:
     """`advance_blocks` on samples that are given: x, shape (len(rates) * batch, d), and y.
 
     At the first step w must be zero beyond its first `held` rows, at the end of a block too: d = held, or one block.
     """
-    work = _workspace(w.shape[1], block * batch, batch)
+    block = blocks[0]
+    work = _workspace(head[0], block * batch, batch)
     done = 0
     while done < rates.size:
         stop = min(done + block - (first + done) % block, rates.size)
@@ -224,9 +231,8 @@ def advance_samples(
             x[begin:end],
             y[begin:end],
             held,
-            code,
-            table,
-            sub_block,
+            unit,
+            blocks[1],
             work,
         )
         if failed >= 0:
@@ -246,23 +252,21 @@ def advance_blocks(
     ridge: float,
     batch: int,
     scales: Array,
-    code: int,
-    table: Array,
+    unit: tuple[int, Array],
     key: tuple[Any, Any],
-    block: int,
-    sub_block: int,
+    blocks: tuple[int, int],
 ) -> int:
     """Make len(rates) steps from step `first` on w, transposed to shape (d, N), and head = (a, b) in place.
 
-    rates[k] = eps xi((first + k + 1) eps). Blocks end at multiples of `block` steps from step 0. Samples are drawn
-    block by block, into the cache.
+    rates[k] = eps xi((first + k + 1) eps). Blocks of blocks[0] steps end at its multiples from step 0, sub-blocks have
+    blocks[1]. Samples are drawn block by block, into the cache.
 
     Returns:
         the first step whose output is not finite or above 1e150, else -1.
     """
-    rows = block * batch
-    work = _workspace(w.shape[1], rows, batch)
-    x, y = np.empty((rows, w.shape[0])), np.empty(rows)
+    block, rows = blocks[0], blocks[0] * batch
+    work = _workspace(head[0], rows, batch)
+    x, y = np.empty((rows, w.shape[0]), w.dtype), np.empty(rows)
     places = counters(rows, w.shape[0])
     done = 0
     while done < rates.size:
@@ -280,9 +284,8 @@ def advance_blocks(
             x[:used],
             y,
             w.shape[0],
-            code,
-            table,
-            sub_block,
+            unit,
+            blocks[1],
             work,
         )
         if failed >= 0:
@@ -302,8 +305,7 @@ def advance_steps(
     noise: float,
     batch: int,
     scales: Array,
-    code: int,
-    table: Array,
+    unit: tuple[int, Array],
     key: tuple[Any, Any],
 ) -> int:
     """The textbook loop on w, shape (N, d), else as `advance_blocks`.
@@ -312,8 +314,9 @@ def advance_steps(
     """
     neurons, dimension = w.shape
     a, b = head
-    x, u, change = np.empty((batch, dimension)), np.empty(neurons), np.empty(neurons)
-    values, gates, errors = np.empty((batch, neurons)), np.empty((batch, neurons)), np.empty(batch)
+    x, u, change = np.empty((batch, dimension), w.dtype), np.empty(neurons, w.dtype), np.empty(neurons, w.dtype)
+    values, gates = np.empty((batch, neurons), w.dtype), np.empty((batch, neurons), w.dtype)
+    errors = np.empty(batch)
     normals, head_normals = np.empty(dimension), np.empty(2 * neurons)
     pairs = (dimension + 1) // 2
     for k in range(rates.size):
@@ -323,7 +326,7 @@ def advance_steps(
             y = draw(x[r], scales, step * batch + r, key[0], key[1])
             for i in range(neurons):
                 u[i] = _dot(w[i], x[r]) + b[i]
-            evaluate(code, table, u, values[r], gates[r])
+            evaluate(unit[0], unit[1], u, values[r], gates[r])
             output = _dot(a, values[r]) / neurons
             if not (abs(output) <= _LARGEST):
                 return step

@@ -70,7 +70,7 @@ class Unit:
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def evaluate(code: int, table: Array, u: Array, value: Array, gate: Array) -> None:
-    """Fill value with sigma(u) and gate with sigma'(u)."""
+    """Fill value with sigma(u) and gate with sigma'(u); all of one type, with the table."""
     if code == _TABLE:
         _piecewise(table, u, value, gate)
     else:
@@ -79,19 +79,20 @@ def evaluate(code: int, table: Array, u: Array, value: Array, gate: Array) -> No
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _piecewise(table: Array, u: Array, value: Array, gate: Array) -> None:
+    zero = u.dtype.type(0.0)
     left, slope = table[0, 0], table[0, 1]
     first, first_kink = table[1, 0], table[1, 1]
     second, second_kink = table[2, 0], table[2, 1]
     for i in range(u.size):
         above, beyond = u[i] - first, u[i] - second
-        value[i] = left + slope * u[i] + first_kink * max(above, 0.0) + second_kink * max(beyond, 0.0)
-        gate[i] = slope + (first_kink if above >= 0.0 else 0.0) + (second_kink if beyond >= 0.0 else 0.0)
+        value[i] = left + slope * u[i] + first_kink * max(above, zero) + second_kink * max(beyond, zero)
+        gate[i] = slope + (first_kink if above >= zero else zero) + (second_kink if beyond >= zero else zero)
     for row in range(3, table.shape[0]):
         knot, kink = table[row, 0], table[row, 1]
         for i in range(u.size):
             above = u[i] - knot
-            value[i] += kink * max(above, 0.0)
-            gate[i] += kink if above >= 0.0 else 0.0
+            value[i] += kink * max(above, zero)
+            gate[i] += kink if above >= zero else zero
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -148,7 +148,8 @@ def scaled(configuration: Configuration, dim: int) -> Configuration:
 
 def base_configuration(configuration: Configuration) -> Configuration:
     """What all runs of a sweep share; the swept values are replaced by defaults."""
-    sgd = Sgd(seed=configuration.sgd.seed, batch=configuration.sgd.batch, state=configuration.sgd.state)
+    swept = Sgd()
+    sgd = replace(configuration.sgd, neurons=swept.neurons, step_size=swept.step_size, replicas=swept.replicas)
     time = replace(configuration.time, until="end", stationary_tolerance=None)
     return replace(configuration, sgd=sgd, solver=Solver(), time=time)
 
@@ -168,7 +169,7 @@ def flow_configuration(configuration: Configuration, neurons: int, dim: int, poi
     """The gradient flow of N neurons in dimension d, recorded at the times of SGD at these points."""
     chosen = [point for point in points if (point.neurons, point.dim) == (neurons, dim)]
     base = _recorded(configuration, dim, chosen)
-    return replace(base, sgd=replace(base.sgd, neurons=neurons))
+    return replace(base, sgd=replace(base.sgd, neurons=neurons, precision=Sgd().precision))
 
 
 def pde_configuration(configuration: Configuration, dim: int, points: Iterable[Point]) -> Configuration:

@@ -140,8 +140,12 @@ def test_the_state_of_inner_products_runs_in_a_hundred_thousand_dimensions(
     assert content["mean"]["r1"][0][0] == pytest.approx(0.8, abs=1e-2)
 
 
-def test_the_state_of_inner_products_goes_on_bit_for_bit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    configuration = small(data={"dims": [60, 8]}, sgd={"neurons": 30, "step_size": 1e-3, "state": "gram"})
+@pytest.mark.parametrize("options", [{"state": "gram"}, {"precision": "float32"}])
+def test_other_states_go_on_bit_for_bit(
+    options: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    common = {"neurons": 30, "step_size": 1e-3}
+    configuration = small(data={"dims": [60, 8]}, sgd={**common, **options})
     whole = sgd(configuration, workers=1)
     monkeypatch.setattr(study, "TASK_SECONDS", 1e-6)
     path, calls, advance = tmp_path / "run.nc", 0, study.advance_replica
@@ -158,8 +162,8 @@ def test_the_state_of_inner_products_goes_on_bit_for_bit(monkeypatch: pytest.Mon
         assert sgd(configuration, path, workers=1).status == "interrupted"
     resumed = sgd(configuration, path, resume=True, workers=1)
     assert np.array_equal(resumed.risk, whole.risk)
-    with pytest.raises(ConfigurationError, match=r"sgd\.state"):
-        sgd(small(data={"dims": [60, 8]}, sgd={"neurons": 30, "step_size": 1e-3}), path, resume=True)
+    with pytest.raises(ConfigurationError, match=rf"sgd\.{next(iter(options))}"):
+        sgd(small(data={"dims": [60, 8]}, sgd=common), path, resume=True)
 
 
 def test_what_the_state_of_inner_products_cannot_do() -> None:
@@ -173,6 +177,13 @@ def test_what_the_state_of_inner_products_cannot_do() -> None:
     assert all(word in message for word, message in zip(words, caught.value.messages, strict=True))
     with pytest.raises(ConfigurationError, match=r'sgd.state = "kernel": must be one of "weights", "gram"'):
         small(sgd={"state": "kernel"})
+
+
+def test_single_precision_changes_the_risk_by_rounding() -> None:
+    options = {"neurons": 30, "step_size": 1e-3}
+    single, double = (sgd(small(sgd={**options, "precision": p}), workers=1).risk for p in ("float32", "float64"))
+    # exact risks of weights that are off by 6e-8 and more
+    assert 0.0 < np.abs(single - double).max() < 1e-5
 
 
 @pytest.mark.parametrize(("available", "free"), [(1, False), (2, True)])

@@ -103,6 +103,27 @@ def test_block_sizes_change_rounding_only(block: int, sub_block: int) -> None:
     assert difference(other.advance(start, 1003), sgd.advance(start, 1003)) < 1e-12
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("block", [0, 1])
+def test_single_precision_stays_within_its_rounding(name: str, block: int) -> None:
+    # numbers are rounded by 6e-8 in every product: after 500 steps that is up to 1e-5, a flipped gate would be 1e-3
+    sgd = replace(VARIANTS[name], block=block)
+    start = first_state(sgd)
+    expected, found = sgd.advance(start, 500), replace(sgd, precision="float32").advance(start, 500)
+    assert 1e-9 < difference(found, expected) < 5e-5
+    for part in (found.w, found.a, found.b):
+        assert part.dtype == np.float64
+        assert np.array_equal(part, part.astype(np.float32))
+
+
+def test_single_precision_repeats_every_bit() -> None:
+    sgd = replace(PLAIN, precision="float32", trained_coefficients=True)
+    start = first_state(sgd)
+    middle, once = sgd.run(start, [sgd.next_boundary(start, 500), 2000])
+    assert same(replace(sgd, overlap=True).advance(middle, 2000), once)
+    assert same(sgd.advance(start, 2000), once)
+
+
 def test_a_run_taken_up_again_repeats_every_bit() -> None:
     start = first_state(PLAIN)
     stops = [100, 1000, 2000]
@@ -245,10 +266,11 @@ def test_a_diverging_run_says_when_and_what_to_do() -> None:
         ({"ridge": -1.0}, "ridge must be >= 0"),
         ({"inverse_temperature": math.nan}, "beta > 0"),
         ({"batch": 0}, "batch must be at least 1"),
+        ({"precision": "half"}, "write one of float64, float32"),
         ({"seed": 2**32}, r"in \[0, 2\^32\)"),
     ],
 )
-def test_refused_options(change: dict[str, float], words: str) -> None:
+def test_refused_options(change: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         replace(PLAIN, **change)  # type: ignore[arg-type]
 

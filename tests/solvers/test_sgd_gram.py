@@ -18,7 +18,7 @@ from mfpde.solvers import sgd_gram
 from mfpde.solvers.flow import Schedule
 from mfpde.solvers.network_risk import network_risk
 from mfpde.solvers.objective import Array
-from mfpde.solvers.sgd import GaussianClasses, Sgd, SgdState
+from mfpde.solvers.sgd import PRECISIONS, GaussianClasses, Sgd, SgdState
 from mfpde.solvers.sgd_gram import GramBlocks, GramCoordinates, chi
 from mfpde.solvers.sgd_unit import Unit
 
@@ -182,6 +182,15 @@ def test_a_run_taken_up_again_repeats_every_bit() -> None:
     for one, other in zip(once[1:], again, strict=True):
         assert np.array_equal(one.w, other.w)
     assert np.abs(once[-1].w - replace(PLAIN, replica=1).advance(start, 2000).w).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_single_precision_stays_within_its_rounding(name: str) -> None:
+    sgd = VARIANTS[name]
+    start = first_state(sgd)
+    expected, found = (inner_products(sgd, replace(sgd, precision=p).advance(start, 200)) for p in PRECISIONS)
+    # 6e-8 a number, in some hundred products and a dozen factorisations
+    assert 1e-9 < np.abs(found - expected).max() / np.abs(expected).max() < 1e-5
 
 
 def test_the_cost_does_not_grow_with_the_dimension() -> None:
