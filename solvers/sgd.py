@@ -33,6 +33,9 @@ PRECISIONS = ("float64", "float32")
 LARGEST_GRAM_BATCH = 1024
 """Samples of a step whose inner products are held at once."""
 
+SUBSET_WORK = 50_000
+"""Weights from which on sums over subsets of samples are faster than products of matrices."""
+
 CHUNK_WORK = 2e9
 """Operations between two returns to the interpreter, where an interruption is seen: about a tenth of a second."""
 
@@ -157,22 +160,23 @@ class Sgd:
             raise ValueError(f"cannot advance from step {state.step} back to {until}")
         block = self._blocks(state.neurons)[0]
         chunk = max(1, int(CHUNK_WORK / (4.0 * state.w.size * self.batch * block))) * block
-        # the blocked loops work on the transpose, for which the products are faster
-        plain = block == 1 and not self.gram
-        w = (state.w if plain else state.w.T).astype(self.kind, order="C")
+        # the products are faster on the transpose
+        upright = (block == 1 and not self.gram) or self._subset_slope(state.neurons) != 0.0
+        w = (state.w if upright else state.w.T).astype(self.kind, order="C")
         head, step = (state.a.astype(self.kind), state.b.astype(self.kind)), state.step
         with one_thread():
             while step < until:
                 stop = min(until, (step // chunk + 1) * chunk)
                 self._advance_in_place(w, head, step, stop)
                 step = stop
-        parts = (w if plain else w.T, *head)
+        parts = (w if upright else w.T, *head)
         return SgdState(until, *(np.ascontiguousarray(part, dtype=np.float64) for part in parts))
 
     def _advance_in_place(self, w: Array, head: tuple[Array, Array], step: int, stop: int) -> None:
         rates = self.rates(step, stop)
         trained = (self.trained_coefficients, self.trained_offsets)
         scales, unit = self.data.coordinate_scales, (self.unit.code, self.unit.table.astype(w.dtype))
+        slope = self._subset_slope(len(head[0]))
         gemm = DGEMM if self.kind is np.float64 else SGEMM
         key = (np.uint64(self.seed), np.uint64(self.replica))
         blocks = self._blocks(len(head[0]))
@@ -185,14 +189,14 @@ class Sgd:
             failed = advance_steps(w, head, trained, step, rates, self.ridge, noise, self.batch, scales, unit, key)
         elif not self.overlap:
             failed = advance_blocks(
-                gemm, w, head, trained, step, rates, self.ridge, self.batch, scales, unit, key, blocks
+                gemm, w, head, trained, step, rates, self.ridge, self.batch, scales, unit, slope, key, blocks
             )
         else:
             failed = -1
             with drawn_ahead(scales, step, stop, self.batch, blocks[0], key, self.kind) as pieces:
                 for first, last, x, y in pieces:
-                    given = (rates[first - step : last - step], self.ridge, self.batch, x, y, len(w))
-                    failed = advance_samples(gemm, w, head, trained, first, *given, unit, blocks)
+                    given = (rates[first - step : last - step], self.ridge, self.batch, x, y, x.shape[1])
+                    failed = advance_samples(gemm, w, head, trained, first, *given, unit, slope, blocks)
                     if failed >= 0:
                         break
         if failed >= 0:
@@ -209,6 +213,12 @@ class Sgd:
         if not (worst * self.ridge < 1.0):
             raise ValueError(f"ridge {self.ridge:g} times the step {worst:g} is not below 1: lower step_size")
         return np.asarray(rates)
+
+    def _subset_slope(self, neurons: int) -> float:
+        """The one slope of sigma besides 0 where weights are to be moved by sums over subsets, else 0."""
+        single = self.precision == "float64" and not self.gram and not self.trained_coefficients
+        large = neurons * self.data.dimension >= SUBSET_WORK and self._blocks(neurons)[0] * self.batch >= 32
+        return self.unit.single_slope if single and large else 0.0
 
     def _blocks(self, neurons: int) -> tuple[int, int]:
         if math.isfinite(self.inverse_temperature):

@@ -162,7 +162,7 @@ class GramBlocks:
         for begin, stop in _pieces(first, first + len(rates), blocks[0]):
             x, y = self.samples(begin * batch, (stop - begin) * batch)
             given = (rates[begin - first : stop - first], ridge, batch, x, y, self.held)
-            failed = advance_samples(self._gemm, self.w, head, trained, begin, *given, unit, blocks)
+            failed = advance_samples(self._gemm, self.w, head, trained, begin, *given, unit, 0.0, blocks)
             if failed >= 0:
                 return int(failed)
             self.turn_back()

@@ -23,6 +23,7 @@ from .objective import Array
 from .philox import HEAD_NOISE, NOISE, fill_normals
 from .sgd_blas import multiply
 from .sgd_draw import counters, draw, draw_rows
+from .sgd_subsets import add_subsets, subset_space
 from .sgd_unit import evaluate
 
 _SUMS = {"reassoc", "contract", "nsz", "arcp"}
@@ -137,12 +138,14 @@ def _move_head(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _workspace(a: Array, rows: int, batch: int) -> tuple[Any, ...]:
-    """(S, C, G) of a block and (u, change, values, gates, errors) of a step, for the neurons and in the type of a."""
+def _workspace(a: Array, rows: int, batch: int, slope: float) -> tuple[Any, ...]:
+    """(S, C, G, weights, room for subsets) of a block and (u, change, values, gates, errors) of a step, in a's type."""
     kind, neurons = a.dtype, a.size
     s, c, g = np.empty((rows, neurons), kind), np.empty((rows, neurons), kind), np.empty((rows, rows), kind)
     values, gates = np.empty((batch, neurons), kind), np.empty((batch, neurons), kind)
-    return s, c, g, np.empty(neurons, kind), np.empty(neurons, kind), values, gates, np.empty(batch)
+    u, change, errors = np.empty(neurons, kind), np.empty(neurons, kind), np.empty(batch)
+    space = subset_space(neurons, rows if slope != 0.0 else 0, a)
+    return s, c, g, np.empty(rows), space, u, change, values, gates, errors
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
@@ -158,21 +161,23 @@ def _advance_block(
     y: Array,
     held: int,
     unit: tuple[int, Array],
+    slope: float,
     sub_block: int,
     work: tuple[Any, ...],
 ) -> int:
     """Make len(rates) steps in one block on the samples x, y; the first that fails, else -1.
 
-    w is zero beyond its first `held` rows.
+    w is zero beyond its first `held` coordinates.
     """
-    dimension, neurons = w.shape
-    steps, used = rates.size, x.shape[0]
-    s, c, g, u, change, values, gates, errors = work
+    (used, dimension), neurons = x.shape, head[0].size
+    s, c, g, weights, space, u, change, values, gates, errors = work
     rows, a = g.shape[0], head[0]
-    multiply(gemm, False, False, neurons, used, held, 1.0, w, neurons, x, dimension, 0.0, s, neurons)
+    upright = slope != 0.0
+    leading = dimension if upright else neurons
+    multiply(gemm, upright, False, neurons, used, held, 1.0, w, leading, x, dimension, 0.0, s, neurons)
     multiply(gemm, True, False, used, used, dimension, 1.0, x, dimension, x, dimension, 0.0, g, rows)
     product = 1.0
-    for k in range(steps):
+    for k in range(rates.size):
         row = k * batch
         sub = (k - k % sub_block) * batch
         if k == sub // batch and k > 0:
@@ -187,10 +192,15 @@ def _advance_block(
             errors[r] = (y[row + r] - output) * rates[k] / batch
         product *= shrink
         for r in range(batch):
+            weights[row + r] = slope * errors[r] / product
             _weigh(c, row + r, errors[r] / product, a, gates, r)
         if trained[0] or trained[1]:
             _move_head(head, trained, shrink, errors, values, gates, change)
-    multiply(gemm, False, True, neurons, dimension, used, product, c, neurons, x, dimension, product, w, neurons)
+    if upright:
+        weights *= product
+        add_subsets(w, product, x, weights, c, a, space)
+    else:
+        multiply(gemm, False, True, neurons, dimension, used, product, c, neurons, x, dimension, product, w, neurons)
     return -1
 
 
@@ -208,14 +218,15 @@ def advance_samples(
     y: Array,
     held: int,
     unit: tuple[int, Array],
+    slope: float,
     blocks: tuple[int, int],
 ) -> int:
     """`advance_blocks` on samples that are given: x, shape (len(rates) * batch, d), and y.
 
-    At the first step w must be zero beyond its first `held` rows, at the end of a block too: d = held, or one block.
+    At the first step w must be zero beyond its first `held` coordinates, and where there are several blocks d = held.
     """
     block = blocks[0]
-    work = _workspace(head[0], block * batch, batch)
+    work = _workspace(head[0], block * batch, batch, slope)
     done = 0
     while done < rates.size:
         stop = min(done + block - (first + done) % block, rates.size)
@@ -232,6 +243,7 @@ def advance_samples(
             y[begin:end],
             held,
             unit,
+            slope,
             blocks[1],
             work,
         )
@@ -253,10 +265,14 @@ def advance_blocks(
     batch: int,
     scales: Array,
     unit: tuple[int, Array],
+    slope: float,
     key: tuple[Any, Any],
     blocks: tuple[int, int],
 ) -> int:
-    """Make len(rates) steps from step `first` on w, transposed to shape (d, N), and head = (a, b) in place.
+    """Make len(rates) steps from step `first` on w and head = (a, b) in place.
+
+    w is transposed to shape (d, N) for the products where slope = 0. Where a does not move and sigma' is 0 or one
+    other value, `slope` may be that one: then w has the shape (N, d), and is moved by sums over subsets.
 
     rates[k] = eps xi((first + k + 1) eps). Blocks of blocks[0] steps end at its multiples from step 0, sub-blocks have
     blocks[1]. Samples are drawn block by block, into the cache.
@@ -265,9 +281,9 @@ def advance_blocks(
         the first step whose output is not finite or above 1e150, else -1.
     """
     block, rows = blocks[0], blocks[0] * batch
-    work = _workspace(head[0], rows, batch)
-    x, y = np.empty((rows, w.shape[0]), w.dtype), np.empty(rows)
-    places = counters(rows, w.shape[0])
+    work = _workspace(head[0], rows, batch, slope)
+    x, y = np.empty((rows, scales.shape[1]), w.dtype), np.empty(rows)
+    places = counters(rows, scales.shape[1])
     done = 0
     while done < rates.size:
         stop = min(done + block - (first + done) % block, rates.size)
@@ -283,8 +299,9 @@ def advance_blocks(
             batch,
             x[:used],
             y,
-            w.shape[0],
+            x.shape[1],
             unit,
+            slope,
             blocks[1],
             work,
         )

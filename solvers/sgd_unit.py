@@ -56,6 +56,12 @@ class Unit:
         rows = [(self.left, self.slope), *zip(self.knots, self.kinks, strict=True)]
         return np.array(rows + [(0.0, 0.0)] * (3 - len(rows)))
 
+    @property
+    def single_slope(self) -> float:
+        """The slope of sigma where it is not flat, if it is the same everywhere; 0 if there are several, or none."""
+        slopes = {slope for slope in np.cumsum((self.slope, *self.kinks)).tolist() if slope != 0.0}
+        return slopes.pop() if self.smooth is None and len(slopes) == 1 else 0.0
+
     def __call__(self, u: Array) -> Array:
         """sigma(u), elementwise."""
         return self.values(u)[0]

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mfpde.solvers import sgd as engine
 from mfpde.solvers import sgd_ahead, sgd_blas
 from mfpde.solvers.flow import Schedule
 from mfpde.solvers.objective import Array
@@ -93,6 +94,40 @@ def test_blocks_follow_the_plain_loop_for_ten_thousand_steps(name: str) -> None:
     start = first_state(sgd)
     plain = replace(sgd, block=1).advance(start, 10_000)
     assert difference(sgd.advance(start, 10_000), plain) < 1e-9
+
+
+SUBSETS = {
+    "one ramp": PLAIN,
+    "batch, ridge and offsets": replace(PLAIN, batch=3, ridge=0.7, unit=RELU, trained_offsets=True, block=13),
+    "a falling line": replace(PLAIN, unit=Unit((0.1,), (2.0,), 0.5, -2.0), data=GaussianClasses((100,), ((1.8, 0.2),))),
+}
+
+
+@pytest.mark.parametrize("name", SUBSETS)
+def test_sums_over_subsets_follow_the_plain_loop(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # 41 and 100 columns leave tails of tiles and of vectors, blocks of 37 and 39 samples tails of groups
+    monkeypatch.setattr(engine, "SUBSET_WORK", 0)
+    sgd = replace(SUBSETS[name], block=SUBSETS[name].block or 37)
+    start = first_state(sgd)
+    plain = replace(sgd, block=1).advance(start, 10_000)
+    assert sgd._subset_slope(start.neurons) == sgd.unit.single_slope != 0.0
+    found = sgd.advance(start, 10_000)
+    assert difference(found, plain) < 1e-9
+    middle, once = sgd.run(start, [sgd.next_boundary(start, 500), 2000])
+    assert same(sgd.advance(middle, 2000), once)
+    assert same(replace(sgd, overlap=True).advance(start, 2000), once)
+
+
+def test_sums_over_subsets_are_for_one_slope_and_fixed_coefficients(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert RAMP.single_slope == 10.0
+    assert RELU.single_slope == 1.0
+    assert THREE_KINKS.single_slope == Unit(smooth="tanh").single_slope == Unit((0.0,), (0.0,)).single_slope == 0.0
+    large = replace(PLAIN, data=GaussianClasses((320,), ((1.8, 0.2),)))
+    assert large._subset_slope(800) == 10.0
+    others: list[dict[str, Any]] = [{"trained_coefficients": True}, {"precision": "float32"}, {"gram": True}]
+    for change in (*others, {"unit": THREE_KINKS}, {"block": 16}):
+        assert replace(large, **change)._subset_slope(800) == 0.0
+    assert large._subset_slope(100) == 0.0
 
 
 @pytest.mark.parametrize(("block", "sub_block"), [(2, 1), (7, 3), (16, 16), (100, 8)])
