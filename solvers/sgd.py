@@ -230,6 +230,6 @@ class Sgd:
         elif min(neurons, self.data.dimension) < 160:
             rows, sub_rows = 16, 4
         elif neurons * self.data.dimension < 1_000_000:
-            rows = 64
+            rows, sub_rows = 64, 8 if neurons * self.data.dimension < 200_000 else 4
         block = self.block or max(1, rows // self.batch)
         return block, min(self.sub_block or max(1, sub_rows // self.batch), block)

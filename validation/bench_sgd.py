@@ -1,8 +1,11 @@
 """Speed of the SGD engine as ratios measured side by side: `python -m validation.bench_sgd [--quick] [--json]`.
 
 The work is one-pass SGD, batch 1, float64, of N neurons in R^d on the two-class mixture, activation flat-slope-flat,
-drawing included. Rows: the blocked engine, the same step by step, two replicas on two threads, NumPy with an outer
-product and with BLAS's rank-one update, PyTorch without and with its autograd, JAX with lax.scan. What is compared
+drawing included. Rows: the blocked engine, the same step by step, in single precision, moving the weights by products
+of matrices, with samples drawn ahead on a second processor (by the clock of the thread that computes: what a free
+processor would give), two replicas on two threads, NumPy with an outer product and with BLAS's rank-one update, PyTorch
+without and with its autograd, JAX with lax.scan. A second table has the cost of a step against d where the state holds
+inner products. What is compared
 with is installed in a temporary environment; what cannot be is left out with a note. Shares of the peak count 4 N d
 operations a step against a large product of matrices on one thread. All but two replicas run on one processor, and
 are timed by the processor's clock, so that neighbours on a shared machine disturb less; two replicas by the wall's.
@@ -26,6 +29,7 @@ from pathlib import Path
 import numpy as np
 from scipy.linalg import blas
 
+from mfpde.solvers import sgd as engine
 from mfpde.solvers.objective import Array
 from mfpde.solvers.sgd import GaussianClasses, Sgd, SgdState
 from mfpde.solvers.sgd_blas import one_thread
@@ -191,6 +195,30 @@ def numpy_rate(sgd: Sgd, start: SgdState, seconds: float, in_place: bool) -> flo
     return rate_of(advance, seconds)
 
 
+@contextmanager
+def products_of_matrices() -> Iterator[None]:
+    """Without sums over subsets."""
+    before, engine.SUBSET_WORK = engine.SUBSET_WORK, 2**62
+    try:
+        yield
+    finally:
+        engine.SUBSET_WORK = before
+
+
+def gram_costs(seconds: float, neurons: int = 100) -> list[dict[str, float | str]]:
+    """Seconds a step takes against d, with the state of inner products and with that of weights."""
+    found: list[dict[str, float | str]] = []
+    for dimension in (500, 5000, 100_000):
+        for gram in (True, False):
+            if gram or dimension <= 5000:
+                sgd = replace(problem(1, (dimension,))[0], gram=gram)
+                start = sgd.start(sgd.embed(np.full((neurons, 1), 0.8)))
+                rate = engine_rate(sgd, start, seconds)
+                state = "inner products" if gram else "weights"
+                found.append({"neurons": neurons, "dimension": dimension, "state": state, "seconds": 1.0 / rate})
+    return found
+
+
 def peak() -> float:
     """Operations per second of a large product on one thread, the best of several."""
     size = 1200
@@ -253,6 +281,9 @@ def measure(neurons: int, dimensions: tuple[int, ...], seconds: float, others: d
     rates = {}
     with one_processor(), one_thread():
         rates["blocked"] = engine_rate(sgd, start, seconds)
+        with products_of_matrices():
+            rates["by products"] = engine_rate(sgd, start, seconds)
+        rates["single precision"] = engine_rate(replace(sgd, precision="float32"), start, seconds)
         rates["step by step"] = engine_rate(replace(sgd, block=1), start, seconds)
         rates["NumPy outer"] = numpy_rate(sgd, start, seconds, in_place=False)
         rates["NumPy dger"] = numpy_rate(sgd, start, seconds, in_place=True)
@@ -263,6 +294,8 @@ def measure(neurons: int, dimensions: tuple[int, ...], seconds: float, others: d
                 except (OSError, subprocess.SubprocessError, ValueError, IndexError) as failure:
                     print(f"# {kind} failed: {failure} {str(getattr(failure, 'stderr', ''))[-300:]}", flush=True)
         rates["blocked again"] = engine_rate(sgd, start, seconds)
+    with one_thread():
+        rates["drawn ahead"] = engine_rate(replace(sgd, overlap=True), start, seconds, time.thread_time)
     rates["two replicas"] = two_replicas_rate(sgd, start, seconds)
     return rates
 
@@ -287,8 +320,13 @@ def main(arguments: list[str] | None = None) -> int:
             for name, rate in rates.items():
                 print(f"  {name:18s} {rate:12,.0f} steps/s   blocked is {best / rate:6.2f} times as fast", flush=True)
             answer.append({"neurons": neurons, "dimension": sum(dimensions), "peak": limit, "rates": rates})
+    with one_processor(), one_thread():
+        costs = gram_costs(seconds)
+    for row in costs:
+        where = f"N = {row['neurons']}, d = {row['dimension']}, state of {row['state']}"
+        print(f"{where}: {1e6 * float(row['seconds']):.1f} microseconds a step", flush=True)
     if options.json:
-        print(json.dumps(answer))
+        print(json.dumps({"rates": answer, "gram": costs}))
     return 0
 
 
