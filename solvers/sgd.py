@@ -223,13 +223,15 @@ class Sgd:
     def _blocks(self, neurons: int) -> tuple[int, int]:
         if math.isfinite(self.inverse_temperature):
             return 1, 1
-        rows, sub_rows = 128, 8
         if self.gram:
             # turning back costs N^3 a block, and blocks larger than N more than it
-            rows = min(max(16, 2 ** (neurons.bit_length() - 1)), 256)
+            rows, sub_rows = min(max(16, 2 ** (neurons.bit_length() - 1)), 256), 8
         elif min(neurons, self.data.dimension) < 160:
             rows, sub_rows = 16, 4
-        elif neurons * self.data.dimension < 1_000_000:
-            rows, sub_rows = 64, 8 if neurons * self.data.dimension < 200_000 else 4
+        else:
+            # measured: small blocks stay in the cache, large ones read weights beyond it less often
+            weights = neurons * self.data.dimension
+            sizes = ((200_000, (64, 8)), (1_000_000, (64, 4)), (5_000_000, (128, 8)), (math.inf, (256, 16)))
+            rows, sub_rows = next(size for limit, size in sizes if weights < limit)
         block = self.block or max(1, rows // self.batch)
         return block, min(self.sub_block or max(1, sub_rows // self.batch), block)
