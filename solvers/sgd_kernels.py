@@ -29,118 +29,11 @@ from .objective import Array
 from .philox import HEAD_NOISE, NOISE, fill_normals
 from .sgd_blas import multiply
 from .sgd_draw import counters, draw, draw_rows
+from .sgd_neurons import SUMS, add_row, correct, dot, forward, move_head, weigh
 from .sgd_subsets import add_subsets, subset_space
 from .sgd_unit import evaluate
 
-_SUMS = {"reassoc", "contract", "nsz", "arcp"}
 _LARGEST = 1e150
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
-def _dot(first: Array, second: Array) -> Any:
-    total = first.dtype.type(0.0)
-    for i in range(first.size):
-        total += first[i] * second[i]
-    return total
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
-def _add(out: Array, factor: float, row: Array) -> None:
-    weight = out.dtype.type(factor)
-    for i in range(out.size):
-        out[i] += weight * row[i]
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
-def _correct(s: Array, gram: Array, c: Array, row: int, first: int, stop: int) -> None:
-    """s[row] += gram[row, first:stop] @ c[first:stop], four rows at a time."""
-    neurons = s.shape[1]
-    j = first
-    while j + 4 <= stop:
-        g0, g1, g2, g3 = gram[row, j], gram[row, j + 1], gram[row, j + 2], gram[row, j + 3]
-        for i in range(neurons):
-            s[row, i] += (g0 * c[j, i] + g1 * c[j + 1, i]) + (g2 * c[j + 2, i] + g3 * c[j + 3, i])
-        j += 4
-    while j < stop:
-        g0 = gram[row, j]
-        for i in range(neurons):
-            s[row, i] += g0 * c[j, i]
-        j += 1
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
-def _weigh(out: Array, row: int, factor: float, a: Array, gate: Array, batch_row: int) -> None:
-    weight = out.dtype.type(factor)
-    for i in range(a.size):
-        out[row, i] = weight * a[i] * gate[batch_row, i]
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
-def _forward(
-    unit: tuple[int, Array],
-    factor: float,
-    s: Array,
-    row: int,
-    head: tuple[Array, Array],
-    u: Array,
-    value: Array,
-    gate: Array,
-    batch_row: int,
-) -> Any:
-    """f_N at the pre-activations u = factor s[row] + b; fills the rows `batch_row` of value and gate.
-
-    Rows are named by index here and below: a view of one costs more than a pass over 100 neurons.
-    """
-    (code, table), (a, b) = unit, head
-    total = zero = s.dtype.type(0.0)
-    scale = s.dtype.type(factor)
-    if code == 0 and table.shape[0] == 3:
-        # the same as below in one pass, which is half of the time of small networks
-        left, slope = table[0, 0], table[0, 1]
-        first, first_kink = table[1, 0], table[1, 1]
-        second, second_kink = table[2, 0], table[2, 1]
-        for i in range(a.size):
-            point = scale * s[row, i] + b[i]
-            above, beyond = point - first, point - second
-            result = left + slope * point + first_kink * max(above, zero) + second_kink * max(beyond, zero)
-            value[batch_row, i] = result
-            gate[batch_row, i] = (
-                slope + (first_kink if above >= zero else zero) + (second_kink if beyond >= zero else zero)
-            )
-            total += a[i] * result
-        return total / a.size
-    for i in range(a.size):
-        u[i] = scale * s[row, i] + b[i]
-    evaluate(code, table, u, value[batch_row], gate[batch_row])
-    return _dot(a, value[batch_row]) / a.size
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
-def _move_head(
-    head: tuple[Array, Array],
-    trained: tuple[bool, bool],
-    shrink: float,
-    errors: Array,
-    values: Array,
-    gates: Array,
-    change: Array,
-) -> None:
-    """One step of the trained ones of a and b, from the errors (times step size over batch) of its rows."""
-    a, b = head
-    kept = a.dtype.type(shrink)
-    if trained[1]:
-        change[:] = 0.0
-        for r in range(errors.size):
-            _add(change, errors[r], gates[r])
-    if trained[1]:
-        for i in range(b.size):
-            b[i] = kept * b[i] + a[i] * change[i]
-    if trained[0]:
-        change[:] = 0.0
-        for r in range(errors.size):
-            _add(change, errors[r], values[r])
-        for i in range(a.size):
-            a[i] = kept * a[i] + change[i]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -154,7 +47,7 @@ def _workspace(a: Array, rows: int, batch: int, slope: float) -> tuple[Any, ...]
     return s, c, g, np.empty(rows), space, u, change, values, gates, errors
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
 def _advance_block(
     gemm: int,
     w: Array,
@@ -191,17 +84,17 @@ def _advance_block(
             multiply(gemm, False, False, neurons, width, sub, 1.0, c, neurons, g[sub], rows, 1.0, s[sub], neurons)
         shrink = 1.0 - rates[k] * ridge
         for r in range(batch):
-            _correct(s, g, c, row + r, sub, row)
-            output = _forward(unit, product, s, row + r, head, u, values, gates, r)
+            correct(s, g, c, row + r, sub, row)
+            output = forward(unit, product, s, row + r, head, u, values, gates, r)
             if not (abs(output) <= _LARGEST):
                 return k
             errors[r] = (y[row + r] - output) * rates[k] / batch
         product *= shrink
         for r in range(batch):
             weights[row + r] = slope * errors[r] / product
-            _weigh(c, row + r, errors[r] / product, a, gates, r)
+            weigh(c, row + r, errors[r] / product, a, gates, r)
         if trained[0] or trained[1]:
-            _move_head(head, trained, shrink, errors, values, gates, change)
+            move_head(head, trained, shrink, errors, values, gates, change)
     if upright:
         weights *= product
         add_subsets(w, product, x, weights, c, a, space)
@@ -210,7 +103,7 @@ def _advance_block(
     return -1
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
 def advance_samples(
     gemm: int,
     w: Array,
@@ -259,7 +152,7 @@ def advance_samples(
     return -1
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
 def advance_blocks(
     gemm: int,
     w: Array,
@@ -317,7 +210,7 @@ def advance_blocks(
     return -1
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
 def advance_steps(
     w: Array,
     head: tuple[Array, Array],
@@ -348,9 +241,9 @@ def advance_steps(
         for r in range(batch):
             y = draw(x[r], scales, step * batch + r, key[0], key[1])
             for i in range(neurons):
-                u[i] = _dot(w[i], x[r]) + b[i]
+                u[i] = dot(w[i], x[r]) + b[i]
             evaluate(unit[0], unit[1], u, values[r], gates[r])
-            output = _dot(a, values[r]) / neurons
+            output = dot(a, values[r]) / neurons
             if not (abs(output) <= _LARGEST):
                 return step
             errors[r] = (y - output) * rate / batch
@@ -358,15 +251,15 @@ def advance_steps(
             if ridge > 0.0:
                 w[i] *= shrink
             for r in range(batch):
-                _add(w[i], errors[r] * a[i] * gates[r, i], x[r])
+                add_row(w[i], errors[r] * a[i] * gates[r, i], x[r])
             if noise > 0.0:
                 fill_normals(normals, i * pairs, NOISE, step, key[0], key[1])
-                _add(w[i], noise * np.sqrt(rate), normals)
-        _move_head(head, trained, shrink, errors, values, gates, change)
+                add_row(w[i], noise * np.sqrt(rate), normals)
+        move_head(head, trained, shrink, errors, values, gates, change)
         if noise > 0.0 and (trained[0] or trained[1]):
             fill_normals(head_normals, 0, HEAD_NOISE, step, key[0], key[1])
             if trained[0]:
-                _add(a, noise * np.sqrt(rate), head_normals[:neurons])
+                add_row(a, noise * np.sqrt(rate), head_normals[:neurons])
             if trained[1]:
-                _add(b, noise * np.sqrt(rate), head_normals[neurons:])
+                add_row(b, noise * np.sqrt(rate), head_normals[neurons:])
     return -1

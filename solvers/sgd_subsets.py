@@ -18,6 +18,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .objective import Array
+from .sgd_neurons import SUMS
 
 GROUPS = 8
 """Groups of four samples in one pass: what 16 registers hold."""
@@ -26,7 +27,6 @@ TILE = 40
 STRIP = 128
 """Neurons that all groups are added to before the next ones: their columns stay in the cache."""
 
-_SUMS = {"reassoc", "contract", "nsz", "arcp"}
 _VECTOR_BYTES = 64
 
 
@@ -75,7 +75,7 @@ def _add_sums(
     return signature, generate
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
 def _fill_masks(masks: Array, c: Array, used: int) -> None:
     """masks[g, i]: which of the rows 4 g .. 4 g + 3 of c are not 0 at i, as four bits."""
     for g in range(masks.shape[0]):
@@ -87,7 +87,7 @@ def _fill_masks(masks: Array, c: Array, used: int) -> None:
                     masks[g, i] |= np.int64(c[4 * g + r, i] != 0.0) << r
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
 def _fill_sums(sums: Array, x: Array, weights: Array, first: int, width: int) -> None:
     """sums[g, m]: the rows of the subset m of group g, weighted, at the columns first <= j < first + width."""
     used = x.shape[0]
@@ -102,7 +102,7 @@ def _fill_sums(sums: Array, x: Array, weights: Array, first: int, width: int) ->
                     sums[g, bit + m, j] = sums[g, m, j] + weight * x[row, first + j]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_SUMS)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
 def _add_pass(
     w: Array, kept: float, sums: Array, masks: Array, a: Array, group: int, neuron: int, first: int, width: int
 ) -> None:
