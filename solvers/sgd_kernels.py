@@ -29,7 +29,7 @@ from .objective import Array
 from .philox import HEAD_NOISE, NOISE, fill_normals
 from .sgd_blas import multiply
 from .sgd_draw import counters, draw, draw_rows
-from .sgd_neurons import SUMS, add_row, correct, dot, forward, move_head, weigh
+from .sgd_neurons import add_row, correct, dot, forward, move_head, weigh
 from .sgd_subsets import add_subsets, subset_space
 from .sgd_unit import evaluate
 
@@ -47,7 +47,7 @@ def _workspace(a: Array, rows: int, batch: int, slope: float) -> tuple[Any, ...]
     return s, c, g, np.empty(rows), space, u, change, values, gates, errors
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _advance_block(
     gemm: int,
     w: Array,
@@ -103,7 +103,7 @@ def _advance_block(
     return -1
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def advance_samples(
     gemm: int,
     w: Array,
@@ -152,7 +152,7 @@ def advance_samples(
     return -1
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def advance_blocks(
     gemm: int,
     w: Array,
@@ -210,7 +210,7 @@ def advance_blocks(
     return -1
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def advance_steps(
     w: Array,
     head: tuple[Array, Array],

@@ -1,4 +1,9 @@
-"""One sample or step of all neurons, of one type of numbers: the loops over neurons inside those of `sgd_kernels`."""
+"""One sample or step of all neurons, of one type of numbers: the loops over neurons inside those of `sgd_kernels`.
+
+Only sums may be reordered, in loops that store nothing. A loop that stores has a scalar twin for arrays that might
+overlap, taken or not by where they happen to lie: the two must round alike, so nothing there, nor in `sgd_kernels`, may
+be contracted or reordered.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +28,14 @@ def dot(first: Array, second: Array) -> Any:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+def _dot_row(first: Array, second: Array, row: int) -> Any:
+    total = first.dtype.type(0.0)
+    for i in range(first.size):
+        total += first[i] * second[row, i]
+    return total
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def add_row(out: Array, factor: float, row: Array) -> None:
     """out += factor row."""
     weight = out.dtype.type(factor)
@@ -30,7 +43,7 @@ def add_row(out: Array, factor: float, row: Array) -> None:
         out[i] += weight * row[i]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def correct(s: Array, gram: Array, c: Array, row: int, first: int, stop: int) -> None:
     """s[row] += gram[row, first:stop] @ c[first:stop], four rows at a time."""
     neurons = s.shape[1]
@@ -47,7 +60,7 @@ def correct(s: Array, gram: Array, c: Array, row: int, first: int, stop: int) ->
         j += 1
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def weigh(out: Array, row: int, factor: float, a: Array, gate: Array, batch_row: int) -> None:
     """out[row] = factor a gate[batch_row]."""
     weight = out.dtype.type(factor)
@@ -55,7 +68,7 @@ def weigh(out: Array, row: int, factor: float, a: Array, gate: Array, batch_row:
         out[row, i] = weight * a[i] * gate[batch_row, i]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def forward(
     unit: tuple[int, Array],
     factor: float,
@@ -72,10 +85,10 @@ def forward(
     Rows are named by index here and below: a view of one costs more than a pass over 100 neurons.
     """
     (code, table), (a, b) = unit, head
-    total = zero = s.dtype.type(0.0)
+    zero = s.dtype.type(0.0)
     scale = s.dtype.type(factor)
     if code == 0 and table.shape[0] == 3:
-        # the same as below in one pass, which is half of the time of small networks
+        # the same as `evaluate` in one pass, which is half of the time of small networks
         left, slope = table[0, 0], table[0, 1]
         first, first_kink = table[1, 0], table[1, 1]
         second, second_kink = table[2, 0], table[2, 1]
@@ -87,15 +100,14 @@ def forward(
             gate[batch_row, i] = (
                 slope + (first_kink if above >= zero else zero) + (second_kink if beyond >= zero else zero)
             )
-            total += a[i] * result
-        return total / a.size
-    for i in range(a.size):
-        u[i] = scale * s[row, i] + b[i]
-    evaluate(code, table, u, value[batch_row], gate[batch_row])
-    return dot(a, value[batch_row]) / a.size
+    else:
+        for i in range(a.size):
+            u[i] = scale * s[row, i] + b[i]
+        evaluate(code, table, u, value[batch_row], gate[batch_row])
+    return _dot_row(a, value, batch_row) / a.size
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def move_head(
     head: tuple[Array, Array],
     trained: tuple[bool, bool],

@@ -18,7 +18,6 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .objective import Array
-from .sgd_neurons import SUMS
 
 GROUPS = 8
 """Groups of four samples in one pass: what 16 registers hold."""
@@ -75,7 +74,7 @@ def _add_sums(
     return signature, generate
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _fill_masks(masks: Array, c: Array, used: int) -> None:
     """masks[g, i]: which of the rows 4 g .. 4 g + 3 of c are not 0 at i, as four bits."""
     for g in range(masks.shape[0]):
@@ -87,7 +86,7 @@ def _fill_masks(masks: Array, c: Array, used: int) -> None:
                     masks[g, i] |= np.int64(c[4 * g + r, i] != 0.0) << r
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _fill_sums(sums: Array, x: Array, weights: Array, first: int, width: int) -> None:
     """sums[g, m]: the rows of the subset m of group g, weighted, at the columns first <= j < first + width."""
     used = x.shape[0]
@@ -102,7 +101,7 @@ def _fill_sums(sums: Array, x: Array, weights: Array, first: int, width: int) ->
                     sums[g, bit + m, j] = sums[g, m, j] + weight * x[row, first + j]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _add_pass(
     w: Array, kept: float, sums: Array, masks: Array, a: Array, group: int, neuron: int, first: int, width: int
 ) -> None:
