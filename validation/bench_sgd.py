@@ -5,10 +5,10 @@ drawing included. Rows: the blocked engine, the same step by step, in single pre
 of matrices, with samples drawn ahead on a second processor (by the clock of the thread that computes: what a free
 processor would give), two replicas on two threads, NumPy with an outer product and with BLAS's rank-one update, PyTorch
 without and with its autograd, JAX with lax.scan. A second table has the cost of a step against d where the state holds
-inner products. What is compared
-with is installed in a temporary environment; what cannot be is left out with a note. Shares of the peak count 4 N d
-operations a step against a large product of matrices on one thread. All but two replicas run on one processor, and
-are timed by the processor's clock, so that neighbours on a shared machine disturb less; two replicas by the wall's.
+inner products. What is compared with is installed in a temporary environment; what cannot be is left out with a note.
+Shares of the peak count 4 N d operations a step against a large product of matrices on one thread. All but two replicas
+run on one processor, and are timed by the processor's clock, so that neighbours on a shared machine disturb less; two
+replicas by the wall's.
 """
 
 from __future__ import annotations
