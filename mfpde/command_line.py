@@ -11,7 +11,8 @@ import sys
 from collections.abc import Sequence
 
 from mfpde import __version__
-from mfpde.commands import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, run_command
+from mfpde.commands import run_command
+from mfpde.commands.common import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED
 from mfpde.process import abandon_output, accept_any_text, complain, termination_interrupts
 
 FIGURES = "FIGURE.png|.pdf|.svg|.gif|.mp4"

@@ -6,36 +6,41 @@ import argparse
 import math
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import TypeVar
 
-from mfpde.commands import EXIT_CODES, Checks, _configuration, _count, _print_json, _use_threads
+from mfpde.commands.common import (
+    EXIT_CODES,
+    Checks,
+    Number,
+    check_plots,
+    check_workers,
+    configuration_of,
+    count,
+    draw,
+    path_of,
+    show,
+    use_threads,
+)
 from mfpde.process import complain
 
 LARGEST = 10**7
-Number = TypeVar("Number", int, float)
 
 
-def run_bounds(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Sweep, fit and judge: tables or JSON, figure, and the folder of -o."""
-    from mfpde.results.output import make_folder, probe_folder
+    from mfpde.results.output import make_folder
 
     checks = Checks()
     if options.threads is not None:
-        checks.run(lambda: _use_threads(options.threads))
-    whole: Callable[[str, str], int] = partial(_count, most=LARGEST)
+        checks.run(lambda: use_threads(options.threads))
+    whole: Callable[[str, str], int] = partial(count, most=LARGEST)
     neurons = checks.run(lambda: _values("--neurons", options.neurons, whole))
     steps = checks.run(lambda: _values("--step-sizes", options.step_sizes, _step))
     dims = checks.run(lambda: _values("--dims", options.dims, whole))
-    replicas = None if options.replicas is None else checks.run(lambda: _count("--replicas", options.replicas, 10**5))
-    workers = None if options.workers is None else checks.run(lambda: _count("--workers", options.workers, 10_000))
-    if options.workers is not None and options.scheduler is not None:
-        checks.run(lambda: _refuse("--workers and --scheduler exclude each other: write one of them"))
-    configuration = checks.run(lambda: _configuration(options, solved=False))
-    plots = None if options.plot is None else Path(options.plot)
-    if plots is not None:
-        checks.run(lambda: probe_folder(plots))
-    output = None if options.output is None else Path(options.output)
+    replicas = None if options.replicas is None else checks.run(lambda: count("--replicas", options.replicas, 10**5))
+    workers = check_workers(options, checks)
+    configuration = checks.run(lambda: configuration_of(options, solved=False))
+    plots = check_plots(options, checks)
+    output = path_of(options.output)
     from mfpde.studies.bounds import bounds
     from mfpde.studies.bounds_design import make_design
     from mfpde.studies.bounds_folder import check_folder
@@ -66,29 +71,14 @@ def run_bounds(options: argparse.Namespace) -> int:
         )
     finally:
         bar.close()
-    if options.json:
-        _print_json(result.to_json())
-    elif not options.quiet:
-        print(result.table())
+    show(result, options)
     if plots is not None and result.series:
         from mfpde.results.bounds_plotting import save_bounds
-        from mfpde.results.errors import OutputError, RunOutputError
 
-        try:
-            written = save_bounds(result, plots)
-        except OutputError as error:
-            raise RunOutputError(str(error)) from None
-        if not options.json and not options.quiet:
-            print(f"figures: {', '.join(str(path) for path in written)}")
+        draw(lambda: save_bounds(result, plots), options)
     if result.message:
         complain(*result.message.splitlines())
     return EXIT_CODES[result.status]
-
-
-def _refuse(*messages: str) -> None:
-    from mfpde.configuration import ConfigurationError
-
-    raise ConfigurationError(list(messages))
 
 
 def _values(option: str, text: str | None, read: Callable[[str, str], Number]) -> tuple[Number, ...] | None:

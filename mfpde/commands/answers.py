@@ -1,0 +1,65 @@
+"""Commands whose answer is one JSON object on the screen and in the file of -o."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mfpde.commands.common import EXIT_DONE, EXIT_FAILED, Answer, Checks, configuration_of, positive, show, use_threads
+from mfpde.process import complain
+
+if TYPE_CHECKING:
+    from mfpde.configuration import Configuration
+
+
+def run_study(options: argparse.Namespace, study: Callable[[Configuration, float | None], Answer]) -> int:
+    """Check the options, run a study of the source on a box, deliver its answer."""
+    checks = Checks()
+    radius = check_options(options, checks)
+    configuration = checks.run(lambda: configuration_of(options, solved=False))
+    checks.report()
+    assert configuration is not None
+    return finish(lambda: study(configuration, radius), options)
+
+
+def check_options(options: argparse.Namespace, checks: Checks) -> float | None:
+    """Check --threads, -o and --radius, whose value is returned."""
+    from mfpde.results.output import probe
+
+    if options.threads is not None:
+        checks.run(lambda: use_threads(options.threads))
+    if options.output is not None:
+        checks.run(lambda: probe(Path(options.output), force=options.force))
+    return None if options.radius is None else checks.run(lambda: positive("--radius", options.radius))
+
+
+def finish(study: Callable[[], Answer], options: argparse.Namespace) -> int:
+    """Run a study and deliver its answer."""
+    try:
+        found = study()
+    except ArithmeticError as error:
+        complain(str(error))
+        return EXIT_FAILED
+    deliver(found, options)
+    return EXIT_DONE
+
+
+def deliver(found: Answer, options: argparse.Namespace) -> None:
+    """The answer in the file of -o, and on the screen; raises RunOutputError."""
+    from mfpde.results.errors import OutputError, RunOutputError
+    from mfpde.results.output import write_atomically
+
+    if options.output is not None:
+        text = json.dumps(found.to_json(), allow_nan=False)
+
+        def write(place: Path) -> None:
+            place.write_text(text + "\n", encoding="utf-8")
+
+        try:
+            write_atomically(Path(options.output), write)
+        except OutputError as error:
+            raise RunOutputError(str(error)) from None
+    show(found, options)

@@ -1,0 +1,26 @@
+"""The option --vary of the commands that take a family of configurations."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mfpde.commands.common import Checks, overrides_of
+
+if TYPE_CHECKING:
+    from mfpde.variation import Family
+
+
+def family_of(options: argparse.Namespace, checks: Checks, values: int, most: int) -> Family | None:
+    """The family that SOURCE, --set, --scheme and --vary describe; None where a --vary cannot be read.
+
+    Args:
+        values: number of values where --vary gives none.
+        most: largest number of values.
+    """
+    from mfpde.variation import Family, read_variation
+
+    read = [checks.run(partial(read_variation, text, values, most)) for text in options.vary]
+    variations = tuple(variation for variation in read if variation is not None)
+    return Family(options.source, tuple(overrides_of(options)), variations) if len(variations) == len(read) else None

@@ -1,0 +1,28 @@
+"""The command `mfpde plot`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mfpde.commands.common import EXIT_DONE, Checks
+
+
+def run(options: argparse.Namespace) -> int:
+    """Draw a result file."""
+    from mfpde.results.errors import ResultFileError
+    from mfpde.results.netcdf import load
+    from mfpde.results.output import probe
+    from mfpde.results.plotting import SUFFIXES, plot
+
+    checks = Checks()
+    result = checks.run(lambda: load(options.run))
+    path = Path(options.output) if options.output is not None else Path(options.run).with_suffix(".png")
+    checks.run(lambda: probe(path, force=options.force, suffixes=SUFFIXES))
+    checks.report()
+    assert result is not None
+    if not len(result.time):
+        raise ResultFileError(f"{options.run}: holds no save time yet; continue it with `mfpde solve --resume`")
+    plot(result, path)
+    print(path)
+    return EXIT_DONE
