@@ -12,6 +12,7 @@ from scipy.integrate import DOP853
 from .crossings import beyond
 from .flow import Flow
 from .geometry import Geometry
+from .label_outputs import OutputResolution
 from .label_panels import Panels, Rule, fill_panels, initial_panels, uniform_corners
 from .objective import Array, Objective
 from .time_loop import Law, Observation, State, StepFailure
@@ -20,6 +21,9 @@ GROWTH_DECADES = 12
 """Decades of rho_0's density that births may lift to order 1: resolved relative to itself down to there."""
 GROWN_MASS = 0.1
 """Mass that any panel may come to hold where weights react: it is resolved as if it held that much."""
+
+OUTPUT_SHARE = 1.0
+"""Change of the risk at the start that halving all panels may make, over the tolerance."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,11 @@ class Characteristics:
             return self._begun(self._resolved(panels))
         decades = GROWTH_DECADES if self._reacts else 0
         panels = initial_panels(law.breaks, law.density, self._embed, self.rule, self.tolerance, self.largest, decades)
+        outputs = OutputResolution(
+            self.objective, law.density, law.embed, self.rule, OUTPUT_SHARE * self.tolerance, self.largest
+        )
+        corners = outputs.corners(panels.lower, panels.upper)
+        panels = fill_panels(*corners, law.density, self._embed, self.rule)
         return self._begun(self._resolved(panels))
 
     def state_on(self, state: State) -> State:

@@ -15,6 +15,7 @@ from .jko_dual import NoConvergence
 from .jko_energy import AtomicEnergy
 from .jko_options import DEFAULTS, JkoOptions, check_options
 from .jko_trial import REFRESHED, STRETCH, Mover, Trial
+from .label_outputs import OutputResolution
 from .label_panels import Panels, Rule, fill_panels, initial_panels, uniform_corners
 from .objective import Array, Objective
 from .time_loop import Law, Observation, State, StepFailure
@@ -96,6 +97,11 @@ class Jko:
             panels = fill_panels(*uniform_corners(law.breaks, counts), law.density, law.embed, self.rule)
         else:
             panels = initial_panels(law.breaks, law.density, law.embed, self.rule, options.resolution, options.largest)
+            outputs = OutputResolution(
+                self.objective, law.density, law.embed, self.rule, options.tolerance, options.largest
+            )
+            corners = outputs.corners(panels.lower, panels.upper)
+            panels = fill_panels(*corners, law.density, law.embed, self.rule)
         positions, masses = panels.atoms
         self._refuse_outside(positions, 0.0)
         outputs = self.table.outputs(positions, masses)

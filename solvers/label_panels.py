@@ -160,9 +160,14 @@ def uniform_corners(breaks: tuple[Array, ...], counts: Sequence[int]) -> tuple[A
 
 
 def fill_panels(
-    lower: Array, upper: Array, density: Callable[[Array], Array], embed: Callable[[Array], Array], rule: Rule
+    lower: Array,
+    upper: Array,
+    density: Callable[[Array], Array],
+    embed: Callable[[Array], Array],
+    rule: Rule,
+    normalised: bool = True,
 ) -> Panels:
-    """Panels with these corners: Gauss weights times density, normalised to mass 1, and positions at t = 0."""
+    """Panels with these corners: Gauss weights times density, normalised to mass 1 or not, and positions at t = 0."""
     axes, n = lower.shape[1], len(rule.nodes)
     unit = np.meshgrid(*[rule.nodes] * axes, indexing="ij")
     reference = np.stack([u.ravel() for u in unit], axis=1) if axes else np.empty((1, 0))
@@ -177,7 +182,8 @@ def fill_panels(
     masses = density(flat).reshape(len(lower), -1) * weights.ravel() * volume[:, None]
     positions = embed(flat)
     masses = masses.reshape(shape)
-    return Panels(lower, upper, masses / masses.sum(), positions.reshape(*shape, positions.shape[-1]))
+    mass = masses.sum() if normalised else 1.0
+    return Panels(lower, upper, masses / mass, positions.reshape(*shape, positions.shape[-1]))
 
 
 def _density_tails(panels: Panels, rule: Rule, decades: int) -> Array:

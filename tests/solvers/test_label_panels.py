@@ -8,8 +8,9 @@ from numpy.polynomial import legendre
 from numpy.testing import assert_allclose
 from scipy import stats
 
+from mfpde.solvers.label_outputs import OutputResolution
 from mfpde.solvers.label_panels import Panels, Rule, fill_panels, initial_panels
-from mfpde.solvers.objective import Array
+from mfpde.solvers.objective import Array, DenseFeatures, Objective
 
 RULE = Rule.of_order(8)
 
@@ -170,3 +171,41 @@ def test_a_dirac_mass_is_one_node() -> None:
     assert_allclose(positions, [[0.3, 0.3]])
     assert_allclose(weights, [1.0])
     assert panels.tails(RULE).shape == (1, 0)
+
+
+class Hinges(DenseFeatures):
+    """(z_1 - 0.3)_+ and its like in the last coordinate, in `dimension` coordinates."""
+
+    rank = 2
+
+    def __init__(self, dimension: int) -> None:
+        self.dimension = dimension
+
+    def values(self, points: Array) -> Array:
+        return np.maximum(points[:, [0, -1]] - np.array([0.3, 0.7]), 0.0)
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-8])
+def test_panels_are_graded_towards_kinks_of_the_features(axes: int, tolerance: float) -> None:
+    objective = Objective(Hinges(axes), np.array([1.0, 2.0]), np.array([2.0, -1.0]))
+    lower, upper = np.zeros((1, axes)), np.ones((1, axes))
+    resolution = OutputResolution(objective, lambda x: np.ones(len(x)), lambda x: x.copy(), RULE, tolerance, 100_000)
+    panels = fill_panels(*resolution.corners(lower, upper), lambda x: np.ones(len(x)), lambda x: x, RULE)
+    exact = np.array([0.7**2 / 2, 0.3**2 / 2])
+    error = abs(objective.risk(objective.outputs(*panels.atoms)) - objective.risk(exact))
+    coarse = fill_panels(lower, upper, lambda x: np.ones(len(x)), lambda x: x, RULE)
+    assert abs(objective.risk(objective.outputs(*coarse.atoms)) - objective.risk(exact)) > 1e-4
+    assert error <= tolerance
+    # bisection towards two kinks, not everywhere
+    assert len(panels.lower) <= 20 + 80 * (axes - 1)
+
+
+def test_resolving_outputs_stops_at_the_limit() -> None:
+    objective = Objective(Hinges(1), np.ones(2), np.zeros(2))
+    resolution = OutputResolution(objective, lambda x: np.ones(len(x)), lambda x: x, RULE, 1e-300, 100)
+    lower, _ = resolution.corners(np.zeros((1, 1)), np.ones((1, 1)))
+    assert len(lower) == 100 // len(RULE.nodes)
