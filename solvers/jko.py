@@ -97,10 +97,10 @@ class Jko:
             panels = fill_panels(*uniform_corners(law.breaks, counts), law.density, law.embed, self.rule)
         else:
             panels = initial_panels(law.breaks, law.density, law.embed, self.rule, options.resolution, options.largest)
-            outputs = OutputResolution(
+            resolution = OutputResolution(
                 self.objective, law.density, law.embed, self.rule, options.tolerance, options.largest
             )
-            corners = outputs.corners(panels.lower, panels.upper)
+            corners = resolution.corners(panels.lower, panels.upper)
             panels = fill_panels(*corners, law.density, law.embed, self.rule)
         positions, masses = panels.atoms
         self._refuse_outside(positions, 0.0)

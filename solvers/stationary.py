@@ -18,6 +18,7 @@ theorem 6, for one atom. Rates are per unit of flow time s = ∫xi dt.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,9 +50,22 @@ class AtomicLaw:
     masses: Array
 
 
+class Interaction(NamedTuple):
+    """U between the K atoms of a law: U(z_i, z_j), d_1 U(z_i, z_j) and d_1 d_2 U(z_i, z_j).
+
+    Shapes (K, K), (K, D, K) and (K, D, K, D); 0 along a radius that vanishes, in which U is even.
+    """
+
+    values: Array
+    slopes: Array
+    mixed: Array
+
+
 @dataclass(frozen=True)
 class Landscape:
     """The potential G = Psi + ridge |z|^2 / 2 of laws, with derivatives.
+
+    What `outputs` returns stands for the law in the other methods.
 
     Attributes:
         objective: feature map, weights, targets.
@@ -72,10 +86,14 @@ class Landscape:
         """Phi rho, shape (M,)."""
         return self.objective.outputs(law.positions, law.masses)
 
+    def risk(self, outputs: Array) -> float:
+        """R of the law with these outputs."""
+        return self.objective.risk(outputs)
+
     def free_energy(self, law: AtomicLaw) -> float:
         """F = R + ridge ∫|z|^2 drho."""
         square = float(law.masses @ (law.positions**2).sum(axis=1))
-        return self.objective.risk(self.outputs(law)) + self.flow.ridge * square
+        return self.risk(self.outputs(law)) + self.flow.ridge * square
 
     def potential(self, points: Array, outputs: Array) -> tuple[Array, Array]:
         """G, shape (n,), and its gradient, shape (n, D), both continued evenly to negative radii."""
@@ -143,11 +161,18 @@ class Landscape:
         sides = gradients.reshape(2, 4, dimension, dimension)
         return np.asarray(np.einsum("k,kab->ab", DIFFERENCE / step, sides[0] - sides[1]))
 
-    def features_at(self, law: AtomicLaw) -> tuple[Array, Array]:
-        """Phi (n, M) and grad Phi (n, M, D) at the atoms, 0 across a radius that vanishes, where Phi is even."""
+    def interaction(self, law: AtomicLaw) -> Interaction:
+        """U between the atoms, 0 across a radius that vanishes, where Phi is even."""
         values, gradients = self.objective.features.values_and_gradients(law.positions)
         held = self.radii & (law.positions == 0.0)
-        return values, np.asarray(np.where(held[:, None, :], 0.0, gradients))
+        gradients = np.where(held[:, None, :], 0.0, gradients)
+        weighted = values * self.objective.weights
+        moved = gradients * self.objective.weights[:, None]
+        return Interaction(
+            weighted @ values.T,
+            np.einsum("imd,jm->idj", gradients, weighted),
+            np.einsum("imd,jme->idje", gradients, moved, optimize=True),
+        )
 
     def slopes_at_origin(self, point: Array, outputs: Array) -> tuple[float, float]:
         """Least and largest one-sided slope of G from a point whose radii all vanish, over the directions between them.
@@ -289,23 +314,23 @@ def _splitting_modes(blocks: list[_Block]) -> tuple[Mode, ...]:
 
 def _drift_modes(landscape: Landscape, law: AtomicLaw, blocks: list[_Block]) -> tuple[Mode, ...]:
     count, dimension = law.positions.shape
-    values, gradients = landscape.features_at(law)
-    weights = landscape.objective.weights
+    between = landscape.interaction(law)
+    roots = np.sqrt(law.masses)
     basis = block_diag(*(block.basis for block in blocks)).reshape(count * dimension, -1)
-    columns = (np.sqrt(law.masses)[:, None, None] * gradients).transpose(1, 0, 2).reshape(len(weights), -1) @ basis
-    matrix = block_diag(*(block.matrix for block in blocks))
+    moves = np.repeat(roots, dimension)[:, None] * basis
+    places = basis.shape[1]
+    matrix = block_diag(*(block.matrix for block in blocks)).reshape(places, places)
+    matrix = matrix + moves.T @ between.mixed.reshape(count * dimension, -1) @ moves
     rate = landscape.flow.fisher_rao_rate
-    places = columns.shape[1]
-    matrix = matrix.reshape(places, places)
     if rate > 0.0 and count > 1:
-        roots = np.sqrt(law.masses)
         # an orthonormal basis of the masses' perturbations that keep their sum
         shifts = np.linalg.qr(np.column_stack([roots, np.eye(count)[:, 1:]]))[0][:, 1:]
-        columns = np.hstack([columns, np.sqrt(rate) * (values.T * roots) @ shifts])
-        matrix = np.pad(matrix, (0, count - 1))
-    if not columns.shape[1]:
+        grown = np.sqrt(rate) * roots[:, None] * shifts
+        slopes = moves.T @ between.slopes.reshape(count * dimension, -1) @ grown
+        matrix = np.block([[matrix, slopes], [slopes.T, grown.T @ between.values @ grown]])
+    if not matrix.size:
         return ()
-    eigenvalues, vectors = np.linalg.eigh(matrix + columns.T @ (weights[:, None] * columns))
+    eigenvalues, vectors = np.linalg.eigh(matrix)
     modes = []
     for value, vector in zip(eigenvalues, vectors.T, strict=True):
         whole = (basis @ vector[:places]).reshape(count, dimension)

@@ -195,22 +195,23 @@ def equations(landscape: Landscape, law: AtomicLaw, free: NDArray[np.bool_], wei
     count = len(law.masses)
     outputs = landscape.outputs(law)
     value, gradient = landscape.potential(law.positions, outputs)
-    values, gradients = landscape.features_at(law)
-    weights = landscape.objective.weights
-    rows = gradients.transpose(0, 2, 1)[free]
+    between = landscape.interaction(law)
+    chosen = free.ravel()
     hessians = block_diag(*(landscape.hessian(point, outputs)[0] for point in law.positions))
-    moved = rows * np.broadcast_to(law.masses[:, None], free.shape)[free][:, None]
-    matrix = hessians[np.ix_(free.ravel(), free.ravel())] + (rows * weights) @ moved.T
+    masses = np.broadcast_to(law.masses[:, None], free.shape)[free]
+    mixed = between.mixed.reshape(chosen.size, -1)[np.ix_(chosen, chosen)]
+    slopes = between.slopes.reshape(chosen.size, -1)[chosen]
+    matrix = hessians[np.ix_(chosen, chosen)] + mixed * masses
     residual = gradient[free]
     if not weighted:
         return np.asarray(matrix), residual
-    places = len(rows)
+    places = len(masses)
     lift = np.zeros((count, places))
     lift[np.nonzero(free)[0], np.arange(places)] = residual
     bordered = np.block(
         [
-            [matrix, (rows * weights) @ values.T, np.zeros((places, 1))],
-            [(values * weights) @ moved.T + lift, (values * weights) @ values.T, -np.ones((count, 1))],
+            [matrix, slopes, np.zeros((places, 1))],
+            [slopes.T * masses + lift, between.values, -np.ones((count, 1))],
             [np.zeros((1, places)), np.ones((1, count)), np.zeros((1, 1))],
         ]
     )

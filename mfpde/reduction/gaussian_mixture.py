@@ -8,6 +8,7 @@ import numpy as np
 
 from mfpde.activations import Activation, PiecewiseLinear
 from mfpde.data_laws import GaussianMixture
+from mfpde.reduction.block_pairs import BlockPairs, block_pairs
 from mfpde.reduction.compression import compress
 from mfpde.reduction.hermite import hermite_features, squared_tail
 from mfpde.reduction.interface import Box as Box
@@ -52,6 +53,11 @@ class MixtureReduction:
     mixture: GaussianMixture
     has_coefficient: bool
     has_offset: bool
+
+    @property
+    def pairs(self) -> BlockPairs | None:
+        """The exact U and V of one small block, None where features are the best there is."""
+        return None if self.has_coefficient or self.has_offset else block_pairs(self.unit, self.mixture)
 
     def rough(self, box: Box, accuracy: float) -> ReducedObjective:
         """A cheap objective for a guide: Hermite features up to `accuracy` or to a few hundred of them."""

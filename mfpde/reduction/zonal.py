@@ -13,8 +13,12 @@ l / 2 for u_1^2 ~ Beta(p_1/2, p_2/2) (only l = 0 when there is one block). Two i
     g_l(s) = s / ((p - 1)(p + 1) W) sum_i m_i (1 - x_i^2)_+^{(p+1)/2} C^_{l-2}^(p/2+1)(x_i),   x_i = k_i / s,
 
 W = B(1/2, (p-1)/2). The singularities at s = |k_i| that make Gauss rules over the data fail sit in one variable here:
-a fine rule in log rho resolves them, and an eigendecomposition on the nodes of a one-dimensional table leaves a few
-radial functions R_{l,m}(tau) for each l. The features are R_{l,m}(tau) Y_l(u_1^2), the R_{l,m} carrying max |Y_l|.
+a rule in log rho that is split there (one block) or fine (two) resolves them, and an eigendecomposition on the nodes of
+a one-dimensional table leaves a few radial functions R_{l,m}(tau) for each l. The features are R_{l,m}(tau) Y_l(u_1^2),
+the R_{l,m} carrying max |Y_l|.
+
+Between the nodes F_l is interpolated across its singularity |log(tau / tau')|^(p+2) on the diagonal, which no smooth
+table resolves: the error is measured there against a rule of its own, and stated with that of the truncations.
 """
 
 from __future__ import annotations
@@ -31,10 +35,17 @@ from mfpde.solvers.elements import axis_nodes
 from mfpde.solvers.feature_table import FeatureTable
 from mfpde.solvers.objective import Array, DenseFeatures
 
-RADIAL_NODES = {1: 40_000, 2: 8_000, 3: 4_000}
+RADIAL_NODES = {2: 8_000, 3: 4_000}
+"""Nodes of the trapezoidal rule in log rho for two blocks, by sum_j p_j."""
 TAU_CELLS = {1: 150, 2: 60}
 DEGREE = 6
 HIGHEST = 1200
+CHECKED_CELLS = {1: 32, 2: 8}
+"""Cells of the table in the middle of which F_l is measured, by the number of blocks."""
+WIDEST_PANEL, NARROW_PANEL = 0.1, 0.02
+"""In log rho: the widest panel of a split rule, and that below which a few nodes do."""
+FINER = 3
+"""Nodes in log rho of the measurement over those of the features, for two blocks."""
 
 
 @dataclass(frozen=True)
@@ -182,14 +193,44 @@ def mean_on_sphere(unit: PiecewiseLinear, radius: Array, dimension: float) -> Ar
     return np.asarray((radius[:, None] * hinge - at_zero) @ unit.kinks)
 
 
+def chi_range(dimension: float) -> tuple[float, float]:
+    """Where the chi law has its mass, to 1e-17."""
+    lower = max(1e-17 ** (1.0 / (dimension + 2)), float(np.sqrt(2 * special.gammaincinv(dimension / 2, 1e-17))))
+    return lower, float(np.sqrt(2 * special.gammainccinv(dimension / 2, 1e-17)))
+
+
+def _log_chi_density(dimension: float, rho: Array) -> Array:
+    """Density of log rho for the chi law."""
+    log_density = special.xlogy(dimension, rho) - rho**2 / 2 - special.gammaln(dimension / 2)
+    return np.asarray(np.exp(log_density - (dimension / 2 - 1) * np.log(2.0)))
+
+
 def chi_rule(dimension: float, count: int) -> tuple[Array, Array]:
     """Trapezoidal rule in log rho for the chi law: nodes and weights, shape (count,)."""
-    lower = max(1e-17 ** (1.0 / (dimension + 2)), np.sqrt(2 * special.gammaincinv(dimension / 2, 1e-17)))
-    upper = np.sqrt(2 * special.gammainccinv(dimension / 2, 1e-17))
-    nodes = np.geomspace(lower, upper, count)
-    log_density = special.xlogy(dimension, nodes) - nodes**2 / 2 - special.gammaln(dimension / 2)
-    weights = np.exp(log_density - (dimension / 2 - 1) * np.log(2.0)) * np.log(nodes[1] / nodes[0])
-    return nodes, weights
+    nodes = np.geomspace(*chi_range(dimension), count)
+    return nodes, _log_chi_density(dimension, nodes) * np.log(nodes[1] / nodes[0])
+
+
+def split_chi_rule(dimension: float, breaks: Array) -> tuple[Array, Array]:
+    """Gauss rule in log rho for the chi law, split at `breaks`, where half-integer powers of log rho may start.
+
+    With t = a + (b - a) v^2 on a panel [a, b] these are polynomials in v.
+    """
+    lower, upper = np.log(chi_range(dimension))
+    inner = np.log(breaks[(breaks > np.exp(lower)) & (breaks < np.exp(upper))])
+    panels = int(np.ceil((upper - lower) / WIDEST_PANEL))
+    edges = np.unique(np.concatenate([np.linspace(lower, upper, panels + 1), inner]))
+    edges = edges[np.append(True, np.diff(edges) > 1e-13)]
+    width = np.diff(edges)
+    nodes, weights = [], []
+    for chosen, order in ((width <= NARROW_PANEL, 5), (width > NARROW_PANEL, 12)):
+        v, w = np.polynomial.legendre.leggauss(order)
+        v, w = 0.5 * (v + 1.0), 0.5 * w
+        span = width[chosen, None]
+        rho = np.exp(edges[:-1][chosen, None] + span * v**2)
+        nodes.append(rho.ravel())
+        weights.append((_log_chi_density(dimension, rho) * span * 2.0 * v * w).ravel())
+    return np.concatenate(nodes), np.concatenate(weights)
 
 
 def zonal_features(
@@ -201,39 +242,50 @@ def zonal_features(
         largest: largest tau = sqrt(sum_j s_j^2 r_j^2) of the domain.
     """
     dimensions = np.asarray(mixture.dimensions, dtype=float)
-    total = float(dimensions.sum())
-    rho, weights = chi_rule(total, RADIAL_NODES.get(int(total), 1_500))
-    distances = np.abs(unit.knots[unit.knots != 0.0])
-    smallest = min(0.5 * largest, float(distances.min()) / rho[-1] if distances.size else 1e-3 * largest)
-    cells = int(np.ceil(np.log(largest / smallest) / 6.0 * TAU_CELLS.get(int(total), 50))) + 4
-    edges = np.linspace(np.log(smallest), np.log(largest), cells + 1)
+    total, blocks = float(dimensions.sum()), len(mixture.dimensions)
+    edges = _table_edges(unit, total, largest)
     tau = np.exp(axis_nodes(edges, DEGREE))
+    between, interpolation = _checked_scales(unit, edges, CHECKED_CELLS[blocks])
+    grid, checked = (_Kernels(unit, dimensions, scales, finer) for scales, finer in ((tau, 1), (between, FINER)))
     degrees: list[int] = []
     columns: list[Array] = []
     error, tail = 0.0, np.inf
-    gegenbauer = _Gegenbauer(unit, dimensions, tau, rho)
     degree, quiet = 0, 0
-    expected = 1.0 if len(dimensions) == 1 else max(20.0, 0.5 * accuracy ** (-1.0 / 3.0))
+    expected = 1.0 if blocks == 1 else max(20.0, 0.5 * accuracy ** (-1.0 / 3.0))
     while True:
-        if degree == 0:
-            kernel = _centred_kernel(unit, total, tau, rho, weights)
-        else:
-            samples = gegenbauer.next()
-            kernel = (samples * weights) @ samples.T
+        kernel = grid.next()
         functions, left = _eigenfunctions(0.5 * kernel, 0.5 * accuracy / expected)
         columns += list(functions.T)
         degrees += [degree] * functions.shape[1]
-        error += left
+        interpolated = interpolation @ functions
+        measured = float(np.max(np.abs(interpolated @ interpolated.T - 0.5 * checked.next())))
+        error += max(left, measured)
         term = 0.5 * float(np.max(np.diag(kernel)))
         # terms fall at least like l^-4: what is left is below term * l / 6
         tail = term * max(degree, 2) / 6.0
         quiet = quiet + 1 if tail < 0.5 * accuracy else 0
-        if len(dimensions) == 1 or quiet >= 3 or degree >= HIGHEST:
+        if blocks == 1 or quiet >= 3 or degree >= HIGHEST:
             break
         degree += 2
-    nodal = np.stack(columns, axis=1)
+    radial = _table(edges, np.stack(columns, axis=1))
+    scales = np.asarray(mixture.scales, dtype=float).T.copy()
+    features = ZonalFeatures(unit, scales, dimensions, np.array(degrees), radial)
+    return features, error + (tail if blocks > 1 else 0.0)
+
+
+def _table_edges(unit: PiecewiseLinear, total: float, largest: float) -> Array:
+    """Cell edges in log tau, from where no kink is felt."""
+    distances = np.abs(unit.knots[unit.knots != 0.0])
+    farthest = chi_range(total)[1]
+    smallest = min(0.5 * largest, float(distances.min()) / farthest if distances.size else 1e-3 * largest)
+    cells = int(np.ceil(np.log(largest / smallest) / 6.0 * TAU_CELLS.get(int(total), 50))) + 4
+    return np.linspace(np.log(smallest), np.log(largest), cells + 1)
+
+
+def _table(edges: Array, nodal: Array) -> FeatureTable:
+    """The radial functions with these values at the nodes."""
     nothing = np.zeros(1)
-    radial = FeatureTable(
+    return FeatureTable(
         edges=(edges,),
         degree=DEGREE,
         nodal=nodal,
@@ -245,9 +297,23 @@ def zonal_features(
         value_scale=np.max(np.abs(nodal), axis=0),
         gradient_scale=np.ones(nodal.shape[1]),
     )
-    scales = np.asarray(mixture.scales, dtype=float).T.copy()
-    features = ZonalFeatures(unit, scales, dimensions, np.array(degrees), radial)
-    return features, error + (tail if len(dimensions) > 1 else 0.0)
+
+
+def _checked_scales(unit: PiecewiseLinear, edges: Array, count: int) -> tuple[Array, Array]:
+    """Scales tau halfway between nodes, and the matrix that interpolates from the nodes to them.
+
+    F_l is singular where k / tau = k' / tau': the scales come with those that their kinks meet at other knots.
+    """
+    nodes = axis_nodes(edges, DEGREE)
+    cells = np.unique(np.linspace(0, len(edges) - 2, count).astype(int))
+    # the widest gaps of a cell
+    gaps = (DEGREE * cells[:, None] + np.array([DEGREE // 2 - 1, DEGREE // 2])).ravel()
+    middle = 0.5 * (nodes[gaps] + nodes[gaps + 1])
+    distances = np.log(np.unique(np.abs(unit.knots[unit.knots != 0.0])))
+    shifts = np.unique(np.append(np.subtract.outer(distances, distances), 0.0).round(12))
+    places = np.unique(np.add.outer(middle, shifts))
+    places = places[(places >= edges[0]) & (places <= edges[-1])]
+    return np.exp(places), _table(edges, np.eye(len(nodes))).values(places[:, None])
 
 
 def _eigenfunctions(kernel: Array, threshold: float) -> tuple[Array, float]:
@@ -261,6 +327,32 @@ def _eigenfunctions(kernel: Array, threshold: float) -> tuple[Array, float]:
     positive = int(np.sum(eigenvalues > 1e-15 * eigenvalues[0]))
     rank = min(int(below[0]) if below.size else positive, positive)
     return functions[:, :rank], float(max(errors[rank], 0.0))
+
+
+class _Kernels:
+    """max Y_l^2 F_l at pairs of the scales tau for l = 0, 2, ..., one call of `next` each; F_0 without q q'.
+
+    Args:
+        finer: factor on the nodes in log rho of two blocks; the rule of one block is exact.
+    """
+
+    def __init__(self, unit: PiecewiseLinear, dimensions: Array, tau: Array, finer: int) -> None:
+        self._unit, self._tau, self._total = unit, tau, float(dimensions.sum())
+        if len(dimensions) == 1:
+            distances = np.abs(unit.knots[unit.knots != 0.0])
+            self._rule = split_chi_rule(self._total, np.divide.outer(distances, tau).ravel())
+        else:
+            self._rule = chi_rule(self._total, finer * RADIAL_NODES.get(int(self._total), 1_500))
+        self._harmonics = _Gegenbauer(unit, dimensions, tau, self._rule[0])
+        self._first = True
+
+    def next(self) -> Array:
+        """The kernel at the next even l, shape (n, n)."""
+        if self._first:
+            self._first = False
+            return _centred_kernel(self._unit, self._total, self._tau, *self._rule)
+        samples = self._harmonics.next()
+        return np.asarray((samples * self._rule[1]) @ samples.T)
 
 
 def _centred_kernel(unit: PiecewiseLinear, total: float, tau: Array, rho: Array, weights: Array) -> Array:

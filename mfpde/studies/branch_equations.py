@@ -19,9 +19,9 @@ from mfpde.reduction.interface import Box
 from mfpde.solvers.objective import Array
 from mfpde.solvers.stationary import AtomicLaw, Landscape
 from mfpde.solvers.stationary_branches import equations
+from mfpde.studies.landscapes import landscape_on
 from mfpde.variation import Family
 
-ACCURACY = 1e-13
 DIFFERENCE = 1e-5
 """Step of the differences in the parameter: they steer predictions and tangents, no result rests on them."""
 KEPT = 256
@@ -62,8 +62,7 @@ class Landscapes:
         value = self.value(share)
         if value not in self._kept:
             problem = build_problem(self.family.at(value))
-            reduced = problem.reduction.exact(Box(self.lower, self.upper), ACCURACY)
-            self._kept[value] = Site(Landscape(reduced.objective, problem.geometry, problem.flow), reduced.error)
+            self._kept[value] = Site(*landscape_on(problem, Box(self.lower, self.upper)))
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(value)

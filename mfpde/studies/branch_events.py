@@ -106,7 +106,7 @@ def _located(branch: FollowedBranch, before: int, after: int, test: _Test) -> Br
         place=before + passed if exact is not None else 0.5 * (before + after),
         positions=law.positions,
         masses=law.masses,
-        risk=landscape.objective.risk(landscape.outputs(law)),
+        risk=landscape.risk(landscape.outputs(law)),
         text=test.text(law, branch.landscapes.names, test.value(second.modes) < 0.0),
     )
 

@@ -207,7 +207,7 @@ def _law(branch: FollowedBranch, each: Sample) -> BranchLaw:
         parameter=branch.value(each.point.state),
         positions=law.positions,
         masses=law.masses,
-        risk=landscape.objective.risk(outputs),
+        risk=landscape.risk(outputs),
         free_energy=landscape.free_energy(law),
         gap_bound=2.0 * max(float(law.masses @ values) - least, 0.0),
         stable=judge(landscape, law, each.modes, better, landscapes.names, feature_error).stable,

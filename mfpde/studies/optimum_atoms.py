@@ -23,6 +23,7 @@ from mfpde.solvers.optimum import CurvatureOf, certified_optimum
 from mfpde.solvers.optimum_bound import Curvature
 from mfpde.solvers.optimum_newton import Law, SearchBox
 from mfpde.solvers.optimum_search import optimal_law
+from mfpde.studies.landscapes import exact_pairs
 
 DEFAULT_RADIUS = 10.0
 TOLERANCE = 1e-10
@@ -165,18 +166,22 @@ def optimum_atoms(
     bounded_below = problem.geometry.lower_bounds == 0.0
     outside = (positions >= box.upper - ends) | ((positions <= box.lower + ends) & ~bounded_below)
     lower = max(found.lower_bound - reduced.error, 0.0)
+    risk, pairs = found.risk, exact_pairs(problem)
+    if pairs is not None:
+        risk = pairs.risk(positions, weights)
+    energy = found.free_energy + (risk - found.risk)
     larger = tuple((factor * radius, _searched(problem, factor * radius, found.free_energy)) for factor in growth)
     return AtomicOptimum(
         names=problem.geometry.names,
-        risk=found.risk,
-        free_energy=found.free_energy,
-        lower_bound=lower,
+        risk=risk,
+        free_energy=energy,
+        lower_bound=min(lower, energy),
         radius=radius,
         positions=positions,
         weights=weights,
         boundary_mass=float(weights[outside.any(axis=1)].sum()),
         feature_error=reduced.error,
-        certified=found.free_energy - lower <= max(TOLERANCE * abs(found.free_energy), VANISHING),
+        certified=energy - lower <= max(TOLERANCE * abs(energy), VANISHING),
         larger=larger,
         limit=extrapolated([found.free_energy, *(value for _, value in larger)]),
     )

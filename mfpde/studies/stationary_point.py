@@ -12,12 +12,12 @@ from mfpde.configuration import ConfigurationError
 from mfpde.problem import Problem
 from mfpde.reduction.interface import Box
 from mfpde.solvers.objective import Array
-from mfpde.solvers.stationary import AtomicLaw, Landscape, Stability, stability
+from mfpde.solvers.stationary import AtomicLaw, Stability, stability
 from mfpde.solvers.stationary_minimum import lowest
+from mfpde.studies.landscapes import landscape_on
 from mfpde.studies.optimum_atoms import AtomicOptimum
 from mfpde.studies.stationary_words import Verdict, atoms_text, judge
 
-ACCURACY = 1e-13
 OPTIMAL = 1e-10
 """Gap to the optimum, relative to max(F, 1), within which a law counts as optimal: what the certificate reaches."""
 SAME = 1e-6
@@ -98,9 +98,7 @@ class Classifier:
         self.names, self.radius, self.optimum = problem.geometry.names, radius, optimum
         self.upper = np.full(problem.geometry.dimension, radius)
         self.lower = np.maximum(problem.geometry.lower_bounds, -radius)
-        reduced = problem.reduction.exact(Box(self.lower, self.upper), ACCURACY)
-        self.landscape = Landscape(reduced.objective, problem.geometry, problem.flow)
-        self.feature_error = reduced.error
+        self.landscape, self.feature_error = landscape_on(problem, Box(self.lower, self.upper))
 
     def classify(self, law: AtomicLaw, origin: str) -> tuple[StationaryPoint, Stability]:
         """The law with its class, atoms in the order of their coordinates, and its modes; `origin` ends the note."""
@@ -110,12 +108,12 @@ class Classifier:
         outputs = self.landscape.outputs(law)
         energy = self.landscape.free_energy(law)
         gap = energy - self.optimum.free_energy
-        best = gap <= OPTIMAL * max(1.0, abs(energy)) + self.feature_error
+        best = gap <= OPTIMAL * max(1.0, abs(energy)) + self.optimum.feature_error
         verdict = judge(self.landscape, law, modes, self._better(law, outputs), self.names, self.feature_error)
         point = StationaryPoint(
             positions=law.positions,
             masses=law.masses,
-            risk=self.landscape.objective.risk(outputs),
+            risk=self.landscape.risk(outputs),
             free_energy=energy,
             gap_to_optimum=gap,
             stable=verdict.stable,

@@ -1,0 +1,31 @@
+"""The landscape of a problem's laws on a box: by exact pairs where they have closed forms, by features elsewhere."""
+
+from __future__ import annotations
+
+from mfpde.problem import Problem
+from mfpde.reduction.block_pairs import BlockPairs
+from mfpde.reduction.gaussian_mixture import MixtureReduction
+from mfpde.reduction.interface import Box
+from mfpde.solvers.pair_landscape import PairLandscape
+from mfpde.solvers.stationary import Landscape
+
+ACCURACY = 1e-13
+"""Error of U asked of the features, and that of exact pairs, by quadrature."""
+GUIDE = 1e-3
+"""Accuracy of features of which only the sizes count."""
+
+
+def exact_pairs(problem: Problem) -> BlockPairs | None:
+    """The exact interaction of a problem's neurons, None where features are the best there is."""
+    reduction = problem.reduction
+    return reduction.pairs if isinstance(reduction, MixtureReduction) else None
+
+
+def landscape_on(problem: Problem, box: Box) -> tuple[Landscape, float]:
+    """The landscape on a box, and the error of its U."""
+    pairs = exact_pairs(problem)
+    if pairs is not None:
+        objective = problem.reduction.rough(box, GUIDE).objective
+        return PairLandscape(objective, problem.geometry, problem.flow, pairs), ACCURACY
+    reduced = problem.reduction.exact(box, ACCURACY)
+    return Landscape(reduced.objective, problem.geometry, problem.flow), reduced.error
