@@ -254,12 +254,12 @@ def zonal_features(
     expected = 1.0 if blocks == 1 else max(20.0, 0.5 * accuracy ** (-1.0 / 3.0))
     while True:
         kernel = grid.next()
-        functions, left = _eigenfunctions(0.5 * kernel, 0.5 * accuracy / expected)
+        measured = 0.5 * float(np.max(np.abs(interpolation @ kernel @ interpolation.T - checked.next())))
+        # finer than what interpolation leaves is of no use
+        functions, left = _eigenfunctions(0.5 * kernel, max(0.5 * accuracy / expected, 0.1 * measured))
         columns += list(functions.T)
         degrees += [degree] * functions.shape[1]
-        interpolated = interpolation @ functions
-        measured = float(np.max(np.abs(interpolated @ interpolated.T - 0.5 * checked.next())))
-        error += max(left, measured)
+        error += left + measured
         term = 0.5 * float(np.max(np.diag(kernel)))
         # terms fall at least like l^-4: what is left is below term * l / 6
         tail = term * max(degree, 2) / 6.0

@@ -158,7 +158,8 @@ def optimum_atoms(
         reduced.objective,
         box,
         _curvature(problem),
-        TOLERANCE,
+        # below their error the features have minima of their own
+        max(TOLERANCE, reduced.error),
         int(min(MOST_EVALUATIONS, MOST_WORK / reduced.rank)),
     )
     positions, weights = found.law.positions, found.law.weights
