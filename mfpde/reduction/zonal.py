@@ -38,6 +38,13 @@ from mfpde.solvers.objective import Array, DenseFeatures
 RADIAL_NODES = {2: 8_000, 3: 4_000}
 """Nodes of the trapezoidal rule in log rho for two blocks, by sum_j p_j."""
 TAU_CELLS = {1: 150, 2: 60}
+"""Cells of the table per six units of log tau, by sum_j p_j; 50 in more dimensions."""
+TABLE_ERROR = {2: 1e-8, 3: 4e-10}
+"""What interpolation on them leaves of U in one block with kinks of 10; it falls like the -(p+2)th power of the cells.
+
+At p = 1, where it is 7e-8, more cells cost more than they bring."""
+MOST_CELLS = {2: 3.0, 3: 2.0}
+"""Largest factor on the number of cells."""
 DEGREE = 6
 HIGHEST = 1200
 CHECKED_CELLS = {1: 32, 2: 8}
@@ -243,7 +250,7 @@ def zonal_features(
     """
     dimensions = np.asarray(mixture.dimensions, dtype=float)
     total, blocks = float(dimensions.sum()), len(mixture.dimensions)
-    edges = _table_edges(unit, total, largest)
+    edges = _table_edges(unit, total, largest, _cell_factor(int(total), accuracy) if blocks == 1 else 1.0)
     tau = np.exp(axis_nodes(edges, DEGREE))
     between, interpolation = _checked_scales(unit, edges, CHECKED_CELLS[blocks])
     grid, checked = (_Kernels(unit, dimensions, scales, finer) for scales, finer in ((tau, 1), (between, FINER)))
@@ -273,12 +280,20 @@ def zonal_features(
     return features, error + (tail if blocks > 1 else 0.0)
 
 
-def _table_edges(unit: PiecewiseLinear, total: float, largest: float) -> Array:
+def _cell_factor(dimension: int, accuracy: float) -> float:
+    """Factor on the cells of the table of one block for an accuracy."""
+    if dimension not in TABLE_ERROR:
+        return 1.0
+    wanted = (2.0 * TABLE_ERROR[dimension] / accuracy) ** (1.0 / (dimension + 2))
+    return float(np.clip(wanted, 1.0, MOST_CELLS[dimension]))
+
+
+def _table_edges(unit: PiecewiseLinear, total: float, largest: float, factor: float) -> Array:
     """Cell edges in log tau, from where no kink is felt."""
     distances = np.abs(unit.knots[unit.knots != 0.0])
     farthest = chi_range(total)[1]
     smallest = min(0.5 * largest, float(distances.min()) / farthest if distances.size else 1e-3 * largest)
-    cells = int(np.ceil(np.log(largest / smallest) / 6.0 * TAU_CELLS.get(int(total), 50))) + 4
+    cells = int(np.ceil(np.log(largest / smallest) / 6.0 * factor * TAU_CELLS.get(int(total), 50))) + 4
     return np.linspace(np.log(smallest), np.log(largest), cells + 1)
 
 

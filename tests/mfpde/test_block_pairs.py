@@ -46,7 +46,8 @@ def test_pairs_agree_with_correlated_gaussians(letter: str, dimension: int) -> N
     for i in range(len(POINTS)):
         for j in range(i + 1):
             expected = direct_kernel(unit, mixture, POINTS[i], POINTS[j])
-            assert_allclose([values[i, j], values[j, i]], expected, rtol=1e-10, atol=5e-11)
+            # the quadrature over rotations is the less exact one at p = 4
+            assert_allclose([values[i, j], values[j, i]], expected, rtol=2e-9, atol=1e-10)
 
 
 @pytest.mark.parametrize("letter", ["M", "N"])
