@@ -146,7 +146,7 @@ def ending(run: str | Path | SolveResult | SgdResult, radius: float | None = Non
 def _without_noise(run: str, last: LastLaw, found: tuple[Cluster, ...], radius: float) -> Ending:
     known = ground(last.configuration, radius)
     best = known.classifier.optimum
-    moving = motion(known.classifier.landscape, last.pieces)
+    moving = motion(known.classifier.by_features, last.pieces)
     nearest = nearest_law(known, last.pieces, found, last.size)
     apart = math.inf
     if nearest is not None and found:

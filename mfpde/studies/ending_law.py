@@ -129,7 +129,7 @@ class Motion:
 def motion(landscape: Landscape, law: Pieces) -> Motion:
     """The velocity -grad G of every piece; what touches r_j = 0 does not cross it."""
     centres = law.centres
-    value, gradient = landscape.potential(centres, landscape.outputs(AtomicLaw(centres, law.masses)))
+    value, gradient = landscape.potential(centres, landscape.objective.outputs(centres, law.masses))
     velocity = -gradient * landscape.geometry.mobility
     held = landscape.radii & (law.lower <= 0.0) & (velocity < 0.0)
     velocity = np.where(held, 0.0, velocity)

@@ -27,5 +27,10 @@ def landscape_on(problem: Problem, box: Box) -> tuple[Landscape, float]:
     if pairs is not None:
         objective = problem.reduction.rough(box, GUIDE).objective
         return PairLandscape(objective, problem.geometry, problem.flow, pairs), ACCURACY
+    return feature_landscape(problem, box)
+
+
+def feature_landscape(problem: Problem, box: Box) -> tuple[Landscape, float]:
+    """The landscape by features, whose cost is linear in the atoms of a law, and the error of its U."""
     reduced = problem.reduction.exact(box, ACCURACY)
     return Landscape(reduced.objective, problem.geometry, problem.flow), reduced.error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from mfpde.configuration import ConfigurationError
 from mfpde.problem import Problem
 from mfpde.reduction.interface import Box
 from mfpde.solvers.objective import Array
-from mfpde.solvers.stationary import AtomicLaw, Stability, stability
+from mfpde.solvers.pair_landscape import PairLandscape
+from mfpde.solvers.stationary import AtomicLaw, Landscape, Stability, stability
 from mfpde.solvers.stationary_minimum import lowest
-from mfpde.studies.landscapes import landscape_on
+from mfpde.studies.landscapes import feature_landscape, landscape_on
 from mfpde.studies.optimum_atoms import AtomicOptimum
 from mfpde.studies.stationary_words import Verdict, atoms_text, judge
 
@@ -98,7 +100,15 @@ class Classifier:
         self.names, self.radius, self.optimum = problem.geometry.names, radius, optimum
         self.upper = np.full(problem.geometry.dimension, radius)
         self.lower = np.maximum(problem.geometry.lower_bounds, -radius)
-        self.landscape, self.feature_error = landscape_on(problem, Box(self.lower, self.upper))
+        self._problem, self._box = problem, Box(self.lower, self.upper)
+        self.landscape, self.feature_error = landscape_on(problem, self._box)
+
+    @cached_property
+    def by_features(self) -> Landscape:
+        """The landscape for laws of many atoms."""
+        if not isinstance(self.landscape, PairLandscape):
+            return self.landscape
+        return feature_landscape(self._problem, self._box)[0]
 
     def classify(self, law: AtomicLaw, origin: str) -> tuple[StationaryPoint, Stability]:
         """The law with its class, atoms in the order of their coordinates, and its modes; `origin` ends the note."""
