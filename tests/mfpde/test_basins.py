@@ -155,7 +155,7 @@ def test_another_sweep_is_not_resumed(swept: BasinsResult, tmp_path: Path) -> No
     with pytest.raises(ResultFileError, match="damaged sweep"):
         resume(KAPPA)
     place.write_text("no json", encoding="utf-8")
-    with pytest.raises(ResultFileError, match="run it again with --force"):
+    with pytest.raises(ResultFileError, match="replace this one with --force"):
         resume(KAPPA)
 
 
