@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from mfpde.toml_writer import differing_keys, to_toml
 
 PROBLEM_NAME = "problem.toml"
 RESULT_NAME = "bounds.json"
-RUN_PATTERNS = ("sgd-*.json", "flow-*.json", "pde-*.json")
+RUN_NAME = re.compile(r"(sgd|flow|pde)-[0-9a-f]{20}\.json")
+"""The name of a run's file; others in the folder are not ours."""
 
 
 def check_folder(folder: Path | None, configuration: Configuration | None, *, resume: bool, force: bool) -> None:
@@ -43,7 +45,7 @@ def prepare_folder(folder: Path, configuration: Configuration, *, force: bool) -
     make_folder(folder)
     if force:
         try:
-            for place in (path for pattern in RUN_PATTERNS for path in folder.glob(pattern)):
+            for place in [path for path in folder.iterdir() if RUN_NAME.fullmatch(path.name)]:
                 place.unlink()
             (folder / RESULT_NAME).unlink(missing_ok=True)
         except OSError as error:

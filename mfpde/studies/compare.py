@@ -16,10 +16,11 @@ from mfpde.networks import build_sgd
 from mfpde.problem import Problem, build_problem, constant_of
 from mfpde.reduction.interface import Box
 from mfpde.results.compare_result import CompareResult, LawDistance
-from mfpde.results.sgd_result import SgdResult
+from mfpde.results.sgd_result import SgdResult, load_sgd
 from mfpde.results.solve_result import Array, SolveResult
 from mfpde.solvers.objective import Objective
 from mfpde.studies.fluctuations import Fluctuations
+from mfpde.studies.outputs import check_output, earlier_run
 from mfpde.studies.run import Progress, silent
 from mfpde.studies.sgd import refuse, save_steps, sgd
 from mfpde.studies.solve import solve
@@ -64,6 +65,9 @@ def compare(
         raise ConfigurationError([f'{message} with the coupled dynamics; write --no-coupled, or state = "weights"'])
     path = None if output is None else Path(output)
     beside = None if path is None else path.with_suffix(".pde.nc")
+    check_output(path, resume=resume, force=force)
+    if resume and path is not None and path.exists():
+        earlier_run(path, configuration, load_sgd)  # before the equation is solved into the file beside it
     times = tuple(step * configuration.sgd.step_size for step in save_steps(configuration))
     timed = replace(configuration, time=replace(configuration.time, end=max(times), save=times))
     equation = timed
