@@ -12,6 +12,8 @@ from mfpde.configuration_rules import increasing
 from mfpde.reading import one_line
 from mfpde.sources import load_configuration
 
+MOST_ALIKE = 3
+"""Mistakes in values of a key that are told one by one."""
 EXAMPLE = "write for example --vary initial.kappa=0.05:1.0:40"
 
 
@@ -64,7 +66,8 @@ def read_variation(text: str, count: int, most: int) -> Variation:
     """
     option = f"--vary {one_line(text)}"
     key, equals, given = text.partition("=")
-    if not equals or len(key.strip().split(".")) < 2:
+    parts = key.strip().split(".")
+    if not equals or len(parts) < 2 or not all(part.strip() for part in parts):
         raise ConfigurationError([f"{option}: is not of the form table.key=low:high:count; {EXAMPLE}"])
     values = _range(given, count, most) if ":" in given else _numbers(given.split(","))
     if len(values) < 2 or not increasing(tuple(values)):
@@ -72,6 +75,44 @@ def read_variation(text: str, count: int, most: int) -> Variation:
     if len(values) > most:
         raise ConfigurationError([f"{option}: more than {most} values; {EXAMPLE}"])
     return Variation(key.strip(), tuple(values))
+
+
+def read_variations(
+    source: str | Path, overrides: Sequence[str], texts: Sequence[str], count: int, most: int
+) -> tuple[Variation, ...]:
+    """The variations of all texts; raises ConfigurationError with what is wrong with them, source and overrides."""
+    found: list[Variation] = []
+    problems: list[str] = []
+    for text in texts:
+        try:
+            found.append(read_variation(text, count, most))
+        except ConfigurationError as error:
+            problems += error.messages
+    if problems:
+        keys = tuple(f"{text.partition('=')[0].strip()} " for text in texts)
+        try:
+            load_configuration(source, overrides)
+        except ConfigurationError as error:
+            problems += [message for message in error.messages if not message.startswith(keys)]
+        raise ConfigurationError(problems)
+    return tuple(found)
+
+
+def without_repetition(messages: Sequence[str], family: Family) -> list[tuple[str, str]]:
+    """The messages, each with what to add to it: many that differ in the value of a varied key alone become one."""
+    alike: dict[str, list[str]] = {}
+    for message in messages:
+        form = message
+        for name in (f"{variation.key}{equals}" for variation in family.variations for equals in (" = ", "=")):
+            head, found, rest = message.partition(name)
+            if found and head in ("", "--set "):
+                form = head + name + rest.partition(": ")[2]
+        alike.setdefault(form, []).append(message)
+    told = []
+    for group in alike.values():
+        more = f" (and {len(group) - 1} more values)" if len(group) > MOST_ALIKE else ""
+        told += [(message, more) for message in (group[:1] if more else group)]
+    return told
 
 
 def distinct(variations: Sequence[Variation]) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from mfpde.commands.answers import check_options, deliver
 from mfpde.commands.common import EXIT_DONE, EXIT_FAILED, Checks, check_plots, count, draw
+from mfpde.commands.common import refuse as refuse_with
 from mfpde.commands.families import family_of
 from mfpde.process import complain
+
+if TYPE_CHECKING:
+    from mfpde.variation import Family
 
 MOST_SEEDS = 1000
 MOST_ATOMS = 3
 VALUES, MOST_VALUES = 2, 1000
-"""Values of the key where --vary gives no number, and most values: only the least and the largest count."""
+"""Values of the key where --vary gives no number, the only ones there may be, and most that are read."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -28,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
     if family is not None:
         from mfpde.studies.branches import refuse
 
+        checks.run(lambda: _one_range(family))
         checks.run(lambda: refuse(family))
     checks.report()
     assert family is not None
@@ -62,3 +68,12 @@ def run(options: argparse.Namespace) -> int:
 
         draw(lambda: [save_branches(found, folder)], options)
     return EXIT_DONE
+
+
+def _one_range(family: Family) -> None:
+    """Refuse values between the ends: a branch passes through all of them."""
+    for variation in family.variations:
+        if len(variation.values) > VALUES:
+            problem = f"branches are followed through a range, not at {len(variation.values)} values"
+            remedy = "write K=LOW:HIGH, and --seeds for the number of values that are searched"
+            refuse_with(f"--vary {variation.key}: {problem}; {remedy}")

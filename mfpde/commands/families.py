@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from functools import partial
 from typing import TYPE_CHECKING
 
 from mfpde.commands.common import Checks, overrides_of
@@ -19,8 +18,8 @@ def family_of(options: argparse.Namespace, checks: Checks, values: int, most: in
         values: number of values where --vary gives none.
         most: largest number of values.
     """
-    from mfpde.variation import Family, read_variation
+    from mfpde.variation import Family, read_variations
 
-    read = [checks.run(partial(read_variation, text, values, most)) for text in options.vary]
-    variations = tuple(variation for variation in read if variation is not None)
-    return Family(options.source, tuple(overrides_of(options)), variations) if len(variations) == len(read) else None
+    overrides = tuple(overrides_of(options))
+    variations = checks.run(lambda: read_variations(options.source, overrides, options.vary, values, most))
+    return None if variations is None else Family(options.source, overrides, variations)

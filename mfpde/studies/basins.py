@@ -32,7 +32,7 @@ from mfpde.studies.solve import solve
 from mfpde.studies.stationary_point import refuse_stationary
 from mfpde.studies.support import unsupported
 from mfpde.toml_writer import to_toml
-from mfpde.variation import EXAMPLE, Family, Variation, distinct
+from mfpde.variation import EXAMPLE, Family, Variation, distinct, without_repetition
 from mfpde.workers import default_workers
 
 CHECKPOINT_SECONDS = 20.0
@@ -138,7 +138,8 @@ def tasks_of(family: Family, radius: float | None) -> list[Task]:
     if wrong:
         count = math.prod(len(variation.values) for variation in family.variations)
         keys = tuple(variation.key for variation in family.variations)
-        raise ConfigurationError([_told(message, places, count, keys) for message, places in wrong.items()])
+        told = without_repetition(list(wrong), family)
+        raise ConfigurationError([_told(message, wrong[message], count, keys) + more for message, more in told])
     return tasks
 
 

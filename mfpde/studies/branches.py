@@ -98,13 +98,20 @@ def refuse(family: Family) -> None:
     if len(family.variations) == 1:
         # a value inside the range tells a key of whole numbers, which cannot be followed
         low, high = family.variations[0].values[0], family.variations[0].values[-1]
-        for value in (low, high, low + (high - low) / math.e):
-            try:
-                refuse_stationary(build_problem(family.at(value)))
-            except ConfigurationError as error:
-                problems += [text for text in error.messages if text not in problems]
+        for values in ((low, high), (low + (high - low) / math.e,)):
+            if not problems:
+                problems += dict.fromkeys(text for value in values for text in _mistakes(family, value))
     if problems:
         raise ConfigurationError(problems)
+
+
+def _mistakes(family: Family, value: float) -> list[str]:
+    """What is wrong with a value of the varied key."""
+    try:
+        refuse_stationary(build_problem(family.at(value)))
+    except ConfigurationError as error:
+        return list(error.messages)
+    return []
 
 
 class _Search:
