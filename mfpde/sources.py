@@ -46,6 +46,14 @@ def load_configuration(source: str | Path, overrides: Sequence[str] = ()) -> Con
     return configuration
 
 
+def override_mistakes(overrides: Sequence[str]) -> list[str]:
+    """What is wrong with the form of overrides, whatever they are for."""
+    errors: list[str] = []
+    for override in overrides:
+        _apply({}, override, errors)
+    return errors
+
+
 def source_text(source: str | Path) -> str:
     """The TOML text of a source; raises ConfigurationError where there is none to read."""
     if isinstance(source, str) and source in presets.names():

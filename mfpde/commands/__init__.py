@@ -24,7 +24,8 @@ def run_command(options: argparse.Namespace) -> int:
         complain(str(error))
         return EXIT_FAILED
     except MemoryError as error:
-        complain(f"out of memory ({error}); write fewer solver.cells or save fewer times")
+        box = "a smaller --radius, " if getattr(options, "radius", None) is not None else ""
+        complain(f"out of memory ({error}); write {box}fewer solver.cells or save fewer times")
         return EXIT_FAILED
     except (ResultFileError, OutputError) as error:
         complain(str(error))

@@ -8,7 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mfpde.commands.common import EXIT_DONE, EXIT_FAILED, Answer, Checks, configuration_of, positive, show, use_threads
+from mfpde.commands.common import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    Answer,
+    Checks,
+    configuration_of,
+    radius_of,
+    refuse,
+    show,
+    use_threads,
+)
 from mfpde.process import complain
 
 if TYPE_CHECKING:
@@ -19,10 +29,20 @@ def run_study(options: argparse.Namespace, study: Callable[[Configuration, float
     """Check the options, run a study of the source on a box, deliver its answer."""
     checks = Checks()
     radius = check_options(options, checks)
-    configuration = checks.run(lambda: configuration_of(options, solved=False))
+    configuration = checks.run(lambda: _named(options))
     checks.report()
     assert configuration is not None
     return finish(lambda: study(configuration, radius), options)
+
+
+def _named(options: argparse.Namespace) -> Configuration:
+    """The configuration of SOURCE; without one, what is wrong with the form of the overrides is told too."""
+    if options.source is None:
+        from mfpde.sources import override_mistakes
+
+        missing = "name a problem, `mfpde stationary SOURCE`, or a run, `mfpde stationary --from RUN.nc`"
+        refuse(missing, *override_mistakes(options.overrides))
+    return configuration_of(options, solved=False)
 
 
 def check_options(options: argparse.Namespace, checks: Checks) -> float | None:
@@ -33,15 +53,15 @@ def check_options(options: argparse.Namespace, checks: Checks) -> float | None:
         checks.run(lambda: use_threads(options.threads))
     if options.output is not None:
         checks.run(lambda: probe(Path(options.output), force=options.force))
-    return None if options.radius is None else checks.run(lambda: positive("--radius", options.radius))
+    return None if options.radius is None else checks.run(lambda: radius_of(options.radius))
 
 
 def finish(study: Callable[[], Answer], options: argparse.Namespace) -> int:
     """Run a study and deliver its answer."""
     try:
         found = study()
-    except ArithmeticError as error:
-        complain(str(error))
+    except (ArithmeticError, ValueError) as error:
+        complain(f"{error}; write another --radius" if isinstance(error, ValueError) else str(error))
         return EXIT_FAILED
     deliver(found, options)
     return EXIT_DONE

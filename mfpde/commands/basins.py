@@ -11,7 +11,7 @@ from mfpde.commands.common import (
     check_workers,
     draw,
     path_of,
-    positive,
+    radius_of,
     show,
     use_threads,
 )
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     checks = Checks()
     if options.threads is not None:
         checks.run(lambda: use_threads(options.threads))
-    radius = None if options.radius is None else checks.run(lambda: positive("--radius", options.radius))
+    radius = None if options.radius is None else checks.run(lambda: radius_of(options.radius))
     workers = check_workers(options, checks)
     family = family_of(options, checks, COUNT, MOST)
     if family is not None:

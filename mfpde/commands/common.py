@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 EXIT_DONE, EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 0, 2, 3, 130, 141
 EXIT_CODES = {"success": EXIT_DONE, "failed": EXIT_FAILED, "interrupted": EXIT_INTERRUPTED}
+LARGEST_RADIUS = 1e6
 Value = TypeVar("Value")
 Number = TypeVar("Number", int, float)
 
@@ -91,8 +92,8 @@ def count(option: str, text: str, most: int = 10**9) -> int:
     return int(text)
 
 
-def positive(option: str, text: str) -> float:
-    """The finite number above 0 that an option was given."""
+def radius_of(text: str) -> float:
+    """The R of --radius: above 0, at most as large as the initial values that a configuration takes."""
     from mfpde.configuration import ConfigurationError
     from mfpde.reading import one_line
 
@@ -100,8 +101,9 @@ def positive(option: str, text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not (0.0 < value < math.inf):
-        raise ConfigurationError([f"{option} {one_line(text)}: is not a finite number above 0; write {option} 10"])
+    if not (0.0 < value <= LARGEST_RADIUS):
+        problem = f"is not a finite number above 0, at most {LARGEST_RADIUS:g}"
+        raise ConfigurationError([f"--radius {one_line(text)}: {problem}; write --radius 10"])
     return value
 
 

@@ -17,10 +17,14 @@ def run(options: argparse.Namespace) -> int:
 
     checks = Checks()
     result = checks.run(lambda: load(options.run))
-    path = Path(options.output) if options.output is not None else Path(options.run).with_suffix(".png")
-    checks.run(lambda: probe(path, force=options.force, suffixes=SUFFIXES))
+    # a run without a name, such as "." or "", has been refused by `load`
+    beside = Path(options.run).with_suffix(".png") if Path(options.run).name else None
+    path = Path(options.output) if options.output is not None else beside
+    if path is not None:
+        checks.run(lambda: probe(path, force=options.force, suffixes=SUFFIXES))
     checks.report()
     assert result is not None
+    assert path is not None
     if not len(result.time):
         raise ResultFileError(f"{options.run}: holds no save time yet; continue it with `mfpde solve --resume`")
     plot(result, path)

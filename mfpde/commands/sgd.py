@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from mfpde.commands.common import EXIT_CODES, Checks, check_workers, configuration_of, path_of, print_json
+from mfpde.commands.common import EXIT_CODES, Checks, check_workers, configuration_of, path_of, print_json, use_threads
 from mfpde.process import complain
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ def run(options: argparse.Namespace) -> int:
     from mfpde.progress import ProgressBar
 
     checks = Checks()
+    if options.threads is not None:
+        checks.run(lambda: use_threads(options.threads))
     workers = check_workers(options, checks)
     configuration = checks.run(lambda: configuration_of(options, solved=False))
     output = path_of(options.output)

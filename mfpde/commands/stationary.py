@@ -16,8 +16,6 @@ def run(options: argparse.Namespace) -> int:
     """The stationary laws of the source, each with its class; or where the run of --from ends."""
     if options.run is not None:
         return _run_ending(options)
-    if options.source is None:
-        refuse("name a problem, `mfpde stationary SOURCE`, or a run, `mfpde stationary --from RUN.nc`")
 
     def study(configuration: Configuration, radius: float | None) -> Answer:
         from mfpde.studies.stationary import RADIUS, stationary
@@ -28,11 +26,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run_ending(options: argparse.Namespace) -> int:
+    from mfpde.reading import one_line
     from mfpde.results.runs import load_run
     from mfpde.studies.ending import ending
 
     def alone() -> None:
-        given = [options.source] * (options.source is not None) + ["--set"] * bool(options.overrides)
+        given = [] if options.source is None else [one_line(options.source) or "SOURCE"]
+        given += ["--set"] * bool(options.overrides)
         given += ["--scheme"] * (options.scheme is not None)
         if given:
             problem = f"--from takes its problem from the run: leave out {', '.join(given)}"

@@ -84,8 +84,11 @@ def read(path: Path, form: str) -> tuple[dict[str, Attribute], dict[str, Any]]:
         problem = "damaged: its numbers are not those that were written"
         raise ResultFileError(f"{path}: {problem}; run it again with --force")
     if attributes.get("format") != form:
+        other = str(attributes.get("format", ""))
         problem = "a NetCDF file, but not a result of this program"
-        if str(attributes.get("format", "")).startswith(form.rpartition(" ")[0]):
+        if other.startswith("mfpde "):
+            problem = f"a result of `mfpde {one_line(other.split()[1])}`"
+        if other.startswith(form.rpartition(" ")[0]):
             problem = f"made by another version ({attributes.get('version_mfpde')}), which this one cannot read"
         raise ResultFileError(f"{path}: {problem}; write a file that `{command} -o` made")
     return attributes, variables

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 from mfpde.configuration import Configuration, ConfigurationError, parse
-from mfpde.results.errors import ResultFileError
+from mfpde.results.errors import OutputError, ResultFileError
 from mfpde.results.output import probe
 from mfpde.results.sgd_result import SgdResult
 from mfpde.results.solve_result import SolveResult
@@ -21,12 +21,20 @@ Result = TypeVar("Result", SolveResult, SgdResult)
 
 def check_output(path: Path | None, *, resume: bool, force: bool, kind: str = "RUN.nc") -> None:
     """Raise ConfigurationError or OutputError where a run could not write to `path`."""
+    problems = []
     if resume and path is None:
-        raise ConfigurationError([f"--resume: there is no file to continue; name it with -o {kind}"])
+        problems.append(f"--resume: there is no file to continue; name it with -o {kind}")
     if resume and force:
-        raise ConfigurationError(["--resume and --force exclude each other: write one of them"])
+        problems.append("--resume and --force exclude each other: write one of them")
     if path is not None:
-        probe(path, force=force or resume, resumable=True)
+        try:
+            probe(path, force=force or resume, resumable=True)
+        except OutputError as error:
+            if not problems:
+                raise
+            problems.append(str(error))
+    if problems:
+        raise ConfigurationError(problems)
 
 
 def earlier_run(

@@ -30,6 +30,7 @@ from mfpde.workers import default_workers, executor, processors
 
 CHECKPOINT_SECONDS = 60.0
 MAXIMUM_BYTES = 2**31 - 2**16
+MOST_STEPS = 10**12
 TASK_SECONDS = 20.0
 """About the longest a task may take, so that an interruption keeps what was computed."""
 STEP_SECONDS = 5e-9
@@ -57,6 +58,8 @@ def refuse(configuration: Configuration) -> None:
     last = save_steps(configuration)[-1]
     if not (last >= 1):
         problems.append("sgd.step_size: larger than time.end; write a smaller step")
+    if not (last <= MOST_STEPS):
+        problems.append(f"sgd.step_size: more than {MOST_STEPS:.0e} steps to time.end; write a larger step")
     if configuration.sgd.state == "gram":
         problems += _gram_problems(configuration)
     size = configuration.sgd.replicas * configuration.sgd.neurons * len(configuration.time.save_times) * 4

@@ -25,6 +25,7 @@ from mfpde.results.errors import OutputError, ResultFileError
 from mfpde.results.netcdf import load, load_checkpoint
 from mfpde.results.output import probe, reserved, write_atomically
 from mfpde.sources import load_configuration
+from mfpde.studies.bounds_folder import prepare_folder
 from mfpde.studies.solve import solve
 from mfpde.toml_writer import to_tables
 from tests.mfpde.fake_problem import DecayingAtoms, DecayingGrid, install
@@ -349,3 +350,131 @@ def test_kernels_find_a_cache_where_no_usual_place_is_writable(monkeypatch: pyte
     monkeypatch.delenv(compiled_cache.VARIABLE)
     compiled_cache.choose_cache()
     assert Path(os.environ[compiled_cache.VARIABLE]) != chosen
+
+
+SWEEP = ["basins", "nonmonotone-failure", "--vary", "initial.kappa=0.1:0.2:2", "--set", "time.end=0.1", "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> str:
+    place = tmp_path_factory.mktemp("sweep") / "sweep.json"
+    assert main([*SWEEP, "--workers", "1", "-o", str(place)]) == 0
+    return place.read_text()
+
+
+@pytest.mark.parametrize(
+    ("written", "damaged"),
+    [
+        ('"risk": ', '"risk": NaN, "was": '),
+        ('"risk": ', '"risk": 1e400, "was": '),
+        ('"risk": ', '"risk": true, "was": '),
+        ('"risk": ', f'"risk": {"9" * 400}, "was": '),
+        ('"at_rest"', '"rest"'),
+        ('"spread"', '"spreads"'),
+        ('"weight": 1.0', '"weight": -1.0'),
+        ('"atoms": [', '"atoms": [], "was": ['),
+        ('"position": {"r1"', '"position": {"r2"'),
+        ('"points": [', '"points": [7, '),
+        ('{"vary"', "[" * 100_000 + '{"vary"'),
+    ],
+)
+def test_any_damage_to_a_sweep_is_seen(
+    swept: str, written: str, damaged: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    place = tmp_path / "sweep.json"
+    text = swept.replace(written, damaged, 1)
+    assert text != swept
+    place.write_text(text)
+    assert main([*SWEEP, "-o", str(place), "--resume", "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert "a damaged sweep" in line or "not a sweep" in line
+    assert "name another file with -o, or replace this one with --force" in line
+    assert place.read_text() == text
+
+
+@pytest.mark.parametrize("command", ["branches", "basins"])
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            ["--vary", "x", "--vary", "data.delta=2:1", "--set", "nope=1", "--scheme", "jko,x"],
+            ["--vary x: is not", "--vary data.delta=2:1: needs two", "--set nope=1", 'solver.scheme = "jko,x"'],
+        ),
+        (["--vary", "data.law=1,2"], ["data.law = 1: must be one of", "data.law = 2: must be one of"]),
+        (["--vary", "data.delta=0.5,2"], ["data.delta = 2: must be a number"]),
+        (["--vary", "data.delta.x=1,2"], ["data.delta is not a table", "data.delta is not a table"]),
+        (["--vary", ".=1:2"], ["--vary .=1:2: is not of the form"]),
+        (["--vary", "data.delta=0.1:0.2", "--radius", "1e300"], ["--radius 1e300: is not a finite number above 0, at"]),
+    ],
+)
+def test_a_mistake_in_a_varied_key_is_one_line_and_hides_no_other(
+    command: str, arguments: list[str], expected: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "anisotropic-relu", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    for line, words in zip(err.splitlines(), expected, strict=True):
+        assert words in line
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [("data.law", "data.law = 1: must be one of"), ("data.delta.x", "--set data.delta.x=1: data.delta is not a table")],
+)
+def test_many_wrong_values_of_a_key_are_one_line(key: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["basins", "anisotropic-relu", "--vary", f"{key}=1:2:900"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
+    assert line.endswith(" (and 899 more values)")
+
+
+def test_a_range_of_branches_takes_no_count(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["branches", "anisotropic-relu", "--vary", "data.delta=0.1:0.5:40"]) == 2
+    assert "--vary data.delta: branches are followed through a range, not at 40 values" in capsys.readouterr().err
+
+
+def test_without_a_source_every_other_mistake_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stationary", "--radius", "0", "--set", "nope", "-o", "/dev/null/x", "--threads", "0"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    expected = ["--threads 0", "/dev/null/x", "--radius 0", "name a problem", "--set nope"]
+    assert len(lines) == len(expected)
+    assert all(words in line for words, line in zip(expected, lines, strict=True))
+
+
+def test_mistakes_of_an_output_and_of_sgd_are_named_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--set", "sgd.step_size=1e-300", "--threads", "0", "-o", "/dev/null/x", "--resume", "--force"]
+    assert main(["sgd", "nonmonotone-failure", *arguments]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    expected = ["--threads 0", "sgd.step_size: more than 1e+12 steps", "--resume and --force", "/dev/null/x"]
+    assert len(lines) == len(expected)
+    assert all(words in line for words, line in zip(expected, lines, strict=True))
+
+
+@pytest.mark.parametrize("run", ["", ".", "/", ".."])
+def test_a_folder_is_not_drawn(run: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plot", run]) == 2
+    assert "is a directory; write the path of a file that `mfpde solve -o` made" in capsys.readouterr().err
+
+
+def test_files_of_sgd_are_named_so_and_a_refused_comparison_writes_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    place, quick = tmp_path / "run.nc", ["--set", "time.end=0.001", "--set", "time.save=2", "--set", "sgd.neurons=5"]
+    assert main(["sgd", "nonmonotone-failure", *quick, "--workers", "1", "--quiet", "-o", str(place)]) == 0
+    assert main(["plot", str(place)]) == 2
+    assert "run.nc: a result of `mfpde sgd`; write a file that `mfpde solve -o` made" in capsys.readouterr().err
+    other = [*quick[:-1], "sgd.neurons=6", "-o", str(place), "--resume", "--workers", "1"]
+    assert main(["compare", "nonmonotone-failure", *other]) == 2
+    assert "comes from another configuration, which differs in sgd.neurons" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["run.nc"]
+
+
+def test_a_forced_sweep_removes_its_own_runs_only(tmp_path: Path) -> None:
+    ours, other = tmp_path / f"sgd-{'0a' * 10}.json", tmp_path / "sgd-notes.json"
+    for place in (ours, other):
+        place.touch()
+    prepare_folder(tmp_path, Configuration(), force=True)
+    assert not ours.exists()
+    assert other.exists()
