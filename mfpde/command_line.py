@@ -136,10 +136,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_source(branches)
     branches.add_argument(
-        "--vary", metavar="K=LOW:HIGH", action="append", required=True, help="the key and its range, data.delta=0.1:0.9"
+        "--vary",
+        metavar="K=LOW:HIGH[:COUNT]",
+        action="append",
+        required=True,
+        help="the key and its range, data.delta=0.1:0.9; at COUNT values (default 5) laws are searched for",
     )
     branches.add_argument("--radius", metavar="R", help="follow laws on the box 0 <= r_j <= R (default 10)")
-    branches.add_argument("--seeds", metavar="K", default="5", help="values at which laws are searched for (default 5)")
     branches.add_argument("--atoms", metavar="K", default="2", help="follow laws on up to K atoms, 1 to 3 (default 2)")
     branches.add_argument("-o", "--output", metavar="OUT.json", help="write the JSON object to this file")
     branches.add_argument("--force", action="store_true", help="replace the file of -o if it exists")

@@ -105,7 +105,9 @@ def _minima(sampled: Array, mean: float) -> Array:
 
 def _polished(objective: Objective, box: SearchBox, outputs: Array, point: Array) -> Array:
     """The local minimum of Psi_lambda near a sample."""
-    scale = max(abs(float(box.potential(objective, outputs, point[None])[0])), 1e-300)
+    first, steep = box.potential_and_gradient(objective, outputs, point[None])
+    # of what Psi changes by, where it vanishes at the sample itself
+    scale = max(abs(float(first[0])), float(np.abs(steep[0]) @ (box.upper - box.lower)), 1e-300)
 
     def scaled(z: Array) -> tuple[float, Array]:
         inside = np.clip(z, box.lower, box.upper)

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from mfpde.commands.answers import check_options, deliver
-from mfpde.commands.common import EXIT_DONE, EXIT_FAILED, Checks, check_plots, count, draw
-from mfpde.commands.common import refuse as refuse_with
+from mfpde.commands.common import EXIT_CODES, EXIT_FAILED, Checks, check_plots, count, draw
 from mfpde.commands.families import family_of
 from mfpde.process import complain
 
-if TYPE_CHECKING:
-    from mfpde.variation import Family
-
-MOST_SEEDS = 1000
 MOST_ATOMS = 3
-VALUES, MOST_VALUES = 2, 1000
-"""Values of the key where --vary gives no number, the only ones there may be, and most that are read."""
+VALUES, MOST_VALUES = 5, 1000
+"""Values of the key where --vary gives no number, and most values."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -26,18 +20,15 @@ def run(options: argparse.Namespace) -> int:
 
     checks = Checks()
     radius = check_options(options, checks)
-    seeds = checks.run(lambda: count("--seeds", options.seeds, MOST_SEEDS))
     most_atoms = checks.run(lambda: count("--atoms", options.atoms, MOST_ATOMS))
     folder = check_plots(options, checks)
     family = family_of(options, checks, VALUES, MOST_VALUES)
     if family is not None:
         from mfpde.studies.branches import refuse
 
-        checks.run(lambda: _one_range(family))
         checks.run(lambda: refuse(family))
     checks.report()
     assert family is not None
-    assert seeds is not None
     assert most_atoms is not None
     if folder is not None:
         make_folder(folder)
@@ -52,7 +43,6 @@ def run(options: argparse.Namespace) -> int:
             {variation.key: variation.values for variation in family.variations},
             overrides=family.overrides,
             radius=RADIUS if radius is None else radius,
-            seeds=max(seeds, 2),
             most_atoms=most_atoms,
             progress=bar,
         )
@@ -67,13 +57,4 @@ def run(options: argparse.Namespace) -> int:
         from mfpde.results.branches_plotting import save_branches
 
         draw(lambda: [save_branches(found, folder)], options)
-    return EXIT_DONE
-
-
-def _one_range(family: Family) -> None:
-    """Refuse values between the ends: a branch passes through all of them."""
-    for variation in family.variations:
-        if len(variation.values) > VALUES:
-            problem = f"branches are followed through a range, not at {len(variation.values)} values"
-            remedy = "write K=LOW:HIGH, and --seeds for the number of values that are searched"
-            refuse_with(f"--vary {variation.key}: {problem}; {remedy}")
+    return EXIT_CODES[found.status]

@@ -100,6 +100,7 @@ class Branches:
         branches: found from searches at some values of the key.
         optimal: where one atom is optimal.
         words: what the searches left open.
+        status: "success" or "interrupted".
     """
 
     key: str
@@ -110,6 +111,7 @@ class Branches:
     branches: tuple[StationaryBranch, ...]
     optimal: tuple[OptimalRange, ...]
     words: tuple[str, ...]
+    status: str
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of `mfpde branches`."""
@@ -143,6 +145,7 @@ class Branches:
                 for span in self.optimal
             ],
             "completeness": list(self.words),
+            "status": self.status,
         }
 
     def _branch_json(self, branch: StationaryBranch) -> dict[str, Any]:
@@ -188,7 +191,7 @@ class Branches:
             for value, atoms, certified in span.certified:
                 known = "certified" if certified else "not certified"
                 lines.append(f"    at {value:.6g} the optimum has {atoms} atom{'s' * (atoms > 1)}, {known}")
-        if not self.optimal:
+        if not self.optimal and self.status == "success":
             lines.append(f"no one-atom law is optimal on the box of radius {self.radius:g}")
         return "\n".join([*lines, *self.words])
 

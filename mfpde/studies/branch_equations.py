@@ -57,6 +57,10 @@ class Landscapes:
         share = min(max(share, 0.0), 1.0)
         return self.low + share * (self.high - self.low) if share < 1.0 else self.high
 
+    def share(self, value: float) -> float:
+        """The scaled parameter of a value of the key."""
+        return (value - self.low) / (self.high - self.low)
+
     def at(self, share: float) -> Site:
         """The landscape at a scaled parameter."""
         value = self.value(share)

@@ -1,8 +1,8 @@
 """branches: stationary atomic laws followed in a parameter, with their folds, exchanges of stability and optimality.
 
-At a few values of the key every stationary law on few atoms is searched for (`mfpde stationary`); each is followed both
-ways by pseudo-arclength, its masses held under the Wasserstein flow, until it leaves the range of the key or the box,
-meets r_j = 0 or another atom. Along a branch every eigenvalue of the splitting and drift blocks is a test function:
+At the given values of the key every stationary law on few atoms is searched for (`mfpde stationary`); each is followed
+both ways by pseudo-arclength, its masses held under the Wasserstein flow, until it leaves the range of the key or the
+box, meets r_j = 0 or another atom. Along a branch the eigenvalues of the splitting and drift blocks are test functions:
 where one changes sign between two points, that place is located. A branch of one-atom laws is *optimal* where no point
 of the box has less G than the atom: R is convex in the law, so that the atom then is the optimum.
 """
@@ -19,7 +19,7 @@ import numpy as np
 
 from mfpde.configuration import ConfigurationError
 from mfpde.problem import build_problem
-from mfpde.results.branches_result import Branches, BranchLaw, StationaryBranch
+from mfpde.results.branches_result import Branches, BranchLaw, OptimalRange, StationaryBranch
 from mfpde.solvers.continuation import CurvePoint, Trace, correct, locate, tangent_at, trace
 from mfpde.solvers.stationary import AtomicLaw
 from mfpde.solvers.stationary_minimum import lowest
@@ -33,7 +33,6 @@ from mfpde.studies.stationary_point import refuse_stationary
 from mfpde.studies.stationary_words import judge
 from mfpde.variation import Family, Variation
 
-SEEDS = 5
 MOST_ATOMS = 2
 SAME = 1e-6
 """Distance over the box at which a law found by a search is one that a branch passes through."""
@@ -45,7 +44,6 @@ def branches(
     *,
     overrides: Sequence[str] = (),
     radius: float = RADIUS,
-    seeds: int = SEEDS,
     most_atoms: int = MOST_ATOMS,
     progress: Progress = silent,
 ) -> Branches:
@@ -53,10 +51,10 @@ def branches(
 
     Args:
         source: a TOML file or a preset's name.
-        vary: the range of one dotted key, {"data.delta": (0.1, 0.9)}.
+        vary: increasing values of one dotted key, {"data.delta": (0.1, 0.5, 0.9)}: laws are searched for there, and
+            followed from the first to the last.
         overrides: as `--set` takes them.
         radius: R of the box 0 <= r_j <= R, -R <= a, b <= R.
-        seeds: number of values of the key, equally spaced, at which laws are searched for; 2 or more.
         most_atoms: laws of more atoms are not followed.
         progress: called with a line of text and the fraction of the work done.
 
@@ -68,10 +66,17 @@ def branches(
     refuse(family)
     landscapes = Landscapes(family, radius)
     search = _Search(landscapes, most_atoms)
-    for index, share in enumerate(np.linspace(0.0, 1.0, seeds).tolist()):
-        progress(f"laws at {landscapes.value(share):g}", index / seeds)
-        search.add_laws_at(share)
-    progress("where one atom is optimal", 1.0)
+    optimal: tuple[OptimalRange, ...] = ()
+    values, status = landscapes.variation.values, "success"
+    try:
+        for index, value in enumerate(values):
+            progress(f"laws at {value:g}", index / len(values))
+            search.add_laws_at(landscapes.share(value))
+        progress("where one atom is optimal", 1.0)
+        optimal = optimal_ranges(search.followed)
+    except KeyboardInterrupt:
+        status = "interrupted"
+        search.words.append("interrupted: there may be more branches, and where one atom is optimal is not known")
     return Branches(
         key=landscapes.variation.key,
         low=landscapes.low,
@@ -79,8 +84,9 @@ def branches(
         names=landscapes.names,
         radius=radius,
         branches=tuple(search.found),
-        optimal=optimal_ranges(search.followed),
+        optimal=optimal,
         words=tuple(search.words),
+        status=status,
     )
 
 

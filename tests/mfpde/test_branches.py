@@ -20,6 +20,7 @@ from mfpde.results.branches_result import Branches, BranchEvent
 from mfpde.solvers.stationary import AtomicLaw, Landscape
 from mfpde.studies.branches import branches
 from mfpde.studies.optimum_atoms import optimum_atoms
+from mfpde.studies.stationary import stationary
 from mfpde.variation import Family, Variation
 
 INFINITE = ("data.dims=infinite", "data.fractions=[1.0]")
@@ -39,12 +40,12 @@ def followed(varied: Family, **options: Any) -> Branches:
 
 @cache
 def infinite() -> Branches:
-    return followed(family("isotropic-gaussians", "data.delta", 0.3, 0.9, *INFINITE), seeds=2, most_atoms=1)
+    return followed(family("isotropic-gaussians", "data.delta", 0.3, 0.9, *INFINITE), most_atoms=1)
 
 
 @cache
 def two_atoms() -> Branches:
-    return followed(family("isotropic-gaussians", "data.delta", 0.38, 0.6), seeds=2, most_atoms=2)
+    return followed(family("isotropic-gaussians", "data.delta", 0.38, 0.6), most_atoms=2)
 
 
 def events(result: Branches, kind: str) -> list[BranchEvent]:
@@ -142,9 +143,7 @@ def test_a_branch_of_two_atoms_begins_where_the_one_atom_begins_to_split():
 def test_an_atom_leaves_an_axis_where_the_branch_off_it_begins():
     """Two blocks: splitting across r2 = 0 on the axis, and the branch inside that meets the axis, at one Delta."""
     activation = "network.activation={knots=[0.5,1.5],values=[-2.5,7.5]}"
-    result = followed(
-        family("anisotropic-relu", "data.delta", 0.43, 0.5, activation), seeds=2, most_atoms=1, radius=4.0
-    )
+    result = followed(family("anisotropic-relu", "data.delta", 0.445, 0.455, activation), most_atoms=1, radius=4.0)
     leaves = [event for event in events(result, "drift") if "splitting" in event.kind]
     (event,) = (event for event in leaves if event.positions[0, 1] == 0.0)
     inside = next(branch for branch in result.branches if branch.laws[0].positions.min() > 0.0)
@@ -157,7 +156,7 @@ def test_births_make_the_masses_unknowns():
     """With birth and death a law on two atoms is isolated: equal G on the atoms all along the branch."""
     births = ("dynamics.flow=wasserstein-fisher-rao", "dynamics.fisher_rao_rate=1.0", "dynamics.ridge=0.001")
     varied = family("isotropic-gaussians", "data.delta", 0.69, 0.7, *births)
-    result = followed(varied, seeds=2, most_atoms=3)
+    result = followed(varied, most_atoms=3)
     pairs = [branch for branch in result.branches if len(branch.laws[0].masses) > 1]
     assert {len(branch.laws[0].masses) for branch in pairs} == {2, 3}
     assert all(abs(np.diff([law.masses[0] for law in branch.laws])).max() > 1e-6 for branch in pairs)
@@ -192,12 +191,10 @@ def test_what_cannot_be_followed_is_named(vary: list[str], message: str, capsys:
 
 
 def test_every_mistake_is_named_at_once(capsys: pytest.CaptureFixture[str]):
-    code = main(
-        ["branches", "isotropic-gaussians", "--vary", "delta", "--radius", "-1", "--seeds", "0", "--atoms", "9"]
-    )
+    code = main(["branches", "isotropic-gaussians", "--vary", "delta", "--radius", "-1", "--atoms", "9"])
     text = capsys.readouterr().err
     assert code == 2
-    for part in ("--vary delta", "--radius -1", "--seeds 0", "--atoms 9"):
+    for part in ("--vary delta", "--radius -1", "--atoms 9"):
         assert part in text
 
 
@@ -210,7 +207,7 @@ def test_noise_is_refused():
 def test_the_command_writes_json_and_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     overrides = [part for text in INFINITE for part in ("--set", text)]
     output = tmp_path / "out.json"
-    arguments = ["--vary", "data.delta=0.46:0.48", "--seeds", "2", "--atoms", "1", "-o", str(output)]
+    arguments = ["--vary", "data.delta=0.46:0.48:2", "--atoms", "1", "-o", str(output)]
     code = main(
         ["branches", "isotropic-gaussians", *overrides, *arguments, "--plot", str(tmp_path / "figures"), "--json"]
     )
@@ -223,3 +220,27 @@ def test_the_command_writes_json_and_figure(tmp_path: Path, capsys: pytest.Captu
     assert printed["one_atom_optimal"][0]["range"][1] == pytest.approx(DELTA_INFINITE, abs=1e-6)
     assert printed["branches"][1]["points"][0]["stable"] is True
     assert (tmp_path / "figures" / "branches.png").stat().st_size > 10_000
+
+
+def test_laws_are_searched_for_at_the_values_and_an_interruption_keeps_the_branches(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """At 3 of .46, .47 and .48, and Ctrl-C at the third: the branches of the first two, exit code 130."""
+    searched = []
+
+    def watched(configuration, *arguments, **options):
+        searched.append(configuration.data.delta)
+        if len(searched) == 3:
+            raise KeyboardInterrupt
+        return stationary(configuration, *arguments, **options)
+
+    monkeypatch.setattr("mfpde.studies.branches.stationary", watched)
+    overrides = [part for text in INFINITE for part in ("--set", text)]
+    arguments = ["--vary", "data.delta=0.46:0.48:3", "--atoms", "1", "--json"]
+    assert main(["branches", "isotropic-gaussians", *overrides, *arguments]) == 130
+    assert searched == [0.46, 0.47, 0.48]
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["status"] == "interrupted"
+    assert len(printed["branches"]) == 2
+    assert printed["one_atom_optimal"] == []
+    assert "interrupted: there may be more branches" in printed["completeness"][-1]

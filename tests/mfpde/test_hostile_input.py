@@ -430,11 +430,6 @@ def test_many_wrong_values_of_a_key_are_one_line(key: str, words: str, capsys: p
     assert line.endswith(" (and 899 more values)")
 
 
-def test_a_range_of_branches_takes_no_count(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["branches", "anisotropic-relu", "--vary", "data.delta=0.1:0.5:40"]) == 2
-    assert "--vary data.delta: branches are followed through a range, not at 40 values" in capsys.readouterr().err
-
-
 def test_without_a_source_every_other_mistake_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["stationary", "--radius", "0", "--set", "nope", "-o", "/dev/null/x", "--threads", "0"]) == 2
     lines = capsys.readouterr().err.splitlines()

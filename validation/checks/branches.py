@@ -45,7 +45,8 @@ def thresholds(bench: Workbench, scheme: str) -> Iterator[Row]:
 
 
 def _found(*overrides: str) -> Branches:
-    return branches("isotropic-gaussians", {"data.delta": (LOW, HIGH)}, overrides=overrides, most_atoms=1)
+    values = np.linspace(LOW, HIGH, 5).tolist()
+    return branches("isotropic-gaussians", {"data.delta": values}, overrides=overrides, most_atoms=1)
 
 
 def _event(found: Branches, kind: str) -> BranchEvent:
