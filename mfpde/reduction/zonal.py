@@ -43,6 +43,8 @@ TABLE_ERROR = {2: 1e-8, 3: 4e-10}
 """What interpolation on them leaves of U in one block with kinks of 10; it falls like the -(p+2)th power of the cells.
 
 At p = 1, where it is 7e-8, more cells cost more than they bring."""
+UNSEEN = 1e-2
+"""Share of the accuracy that U may move by below the least tau of a table, however near 0 a knot lies."""
 MOST_CELLS = {2: 3.0, 3: 2.0}
 """Largest factor on the number of cells."""
 DEGREE = 6
@@ -250,7 +252,7 @@ def zonal_features(
     """
     dimensions = np.asarray(mixture.dimensions, dtype=float)
     total, blocks = float(dimensions.sum()), len(mixture.dimensions)
-    edges = _table_edges(unit, total, largest, _cell_factor(int(total), accuracy) if blocks == 1 else 1.0)
+    edges = _table_edges(unit, total, largest, accuracy, _cell_factor(int(total), accuracy) if blocks == 1 else 1.0)
     tau = np.exp(axis_nodes(edges, DEGREE))
     between, interpolation = _checked_scales(unit, edges, CHECKED_CELLS[blocks])
     grid, checked = (_Kernels(unit, dimensions, scales, finer) for scales, finer in ((tau, 1), (between, FINER)))
@@ -288,11 +290,15 @@ def _cell_factor(dimension: int, accuracy: float) -> float:
     return float(np.clip(wanted, 1.0, MOST_CELLS[dimension]))
 
 
-def _table_edges(unit: PiecewiseLinear, total: float, largest: float, factor: float) -> Array:
-    """Cell edges in log tau, from where no kink is felt."""
+def _table_edges(unit: PiecewiseLinear, total: float, largest: float, accuracy: float, factor: float) -> Array:
+    """Cell edges in log tau, from where no kink is felt, or sigma moves by nothing to speak of."""
     distances = np.abs(unit.knots[unit.knots != 0.0])
     farthest = chi_range(total)[1]
-    smallest = min(0.5 * largest, float(distances.min()) / farthest if distances.size else 1e-3 * largest)
+    nearest = float(distances.min()) / farthest if distances.size else 1e-3 * largest
+    steepness = float(np.abs(unit.kinks).sum()) + abs(unit.slope)
+    size = float(np.max(np.abs(unit(largest * np.linspace(-farthest, farthest, 101)))))
+    still = UNSEEN * accuracy / max(steepness * farthest * size, 1e-300)
+    smallest = min(0.5 * largest, max(nearest, still))
     cells = int(np.ceil(np.log(largest / smallest) / 6.0 * factor * TAU_CELLS.get(int(total), 50))) + 4
     return np.linspace(np.log(smallest), np.log(largest), cells + 1)
 
