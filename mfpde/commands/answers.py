@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,17 +68,8 @@ def finish(study: Callable[[], Answer], options: argparse.Namespace) -> int:
 
 def deliver(found: Answer, options: argparse.Namespace) -> None:
     """The answer in the file of -o, and on the screen; raises RunOutputError."""
-    from mfpde.results.errors import OutputError, RunOutputError
-    from mfpde.results.output import write_atomically
+    from mfpde.results.output import write_json
 
     if options.output is not None:
-        text = json.dumps(found.to_json(), allow_nan=False)
-
-        def write(place: Path) -> None:
-            place.write_text(text + "\n", encoding="utf-8")
-
-        try:
-            write_atomically(Path(options.output), write)
-        except OutputError as error:
-            raise RunOutputError(str(error)) from None
+        write_json(Path(options.output), found.to_json())
     show(found, options)

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from mfpde.results.errors import OutputError
+from mfpde.results.errors import OutputError, RunOutputError
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write one strict JSON object atomically at the end of a computation; raises RunOutputError."""
+    text = json.dumps(content, allow_nan=False)
+
+    def write(place: Path) -> None:
+        place.write_text(text + "\n", encoding="utf-8")
+
+    try:
+        write_atomically(path, write)
+    except OutputError as error:
+        raise RunOutputError(str(error)) from None
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:

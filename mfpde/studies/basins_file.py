@@ -13,8 +13,8 @@ from mfpde.configuration import Configuration, ConfigurationError, parse
 from mfpde.problem import build_problem
 from mfpde.reading import one_line
 from mfpde.results.basins_result import BasinPoint, BasinsResult
-from mfpde.results.errors import OutputError, ResultFileError, RunOutputError
-from mfpde.results.output import write_atomically
+from mfpde.results.errors import ResultFileError
+from mfpde.results.output import write_json
 from mfpde.toml_writer import differing_keys
 from mfpde.variation import Family
 
@@ -32,15 +32,7 @@ NEAREST = {"atoms": (list,), "stable": JUDGED, "eigenvalues": (dict,), "note": T
 
 def write_result(result: BasinsResult, path: Path) -> None:
     """Write the JSON object; raises RunOutputError."""
-    text = json.dumps(result.to_json(), allow_nan=False)
-
-    def write(place: Path) -> None:
-        place.write_text(text + "\n", encoding="utf-8")
-
-    try:
-        write_atomically(path, write)
-    except OutputError as error:
-        raise RunOutputError(str(error)) from None
+    write_json(path, result.to_json())
 
 
 def earlier_points(

@@ -14,18 +14,16 @@ The step part is so free of the finite-N floor, and the finite-N part of steps. 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 from mfpde.configuration import Configuration
 from mfpde.results.bounds_result import BoundsResult
 from mfpde.results.errors import OutputError, RunOutputError
-from mfpde.results.output import reserved, write_atomically
+from mfpde.results.output import reserved, write_json
 from mfpde.results.provenance import provenance
 from mfpde.studies.bounds_analysis import Curves, analyse
 from mfpde.studies.bounds_design import (
@@ -171,13 +169,4 @@ def _finished(store: Store, specs: list[RunSpec]) -> dict[int, Curve]:
 
 
 def _write(result: BoundsResult, path: Path) -> None:
-    content: dict[str, Any] = {**result.to_json(), "provenance": dict(result.attributes)}
-    text = json.dumps(content, allow_nan=False)
-
-    def write(place: Path) -> None:
-        place.write_text(text + "\n", encoding="utf-8")
-
-    try:
-        write_atomically(path, write)
-    except OutputError as error:
-        raise RunOutputError(str(error)) from None
+    write_json(path, {**result.to_json(), "provenance": dict(result.attributes)})

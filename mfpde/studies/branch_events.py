@@ -12,6 +12,7 @@ from mfpde.solvers.continuation import locate
 from mfpde.solvers.objective import Array
 from mfpde.solvers.stationary import AtomicLaw, Stability, stability
 from mfpde.studies.branch_samples import FollowedBranch, Sample
+from mfpde.studies.stationary_words import place_text
 
 SAME_PLACE = 1e-8
 """Distance along the branch, in samples, within which two events are one."""
@@ -60,7 +61,7 @@ class _Test:
         begins = "begins" if grows else "ceases"
         if self.kind == "drift":
             return f"a drift of the law {begins} to grow"
-        place = ", ".join(f"{name} = {z:.8g}" for name, z in zip(names, law.positions[self.atom].tolist(), strict=True))
+        place = place_text(names, law.positions[self.atom])
         if self.kind == "cone":
             return f"the cone at {place} {'ceases' if grows else 'begins'} to hold the atom"
         return f"the atom at {place} {begins} to split"

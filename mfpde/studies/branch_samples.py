@@ -8,6 +8,7 @@ from mfpde.solvers.continuation import CurvePoint, between
 from mfpde.solvers.objective import Array
 from mfpde.solvers.stationary import AtomicLaw, Stability, stability
 from mfpde.studies.branch_equations import Landscapes, LawEquations, Site
+from mfpde.studies.stationary_words import sign_tolerance
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,4 @@ def sample(equations: LawEquations, point: CurvePoint) -> Sample:
     law = equations.law(point.state)
     site = equations.landscapes.at(point.parameter)
     modes = stability(site.landscape, law)
-    size = max((abs(mode.eigenvalue) for mode in (*modes.splitting, *modes.drift)), default=0.0)
-    tolerance = 10.0 * modes.error + 1e-12 * max(1.0, size) + 100.0 * site.feature_error
-    return Sample(point, law, modes, tolerance)
+    return Sample(point, law, modes, sign_tolerance(modes, site.feature_error))

@@ -71,7 +71,7 @@ def branches(
     try:
         for index, value in enumerate(values):
             progress(f"laws at {value:g}", index / len(values))
-            search.add_laws_at(landscapes.share(value))
+            search.add_laws_at(value)
         progress("where one atom is optimal", 1.0)
         optimal = optimal_ranges(search.followed)
     except KeyboardInterrupt:
@@ -101,7 +101,7 @@ def refuse(family: Family) -> None:
             problems.append(f"{problem}; write a key of [data], [network] or [dynamics], or use `mfpde basins`")
     if len(family.variations) != 1:
         problems.append("--vary: branches are followed in one key; write it once")
-    if len(family.variations) == 1:
+    else:
         # a value inside the range tells a key of whole numbers, which cannot be followed
         low, high = family.variations[0].values[0], family.variations[0].values[-1]
         for values in ((low, high), (low + (high - low) / math.e,)):
@@ -129,10 +129,9 @@ class _Search:
         self.found: list[StationaryBranch] = []
         self.words: list[str] = []
 
-    def add_laws_at(self, share: float) -> None:
+    def add_laws_at(self, value: float) -> None:
         """Search for the laws at one value of the key, and follow those that no branch passes through."""
-        landscapes = self.landscapes
-        value = landscapes.value(share)
+        landscapes, share = self.landscapes, self.landscapes.share(value)
         known = stationary(landscapes.family.at(value), landscapes.radius, branches=self.most_atoms > 1)
         self.words += [f"at {value:g}: {text}" for text in known.completeness if ", all found" not in text]
         for point in known.points:

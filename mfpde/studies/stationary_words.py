@@ -38,8 +38,7 @@ def judge(
         feature_error: error of U.
     """
     everything = [*modes.splitting, *modes.drift]
-    size = max((abs(mode.eigenvalue) for mode in everything), default=0.0)
-    tolerance = 10.0 * modes.error + 1e-12 * max(1.0, size) + FEATURE_SHARE * feature_error
+    tolerance = sign_tolerance(modes, feature_error)
     grows = [mode for mode in everything if mode.eigenvalue < -tolerance]
     hidden = [mode for mode in everything if not (abs(mode.eigenvalue) > tolerance)]
     clock = Clock(landscape.flow.schedule.scale == 1.0 and landscape.flow.schedule.power == 0.0)
@@ -47,9 +46,9 @@ def judge(
     unsure = [_hidden(mode, tolerance, law, names) for mode in hidden]
     for place, slope in zip(law.positions, modes.cones, strict=True):
         if slope > 0.0:
-            words.append(f"{_place(names, place)} is held by a cone, G rises from there with slope {slope:.8g}")
+            words.append(f"{place_text(names, place)} is held by a cone, G rises from there with slope {slope:.8g}")
         elif slope <= 0.0:
-            unsure.append(f"the slope of the cone at {_place(names, place)}, {slope:.1e}, is 0 to rounding")
+            unsure.append(f"the slope of the cone at {place_text(names, place)}, {slope:.1e}, is 0 to rounding")
     stable: bool | None = not grows
     if better is not None:
         drop, place = better
@@ -58,7 +57,7 @@ def judge(
             stable = False
             rate = landscape.flow.fisher_rao_rate * drop
             words.append(
-                f"unstable: births at {_place(names, place)} grow like {clock.exponential(rate)}, "
+                f"unstable: births at {place_text(names, place)} grow like {clock.exponential(rate)}, "
                 "from any law with mass there"
             )
         elif not (drop <= value_tolerance):
@@ -71,6 +70,12 @@ def judge(
     elif stable:
         words.append("stable: nothing else can move")
     return Verdict(stable, (*words, *unsure))
+
+
+def sign_tolerance(modes: Stability, feature_error: float) -> float:
+    """Size of an eigenvalue below which its sign is rounding, for an error of U."""
+    size = max((abs(mode.eigenvalue) for mode in (*modes.splitting, *modes.drift)), default=0.0)
+    return 10.0 * modes.error + 1e-12 * max(1.0, size) + FEATURE_SHARE * feature_error
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ def _growth(
         if mode.atom is not None:
             place, along = law.positions[mode.atom], _direction(names, mode.vector[mode.atom])
             found.append(
-                f"the atom at {_place(names, place)} splits along {along}, parts of it move apart like "
+                f"the atom at {place_text(names, place)} splits along {along}, parts of it move apart like "
                 f"{clock.exponential(rate)}, the variance grows like {clock.exponential(2.0 * rate)}"
             )
         else:
@@ -111,7 +116,9 @@ def _hidden(mode: Mode, tolerance: float, law: AtomicLaw, names: Sequence[str]) 
     if mode.atom is None:
         what = "a drift of the atoms"
     else:
-        what = f"splitting {_place(names, law.positions[mode.atom])} along {_direction(names, mode.vector[mode.atom])}"
+        what = (
+            f"splitting {place_text(names, law.positions[mode.atom])} along {_direction(names, mode.vector[mode.atom])}"
+        )
     return f"the eigenvalue {mode.eigenvalue:.1e} of {what} is within {tolerance:.1e} of 0"
 
 
@@ -126,15 +133,18 @@ def _direction(names: Sequence[str], vector: Array) -> str:
     return " ".join(f"{part:+.3g} {name}" for name, part in parts)
 
 
-def _place(names: Sequence[str], place: Array) -> str:
+def place_text(names: Sequence[str], place: Array) -> str:
+    """A place by its coordinates."""
     return ", ".join(f"{name} = {value:.8g}" for name, value in zip(names, place.tolist(), strict=True))
 
 
 def atoms_text(names: Sequence[str], positions: Array, masses: Array) -> str:
     """An atomic law in a line."""
     if len(masses) == 1:
-        return f"atom at {_place(names, positions[0])}"
-    parts = [f"{mass:.6g} at {_place(names, place)}" for place, mass in zip(positions, masses.tolist(), strict=True)]
+        return f"atom at {place_text(names, positions[0])}"
+    parts = [
+        f"{mass:.6g} at {place_text(names, place)}" for place, mass in zip(positions, masses.tolist(), strict=True)
+    ]
     return f"atoms {'; '.join(parts)}"
 
 
