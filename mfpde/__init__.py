@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mfpde.compiled_cache import choose_cache
+from mfpde.shell.compiled_cache import choose_cache
 
 __version__ = "0.1.0"
 __all__ = [
@@ -25,36 +25,36 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from mfpde.results.netcdf import load
-    from mfpde.sources import load_configuration
-    from mfpde.studies.basins import basins
-    from mfpde.studies.bounds import bounds
-    from mfpde.studies.branches import branches
-    from mfpde.studies.compare import compare
+    from mfpde.configuration.sources import load_configuration
+    from mfpde.results.files.netcdf import load
+    from mfpde.studies.basins.basins import basins
+    from mfpde.studies.bounds.bounds import bounds
+    from mfpde.studies.branches.branches import branches
+    from mfpde.studies.compare.compare import compare
     from mfpde.studies.convergence import convergence
     from mfpde.studies.distance import distance
-    from mfpde.studies.ending import ending
-    from mfpde.studies.optimum import optimum
-    from mfpde.studies.sgd import sgd
+    from mfpde.studies.ending.ending import ending
+    from mfpde.studies.optimum.optimum import optimum
+    from mfpde.studies.sgd.replicas import sgd
     from mfpde.studies.solve import solve
-    from mfpde.studies.stationary import stationary
+    from mfpde.studies.stationary.stationary import stationary
 
 choose_cache()
 
 _HOMES = {
-    "basins": "mfpde.studies.basins",
-    "bounds": "mfpde.studies.bounds",
-    "branches": "mfpde.studies.branches",
-    "compare": "mfpde.studies.compare",
+    "basins": "mfpde.studies.basins.basins",
+    "bounds": "mfpde.studies.bounds.bounds",
+    "branches": "mfpde.studies.branches.branches",
+    "compare": "mfpde.studies.compare.compare",
     "convergence": "mfpde.studies.convergence",
     "distance": "mfpde.studies.distance",
-    "ending": "mfpde.studies.ending",
-    "load": "mfpde.results.netcdf",
-    "load_configuration": "mfpde.sources",
-    "optimum": "mfpde.studies.optimum",
-    "sgd": "mfpde.studies.sgd",
+    "ending": "mfpde.studies.ending.ending",
+    "load": "mfpde.results.files.netcdf",
+    "load_configuration": "mfpde.configuration.sources",
+    "optimum": "mfpde.studies.optimum.optimum",
+    "sgd": "mfpde.studies.sgd.replicas",
     "solve": "mfpde.studies.solve",
-    "stationary": "mfpde.studies.stationary",
+    "stationary": "mfpde.studies.stationary.stationary",
 }
 
 

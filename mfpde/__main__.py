@@ -1,6 +1,6 @@
 """`python -m mfpde`: the command line."""
 
-from mfpde.command_line import main
+from mfpde.commands.main import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

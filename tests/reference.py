@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mfpde.activations import PiecewiseLinear, truncated_relu
-from mfpde.data_laws import GaussianMixture
+from mfpde.problem.activations.piecewise_linear import PiecewiseLinear, truncated_relu
+from mfpde.problem.reduction.mixture import GaussianMixture
 
 Tables = dict[str, dict[str, Any]]
 

@@ -11,7 +11,7 @@ import pytest
 
 import mfpde
 from mfpde import presets
-from mfpde.command_line import main
+from mfpde.commands.main import main
 from tests.mfpde.fake_problem import DecayingAtoms, install
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,7 +46,9 @@ def test_every_package_is_listed_for_installation() -> None:
     settings = configparser.ConfigParser()
     settings.read(ROOT / "setup.cfg")
     listed = set(settings["options"]["packages"].split())
-    found = {"mfpde.solvers"}
+    found = {
+        ".".join(("mfpde", *path.parent.relative_to(ROOT).parts)) for path in (ROOT / "solvers").rglob("__init__.py")
+    }
     for path in (ROOT / "mfpde").rglob("__init__.py"):
         parts = path.parent.relative_to(ROOT).parts
         if parts[:2] != ("mfpde", "solvers"):

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import monotonic
 
-from mfpde.results.errors import OutputError
+from mfpde.errors import OutputError
 from validation.checks import load_all
 from validation.rows import CHECKS, Check, Row
 from validation.table import HEAD, line, summary

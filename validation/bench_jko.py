@@ -32,22 +32,22 @@ from unittest.mock import patch
 import numpy as np
 from numba import get_num_threads, njit, set_num_threads
 
-from mfpde.problem import build_problem
+from mfpde.configuration.sources import load_configuration
+from mfpde.problem.problem import build_problem
 from mfpde.schemes import make_schemes
-from mfpde.solvers.characteristics import Characteristics, LabelLaw
-from mfpde.solvers.diffusion import Diffusion
-from mfpde.solvers.feature_table import FeatureTable, build_table
-from mfpde.solvers.finite_volume import FiniteVolume, FiniteVolumeOptions
-from mfpde.solvers.flow import Flow
-from mfpde.solvers.grid import grid_from_edges
-from mfpde.solvers.jko import Jko
-from mfpde.solvers.jko_dual import DualStep, Movement
-from mfpde.solvers.jko_grid import GridJko, GridJkoOptions
-from mfpde.solvers.jko_options import JkoOptions
-from mfpde.solvers.objective import Array
-from mfpde.solvers.prox_kernels import _contract, _place
-from mfpde.solvers.time_loop import Observation, Scheme, State, integrate
-from mfpde.sources import load_configuration
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
+from mfpde.solvers.finite_volume.diffusion import Diffusion
+from mfpde.solvers.finite_volume.finite_volume import FiniteVolume, FiniteVolumeOptions
+from mfpde.solvers.flow.flow import Flow
+from mfpde.solvers.flow.time_loop import Observation, Scheme, State, integrate
+from mfpde.solvers.jko.atoms.dual import DualStep, Movement
+from mfpde.solvers.jko.atoms.jko import Jko
+from mfpde.solvers.jko.atoms.options import JkoOptions
+from mfpde.solvers.jko.grid.jko import GridJko, GridJkoOptions
+from mfpde.solvers.jko.prox.kernels import _contract, _place
+from mfpde.solvers.objective.table.feature_table import FeatureTable, build_table
+from mfpde.solvers.space.grid import grid_from_edges
 from tests.solvers.problems import RANK_TWO_RISK, bump, line, rank_two
 from validation.bench_solve import best, stream
 

@@ -29,11 +29,11 @@ from pathlib import Path
 import numpy as np
 from scipy.linalg import blas
 
-from mfpde.solvers import sgd as engine
-from mfpde.solvers.objective import Array
-from mfpde.solvers.sgd import GaussianClasses, Sgd, SgdState
-from mfpde.solvers.sgd_blas import one_thread
-from mfpde.solvers.sgd_unit import Unit
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.sgd import engine as engine
+from mfpde.solvers.sgd.blas import one_thread
+from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState
+from mfpde.solvers.sgd.unit import Unit
 
 SIZES = ((100, (40,)), (800, (60, 260)), (10_000, (400, 1600)))
 STEP_SIZE = 1e-5

@@ -20,14 +20,14 @@ from pathlib import Path
 import numpy as np
 from numba import get_num_threads, njit, set_num_threads
 
-from mfpde.problem import build_problem
+from mfpde.configuration.sources import load_configuration
+from mfpde.problem.problem import build_problem
 from mfpde.schemes import make_schemes
-from mfpde.solvers.finite_volume import FiniteVolume
-from mfpde.solvers.flow import Flow
-from mfpde.solvers.grid import uniform_grid
-from mfpde.solvers.objective import Array
-from mfpde.solvers.time_loop import State, integrate
-from mfpde.sources import load_configuration
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.finite_volume.finite_volume import FiniteVolume
+from mfpde.solvers.flow.flow import Flow
+from mfpde.solvers.flow.time_loop import State, integrate
+from mfpde.solvers.space.grid import uniform_grid
 from tests.solvers.problems import RANK_TWO_MEAN_R1, RANK_TWO_RISK, bump, rank_two
 
 PY_PDE = """

@@ -9,9 +9,10 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from mfpde.results.output import make_folder, write_atomically
-from mfpde.results.plotting import BLUE, ORANGE, STYLE, density_figure, new_figure
-from mfpde.results.solve_result import SolveResult
+from mfpde.results.answers.solve import SolveResult
+from mfpde.results.figures.solve import density_figure
+from mfpde.results.figures.style import BLUE, ORANGE, STYLE, new_figure
+from mfpde.results.files.output import make_folder, write_atomically
 from validation.reference import Trajectory
 
 LINES = {"characteristics": (BLUE, "-"), "finite-volume": (ORANGE, "--")}

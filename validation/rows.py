@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mfpde.results.solve_result import SolveResult
+from mfpde.results.answers.solve import SolveResult
 from validation.workbench import Workbench, at
 
 CHARACTERISTICS, FINITE_VOLUME = "characteristics", "finite-volume"

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mfpde.configuration import Configuration, parse
-from mfpde.results.solve_result import SolveResult
+from mfpde.configuration.parsing import parse
+from mfpde.experiment import Configuration
+from mfpde.results.answers.solve import SolveResult
 from mfpde.studies.solve import solve
 
 TOLERANCES = {"characteristics": 1e-8, "finite-volume": 1e-6}

@@ -6,17 +6,23 @@ import argparse
 from importlib import import_module
 
 from mfpde.commands.common import EXIT_BAD_INPUT, EXIT_FAILED
-from mfpde.process import complain
+from mfpde.shell.process import complain
+
+HOMES = {
+    **dict.fromkeys(("solve", "sgd", "compare", "bounds", "convergence"), "solving"),
+    **dict.fromkeys(("optimum", "stationary", "basins", "branches", "distance"), "asking"),
+    **dict.fromkeys(("plot", "presets"), "writing"),
+}
+"""The folder of every command."""
 
 
 def run_command(options: argparse.Namespace) -> int:
     """Run the chosen command; an error in the input prints every message and gives 2."""
-    from mfpde.configuration import ConfigurationError
-    from mfpde.results.errors import OutputError, ResultFileError, RunOutputError
-    from mfpde.solvers.time_loop import StepFailure
+    from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError
+    from mfpde.solvers.flow.time_loop import StepFailure
 
     try:
-        return int(import_module(f"mfpde.commands.{options.command}").run(options))
+        return int(import_module(f"mfpde.commands.{HOMES[options.command]}.{options.command}").run(options))
     except ConfigurationError as error:
         complain(*error.messages)
         return EXIT_BAD_INPUT

@@ -18,10 +18,10 @@ from mfpde.commands.common import (
     show,
     use_threads,
 )
-from mfpde.process import complain
+from mfpde.shell.process import complain
 
 if TYPE_CHECKING:
-    from mfpde.configuration import Configuration
+    from mfpde.experiment import Configuration
 
 
 def run_study(options: argparse.Namespace, study: Callable[[Configuration, float | None], Answer]) -> int:
@@ -37,7 +37,7 @@ def run_study(options: argparse.Namespace, study: Callable[[Configuration, float
 def _named(options: argparse.Namespace) -> Configuration:
     """The configuration of SOURCE; without one, what is wrong with the form of the overrides is told too."""
     if options.source is None:
-        from mfpde.sources import override_mistakes
+        from mfpde.configuration.sources import override_mistakes
 
         missing = "name a problem, `mfpde stationary SOURCE`, or a run, `mfpde stationary --from RUN.nc`"
         refuse(missing, *override_mistakes(options.overrides))
@@ -46,7 +46,7 @@ def _named(options: argparse.Namespace) -> Configuration:
 
 def check_options(options: argparse.Namespace, checks: Checks) -> float | None:
     """Check --threads, -o and --radius, whose value is returned."""
-    from mfpde.results.output import probe
+    from mfpde.results.files.output import probe
 
     if options.threads is not None:
         checks.run(lambda: use_threads(options.threads))
@@ -68,7 +68,7 @@ def finish(study: Callable[[], Answer], options: argparse.Namespace) -> int:
 
 def deliver(found: Answer, options: argparse.Namespace) -> None:
     """The answer in the file of -o, and on the screen; raises RunOutputError."""
-    from mfpde.results.output import write_json
+    from mfpde.results.files.output import write_json
 
     if options.output is not None:
         write_json(Path(options.output), found.to_json())

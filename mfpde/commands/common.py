@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from mfpde.configuration import Configuration
+    from mfpde.experiment import Configuration
 
 EXIT_DONE, EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 0, 2, 3, 130, 141
 EXIT_CODES = {"success": EXIT_DONE, "failed": EXIT_FAILED, "interrupted": EXIT_INTERRUPTED}
@@ -29,8 +29,7 @@ class Checks:
 
     def run(self, check: Callable[[], Value]) -> Value | None:
         """What `check` returns, None where it finds a problem."""
-        from mfpde.configuration import ConfigurationError
-        from mfpde.results.errors import OutputError, ResultFileError
+        from mfpde.errors import ConfigurationError, OutputError, ResultFileError
 
         try:
             return check()
@@ -42,7 +41,7 @@ class Checks:
 
     def report(self) -> None:
         """Raise ConfigurationError with every problem found."""
-        from mfpde.configuration import ConfigurationError
+        from mfpde.errors import ConfigurationError
 
         if self._problems:
             raise ConfigurationError(self._problems)
@@ -50,16 +49,16 @@ class Checks:
 
 def refuse(*messages: str) -> None:
     """Raise ConfigurationError."""
-    from mfpde.configuration import ConfigurationError
+    from mfpde.errors import ConfigurationError
 
     raise ConfigurationError(list(messages))
 
 
 def configuration_of(options: argparse.Namespace, solved: bool = True) -> Configuration:
     """The configuration that the options describe, once a scheme can do it where it is to be `solved`."""
-    from mfpde.configuration import ConfigurationError
-    from mfpde.sources import load_configuration
-    from mfpde.studies.support import unsupported
+    from mfpde.configuration.sources import load_configuration
+    from mfpde.errors import ConfigurationError
+    from mfpde.studies.run.refusals import unsupported
 
     problems: list[str] = []
     try:
@@ -83,8 +82,8 @@ def overrides_of(options: argparse.Namespace) -> list[str]:
 
 def count(option: str, text: str, most: int = 10**9) -> int:
     """The whole number from 1 to `most` that an option was given."""
-    from mfpde.configuration import ConfigurationError
-    from mfpde.reading import one_line
+    from mfpde.configuration.table_reader import one_line
+    from mfpde.errors import ConfigurationError
 
     if not (text.isascii() and text.isdecimal() and len(text) <= 10 and 1 <= int(text) <= most):
         message = f"{option} {one_line(text)}: is not a whole number above 0"
@@ -94,8 +93,8 @@ def count(option: str, text: str, most: int = 10**9) -> int:
 
 def radius_of(text: str) -> float:
     """The R of --radius: above 0, at most as large as the initial values that a configuration takes."""
-    from mfpde.configuration import ConfigurationError
-    from mfpde.reading import one_line
+    from mfpde.configuration.table_reader import one_line
+    from mfpde.errors import ConfigurationError
 
     try:
         value = float(text)
@@ -125,7 +124,7 @@ def path_of(text: str | None) -> Path | None:
 
 def check_plots(options: argparse.Namespace, checks: Checks) -> Path | None:
     """The folder of --plot, once figures can be written there."""
-    from mfpde.results.output import probe_folder
+    from mfpde.results.files.output import probe_folder
 
     folder = path_of(options.plot)
     if folder is not None:
@@ -165,7 +164,7 @@ def print_json(content: dict[str, Any]) -> None:
 
 def draw(save: Callable[[], Iterable[Path]], options: argparse.Namespace) -> None:
     """Write figures and say where they are; raises RunOutputError."""
-    from mfpde.results.errors import OutputError, RunOutputError
+    from mfpde.errors import OutputError, RunOutputError
 
     try:
         written: Sequence[Path] = tuple(save())

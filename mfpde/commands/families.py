@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mfpde.commands.common import Checks, overrides_of
 
 if TYPE_CHECKING:
-    from mfpde.variation import Family
+    from mfpde.configuration.families import Family
 
 
 def family_of(options: argparse.Namespace, checks: Checks, values: int, most: int) -> Family | None:
@@ -18,7 +18,7 @@ def family_of(options: argparse.Namespace, checks: Checks, values: int, most: in
         values: number of values where --vary gives none.
         most: largest number of values.
     """
-    from mfpde.variation import Family, read_variations
+    from mfpde.configuration.families import Family, read_variations
 
     overrides = tuple(overrides_of(options))
     variations = checks.run(lambda: read_variations(options.source, overrides, options.vary, values, most))

@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mfpde.configuration import Configuration
-from mfpde.problem import Problem
-from mfpde.schemes.atoms import characteristics, jko_on_atoms, particles
-from mfpde.schemes.choice import Schemes
-from mfpde.schemes.grids import finite_volume, jko_on_grid
+from mfpde.experiment import Configuration
+from mfpde.problem.problem import Problem
+from mfpde.schemes.characteristics import characteristics
+from mfpde.schemes.finite_volume import finite_volume
 from mfpde.schemes.guide import run_guide, visited_box
+from mfpde.schemes.jko import jko_on_atoms, jko_on_grid
+from mfpde.schemes.pair import Schemes
+from mfpde.schemes.particles import particles
 
 __all__ = ["Schemes", "make_schemes"]
 

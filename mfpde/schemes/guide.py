@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from mfpde.configuration import Configuration
-from mfpde.initial_laws import InitialLaw
-from mfpde.problem import Problem
-from mfpde.reduction.interface import Box
-from mfpde.solvers.characteristics import Characteristics, LabelLaw
-from mfpde.solvers.grid import Guide
-from mfpde.solvers.objective import Array
-from mfpde.solvers.time_loop import Law, State, integrate
+from mfpde.experiment import Configuration
+from mfpde.problem.initial import InitialLaw
+from mfpde.problem.problem import Problem
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
+from mfpde.solvers.flow.time_loop import Law, State, integrate
+from mfpde.solvers.space.box import Box
+from mfpde.solvers.space.grid import Guide
 
 GUIDE_TIMES = 41
 GUIDE_TOLERANCE = {1: 1e-4}

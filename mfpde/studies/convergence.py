@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from mfpde.configuration import MINIMUM_TOLERANCE, Configuration, ConfigurationError, Solver
-from mfpde.results.solve_result import SolveResult
-from mfpde.studies.run import Progress, silent
+from mfpde.errors import ConfigurationError
+from mfpde.experiment import MINIMUM_TOLERANCE, Configuration, Solver
+from mfpde.results.answers.solve import SolveResult
+from mfpde.studies.run.refusals import unsupported
+from mfpde.studies.run.run import Progress, silent
 from mfpde.studies.solve import solve
-from mfpde.studies.support import unsupported
 
 # The coarsest cells per axis in 1, 2 and 3 dimensions; every level doubles them.
 COARSEST_CELLS = {1: 128, 2: 32, 3: 12}
@@ -111,7 +112,7 @@ class ConvergenceResult:
 
 def chosen_schemes(text: str) -> tuple[str, ...]:
     """The schemes of a comma list, or of "all"; raises ConfigurationError."""
-    from mfpde.reading import nearest, one_line
+    from mfpde.configuration.table_reader import nearest, one_line
 
     if text.strip() == "all":
         return NAMES

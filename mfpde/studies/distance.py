@@ -19,8 +19,8 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array, vstack
 from scipy.spatial.distance import cdist
 
-from mfpde.configuration import ConfigurationError
-from mfpde.results.solve_result import Array, SolveResult
+from mfpde.errors import ConfigurationError
+from mfpde.results.answers.solve import Array, SolveResult
 
 MOST_POINTS = 2000
 """Points per law that the linear programme takes: seconds and a few hundred MB; a law of more is gathered to them."""

@@ -9,16 +9,17 @@ from time import monotonic
 
 import numpy as np
 
-from mfpde.configuration import Configuration, ConfigurationError
-from mfpde.problem import build_problem
-from mfpde.results.netcdf import load_checkpoint
-from mfpde.results.output import reserved
-from mfpde.results.provenance import provenance
-from mfpde.results.solve_result import SolveResult
+from mfpde.errors import ConfigurationError
+from mfpde.experiment import Configuration
+from mfpde.problem.problem import build_problem
+from mfpde.results.answers.solve import SolveResult
+from mfpde.results.files.netcdf import load_checkpoint
+from mfpde.results.files.output import reserved
+from mfpde.results.files.provenance import provenance
 from mfpde.schemes import make_schemes
-from mfpde.studies.outputs import check_output, earlier_run
-from mfpde.studies.run import ARITHMETIC, Progress, Run, silent
-from mfpde.studies.support import refuse_unsupported
+from mfpde.studies.run.outputs import check_output, earlier_run
+from mfpde.studies.run.refusals import refuse_unsupported
+from mfpde.studies.run.run import ARITHMETIC, Progress, Run, silent
 
 
 def solve(

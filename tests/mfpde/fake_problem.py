@@ -13,10 +13,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mfpde.configuration import Configuration
-from mfpde.solvers.flow import Flow
-from mfpde.solvers.geometry import Geometry
-from mfpde.solvers.time_loop import Law, Observation, State, StepFailure
+from mfpde.experiment import Configuration
+from mfpde.solvers.flow.flow import Flow
+from mfpde.solvers.flow.time_loop import Law, Observation, State, StepFailure
+from mfpde.solvers.space.geometry import Geometry
 
 START = np.array([[1.0, 0.5], [0.6, 0.2], [0.3, 0.9]])
 MASSES = np.array([0.5, 0.3, 0.2])

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import erf
 
-from mfpde.solvers.geometry import Geometry
-from mfpde.solvers.objective import Array, DenseFeatures, Objective
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.objective.objective import DenseFeatures, Objective
+from mfpde.solvers.space.geometry import Geometry
 
 RANK_TWO_RISK = {1.0: 0.988870006853, 3.0: 0.847601345005}
 RANK_TWO_MEAN_R1 = {3.0: 0.566984874535}

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mfpde.problem import build_problem
+from mfpde.configuration.sources import load_configuration
+from mfpde.problem.problem import build_problem
 from mfpde.schemes import make_schemes
-from mfpde.solvers.birth_death_process import ParticleProcess
-from mfpde.solvers.objective import Array
-from mfpde.solvers.time_loop import integrate
-from mfpde.sources import load_configuration
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.flow.time_loop import integrate
+from mfpde.solvers.particles.birth_death_process import ParticleProcess
 from validation.rows import CHARACTERISTICS, Row, check
 from validation.workbench import Workbench, at
 

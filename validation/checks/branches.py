@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from scipy import optimize, special, stats
 
-from mfpde.results.branches_result import Branches, BranchEvent
-from mfpde.studies.branches import branches
+from mfpde.results.answers.branches import Branches, BranchEvent
+from mfpde.studies.branches.branches import branches
 from validation.quadrature import NODES, Array, Mean, piecewise_linear_mean
 from validation.reference import activation
 from validation.rows import Row, check

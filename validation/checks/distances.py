@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mfpde.configuration import parse
+from mfpde.configuration.parsing import parse
 from mfpde.studies.distance import distance
 from validation.reference import reference, trajectories
 from validation.rows import CHARACTERISTICS, FINITE_VOLUME, Row, check

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mfpde.configuration import Configuration, parse
-from mfpde.problem import build_problem
+from mfpde.configuration.parsing import parse
+from mfpde.configuration.sources import load_configuration
+from mfpde.experiment import Configuration
+from mfpde.problem.problem import build_problem
 from mfpde.schemes import make_schemes
-from mfpde.sources import load_configuration
 from validation.reference import Trajectory, activation, reference, trajectories
 from validation.rows import CHARACTERISTICS, CHECKS, FINITE_VOLUME, Check, Row, check, within_estimate, worst
 from validation.workbench import Workbench, at, gaussian_mixture

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from mfpde.configuration import parse
-from mfpde.problem import build_problem
-from mfpde.reduction.gaussian_mixture import Box, ReducedObjective
-from mfpde.solvers.objective import Array, Objective
+from mfpde.configuration.parsing import parse
+from mfpde.problem.problem import build_problem
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.objective.objective import Objective
+from mfpde.solvers.objective.representation import ReducedObjective
+from mfpde.solvers.space.box import Box
 from validation.reference import activation, blocks, reference
 from validation.rows import CHARACTERISTICS, FINITE_VOLUME, Row, check, worst
 from validation.workbench import TOLERANCES, Workbench, gaussian_mixture

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mfpde.configuration import Configuration, parse
-from mfpde.studies.optimum_gibbs import gibbs_optimum
+from mfpde.configuration.parsing import parse
+from mfpde.experiment import Configuration
+from mfpde.studies.optimum.gibbs import gibbs_optimum
 from validation.reference import activation, reference
 from validation.rows import FINITE_VOLUME, Row, check, within_estimate, worst
 from validation.workbench import Workbench, at

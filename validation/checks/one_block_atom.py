@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import integrate, special
 
-from mfpde.activations import truncated_relu
-from mfpde.data_laws import GaussianMixture
-from mfpde.reduction.gaussian_mixture import Box, reduce_mixture
+from mfpde.problem.activations.piecewise_linear import truncated_relu
+from mfpde.problem.laws.gaussian_mixture import reduce_mixture
+from mfpde.problem.reduction.mixture import GaussianMixture
+from mfpde.solvers.space.box import Box
 from validation.rows import Row, check
 from validation.workbench import Workbench
 

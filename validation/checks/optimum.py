@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from mfpde.configuration import parse
-from mfpde.studies.optimum_atoms import TOLERANCE, AtomicOptimum, optimum_atoms
+from mfpde.configuration.parsing import parse
+from mfpde.studies.optimum.atoms import TOLERANCE, AtomicOptimum, optimum_atoms
 from validation.reference import activation, blocks, reference
 from validation.rows import Row, check
 from validation.workbench import Workbench, gaussian_mixture

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mfpde.configuration import parse
-from mfpde.studies.sgd import sgd
+from mfpde.configuration.parsing import parse
+from mfpde.studies.sgd.replicas import sgd
 from validation.reference import activation
 from validation.rows import Row, check
 from validation.workbench import Workbench, at, configured, gaussian_mixture

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import optimize
 
-from mfpde.configuration import parse
-from mfpde.studies.stationary import StationaryPoint, stationary
+from mfpde.configuration.parsing import parse
+from mfpde.studies.stationary.stationary import StationaryPoint, stationary
 from validation.quadrature import Array, piecewise_linear_mean
 from validation.reference import activation, reference
 from validation.rows import Row, check

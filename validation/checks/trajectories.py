@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mfpde.configuration import Configuration
+from mfpde.experiment import Configuration
 from validation.figures import draw_trajectory
 from validation.reference import Trajectory, trajectories
 from validation.rows import CHARACTERISTICS, CHECKS, SCHEMES, Check, Row, allowance, within_estimate, worst

@@ -1,0 +1,1 @@
+"""Commands that ask a question of a problem or of results."""

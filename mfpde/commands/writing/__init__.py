@@ -1,0 +1,1 @@
+"""Commands that write or draw what is known."""

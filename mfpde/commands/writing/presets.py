@@ -1,0 +1,25 @@
+"""The command `mfpde presets`."""
+
+from __future__ import annotations
+
+import argparse
+
+from mfpde.commands.common import EXIT_DONE
+
+
+def run(options: argparse.Namespace) -> int:
+    """List the presets, or print one."""
+    from mfpde import presets
+    from mfpde.configuration.table_reader import nearest
+    from mfpde.errors import ConfigurationError
+
+    if options.name is None:
+        width = max(len(name) for name in presets.names())
+        for name in presets.names():
+            print(f"{name:<{width}}  {presets.title(name)}")
+        return EXIT_DONE
+    if options.name not in presets.names():
+        hint = nearest(options.name, presets.names())
+        raise ConfigurationError([f"{options.name}: no such preset; did you mean {hint}? `mfpde presets` lists them"])
+    print(presets.text(options.name), end="")
+    return EXIT_DONE

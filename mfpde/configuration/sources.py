@@ -1,0 +1,143 @@
+"""Where a configuration comes from: a TOML file or a preset's name, then overrides."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+from mfpde import presets
+from mfpde.configuration.parsing import parse
+from mfpde.configuration.table_reader import nearest, one_line
+from mfpde.errors import ConfigurationError
+from mfpde.experiment import Configuration
+
+MAXIMUM_BYTES = 10_000_000
+# An override of one of these keys takes away what the source says in its place.
+ALTERNATIVES = {
+    ("data", "delta"): "scales",
+    ("data", "scales"): "delta",
+    ("initial", "kappa"): "radius",
+    ("initial", "radius"): "kappa",
+}
+
+
+def load_configuration(source: str | Path, overrides: Sequence[str] = ()) -> Configuration:
+    """The configuration of a TOML file or preset, with overrides such as "solver.cells=256,256".
+
+    A preset's name means the preset even where a file has that name: write ./name for the file.
+    Raises ConfigurationError naming every mistake.
+    """
+    errors: list[str] = []
+    tables: dict[str, object] = {}
+    try:
+        tables = _read_toml(source_text(source), one_line(str(source)))
+    except ConfigurationError as error:
+        errors += error.messages
+    readable = not errors
+    for override in overrides:
+        _apply(tables, override, errors)
+    if not readable:
+        raise ConfigurationError(errors)
+    try:
+        configuration = parse(tables)
+    except ConfigurationError as error:
+        raise ConfigurationError(errors + list(error.messages), error.configuration) from None
+    if errors:
+        raise ConfigurationError(errors, configuration)
+    return configuration
+
+
+def override_mistakes(overrides: Sequence[str]) -> list[str]:
+    """What is wrong with the form of overrides, whatever they are for."""
+    errors: list[str] = []
+    for override in overrides:
+        _apply({}, override, errors)
+    return errors
+
+
+def source_text(source: str | Path) -> str:
+    """The TOML text of a source; raises ConfigurationError where there is none to read."""
+    if isinstance(source, str) and source in presets.names():
+        return presets.text(source)
+    path, name = Path(source), one_line(str(source))
+    if not str(source):
+        raise ConfigurationError(["SOURCE is empty; write the path of a TOML file or a preset's name"])
+    try:
+        if path.is_dir():
+            raise ConfigurationError([f"{name}: is a directory; write the path of a TOML file or a preset's name"])
+        if not path.exists():
+            hint = nearest(path.stem, presets.names())
+            message = f"{name}: no such file or preset; did you mean the preset {hint}? `mfpde presets` lists them"
+            raise ConfigurationError([message])
+        with path.open("rb") as stream:
+            raw = stream.read(MAXIMUM_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigurationError([f"{name}: cannot be read ({reason}); write a readable TOML file"]) from None
+    if len(raw) > MAXIMUM_BYTES:
+        raise ConfigurationError([f"{name}: larger than {MAXIMUM_BYTES} bytes; write a TOML configuration file"])
+    try:
+        # Editors of some systems begin a text with a byte-order mark, which TOML does not know.
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"{name}: not a text file (byte {error.start} is not UTF-8); write a TOML configuration file"
+        raise ConfigurationError([message]) from None
+
+
+def _read_toml(text: str, source: str) -> dict[str, object]:
+    if not text.strip():
+        message = f"{source}: is empty; write at least [data] and [network] (`mfpde presets NAME` prints one)"
+        raise ConfigurationError([message])
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        reason = str(error).partition(";")[0]
+        raise ConfigurationError([f"{source}: not valid TOML: {reason}; correct that line"]) from None
+
+
+def _apply(tables: dict[str, object], override: str, errors: list[str]) -> None:
+    """Set one dotted key of `tables`, which is changed in place."""
+    name, equals, text = override.partition("=")
+    path = [part.strip() for part in name.split(".")]
+    option = f"--set {one_line(override)}"
+    if not equals or len(path) < 2 or not all(path):
+        errors.append(f"{option}: not of the form table.key=value; write for example --set time.end=20")
+        return
+    table: object = tables
+    for part in path[:-1]:
+        table = table.setdefault(part, {}) if isinstance(table, dict) else None
+    if not isinstance(table, dict):
+        whole = ".".join(path[:-1])
+        remedy = f"write the whole value instead, --set '{one_line(whole)}={{ {one_line(path[-1])} = ... }}'"
+        errors.append(f"{option}: {one_line(whole)} is not a table; {remedy}")
+        return
+    value = override_value(text.strip())
+    _drop_alternatives(tables, path, value)
+    table[path[-1]] = value
+
+
+def _drop_alternatives(tables: dict[str, object], path: list[str], value: object) -> None:
+    """Take away what the source says in place of an overridden key."""
+    section = tables.get(path[0])
+    if not isinstance(section, dict):
+        return
+    rival = ALTERNATIVES.get((path[0], path[1]))
+    if rival is not None:
+        section.pop(rival, None)
+    if path == ["data", "dims"] and value != "infinite":
+        section.pop("fractions", None)
+
+
+def override_value(text: str) -> object:
+    """The value of an override: TOML if it parses, else a comma list, else a string."""
+    try:
+        found = tomllib.loads(f"value = {text}")
+        # A text of several lines could smuggle in other keys: it is a string.
+        if len(found) == 1:
+            return found["value"]
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError):
+        pass
+    if "," in text:
+        return [override_value(part.strip()) for part in text.split(",") if part.strip()]
+    return text

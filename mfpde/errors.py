@@ -1,0 +1,44 @@
+"""What goes wrong for a user: a configuration, a result file, an output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mfpde.experiment import Configuration
+
+if TYPE_CHECKING:
+    from mfpde.results.answers.solve import SolveResult
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used.
+
+    Attributes:
+        messages: every mistake found, one line each: the key, what is wrong, what to write.
+        configuration: what was read, defaults in place of the mistakes; None where nothing could be read.
+    """
+
+    def __init__(self, messages: list[str], configuration: Configuration | None = None) -> None:
+        super().__init__("\n".join(messages))
+        self.messages = tuple(messages)
+        self.configuration = configuration
+
+
+class ResultFileError(Exception):
+    """A result file cannot be read: truncated, foreign, or of another version."""
+
+
+class OutputError(Exception):
+    """An output cannot be written: read-only folder, full disk, existing file."""
+
+
+class RunOutputError(OutputError):
+    """An output could not be written while the run was under way; what was written before it is whole.
+
+    Attributes:
+        result: what was computed, with status "failed"; None where it is not known.
+    """
+
+    def __init__(self, message: str, result: SolveResult | None = None) -> None:
+        super().__init__(message)
+        self.result = result

@@ -1,0 +1,1 @@
+"""Data laws, one file each."""

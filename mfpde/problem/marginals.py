@@ -1,0 +1,223 @@
+"""Laws of one independent label, on its own line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from scipy import special
+
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.space.grid import Grid
+
+TAIL = 1e-18
+"""Mass cut from each tail of an unbounded label."""
+
+
+class Marginal(Protocol):
+    """Law of one label: a density on [lower, upper], smooth between `breaks`."""
+
+    @property
+    def breaks(self) -> Array:
+        """Ends of the support and points where the density is not smooth, increasing."""
+        ...
+
+    def density(self, x: Array) -> Array:
+        """Probability density."""
+        ...
+
+    def cumulative(self, x: Array) -> Array:
+        """Distribution function."""
+        ...
+
+
+ATOM_CELLS = 3.0
+"""Standard deviation, in cells, of the bump that stands for an atom on a grid."""
+BISECTIONS = 60
+"""Halvings of a label's support that bring an inverse distribution function down to rounding."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A marginal given by a frozen continuous distribution of scipy.stats (ppf, isf, pdf, cdf)."""
+
+    frozen: Any
+
+    @property
+    def breaks(self) -> Array:
+        return np.array([self.frozen.ppf(TAIL), self.frozen.isf(TAIL)])
+
+    def density(self, x: Array) -> Array:
+        return np.asarray(self.frozen.pdf(x))
+
+    def cumulative(self, x: Array) -> Array:
+        return np.asarray(self.frozen.cdf(x))
+
+
+@dataclass(frozen=True)
+class Normal:
+    """The law N(mean, deviation^2)."""
+
+    mean: float
+    deviation: float
+
+    @property
+    def breaks(self) -> Array:
+        return np.asarray(self.mean + self.deviation * special.ndtri(TAIL) * np.array([1.0, -1.0]))
+
+    def density(self, x: Array) -> Array:
+        u = (x - self.mean) / self.deviation
+        return np.asarray(np.exp(-0.5 * u * u) / (np.sqrt(2 * np.pi) * self.deviation))
+
+    def cumulative(self, x: Array) -> Array:
+        return np.asarray(special.ndtr((x - self.mean) / self.deviation))
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """The uniform law on [low, high]."""
+
+    low: float
+    high: float
+
+    @property
+    def breaks(self) -> Array:
+        return np.array([self.low, self.high])
+
+    def density(self, x: Array) -> Array:
+        return np.where((x >= self.low) & (x <= self.high), 1.0 / (self.high - self.low), 0.0)
+
+    def cumulative(self, x: Array) -> Array:
+        return np.clip((x - self.low) / (self.high - self.low), 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class ScaledChi:
+    """r = scale * chi(p), the norm of a centred Gaussian vector of p components with that standard deviation."""
+
+    dimension: float
+    scale: float
+
+    @property
+    def breaks(self) -> Array:
+        half = self.dimension / 2
+        squares = np.array([special.gammaincinv(half, TAIL), special.gammainccinv(half, TAIL)])
+        return np.asarray(self.scale * np.sqrt(2 * squares))
+
+    def density(self, x: Array) -> Array:
+        u = np.maximum(x / self.scale, 1e-300)
+        p = self.dimension
+        log_density = special.xlogy(p - 1, u) - u * u / 2 - special.gammaln(p / 2) - (p / 2 - 1) * np.log(2.0)
+        return np.asarray(np.exp(log_density) / self.scale)
+
+    def cumulative(self, x: Array) -> Array:
+        return np.asarray(special.gammainc(self.dimension / 2, np.maximum(x, 0.0) ** 2 / (2 * self.scale**2)))
+
+
+@dataclass(frozen=True)
+class SquaredShare:
+    """c in [0, 1] with c^2 ~ Beta(p/2, q/2): the share of a block of p coordinates in a uniform direction of p + q."""
+
+    first: float
+    second: float
+
+    @property
+    def breaks(self) -> Array:
+        halves = self.first / 2, self.second / 2
+        squares = np.array([special.betaincinv(*halves, TAIL), special.betainccinv(*halves, TAIL)])
+        return np.asarray(np.arcsin(np.sqrt(squares)))
+
+    def density(self, x: Array) -> Array:
+        sine, cosine = np.sin(x), np.cos(x)
+        log_density = special.xlogy(self.first - 1, sine) + special.xlogy(self.second - 1, cosine)
+        return np.asarray(2.0 * np.exp(log_density - special.betaln(self.first / 2, self.second / 2)))
+
+    def cumulative(self, x: Array) -> Array:
+        return np.asarray(special.betainc(self.first / 2, self.second / 2, np.sin(x) ** 2))
+
+
+@dataclass(frozen=True)
+class Tabulated:
+    """A density given at points, linear between them and zero outside, normalised to mass 1."""
+
+    points: Array
+    values: Array
+
+    def __post_init__(self) -> None:
+        increasing = self.points.ndim == 1 and self.points.size >= 2 and bool(np.all(np.diff(self.points) > 0))
+        if not (increasing and self.values.shape == self.points.shape):
+            raise ValueError("a tabulated law needs two or more increasing points and as many densities")
+        if not (np.all(self.values >= 0) and np.sum(self.values) > 0 and np.all(np.isfinite(self.values))):
+            raise ValueError("a tabulated density must be finite, not negative and not zero everywhere")
+
+    @property
+    def breaks(self) -> Array:
+        return self.points
+
+    @property
+    def _cumulated(self) -> Array:
+        """Unnormalised mass below each point."""
+        steps = 0.5 * np.diff(self.points) * (self.values[1:] + self.values[:-1])
+        return np.concatenate([[0.0], np.cumsum(steps)])
+
+    def density(self, x: Array) -> Array:
+        inside = np.interp(x, self.points, self.values, left=0.0, right=0.0)
+        return np.asarray(inside / self._cumulated[-1])
+
+    def cumulative(self, x: Array) -> Array:
+        inside = np.clip(x, self.points[0], self.points[-1])
+        cell = np.clip(np.searchsorted(self.points, inside, side="right") - 1, 0, len(self.points) - 2)
+        step = inside - self.points[cell]
+        slope = np.diff(self.values) / np.diff(self.points)
+        below = self._cumulated[cell] + step * (self.values[cell] + 0.5 * slope[cell] * step)
+        return np.asarray(below / self._cumulated[-1])
+
+
+@dataclass(frozen=True)
+class Callable1D:
+    """A density given as a function on [lower, upper]; normalised by the caller."""
+
+    function: Callable[[Array], Array]
+    lower: float
+    upper: float
+
+    @property
+    def breaks(self) -> Array:
+        return np.array([self.lower, self.upper])
+
+    def density(self, x: Array) -> Array:
+        return np.asarray(self.function(x))
+
+    def cumulative(self, x: Array) -> Array:
+        nodes, weights = np.polynomial.legendre.leggauss(64)
+        ends = np.clip(np.atleast_1d(x), self.lower, self.upper)
+        half = 0.5 * (ends - self.lower)
+        inside = self.lower + half[:, None] * (nodes + 1.0)
+        return np.asarray((self.function(inside) * weights).sum(axis=1) * half).reshape(np.shape(x))
+
+
+def _quantiles(marginal: Marginal, levels: Array) -> Array:
+    """Inverse distribution function at levels in [0, 1), by bisection down to rounding."""
+    ends = marginal.breaks
+    whole = float(marginal.cumulative(ends[-1:])[0])
+    low, high = np.full(len(levels), ends[0]), np.full(len(levels), ends[-1])
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        below = marginal.cumulative(middle) < levels * whole
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.asarray(0.5 * (low + high))
+
+
+def _spread_atom(position: float, axis: Grid) -> Array:
+    """Masses on a one-dimensional grid of an atom smeared over the nearest cells, mass and first moment kept."""
+    centres = axis.centres[0]
+    if len(centres) < 8 * ATOM_CELLS:
+        return axis.deposit(np.array([[position]]), np.ones(1))
+    nearest = int(np.argmin(np.abs(centres - position)))
+    room = min(position - centres[0], centres[-1] - position)
+    deviation = min(ATOM_CELLS * float(axis.widths[0][nearest]), room / 4.0)
+    offsets = np.linspace(-4.0, 4.0, 201)
+    weights = np.exp(-0.5 * offsets**2)
+    return axis.deposit((position + deviation * offsets)[:, None], weights / weights.sum())

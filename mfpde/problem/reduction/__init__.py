@@ -1,0 +1,1 @@
+"""How a unit is averaged over the symmetries of a data law."""

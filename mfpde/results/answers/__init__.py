@@ -1,0 +1,1 @@
+"""What comes back: one frozen dataclass a question."""

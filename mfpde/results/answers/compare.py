@@ -1,0 +1,101 @@
+"""The result of `compare`: the equation and SGD side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mfpde.results.answers.sgd import SgdResult
+from mfpde.results.answers.solve import Array, SolveResult, numbers
+
+
+@dataclass(frozen=True)
+class LawDistance:
+    """How far the law of all replicas' neurons is from rho_t in one coordinate.
+
+    Attributes:
+        time, name: when, and of which coordinate.
+        kolmogorov: sup |F_N - F| of the distribution functions.
+        w2: one-dimensional Wasserstein distance of the marginals.
+        noise: 1.36 / sqrt(neurons): Kolmogorov distances of independent draws lie below with probability .95.
+    """
+
+    time: float
+    name: str
+    kolmogorov: float
+    w2: float
+    noise: float
+
+
+@dataclass(frozen=True)
+class CompareResult:
+    """The equation and replicas of SGD from the same rho_0, at the same times.
+
+    Attributes:
+        pde: the trajectory of the equation.
+        sgd: the replicas.
+        laws: distances of the laws at a few times.
+        fluctuation: N E|f_N - f|^2, shape (R, T).
+        monte_carlo: K(rho_t), shape (T,).
+        coupled: JSON of the four coupled dynamics; None where they were not asked for.
+        wall_seconds: of everything.
+    """
+
+    pde: SolveResult
+    sgd: SgdResult
+    laws: tuple[LawDistance, ...]
+    fluctuation: Array
+    monte_carlo: Array
+    coupled: Mapping[str, Any] | None = None
+    wall_seconds: float = 0.0
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def status(self) -> str:
+        """ "success", or that of the part that was not."""
+        return self.pde.status if self.pde.status != "success" else self.sgd.status
+
+    @property
+    def sup_gap(self) -> Array:
+        """sup_t |R_N(theta^k) - R(rho_t)| of every replica, shape (R,)."""
+        return np.asarray(np.abs(self.sgd.risk - self.pde.risk).max(axis=1))
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object of `mfpde compare`."""
+        content: dict[str, Any] = {
+            "time": numbers(self.sgd.time),
+            "risk_pde": numbers(self.pde.risk),
+            "risk_pde_error": numbers(self.pde.risk_error),
+            "risk_sgd": [numbers(row) for row in self.sgd.risk],
+            "sup_gap": numbers(self.sup_gap),
+            "laws": [vars(law) for law in self.laws],
+            "fluctuation": [numbers(row) for row in self.fluctuation],
+            "monte_carlo": numbers(self.monte_carlo),
+            **(self.coupled or {"gaps": None}),
+        }
+        return {**content, "notes": list(self.notes), "wall_seconds": self.wall_seconds, "status": self.status}
+
+    def table(self, rows: int = 16) -> str:
+        """Risks with the spread of the replicas, gaps and distances as text."""
+        count = len(self.sgd.time)
+        chosen = sorted({round(k * (count - 1) / max(rows - 1, 1)) for k in range(rows)})
+        lines = [f"{'t':>10}  {'R PDE':>11}  {'R_N mean':>11}  {'std':>8}  {'N E|f_N-f|^2':>12}  {'Monte Carlo':>11}"]
+        for k in chosen:
+            risk, spread = self.sgd.risk[:, k], self.fluctuation[:, k].mean()
+            line = f"{self.sgd.time[k]:>10.4g}  {self.pde.risk[k]:>11.6g}  {risk.mean():>11.6g}  {risk.std():>8.1e}"
+            lines.append(f"{line}  {spread:>12.4g}  {self.monte_carlo[k]:>11.4g}")
+        gaps = self.sup_gap
+        lines.append(f"sup |R_N - R|: mean {gaps.mean():.3g}, from {gaps.min():.3g} to {gaps.max():.3g}")
+        for law in self.laws:
+            text = f"law of {law.name} at t = {law.time:.4g}: Kolmogorov {law.kolmogorov:.3g}"
+            lines.append(f"{text} (independent draws: {law.noise:.2g}), W2 {law.w2:.3g}")
+        if self.coupled is not None:
+            for name, gap in self.coupled["gaps"].items():
+                apart = self.coupled["parameter_gaps"].get(name)
+                text = f"{name.replace('_', ' - ').upper():<10} sup gap in risk {gap:.2e}"
+                lines.append(f"{text}{'' if apart is None else f', in max |theta| {apart:.2e}'}")
+        lines += [f"note: {note}" for note in self.notes]
+        return "\n".join(lines)

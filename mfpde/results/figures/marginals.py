@@ -1,0 +1,92 @@
+"""The law as histograms on the part of the reduced space that holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mfpde.results.answers.solve import Array, SolveResult
+
+BINS = 80
+NEGLIGIBLE = 1e-4
+
+
+@dataclass(frozen=True)
+class View:
+    """What the figures show of the reduced space.
+
+    Attributes:
+        edges: bin edges per coordinate: the cells of a grid, equal bins for atoms.
+        limits: per coordinate the interval that holds all but a negligible part of the mass, at every time.
+    """
+
+    edges: tuple[Array, ...]
+    limits: tuple[tuple[float, float], ...]
+
+    def joint(self, result: SolveResult, index: int) -> Array:
+        """Density of the first two coordinates on the grid at one save time, shape (n_1, n_2)."""
+        masses = result.cell_masses[index]
+        planar = masses.sum(axis=tuple(range(2, masses.ndim)))
+        return np.asarray(planar / np.outer(_widths(self.edges[0]), _widths(self.edges[1])), dtype=float)
+
+
+def view_of(result: SolveResult) -> View:
+    """The view that shows the law at every save time."""
+    limits = tuple(_limits(result, axis) for axis in range(len(result.names)))
+    edges = result.edges or tuple(np.linspace(low, high, BINS + 1) for low, high in limits)
+    return View(tuple(edges), limits)
+
+
+def marginal(result: SolveResult, index: int, axis: int, view: View) -> Array:
+    """Density of one coordinate at one save time in the bins of the view, shape (bins,)."""
+    edges = view.edges[axis]
+    if result.density is not None:
+        others = tuple(other for other in range(len(result.names)) if other != axis)
+        masses = result.cell_masses[index].sum(axis=others)
+    else:
+        weight, points = _atoms(result, index)
+        masses = np.histogram(np.clip(points[:, axis], edges[0], edges[-1]), bins=edges, weights=weight)[0]
+    return np.asarray(masses / _widths(edges), dtype=float)
+
+
+def height_of_bulk(result: SolveResult, index: int, view: View) -> float:
+    """The density of the first coordinate that nine tenths of the mass stay below: a spike hardly counts."""
+    heights = marginal(result, index, 0, view)
+    order = np.argsort(heights)
+    below = np.cumsum((heights * _widths(view.edges[0]))[order])
+    return float(heights[order][np.searchsorted(below, 0.9 * below[-1])])
+
+
+def _atoms(result: SolveResult, index: int) -> tuple[Array, Array]:
+    if result.weight is None or result.position is None:
+        raise ValueError("the law is carried by cells, not by atoms")
+    held = result.weight[index] > 0.0
+    return result.weight[index][held], result.position[index][held]
+
+
+def _limits(result: SolveResult, axis: int) -> tuple[float, float]:
+    """The interval of a coordinate with all but NEGLIGIBLE of the mass on either side, at every time."""
+    lows, highs = [], []
+    for index in range(len(result.time)):
+        if result.density is not None and result.edges is not None:
+            others = tuple(other for other in range(len(result.names)) if other != axis)
+            weight = result.cell_masses[index].sum(axis=others)
+            left, right = result.edges[axis][:-1], result.edges[axis][1:]
+        else:
+            weight, points = _atoms(result, index)
+            order = np.argsort(points[:, axis])
+            weight, left = weight[order], points[order, axis]
+            right = left
+        below = np.cumsum(weight) / weight.sum()
+        lows.append(left[np.searchsorted(below, NEGLIGIBLE)])
+        highs.append(right[min(int(np.searchsorted(below, 1.0 - NEGLIGIBLE)), len(right) - 1)])
+    low, high = float(min(lows)), float(max(highs))
+    margin = 0.06 * (high - low) or 0.05 * max(abs(high), 1.0)
+    return (max(low - margin, 0.0) if low >= 0.0 else low - margin), high + margin
+
+
+def _widths(edges: Array) -> Array:
+    """Bin widths, 1 for a bin of no width so that it shows its mass."""
+    widths = np.diff(edges)
+    return np.where(widths > 0.0, widths, 1.0)

@@ -1,0 +1,156 @@
+"""Figures of a run of the equation: its risk, its law at a few times."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+from mfpde.results.answers.solve import Array, SolveResult
+from mfpde.results.figures.marginals import View, height_of_bulk, marginal, view_of
+from mfpde.results.figures.style import _WHITE_TO_BLUE, BLUE, ORANGE, SMALL, new_figure, symbol
+
+
+def risk_figure(result: SolveResult) -> Any:
+    """The risk against time with its error band."""
+    figure = new_figure(5.0, 3.2)
+    draw_risk(figure.add_subplot(), result)
+    return figure
+
+
+def density_figure(result: SolveResult) -> Any:
+    """The law at four times: densities of (r1, r2) with their marginals, or curves in one dimension."""
+    figure = new_figure(*_density_size(result))
+    _draw_law(figure, result)
+    return figure
+
+
+def overview_figure(result: SolveResult) -> Any:
+    """Risk above, law below."""
+    width, height = _density_size(result)
+    figure = new_figure(width, height + 2.9)
+    above, below = figure.subfigures(2, 1, height_ratios=[2.9, height])
+    draw_risk(above.add_subplot(), result)
+    _draw_law(below, result)
+    return figure
+
+
+def draw_risk(axes: Any, result: SolveResult) -> None:
+    """The risk against time, logarithmic, with the band of its estimated error."""
+    shown = result.time > 0.0
+    time, risk, error = result.time[shown], result.risk[shown], result.risk_error[shown]
+    axes.fill_between(
+        time,
+        risk - error,
+        risk + error,
+        color=BLUE,
+        alpha=0.25,
+        linewidth=0,
+        label=f"error estimate, at most {error.max(initial=0.0):.0e}",
+    )
+    axes.plot(time, risk, color=BLUE, label=result.scheme)
+    if len(time) > 1:
+        axes.set_xscale("log")
+        axes.set_xlim(_first_of_interest(time, risk), time[-1])
+    axes.set_xlabel("time $t$ (SGD steps × step size)")
+    axes.set_ylabel(r"risk $R(\rho_t) = \mathbb{E}\,(y - f)^2$")
+    low, high = float(np.min(risk - error, initial=np.inf)), float(np.max(risk + error, initial=0.0))
+    if 0.0 <= low < 0.5 * high:
+        axes.set_ylim(bottom=0.0)
+    axes.legend(loc="best")
+
+
+def _first_of_interest(time: Array, risk: Array) -> float:
+    """The last time before the risk has moved by 1/200 of its range, no later than a tenth of the end."""
+    moved = np.abs(risk - risk[0]) > 0.005 * np.ptp(risk)
+    first = max(int(np.argmax(moved)) - 1, 0) if moved.any() else 0
+    return float(max(min(time[first], 0.1 * time[-1]), time[0]))
+
+
+def _density_size(result: SolveResult) -> tuple[float, float]:
+    return (6.4, 3.4) if len(result.names) == 1 else (9.6, 2.9)
+
+
+def chosen_times(result: SolveResult, count: int = 4) -> list[int]:
+    """Indices of up to `count` save times, first and last among them, between which the law moves equally.
+
+    The movement is measured by the means and standard deviations, each against its own range.
+    """
+    track = np.concatenate((result.mean, np.sqrt(np.maximum(result.variance, 0.0))), axis=1)
+    spread = np.ptp(track, axis=0)
+    steps = np.abs(np.diff(track, axis=0)) / np.where(spread > 0.0, spread, 1.0)
+    path = np.concatenate(([0.0], np.cumsum(steps.sum(axis=1))))
+    wanted = np.linspace(0.0, path[-1], count)[1:-1]
+    inner = (int(np.argmin(np.abs(path - place))) for place in wanted)
+    return sorted({0, len(result.time) - 1, *inner})
+
+
+def _draw_law(figure: Any, result: SolveResult) -> None:
+    view = view_of(result)
+    chosen = chosen_times(result)
+    if len(result.names) == 1:
+        _draw_curves(figure.add_subplot(), result, view, chosen)
+        return
+    grid = figure.add_gridspec(1, len(chosen))
+    for column, index in enumerate(chosen):
+        _draw_panel(figure, grid[column], result, view, index, column == 0)
+
+
+def _draw_curves(axes: Any, result: SolveResult, view: View, chosen: list[int]) -> None:
+    colours = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.85, len(chosen)))
+    for colour, index in zip(colours, chosen, strict=True):
+        heights = marginal(result, index, 0, view)
+        edges = view.edges[0]
+        axes.stairs(heights, edges, color=colour, linewidth=1.3, label=f"$t = {result.time[index]:.3g}$")
+        axes.stairs(heights, edges, color=colour, fill=True, alpha=0.12)
+    axes.set_xlim(*view.limits[0])
+    bulk = [height_of_bulk(result, index, view) for index in chosen]
+    # A law that collapses would hide the others: it may leave through the top.
+    axes.set_ylim(0.0, 1.15 * min(max(bulk), 10.0 * min(bulk)))
+    axes.set_xlabel(symbol(result.names[0]))
+    axes.set_ylabel("density")
+    axes.legend(loc="best")
+
+
+def _draw_panel(figure: Any, place: Any, result: SolveResult, view: View, index: int, first: bool) -> None:
+    """The density of the first two coordinates at one time, its marginals above and on the right."""
+    inner = place.subgridspec(2, 2, width_ratios=[4, 1], height_ratios=[1, 4], wspace=0.02, hspace=0.02)
+    axes = figure.add_subplot(inner[1, 0])
+    above = figure.add_subplot(inner[0, 0], sharex=axes)
+    right = figure.add_subplot(inner[1, 1], sharey=axes)
+    draw_density(axes, result, view, index)
+    style: dict[str, Any] = {"fill": True, "color": BLUE, "alpha": 0.75}
+    heights = [marginal(result, index, axis, view) for axis in (0, 1)]
+    above.stairs(heights[0], view.edges[0], **style)
+    right.stairs(heights[1], view.edges[1], orientation="horizontal", **style)
+    above.set_ylim(0.0, 1.05 * float(heights[0].max()))
+    right.set_xlim(0.0, 1.05 * float(heights[1].max()))
+    for side in (above, right):
+        side.axis("off")
+    above.set_title(f"$t = {result.time[index]:.3g}$")
+    axes.set_xlabel(symbol(result.names[0]))
+    if first:
+        axes.set_ylabel(symbol(result.names[1]))
+    else:
+        axes.tick_params(labelleft=False)
+
+
+def draw_density(axes: Any, result: SolveResult, view: View, index: int) -> None:
+    """The law of the first two coordinates at one time: colours on a grid, weighted dots for atoms."""
+    if result.density is not None:
+        joint = view.joint(result, index)
+        top = float(joint.max(initial=0.0)) or 1.0
+        axes.pcolormesh(view.edges[0], view.edges[1], joint.T, cmap=_WHITE_TO_BLUE, vmin=0.0, vmax=top, rasterized=True)
+    elif result.position is not None and result.weight is not None:
+        weight, points = result.weight[index], result.position[index]
+        held = weight > 0.0
+        area = 250.0 * weight[held] / max(float(weight.max(initial=0.0)), 1e-300)
+        share = np.clip(area / np.sqrt(held.sum()), 0.02, 40.0)
+        axes.scatter(points[held, 0], points[held, 1], s=share, color=BLUE, alpha=0.6, linewidths=0)
+    ranges = np.array([high - low for low, high in view.limits[:2]])
+    if np.hypot(*(np.sqrt(np.maximum(result.variance[index, :2], 0.0)) / ranges)) < SMALL:
+        axes.plot(*result.mean[index, :2], "o", color=ORANGE, markersize=9, fillstyle="none", clip_on=False)
+    axes.set_xlim(*view.limits[0])
+    axes.set_ylim(*view.limits[1])
+    axes.locator_params(nbins=4)

@@ -1,0 +1,125 @@
+"""NetCDF-3 files as this program writes and reads them: named variables, raw checkpoint arrays, a checksum."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.io import netcdf_file
+
+from mfpde.configuration.table_reader import one_line
+from mfpde.errors import ResultFileError
+from mfpde.results.answers.solve import Array, Attribute
+
+PREFIX = "checkpoint_"
+Checkpoint = Mapping[str, NDArray[Any]]
+
+
+def put_attributes(file: Any, attributes: Mapping[str, Attribute]) -> None:
+    """Global attributes; text as UTF-8."""
+    for key, value in attributes.items():
+        setattr(file, key, value.encode("utf-8") if isinstance(value, str) else value)
+
+
+def put(file: Any, name: str, dimensions: tuple[str, ...], values: Array, meaning: str) -> None:
+    variable = file.createVariable(name, "d", dimensions)
+    if values.size:
+        variable[...] = values
+    variable.long_name = meaning.encode("utf-8")
+
+
+def _put_checkpoint(file: Any, name: str, array: NDArray[Any]) -> None:
+    """Store an array bit for bit; NetCDF-3 has no 64-bit integers, so these go as pairs of 32-bit ones."""
+    if array.dtype not in (np.float64, np.int64):
+        raise TypeError(f"checkpoint array {name} is {array.dtype}: use float64 or int64")
+    flat = np.ascontiguousarray(array).reshape(-1)
+    stored = flat if array.dtype == np.float64 else flat.view(np.int32)
+    # A dimension of length 0 would be NetCDF's unlimited one: an empty array is stored as one spare number.
+    padded = stored if stored.size else np.zeros(1, dtype=stored.dtype)
+    file.createDimension(f"{name}_length", padded.size)
+    variable = file.createVariable(name, "d" if array.dtype == np.float64 else "i", (f"{name}_length",))
+    variable[:] = padded
+    variable.array_shape = " ".join(["shape", *map(str, array.shape)]).encode("ascii")
+    variable.array_dtype = str(array.dtype).encode("ascii")
+
+
+def put_checkpoint(file: Any, checkpoint: Checkpoint) -> None:
+    """The raw arrays of a run that can go on, and the checksum over everything: call it last."""
+    for key, array in checkpoint.items():
+        _put_checkpoint(file, PREFIX + key, np.asarray(array))
+    file.checksum = _checksum({name: variable.data for name, variable in file.variables.items()})
+
+
+def read(path: Path, form: str) -> tuple[dict[str, Attribute], dict[str, Any]]:
+    """The attributes and variables (array, attributes) of a NetCDF file that this program wrote in the format `form`.
+
+    Raises ResultFileError for anything else.
+    """
+    command = f"mfpde {form.split()[1]}"
+    try:
+        if not path.is_file():
+            kind = "no ordinary file" if path.exists() else "no such file"
+            problem = "is a directory" if path.is_dir() else kind
+            raise ResultFileError(f"{path}: {problem}; write the path of a file that `{command} -o` made")
+        with path.open("rb") as stream, netcdf_file(stream, "r", mmap=False) as file:
+            attributes = {key: _plain(value) for key, value in file._attributes.items()}
+            variables = {
+                name: (np.array(variable.data), {k: _plain(v) for k, v in variable._attributes.items()})
+                for name, variable in file.variables.items()
+            }
+    except ResultFileError:
+        raise
+    except OSError as error:
+        remedy = "write the path of a readable file"
+        raise ResultFileError(f"{path}: cannot be read ({error.strerror or error}); {remedy}") from None
+    except Exception as error:  # the parser of a damaged file may raise anything
+        problem = f"not a NetCDF-3 file, or cut off ({one_line(str(error))})"
+        raise ResultFileError(f"{path}: {problem}; write a file that `{command} -o` made") from None
+    found = _checksum({name: array for name, (array, _) in variables.items()}).decode("ascii")
+    if attributes.get("format") == form and attributes.get("checksum") != found:
+        problem = "damaged: its numbers are not those that were written"
+        raise ResultFileError(f"{path}: {problem}; run it again with --force")
+    if attributes.get("format") != form:
+        other = str(attributes.get("format", ""))
+        problem = "a NetCDF file, but not a result of this program"
+        if other.startswith("mfpde "):
+            problem = f"a result of `mfpde {one_line(other.split()[1])}`"
+        if other.startswith(form.rpartition(" ")[0]):
+            problem = f"made by another version ({attributes.get('version_mfpde')}), which this one cannot read"
+        raise ResultFileError(f"{path}: {problem}; write a file that `{command} -o` made")
+    return attributes, variables
+
+
+def _checksum(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """CRC-32 of the stored numbers, by which a damaged file is known."""
+    checksum = 0
+    for name in sorted(arrays):
+        checksum = zlib.crc32(np.ascontiguousarray(arrays[name]).data, checksum)
+    return f"crc32 {checksum:08x}".encode("ascii")
+
+
+def _plain(value: Any) -> Attribute:
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    plain: Attribute = value.item() if isinstance(value, np.ndarray | np.generic) else value
+    return plain
+
+
+def native(variables: Mapping[str, Any], name: str) -> Array:
+    """A float64 variable in the machine's byte order."""
+    return np.array(variables[name][0], dtype=np.float64)
+
+
+def checkpoint_arrays(variables: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    arrays = {}
+    for name, (stored, described) in variables.items():
+        if name.startswith(PREFIX):
+            shape = tuple(int(length) for length in str(described["array_shape"]).split()[1:])
+            kind = np.dtype(str(described["array_dtype"]))
+            flat = stored.astype(stored.dtype.newbyteorder("=")).view(kind)
+            arrays[name.removeprefix(PREFIX)] = flat[: int(np.prod(shape))].reshape(shape)
+    return arrays

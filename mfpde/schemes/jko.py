@@ -1,0 +1,90 @@
+"""Minimising movements, on atoms and on the cells of a grid."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from mfpde.experiment import Configuration
+from mfpde.problem.problem import Problem
+from mfpde.schemes.cells import DEFAULT_CELLS, cell_counts
+from mfpde.schemes.guide import label_law, spread_guide, visited_box
+from mfpde.schemes.pair import Schemes, described, error_floor_of
+from mfpde.solvers.jko.atoms.jko import Jko
+from mfpde.solvers.jko.atoms.options import JkoOptions
+from mfpde.solvers.jko.grid.jko import GridJko, GridJkoOptions
+from mfpde.solvers.objective.objective import FeatureMap
+from mfpde.solvers.objective.table.feature_table import FeatureTable, build_table
+from mfpde.solvers.space.box import Box
+from mfpde.solvers.space.grid import Guide, graded_grid
+
+JKO_NODES = 60_000
+"""Most nodes of a table made for proximal maps."""
+
+
+def jko_on_atoms(problem: Problem, configuration: Configuration, guide: Guide, box: Box) -> Schemes:
+    """Minimising movements of atoms, and the other formula of order 2 beside them.
+
+    With the step given, the companion takes the same steps by the midpoint formula, whose error is another one; with
+    steps that adapt it has ten times the tolerance as well.
+    """
+    solver = configuration.solver
+    margin = 0.5 * (box.upper - box.lower)
+    box = Box(np.maximum(box.lower - margin, problem.geometry.lower_bounds), box.upper + margin)
+    reduced = problem.reduction.tabulated(box, 0.1 * solver.tolerance)
+    table = _table_on(reduced.objective.features, box, 10.0 * solver.tolerance)
+    reduced = replace(reduced, objective=replace(reduced.objective, features=table))
+    labels = len(problem.initial_law.labels)
+    atoms = None
+    if solver.atoms is not None and labels:
+        atoms = (solver.atoms * labels if len(solver.atoms) == 1 else solver.atoms)[:labels]
+
+    def run(order: int, formula: str, coarser: float) -> Jko:
+        options = JkoOptions(
+            order=order,
+            formula=formula,
+            step=solver.step,
+            tolerance=0.1 * coarser * solver.tolerance,
+            resolution=10.0 * coarser * solver.tolerance,
+            atoms=atoms,
+        )
+        return Jko(reduced.objective, table, problem.geometry, problem.flow, label_law(problem.initial_law), options)
+
+    main = run(2 if solver.order is None else solver.order, "bdf2", 1.0)
+    companion = run(2, "midpoint", 1.0 if solver.step is not None else 10.0)
+    # main and companion may agree with each other better than with the truth, as their tables and first steps do
+    floor = error_floor_of(reduced, guide) + solver.tolerance
+    return Schemes(main, companion, floor, (), described(reduced), solver.step)
+
+
+def _table_on(features: FeatureMap, box: Box, tolerance: float) -> FeatureTable:
+    """The table behind tabulated features, or one on the box of features that have none."""
+    table = getattr(features, "table", None)
+    if isinstance(table, FeatureTable):
+        return table
+    edges = [np.array([low, high]) for low, high in zip(box.lower, box.upper, strict=True)]
+    return build_table(features, edges, tolerance=tolerance, max_nodes=JKO_NODES, rounds=1, smallest_cell=2.0**-8)
+
+
+def jko_on_grid(problem: Problem, configuration: Configuration, guide: Guide, box: Box) -> Schemes:
+    """Minimising movements with noise on the cells of a grid, and with half as many cells beside them."""
+    solver = configuration.solver
+    counts = cell_counts(problem, configuration)
+    visited = spread_guide(problem, guide)
+    reduced = problem.reduction.for_grid(visited_box(problem, visited), 0.1 * solver.tolerance)
+
+    def on_grid(cells: tuple[int, ...], coarser: float) -> GridJko:
+        grid = graded_grid(visited, problem.geometry, cells)
+        relative = max(grid.shape) / DEFAULT_CELLS[problem.geometry.dimension]
+        options = GridJkoOptions(
+            order=2 if solver.order is None else solver.order,
+            step=None if solver.step is None else coarser * solver.step,
+            tolerance=min(4e-3, 1e-4 / relative**2),
+        )
+        masses = problem.initial_law.cell_masses(grid)
+        return GridJko(reduced.objective, problem.geometry, problem.flow, grid, masses, options)
+
+    main, companion = on_grid(counts, 1.0), on_grid(tuple(max(8, count // 2) for count in counts), 2.0)
+    words = described(reduced) | {"cells": " x ".join(map(str, main.grid.shape))}
+    return Schemes(main, companion, error_floor_of(reduced, guide), (), words, solver.step)

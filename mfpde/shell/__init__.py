@@ -1,0 +1,1 @@
+"""What surrounds a computation: the process, its signals, progress, workers, caches."""

@@ -1,0 +1,89 @@
+"""Where independent runs are computed: here, in processes of this machine, or on a cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Any
+
+from mfpde.errors import ConfigurationError
+
+
+class InlineExecutor(Executor):
+    """Computes each task when it is submitted, in this process."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        """A future that is done."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*arguments, **named))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_workers(tasks: int) -> int:
+    """One worker per task, at most one per processor that this process may use."""
+    return max(1, min(tasks, processors()))
+
+
+@contextmanager
+def executor(workers: int, scheduler: str | None = None) -> Iterator[Executor]:
+    """An executor of independent tasks; what has not begun is dropped when the block is left by an exception.
+
+    Args:
+        workers: processes of this machine, each with one thread; 1 computes in this process.
+        scheduler: address of a dask scheduler ("tcp://host:port"), whose workers then take the tasks.
+
+    Raises:
+        ConfigurationError: the scheduler cannot be reached, or dask is not installed.
+    """
+    if scheduler is not None:
+        with _cluster(scheduler) as remote:
+            yield remote
+    elif workers == 1:
+        yield InlineExecutor()
+    else:
+        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread)
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
+
+
+def _one_thread() -> None:
+    """A worker computes on one thread and leaves interruptions to its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import numba
+
+    numba.set_num_threads(1)
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[Executor]:
+    try:
+        from distributed import Client
+    except ImportError:
+        message = "--scheduler: needs dask.distributed; run pip install 'mfpde[cluster]'"
+        raise ConfigurationError([message]) from None
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError, TimeoutError) as error:
+        message = f"--scheduler {address}: no scheduler answers ({error}); start one with `dask scheduler`"
+        raise ConfigurationError([message]) from None
+    try:
+        # a lost worker's tasks are computed again by another
+        yield client.get_executor(pure=False, retries=3)
+    finally:
+        client.close()

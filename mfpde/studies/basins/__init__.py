@@ -1,0 +1,1 @@
+"""basins: which initial value leads to which law."""

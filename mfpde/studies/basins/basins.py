@@ -1,0 +1,234 @@
+"""basins: which value of one or two keys leads to which stationary law.
+
+Every point of the grid of values is one task: solve with the configuration's scheme up to `time.end`, then ask where
+that ends. Points share the optimum and the search for one-atom laws where the keys do not change the problem.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import pairwise, product
+from pathlib import Path
+from threading import Lock
+from time import monotonic
+from typing import Any
+
+from mfpde.configuration.families import EXAMPLE, Family, Variation, distinct, without_repetition
+from mfpde.configuration.toml import to_toml
+from mfpde.errors import ConfigurationError
+from mfpde.experiment import Configuration
+from mfpde.problem.problem import build_problem
+from mfpde.results.answers.basins import BasinPoint, BasinsResult
+from mfpde.results.files.output import reserved
+from mfpde.shell.process import uninterrupted
+from mfpde.shell.tasks import distribute
+from mfpde.shell.workers import default_workers
+from mfpde.studies.basins.file import earlier_points, write_result
+from mfpde.studies.basins.labels import boundaries, labelled
+from mfpde.studies.ending.ending import ending
+from mfpde.studies.ending.search import problem_alone
+from mfpde.studies.run.outputs import check_output
+from mfpde.studies.run.refusals import unsupported
+from mfpde.studies.run.run import Progress, silent
+from mfpde.studies.solve import solve
+from mfpde.studies.stationary.point import refuse_stationary
+
+CHECKPOINT_SECONDS = 20.0
+MOST_KEYS = 2
+_ALONE = Lock()
+"""One run at a time in a process: workers of a cluster may have several threads, the compiled kernels are not for."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One point of the grid."""
+
+    values: tuple[float, ...]
+    configuration: Configuration
+    radius: float | None
+
+
+def compute(task: Task) -> dict[str, Any]:
+    """Where the run from one point ends, as JSON values; raises ArithmeticError or ValueError where it has no end."""
+    started = monotonic()
+    with _ALONE:
+        result = solve(task.configuration)
+        if result.status == "interrupted":
+            raise KeyboardInterrupt
+        if result.status != "success":
+            raise ArithmeticError(str(result.attributes.get("message", result.status)))
+        try:
+            found = ending(result, task.radius).to_json()
+        except ConfigurationError as error:
+            raise ValueError("; ".join(error.messages)) from None
+    kept = ("time", "risk", "gap_to_optimum", "at_rest", "dissipation", "clusters", "dust", "nearest", "note")
+    near = found["nearest"] is not None and found["nearest"]["near"]
+    distance = None if found["nearest"] is None else found["nearest"]["distance"]
+    extra = {"near": near, "distance": distance, "wall_seconds": monotonic() - started}
+    return {**{key: found[key] for key in kept}, **extra}
+
+
+def basins(
+    source: str | Path,
+    vary: Mapping[str, Sequence[float]],
+    output: str | Path | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    radius: float | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    resume: bool = False,
+    force: bool = False,
+    progress: Progress = silent,
+) -> BasinsResult:
+    """Solve from every value of one or two keys, and label the values by the law that their run ends at.
+
+    Args:
+        source: a TOML file or a preset's name.
+        vary: increasing values of one or two dotted keys, {"initial.kappa": [0.1, 0.2, 0.4]}.
+        output: JSON file, also the checkpoint; an existing one is kept unless `force` or `resume`.
+        overrides: as `--set` takes them.
+        radius: of the box, see `ending`.
+        workers: processes of this machine, one thread each; None for one per processor.
+        scheduler: address of a dask scheduler whose workers take the runs instead.
+        resume: compute only the points that `output` does not hold, or that failed.
+
+    Raises:
+        ConfigurationError: keys or values without a configuration, problems that cannot be solved or have no atoms at
+            rest, another sweep in the file to resume.
+        OutputError: `output` cannot be written (RunOutputError: during the sweep).
+    """
+    family = Family(source, tuple(overrides), tuple(Variation(key, tuple(map(float, vary[key]))) for key in vary))
+    tasks = tasks_of(family, radius)
+    path = None if output is None else Path(output)
+    check_output(path, resume=resume, force=force, kind="OUT.json")
+    with ExitStack() as held:
+        if path is not None:
+            held.enter_context(reserved(path))
+        sweep = _Sweep(family, tasks, radius, path, progress)
+        if resume and path is not None:
+            sweep.restore(*earlier_points(path, family, tasks[0].configuration, radius))
+        return sweep.complete(workers, scheduler)
+
+
+def tasks_of(family: Family, radius: float | None) -> list[Task]:
+    """One task per point of the grid; raises ConfigurationError with everything that is wrong with any of them."""
+    distinct(family.variations)
+    if not 1 <= len(family.variations) <= MOST_KEYS:
+        raise ConfigurationError([f"--vary: {len(family.variations)} keys; vary one or two, {EXAMPLE}"])
+    unordered = [variation.key for variation in family.variations if not _increasing(variation.values)]
+    if unordered:
+        raise ConfigurationError([f"--vary {key}: needs two or more increasing values; {EXAMPLE}" for key in unordered])
+    wrong: dict[str, list[str]] = {}
+    tasks = []
+    for values in product(*(variation.values for variation in family.variations)):
+        where = ", ".join(f"{v.key} = {value:.10g}" for v, value in zip(family.variations, values, strict=True))
+        try:
+            configuration = family.at(*values)
+            messages = unsupported(configuration)
+            if not messages:
+                refuse_stationary(build_problem(configuration))
+            tasks.append(Task(values, configuration, radius))
+        except ConfigurationError as error:
+            messages = list(error.messages)
+        for message in messages:
+            wrong.setdefault(message, []).append(where)
+    if wrong:
+        count = math.prod(len(variation.values) for variation in family.variations)
+        keys = tuple(variation.key for variation in family.variations)
+        told = without_repetition(list(wrong), family)
+        raise ConfigurationError([_told(message, wrong[message], count, keys) + more for message, more in told])
+    return tasks
+
+
+def _increasing(values: Sequence[float]) -> bool:
+    return len(values) > 1 and all(low < high for low, high in pairwise(values))
+
+
+def _told(message: str, places: Sequence[str], count: int, keys: tuple[str, ...]) -> str:
+    """A message, and at which points it holds where that is neither everywhere nor said by it."""
+    if len(places) == count or message.startswith(keys):
+        return message
+    more = f" and {len(places) - 1} more points" if len(places) > 1 else ""
+    return f"at {places[0]}{more}: {message}"
+
+
+class _Sweep:
+    """The finished points, and the loop that completes them."""
+
+    def __init__(
+        self, family: Family, tasks: list[Task], radius: float | None, path: Path | None, progress: Progress
+    ) -> None:
+        self.family, self.tasks, self.radius, self.path, self.progress = family, tasks, radius, path, progress
+        problem = build_problem(tasks[0].configuration)
+        self.names, self.masses_move = problem.geometry.names, problem.flow.fisher_rao_rate > 0.0
+        self.one_problem = len({problem_alone(task.configuration) for task in tasks}) == 1
+        self.points: dict[tuple[float, ...], BasinPoint] = {}
+        self.started = self.checkpointed = monotonic()
+        self.earlier = 0.0
+
+    def restore(self, points: Sequence[BasinPoint], seconds: float) -> None:
+        """Keep the points of an earlier part."""
+        self.points = {point.values: point for point in points}
+        self.earlier = seconds
+
+    def complete(self, workers: int | None, scheduler: str | None) -> BasinsResult:
+        """Compute what is missing; an interruption keeps what is there."""
+        left = [task for task in self.tasks if task.values not in self.points]
+        message = ""
+        try:
+            if left:
+                self.progress(f"point {len(self.points)} of {len(self.tasks)}", 0.0)
+                count = default_workers(len(left)) if workers is None else workers
+                distribute(left, compute, count, scheduler, self._keep, self._fail)
+            status = "failed" if any(point.message for point in self.points.values()) else "success"
+        except KeyboardInterrupt:
+            status = "interrupted"
+            done = f"interrupted after {len(self.points)} of {len(self.tasks)} points"
+            remedy = "continue with --resume" if self.path else "nothing was written: name a file with -o to continue"
+            message = f"{done}; {remedy}"
+        with uninterrupted():
+            result = self._result(status, message)
+            if self.path is not None:
+                write_result(result, self.path)
+        return result
+
+    def _keep(self, task: Task, found: dict[str, Any]) -> None:
+        self._add(BasinPoint(task.values, None, found))
+
+    def _fail(self, task: Task, reason: str) -> None:
+        self._add(BasinPoint(task.values, None, {}, reason))
+
+    def _add(self, point: BasinPoint) -> None:
+        self.points[point.values] = point
+        self.progress(f"point {len(self.points)} of {len(self.tasks)}", len(self.points) / len(self.tasks))
+        if self.path is not None and monotonic() - self.checkpointed >= CHECKPOINT_SECONDS:
+            write_result(self._result("running", ""), self.path)
+            self.checkpointed = monotonic()
+
+    def _result(self, status: str, message: str) -> BasinsResult:
+        finished = [self.points[task.values] for task in self.tasks if task.values in self.points]
+        points, laws = labelled(finished, self.masses_move, self.one_problem)
+        keys = tuple(variation.key for variation in self.family.variations)
+        values = tuple(variation.values for variation in self.family.variations)
+        failures = [
+            f"{', '.join(f'{k} = {v:.10g}' for k, v in zip(keys, point.values, strict=True))}: {point.message}"
+            for point in points
+            if point.message
+        ]
+        return BasinsResult(
+            keys=keys,
+            values=values,
+            names=self.names,
+            points=points,
+            laws=laws,
+            boundaries=boundaries(points, keys, values),
+            status=status,
+            configuration=to_toml(self.tasks[0].configuration),
+            radius=self.radius,
+            wall_seconds=self.earlier + monotonic() - self.started,
+            message="\n".join([*failures, *([message] if message else [])]),
+        )

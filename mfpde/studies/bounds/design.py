@@ -1,0 +1,191 @@
+"""The design of a sweep for `bounds`: one factor at a time, and the configuration of every run.
+
+    N:    each N at the smallest eps and the dimension of the source
+    eps:  each eps at the largest N and the dimension of the source
+    d:    each d at the largest N, the blocks' shares p_j / d fixed, eps d fixed at its largest
+
+To every (N, d) also belongs the gradient flow of the N neurons from the same theta^0 (no steps), which separates what
+is due to N from what is due to steps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from mfpde.errors import ConfigurationError
+from mfpde.experiment import MAXIMUM_DIMENSION, Configuration, Sgd, Solver, Time
+from mfpde.results.answers.bounds import Point
+from mfpde.studies.run.refusals import unsupported
+from mfpde.studies.sgd.replicas import refuse, save_steps
+
+MAXIMUM_NEURONS = 20_000
+"""Above, the N^2 pairs of neurons in the exact risk exceed some gigabytes."""
+SAME_TIME = 1e-9
+"""Times nearer to one another than this share of the end are one."""
+PDE_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is swept.
+
+    Attributes:
+        neurons, step_sizes, dims: values of each factor, increasing.
+        replicas: runs at every point.
+        base_dim: d of the source, at which N and eps are swept.
+    """
+
+    neurons: tuple[int, ...]
+    step_sizes: tuple[float, ...]
+    dims: tuple[int, ...]
+    replicas: int
+    base_dim: int
+
+    @property
+    def neuron_sweep(self) -> tuple[Point, ...]:
+        """The points along N."""
+        return tuple(Point(count, self.step_sizes[0], self.base_dim) for count in self.neurons)
+
+    @property
+    def step_sweep(self) -> tuple[Point, ...]:
+        """The points along eps."""
+        return tuple(Point(self.neurons[-1], step, self.base_dim) for step in self.step_sizes)
+
+    @property
+    def dim_sweep(self) -> tuple[Point, ...]:
+        """The points along d."""
+        step = self.step_sizes[-1]
+        return tuple(Point(self.neurons[-1], step * (self.base_dim / dim), dim) for dim in self.dims)
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """Every point once."""
+        return tuple(sorted({*self.neuron_sweep, *self.step_sweep, *self.dim_sweep}))
+
+    def __str__(self) -> str:
+        smallest, largest, most = self.step_sizes[0], self.step_sizes[-1], self.neurons[-1]
+        parts = [
+            f"N = {', '.join(map(str, self.neurons))} at eps = {smallest:g}, d = {self.base_dim}",
+            f"eps = {', '.join(f'{step:g}' for step in self.step_sizes)} at N = {most}, d = {self.base_dim}",
+            f"d = {', '.join(map(str, self.dims))} at N = {most}, eps d = {largest * self.base_dim:g}",
+        ]
+        return f"{self.replicas} replicas: {'; '.join(parts)}"
+
+
+def make_design(
+    configuration: Configuration,
+    neurons: Iterable[int] | None = None,
+    step_sizes: Iterable[float] | None = None,
+    dims: Iterable[int] | None = None,
+    replicas: int | None = None,
+) -> Design:
+    """The design about a configuration, whose own values stand where a factor is not swept.
+
+    Raises:
+        ConfigurationError: everything that cannot be run.
+    """
+    problems = unsupported(replace(configuration, solver=Solver(scheme="characteristics")))
+    if configuration.data.law != "gaussian-mixture" or configuration.data.infinite:
+        try:
+            refuse(configuration)
+        except ConfigurationError as error:
+            problems += [text for text in error.messages if text not in problems]
+        raise ConfigurationError(problems, configuration)
+    base = int(configuration.data.dimension)
+    counts = sorted(set(neurons or (configuration.sgd.neurons,)))
+    steps = sorted(set(step_sizes or (configuration.sgd.step_size,)))
+    sizes = sorted(set(dims or (base,)))
+    for count in counts:
+        if not (1 <= count <= MAXIMUM_NEURONS):
+            problems.append(f"--neurons {count}: the exact risk is for 1 to {MAXIMUM_NEURONS} neurons; write fewer")
+    for dim in sizes:
+        problems += _dimension_problems(configuration, dim)
+    if not problems:
+        design = Design(tuple(counts), tuple(steps), tuple(sizes), replicas or configuration.sgd.replicas, base)
+        for step in {max(point.step_size for point in design.points)}:
+            problems += _sgd_problems(configuration, step)
+    if problems:
+        raise ConfigurationError(problems, configuration)
+    return design
+
+
+def _dimension_problems(configuration: Configuration, dim: int) -> list[str]:
+    """Why the blocks cannot be scaled to this dimension."""
+    dims = configuration.data.dims or ()
+    share = math.gcd(*dims)
+    unit = sum(dims) // share
+    if not (unit <= dim <= MAXIMUM_DIMENSION):
+        return [f"--dims {dim}: outside {unit} to {MAXIMUM_DIMENSION}; write multiples of {unit}"]
+    if dim % unit:
+        below = dim // unit * unit
+        shares = ":".join(str(size // share) for size in dims)
+        return [
+            f"--dims {dim}: blocks in the ratio {shares} need a multiple of {unit}; write {below} or {below + unit}"
+        ]
+    return []
+
+
+def _sgd_problems(configuration: Configuration, step: float) -> list[str]:
+    """What SGD cannot do, each message once, named after the option where it is about the step."""
+    try:
+        refuse(replace(configuration, sgd=replace(configuration.sgd, neurons=1, step_size=step, replicas=1)))
+    except ConfigurationError as error:
+        return [
+            f"--step-sizes: {step:g} is larger than time.end; write smaller steps" if "sgd.step_size" in text else text
+            for text in error.messages
+        ]
+    return []
+
+
+def scaled(configuration: Configuration, dim: int) -> Configuration:
+    """The configuration with blocks of the same shares in dimension `dim`."""
+    dims = configuration.data.dims
+    assert dims is not None, "refused at d = infinity"
+    sizes = tuple(size * dim // sum(dims) for size in dims)
+    return replace(configuration, data=replace(configuration.data, dims=sizes))
+
+
+def base_configuration(configuration: Configuration) -> Configuration:
+    """What all runs of a sweep share; the swept values are replaced by defaults."""
+    swept = Sgd()
+    sgd = replace(configuration.sgd, neurons=swept.neurons, step_size=swept.step_size, replicas=swept.replicas)
+    time = replace(configuration.time, until="end", stationary_tolerance=None)
+    return replace(configuration, sgd=sgd, solver=Solver(), time=time)
+
+
+def sgd_configuration(configuration: Configuration, point: Point) -> Configuration:
+    """SGD at one point."""
+    base = scaled(base_configuration(configuration), point.dim)
+    return replace(base, sgd=replace(base.sgd, neurons=point.neurons, step_size=point.step_size))
+
+
+def sgd_times(configuration: Configuration, point: Point) -> tuple[float, ...]:
+    """t = k eps of the save times at one point."""
+    return tuple(step * point.step_size for step in save_steps(sgd_configuration(configuration, point)))
+
+
+def flow_configuration(configuration: Configuration, neurons: int, dim: int, points: Iterable[Point]) -> Configuration:
+    """The gradient flow of N neurons in dimension d, recorded at the times of SGD at these points."""
+    chosen = [point for point in points if (point.neurons, point.dim) == (neurons, dim)]
+    base = _recorded(configuration, dim, chosen)
+    return replace(base, sgd=replace(base.sgd, neurons=neurons, precision=Sgd().precision))
+
+
+def pde_configuration(configuration: Configuration, dim: int, points: Iterable[Point]) -> Configuration:
+    """The PDE in dimension d by characteristics, recorded at the times of SGD at these points."""
+    tolerance = min(PDE_TOLERANCE, configuration.solver.tolerance)
+    base = _recorded(configuration, dim, [point for point in points if point.dim == dim])
+    return replace(base, sgd=Sgd(), solver=Solver(scheme="characteristics", tolerance=tolerance))
+
+
+def _recorded(configuration: Configuration, dim: int, points: list[Point]) -> Configuration:
+    """The configuration in dimension d with the save times of all these points."""
+    times = sorted({time for point in points for time in sgd_times(configuration, point)})
+    kept: list[float] = []
+    for time in times:
+        if not kept or time - kept[-1] > SAME_TIME * times[-1]:
+            kept.append(time)
+    base = scaled(base_configuration(configuration), dim)
+    return replace(base, time=Time(end=kept[-1], save=tuple(kept)))

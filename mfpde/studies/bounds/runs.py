@@ -1,0 +1,201 @@
+"""The runs of a sweep: what each computes, the file that keeps it, and their distribution over workers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from mfpde.configuration.toml import to_toml
+from mfpde.experiment import Configuration
+from mfpde.problem.problem import build_problem
+from mfpde.results.answers.solve import Array, Attribute, numbers
+from mfpde.results.files.output import write_atomically
+from mfpde.shell import tasks as distribution
+from mfpde.solvers.networks.coupled import Drift, particle_dynamics
+from mfpde.solvers.networks.risk import network_risk
+from mfpde.solvers.sgd.engine import SgdState
+from mfpde.studies.sgd.networks import build_sgd, first_state
+from mfpde.studies.sgd.replicas import save_steps
+from mfpde.studies.solve import solve
+
+FORMAT = "mfpde bounds run 1"
+FLOW_TOLERANCE = 1e-5
+_ALONE = Lock()
+"""One run at a time in a process: workers of a cluster may have several threads, the compiled kernels are not for."""
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run, a pure function of these values.
+
+    Attributes:
+        kind: "sgd"; "flow", the gradient flow of the N neurons from the same theta^0; "pde".
+        configuration: what is run, with everything in it that matters to this kind and nothing else.
+        replica: which stream of random numbers; 0 for "pde".
+    """
+
+    kind: str
+    configuration: Configuration
+    replica: int
+
+    @property
+    def key(self) -> str:
+        """A name of the run that any change of its configuration changes."""
+        text = f"{FORMAT}\n{self.kind}\n{self.replica}\n{to_toml(self.configuration)}"
+        return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:20]}"
+
+    @property
+    def cost(self) -> float:
+        """A guess of the work, in parameters times steps."""
+        configuration = self.configuration
+        neurons, dimension = configuration.sgd.neurons, configuration.data.dimension
+        if configuration.sgd.state == "gram":
+            dimension = min(dimension, 4.0 * neurons * configuration.data.blocks)
+        if self.kind == "sgd":
+            return neurons * (dimension + 20.0) * configuration.time.end / configuration.sgd.step_size
+        return 5000.0 * neurons * (neurons + dimension)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A risk curve.
+
+    Attributes:
+        time: t, shape (T,).
+        risk: R_N or R, shape (T,).
+        error: largest estimated error; 0 where the risk is exact.
+        wall_seconds: time of the run.
+    """
+
+    time: Array
+    risk: Array
+    error: float = 0.0
+    wall_seconds: float = 0.0
+
+    def at(self, time: Array) -> Array:
+        """The risk at times that are among those of the curve up to rounding; raises ValueError for others."""
+        index = np.clip(np.searchsorted(self.time, time), 1, max(len(self.time) - 1, 1))
+        index = np.minimum(index, len(self.time) - 1)
+        nearest = np.where(np.abs(self.time[index - 1] - time) < np.abs(self.time[index] - time), index - 1, index)
+        if not np.all(np.abs(self.time[nearest] - time) <= 1e-8 * self.time[-1]):
+            raise ValueError("a curve was asked for at a time it was not recorded at")
+        return np.asarray(self.risk[nearest])
+
+
+def compute(spec: RunSpec) -> Curve:
+    """The risk curve of a run; raises ArithmeticError, ValueError or StepFailure where it breaks down."""
+    started = monotonic()
+    with _ALONE:
+        if spec.kind == "pde":
+            return _pde(spec.configuration)
+        with np.errstate(all="ignore"):
+            times, states = (_sgd if spec.kind == "sgd" else _flow)(spec)
+            sgd = build_sgd(spec.configuration, spec.replica)
+            data = sgd.coordinates(spec.configuration.sgd.neurons)
+            risk = [network_risk(data, sgd.unit, state.w, state.a, state.b) for state in states]
+    if not np.all(np.isfinite(risk)):
+        raise ArithmeticError(f"the risk of {spec.kind} is not finite: lower sgd.step_size")
+    return Curve(np.array(times), np.array(risk), 0.0, monotonic() - started)
+
+
+def _sgd(spec: RunSpec) -> tuple[list[float], Iterable[SgdState]]:
+    sgd = build_sgd(spec.configuration, spec.replica)
+    stops = save_steps(spec.configuration)
+    state = first_state(spec.configuration, build_problem(spec.configuration), sgd)
+    return [stop * sgd.step_size for stop in stops], sgd.run(state, stops)
+
+
+def _flow(spec: RunSpec) -> tuple[list[float], Iterable[SgdState]]:
+    sgd = build_sgd(spec.configuration, spec.replica)
+    state = first_state(spec.configuration, build_problem(spec.configuration), sgd)
+    times = list(spec.configuration.time.save_times)
+    flow_times = [sgd.schedule.flow_time(time) for time in times]
+    return times, particle_dynamics(Drift(sgd.in_coordinates(state.neurons)), state, flow_times, FLOW_TOLERANCE)
+
+
+def _pde(configuration: Configuration) -> Curve:
+    result = solve(configuration)
+    if result.status == "interrupted":
+        raise KeyboardInterrupt
+    if result.status != "success":
+        raise ArithmeticError(f"the PDE was not solved: {result.attributes.get('message', result.status)}")
+    return Curve(result.time, result.risk, float(result.risk_error.max(initial=0.0)), result.wall_seconds)
+
+
+class Store:
+    """Finished curves by key: in memory, and in a folder if there is one.
+
+    Args:
+        folder: where each run is a file; None to keep them in memory only.
+        attributes: provenance, written into every file.
+    """
+
+    def __init__(self, folder: Path | None, attributes: Mapping[str, Attribute]) -> None:
+        self._folder = folder
+        self._attributes = {key: value for key, value in attributes.items() if key != "configuration"}
+        self._curves: dict[str, Curve] = {}
+
+    def get(self, spec: RunSpec) -> Curve | None:
+        """The curve of a run, if it is finished."""
+        return self._curves.get(spec.key)
+
+    def put(self, spec: RunSpec, curve: Curve) -> None:
+        """Keep a finished run; raises OutputError."""
+        if self._folder is not None:
+            content = {
+                "format": FORMAT,
+                "kind": spec.kind,
+                "replica": spec.replica,
+                "configuration": to_toml(spec.configuration),
+                **self._attributes,
+                "wall_seconds": curve.wall_seconds,
+                "error": curve.error,
+                "time": numbers(curve.time),
+                "risk": numbers(curve.risk),
+            }
+            text = json.dumps(content, allow_nan=False, indent=0)
+            write_atomically(self._path(spec), lambda place: _ignore(place.write_text(text + "\n", encoding="utf-8")))
+        self._curves[spec.key] = curve
+
+    def read(self, spec: RunSpec) -> bool:
+        """Look for the run's file; one that is damaged, or of another configuration, counts as none."""
+        if self._folder is None:
+            return False
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            content: dict[str, Any] = json.loads(self._path(spec).read_text(encoding="utf-8"))
+            time, risk = (np.array(content[name], dtype=np.float64) for name in ("time", "risk"))
+            same = content["configuration"] == to_toml(spec.configuration) and content["replica"] == spec.replica
+            whole = time.shape == risk.shape and time.ndim == 1 and len(time) > 0 and bool(np.all(np.isfinite(risk)))
+            if content["format"] == FORMAT and content["kind"] == spec.kind and same and whole:
+                curve = Curve(time, risk, float(content["error"]), float(content["wall_seconds"]))
+                self._curves[spec.key] = curve
+                return True
+        return False
+
+    def _path(self, spec: RunSpec) -> Path:
+        assert self._folder is not None
+        return self._folder / f"{spec.key}.json"
+
+
+def _ignore(_: object) -> None:
+    """For what is called for its effect."""
+
+
+def distribute(
+    specs: list[RunSpec],
+    workers: int,
+    scheduler: str | None,
+    keep: Callable[[RunSpec, Curve], None],
+    fail: Callable[[RunSpec, str], None],
+) -> None:
+    """Compute every run on some worker, the longest first."""
+    distribution.distribute(sorted(specs, key=lambda spec: -spec.cost), compute, workers, scheduler, keep, fail)

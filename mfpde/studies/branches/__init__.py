@@ -1,0 +1,1 @@
+"""branches: stationary laws followed in a key."""

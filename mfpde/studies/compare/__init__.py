@@ -1,0 +1,1 @@
+"""compare: the equation beside stochastic gradient descent."""

@@ -1,0 +1,196 @@
+"""compare: the solved equation beside replicas of SGD from the same rho_0, and the dynamics coupled between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from mfpde.errors import ConfigurationError
+from mfpde.experiment import Configuration
+from mfpde.problem.problem import Problem, build_problem, constant_of
+from mfpde.results.answers.compare import CompareResult, LawDistance
+from mfpde.results.answers.sgd import SgdResult
+from mfpde.results.answers.solve import Array, SolveResult
+from mfpde.results.files.sgd import load_sgd
+from mfpde.solvers.objective.objective import Objective
+from mfpde.solvers.space.box import Box
+from mfpde.studies.compare.fluctuations import Fluctuations
+from mfpde.studies.run.outputs import check_output, earlier_run
+from mfpde.studies.run.refusals import refuse_unsupported
+from mfpde.studies.run.run import Progress, silent
+from mfpde.studies.sgd.networks import build_sgd
+from mfpde.studies.sgd.replicas import refuse, save_steps, sgd
+from mfpde.studies.solve import solve
+
+LAW_TIMES = 5
+ACCURACY = 1e-9
+GROUP = 5e-3
+ATOMS_NOTE = "rho_t is on the atoms of a quadrature: Kolmogorov distances below .02 need finite volumes"
+
+
+def compare(
+    configuration: Configuration,
+    output: str | Path | None = None,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    workers: int | None = None,
+    coupled: bool = True,
+    progress: Progress = silent,
+) -> CompareResult:
+    """Solve the equation, run SGD, and say how far they are apart.
+
+    The equation is solved at the very times t = k eps at which SGD is recorded.
+
+    Args:
+        configuration: what to compare; `solver` for the equation, `sgd` for the replicas.
+        output: result file of the replicas, also their checkpoint; that of the equation lies beside it as *.pde.nc.
+        resume, force: as in `sgd`.
+        workers: processes for the replicas.
+        coupled: whether to run the four coupled dynamics of the first replica too.
+        progress: called with a line of text and the fraction of the work done.
+
+    Raises:
+        ConfigurationError, ResultFileError, OutputError: as `solve` and `sgd`.
+    """
+    started = monotonic()
+    refuse(configuration)
+    refuse_unsupported(configuration)
+    if coupled and configuration.sgd.state == "gram":
+        message = 'sgd.state: the weights of state = "gram" are those of SGD up to rotations, which cannot be compared'
+        raise ConfigurationError([f'{message} with the coupled dynamics; write --no-coupled, or state = "weights"'])
+    path = None if output is None else Path(output)
+    beside = None if path is None else path.with_suffix(".pde.nc")
+    check_output(path, resume=resume, force=force)
+    if resume and path is not None and path.exists():
+        earlier_run(path, configuration, load_sgd)  # before the equation is solved into the file beside it
+    times = tuple(step * configuration.sgd.step_size for step in save_steps(configuration))
+    timed = replace(configuration, time=replace(configuration.time, end=max(times), save=times))
+    equation = timed
+    pde = solve(
+        equation, beside, resume=resume and beside is not None and beside.exists(), force=force, progress=progress
+    )
+    runs = sgd(configuration, path, resume=resume, force=force, workers=workers, progress=progress)
+    found = CompareResult(pde, runs, (), np.full(runs.risk.shape, math.nan), np.full(len(times), math.nan))
+    if found.status != "success":
+        return replace(found, wall_seconds=monotonic() - started)
+    problem = build_problem(configuration)
+    fluctuation, monte_carlo = _fluctuations(configuration, problem, pde, runs)
+    extra: dict[str, Any] | None = None
+    if coupled:
+        from mfpde.studies.compare.coupled import coupled as run_coupled
+
+        extra = run_coupled(timed, progress=progress).to_json()
+    return replace(
+        found,
+        laws=law_distances(pde, runs),
+        fluctuation=fluctuation,
+        monte_carlo=monte_carlo,
+        coupled=extra,
+        notes=() if pde.density is not None else (ATOMS_NOTE,),
+        wall_seconds=monotonic() - started,
+    )
+
+
+def law_distances(pde: SolveResult, runs: SgdResult) -> tuple[LawDistance, ...]:
+    """Distances of the marginals of all replicas' neurons from those of rho_t, at a few times."""
+    chosen = np.unique(np.linspace(0, len(runs.time) - 1, LAW_TIMES).astype(int))
+    found = []
+    for index in chosen:
+        for axis, name in enumerate(runs.names):
+            neurons = np.sort(runs.position[:, index, :, axis].ravel())
+            cumulative, quantile = marginal_functions(pde, int(index), axis)
+            levels = np.arange(len(neurons) + 1) / len(neurons)
+            law = cumulative(neurons)
+            kolmogorov = float(np.maximum(np.abs(law - levels[1:]), np.abs(law - levels[:-1])).max())
+            middle = 0.5 * (levels[1:] + levels[:-1])
+            w2 = float(np.sqrt(np.mean((neurons - quantile(middle)) ** 2)))
+            found.append(LawDistance(float(runs.time[index]), name, kolmogorov, w2, 1.36 / math.sqrt(len(neurons))))
+    return tuple(found)
+
+
+def marginal_functions(
+    pde: SolveResult, index: int, axis: int
+) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
+    """Distribution and quantile function of one coordinate of rho_t, piecewise linear in between.
+
+    Atoms are the nodes of a quadrature, many of them in one place of an axis: they are gathered to groups, and the
+    cumulative masses are taken at the middle of each group's jump.
+    """
+    if pde.density is not None and pde.edges is not None:
+        others = tuple(other for other in range(len(pde.names)) if other != axis)
+        masses = pde.cell_masses[index].sum(axis=others)
+        places, levels = pde.edges[axis], np.append(0.0, np.cumsum(masses))
+    else:
+        assert pde.weight is not None
+        assert pde.position is not None
+        held = pde.weight[index] > 0.0
+        places, weight = _gathered(pde.position[index, held, axis], pde.weight[index, held])
+        levels = np.cumsum(weight) - 0.5 * weight
+    levels = levels / (levels[-1] if pde.density is not None else 1.0)
+
+    def cumulative(points: Array) -> Array:
+        return np.asarray(np.interp(points, places, levels, left=0.0, right=1.0))
+
+    def quantile(shares: Array) -> Array:
+        return np.asarray(np.interp(shares, levels, places))
+
+    return cumulative, quantile
+
+
+def _gathered(places: Array, weights: Array) -> tuple[Array, Array]:
+    """Means and masses of groups of neighbours, of mass GROUP or more where that does not part equal places."""
+    order = np.argsort(places)
+    places, weights = places[order], weights[order]
+    apart = np.append(True, np.diff(places) > 1e-9 * max(float(np.ptp(places)), 1e-300))
+    start, begun = [0], 0.0
+    for index in range(1, len(places)):
+        begun += weights[index - 1]
+        if apart[index] and begun >= GROUP:
+            start.append(index)
+            begun = 0.0
+    masses = np.add.reduceat(weights, start)
+    return np.add.reduceat(weights * places, start) / masses, masses
+
+
+def law_points(pde: SolveResult, index: int) -> tuple[Array, Array]:
+    """rho_t as points (n, D) and weights (n,): the atoms, or the middles of the cells."""
+    if pde.density is not None and pde.edges is not None:
+        middles = [0.5 * (edges[1:] + edges[:-1]) for edges in pde.edges]
+        mesh = np.stack([axis.ravel() for axis in np.meshgrid(*middles, indexing="ij")], axis=1)
+        masses = pde.cell_masses[index].ravel()
+        held = masses > 1e-14 * masses.sum()
+        return mesh[held], masses[held] / masses[held].sum()
+    assert pde.weight is not None
+    assert pde.position is not None
+    held = pde.weight[index] > 0.0
+    return pde.position[index, held], pde.weight[index, held]
+
+
+def _fluctuations(
+    configuration: Configuration, problem: Problem, pde: SolveResult, runs: SgdResult
+) -> tuple[Array, Array]:
+    """N E|f_N - f|^2, shape (R, T), and K(rho_t), shape (T,)."""
+    laws = [law_points(pde, index) for index in range(len(pde.time))]
+    neurons = runs.position.reshape(-1, len(pde.names))
+    visited = np.vstack([*(points for points, _ in laws), neurons])
+    lower, upper = visited.min(axis=0), visited.max(axis=0)
+    objective: Objective = problem.reduction.exact(Box(lower, upper), ACCURACY).objective
+    network = build_sgd(configuration, 0)
+    initial = configuration.initial
+    offset = initial.b if configuration.network.offsets != "none" else 0.0
+    kept = Fluctuations(objective, network.data, network.unit, pde.names, constant_of(initial.a), constant_of(offset))
+    monte_carlo = np.array([kept.monte_carlo(points, weights) for points, weights in laws])
+    fluctuation = np.empty(runs.risk.shape)
+    for index, (points, weights) in enumerate(laws):
+        outputs = objective.outputs(points, weights)
+        for replica in range(len(runs.risk)):
+            risk = float(runs.risk[replica, index])
+            fluctuation[replica, index] = kept.scaled_variance(runs.position[replica, index], risk, outputs)
+    return fluctuation, monte_carlo

@@ -1,0 +1,245 @@
+"""coupled: the four dynamics of the dimension-free bounds from one theta^0, and the gaps between them.
+
+    |R(rho_t) - R_N(SGD)| <= |R(rho_t) - R_N(ND)| + |R_N(ND) - R_N(PD)| + |R_N(PD) - R_N(GD)| + |R_N(GD) - R_N(SGD)|
+
+S. Mei, T. Misiakiewicz, A. Montanari, COLT 2019 (arXiv:1902.06015), Theorem 1: up to factors e^{KT} that are not
+numeric, the four terms are bounded by the rates of `predicted_rates`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from time import monotonic
+
+import numpy as np
+
+from mfpde.errors import ConfigurationError
+from mfpde.experiment import Configuration
+from mfpde.problem.problem import Problem, build_problem
+from mfpde.results.answers.coupled import CoupledResult, predicted_rates
+from mfpde.schemes.guide import label_law, run_guide, visited_box
+from mfpde.shell.workers import processors
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.flow.time_loop import State, StepFailure
+from mfpde.solvers.networks.coupled import (
+    Drift,
+    FollowedCharacteristics,
+    extrapolated,
+    gradient_descent,
+    particle_dynamics,
+)
+from mfpde.solvers.sgd.engine import Sgd, SgdState
+from mfpde.studies.run.run import Progress, silent
+from mfpde.studies.sgd.networks import build_sgd, first_state, reduced_positions
+from mfpde.studies.sgd.replicas import refuse, save_steps
+
+LAW_TOLERANCE = 1e-6
+"""Largest tolerance of the equation, its features and ND."""
+PARTICLE_TOLERANCE = 1e-9
+"""Of the particle dynamics, finer than the distance of gradient descent from it."""
+BUDGET_SECONDS = 60.0
+"""What gradient descent may take before its steps are made longer."""
+FEWEST_STEPS = 50
+"""Steps that gradient descent makes at least, however short the budget."""
+
+
+def coupled(
+    configuration: Configuration,
+    replica: int = 0,
+    progress: Progress = silent,
+    *,
+    stride: int | None = None,
+    budget: float = BUDGET_SECONDS,
+) -> CoupledResult:
+    """The law of the equation, ND, PD, GD and SGD from the theta^0 of one replica, at the save times of SGD.
+
+    The equation and ND are solved together by characteristics, whatever `solver.scheme`, to `solver.tolerance` or
+    1e-6; PD by DOP853 to 1e-9 a step. All R_N are exact. Where the steps of GD would take longer than `budget` they are
+    made n times as long, their distance from PD is divided by n (`extrapolated`); the same
+    with 2 n tells the error.
+
+    Args:
+        replica: the stream of theta^0 and of the samples, as in `sgd`.
+        progress: called with a line of text and the fraction of the work done.
+        stride: n; None for the smallest that keeps to the budget, which depends on the machine.
+        budget: seconds for gradient descent.
+
+    Raises:
+        ConfigurationError: what SGD cannot do, or noise or birth and death.
+        StepFailure, ArithmeticError: a dynamics fails before the first save time after 0. Later, and where the run is
+            interrupted, the result holds what was computed, its `status` and a note say so.
+    """
+    started = monotonic()
+    _refuse(configuration)
+    # A number that leaves the range of floating point is an error, not a NaN that travels on.
+    with np.errstate(all="raise", under="ignore"):
+        run = _Run.of(configuration, replica, progress)
+        return run.complete(run.affordable_stride(budget) if stride is None else stride, started)
+
+
+def _refuse(configuration: Configuration) -> None:
+    refuse(configuration)
+    if math.isfinite(configuration.dynamics.inverse_temperature):
+        message = "dynamics.inverse_temperature: the coupled dynamics are those without noise"
+        raise ConfigurationError([f"{message}; write inverse_temperature = inf"], configuration)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One replica, ready to be integrated."""
+
+    configuration: Configuration
+    problem: Problem
+    sgd: Sgd
+    first: SgdState
+    steps: list[int]
+    progress: Progress
+
+    @classmethod
+    def of(cls, configuration: Configuration, replica: int, progress: Progress) -> _Run:
+        progress("reducing the problem", 0.0)
+        problem, sgd = build_problem(configuration), build_sgd(configuration, replica, processors() > 1)
+        first = first_state(configuration, problem, sgd)
+        return cls(configuration, problem, sgd, first, save_steps(configuration), progress)
+
+    @property
+    def drift(self) -> Drift:
+        return Drift(self.sgd)
+
+    def affordable_stride(self, budget: float) -> int:
+        """The smallest n for which gradient descent takes no longer than `budget`, in at least `FEWEST_STEPS` steps."""
+        self.drift(self.first)
+        began = monotonic()
+        self.drift(self.first)
+        cost = monotonic() - began
+        load = self.steps[-1] * cost / budget
+        return 1 if load <= 1.0 else max(1, min(math.ceil(1.5 * load), self.steps[-1] // FEWEST_STEPS))
+
+    def complete(self, stride: int, started: float) -> CoupledResult:
+        """Walk all dynamics side by side from one save time to the next."""
+        time = np.array(self.steps) * self.sgd.step_size
+        flow_times = [self.sgd.schedule.flow_time(t) for t in time]
+        drift = self.drift
+        rows = _Rows()
+        status = "success"
+        message: tuple[str, ...] = ()
+        walks = zip(
+            self._nonlinear(flow_times),
+            particle_dynamics(drift, self.first, flow_times, PARTICLE_TOLERANCE, self._say("particles")),
+            self._descent(stride),
+            self.sgd.run(self.first, self.steps),
+            strict=True,
+        )
+        try:
+            for index, ((law_risk, nonlinear), particles, (descent, rough), stochastic) in enumerate(walks):
+                rows.append(drift, law_risk, (nonlinear, particles, descent, stochastic), rough)
+                self.progress(f"coupled dynamics, t = {time[index]:.4g}", (index + 1) / len(time))
+        except (StepFailure, ArithmeticError, KeyboardInterrupt) as error:
+            if len(rows) < 2:
+                raise
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            message = (f"{status} after t = {time[len(rows) - 1]:.6g}: {error}".rstrip(": "),)
+        table = np.array(rows.values)
+        doubts = float(table[:, 8].max()), float(table[:, 9].max())
+        parameters = self.first.w.shape[1] + self.sgd.trained_coefficients + self.sgd.trained_offsets
+        return CoupledResult(
+            time=time[: len(rows)],
+            risk=dict(zip(("pde", "nd", "pd", "gd", "sgd"), table.T[:5], strict=True)),
+            parameter_curves=dict(zip(("nd_pd", "pd_gd", "gd_sgd"), table.T[5:8], strict=True)),
+            rates=predicted_rates(self.first.neurons, self.sgd.step_size, parameters),
+            stride=stride,
+            descent_error=doubts,
+            notes=(*_notes(stride, doubts), *message),
+            replica=self.sgd.replica,
+            status=status,
+            wall_seconds=monotonic() - started,
+        )
+
+    def _nonlinear(self, flow_times: list[float]) -> Iterator[tuple[float, SgdState]]:
+        """R(rho_t), and the state of ND."""
+        problem, tolerance = self.problem, min(LAW_TOLERANCE, self.configuration.solver.tolerance)
+        guide = run_guide(problem, self.configuration)
+        reduced = problem.reduction.tabulated(visited_box(problem, guide), 0.1 * tolerance)
+        followers = reduced_positions(self.sgd, self.first, problem.geometry.names)
+        law = label_law(problem.initial_law)
+        scheme = FollowedCharacteristics(reduced.objective, problem.geometry, problem.flow, law, followers, tolerance)
+        say = self._say("equation")
+        state: State = scheme.initial_state()
+        for flow_time in flow_times:
+            while state.flow_time < flow_time:
+                state = scheme.advance(state, flow_time)
+                say(state.flow_time)
+            yield scheme.observe(state).risk, self._network(followers, scheme.neurons(state))
+
+    def _network(self, start: Array, now: Array) -> SgdState:
+        """theta^0 with its reduced coordinates moved from `start` to `now`, both of shape (N, D)."""
+        names, dimensions = self.problem.geometry.names, self.sgd.data.dimensions
+        blocks = len(dimensions)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scales = np.where(start[:, :blocks] > 0.0, now[:, :blocks] / start[:, :blocks], 0.0)
+        heads = {key: now[:, names.index(key)] for key in ("a", "b") if key in names}
+        a, b = heads.get("a", self.first.a), heads.get("b", self.first.b)
+        return SgdState(0, self.first.w * np.repeat(scales, dimensions, axis=1), a, b)
+
+    def _descent(self, stride: int) -> Iterator[tuple[SgdState, SgdState | None]]:
+        """The states of GD, and with a stride the same found from twice the stride.
+
+        Both are extrapolated from PD at the flow times that the steps sum up to. Their difference, about n eps^2,
+        is the error of the second one less that of the first.
+        """
+        drift, first, stops = self.drift, self.first, self.steps
+        say = self._say("gradient descent", stops[-1])
+        descent = gradient_descent(drift, first, stops, stride, say)
+        if stride == 1:
+            yield from ((state, None) for state in descent)
+            return
+        summed = np.concatenate([[0.0], np.cumsum(self.sgd.rates(0, stops[-1]))])[stops]
+        limits = particle_dynamics(drift, first, summed.tolist(), PARTICLE_TOLERANCE)
+        rough = gradient_descent(drift, first, stops, 2 * stride)
+        for limit, one, other in zip(limits, descent, rough, strict=True):
+            yield extrapolated(drift, limit, one, stride), extrapolated(drift, limit, other, 2 * stride)
+
+    def _say(self, what: str, end: float | None = None) -> Callable[[float], None]:
+        last = self.sgd.schedule.flow_time(self.steps[-1] * self.sgd.step_size) if end is None else end
+
+        def say(reached: float) -> None:
+            self.progress(f"coupled dynamics: {what}", min(reached / last, 1.0))
+
+        return say
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Per save time: R of the five, the three distances, and the two doubts of gradient descent."""
+
+    values: list[tuple[float, ...]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def append(self, drift: Drift, law_risk: float, states: Sequence[SgdState], rough: SgdState | None) -> None:
+        """Record ND, PD, GD and SGD, and GD found from longer steps."""
+        population = drift.population
+        risks = [population.risk(state.w, state.a, state.b) for state in states]
+        moved = [farthest(one, other) for one, other in pairwise(states)]
+        doubts = [0.0, 0.0]
+        if rough is not None:
+            doubts = [abs(population.risk(rough.w, rough.a, rough.b) - risks[2]), farthest(rough, states[2])]
+        self.values.append((law_risk, *risks, *moved, *doubts))
+
+
+def farthest(one: SgdState, other: SgdState) -> float:
+    """max_i |theta_i - theta'_i|, theta = (w, a, b)."""
+    squares = ((one.w - other.w) ** 2).sum(axis=1) + (one.a - other.a) ** 2 + (one.b - other.b) ** 2
+    return float(np.sqrt(squares.max()))
+
+
+def _notes(stride: int, doubts: tuple[float, float]) -> tuple[str, ...]:
+    if stride == 1:
+        return ()
+    text = f"gradient descent was found from steps {stride} times as long, whose distance from the particle dynamics"
+    error = f"left is an error of about {doubts[0]:.1e} in its risk and {doubts[1]:.1e} in its parameters"
+    return (f"{text} was divided by {stride}: Euler's error is of order one; {error}",)

@@ -1,0 +1,1 @@
+"""ending: where a run ends, and the nearest stationary law."""

@@ -1,0 +1,227 @@
+"""ending: where a run ends. The clusters of its last law, how far that is from rest, and the nearest stationary law.
+
+The law counts as at rest where it would move by less than a thousandth of its size if it went on for as long as it has
+run, or where its clusters are that near to a stable law, and no unstable law is near: by a metastable plateau the flow
+is slow, and yet leaves.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mfpde.errors import ConfigurationError
+from mfpde.results.answers.sgd import SgdResult
+from mfpde.results.answers.solve import SolveResult
+from mfpde.results.files.runs import load_run
+from mfpde.studies.distance import distance_to_atoms
+from mfpde.studies.ending.clusters import Cluster, clusters, gathered_in
+from mfpde.studies.ending.law import LastLaw, last_law, motion
+from mfpde.studies.ending.noise import NearGibbs, near_gibbs
+from mfpde.studies.ending.search import chosen_radius, ground, nearest_law
+from mfpde.studies.ending.words import Facts, cluster_text, moved, resting, statements
+from mfpde.studies.optimum.atoms import AtomicOptimum
+from mfpde.studies.optimum.gibbs import GibbsOptimum, gibbs_optimum
+from mfpde.studies.stationary.point import StationaryPoint, optimum_json, optimum_text
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Where a run ends.
+
+    Attributes:
+        run: what it is called.
+        names: reduced coordinates.
+        time: t of the law.
+        risk, free_energy: R and F; NaN where F is not known.
+        dissipation: D per unit of flow time s = ∫xi; NaN where it is not known.
+        speed: largest |dz/ds|, the fastest thousandth of the mass left aside; NaN with noise.
+        at_rest: whether it has come to rest; None where that is not known.
+        clusters: the heaviest first.
+        dust: mass in none of them.
+        nearest: the stationary law at the least W2 distance, None where none was found; with noise the Gibbs law.
+        distance: W2 to it; NaN without one, and with noise.
+        near: whether that is so little that the run is on the way there, or lingers there.
+        optimum: the law of least free energy on the box.
+        gap_to_optimum: F of the run minus F of the optimum; NaN where F is not known.
+        statements: what that means, in words.
+    """
+
+    run: str
+    names: tuple[str, ...]
+    time: float
+    risk: float
+    free_energy: float
+    dissipation: float
+    speed: float
+    at_rest: bool | None
+    clusters: tuple[Cluster, ...]
+    dust: float
+    nearest: StationaryPoint | NearGibbs | None
+    distance: float
+    near: bool
+    optimum: AtomicOptimum | GibbsOptimum
+    gap_to_optimum: float
+    statements: tuple[str, ...]
+
+    @property
+    def note(self) -> str:
+        """The statements in a line."""
+        return "; ".join(self.statements)
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object of `mfpde stationary --from`."""
+        nearest = None
+        if self.nearest is not None:
+            nearest = {**self.nearest.to_json(self.names), "distance": _number(self.distance), "near": self.near}
+        best = self.optimum
+        return {
+            "run": self.run,
+            "time": self.time,
+            "risk": self.risk,
+            "free_energy": _number(self.free_energy),
+            "dissipation": _number(self.dissipation),
+            "speed": _number(self.speed),
+            "at_rest": self.at_rest,
+            "clusters": clusters_json(self.names, self.clusters),
+            "dust": self.dust,
+            "nearest": nearest,
+            "gap_to_optimum": _number(self.gap_to_optimum),
+            "optimum": optimum_json(best) if isinstance(best, AtomicOptimum) else best.to_json(),
+            "note": self.note,
+        }
+
+    def table(self) -> str:
+        """The same in words."""
+        energy = "" if math.isnan(self.gap_to_optimum) else f", gap to the optimum {self.gap_to_optimum:.6g}"
+        lines = [f"{self.run} at t = {self.time:.6g}: risk {self.risk:.10g}{energy}"]
+        lines += [f"    {cluster_text(self.names, cluster)}" for cluster in self.clusters]
+        if self.dust > 1e-12:
+            lines.append(f"    dust of mass {self.dust:.2g} elsewhere")
+        lines += [f"    {part}" for part in self.statements]
+        if self.nearest is not None:
+            away = "" if math.isnan(self.distance) else f", at W2 distance {self.distance:.6g}"
+            lines.append(f"nearest stationary law{away}: {self.nearest.text(self.names)}")
+        best = self.optimum
+        lines.append(optimum_text(best) if isinstance(best, AtomicOptimum) else f"optimum:\n{best.table()}")
+        return "\n".join(lines)
+
+
+def clusters_json(names: tuple[str, ...], found: tuple[Cluster, ...]) -> list[dict[str, Any]]:
+    """Clusters as JSON."""
+    return [
+        {
+            "position": dict(zip(names, cluster.position.tolist(), strict=True)),
+            "weight": cluster.weight,
+            "spread": dict(zip(names, cluster.spread.tolist(), strict=True)),
+        }
+        for cluster in found
+    ]
+
+
+def ending(run: str | Path | SolveResult | SgdResult, radius: float | None = None, name: str | None = None) -> Ending:
+    """Where a run of `solve` or `sgd` ends; replicas of SGD are taken together, as samples of one law.
+
+    Args:
+        run: the result, or its file.
+        radius: R of the box 0 <= r_j <= R, -R <= a, b <= R; None for 10, or 20, 40, ... where the law is larger.
+        name: what the run is called; its path, where it is a file.
+
+    Raises:
+        ConfigurationError: a law outside the box, a flow without transport, a frozen random coordinate.
+        ResultFileError: no result, or one without a law yet.
+        ArithmeticError: the optimum was not found.
+    """
+    result = load_run(run) if isinstance(run, str | Path) else run
+    called = name or (str(run) if isinstance(run, str | Path) else "the run")
+    last = last_law(result, called)
+    found = clusters(last.pieces, last.size, last.sampled)
+    if math.isfinite(last.configuration.dynamics.inverse_temperature):
+        return _with_noise(called, last, found, radius)
+    return _without_noise(called, last, found, chosen_radius(last.pieces, radius, last.names))
+
+
+def _without_noise(run: str, last: LastLaw, found: tuple[Cluster, ...], radius: float) -> Ending:
+    known = ground(last.configuration, radius)
+    best = known.classifier.optimum
+    moving = motion(known.classifier.by_features, last.pieces)
+    nearest = nearest_law(known, last.pieces, found, last.size)
+    apart = math.inf
+    if nearest is not None and found:
+        apart = distance_to_atoms(gathered_in(last.pieces, found), nearest[0].positions, nearest[0].masses)
+    energy = last.free_energy
+    if math.isnan(energy):
+        square = float((last.mean**2 + last.variance).sum())
+        energy = last.risk + known.classifier.landscape.flow.ridge * square
+    facts = Facts(
+        last=last,
+        moving=moving,
+        found=found,
+        path=moved(moving.dissipation, last),
+        nearest=nearest,
+        apart=apart,
+        best=best,
+        gap=energy - best.free_energy,
+        rounding=known.classifier.feature_error,
+        searched=known.words,
+    )
+    return Ending(
+        run=run,
+        names=last.names,
+        time=last.time,
+        risk=last.risk,
+        free_energy=energy,
+        dissipation=moving.dissipation,
+        speed=moving.speed,
+        at_rest=facts.at_rest,
+        clusters=found,
+        dust=_dust(found),
+        nearest=None if nearest is None else nearest[0],
+        distance=math.nan if nearest is None else nearest[1],
+        near=facts.near,
+        optimum=best,
+        gap_to_optimum=energy - best.free_energy,
+        statements=statements(facts),
+    )
+
+
+def _with_noise(run: str, last: LastLaw, found: tuple[Cluster, ...], radius: float | None) -> Ending:
+    if last.configuration.dynamics.flow == "fisher-rao":
+        problem = 'dynamics.flow: "fisher-rao"; births alone do not reach the Gibbs law'
+        raise ConfigurationError([f'{problem}, write "wasserstein" or "wasserstein-fisher-rao"'])
+    best = gibbs_optimum(last.configuration, radius)
+    nearest = near_gibbs(last, best)
+    path = moved(last.dissipation, last)
+    known = not math.isnan(path)
+    words = [f"with noise the only stationary law is the Gibbs law: {nearest.note}"]
+    if known:
+        state = "at rest" if resting(path, last.size) else "still moving"
+        words.insert(0, f"{state}: D = {last.dissipation:.3g}")
+    return Ending(
+        run=run,
+        names=last.names,
+        time=last.time,
+        risk=last.risk,
+        free_energy=last.free_energy,
+        dissipation=last.dissipation,
+        speed=math.nan,
+        at_rest=resting(path, last.size) if known else None,
+        clusters=found,
+        dust=_dust(found),
+        nearest=nearest,
+        distance=math.nan,
+        near=False,
+        optimum=best,
+        gap_to_optimum=last.free_energy - best.free_energy,
+        statements=(*words, *last.words),
+    )
+
+
+def _dust(found: tuple[Cluster, ...]) -> float:
+    return max(1.0 - math.fsum(cluster.weight for cluster in found), 0.0)
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,163 @@
+"""Which stationary law a run is nearest to: the one-atom laws of a search, the optimum, and those of its clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from mfpde.errors import ConfigurationError
+from mfpde.experiment import Configuration
+from mfpde.problem.problem import build_problem
+from mfpde.solvers.stationary.branches import follow, merged, polish
+from mfpde.solvers.stationary.landscape import CONE, AtomicLaw
+from mfpde.studies.distance import Pieces, distance_to_atoms
+from mfpde.studies.ending.clusters import Cluster
+from mfpde.studies.optimum.atoms import DEFAULT_RADIUS, optimum_atoms
+from mfpde.studies.stationary.point import Classifier, StationaryPoint, refuse_stationary
+from mfpde.studies.stationary.stationary import one_atom_laws
+
+MOST_SEARCHED = 2
+"""Coordinates up to which every one-atom law is searched for: seconds; in three it takes many minutes."""
+VANISHING = 0.1
+"""Radii of a cluster below this share of the law's size are tried as 0 too."""
+LEFT_OUT = 1e-6
+"""Mass of the outermost pieces that may lie outside the box."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What is known of a problem on a box, whatever the run.
+
+    Attributes:
+        classifier: the landscape, and the optimum.
+        laws: the one-atom laws, where they were searched for.
+        words: what was not searched.
+    """
+
+    classifier: Classifier
+    laws: tuple[StationaryPoint, ...]
+    words: str
+
+
+def ground(configuration: Configuration, radius: float) -> Ground:
+    """The ground under every run of the same problem; what has been computed in this process is kept.
+
+    Raises:
+        ConfigurationError: where stationary laws are not made of atoms that rest.
+    """
+    return _ground(problem_alone(configuration), radius)
+
+
+def problem_alone(configuration: Configuration) -> Configuration:
+    """The configuration with everything set alike that its stationary laws do not depend on."""
+    plain = Configuration()
+    initial = configuration.initial
+    if configuration.data.law == "gaussian-mixture":
+        initial = replace(initial, kappa=plain.initial.kappa, radius=None)
+    return replace(configuration, initial=initial, time=plain.time, solver=plain.solver, sgd=plain.sgd)
+
+
+@lru_cache(maxsize=4)
+def _ground(configuration: Configuration, radius: float) -> Ground:
+    problem = build_problem(configuration)
+    refuse_stationary(problem)
+    classifier = Classifier(problem, radius, optimum_atoms(configuration, radius, growth=()))
+    if problem.geometry.dimension > MOST_SEARCHED:
+        words = f"one-atom laws are not searched for in {problem.geometry.dimension} coordinates"
+        return Ground(classifier, (), f"{words}: the nearest law is sought from the run's clusters and the optimum")
+    return Ground(classifier, one_atom_laws(classifier), "")
+
+
+def chosen_radius(law: Pieces, radius: float | None, names: Sequence[str]) -> float:
+    """The box: that of `radius`, or 10, 20, 40, ..., the first to hold the law.
+
+    Raises ConfigurationError where the law is not inside the box asked for.
+    """
+    sizes = np.maximum(np.abs(law.lower), np.abs(law.upper))
+    order = np.argsort(sizes.max(axis=1))
+    inside = int((np.cumsum(law.masses[order]) < 1.0 - LEFT_OUT).sum())
+    reach = float(sizes[order[min(inside, len(order) - 1)]].max())
+    found = DEFAULT_RADIUS
+    while found < reach:
+        found *= 2.0
+    if radius is None:
+        return found
+    if not (reach <= radius):
+        axis = int(np.argmax(sizes[order[: inside + 1]].max(axis=0)))
+        problem = f"--radius {radius:g}: the law of the run reaches {names[axis]} = {reach:.4g}"
+        raise ConfigurationError([f"{problem}; write --radius {found:g}"])
+    return radius
+
+
+def nearest_law(
+    ground: Ground, law: Pieces, found: Sequence[Cluster], size: float
+) -> tuple[StationaryPoint, float] | None:
+    """The stationary law at the least W2 distance from a run's law, and the distance; None where none was found.
+
+    Args:
+        found: clusters of the law.
+        size: of the law.
+    """
+    near = [(distance_to_atoms(law, point.positions, point.masses), point) for point in ground.laws]
+    best: tuple[float, StationaryPoint | AtomicLaw, str] | None = None
+    for distance, point in near:
+        if best is None or distance < best[0]:
+            best = distance, point, ""
+    for atoms, origin in _reached(ground, found, size):
+        distance = distance_to_atoms(law, atoms.positions, atoms.masses)
+        # the same law found twice keeps the words of the search
+        if best is None or distance < best[0] * (1.0 - 1e-9) - 1e-9 * size:
+            best = distance, atoms, origin
+    if best is None:
+        return None
+    distance, chosen, origin = best
+    if isinstance(chosen, StationaryPoint):
+        return chosen, distance
+    return ground.classifier.classify(chosen, origin)[0], distance
+
+
+def _reached(ground: Ground, found: Sequence[Cluster], size: float) -> Iterator[tuple[AtomicLaw, str]]:
+    """Stationary laws on atoms that the clusters lead to, and the optimum where it is inside the box."""
+    classifier = ground.classifier
+    best = classifier.optimum
+    if not best.at_boundary:
+        yield AtomicLaw(best.positions, best.weights / best.weights.sum()), "the optimum on the box"
+    if not found:
+        return
+    held = ""
+    if len(found) > 1 and not classifier.landscape.flow.fisher_rao_rate > 0.0:
+        held = "; one of a family, whose parameters are the masses: here those of the clusters"
+    alone = len(found) == 1 and bool(ground.laws)
+    for start in _starts(classifier, found, size):
+        polished = polish(classifier.landscape, start, classifier.lower, classifier.upper)
+        if polished is not None and _rests(classifier, polished):
+            yield merged(polished, classifier.upper - classifier.lower), f"Newton's method from the clusters{held}"
+        elif not alone:
+            branch = follow(classifier.landscape, start, classifier.lower, classifier.upper)
+            if branch.law is not None and _rests(classifier, branch.law):
+                yield branch.law, f"where the flow takes atoms at the clusters, {branch.ending}{held}"
+
+
+def _starts(classifier: Classifier, found: Sequence[Cluster], size: float) -> Iterator[AtomicLaw]:
+    """Atoms at the clusters, also with the small radii made 0: there Newton's method would not stay inside."""
+    masses = np.array([cluster.weight for cluster in found])
+    positions = np.array([cluster.position for cluster in found])
+    positions = np.clip(positions, classifier.lower, classifier.upper)
+    extent = np.array([np.hypot(cluster.position, cluster.spread) for cluster in found])
+    small = classifier.landscape.radii & (extent < VANISHING * size)
+    yield AtomicLaw(positions, masses / masses.sum())
+    if small.any():
+        yield AtomicLaw(np.where(small, 0.0, positions), masses / masses.sum())
+
+
+def _rests(classifier: Classifier, law: AtomicLaw) -> bool:
+    """Whether no atom whose radii all vanish leaves the origin."""
+    landscape = classifier.landscape
+    if not landscape.radii.any():
+        return True
+    at_origin = np.all(law.positions[:, landscape.radii] == 0.0, axis=1)
+    outputs = landscape.outputs(law)
+    return all(landscape.slopes_at_origin(place, outputs)[0] >= -CONE for place in law.positions[at_origin])

@@ -1,0 +1,172 @@
+"""What the ending of a run means, in words: at rest, on the way, by a plateau, or leaving."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mfpde.solvers.arrays import Array
+from mfpde.studies.ending.clusters import Cluster
+from mfpde.studies.ending.law import LastLaw, Motion
+from mfpde.studies.optimum.atoms import AtomicOptimum
+from mfpde.studies.stationary.point import OPTIMAL, StationaryPoint
+from mfpde.studies.stationary.words import atoms_text
+
+REST = 1e-3
+"""Share of its size by which a law at rest would move in as long as it has run."""
+NEAR = 0.15
+"""W2 distance, over the size of the law, within which a stationary law counts as near: the run may go there."""
+CLOSE = 0.05
+"""The same for an unstable law, by which a run lingers only while its mass is gathered there."""
+FINE = 1e-9
+"""Mass of dust that is worth no word."""
+VANISHING = 1e-10
+"""F below which the optimum counts as 0."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that the words are made of.
+
+    Attributes:
+        last: the law.
+        moving: its velocities.
+        found: its clusters.
+        path: how far it would move in as long as it has run.
+        nearest: the nearest stationary law and its distance.
+        apart: the distance of it and the clusters, the dust left aside; infinite without one.
+        best, gap: the optimum on the box, and how far F of the run is above it.
+        rounding: error of F.
+        searched: what was not searched.
+    """
+
+    last: LastLaw
+    moving: Motion
+    found: tuple[Cluster, ...]
+    path: float
+    nearest: tuple[StationaryPoint, float] | None
+    apart: float
+    best: AtomicOptimum
+    gap: float
+    rounding: float
+    searched: str
+
+    @property
+    def near(self) -> bool:
+        """Whether the nearest law is near."""
+        if self.nearest is None:
+            return False
+        return self.apart <= (CLOSE if self.nearest[0].stable is False else NEAR) * self.last.size
+
+    @property
+    def leaving(self) -> bool:
+        """Whether a law is near that is known to be unstable, and which it will leave."""
+        return self.near and self.nearest is not None and self.nearest[0].stable is False
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the law hardly moves, or has reached a stable one, and no unstable one is near."""
+        reached = self.near and self.nearest is not None and self.nearest[0].stable is True
+        arrived = reached and resting(self.apart, self.last.size)
+        return not self.leaving and (resting(self.path, self.last.size) or arrived)
+
+
+def moved(dissipation: float, last: LastLaw) -> float:
+    """How far a law would move in as long as it has run: flow time times the root mean square speed.
+
+    Infinite for a law at t = 0 that moves: it has not run yet.
+    """
+    time = last.configuration.dynamics.schedule.flow_time(last.time)
+    speed = math.sqrt(0.5 * max(dissipation, 0.0))
+    return speed * time if time > 0.0 or speed == 0.0 else math.inf
+
+
+def resting(path: float, size: float) -> bool:
+    """Whether a path, or a distance, is so short that the law counts as at rest."""
+    return path <= REST * size
+
+
+def statements(facts: Facts) -> tuple[str, ...]:
+    """The verdict, one statement after the other."""
+    dust = 1.0 - math.fsum(cluster.weight for cluster in facts.found)
+    others = [f"mass {dust:.2g} is dust, which does not count here"] if dust > FINE else []
+    return (*_state(facts), *_neighbour(facts), *others, *facts.last.words, *filter(None, [facts.searched]))
+
+
+def _state(facts: Facts) -> Iterator[str]:
+    """Rest or motion."""
+    if facts.at_rest:
+        yield f"at rest: D = {facts.moving.dissipation:.3g}"
+    if facts.at_rest or (facts.leaving and resting(facts.path, facts.last.size)):
+        return
+    yield f"still moving at speed up to {facts.moving.speed:.3g}, D = {facts.moving.dissipation:.3g}"
+    if facts.near:
+        return
+    for cluster in facts.found:
+        velocity = _velocity(facts, cluster)
+        outwards = float(velocity @ cluster.position)
+        distance = float(np.linalg.norm(cluster.position))
+        if outwards > 0.0 and outwards / distance * facts.last.time > REST * facts.last.size:
+            where = place_text(facts.last.names, cluster.position)
+            yield f"mass {cluster.weight:.4g} moves outwards, now about {where}, at speed {outwards / distance:.3g}"
+    if facts.best.at_boundary:
+        yield "the optimum has mass at the end of the box: mass may leave for ever larger radii"
+
+
+def _neighbour(facts: Facts) -> Iterator[str]:
+    """What the nearest stationary law says of the ending."""
+    if facts.nearest is None:
+        yield "no stationary law was found near"
+        return
+    point, distance = facts.nearest
+    law = atoms_text(facts.last.names, point.positions, point.masses)
+    if not facts.near:
+        yield f"no stationary law is near: the nearest that was found, {law}, is at W2 distance {distance:.4g}"
+        if facts.best.free_energy < VANISHING:
+            yield "the least F is 0, which many laws have: the gap to the optimum tells more than the distance"
+    elif point.stable is False:
+        yield f"not the end: a metastable plateau by an unstable law, {law}, W2 distance {distance:.4g}: it will leave"
+        yield from _widening(facts)
+    else:
+        verb = "ends at" if facts.at_rest else "on the way to"
+        kind = "a stable law" if point.stable else "a law whose stability is undecided"
+        yield f"{verb} {kind}, {law}, W2 distance {distance:.4g}"
+        if point.global_optimum:
+            yield "it is the global optimum on the box"
+        else:
+            yield f"it is not the optimum: {point.gap_to_optimum:.6g} above it"
+    if facts.near and facts.gap <= OPTIMAL * max(1.0, abs(facts.best.free_energy)) + facts.rounding:
+        yield "the run has reached the optimum on the box"
+
+
+def _widening(facts: Facts) -> Iterator[str]:
+    """How fast the clusters widen by an unstable law: there the spread grows like exp(rate s)."""
+    for cluster in facts.found:
+        masses = facts.last.pieces.masses[cluster.members]
+        offset = facts.last.pieces.centres[cluster.members] - cluster.position
+        square = float(masses @ (offset**2).sum(axis=1))
+        relative = facts.moving.velocity[cluster.members] - _velocity(facts, cluster)
+        if square > 0.0:
+            rate = float(masses @ (offset * relative).sum(axis=1)) / square
+            doing = "widens" if rate > 0.0 else "narrows"
+            yield f"the cluster at {place_text(facts.last.names, cluster.position)} {doing} at rate {abs(rate):.4g}"
+
+
+def _velocity(facts: Facts, cluster: Cluster) -> Array:
+    """Mean velocity of a cluster."""
+    masses = facts.last.pieces.masses[cluster.members]
+    return np.asarray(masses @ facts.moving.velocity[cluster.members] / masses.sum())
+
+
+def place_text(names: Sequence[str], position: Array) -> str:
+    """A place in a few digits."""
+    return ", ".join(f"{name} = {value:.5g}" for name, value in zip(names, position.tolist(), strict=True))
+
+
+def cluster_text(names: Sequence[str], cluster: Cluster) -> str:
+    """A cluster in a line."""
+    spread = ", ".join(f"{value:.2g}" for value in cluster.spread.tolist())
+    return f"mass {cluster.weight:.6g} at {place_text(names, cluster.position)}, spread {spread}"

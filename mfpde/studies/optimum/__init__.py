@@ -1,0 +1,1 @@
+"""optimum: the law of least free energy, with a proven lower bound."""

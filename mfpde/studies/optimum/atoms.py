@@ -1,0 +1,263 @@
+"""The optimum without noise: the law of least risk (with ridge) on a box, its atoms, its proven lower bound.
+
+The optimum can depend on the box: a minimising sequence may send mass to infinity. The search is therefore repeated
+on larger boxes, without a certificate, and the values are extrapolated where they settle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from mfpde.errors import ConfigurationError
+from mfpde.experiment import Configuration
+from mfpde.problem.landscape import exact_pairs
+from mfpde.problem.laws.gaussian_bumps import BumpReduction
+from mfpde.problem.laws.gaussian_mixture import MixtureReduction
+from mfpde.problem.problem import Problem, build_problem
+from mfpde.problem.reduction.curvature import BumpCurvature, MixtureCurvature, unit_bounds
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.objective.representation import ReducedObjective
+from mfpde.solvers.optimum.bound import Curvature
+from mfpde.solvers.optimum.newton import Law, SearchBox
+from mfpde.solvers.optimum.optimum import CurvatureOf, certified_optimum
+from mfpde.solvers.optimum.search import optimal_law
+from mfpde.solvers.space.box import Box
+
+DEFAULT_RADIUS = 10.0
+TOLERANCE = 1e-10
+"""Relative gap asked for."""
+VANISHING = 1e-15
+"""F below this is zero to rounding, where no relative gap is defined."""
+ACCURACY = 1e-15
+"""Error of U asked of the features; what they reach enters the bound."""
+MOST_WORK, MOST_EVALUATIONS = 2e8, 2_000_000
+"""Limits of a bound: evaluations times features, and evaluations."""
+GROWTH = (2.0, 4.0, 8.0)
+"""Factors of the larger boxes."""
+AT_END = 1e-9
+"""Distance from the end of the box, relative to it, within which an atom sits there."""
+
+
+@dataclass(frozen=True)
+class AtomicOptimum:
+    """The law that minimises F = R + lambda ∫|z|^2 drho on the box.
+
+    Attributes:
+        names: reduced coordinates.
+        risk, free_energy: R and F.
+        lower_bound: no law on the box has less free energy.
+        radius: R of the box 0 <= r_j <= R, -R <= a, b, z <= R.
+        positions, weights: the atoms, shapes (K, D) and (K,).
+        boundary_mass: mass on the outer ends of the box.
+        feature_error: error of U that the features leave, as stated by the reduction; part of the bound.
+        certified: whether F - lower_bound <= 1e-10 F, or F vanishes to rounding.
+        larger: (radius, F) on larger boxes, searched and not certified.
+        limit: F as the radius grows and the error of the extrapolation, None where the values do not settle.
+    """
+
+    names: tuple[str, ...]
+    risk: float
+    free_energy: float
+    lower_bound: float
+    radius: float
+    positions: Array
+    weights: Array
+    boundary_mass: float
+    feature_error: float
+    certified: bool
+    larger: tuple[tuple[float, float], ...]
+    limit: tuple[float, float] | None
+
+    @property
+    def at_boundary(self) -> bool:
+        """Whether mass sits on the outer ends of the box."""
+        return self.boundary_mass > 0.0
+
+    @property
+    def note(self) -> str:
+        """What the radius has to do with it, and what the bound is worth, in words."""
+        values = ", ".join(f"{value:.9g} at {radius:g}" for radius, value in self.larger)
+        larger = f"larger boxes (searched, not certified) have F = {values}"
+        least = min((value for _, value in self.larger), default=self.free_energy)
+        depends = self.at_boundary or least < self.free_energy * (1.0 - 1e-6) - 1e-12
+        if self.at_boundary:
+            text = f"{self.boundary_mass:.6g} of the mass sits at the end of the box: the optimum depends on the radius"
+        elif depends:
+            text = "no mass at the end of the box, but the optimum depends on the radius"
+        else:
+            text = "no mass at the end of the box"
+        if self.larger and depends:
+            text += f"; {larger}; " + (
+                "no limit can be read off these values"
+                if self.limit is None
+                else f"the limit as the radius grows is about {self.limit[0]:.9g}, give or take {self.limit[1]:.1g}"
+            )
+        elif self.larger:
+            text += f", and no less up to radius {self.larger[-1][0]:g} (searched, not certified)"
+        if not self.certified:
+            gap = self.free_energy - self.lower_bound
+            text += (
+                f"; the gap {gap:.2g} to the lower bound, {self.feature_error:.2g} of it from the features, "
+                "is above 1e-10 of F: the bound holds but is not tight"
+            )
+        return text
+
+    def table(self) -> str:
+        """The same in words."""
+        lines = [
+            f"free energy  {self.free_energy:.12g}  (at least {self.lower_bound:.12g})",
+            f"risk         {self.risk:.12g}",
+            f"radius       {self.radius:g}",
+        ]
+        for position, weight in zip(self.positions, self.weights, strict=True):
+            where = ", ".join(f"{name} = {z:.10g}" for name, z in zip(self.names, position, strict=True))
+            lines.append(f"atom         weight {weight:.10g} at {where}")
+        return "\n".join([*lines, self.note])
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object of `mfpde optimum`."""
+        return {
+            "risk": self.risk,
+            "free_energy": self.free_energy,
+            "lower_bound": self.lower_bound,
+            "radius": self.radius,
+            "atoms": [
+                {"position": dict(zip(self.names, position, strict=True)), "weight": weight}
+                for position, weight in zip(self.positions.tolist(), self.weights.tolist(), strict=True)
+            ],
+            "at_boundary": self.at_boundary,
+            "boundary_mass": self.boundary_mass,
+            "certified": self.certified,
+            "feature_error": self.feature_error,
+            "larger_radii": [{"radius": radius, "free_energy": value} for radius, value in self.larger],
+            "limit": None if self.limit is None else {"free_energy": self.limit[0], "error": self.limit[1]},
+            "note": self.note,
+        }
+
+
+def optimum_atoms(
+    configuration: Configuration, radius: float = DEFAULT_RADIUS, growth: tuple[float, ...] = GROWTH
+) -> AtomicOptimum:
+    """The optimum of a configuration without noise on the box of a radius, with its lower bound.
+
+    Args:
+        radius: R of the box 0 <= r_j <= R; a, b and the positions of bumps lie in [-R, R].
+        growth: factors of the larger boxes that are searched.
+
+    Raises:
+        ConfigurationError: with noise, or with a frozen random coordinate.
+        ArithmeticError: if Psi is not finite on the box.
+    """
+    problem = build_problem(configuration)
+    _refuse(problem)
+    box = _search_box(problem, radius)
+    reduced = _features(problem, box, ACCURACY)
+    found = certified_optimum(
+        reduced.objective,
+        box,
+        _curvature(problem),
+        # below their error the features have minima of their own
+        max(TOLERANCE, reduced.error),
+        int(min(MOST_EVALUATIONS, MOST_WORK / reduced.rank)),
+    )
+    positions, weights = found.law.positions, found.law.weights
+    ends = AT_END * (box.upper - box.lower)
+    bounded_below = problem.geometry.lower_bounds == 0.0
+    outside = (positions >= box.upper - ends) | ((positions <= box.lower + ends) & ~bounded_below)
+    lower = max(found.lower_bound - reduced.error, 0.0)
+    risk, pairs = found.risk, exact_pairs(problem)
+    if pairs is not None:
+        risk = pairs.risk(positions, weights)
+    energy = found.free_energy + (risk - found.risk)
+    larger = tuple((factor * radius, _searched(problem, factor * radius, found.free_energy)) for factor in growth)
+    return AtomicOptimum(
+        names=problem.geometry.names,
+        risk=risk,
+        free_energy=energy,
+        lower_bound=min(lower, energy),
+        radius=radius,
+        positions=positions,
+        weights=weights,
+        boundary_mass=float(weights[outside.any(axis=1)].sum()),
+        feature_error=reduced.error,
+        certified=energy - lower <= max(TOLERANCE * abs(energy), VANISHING),
+        larger=larger,
+        limit=extrapolated([found.free_energy, *(value for _, value in larger)]),
+    )
+
+
+def _refuse(problem: Problem) -> None:
+    messages = []
+    if np.isfinite(problem.flow.inverse_temperature):
+        messages.append("dynamics.inverse_temperature: finite; with noise the optimum is a Gibbs law, write inf")
+    frozen = [n for n, moves in zip(problem.geometry.names, problem.geometry.mobile, strict=True) if not moves]
+    if frozen:
+        messages.append(f"initial.{frozen[0]}: a fixed random law; the optimum needs a constant or a trained one")
+    if messages:
+        raise ConfigurationError(messages)
+
+
+def _search_box(problem: Problem, radius: float) -> SearchBox:
+    upper = np.full(problem.geometry.dimension, radius)
+    return SearchBox(np.maximum(problem.geometry.lower_bounds, -upper), upper, problem.flow.ridge)
+
+
+def _features(problem: Problem, box: SearchBox, accuracy: float) -> ReducedObjective:
+    return problem.reduction.exact(Box(box.lower, box.upper), accuracy)
+
+
+def _searched(problem: Problem, radius: float, energy: float) -> float:
+    """F of the law found on another box, with features good enough to see how it changes."""
+    box = _search_box(problem, radius)
+    objective = _features(problem, box, float(np.clip(1e-7 * energy, 1e-13, 1e-7))).objective
+    return optimal_law(objective, box).free_energy(objective, box)
+
+
+def _curvature(problem: Problem) -> CurvatureOf:
+    reduction = problem.reduction
+    if isinstance(reduction, BumpReduction):
+        return partial(_bump_curvature, reduction)
+    assert isinstance(reduction, MixtureReduction)
+    return partial(_mixture_curvature, reduction)
+
+
+def _bump_curvature(reduction: BumpReduction, law: Law, outputs: Array, risk: float) -> Curvature:
+    return BumpCurvature(reduction.law, risk)
+
+
+def _mixture_curvature(reduction: MixtureReduction, law: Law, outputs: Array, risk: float) -> Curvature:
+    return MixtureCurvature(
+        unit_bounds(reduction.unit),
+        reduction.mixture,
+        reduction.has_coefficient,
+        reduction.has_offset,
+        law.positions,
+        law.weights,
+        outputs,
+        risk,
+    )
+
+
+def extrapolated(values: list[float]) -> tuple[float, float] | None:
+    """Limit of values at radii that double, and its error, by Aitken's rule: their steps fall geometrically.
+
+    None where the steps do not fall, or two successive extrapolations differ by more than the last step.
+    """
+    if len(values) < 4:
+        return None
+    steps = np.diff(values)
+    scale = 1e-7 * abs(values[0]) + 1e-14
+    if np.max(np.abs(steps[-2:])) <= scale:
+        return values[-1], float(np.max(np.abs(steps[-2:])))
+    if not np.all(steps < 0.0):
+        return None
+    ratios = steps[1:] / steps[:-1]
+    if not (ratios[-2:].max() <= 0.8):
+        return None
+    limits = np.array(values[2:]) + steps[1:] * ratios / (1.0 - ratios)
+    error = float(abs(limits[-1] - limits[-2]))
+    return (float(limits[-1]), error) if error <= abs(steps[-1]) else None

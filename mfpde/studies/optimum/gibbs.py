@@ -1,0 +1,206 @@
+"""The optimum of the free energy with noise: the Gibbs law, with its duality gap."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mfpde.errors import ConfigurationError
+from mfpde.experiment import Configuration
+from mfpde.problem.problem import Problem, build_problem
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.objective.objective import Objective
+from mfpde.solvers.optimum.gibbs import Gibbs, gibbs_law
+from mfpde.solvers.space.box import Box
+
+NODES = 16
+FIRST_PANELS = {1: 64, 2: 10, 3: 4}
+MOST_NODES = 400_000
+ROUGH, ACCURACY = 1e-6, 1e-12
+TAIL = 1e-17
+"""Mass, relative to the largest in a slice, below which the box is cut."""
+
+
+@dataclass(frozen=True)
+class GibbsOptimum:
+    """The law that minimises the free energy.
+
+    Attributes:
+        names: reduced coordinates.
+        risk: R.
+        free_energy: F, the surface constants of the entropy included.
+        lower_bound: certified lower bound of F from the dual.
+        mean, variance: per coordinate.
+        radius: the box [0, radius] searched, None where it was chosen to hold all the mass.
+        at_boundary: whether mass sits at the outer end of the box.
+        quadrature_change: change of F in the last refinement of the quadrature.
+    """
+
+    names: tuple[str, ...]
+    risk: float
+    free_energy: float
+    lower_bound: float
+    mean: Array
+    variance: Array
+    radius: float | None
+    at_boundary: bool
+    quadrature_change: float
+
+    def table(self) -> str:
+        """The same in words."""
+        lines = [
+            f"free energy  {self.free_energy:.12g}  (at least {self.lower_bound:.12g})",
+            f"risk         {self.risk:.12g}",
+            *(
+                f"{name:<11}  mean {mean:.10g}, variance {variance:.10g}"
+                for name, mean, variance in zip(self.names, self.mean, self.variance, strict=True)
+            ),
+        ]
+        if self.at_boundary:
+            lines.append(f"mass sits at the end of the box: the optimum depends on --radius {self.radius:g}")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object of `mfpde optimum`."""
+        return {
+            "risk": self.risk,
+            "free_energy": self.free_energy,
+            "lower_bound": self.lower_bound,
+            "radius": self.radius,
+            "atoms": [],
+            "at_boundary": self.at_boundary,
+            "mean": dict(zip(self.names, self.mean.tolist(), strict=True)),
+            "variance": dict(zip(self.names, self.variance.tolist(), strict=True)),
+            "quadrature_change": self.quadrature_change,
+        }
+
+
+def gibbs_optimum(configuration: Configuration, radius: float | None = None) -> GibbsOptimum:
+    """The Gibbs law of a configuration with finite inverse temperature, to about 1e-10 in F.
+
+    Args:
+        radius: R of the box 0 <= r_j <= R; None for a box that holds all the mass.
+
+    Raises:
+        ConfigurationError: without noise, without confinement, or with a frozen random coordinate.
+        ArithmeticError: if Newton's method fails.
+    """
+    problem = build_problem(configuration)
+    _refuse(problem, radius)
+    box = _first_box(problem, radius)
+    panels = FIRST_PANELS.get(problem.geometry.dimension, 4)
+    rough = problem.reduction.compressed(box, ROUGH).objective
+    for _ in range(3):
+        box = _narrowed(problem, box, _solve(problem, rough, box, panels))
+    objective = problem.reduction.compressed(box, ACCURACY).objective
+    solved = _solve(problem, objective, box, panels)
+    change = math.inf
+    while change > ACCURACY * max(1.0, abs(solved[0].half_free_energy)):
+        panels *= 2
+        if (panels * NODES) ** problem.geometry.dimension > MOST_NODES:
+            break
+        finer = _solve(problem, objective, box, panels)
+        change = abs(finer[0].half_free_energy - solved[0].half_free_energy)
+        solved = finer
+    return _described(problem, objective, box, radius, solved, 2.0 * change)
+
+
+Solved = tuple[Gibbs, Array]
+"""The Gibbs law and the nodes it lives on, shape (n, D)."""
+
+
+def _refuse(problem: Problem, radius: float | None) -> None:
+    messages = []
+    if not math.isfinite(problem.flow.inverse_temperature):
+        messages.append(
+            "dynamics.inverse_temperature: inf; without noise the optimum is made of atoms, not a Gibbs law: "
+            "write a finite beta, or ask optimum_atoms"
+        )
+    if problem.flow.ridge <= 0.0 and radius is None:
+        messages.append(
+            "dynamics.ridge: 0; without confinement there is no Gibbs law, write ridge > 0 or give a box with --radius"
+        )
+    frozen = [n for n, moves in zip(problem.geometry.names, problem.geometry.mobile, strict=True) if not moves]
+    if frozen:
+        messages.append(f"initial.{frozen[0]}: a fixed random law; the Gibbs law needs a constant or a trained one")
+    if messages:
+        raise ConfigurationError(messages)
+
+
+def _first_box(problem: Problem, radius: float | None) -> Box:
+    """The stated box, or one around where the ridge alone would hold the mass, with room for the data's pull."""
+    reach = []
+    for p in problem.geometry.block_dimensions:
+        if radius is not None:
+            reach.append(radius)
+            continue
+        spread = 1.0 / math.sqrt(2.0 * problem.flow.inverse_temperature * problem.flow.ridge)
+        pull = math.sqrt(2.0 / problem.flow.ridge)
+        reach.append(spread * (math.sqrt(max(p, 1.0)) + 9.0) + 4.0 * pull)
+    upper = np.array(reach)
+    return Box(np.maximum(problem.geometry.lower_bounds, -upper), upper)
+
+
+def _solve(problem: Problem, objective: Objective, box: Box, panels: int) -> Solved:
+    x, w = np.polynomial.legendre.leggauss(NODES)
+    axes, log_weights = [], []
+    for axis, (low, high) in enumerate(zip(box.lower, box.upper, strict=True)):
+        half = 0.5 * (high - low) / panels
+        centres = low + half * (2.0 * np.arange(panels) + 1.0)
+        nodes = (centres[:, None] + half * x).ravel()
+        axes.append(nodes)
+        log_weights.append(np.log(np.tile(half * w, panels)) + problem.geometry.log_density(axis, nodes))
+    points = np.stack([grid.ravel() for grid in np.meshgrid(*axes, indexing="ij")], axis=1)
+    joint = log_weights[0]
+    for part in log_weights[1:]:
+        joint = np.add.outer(joint, part)
+    features = np.concatenate(
+        [objective.features.values(part) for part in np.array_split(points, len(points) // 4096 + 1)]
+    )
+    law = gibbs_law(
+        objective,
+        features,
+        joint.ravel(),
+        (points**2).sum(axis=1),
+        problem.flow.ridge,
+        problem.flow.inverse_temperature,
+    )
+    return law, points
+
+
+def _narrowed(problem: Problem, box: Box, solved: Solved) -> Box:
+    """The part of the box that holds all but `TAIL` of the mass, with a margin."""
+    law, points = solved
+    lower, upper = box.lower.copy(), box.upper.copy()
+    for axis in range(problem.geometry.dimension):
+        held = points[law.masses > TAIL * law.masses.max(), axis]
+        margin = 0.1 * (held.max() - held.min()) + (box.upper[axis] - box.lower[axis]) / 100.0
+        lower[axis] = max(lower[axis], held.min() - margin)
+        upper[axis] = min(upper[axis], held.max() + margin)
+    return Box(lower, upper)
+
+
+def _described(
+    problem: Problem, objective: Objective, box: Box, radius: float | None, solved: Solved, change: float
+) -> GibbsOptimum:
+    law, points = solved
+    beta = problem.flow.inverse_temperature
+    surfaces = problem.geometry.log_surface
+    mean = law.masses @ points
+    outer = 0.0
+    if radius is not None:
+        outer = float(law.masses[(points > radius - (box.upper - box.lower) / 1000.0).any(axis=1)].sum())
+    return GibbsOptimum(
+        names=problem.geometry.names,
+        risk=objective.risk(law.outputs),
+        free_energy=2.0 * law.half_free_energy - surfaces / beta,
+        lower_bound=2.0 * min(law.half_lower_bound, law.half_free_energy) - surfaces / beta,
+        mean=mean,
+        variance=law.masses @ (points - mean) ** 2,
+        radius=radius,
+        at_boundary=outer > 1e-8,
+        quadrature_change=change,
+    )

@@ -1,0 +1,24 @@
+"""optimum: the law of least free energy on a box, with a proven lower bound: atoms, or with noise a Gibbs law."""
+
+from __future__ import annotations
+
+import math
+
+from mfpde.experiment import Configuration
+from mfpde.studies.optimum.atoms import DEFAULT_RADIUS, AtomicOptimum, optimum_atoms
+from mfpde.studies.optimum.gibbs import GibbsOptimum, gibbs_optimum
+
+
+def optimum(configuration: Configuration, radius: float | None = None) -> AtomicOptimum | GibbsOptimum:
+    """The law of least free energy.
+
+    Args:
+        radius: R of the box 0 <= r_j <= R, -R <= a, b <= R; None for 10, with noise for a box that holds all the mass.
+
+    Raises:
+        ConfigurationError: with noise but without confinement, or with a frozen random coordinate.
+        ArithmeticError: if Psi is not finite on the box, or Newton's method fails.
+    """
+    if math.isinf(configuration.dynamics.inverse_temperature):
+        return optimum_atoms(configuration, DEFAULT_RADIUS if radius is None else radius)
+    return gibbs_optimum(configuration, radius)

@@ -1,0 +1,1 @@
+"""One run of a scheme and its companion: what every study of the equation shares."""

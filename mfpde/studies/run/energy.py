@@ -1,0 +1,39 @@
+"""What the energy says of a run: whether its balance closes, and whether the law has come to rest."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mfpde.results.answers.solve import SolveResult
+
+ERROR_FACTOR = 10.0
+"""Balance allowed per error of the risk: F has more terms than R, and the integral of D an error of its own."""
+SHARE = 0.01
+"""Balance allowed per dissipated energy: what a coarse grid or a coarse time step may well do to D."""
+
+
+def balance_warning(result: SolveResult) -> str | None:
+    """Where |F(t) - F(0) + ∫D| is larger than the errors of the run explain, and what to do; None where it is not.
+
+    F and D are discretised on their own, so that the balance is of the size of the discretisation error where both
+    are right; it may be 10 times the largest `risk_error` so far, and 1 % of the energy dissipated so far.
+    """
+    allowed = ERROR_FACTOR * np.maximum.accumulate(result.risk_error) + SHARE * np.abs(result.dissipated)
+    # where D is unknown nothing can be said; infinite is as bad as it gets
+    known = ~np.isnan(result.balance)
+    off = known & ~(result.balance <= allowed)
+    if not off.any():
+        return None
+    worst = int(np.argmax(np.where(off, result.balance, -1.0)))
+    problem = f"the energy balance |F(t) - F(0) + ∫D| is off by {result.balance[worst]:.2g} at t = "
+    problem += f"{result.time[worst]:.6g}, where the errors of the run explain {allowed[worst]:.2g}"
+    return f"{problem}: distrust the run; write a smaller solver.tolerance or solver.step, or more solver.cells"
+
+
+def stationary_verdict(time: float, dissipation: float, tolerance: float) -> str:
+    """At which t and D a run until stationary stopped, or that it did not come to rest."""
+    limit = f"time.stationary_tolerance = {tolerance:g}"
+    if dissipation <= tolerance:
+        return f"stationary at t = {time:.6g}: D = {dissipation:.3g} per unit of flow time, within {limit}"
+    problem = f"not stationary by t = {time:.6g}: D = {dissipation:.3g} per unit of flow time, above {limit}"
+    return f"{problem}; write a later time.end, or a larger tolerance"

@@ -1,0 +1,64 @@
+"""The file a run writes to, and the one it goes on from: checked before anything is computed."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from numpy.typing import NDArray
+
+from mfpde.configuration.parsing import parse
+from mfpde.configuration.toml import differing_keys
+from mfpde.errors import ConfigurationError, OutputError, ResultFileError
+from mfpde.experiment import Configuration
+from mfpde.results.answers.sgd import SgdResult
+from mfpde.results.answers.solve import SolveResult
+from mfpde.results.files.output import probe
+
+Result = TypeVar("Result", SolveResult, SgdResult)
+
+
+def check_output(path: Path | None, *, resume: bool, force: bool, kind: str = "RUN.nc") -> None:
+    """Raise ConfigurationError or OutputError where a run could not write to `path`."""
+    problems = []
+    if resume and path is None:
+        problems.append(f"--resume: there is no file to continue; name it with -o {kind}")
+    if resume and force:
+        problems.append("--resume and --force exclude each other: write one of them")
+    if path is not None:
+        try:
+            probe(path, force=force or resume, resumable=True)
+        except OutputError as error:
+            if not problems:
+                raise
+            problems.append(str(error))
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def earlier_run(
+    path: Path, configuration: Configuration, load: Callable[[Path], tuple[Result, dict[str, NDArray[Any]]]]
+) -> tuple[Result, dict[str, NDArray[Any]]]:
+    """The result to go on from, read by `load`, once it is known to belong to this configuration.
+
+    Raises ResultFileError for a missing, damaged or foreign file, ConfigurationError naming the keys that differ.
+    """
+    if not path.exists():
+        raise ResultFileError(f"{path}: no such file to continue; write the command without --resume to begin one")
+    result, checkpoint = load(path)
+    keys = differing_keys(configuration_of(result, path), configuration)
+    if keys:
+        message = f"{path}: comes from another configuration, which differs in {', '.join(keys)}"
+        raise ConfigurationError([f"{message}; resume with the same values, or name another file with -o"])
+    return result, checkpoint
+
+
+def configuration_of(result: SolveResult | SgdResult, name: str | Path) -> Configuration:
+    """The configuration a result was made from; raises ResultFileError, calling it `name`, where it is not readable."""
+    try:
+        return parse(tomllib.loads(str(result.attributes["configuration"])))
+    except (KeyError, tomllib.TOMLDecodeError, ConfigurationError) as error:
+        message = f"{name}: its configuration cannot be read ({error}); run it again with --force"
+        raise ResultFileError(message) from None

@@ -1,0 +1,257 @@
+"""One run of a scheme and its coarser companion, side by side from save time to save time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError
+from mfpde.results.answers.solve import Attribute, SolveResult
+from mfpde.results.files.netcdf import save
+from mfpde.results.files.netcdf_file import Checkpoint
+from mfpde.schemes import Schemes
+from mfpde.shell.process import uninterrupted
+from mfpde.solvers.flow.flow import Schedule
+from mfpde.solvers.flow.time_loop import Law, Scheme, State, StepFailure, integrate
+from mfpde.studies.run.energy import balance_warning, stationary_verdict
+from mfpde.studies.run.trajectory import Trajectory, estimated_error, pack_state, restored, unpack_state
+
+Progress = Callable[[str, float], None]
+CHECKPOINT_SECONDS = 60.0
+# More often, at save times, where writing takes less than this share of the run.
+CHECKPOINT_SHARE = 0.05
+AUDITS = 24
+AUDITED = 4
+"""Numbers of an audit."""
+# The time at which a run until stationary stops is then known to 4 %.
+STATIONARY_AUDITS = 240
+# Stops nearer to a save time than this share of it are left out.
+APART = 1e-6
+# What NumPy, LAPACK and Python raise where a number leaves the range of floating point.
+ARITHMETIC = (ArithmeticError, np.linalg.LinAlgError)
+MAXIMUM_BYTES = 2**31 - 2**16
+
+
+def silent(text: str, fraction: float = 0.0) -> None:
+    """Progress that nobody watches."""
+
+
+class Run:
+    """The states of the schemes and the trajectory so far; `complete` computes what is missing.
+
+    Attributes:
+        path: where checkpoints and the result go, None to write nothing.
+        progress: called with a line of text and the fraction of the flow time done.
+        started: the monotonic clock when the work began, before the problem was built.
+        longest_step: limit on every step, in flow time.
+        stationary_tolerance: the run stops at the first stop where D, per unit of flow time, is not above it; None to
+            go on to the last of `times`.
+
+    Raises:
+        ConfigurationError: too much to save, or a scheme without D is to run until stationary.
+    """
+
+    def __init__(
+        self,
+        schemes: Schemes,
+        names: tuple[str, ...],
+        times: Sequence[float],
+        schedule: Schedule,
+        attributes: Mapping[str, Attribute],
+        path: Path | None = None,
+        progress: Progress = silent,
+        started: float | None = None,
+        longest_step: float = math.inf,
+        stationary_tolerance: float | None = None,
+    ) -> None:
+        self.path = path
+        self.progress = progress
+        self._times = tuple(times)
+        self._schedule = schedule
+        self._targets = [schedule.flow_time(time) for time in times]
+        audits = AUDITS if schemes.companion else 0
+        count = audits if stationary_tolerance is None else STATIONARY_AUDITS
+        self._stops = _stops(self._targets, count, schemes.fixed_step)
+        self._stationary_tolerance = stationary_tolerance
+        # flow time, differences of the risks and of the free energies, D
+        self._audit: list[tuple[float, float, float, float]] = []
+        self._longest = longest_step if schemes.fixed_step is None else math.inf
+        self._error_floor = schemes.error_floor
+        self._schemes: dict[str, Scheme] = {"main": schemes.main}
+        if schemes.companion is not None:
+            self._schemes["companion"] = schemes.companion
+        self._states = {role: scheme.initial_state() for role, scheme in self._schemes.items()}
+        start = schemes.main.observe(self._states["main"])
+        law, self._initial_energy = start.law, start.free_energy
+        _refuse_too_much(len(times), law)
+        if stationary_tolerance is not None and math.isnan(start.dissipation):
+            problem = f'time.until = "stationary": the scheme {schemes.main.name} does not know its dissipation'
+            raise ConfigurationError([f'{problem}; write until = "end", or solver.scheme = "characteristics"'])
+        self._trajectory = Trajectory(names, edges=law.edges)
+        self._attributes = {**attributes, **schemes.attributes}
+        if schemes.notes:
+            self._attributes["notes"] = "\n".join(schemes.notes)
+        self._started = monotonic() if started is None else started
+        self._checkpointed = monotonic()
+        self._earlier_seconds = self._write_seconds = 0.0
+
+    def restore(self, result: SolveResult, checkpoint: Checkpoint) -> None:
+        """Go on from where an earlier run stood; raises ResultFileError where it left no state."""
+        states = {role: unpack_state(role, checkpoint) for role in self._schemes}
+        missing = [role for role, state in states.items() if state is None]
+        audit = checkpoint.get("audit")
+        if missing or audit is None or audit.shape[1:] != (AUDITED,):
+            raise ResultFileError("the file to resume holds no state to go on from; run it again with --force")
+        self._states = {role: state for role, state in states.items() if state is not None}
+        self._trajectory = restored(result)
+        self._audit = [(float(t), float(gap), float(energy), float(rate)) for t, gap, energy, rate in audit]
+        self._earlier_seconds = result.wall_seconds
+
+    def complete(self) -> SolveResult:
+        """Compute and record the missing save times; an interruption or a failed step keeps what is there."""
+        status = "success"
+        try:
+            while len(self._audit) < len(self._stops) and not self._at_rest:
+                self._reach(self._stops[len(self._audit)])
+        except KeyboardInterrupt:
+            status = "interrupted"
+            self._attributes["message"] = self._interruption()
+        except StepFailure as failure:
+            status = "failed"
+            self._attributes["message"] = f"t = {self._schedule.time(failure.flow_time):.6g}: {failure}"
+        except ARITHMETIC as error:
+            status = "failed"
+            time = self._schedule.time(min(state.flow_time for state in self._states.values()))
+            remedy = "write a smaller solver.step, or values of moderate size"
+            problem = f"a number left the range of floating point ({error})"
+            self._attributes["message"] = f"t = {time:.6g}: {problem}; {remedy}"
+        with uninterrupted():
+            result = self._judged(self._result(status))
+            if self.path is not None:
+                self._write(self.path, result)
+        return result
+
+    def _interruption(self) -> str:
+        done = f"interrupted after {len(self._trajectory)} of {len(self._times)} save times"
+        if self.path is None:
+            return f"{done}; nothing was written: name a file with -o to be able to continue"
+        return f"{done}; continue with --resume"
+
+    def _reach(self, stop: float) -> None:
+        """Bring both schemes to a stop, compare their risks, and record a save time that is due there."""
+        for role, scheme in self._schemes.items():
+
+            def keep(state: State, role: str = role) -> None:
+                self._states[role] = state
+                self._report(role, state)
+                if monotonic() - self._checkpointed >= CHECKPOINT_SECONDS:
+                    self._checkpoint()
+
+            integrate(scheme, self._states[role], [stop], lambda index, state: None, keep, self._longest)
+        observation = self._schemes["main"].observe(self._states["main"])
+        gap = energy_gap = 0.0
+        if "companion" in self._schemes:
+            other = self._schemes["companion"].observe(self._states["companion"])
+            gap = abs(observation.risk - other.risk)
+            energy_gap = abs(observation.free_energy - other.free_energy)
+        index = len(self._trajectory)
+        due = index < len(self._targets) and self._targets[index] == stop
+        with uninterrupted():
+            self._audit.append((stop, gap, energy_gap, observation.dissipation))
+            if due or self._at_rest:
+                time = self._times[index] if due else self._schedule.time(stop)
+                self._trajectory.append(time, observation, self._schedule.rate(time), self._initial_energy)
+        since = monotonic() - self._checkpointed
+        if due and index + 1 < len(self._times) and self._write_seconds <= CHECKPOINT_SHARE * since:
+            self._checkpoint()
+
+    @property
+    def _at_rest(self) -> bool:
+        """Whether the run stopped where D is small."""
+        return (
+            self._stationary_tolerance is not None
+            and len(self._audit) > 0
+            and self._audit[-1][3] <= self._stationary_tolerance
+        )
+
+    def _judged(self, result: SolveResult) -> SolveResult:
+        """The result with what its energy says of it."""
+        said = [str(result.attributes["message"])] if "message" in result.attributes else []
+        notes = [str(result.attributes["notes"])] if "notes" in result.attributes else []
+        if self._stationary_tolerance is not None and result.status == "success":
+            time, _, _, dissipation = self._audit[-1]
+            verdict = stationary_verdict(self._schedule.time(time), dissipation, self._stationary_tolerance)
+            said.append(verdict)
+        warning = balance_warning(result)
+        if warning is not None:
+            said.append(warning)
+            notes.append(warning)
+        texts = {"message": "\n".join(said), "notes": "\n".join(notes)}
+        return replace(result, attributes={**result.attributes, **{key: text for key, text in texts.items() if text}})
+
+    def _report(self, role: str, state: State) -> None:
+        if role == "main":
+            fraction = state.flow_time / self._targets[-1]
+            self.progress(f"t = {self._schedule.time(state.flow_time):.4g}", fraction)
+
+    def _result(self, status: str) -> SolveResult:
+        wall_seconds = self._earlier_seconds + monotonic() - self._started
+        name = self._schemes["main"].name
+        flow_times = self._targets[: len(self._trajectory)]
+        if self._at_rest:
+            flow_times[-1] = self._audit[-1][0]
+        errors, energy_errors = (
+            estimated_error(flow_times, [(row[0], row[part]) for row in self._audit], self._error_floor)
+            for part in (1, 2)
+        )
+        return self._trajectory.result(errors, energy_errors, name, status, wall_seconds, self._attributes)
+
+    def _checkpoint(self) -> None:
+        if self.path is None:
+            return
+        before = monotonic()
+        self._write(self.path, self._result("running"))
+        self._checkpointed = monotonic()
+        self._write_seconds = self._checkpointed - before
+
+    def _write(self, path: Path, result: SolveResult) -> None:
+        arrays: dict[str, NDArray[Any]] = {"audit": np.array(self._audit, dtype=float).reshape(-1, AUDITED)}
+        for role, state in self._states.items():
+            arrays |= pack_state(role, state)
+        try:
+            save(result, path, arrays)
+        except OutputError as error:
+            message = str(error)
+            failed = replace(result, status="failed", attributes={**result.attributes, "message": message})
+            raise RunOutputError(message, failed) from None
+
+
+def _stops(targets: Sequence[float], count: int, step: float | None = None) -> list[float]:
+    """The save times in flow time, and up to `count` audits in geometric progression between them.
+
+    At every stop the risks of the scheme and its companion are compared, so that the estimated error at a save time
+    does not hang on a difference that crosses zero there. Audits do not cut the steps of a fixed length `step`.
+    """
+    end = max(targets)
+    audits = [end * 10.0 ** (-4.0 * index / count) for index in range(1, count + 1)] if end > 0 else []
+    if step is not None:
+        before = [max((target for target in targets if target < audit), default=0.0) for audit in audits]
+        audits = [start + step * round((audit - start) / step) for start, audit in zip(before, audits, strict=True)]
+    apart = [audit for audit in audits if all(abs(audit - target) > APART * target for target in targets)]
+    return sorted({*targets, *(audit for audit in apart if 0.0 < audit < end)})
+
+
+def _refuse_too_much(count: int, law: Law) -> None:
+    """Raise ConfigurationError where the laws at `count` save times exceed what one NetCDF-3 variable holds."""
+    numbers = law.weights.size if law.positions is None else max(law.weights.size, law.positions.size)
+    if not (8 * numbers * count <= MAXIMUM_BYTES):
+        most = max(MAXIMUM_BYTES // (8 * numbers), 1)
+        problem = f"time.save: {count} times of {numbers} numbers each exceed the 2 GB of one variable of a result file"
+        raise ConfigurationError([f"{problem}; write at most {most} times, or fewer cells or atoms"])

@@ -1,0 +1,147 @@
+"""The trajectory while it is computed: one row per save time, and the scheme states to go on from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfpde.results.answers.solve import Array, Attribute, SolveResult, cell_volumes
+from mfpde.solvers.flow.time_loop import Law, Observation, State
+
+SCALARS = ("time", "risk", "free_energy", "dissipation", "dissipated", "balance", "residual", "mass")
+SERIES = (*SCALARS, "mean", "variance")
+
+
+@dataclass
+class Trajectory:
+    """Rows recorded so far; `append` adds one, `result` stacks them.
+
+    Attributes:
+        names: the reduced coordinates.
+        rows: per series the values at the save times.
+        laws: per save time the density on a grid or the (weight, position) of atoms.
+        edges: the grid, None for atoms.
+    """
+
+    names: tuple[str, ...]
+    rows: dict[str, list[Any]] = field(default_factory=lambda: {key: [] for key in SERIES})
+    laws: list[tuple[Array, ...]] = field(default_factory=list)
+    edges: tuple[Array, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.laws)
+
+    def append(self, time: float, observation: Observation, rate: float, initial_energy: float) -> None:
+        """Record one time t, with rate = xi(t) and initial_energy = F(0)."""
+        for key in ("risk", "free_energy", "dissipated", "mass", "mean", "variance"):
+            self.rows[key].append(getattr(observation, key))
+        self.rows["time"].append(time)
+        self.rows["dissipation"].append(observation.dissipation * rate if math.isfinite(rate) else math.nan)
+        self.rows["balance"].append(abs(observation.free_energy - initial_energy + observation.dissipated))
+        self.rows["residual"].append(math.nan if observation.residual is None else observation.residual)
+        self.edges = observation.law.edges
+        self.laws.append(_law_rows(observation.law))
+
+    def result(
+        self,
+        errors: Array,
+        energy_errors: Array,
+        scheme: str,
+        status: str,
+        wall_seconds: float,
+        attributes: Mapping[str, Attribute],
+    ) -> SolveResult:
+        """The rows as a SolveResult."""
+        dimension = len(self.names)
+        # An interruption may strike between the appends: the laws come last, so they count.
+        rows = {key: values[: len(self)] for key, values in self.rows.items()}
+        series = {key: np.array(rows[key], dtype=float) for key in SCALARS}
+        residual = series.pop("residual")
+        moments = {key: np.array(rows[key], dtype=float).reshape(-1, dimension) for key in ("mean", "variance")}
+        return SolveResult(
+            **series,
+            **moments,
+            risk_error=errors,
+            free_energy_error=energy_errors,
+            names=self.names,
+            scheme=scheme,
+            status=status,
+            wall_seconds=wall_seconds,
+            residual=None if np.isnan(residual).all() else residual,
+            edges=self.edges,
+            attributes=dict(attributes),
+            **_stacked(self.laws, self.edges, dimension),
+        )
+
+
+def restored(result: SolveResult) -> Trajectory:
+    """The trajectory that a result was made of."""
+    trajectory = Trajectory(result.names, edges=result.edges)
+    for key in SERIES:
+        values = getattr(result, key)
+        trajectory.rows[key] = [math.nan] * len(result.time) if values is None else list(values)
+    if result.density is not None:
+        trajectory.laws = [(density,) for density in result.density]
+    elif result.weight is not None and result.position is not None:
+        trajectory.laws = list(zip(result.weight, result.position, strict=True))
+    return trajectory
+
+
+def estimated_error(flow_times: Sequence[float], audit: Sequence[tuple[float, float]], floor: float) -> Array:
+    """Estimated error of the risk, or the like, at the flow times, shape (T,), from a coarser run of the same scheme.
+
+    The difference of the two crosses zero by accident, so each time takes the largest of those audited from half
+    to twice its own (and the first one after it); `floor` is what the comparison cannot see (the features themselves).
+
+    Args:
+        audit: pairs (flow time, |difference|), increasing in time.
+    """
+    times, gaps = (np.array([pair[part] for pair in audit], dtype=float) for part in (0, 1))
+    errors = np.full(len(flow_times), floor)
+    for index, time in enumerate(flow_times):
+        near = (times >= 0.5 * time) & (times <= 2.0 * time)
+        near[np.flatnonzero(times > time)[:1]] = True
+        errors[index] = max(floor, float(gaps[near].max(initial=0.0)))
+    return errors
+
+
+def pack_state(name: str, state: State) -> dict[str, NDArray[Any]]:
+    """A scheme state as named arrays for a checkpoint."""
+    scalars = np.array([state.flow_time, state.step])
+    return {f"{name}_clock": scalars, **{f"{name}_array_{key}": array for key, array in state.arrays.items()}}
+
+
+def unpack_state(name: str, arrays: Mapping[str, NDArray[Any]]) -> State | None:
+    """The scheme state stored by `pack_state`, None where the checkpoint has none."""
+    if f"{name}_clock" not in arrays:
+        return None
+    flow_time, step = (float(value) for value in arrays[f"{name}_clock"])
+    prefix = f"{name}_array_"
+    own = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
+    return State(flow_time, step, own)
+
+
+def _law_rows(law: Law) -> tuple[Array, ...]:
+    if law.edges is not None:
+        return (law.weights / cell_volumes(law.edges),)
+    if law.positions is None:
+        raise ValueError("a law has neither positions nor cell edges")
+    return (law.weights.copy(), law.positions.copy())
+
+
+def _stacked(laws: list[tuple[Array, ...]], edges: tuple[Array, ...] | None, dimension: int) -> dict[str, Array]:
+    if edges is not None:
+        shape = tuple(len(axis) - 1 for axis in edges)
+        return {"density": np.array([density for (density,) in laws]).reshape(-1, *shape)}
+    atoms = max((len(weight) for weight, _ in laws), default=1)
+    weight = np.zeros((len(laws), atoms))
+    position = np.full((len(laws), atoms, dimension), np.nan)
+    for index, (masses, points) in enumerate(laws):
+        weight[index, : len(masses)] = masses
+        position[index, : len(masses)] = points
+    return {"weight": weight, "position": position}

@@ -1,0 +1,1 @@
+"""sgd: replicas of one-pass stochastic gradient descent."""

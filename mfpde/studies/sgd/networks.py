@@ -1,0 +1,68 @@
+"""Finite networks: the particle dynamics that a configuration declares, and their first parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mfpde.experiment import Configuration
+from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
+from mfpde.problem.problem import Problem, build_activation, constant_of
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState
+from mfpde.solvers.sgd.unit import SMOOTH, Unit
+
+
+def build_sgd(configuration: Configuration, replica: int, overlap: bool = False) -> Sgd:
+    """Stochastic gradient descent of one replica; `overlap` draws samples on a second processor, if one is free."""
+    data, dynamics, options = configuration.data, configuration.dynamics, configuration.sgd
+    assert data.dims is not None, "refused at d = infinity"
+    return Sgd(
+        GaussianClasses(data.dims, data.block_scales),
+        build_unit(configuration),
+        options.step_size,
+        dynamics.schedule,
+        dynamics.ridge,
+        dynamics.inverse_temperature,
+        options.batch,
+        configuration.network.coefficients == "trained",
+        configuration.network.offsets == "trained",
+        options.seed,
+        replica,
+        gram=options.state == "gram",
+        precision=options.precision,
+        overlap=overlap,
+    )
+
+
+def build_unit(configuration: Configuration) -> Unit:
+    """The activation as the loops read it."""
+    declared = configuration.network.activation
+    if isinstance(declared, str) and declared in SMOOTH:
+        return Unit(smooth=declared)
+    activation = build_activation(declared)
+    assert isinstance(activation, PiecewiseLinear)
+    knots, kinks = tuple(map(float, activation.knots)), tuple(map(float, activation.kinks))
+    return Unit(knots, kinks, activation.left, activation.slope)
+
+
+def first_state(configuration: Configuration, problem: Problem, sgd: Sgd) -> SgdState:
+    """theta^0: N independent draws of rho_0, with uniform directions in every block; another draw per replica."""
+    data, initial = configuration.data, configuration.initial
+    assert data.dims is not None, "refused at d = infinity"
+    blocks = len(data.dims)
+    drawn = problem.initial_law.sample(configuration.sgd.neurons, sgd.seed, sgd.replica)
+    names = problem.geometry.names
+    heads = {
+        "a": constant_of(initial.a),
+        "b": constant_of(initial.b) if configuration.network.offsets != "none" else 0.0,
+    }
+    values = {key: drawn[:, names.index(key)] if key in names else value for key, value in heads.items()}
+    return sgd.start(sgd.embed(drawn[:, :blocks]), values["a"], values["b"])
+
+
+def reduced_positions(sgd: Sgd, state: SgdState, names: tuple[str, ...]) -> Array:
+    """The neurons in the reduced coordinates `names`, shape (N, D)."""
+    radii = sgd.coordinates(state.neurons).radii(state.w)
+    heads = {"a": state.a, "b": state.b}
+    columns = [heads[name] if name in heads else radii[:, int(name[1:]) - 1] for name in names]
+    return np.stack(columns, axis=1)

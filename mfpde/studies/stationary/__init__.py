@@ -1,0 +1,1 @@
+"""stationary: the stationary laws of a box, classified."""

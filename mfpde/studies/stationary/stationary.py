@@ -1,0 +1,184 @@
+"""Stationary laws of the noise-free flow on a box: every one-atom law, those that split atoms lead to, their classes.
+
+A one-atom law delta_z is stationary iff z is a critical point of z -> F(delta_z), by faces of the box: radii that
+vanish stay 0 by symmetry, or rest at a cone of G at the origin. Laws on several atoms are those that the flow reaches
+from a stationary law with one atom split in two along a growing mode; under the Wasserstein flow each belongs to a
+family with the masses as parameters, under birth and death it is isolated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, combinations
+from typing import Any
+
+import numpy as np
+
+from mfpde.experiment import Configuration
+from mfpde.problem.problem import build_problem
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.stationary.branches import follow, split
+from mfpde.solvers.stationary.landscape import CONE, AtomicLaw, Stability
+from mfpde.solvers.stationary.search import Search, critical_points
+from mfpde.studies.optimum.atoms import AtomicOptimum, optimum_atoms
+from mfpde.studies.stationary.point import Classifier, StationaryPoint, optimum_json, optimum_text, refuse_stationary
+from mfpde.studies.stationary.words import atoms_text, search_text
+
+RADIUS = 10.0
+SHARES = (0.25, 0.5, 0.75)
+"""Shares of the mass that a split atom is cut into, at the first split; in halves later."""
+MOST_ATOMS = 3
+
+
+@dataclass(frozen=True)
+class Stationary:
+    """The stationary laws of a problem on a box.
+
+    Attributes:
+        names: reduced coordinates.
+        radius: R of the box 0 <= r_j <= R, -R <= a, b <= R.
+        points: one-atom laws, then the others.
+        optimum: the law of least free energy on the box, with its certificate.
+        complete: whether the search for one-atom laws is exhaustive.
+        completeness: that in words, face by face.
+    """
+
+    names: tuple[str, ...]
+    radius: float
+    points: tuple[StationaryPoint, ...]
+    optimum: AtomicOptimum
+    complete: bool
+    completeness: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object of `mfpde stationary`."""
+        return {
+            "points": [point.to_json(self.names) for point in self.points],
+            "optimum": optimum_json(self.optimum),
+            "complete": self.complete,
+            "completeness": list(self.completeness),
+        }
+
+    def table(self) -> str:
+        """The same in words."""
+        lines = [point.text(self.names) for point in self.points]
+        return "\n".join([*lines, optimum_text(self.optimum), *self.completeness])
+
+
+def stationary(configuration: Configuration, radius: float = RADIUS, branches: bool = True) -> Stationary:
+    """The stationary laws of a noise-free configuration on the box 0 <= r_j <= radius, -radius <= a, b <= radius.
+
+    Args:
+        branches: whether to go on to the laws of several atoms that split ones lead to.
+
+    Raises:
+        ConfigurationError: with noise, without transport, or with a frozen random coordinate.
+    """
+    problem = build_problem(configuration)
+    refuse_stationary(problem)
+    # `mfpde optimum` also searches larger boxes; here the stated one is enough
+    best = optimum_atoms(configuration, radius, growth=())
+    return _Study(Classifier(problem, radius, best)).result(branches)
+
+
+def one_atom_laws(classifier: Classifier) -> tuple[StationaryPoint, ...]:
+    """The stationary laws on one atom, with their classes."""
+    return _Study(classifier).result(branches=False).points
+
+
+class _Study:
+    """One search: the landscape on the box, and what is found there."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self.classifier, self.landscape = classifier, classifier.landscape
+        self.names, self.radius = classifier.names, classifier.radius
+        self.lower, self.upper = classifier.lower, classifier.upper
+        self.found: list[StationaryPoint] = []
+        self.words: list[str] = []
+        self.complete = True
+
+    def result(self, branches: bool) -> Stationary:
+        """Search, classify, branch."""
+        laws = sorted(self._one_atom_laws(), key=lambda law: tuple(law.positions[0].tolist()))
+        pending = [(self.classifier.classify(law, ""), law) for law in laws]
+        self.found = [point for (point, _), _ in pending]
+        for place, ((_, modes), law) in enumerate(pending if branches else []):
+            self._branch(place, law, modes, SHARES)
+        return Stationary(
+            self.names, self.radius, tuple(self.found), self.classifier.optimum, self.complete, tuple(self.words)
+        )
+
+    def _one_atom_laws(self) -> Iterator[AtomicLaw]:
+        """Critical points of z -> F(delta_z) on every face where some radii vanish, and inside."""
+        radii = np.flatnonzero(self.landscape.radii)
+        for vanishing in chain.from_iterable(combinations(radii, k) for k in range(len(radii) + 1)):
+            kept = np.setdiff1d(np.arange(self.upper.size), np.array(vanishing, dtype=int))
+            if kept.size == 0:
+                places = np.zeros((1, self.upper.size))
+            else:
+                search = self._search(kept)
+                self.complete &= search.complete
+                self.words.append(search_text(self.names, [self.names[j] for j in vanishing], kept, search))
+                places = np.zeros((len(search.points), self.upper.size))
+                places[:, kept] = search.points
+            at_origin = len(vanishing) == len(radii) > 0
+            for place in places:
+                law = AtomicLaw(place[None], np.ones(1))
+                if at_origin and not self._rests_at_origin(law):
+                    continue
+                yield law
+
+    def _search(self, kept: Array) -> Search:
+        def gradient(points: Array) -> Array:
+            whole = np.zeros((len(points), self.upper.size))
+            whole[:, kept] = points
+            return self.landscape.own_gradient(whole)[:, kept]
+
+        objective = self.landscape.objective
+        # a gradient below its rounding changes F over the box by less than the rounding of R
+        floor = objective.risk(np.zeros_like(objective.targets)) / self.radius
+        return critical_points(gradient, self.lower[kept], self.upper[kept], self.landscape.radii[kept], floor)
+
+    def _rests_at_origin(self, law: AtomicLaw) -> bool:
+        low = self.classifier.slope_at_origin(law)
+        if low >= -CONE:
+            return True
+        self.words.append(
+            f"{atoms_text(self.names, law.positions, law.masses)} is not stationary: G falls from there with slope "
+            f"{low:.6g}, atoms leave at that speed"
+        )
+        return False
+
+    def _branch(self, place: int, law: AtomicLaw, modes: Stability, shares: tuple[float, ...]) -> None:
+        """Split the atom that grows fastest, follow the flow, and go on from what it reaches."""
+        point = self.found[place]
+        growing = [mode for mode in modes.splitting if mode.eigenvalue < 0.0]
+        if point.stable is not False or not growing or len(law.masses) >= MOST_ATOMS:
+            return
+        order = np.lexsort(law.positions.T[::-1])
+        law = AtomicLaw(law.positions[order], law.masses[order])
+        mode = min(growing, key=lambda mode: mode.eigenvalue)
+        endings = []
+        for share in shares:
+            branch = follow(self.landscape, split(law, mode, share, self.landscape), self.lower, self.upper)
+            label = f"split {share:g} : {1.0 - share:g}"
+            if branch.law is None:
+                endings.append(f"{label} {branch.ending}")
+                continue
+            reached = atoms_text(self.names, branch.law.positions, branch.law.masses)
+            endings.append(f"{label} ends at {reached}")
+            source = atoms_text(self.names, law.positions, law.masses)
+            family = (
+                ""
+                if self.landscape.flow.fisher_rao_rate > 0.0 or len(branch.law.masses) == 1
+                else ("; one of a family, whose parameters are the masses")
+            )
+            child, child_modes = self.classifier.classify(branch.law, f"{label} of {source} {branch.ending}{family}")
+            if any(child.same(other, self.radius) for other in self.found):
+                continue
+            self.found.append(child)
+            if len(child.masses) > len(law.masses):
+                self._branch(len(self.found) - 1, branch.law, child_modes, (0.5,))
+        note = f"{self.found[place].note}; {', '.join(endings)}"
+        self.found[place] = replace(self.found[place], note=note)

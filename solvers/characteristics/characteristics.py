@@ -1,0 +1,278 @@
+"""Characteristics of the noise-free flow: atoms carried by -grad Psi, their weights by birth and death."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.integrate import DOP853
+
+from ..arrays import Array
+from ..flow.flow import Flow
+from ..flow.time_loop import Law, Observation, State, StepFailure
+from ..objective.objective import Objective
+from ..space.geometry import Geometry
+from .crossings import beyond
+from .outputs import OutputResolution
+from .panels import Panels, Rule, fill_panels, initial_panels, uniform_corners
+
+GROWTH_DECADES = 12
+"""Decades of rho_0's density that births may lift to order 1: resolved relative to itself down to there."""
+GROWN_MASS = 0.1
+"""Mass that any panel may come to hold where weights react: it is resolved as if it held that much."""
+
+OUTPUT_SHARE = 1.0
+"""Change of the risk at the start that halving all panels may make, over the tolerance."""
+
+
+@dataclass(frozen=True)
+class LabelLaw:
+    """rho_0 as the image of labels with a density: see `mfpde.initial_laws.InitialLaw`.
+
+    Attributes:
+        breaks: per label, the ends of the support and the points where the density is not smooth.
+        density: labels (n, A) -> (n,).
+        embed: labels (n, A) -> positions (n, D).
+    """
+
+    breaks: tuple[Array, ...]
+    density: Callable[[Array], Array]
+    embed: Callable[[Array], Array]
+
+
+class Characteristics:
+    """Deterministic atoms: dz_i/ds = -grad G(z_i; rho), rho = sum_i w_i delta_{z_i}, G = Psi + ridge |z|^2/2.
+
+    With birth and death at rate alpha, dw_i/ds = -alpha (G_i - G_bar) w_i: the action A_i = ∫G(z_i) ds is carried as
+    one more coordinate and w_i ∝ w_i(0) exp(-alpha A_i), so that the mass is 1 and positive by construction. Without
+    transport (the pure Fisher-Rao flow) the atoms stay where they are.
+
+    The atoms are the nodes of Gauss-Legendre panels in the label space of rho_0, so that Phi rho is integrated with
+    spectral accuracy while the flow map is smooth; a panel is halved as soon as the Legendre tail of the map, times
+    its mass, passes the tolerance. Steps are those of DOP853 (Hairer, Norsett, Wanner: Solving ODEs I, II.10; order 8)
+    with the same tolerance. The risk falls along the exact flow and is not forced to here.
+
+    A radius that reaches 0 stays there: positions are read as max(z, 0), with the one-sided gradient, so that an atom
+    past the bound moves on smoothly without effect, and comes back to the bound when the slope turns.
+
+    The energy that is dissipated, ∫D ds with D = 2 (sum_i w_i |dz_i/ds|^2 + alpha Var_w G) = -dF/ds, is one more
+    unknown of the same Runge-Kutta steps, so that F(s) - F(0) + ∫D is the error of the steps and of the halved panels.
+    An atom that crosses a bound within a step counts up to there: what it dissipates beyond is taken off again.
+
+    Args:
+        objective, geometry, flow: the problem; the flow must be noise-free.
+        law: rho_0.
+        tolerance: of the steps (absolute and relative), and of a panel's unresolved mass-weighted position.
+        largest: limit on the number of atoms.
+        order: Gauss nodes per panel and label.
+        atoms: least number of atoms per label at the start; None for as many as rho_0 needs.
+    """
+
+    name = "characteristics"
+
+    def __init__(
+        self,
+        objective: Objective,
+        geometry: Geometry,
+        flow: Flow,
+        law: LabelLaw,
+        tolerance: float = 1e-8,
+        largest: int = 40_000,
+        order: int = 10,
+        atoms: Sequence[int] | None = None,
+    ) -> None:
+        self.objective = objective
+        self.geometry = geometry
+        self.flow = flow
+        self.law = law
+        self.tolerance = tolerance
+        self.largest = largest
+        self.atoms = atoms
+        self.rule = Rule.of_order(order)
+        self._reacts = flow.fisher_rao_rate > 0.0
+        self._lower = np.append(geometry.lower_bounds, [-np.inf] * self._reacts)
+        # resolved like a position: an error of the action changes a weight by alpha times as much
+        self._scales = np.append(np.ones(geometry.dimension), [flow.fisher_rao_rate] * self._reacts)
+        self._unresolved = 10.0 * tolerance
+
+    def initial_state(self) -> State:
+        law = self.law
+        if self.atoms is not None and law.breaks:
+            counts = [-(-count // len(self.rule.nodes)) for count in self.atoms]
+            corners = uniform_corners(law.breaks, counts)
+            panels = fill_panels(*corners, law.density, self._embed, self.rule)
+            return self._begun(self._resolved(panels))
+        decades = GROWTH_DECADES if self._reacts else 0
+        panels = initial_panels(law.breaks, law.density, self._embed, self.rule, self.tolerance, self.largest, decades)
+        outputs = OutputResolution(
+            self.objective, law.density, law.embed, self.rule, OUTPUT_SHARE * self.tolerance, self.largest
+        )
+        corners = outputs.corners(panels.lower, panels.upper)
+        panels = fill_panels(*corners, law.density, self._embed, self.rule)
+        return self._begun(self._resolved(panels))
+
+    def state_on(self, state: State) -> State:
+        """The initial state on the panels of another state."""
+        law = self.law
+        panels = fill_panels(state.arrays["lower"], state.arrays["upper"], law.density, self._embed, self.rule)
+        return self._begun(panels)
+
+    def without_halving(self) -> Characteristics:
+        """The same scheme on the panels it is given."""
+        order = len(self.rule.nodes)
+        return Characteristics(self.objective, self.geometry, self.flow, self.law, self.tolerance, 0, order)
+
+    def advance(self, state: State, until: float) -> State:
+        panels = self._panels(state)
+        positions, masses = panels.atoms
+        shape = positions.shape
+        moving = positions >= self._lower
+
+        def velocity(_: float, flat: Array) -> Array:
+            rates, weights = self._rates(flat[:-1].reshape(shape), masses)
+            extended = np.empty(flat.size)
+            extended[:-1] = rates.ravel()
+            extended[-1] = self._dissipation(rates, weights, moving)
+            return extended
+
+        room = until - state.flow_time
+        solver = DOP853(
+            velocity,
+            state.flow_time,
+            np.append(positions, state.arrays["energy"][0]),
+            until,
+            first_step=min(state.step, room) if state.step > 0 else None,
+            rtol=self.tolerance,
+            atol=self.tolerance,
+        )
+        message = solver.step()
+        if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
+            raise StepFailure(
+                f"characteristics cannot step ({message})", state.flow_time, "loosen solver.tolerance or end earlier"
+            )
+        moved, rates = solver.y[:-1].reshape(shape), solver.f[:-1].reshape(shape)
+        weights = self._law(moved, masses)[1]
+        crossed = moving & (moved < self._lower)
+        dissipated = float(solver.y[-1])
+        if crossed.any():
+            rows = np.flatnonzero(crossed)
+            path, bounds = solver.dense_output(), np.broadcast_to(self._lower, shape).ravel()[rows]
+            excess = beyond(lambda times: path(times)[rows], state.flow_time, solver.t, bounds)
+            dissipated -= 2.0 * float(weights[rows // shape[1]] @ excess)
+        dissipation = self._dissipation(rates, weights, moving & ~crossed)
+        moved = self._returned(moved, rates)
+        # a step cut short by `until` says little of the next one
+        step = max(solver.h_abs, state.step) if solver.status == "finished" else solver.h_abs
+        panels = self._resolved(panels.with_positions(moved))
+        return self._state(float(solver.t), float(step), panels, dissipated, dissipation)
+
+    def observe(self, state: State) -> Observation:
+        places, masses = self._panels(state).atoms
+        positions, weights = self._law(np.maximum(places, self._lower), masses)
+        mean = weights @ positions
+        spread = positions - mean
+        risk = self.objective.risk(self.objective.outputs(positions, weights))
+        return Observation(
+            risk=risk,
+            free_energy=risk + self.flow.ridge * float(weights @ (positions**2).sum(axis=1)),
+            mass=float(weights.sum()),
+            mean=mean,
+            variance=weights @ spread**2,
+            law=Law(weights=weights, positions=positions),
+            dissipation=float(state.arrays["energy"][1]),
+            dissipated=float(state.arrays["energy"][0]),
+        )
+
+    def _embed(self, labels: Array) -> Array:
+        """Where the labels start: positions, and the action 0 where weights react."""
+        positions = self.law.embed(labels)
+        return np.hstack([positions, np.zeros((len(positions), 1))]) if self._reacts else positions
+
+    def _law(self, places: Array, masses: Array) -> tuple[Array, Array]:
+        """Positions (n, D) and weights (n,) of atoms with their actions."""
+        if not self._reacts:
+            return places, masses
+        exponent = -self.flow.fisher_rao_rate * places[:, -1]
+        grown = masses * np.exp(exponent - exponent.max())
+        return np.ascontiguousarray(places[:, :-1]), grown / grown.sum()
+
+    def _rates(self, places: Array, masses: Array) -> tuple[Array, Array]:
+        """Velocities of the atoms (and rates of their actions), of the shape of `places`, and their weights."""
+        inside, weights = self._law(np.maximum(places, self._lower), masses)
+        outputs = self.objective.outputs(inside, weights)
+        value, gradient = self.objective.features.contract(inside, self.objective.loss_gradient(outputs))
+        velocity = -(gradient + self.flow.ridge * inside) * self.geometry.mobility * self.flow.transport
+        if not self._reacts:
+            return velocity, weights
+        potential = value + 0.5 * self.flow.ridge * (inside**2).sum(axis=1)
+        # the mean of the potential acts on all weights alike: taken off, it keeps the actions small
+        return np.column_stack([velocity, potential - weights @ potential]), weights
+
+    def _dissipation(self, rates: Array, weights: Array, moving: NDArray[np.bool_]) -> float:
+        """D = 2 (sum_i w_i |dz_i/ds|^2 + alpha Var_w G) of the coordinates that are moving."""
+        moved = rates * rates
+        moved *= moving
+        return 2.0 * float(weights @ (moved @ self._scales))
+
+    def _returned(self, positions: Array, rates: Array) -> Array:
+        """Atoms past a bound, brought back to it where the flow points inwards."""
+        inwards = (positions < self._lower) & (rates > 0)
+        return np.where(inwards, np.maximum(positions, self._lower), positions)
+
+    def _resolved(self, panels: Panels) -> Panels:
+        """Panels halved until each resolves the flow map to the tolerance or the limit on atoms is reached."""
+        while True:
+            _, weights = self._law(*panels.atoms)
+            mass = weights.reshape(len(panels.lower), -1).sum(axis=1)
+            if self._reacts:
+                mass = np.maximum(mass, GROWN_MASS)
+            unresolved = panels.tails(self.rule, self._scales) * mass[:, None]
+            unresolved = np.maximum(unresolved, self._bound_errors(panels, mass)[:, None])
+            worst = unresolved.max(axis=1, initial=0.0)
+            splitting = worst > self._unresolved
+            added = int(splitting.sum()) * panels.masses[0].size
+            if not splitting.any() or panels.masses.size + added > self.largest:
+                return panels
+            axis = unresolved.argmax(axis=1)
+            for a in range(panels.axes):
+                chosen = splitting & (axis == a)
+                if chosen.any():
+                    panels = panels.halved(chosen, a, self.rule)
+                    keep = np.repeat(~chosen, np.where(chosen, 2, 1))
+                    splitting = np.repeat(splitting, np.where(chosen, 2, 1)) & keep
+                    axis = np.repeat(axis, np.where(chosen, 2, 1))
+            if self._reacts:
+                # interpolation keeps the masses relative to a panel's largest: births multiply the small ones
+                law = self.law
+                filled = fill_panels(panels.lower, panels.upper, law.density, law.embed, self.rule)
+                panels = replace(panels, masses=filled.masses)
+
+    def _bound_errors(self, panels: Panels, mass: Array) -> Array:
+        """Error of a Gauss rule across the kink max(z, 0) of panels that straddle a bound: mass * range / (8 n^2)."""
+        flat = panels.positions.reshape(len(panels.lower), -1, panels.positions.shape[-1])
+        lowest, highest = flat.min(axis=1), flat.max(axis=1)
+        straddles = (lowest < self._lower) & (highest > self._lower)
+        kink = np.where(straddles, highest - lowest, 0.0).max(axis=1)
+        return np.asarray(mass * kink / (8.0 * len(self.rule.nodes) ** 2))
+
+    def _begun(self, panels: Panels) -> State:
+        """The state on these panels at flow time 0."""
+        positions, masses = panels.atoms
+        rates, weights = self._rates(positions, masses)
+        moving = (positions > self._lower) | (rates > 0.0)
+        return self._state(0.0, 0.0, panels, 0.0, self._dissipation(rates, weights, moving))
+
+    def _state(self, flow_time: float, step: float, panels: Panels, dissipated: float, dissipation: float) -> State:
+        arrays = {
+            "lower": panels.lower,
+            "upper": panels.upper,
+            "masses": panels.masses,
+            "positions": panels.positions,
+            "energy": np.array([dissipated, dissipation]),
+        }
+        return State(flow_time, step, arrays)
+
+    def _panels(self, state: State) -> Panels:
+        return Panels(**{name: state.arrays[name] for name in ("lower", "upper", "masses", "positions")})

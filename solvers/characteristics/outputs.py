@@ -1,0 +1,112 @@
+"""Panels of labels on which the outputs Phi rho of a law are resolved, not only its density.
+
+Let g = 2 grad L at Phi rho, d_p what the outputs change when panel p is halved along a label axis, and d = sum_p d_p.
+For the square loss the risk then changes by g . d + |d|^2 in the norm of omega, hence by no more than
+
+    sum_p e_p,    e_p = |g . d_p| + |d_p| |d|.
+
+The panels of the largest e_p are halved until those that are left sum up to the tolerance: where features have kinks
+the panels are graded towards them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..arrays import Array
+from ..objective.objective import Objective
+from .panels import Rule, fill_panels
+
+CHUNK = 2_000_000
+"""Most entries of a block of features."""
+
+
+@dataclass(frozen=True)
+class OutputResolution:
+    """What it takes to resolve the outputs of a law.
+
+    Attributes:
+        objective: feature map and loss.
+        density: joint density of labels (n, A), shape (n,).
+        embed: labels (n, A) -> positions (n, D).
+        rule: Gauss nodes of a panel.
+        tolerance: change of the risk that halving all panels may leave.
+        limit: largest number of nodes; halving stops there.
+    """
+
+    objective: Objective
+    density: Callable[[Array], Array]
+    embed: Callable[[Array], Array]
+    rule: Rule
+    tolerance: float
+    limit: int
+
+    def corners(self, lower: Array, upper: Array) -> tuple[Array, Array]:
+        """Corners (P, A) of the panels given, halved where they do not resolve the outputs."""
+        axes = lower.shape[1]
+        if axes == 0:
+            return lower, upper
+        size = len(self.rule.nodes) ** axes
+        own, halves = self._integrals(lower, upper), self._of_halves(lower, upper)
+        while True:
+            axis, errors = self._errors(own, halves)
+            order = np.argsort(errors)
+            split = order[np.cumsum(errors[order]) > self.tolerance]
+            room = self.limit // size - len(lower)
+            if split.size == 0 or room <= 0:
+                return lower, upper
+            split = split[-room:]
+            whole = np.setdiff1d(np.arange(len(lower)), split)
+            new_lower, new_upper = _halved(lower[split], upper[split], axis[split])
+            own = np.concatenate([own[whole], halves[split, axis[split]].reshape(-1, own.shape[1])])
+            halves = np.concatenate([halves[whole], self._of_halves(new_lower, new_upper)])
+            lower = np.concatenate([lower[whole], new_lower])
+            upper = np.concatenate([upper[whole], new_upper])
+
+    def _integrals(self, lower: Array, upper: Array) -> Array:
+        """Integrals of 1 and Phi over each panel, shape (P, 1 + M)."""
+        rank = self.objective.features.rank
+        found = np.empty((len(lower), 1 + rank))
+        parts = -(-len(lower) * len(self.rule.nodes) ** lower.shape[1] * rank // CHUNK)
+        for part in np.array_split(np.arange(len(lower)), max(1, min(parts, len(lower)))):
+            panels = fill_panels(lower[part], upper[part], self.density, self.embed, self.rule, normalised=False)
+            values = self.objective.features.values(panels.atoms[0]).reshape(len(part), -1, rank)
+            masses = panels.masses.reshape(len(part), -1)
+            found[part, 0] = masses.sum(axis=1)
+            found[part, 1:] = np.einsum("pn,pnm->pm", masses, values)
+        return found
+
+    def _of_halves(self, lower: Array, upper: Array) -> Array:
+        """The integrals over the halves of each panel along each axis, shape (P, A, 2, 1 + M)."""
+        count, axes = lower.shape
+        found = np.empty((count, axes, 2, 1 + self.objective.features.rank))
+        for axis in range(axes):
+            halves = self._integrals(*_halved(lower, upper, np.full(count, axis)))
+            found[:, axis] = halves.reshape(count, 2, -1)
+        return found
+
+    def _errors(self, own: Array, halves: Array) -> tuple[Array, Array]:
+        """The axis along which a panel is resolved worst, and e_p there, each of shape (P,)."""
+        objective = self.objective
+        total = own.sum(axis=0)
+        outputs = total[1:] / total[0]
+        changes = (halves.sum(axis=2) - own[:, None]) / total[0]
+        # of outputs over mass
+        changes = changes[..., 1:] - changes[..., :1] * outputs
+        sizes, whole = (np.sqrt(part**2 @ objective.weights) for part in (changes, changes.sum(axis=0)))
+        errors = np.abs(changes @ (2.0 * objective.loss_gradient(outputs))) + sizes * whole
+        axis = errors.argmax(axis=1)
+        return axis, errors[np.arange(len(errors)), axis]
+
+
+def _halved(lower: Array, upper: Array, axis: Array) -> tuple[Array, Array]:
+    """Corners of the halves of panels, both of one after each other, shape (2 P, A)."""
+    rows = np.arange(len(lower))
+    middle = 0.5 * (lower[rows, axis] + upper[rows, axis])
+    lowers, uppers = np.repeat(lower, 2, axis=0), np.repeat(upper, 2, axis=0)
+    uppers[2 * rows, axis] = middle
+    lowers[2 * rows + 1, axis] = middle
+    return lowers, uppers

@@ -1,0 +1,204 @@
+"""A flow map on label space, piecewise polynomial on panels that are halved where it grows steep.
+
+Each panel is a box of labels with a tensor Gauss-Legendre rule; a function of the label (the position X_t) is known at
+the nodes, hence as a polynomial of degree n - 1 per axis. While the last Legendre coefficients are small the panel is
+resolved, and it may be halved by interpolation without loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.polynomial import legendre
+
+from ..arrays import Array
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Gauss-Legendre rule on [-1, 1] with its transforms.
+
+    Attributes:
+        nodes, weights: shape (n,).
+        coefficients: nodal values -> Legendre coefficients, shape (n, n).
+        halves: nodal values -> values at the nodes of the left and right half, shape (2, n, n).
+    """
+
+    nodes: Array
+    weights: Array
+    coefficients: Array
+    halves: Array
+
+    @classmethod
+    def of_order(cls, n: int) -> Rule:
+        nodes, weights = (np.asarray(part, dtype=float) for part in legendre.leggauss(n))
+        coefficients = np.linalg.inv(legendre.legvander(nodes, n - 1))
+        halves = np.stack([legendre.legvander((nodes + side) / 2, n - 1) @ coefficients for side in (-1, 1)])
+        return cls(nodes, weights, np.asarray(coefficients), np.asarray(halves))
+
+
+@dataclass(frozen=True)
+class Panels:
+    """P panels in an A-dimensional label space with n nodes per axis.
+
+    Attributes:
+        lower, upper: corners, shape (P, A).
+        masses: quadrature weights times density, shape (P, n, ..., n).
+        positions: X_t at the nodes, shape (P, n, ..., n, D).
+    """
+
+    lower: Array
+    upper: Array
+    masses: Array
+    positions: Array
+
+    @property
+    def axes(self) -> int:
+        """Dimension A of the label space."""
+        return int(self.lower.shape[1])
+
+    @property
+    def atoms(self) -> tuple[Array, Array]:
+        """Positions (N, D) and weights (N,) of all nodes."""
+        return self.positions.reshape(-1, self.positions.shape[-1]), self.masses.ravel()
+
+    def with_positions(self, positions: Array) -> Panels:
+        """The same panels carried to positions of shape (N, D)."""
+        return replace(self, positions=positions.reshape(self.positions.shape))
+
+    def tails(self, rule: Rule, scales: Array | float = 1.0) -> Array:
+        """Largest of the last two Legendre coefficients of scales * positions along each label axis, shape (P, A)."""
+        tails = np.empty((len(self.lower), self.axes))
+        last = rule.coefficients[-2:]
+        for axis in range(self.axes):
+            moved = np.moveaxis(self.positions * scales, axis + 1, -1)
+            high = np.abs(np.einsum("kn,...n->...k", last, moved))
+            tails[:, axis] = high.reshape(len(self.lower), -1).max(axis=1, initial=0.0)
+        return tails
+
+    def halved(self, which: Array, axis: int, rule: Rule) -> Panels:
+        """Panels with those of `which` (bool, shape (P,)) replaced by their halves along a label axis, in order."""
+        counts = np.where(which, 2, 1)
+        side = np.concatenate([np.arange(c) for c in counts]) if len(counts) else counts
+        source = np.repeat(np.arange(len(counts)), counts)
+        split = which[source]
+        lower, upper = self.lower[source].copy(), self.upper[source].copy()
+        middle = 0.5 * (lower[:, axis] + upper[:, axis])
+        upper[:, axis] = np.where(split & (side == 0), middle, upper[:, axis])
+        lower[:, axis] = np.where(split & (side == 1), middle, lower[:, axis])
+        positions, masses = self.positions[source].copy(), self.masses[source].copy()
+        # nodal density: the weights carry the Gauss weight and half the length along the axis
+        shape = [1] * masses.ndim
+        shape[axis + 1] = -1
+        gauss = rule.weights.reshape(shape)
+        for half in (0, 1):
+            chosen = np.flatnonzero(split & (side == half))
+            if chosen.size == 0:
+                continue
+            moved = np.moveaxis(positions[chosen], axis + 1, -1)
+            positions[chosen] = np.moveaxis(moved @ rule.halves[half].T, -1, axis + 1)
+            density = np.moveaxis(masses[chosen] / gauss, axis + 1, -1)
+            child = np.maximum(np.moveaxis(density @ rule.halves[half].T, -1, axis + 1), 0.0)
+            masses[chosen] = 0.5 * gauss * child
+        return Panels(lower, upper, masses * (self.masses.sum() / masses.sum()), positions)
+
+
+def initial_panels(
+    breaks: tuple[Array, ...],
+    density: Callable[[Array], Array],
+    embed: Callable[[Array], Array],
+    rule: Rule,
+    tolerance: float,
+    limit: int,
+    decades: int = 0,
+) -> Panels:
+    """Panels on the box spanned by `breaks`, halved until the density is integrated to `tolerance`.
+
+    Legendre coefficients that decay like r^-k leave a Gauss rule an error of r^-2n where the last one is r^-n: the tail
+    may be as large as the square root of the tolerance.
+
+    Args:
+        breaks: per label axis, the ends of the support and the points where the density is not smooth.
+        density: joint density of labels (n, A), shape (n,).
+        embed: labels (n, A) -> positions (n, D).
+        limit: largest number of nodes; halving stops there.
+        decades: powers of ten below its maximum down to which the density is resolved relative to itself, panel by
+            panel, for atoms of little weight that may grow; 0 resolves it relative to the whole.
+    """
+    axes = len(breaks)
+    corners = np.meshgrid(*[np.arange(len(ends) - 1) for ends in breaks], indexing="ij") if axes else []
+    lower = np.stack([breaks[a][c.ravel()] for a, c in enumerate(corners)], axis=1) if axes else np.empty((1, 0))
+    upper = np.stack([breaks[a][c.ravel() + 1] for a, c in enumerate(corners)], axis=1) if axes else np.empty((1, 0))
+    n = len(rule.nodes)
+    while True:
+        panels = fill_panels(lower, upper, density, embed, rule)
+        tails = _density_tails(panels, rule, decades)
+        worst = tails.max(axis=1, initial=0.0)
+        splitting = worst > 0.1 * np.sqrt(tolerance)
+        if not splitting.any() or panels.masses.size + splitting.sum() * n**axes > limit:
+            return panels
+        axis = np.where(splitting, tails.argmax(axis=1), -1)
+        left_upper, right_lower = upper.copy(), lower.copy()
+        rows = np.flatnonzero(splitting)
+        middle = 0.5 * (lower[rows, axis[rows]] + upper[rows, axis[rows]])
+        left_upper[rows, axis[rows]] = middle
+        right_lower[rows, axis[rows]] = middle
+        lower = np.concatenate([lower, right_lower[rows]])
+        upper = np.concatenate([left_upper, upper[rows]])
+
+
+def uniform_corners(breaks: tuple[Array, ...], counts: Sequence[int]) -> tuple[Array, Array]:
+    """Corners (P, A) of panels between the outermost breaks, `counts` equal ones per axis, cut at the inner breaks."""
+    ends = [
+        np.union1d(np.linspace(axis[0], axis[-1], count + 1), axis) for axis, count in zip(breaks, counts, strict=True)
+    ]
+    lower = np.meshgrid(*[axis[:-1] for axis in ends], indexing="ij")
+    upper = np.meshgrid(*[axis[1:] for axis in ends], indexing="ij")
+    return tuple(np.stack([side.ravel() for side in sides], axis=1) for sides in (lower, upper))  # type: ignore[return-value]
+
+
+def fill_panels(
+    lower: Array,
+    upper: Array,
+    density: Callable[[Array], Array],
+    embed: Callable[[Array], Array],
+    rule: Rule,
+    normalised: bool = True,
+) -> Panels:
+    """Panels with these corners: Gauss weights times density, normalised to mass 1 or not, and positions at t = 0."""
+    axes, n = lower.shape[1], len(rule.nodes)
+    unit = np.meshgrid(*[rule.nodes] * axes, indexing="ij")
+    reference = np.stack([u.ravel() for u in unit], axis=1) if axes else np.empty((1, 0))
+    weights = np.ones(())
+    for _ in range(axes):
+        weights = np.multiply.outer(weights, rule.weights)
+    half = 0.5 * (upper - lower)
+    labels = (lower + half)[:, None, :] + half[:, None, :] * reference
+    flat = labels.reshape(len(lower) * n**axes, axes)
+    shape = (len(lower),) + (n,) * axes
+    volume = np.prod(half, axis=1)
+    masses = density(flat).reshape(len(lower), -1) * weights.ravel() * volume[:, None]
+    positions = embed(flat)
+    masses = masses.reshape(shape)
+    mass = masses.sum() if normalised else 1.0
+    return Panels(lower, upper, masses / mass, positions.reshape(*shape, positions.shape[-1]))
+
+
+def _density_tails(panels: Panels, rule: Rule, decades: int) -> Array:
+    """Unresolved mass of each panel along each label axis: the last Legendre coefficients of the density."""
+    axes = panels.axes
+    gauss = np.ones(())
+    for _ in range(axes):
+        gauss = np.multiply.outer(gauss, rule.weights)
+    scaled = panels.masses / gauss * 2.0**axes
+    if decades:
+        peaks = scaled.reshape(len(scaled), -1).max(axis=1)
+        scaled = scaled / np.maximum(peaks, peaks.max() * 10.0**-decades).reshape(-1, *[1] * axes)
+    tails = np.empty((len(panels.lower), axes))
+    for axis in range(axes):
+        moved = np.moveaxis(scaled, axis + 1, -1)
+        high = np.abs(np.einsum("kn,...n->...k", rule.coefficients[-2:], moved))
+        tails[:, axis] = high.reshape(len(panels.lower), -1).max(axis=1, initial=0.0)
+    return tails

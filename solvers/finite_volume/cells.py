@@ -1,0 +1,157 @@
+"""The features on the cells of a grid: potential, outputs and energy of a law, and the compiled sweep over it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import get_num_threads
+
+from ..arrays import Array
+from ..objective.objective import Objective
+from ..space.geometry import Geometry
+from ..space.grid import Grid
+from .faces import block_bounds, padded_axes, reconstruction_slopes
+from .kernels import output_blocks, potential_blocks, sweep_blocks
+
+THREADED_FEATURES = 2**17  # below, waking a second thread costs more than it saves
+UNLIMITED = 1e300  # cap of a face's rate that never acts
+
+
+class Cells:
+    """Laws m_i on the cells of a grid, through Phi_i at the representative points.
+
+    Outputs are sum_i Phi_i m_i; where there is a ridge, ridge sum_i |x_i|^2 m_i / 2 comes last. Sums over cells are
+    taken block by block in a fixed order, so that the result does not depend on the number of threads.
+
+    Args:
+        objective, geometry, grid: the problem and its cells.
+        ridge: lambda.
+        masses: the initial law, which decides on the reconstruction.
+        order: 2, or 1 without reconstruction slopes.
+        empty: total mass of the cells that are not asked for their rates.
+
+    Raises:
+        ValueError: a feature value that is not finite.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        geometry: Geometry,
+        grid: Grid,
+        ridge: float,
+        masses: Array,
+        order: int,
+        empty: float,
+    ) -> None:
+        self.objective = objective
+        self.shape = grid.shape
+        self.rank = objective.features.rank
+        shape = (1,) * (3 - len(grid.shape)) + grid.shape
+        self.rows = (shape[0] * shape[1], shape[2])
+        self.features = self._feature_rows(grid.points, ridge)
+        self.bounds = block_bounds(shape, self.features.shape[1])
+        open_axes = sum(n > 1 and moves for n, moves in zip(grid.shape, geometry.mobile, strict=True))
+        self.faces = 2 * max(open_axes, 1)
+        self.energy_scale = objective.constant + float(np.dot(objective.weights, objective.targets**2))
+        self._axes = padded_axes(geometry, grid, reconstruction_slopes(masses, order))
+        self._layout = shape[0], shape[1]
+        self._floor = empty / masses.size
+
+    def gradient(self, outputs: Array) -> Array:
+        """Coefficients of the features in Psi."""
+        gradient = np.ones(len(outputs))
+        gradient[: self.rank] = self.objective.loss_gradient(outputs[: self.rank])
+        return gradient
+
+    def potential(self, gradient: Array) -> Array:
+        """sum_m gradient_m Phi_m, of the grid's shape."""
+        psi = np.empty(self.rows)
+        self._in_blocks(potential_blocks, self.bounds, self.features, gradient, psi)
+        return psi.reshape(self.shape)
+
+    def outputs(self, mass: Array) -> Array:
+        """sum_i Phi_i m_i, the ridge's share last."""
+        partial = np.zeros((len(self.bounds) - 1, self.features.shape[1]))
+        self._in_blocks(output_blocks, self.bounds, self.features, mass.reshape(self.rows), partial)
+        return np.asarray(partial.sum(axis=0))
+
+    def energy(self, outputs: Array) -> float:
+        """R + ridge ∫|z|^2 drho; NaN where an output is not finite."""
+        if not np.isfinite(outputs).all():
+            return float("nan")
+        return self.objective.risk(outputs[: self.rank]) + 2.0 * float(outputs[self.rank :].sum())
+
+    def distance(self, first: Array, second: Array) -> float:
+        """sqrt(sum omega (first - second)^2); NaN where an output is not finite."""
+        if not (np.isfinite(first).all() and np.isfinite(second).all()):
+            return float("nan")
+        difference = first[: self.rank] - second[: self.rank]
+        return float(np.sqrt(np.dot(self.objective.weights, difference**2)))
+
+    def sweep(
+        self,
+        mass: Array,
+        old: Array,
+        weight: float,
+        step: float,
+        gradient: Array,
+        new: Array,
+        measure: bool = False,
+        limited: bool = True,
+    ) -> tuple[Array, float]:
+        """new = weight * old + (1 - weight) * (Euler step of mass); its outputs, and the largest rate on
+        demand. Unless `limited`, cells may be drained below 0."""
+        cap = (1.0 / (self.faces * step) if step > 0.0 else 0.0) if limited else UNLIMITED
+        blocks = len(self.bounds) - 1
+        partial = np.zeros((blocks, self.features.shape[1]))
+        rates = np.zeros(blocks)
+        floor = self._floor if measure else -1.0
+        arguments = (
+            self.bounds, *self._layout, self.features, gradient, *self._axes,
+            mass.reshape(self.rows), old.reshape(self.rows), weight, step, cap, floor,
+            new.reshape(self.rows), partial, rates,
+        )  # fmt: skip
+        self._in_blocks(sweep_blocks, *arguments)
+        return partial.sum(axis=0), float(rates.max())
+
+    def _in_blocks(self, kernel: Callable[..., Any], *arguments: Any) -> None:
+        """kernel(first, last, *arguments) over all blocks, on numba's number of threads where that pays."""
+        blocks = len(self.bounds) - 1
+        if self.features.size < THREADED_FEATURES:
+            kernel(0, blocks, *arguments)
+            return
+        threads = min(get_num_threads(), blocks)
+        shares = [blocks * i // threads for i in range(threads + 1)]
+        waiting = [_pool().submit(kernel, shares[i], shares[i + 1], *arguments) for i in range(1, threads)]
+        kernel(0, shares[1], *arguments)
+        for future in waiting:
+            future.result()
+
+    def _feature_rows(self, points: Array, ridge: float) -> Array:
+        """Phi at the representative points, shape (rows, M, n); ridge |x|^2 / 2, if any, is a last
+        feature."""
+        rows, n = self.rows
+        features = np.empty((rows, self.rank + (ridge > 0.0), n))
+        chunk = max(1, 2**16 // n)
+        for first in range(0, rows, chunk):
+            part = points[first * n : (first + chunk) * n]
+            values = self.objective.features.values(part)
+            features[first : first + chunk, : self.rank] = values.reshape(-1, n, self.rank).transpose(0, 2, 1)
+            if ridge > 0.0:
+                features[first : first + chunk, self.rank] = (0.5 * ridge * (part**2).sum(axis=1)).reshape(-1, n)
+        if not np.isfinite(features).all():
+            cell = int(np.argmax(~np.isfinite(features).all(axis=1).ravel()))
+            raise ValueError(f"the features are not finite at the cell of {points[cell]}: shrink the domain")
+        return features
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Threads for the blocks beyond the caller's share: they sleep, not spin, when the machine is busy."""
+    return ThreadPoolExecutor(max_workers=max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="finite-volume")

@@ -1,0 +1,1 @@
+"""The flow, the time loop that every scheme shares, and birth and death."""

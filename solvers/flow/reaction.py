@@ -1,0 +1,272 @@
+"""Birth and death of weighted points: two steps of the Fisher-Rao flow, each by a concave dual in M unknowns.
+
+With G = Psi_lambda + log(m/w) / (2 beta), Psi_lambda = grad L(Phi m) . Phi + lambda |z|^2 / 2, the masses follow
+
+    dm_i/ds = -alpha (G_i - G_bar) m_i,        G_bar = sum_i G_i m_i.
+
+Both steps below end at masses m_g ∝ nu exp(-(g . Phi + V) / kappa), V = lambda |z|^2 / 2, for a known nu and kappa and
+the g that maximises the smooth, strictly concave
+
+    D(g) = -g . y' - |g|^2_{1/omega'} / 2 - kappa log sum_i nu_i exp(-(g . Phi_i + V_i) / kappa),
+    grad D = Phi m_g - y' - g / omega',        Hess D = -diag(1 / omega') - Cov_{m_g}(Phi) / kappa.
+
+Newton's equations are solved by conjugate gradients, so that the points are touched only through m -> Phi m and
+g -> g . Phi. Everything is done with logarithms: a mass may underflow, and one that is 0 stays 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..arrays import Array
+from ..objective.objective import Objective
+
+NEWTON_STEPS = 40
+LEVELS = 60  # doublings of kappa on the way to a problem that Newton's method solves at once
+TOLERANCE = 1e-14  # of the outputs, relative to what they and the targets weigh
+STALLED = 1e-9  # relative residual above which an iteration that no longer improves has failed
+SLACK = 1e-13  # rounding of the dual's value, which adds kappa times a logarithm
+TANGENT_ACCURACY = 1e-6
+LEAST_REACH = 1e-200  # alpha tau below which nothing changes
+SHORTEST = 1e-6  # length of a Newton step below which another start is better
+LEAST_GAIN = 0.25  # share of the predicted gain that a step must bring
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """What the steps need to know of the points.
+
+    Attributes:
+        objective: weights, targets and constant of the loss; its features are not evaluated here.
+        potential: g, shape (M,), -> g . Phi at the points, shape (n,).
+        outputs: m, shape (n,), -> Phi m, shape (M,).
+        rate: alpha > 0.
+        confinement: V = lambda |z|^2 / 2 at the points, shape (n,); None without ridge.
+        inverse_temperature: beta, inf without noise.
+        log_measure: log w, shape (n,), with noise.
+    """
+
+    objective: Objective
+    potential: Callable[[Array], Array]
+    outputs: Callable[[Array], Array]
+    rate: float
+    confinement: Array | None = None
+    inverse_temperature: float = math.inf
+    log_measure: Array | None = None
+
+    def psi(self, gradient: Array) -> Array:
+        """Psi_lambda at the points for the gradient of the loss, shape (n,)."""
+        psi = self.potential(gradient)
+        return psi if self.confinement is None else psi + self.confinement
+
+    def variance(self, masses: Array, psi: Array) -> float:
+        """Var_m G over the points that carry mass: alpha times it is half the rate at which F falls."""
+        potential = psi
+        if self.log_measure is not None:
+            held = masses > 0.0
+            masses, potential = masses[held], psi[held]
+            potential = potential + (np.log(masses) - self.log_measure[held]) / (2.0 * self.inverse_temperature)
+        centred = potential - float(masses @ potential) / float(masses.sum())
+        return float(masses @ (centred * centred))
+
+
+@dataclass(frozen=True)
+class ReactionStep:
+    """Where a step ends.
+
+    Attributes:
+        masses: shape (n,), of sum 1.
+        outputs: Phi m of them, shape (M,).
+        gradient: g, at which the potential of the step was taken, shape (M,).
+        gap: primal minus dual value of the step's minimisation, >= 0; for the midpoint step of its dual's conjugate.
+        dissipated: 2 alpha ∫Var_m G ds over the step by Simpson's rule (NaN from `kl_step`).
+    """
+
+    masses: Array
+    outputs: Array
+    gradient: Array
+    gap: float
+    dissipated: float = math.nan
+
+
+def kl_step(reaction: Reaction, masses: Array, step: float, start: Array | None = None) -> ReactionStep:
+    """The minimising movement argmin_mu F(mu)/2 + KL(mu | m) / (alpha tau), of order 1 in tau.
+
+    With a = alpha tau / (2 beta) (0 without noise) the minimiser is mu ∝ nu exp(-(g . Phi + V) / kappa) with
+    nu = m^(1/(1+a)) w^(a/(1+a)), kappa = (1 + a) / (alpha tau), y' = y and omega' = omega. By definition F falls,
+    by at least 2 KL(mu | m) / (alpha tau). The gap is found without cancellation: the entropy
+    leaves none, and that of the loss is L(Phi mu) + L*(g) - g . Phi mu = |grad D|^2_omega / 2.
+
+    Args:
+        reaction: the points.
+        masses: m, shape (n,), of sum 1.
+        step: tau > 0.
+        start: first g; by default the gradient of the loss at m.
+
+    Raises:
+        ArithmeticError: the maximum is not found, or a value is not finite.
+    """
+    share = reaction.rate * step / (2.0 * reaction.inverse_temperature)
+    reference = _log(masses) / (1.0 + share)
+    if reaction.log_measure is not None:
+        reference = reference + reaction.log_measure * (share / (1.0 + share))
+    objective = reaction.objective
+    first = objective.loss_gradient(reaction.outputs(masses)) if start is None else start
+    kappa = (1.0 + share) / max(reaction.rate * step, LEAST_REACH)
+    dual = _Dual(reaction, reference, kappa, objective.weights, objective.targets)
+    return dual.maximum(first)
+
+
+def midpoint_step(reaction: Reaction, masses: Array, outputs: Array, step: float) -> ReactionStep:
+    """The step of order 2: Psi is frozen at g = grad L((Phi m + Phi m') / 2), and the flow then solved exactly.
+
+    For a frozen Psi, u = log(m/w) obeys du/ds = -alpha (Psi_lambda + u / (2 beta)) + const, so that with
+    b = alpha tau / (2 beta)
+
+        log m'/w = e^-b log m/w - theta Psi_lambda + const,        theta = alpha tau (1 - e^-b) / b.
+
+    The condition on g is grad D = 0 with nu = w (m/w)^(e^-b), kappa = 1 / theta, omega' = omega / 2 and
+    y' = 2 y - Phi m: it has one solution whatever the step. R is quadratic, so that F(m') - F(m) equals the change of
+    2 sum_i m_i (Psi_lambda,i + log(m_i/w_i) / (2 beta)) at the frozen Psi, which the exact flow decreases at the rate
+    2 alpha Var_m G: F falls for every step size.
+
+    Args:
+        reaction: the points.
+        masses: m, shape (n,), of sum 1.
+        outputs: Phi m, shape (M,).
+        step: tau > 0.
+
+    Raises:
+        ArithmeticError: the maximum is not found, or a value is not finite.
+    """
+    objective, logarithm = reaction.objective, _log(masses)
+    reference, reach = _relaxed(reaction, logarithm, step)
+    targets = 2.0 * objective.targets - outputs
+    dual = _Dual(reaction, reference, 1.0 / max(reach, LEAST_REACH), 0.5 * objective.weights, targets)
+    found = dual.maximum(objective.loss_gradient(outputs))
+    psi = reaction.psi(found.gradient)
+    half, half_reach = _relaxed(reaction, logarithm, 0.5 * step)
+    middle = _normalised(half - half_reach * psi)[0]
+    rates = [reaction.variance(law, psi) for law in (masses, middle, found.masses)]
+    dissipated = 2.0 * reaction.rate * step * (rates[0] + 4.0 * rates[1] + rates[2]) / 6.0
+    return ReactionStep(found.masses, found.outputs, found.gradient, found.gap, dissipated)
+
+
+@dataclass(frozen=True)
+class _Dual:
+    """D(g) of the module's docstring: log nu, kappa, omega' and y'."""
+
+    reaction: Reaction
+    reference: Array
+    kappa: float
+    weights: Array
+    targets: Array
+
+    def law(self, g: Array) -> tuple[float, Array, Array, Array]:
+        """D(g), grad D, the masses m_g and their outputs."""
+        masses, log_sum = _normalised(self.reference - self.reaction.psi(g) / self.kappa)
+        outputs = self.reaction.outputs(masses)
+        value = -float(g @ self.targets) - 0.5 * float(g @ (g / self.weights)) - self.kappa * log_sum
+        return value, outputs - self.targets - g / self.weights, masses, outputs
+
+    def maximum(self, g: Array, levels: int = LEVELS) -> ReactionStep:
+        """Newton's method from a first g; where that fails, from the maximum for twice the kappa."""
+        found, residual = self._climbed(g)
+        if not (residual <= STALLED) and levels > 0:
+            easier = replace(self, kappa=2.0 * self.kappa)
+            found, residual = self._climbed(easier._continued(easier.maximum(g, levels - 1), self.kappa))
+        if not (residual <= STALLED):
+            raise ArithmeticError(
+                f"the reaction's dual is not maximised, a residual of {residual:.3g} is left; take a smaller step"
+            )
+        return found
+
+    def _continued(self, found: ReactionStep, kappa: float) -> Array:
+        """g at the maximum for another kappa, along the tangent: (d/dkappa) Phi m_g = Cov(Phi, Psi) / kappa^2."""
+        psi = self.reaction.psi(found.gradient)
+        turned = self.reaction.outputs(found.masses * (psi - float(found.masses @ psi)))
+        change = self._newton(found.masses, found.outputs, turned / self.kappa**2, TANGENT_ACCURACY)
+        return found.gradient + (kappa - self.kappa) * change
+
+    def _climbed(self, g: Array) -> tuple[ReactionStep, float]:
+        """Where damped Newton steps from g end, and |grad D| there relative to what it adds up."""
+        value, slope, masses, outputs = self.law(g)
+        scale = self._norm(self.targets) + self._norm(outputs)
+        for _ in range(NEWTON_STEPS):
+            residual = self._norm(slope)
+            if residual <= TOLERANCE * scale:
+                break
+            direction = self._newton(masses, outputs, slope, min(0.1, residual / scale))
+            gain = float(slope @ direction)
+            slack = SLACK * (1.0 + abs(value) + self.kappa)
+            length, trial = 1.0, self.law(g + direction)
+            while not (
+                self._norm(trial[1]) <= 0.5 * residual or trial[0] >= value + LEAST_GAIN * length * gain - slack
+            ):
+                length *= 0.5
+                if not (length > SHORTEST):
+                    break
+                trial = self.law(g + length * direction)
+            if residual <= STALLED * scale and not (self._norm(trial[1]) <= 0.5 * residual):
+                break  # rounding: the better of the two stays
+            g = g + length * direction
+            value, slope, masses, outputs = trial
+        residual = self._norm(slope)
+        return ReactionStep(masses, outputs, g, 0.5 * residual * residual), residual / scale if scale > 0.0 else 0.0
+
+    def _norm(self, outputs: Array) -> float:
+        return math.sqrt(float(self.weights @ (outputs * outputs)))
+
+    def _newton(self, masses: Array, outputs: Array, slope: Array, accuracy: float) -> Array:
+        """-(Hess D)^-1 slope by conjugate gradients in the variables g / sqrt(omega')."""
+        root = np.sqrt(self.weights)
+        residual = root * slope
+        solution, direction = np.zeros_like(slope), residual
+        square = float(residual @ residual)
+        enough = accuracy * accuracy * square
+        for _ in range(2 * len(slope) + 10):
+            along = root * direction
+            psi = self.reaction.potential(along)
+            spread = self.reaction.outputs(masses * (psi - float(along @ outputs)))
+            image = direction + root * spread / self.kappa
+            size = square / float(direction @ image)
+            solution = solution + size * direction
+            residual = residual - size * image
+            before, square = square, float(residual @ residual)
+            if not (square > enough):
+                break
+            direction = residual + (square / before) * direction
+        return np.asarray(root * solution)
+
+
+def _relaxed(reaction: Reaction, log_masses: Array, step: float) -> tuple[Array, float]:
+    """log nu = log w + e^-b log(m/w) and theta of `midpoint_step`."""
+    share = reaction.rate * step / (2.0 * reaction.inverse_temperature)
+    if reaction.log_measure is None or share == 0.0:
+        return log_masses, reaction.rate * step
+    kept = math.exp(-share)
+    reach = -2.0 * reaction.inverse_temperature * math.expm1(-share)
+    reference = np.full(log_masses.shape, -np.inf)
+    held = np.isfinite(log_masses)  # 0 stays 0 even where e^-b underflows
+    reference[held] = kept * log_masses[held] + (1.0 - kept) * reaction.log_measure[held]
+    return reference, reach
+
+
+def _log(masses: Array) -> Array:
+    """log m, -inf where m = 0."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(masses))
+
+
+def _normalised(exponent: Array) -> tuple[Array, float]:
+    """exp(exponent) / sum, and the logarithm of the sum."""
+    top = float(exponent.max())
+    if not math.isfinite(top):
+        raise ArithmeticError(f"the reaction meets a weight whose logarithm is {top}; take a smaller step")
+    masses = np.exp(exponent - top)
+    total = float(masses.sum())
+    return masses / total, top + math.log(total)

@@ -1,0 +1,1 @@
+"""Minimising movements (JKO)."""

@@ -1,0 +1,1 @@
+"""Minimising movements of atoms by their dual."""

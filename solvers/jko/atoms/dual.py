@@ -1,0 +1,437 @@
+"""One noise-free minimising movement by its finite-dimensional dual.
+
+    min_rho  W2^2(rho, mu) / (2 tau) + L(Phi rho) + (ridge/2) ∫|z|^2 drho
+      = max_g  D(g),    D(g) = -L*(g) + ∫ min_z { |z - x|^2 / (2 tau) + g . Phi(z) + (ridge/2) |z|^2 } mu(dx),
+
+because L is convex and sees rho only through the M numbers Phi rho. D is concave; rho is the image of mu under the
+proximal map of the best g, for which
+
+    grad D = Phi rho - y - g / weights = 0,    Hess D = -diag(1/weights) - ∫ grad Phi B^-1 grad Phi^T dmu,
+    B = Hess(g . Phi + (ridge/2) |z|^2) + 1/tau.
+
+For any g and any map T the gap between the movement's energy of T # mu and D(g) is
+(1/2) sum weights (grad D)^2 + ∫(J(T(x)) - min J) dmu, a sum of squares that certifies the step.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from ...arrays import Array
+from ...objective.objective import Objective
+from ...objective.table.blocks import in_blocks
+from ...objective.table.elements import axis_nodes
+from ...objective.table.feature_table import FeatureTable
+from ...objective.table.kernels import SCATTER_BLOCKS
+from ...space.geometry import Geometry
+from ..prox.cells import Cells, moments_to_outputs, newton_line, newton_plane, polynomial_cells
+from ..prox.global_kernels import global_prox, shared_fractions, suspects
+from ..prox.kernels import SUMS, IntArray, derivatives, envelope_along, lowest_curvature, newton_pass
+
+CONVEX = 0.9
+"""Largest tau times (lowest curvature of the potential): below, J is convex and a local minimiser is the global one."""
+RESIDUAL = 1e-9
+"""Accepted residual of the outputs, sqrt(sum weights (grad D)^2)."""
+MOVE = 1e-4
+"""Accepted last Newton move of an atom, relative to the box; what it leaves is of the order of its square."""
+SUBOPTIMALITY = 1e-4
+"""Accepted ∫(J - min J) before the last move, relative to RESIDUAL: a mean move of 1e-7 or so, which leaves 1e-14."""
+APART = 1e-3
+"""Distance of two minimisers, relative to the box, from which they are different ones."""
+FEW_ATOMS = 1024
+"""Atoms below which waking a second thread costs more than it saves."""
+GLOBAL_BLOCK = 128
+NEGLIGIBLE = 1e-12
+"""Mass of an atom, relative to the mean, below which the first guess of g does without it."""
+SAMPLE = 2048
+"""Most atoms from which the first curvature of Newton's method is formed."""
+LOCAL_PASSES = 12
+GLOBAL_PASSES = 80
+
+
+class NoConvergence(ArithmeticError):
+    """The dual was not solved to tolerance."""
+
+
+@dataclass(frozen=True)
+class Movement:
+    """The solution of one minimising movement.
+
+    Attributes:
+        places: prox(x), shape (n, D).
+        outputs: Phi rho, shape (M,).
+        dual: g, shape (M,).
+        gap: duality gap, bounding the energy above the minimum.
+        passes: evaluations of the proximal map.
+        curvature: approximation of -Hess D, kept up by the passes, shape (M, M); empty where none was.
+        rivals: other minimisers of tied atoms, shape (k, D); their atoms `tied`, shape (k,), and the fractions of these
+            atoms that belong there, shape (k,). The outputs count them.
+    """
+
+    places: Array
+    outputs: Array
+    dual: Array
+    gap: float
+    passes: int
+    curvature: Array = field(default_factory=lambda: np.empty((0, 0)))
+    rivals: Array = field(default_factory=lambda: np.empty((0, 0)))
+    tied: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    fractions: Array = field(default_factory=lambda: np.empty(0))
+
+
+class _Images(NamedTuple):
+    """Global proximal maps of all atoms.
+
+    Attributes:
+        places, outputs: the minimisers, shape (n, D), and their Phi rho, shape (M,).
+        energy: ∫ min J dmu; suboptimality: what the last Newton steps took off it.
+        values: J at the minimisers that were searched, 0 at the others, shape (n,).
+        rivals, rival_values: best other minimisers, shape (n, D), and J there, inf where there is none, shape (n,).
+    """
+
+    places: Array
+    outputs: Array
+    energy: float
+    suboptimality: float
+    values: Array
+    rivals: Array
+    rival_values: Array
+
+
+class DualStep:
+    """Solves minimising movements of one objective on one table.
+
+    Args:
+        objective: weights, targets and constant of the loss.
+        table: its features on a box; laws must stay in it.
+        geometry: bounds and mobility.
+        ridge: lambda.
+    """
+
+    def __init__(self, objective: Objective, table: FeatureTable, geometry: Geometry, ridge: float) -> None:
+        self.objective = objective
+        self.table = table
+        self.ridge = ridge
+        self.box = table.box
+        self._mesh = table._mesh
+        self._flat = table._flat
+        self._plan = derivatives(self._mesh)
+        self._cells = polynomial_cells(self._mesh, self._flat, self._plan.polynomials)
+        self._mobile = geometry.mobility
+        self._features_curvature: Array | None = None
+        self._reference: tuple[Array, float] | None = None
+        axes = [axis_nodes(edges, table.degree) for edges in table.edges]
+        self._axes = axes
+        self._counts = np.array([len(axis) for axis in axes])
+        self._nodes = np.zeros((len(axes), self._counts.max()))
+        for a, axis in enumerate(axes):
+            self._nodes[a, : len(axis)] = axis
+        mesh = np.meshgrid(*axes, indexing="ij")
+        self._node_squares = np.asarray(sum(part**2 for part in mesh)).ravel()
+
+    def local(
+        self, centres: Array, masses: Array, tau: float, places: Array, dual: Array, curvature: Array
+    ) -> Movement:
+        """The movement by simultaneous Newton steps in g and in the atoms, from a guess of both.
+
+        Args:
+            centres: x, shape (n, D).
+            masses: shape (n,).
+            places, dual: first guess.
+            curvature: approximation of -Hess D, shape (M, M).
+
+        Raises:
+            NoConvergence: where J is not convex at an atom or the passes do not settle.
+        """
+        weights, targets = self.objective.weights, self.objective.targets
+        settled = MOVE * float(np.max(self.box[1] - self.box[0]))
+        g, before, step = dual, None, None
+        for passes in range(1, LOCAL_PASSES + 1):
+            places, outputs, sums, _ = self._newton(places, centres, masses, tau, g)
+            residual = outputs - targets - g / weights
+            if not np.isfinite(residual).all() or sums[5] > 0.0:
+                raise NoConvergence("the movement's energy is not convex at an atom")
+            if before is not None and step is not None:
+                curvature = _updated(curvature, step, before - residual)
+            solved = float(weights @ residual**2) <= RESIDUAL**2
+            if solved and sums[4] <= settled and sums[2] <= SUBOPTIMALITY * RESIDUAL:
+                gap = 0.5 * float(weights @ residual**2) + float(sums[2])
+                return Movement(places, outputs, g, gap, passes, curvature)
+            step, before = _solved(curvature, residual), residual
+            g = g + step
+        raise NoConvergence(f"the dual is not solved in {LOCAL_PASSES} passes")
+
+    def globally(self, centres: Array, masses: Array, tau: float, places: Array, dual: Array) -> Movement:
+        """The movement by damped Newton steps on D with global proximal maps; atoms may be shared by tied minimisers.
+
+        Local steps come first, from the best nodes and with the atoms that carry the mass.
+
+        Raises:
+            NoConvergence: where the gap does not fall to rounding.
+        """
+        weights, targets = self.objective.weights, self.objective.targets
+        scale = self.objective.constant + float(weights @ targets**2) + 1e-300
+        dual = self._locally(centres, masses, tau, dual)
+        g, target = dual, dual
+        best: Movement | None = None
+        value = -np.inf
+        rounding = 1e-13 * scale
+        for passes in range(1, GLOBAL_PASSES + 1):
+            found = self._global(places, centres, masses, tau, target, best is not None)
+            reached = found.energy - self._conjugate(target)
+            if not (reached >= value - rounding) and float(np.abs(target - g).max()) > 1e-14:
+                target = 0.5 * (g + target)
+                continue
+            g, value, places = target, reached, found.places
+            movement, direction = self._shared(centres, masses, tau, g, found, passes)
+            if best is None or movement.gap < best.gap:
+                best = movement
+            if movement.gap <= RESIDUAL**2 * scale or float(np.abs(direction).max()) < 1e-15:
+                break
+            target = g + direction
+        if best is None or not (best.gap <= 1e-9 * scale):
+            raise NoConvergence("the dual is not solved with global proximal maps")
+        return best
+
+    def _locally(self, centres: Array, masses: Array, tau: float, dual: Array) -> Array:
+        """g by `local`, from the best nodes and their curvature over a sample; `dual` where that does not settle."""
+        heavy = np.flatnonzero(masses > NEGLIGIBLE * masses.sum() / len(masses))
+        centres, masses = centres[heavy], masses[heavy]
+        places = self._at_best_nodes(centres, self._best_nodes(dual, tau))
+        try:
+            curvature = self.sampled_curvature(centres, masses, tau, places, dual)
+            return self.local(centres, masses, tau, places, dual, curvature).dual
+        except NoConvergence:
+            return dual
+
+    def curvature(self, centres: Array, masses: Array, tau: float, places: Array, dual: Array) -> Array:
+        """-Hess D at g = dual, with the atoms at `places`, shape (M, M)."""
+        _, _, _, inverses = self._newton(places, centres, masses, tau, dual, with_inverses=True)
+        _, gradients = self.table.values_and_gradients(places)
+        carried = np.einsum("nmd,nde,n->nme", gradients, inverses, masses)
+        rank = self.table.rank
+        product = carried.transpose(1, 0, 2).reshape(rank, -1) @ gradients.transpose(1, 0, 2).reshape(rank, -1).T
+        return np.asarray(np.diag(1.0 / self.objective.weights) + 0.5 * (product + product.T))
+
+    def sampled_curvature(self, centres: Array, masses: Array, tau: float, places: Array, dual: Array) -> Array:
+        """`curvature` from about SAMPLE of the atoms, which stand for all: the passes' secants do the rest."""
+        sample = slice(None, None, -(-len(centres) // SAMPLE))
+        shares = masses[sample] * (masses.sum() / masses[sample].sum())
+        return self.curvature(
+            np.ascontiguousarray(centres[sample]), shares, tau, np.ascontiguousarray(places[sample]), dual
+        )
+
+    def convex(self, tau: float, dual: Array) -> bool:
+        """Whether J is convex on the whole box, so that a local minimiser is the global one.
+
+        The lowest curvature of g . Phi is measured at all nodes of all cells; in between g's it is bounded by the
+        largest curvature of every feature.
+        """
+        limit = CONVEX / tau + self.ridge
+        if self._reference is not None and self._features_curvature is not None:
+            reference, lowest = self._reference
+            drift = float(np.abs(dual - reference) @ self._features_curvature)
+            if lowest + drift <= limit or not (lowest - drift <= limit):
+                return lowest + drift <= limit
+        if self._features_curvature is None:
+            columns = [np.ascontiguousarray(column) for column in self._flat.T]
+            self._features_curvature = np.array([max(self._lowest(c), self._lowest(-c)) for c in columns])
+        self._reference = dual.copy(), self._lowest(self._flat @ dual)
+        return self._reference[1] <= limit
+
+    def confirmed(self, centres: Array, tau: float, movement: Movement) -> bool:
+        """Whether no atom of a local movement has a lower minimiser elsewhere on the table.
+
+        The lower envelope over the nodes names the basin of every centre; where that is not the atom's own, the best
+        node's basin is descended and compared.
+        """
+        best = self._best_nodes(movement.dual, tau)
+        doubtful = self._doubtful(movement.places, centres, best)
+        if not doubtful.any():
+            return True
+        moved = self._searched(movement.places[doubtful], centres[doubtful], tau, movement.dual, best)[0]
+        apart = np.abs(moved - movement.places[doubtful]) * self._mobile
+        return bool((apart <= APART * (self.box[1] - self.box[0])).all())
+
+    def _doubtful(self, places: Array, centres: Array, best: IntArray) -> NDArray[np.bool_]:
+        """Atoms whose best node lies elsewhere, shape (n,)."""
+        found = np.empty(len(centres), dtype=np.bool_)
+        suspects(places, centres, self._nodes, self._counts, best, self._mobile, found)
+        return found
+
+    def _at_best_nodes(self, centres: Array, best: IntArray) -> Array:
+        """Atoms moved as the nearest node below is moved to its best one."""
+        flat = np.zeros(len(centres), dtype=np.int64)
+        below = np.empty_like(centres)
+        for a, axis in enumerate(self._axes):
+            place = np.clip(np.searchsorted(axis, centres[:, a], side="right") - 1, 0, len(axis) - 1)
+            below[:, a] = axis[place]
+            flat = flat * len(axis) + place
+        chosen = np.unravel_index(best[flat], tuple(self._counts))
+        ahead = np.stack([axis[place] for axis, place in zip(self._axes, chosen, strict=True)], axis=1) - below
+        return np.asarray(np.clip(centres + self._mobile * ahead, *self.box))
+
+    def _lowest(self, nodal: Array) -> float:
+        return -float(lowest_curvature(self._mesh, self._plan, nodal, self._mobile))
+
+    def _conjugate(self, g: Array) -> float:
+        """L*(g)."""
+        objective = self.objective
+        return float(g @ objective.targets + 0.5 * g @ (g / objective.weights)) - 0.5 * objective.constant
+
+    def _newton(
+        self, places: Array, centres: Array, masses: Array, tau: float, g: Array, with_inverses: bool = False
+    ) -> tuple[Array, Array, Array, Array]:
+        """One Newton pass: new places, outputs there, sums over the atoms, inverse Hessians (on demand)."""
+        n, dimension = centres.shape
+        size = -(-n // SCATTER_BLOCKS) if n >= FEW_ATOMS else n
+        blocks = -(-n // size)
+        sums, moved = np.zeros((blocks, SUMS)), np.empty_like(places)
+        inverses = np.empty((n if with_inverses else 0, dimension, dimension))
+        if self._cells is not None and not with_inverses:
+            outputs = self._newton_in_cells(self._cells, places, centres, masses, tau, g, size, moved, sums)
+            return moved, outputs, _totals(sums), inverses
+        nodal = self._flat @ g
+        shares = np.zeros((blocks, len(nodal)))
+        arguments = (
+            places, centres, masses, self._mesh, self._plan, nodal, tau, self.ridge, self._mobile, *self.box, size,
+            moved, inverses, shares, sums,
+        )  # fmt: skip
+        in_blocks(newton_pass, n, size, *arguments)
+        return moved, shares.sum(axis=0) @ self._flat, _totals(sums), inverses
+
+    def _newton_in_cells(
+        self, cells: Cells, places: Array, centres: Array, masses: Array, tau: float, g: Array, size: int,
+        moved: Array, sums: Array,
+    ) -> Array:  # fmt: skip
+        """A Newton pass by the kernels for few dimensions; fills `moved` and `sums`, returns the outputs."""
+        potential = cells.coefficients @ g
+        shares = np.empty((len(sums), len(potential)))
+        touched = np.zeros((len(sums), int(np.prod(cells.counts))), dtype=np.bool_)
+        arguments = (
+            places, centres, masses, cells.edges, cells.counts, cells.nodes, potential, tau, self.ridge, self._mobile,
+            *self.box, size, moved, shares, touched, sums,
+        )  # fmt: skip
+        in_blocks(newton_line if centres.shape[1] == 1 else newton_plane, len(centres), size, *arguments)
+        outputs = np.zeros(len(g))
+        moments_to_outputs(shares, touched, cells.coefficients, outputs)
+        return outputs
+
+    def _best_nodes(self, g: Array, tau: float) -> IntArray:
+        """Flat index of the minimiser of J among the nodes, for every node as centre."""
+        nodal = self._flat @ g
+        shape = tuple(self._counts)
+        values = (nodal + 0.5 * self.ridge * self._node_squares).reshape(shape)
+        best = np.arange(values.size).reshape(shape)
+        for a, moves in enumerate(self._mobile):
+            if moves > 0.0:
+                lines = int(np.prod(shape[:a])), shape[a], int(np.prod(shape[a + 1 :]))
+                values, best = envelope_along(values.reshape(lines), best.reshape(lines), self._axes[a], tau)
+                values, best = values.reshape(shape), best.reshape(shape)
+        return best.ravel()
+
+    def _global(self, places: Array, centres: Array, masses: Array, tau: float, g: Array, again: bool) -> _Images:
+        """Global minimisers: Newton's method from the best nodes, and a search for those that end far from theirs.
+
+        Where `places` are those of another g, atoms that left them are searched as well: both may be minimisers.
+        """
+        best = self._best_nodes(g, tau)
+        at_rest = MOVE * float(np.max(self.box[1] - self.box[0]))
+        settled = self._at_best_nodes(centres, best)
+        doubtful = np.ones(len(centres), dtype=np.bool_)
+        for _ in range(LOCAL_PASSES):
+            before = settled
+            settled, outputs, sums, _ = self._newton(before, centres, masses, tau, g)
+            if sums[4] <= at_rest and sums[2] <= SUBOPTIMALITY * RESIDUAL:
+                break
+        if sums[5] == 0.0:
+            doubtful = (np.abs(settled - before) > at_rest).any(axis=1) | self._doubtful(settled, centres, best)
+        if again:
+            doubtful |= (np.abs(settled - places) > APART * (self.box[1] - self.box[0])).any(axis=1)
+        values, other, rivals = np.zeros(len(centres)), np.full(len(centres), np.inf), settled
+        if doubtful.any():
+            settled = settled.copy()
+            searched = self._searched(places[doubtful], centres[doubtful], tau, g, best)
+            rivals = settled.copy()
+            settled[doubtful], values[doubtful], rivals[doubtful], other[doubtful] = searched
+            settled, outputs, sums, _ = self._newton(settled, centres, masses, tau, g)
+        return _Images(settled, outputs, float(sums[0]), float(sums[2]), values, rivals, other)
+
+    def _searched(
+        self, places: Array, centres: Array, tau: float, g: Array, best: IntArray
+    ) -> tuple[Array, Array, Array, Array]:
+        """Global minimisers by a search from several places, J there, their rivals and J there."""
+        nodal = self._flat @ g
+        n = len(centres)
+        moved, rivals = np.empty_like(centres), np.empty_like(centres)
+        found, other = np.empty(n), np.empty(n)
+        arguments = (
+            places, centres, self._mesh, self._plan, nodal, self._nodes, self._counts, best, tau, self.ridge,
+            self._mobile, *self.box, moved, found, rivals, other,
+        )  # fmt: skip
+        in_blocks(global_prox, n, GLOBAL_BLOCK, *arguments)
+        return moved, found, rivals, other
+
+    def _shared(
+        self, centres: Array, masses: Array, tau: float, g: Array, images: _Images, passes: int
+    ) -> tuple[Movement, Array]:
+        """The movement at g with tied atoms shared as the dual asks, and the Newton direction of g."""
+        weights = self.objective.weights
+        moved, outputs, rivals = images.places, images.outputs, images.rivals
+        residual = outputs - self.objective.targets - g / weights
+        tied = np.flatnonzero(np.isfinite(images.rival_values))
+        gap = 0.5 * float(weights @ residual**2) + images.suboptimality
+        if not tied.size and float(weights @ residual**2) <= RESIDUAL**2:
+            return Movement(moved, outputs, g, gap, passes), np.zeros(len(g))
+        inverse = linalg.inv(self.curvature(centres, masses, tau, moved, g))
+        jumps = masses[tied, None] * (self.table.values(rivals[tied]) - self.table.values(moved[tied]))
+        costs = masses[tied] * (images.rival_values[tied] - images.values[tied])
+        near = costs <= 2.0 * np.abs(jumps @ (inverse @ residual)) + 1e-14
+        tied, jumps, costs = tied[near], np.ascontiguousarray(jumps[near]), costs[near]
+        fractions = np.zeros(len(tied))
+        shared_fractions(residual, jumps, inverse, costs, fractions)
+        residual = residual + fractions @ jumps
+        gap = 0.5 * float(weights @ residual**2) + float(fractions @ costs) + images.suboptimality
+        kept = fractions > 0.0
+        movement = Movement(
+            moved,
+            outputs + fractions @ jumps,
+            g,
+            gap,
+            passes,
+            rivals=rivals[tied[kept]],
+            tied=tied[kept],
+            fractions=fractions[kept],
+        )
+        return movement, inverse @ residual
+
+
+def _totals(sums: Array) -> Array:
+    """The sums of `newton_pass` over the blocks."""
+    return np.append(sums[:, :4].sum(axis=0), [sums[:, 4].max(), sums[:, 5].sum()])
+
+
+def _solved(curvature: Array, residual: Array) -> Array:
+    """curvature^-1 residual; NoConvergence where that is lost to rounding."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", linalg.LinAlgWarning)
+        try:
+            return np.asarray(linalg.solve(curvature, residual, assume_a="sym"))
+        except (linalg.LinAlgError, linalg.LinAlgWarning):
+            raise NoConvergence("the curvature of the dual is singular to rounding") from None
+
+
+def _updated(curvature: Array, step: Array, change: Array) -> Array:
+    """Symmetric rank-one update of `curvature` so that curvature @ step = change; unchanged where it is unsafe."""
+    miss = change - curvature @ step
+    scale = float(miss @ step)
+    if not (abs(scale) > 1e-8 * float(np.linalg.norm(miss) * np.linalg.norm(step))):
+        return curvature
+    updated = curvature + np.outer(miss, miss) / scale
+    return updated if np.linalg.eigvalsh(updated)[0] > 0.0 else curvature

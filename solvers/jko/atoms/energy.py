@@ -1,0 +1,62 @@
+"""Energy, gradient and dissipation of atomic laws on a feature table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...arrays import Array
+from ...flow.flow import Flow
+from ...objective.objective import Objective
+from ...objective.table.feature_table import FeatureTable
+from ...space.geometry import Geometry
+
+
+@dataclass(frozen=True)
+class AtomicEnergy:
+    """F and its slopes for laws sum_i weights_i delta_{positions_i}, positions of shape (n, D) inside the table's box.
+
+    Attributes:
+        objective: weights, targets and constant of the loss.
+        table: its features.
+        geometry, flow: bounds, mobility, ridge, birth and death.
+    """
+
+    objective: Objective
+    table: FeatureTable
+    geometry: Geometry
+    flow: Flow
+
+    @property
+    def mobile(self) -> Array:
+        """1 where a coordinate moves, shape (D,)."""
+        return self.geometry.mobility
+
+    def summary(self, positions: Array, masses: Array, outputs: Array) -> Array:
+        """sqrt(weights) outputs, means and deviations: what the error of a step is measured in."""
+        mean = masses @ positions
+        deviation = np.sqrt(masses @ (positions - mean) ** 2)
+        return np.concatenate([np.sqrt(self.objective.weights) * outputs, mean, deviation])
+
+    def gradient(self, positions: Array, outputs: Array) -> Array:
+        """Gradient of the potential over the mobile coordinates, 0 where a bound holds an atom back."""
+        gradient = self.table.contract(positions, self.objective.loss_gradient(outputs))[1]
+        gradient = (gradient + self.flow.ridge * positions) * self.mobile
+        return np.where((positions <= self.table.box[0]) & (gradient > 0.0), 0.0, gradient)
+
+    def dissipation(self, positions: Array, weights: Array, outputs: Array) -> float:
+        """D = 2 (∫|grad G|^2 drho + alpha Var_rho G)."""
+        found = 0.0
+        if self.flow.transport:
+            found += 2.0 * float(weights @ (self.gradient(positions, outputs) ** 2).sum(axis=1))
+        if self.flow.fisher_rao_rate > 0.0:
+            potential = self.table.values(positions) @ self.objective.loss_gradient(outputs)
+            potential += 0.5 * self.flow.ridge * (positions**2).sum(axis=1)
+            found += 2.0 * self.flow.fisher_rao_rate * float(weights @ (potential - weights @ potential) ** 2)
+        return found
+
+    def free_energy(self, positions: Array, masses: Array, outputs: Array) -> float:
+        """F."""
+        squares = float(masses @ (positions**2).sum(axis=1)) if self.flow.ridge > 0.0 else 0.0
+        return self.objective.risk(outputs) + self.flow.ridge * squares

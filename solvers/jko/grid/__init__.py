@@ -1,0 +1,1 @@
+"""Minimising movements with noise on the cells of a grid."""

@@ -1,0 +1,1 @@
+"""The objective: a feature map under a convex loss, compressed and tabulated."""

@@ -1,0 +1,1 @@
+"""Features tabulated by high-order tensor elements."""

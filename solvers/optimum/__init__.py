@@ -1,0 +1,1 @@
+"""The law of least free energy, with a proven lower bound."""

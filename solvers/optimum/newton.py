@@ -1,0 +1,191 @@
+"""Newton's method on positions and weights of the atoms of an optimal law together.
+
+Unknowns are the coordinates off their bounds and all weights, equations
+
+    d_j Psi_lambda(z_i) = 0,    Psi_lambda(z_i) = mu  for all i,    sum_i p_i = 1.
+
+The Jacobian takes grad Phi exactly and Hess Psi_lambda from differences of its gradient, whose error only slows
+the convergence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize
+
+from ..arrays import Array
+from ..objective.objective import Objective
+from .weights import simplex_weights
+
+EPSILON = float(np.finfo(float).eps)
+NEGLIGIBLE = 1e-13
+"""Weights below this are dropped."""
+STEPS = 12
+DIFFERENCE = 1e-5
+"""Step of the differences, relative to the box."""
+
+
+@dataclass(frozen=True)
+class SearchBox:
+    """Where laws may live, and the ridge that acts there.
+
+    Attributes:
+        lower, upper: corners, shape (D,).
+        ridge: lambda.
+    """
+
+    lower: Array
+    upper: Array
+    ridge: float = 0.0
+
+    def potential(self, objective: Objective, outputs: Array, points: Array) -> Array:
+        """Psi_lambda at points (n, D), shape (n,)."""
+        return np.asarray(objective.psi(points, outputs) + 0.5 * self.ridge * (points**2).sum(axis=1))
+
+    def potential_and_gradient(self, objective: Objective, outputs: Array, points: Array) -> tuple[Array, Array]:
+        """Psi_lambda and its gradient at points (n, D)."""
+        value, slope = objective.features.contract(points, objective.loss_gradient(outputs))
+        return value + 0.5 * self.ridge * (points**2).sum(axis=1), slope + self.ridge * points
+
+
+@dataclass(frozen=True)
+class Law:
+    """Atoms and weights.
+
+    Attributes:
+        positions: shape (K, D).
+        weights: shape (K,), a point of the simplex.
+    """
+
+    positions: Array
+    weights: Array
+
+    def outputs(self, objective: Objective) -> Array:
+        """Phi rho."""
+        return np.asarray(self.weights @ objective.features.values(self.positions))
+
+    def free_energy(self, objective: Objective, box: SearchBox) -> float:
+        """F = R + lambda ∫|z|^2 drho."""
+        square = float(self.weights @ (self.positions**2).sum(axis=1))
+        return objective.risk(self.outputs(objective)) + box.ridge * square
+
+    def rounding(self, objective: Objective, box: SearchBox) -> float:
+        """Rounding error of F: residuals are small differences of outputs and targets."""
+        outputs = self.outputs(objective)
+        residual = np.abs(outputs - objective.targets)
+        terms = objective.weights * residual @ (np.abs(outputs) + np.abs(objective.targets))
+        return 4.0 * EPSILON * (float(terms) + abs(self.free_energy(objective, box)))
+
+
+def joint_newton(objective: Objective, box: SearchBox, law: Law) -> Law:
+    """The law after Newton steps, halved while they raise F; where none helps (Psi concave there), after a descent."""
+    energy, rounding = law.free_energy(objective, box), law.rounding(objective, box)
+    for _ in range(STEPS):
+        law = _settled(box, law)
+        step, weights_step, size = _newton_step(objective, box, law)
+        for halving in range(6):
+            share = 0.5**halving
+            moved = law.positions + share * step
+            trial = Law(np.clip(moved, box.lower, box.upper), law.weights + share * weights_step)
+            if trial.weights.min() < 0.0 or np.any(trial.positions != moved):
+                # the step of the weights belongs to the whole step
+                trial = reweighted(objective, box, Law(trial.positions, law.weights))
+            reached = trial.free_energy(objective, box)
+            if reached <= energy + rounding:
+                break
+        else:
+            trial, size = _descended(objective, box, law), np.inf
+            reached = trial.free_energy(objective, box)
+            if not (reached < energy - rounding):
+                return law
+        law, energy = trial, min(energy, reached)
+        if size <= 1e-13:
+            break
+    return law
+
+
+def _descended(objective: Objective, box: SearchBox, law: Law) -> Law:
+    """Positions moved downhill at fixed weights, then the best weights."""
+    shape, scale = law.positions.shape, max(abs(law.free_energy(objective, box)), 1e-300)
+
+    def scaled(flat: Array) -> tuple[float, Array]:
+        moved = Law(np.clip(flat.reshape(shape), box.lower, box.upper), law.weights)
+        slope = box.potential_and_gradient(objective, moved.outputs(objective), moved.positions)[1]
+        return moved.free_energy(objective, box) / scale, (2.0 / scale * law.weights[:, None] * slope).ravel()
+
+    bounds = list(zip(box.lower, box.upper, strict=True)) * shape[0]
+    found = optimize.minimize(scaled, law.positions.ravel(), jac=True, method="L-BFGS-B", bounds=bounds)
+    positions = np.clip(found.x.reshape(shape), box.lower, box.upper)
+    return reweighted(objective, box, Law(positions, law.weights))
+
+
+def reweighted(objective: Objective, box: SearchBox, law: Law) -> Law:
+    """The best weights on the atoms; those that get none are dropped."""
+    values = objective.features.values(law.positions)
+    weights = simplex_weights(objective, values, box.ridge * (law.positions**2).sum(axis=1), law.weights)
+    kept = weights > NEGLIGIBLE
+    return Law(law.positions[kept], weights[kept] / weights[kept].sum())
+
+
+def _settled(box: SearchBox, law: Law) -> Law:
+    """Coordinates within rounding of a bound put on it."""
+    near = 1e-12 * (box.upper - box.lower)
+    positions = np.where(law.positions - box.lower <= near, box.lower, law.positions)
+    return Law(np.where(box.upper - positions <= near, box.upper, positions), law.weights)
+
+
+def _newton_step(objective: Objective, box: SearchBox, law: Law) -> tuple[Array, Array, float]:
+    """Steps of the positions (K, D) and weights (K,), and their largest size relative to the box and 1."""
+    values, slopes = objective.features.values_and_gradients(law.positions)
+    outputs = law.weights @ values
+    potential, gradient = box.potential_and_gradient(objective, outputs, law.positions)
+    free = _free(box, law.positions, gradient)
+    atoms, axes = np.nonzero(free)
+    weighted = values * objective.weights
+    moving = slopes[atoms, :, axes]
+    count, moves = len(law.weights), len(atoms)
+    mass = law.weights[atoms]
+    jacobian = np.zeros((moves + count + 1, moves + count + 1))
+    hessians = _hessians(objective, box, outputs, law.positions)
+    same = atoms[:, None] == atoms[None, :]
+    jacobian[:moves, :moves] = (moving * objective.weights) @ moving.T * mass
+    jacobian[:moves, :moves] += np.where(same, hessians[atoms[:, None], axes[:, None], axes[None, :]], 0.0)
+    jacobian[:moves, moves:-1] = moving @ weighted.T
+    jacobian[moves:-1, :moves] = (weighted @ moving.T) * mass
+    own = np.arange(count)[:, None] == atoms[None, :]
+    jacobian[moves:-1, :moves] += np.where(own, gradient[atoms, axes], 0.0)
+    jacobian[moves:-1, moves:-1] = weighted @ values.T
+    jacobian[moves:-1, -1] = -1.0
+    jacobian[-1, moves:-1] = 1.0
+    mean = float(law.weights @ potential)
+    residual = np.concatenate([gradient[atoms, axes], potential - mean, [0.0]])
+    solved = np.linalg.lstsq(jacobian, -residual, rcond=1e-15)[0]
+    step = np.zeros_like(law.positions)
+    step[atoms, axes] = solved[:moves]
+    size = max(np.max(np.abs(step / (box.upper - box.lower))), np.max(np.abs(solved[moves:-1])))
+    return step, solved[moves:-1], float(size)
+
+
+def _free(box: SearchBox, positions: Array, gradient: Array) -> NDArray[np.bool_]:
+    """Coordinates off their bounds, or drawn away from them."""
+    at_lower = (positions <= box.lower) & (gradient >= -1e-14)
+    at_upper = (positions >= box.upper) & (gradient <= 1e-14)
+    return np.asarray(~(at_lower | at_upper))
+
+
+def _hessians(objective: Objective, box: SearchBox, outputs: Array, positions: Array) -> Array:
+    """Hess Psi_lambda at the atoms, shape (K, D, D), from differences of the gradient inside the box."""
+    count, dimension = positions.shape
+    result = np.empty((count, dimension, dimension))
+    for axis in range(dimension):
+        shift = DIFFERENCE * (box.upper[axis] - box.lower[axis])
+        ahead, behind = positions.copy(), positions.copy()
+        ahead[:, axis] = np.minimum(positions[:, axis] + shift, box.upper[axis])
+        behind[:, axis] = np.maximum(positions[:, axis] - shift, box.lower[axis])
+        gradients = box.potential_and_gradient(objective, outputs, np.vstack([ahead, behind]))[1]
+        distance = (ahead[:, axis] - behind[:, axis])[:, None]
+        result[:, axis, :] = (gradients[:count] - gradients[count:]) / distance
+    return np.asarray(0.5 * (result + result.transpose(0, 2, 1)))

@@ -1,0 +1,135 @@
+"""The law of least risk on a box, with a certificate.
+
+    F(rho) = R(rho) + lambda ∫|z|^2 drho  is convex: rho is optimal iff its atoms lie in argmin Psi_lambda, and
+    F(mu) >= F(rho) - 2 (∫Psi_lambda drho - min Psi_lambda)        for every law mu on the box.
+
+The law comes from Frank-Wolfe and Newton (`optimum_search`, `optimum_newton`); the minimum of Psi_lambda is bounded
+over the whole box by branch and bound (`optimum_bound`), not sampled. A bound that meets a lower value than the
+atoms have sends that point back to the search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..arrays import Array
+from ..objective.objective import Objective
+from .bound import Curvature, global_lower_bound
+from .newton import EPSILON, Law, SearchBox
+from .search import optimal_law
+
+VANISHING = 1e-15
+"""What F - c counts as zero, relative to the risk of the zero function."""
+
+
+@dataclass(frozen=True)
+class CertifiedLaw:
+    """A law of least free energy on the box, and how well that is known.
+
+    Attributes:
+        law: atoms, sorted by their first coordinate, and weights.
+        outputs: Phi rho, shape (M,).
+        risk: R.
+        free_energy: F.
+        lower_bound: no law on the box has less free energy.
+        evaluations: values of Psi that the bound took.
+        tight: whether the gap is within the tolerance asked for, or F the constant c to rounding.
+    """
+
+    law: Law
+    outputs: Array
+    risk: float
+    free_energy: float
+    lower_bound: float
+    evaluations: int
+    tight: bool
+
+
+CurvatureOf = Callable[[Law, Array, float], Curvature]
+"""(law, outputs, risk) -> bounds of the derivatives of Psi of that law, without the ridge."""
+
+
+def certified_optimum(
+    objective: Objective,
+    box: SearchBox,
+    curvature_of: CurvatureOf,
+    tolerance: float = 1e-10,
+    most_evaluations: int = 2_000_000,
+) -> CertifiedLaw:
+    """The optimum on a box, with F - lower_bound <= tolerance |F| where the evaluations suffice.
+
+    Raises:
+        ArithmeticError: if Psi is not finite on the box.
+    """
+    law = optimal_law(objective, box)
+    for _ in range(5):
+        found, point = _certified(objective, box, law, curvature_of, tolerance, most_evaluations)
+        if point is None:
+            break
+        # a minimum that the samples missed
+        start = Law(np.vstack([law.positions, point]), np.append(law.weights, 0.0))
+        law = optimal_law(objective, box, start)
+    return found
+
+
+def _certified(
+    objective: Objective,
+    box: SearchBox,
+    law: Law,
+    curvature_of: CurvatureOf,
+    tolerance: float,
+    most_evaluations: int,
+) -> tuple[CertifiedLaw, Array | None]:
+    """The law with its bound, and a point where Psi is clearly below its mean if the bound met one."""
+    outputs = law.outputs(objective)
+    risk, energy = objective.risk(outputs), law.free_energy(objective, box)
+    values = objective.features.values(law.positions)
+    mean = float(law.weights @ box.potential(objective, outputs, law.positions))
+    rounding = 8.0 * EPSILON * float(np.abs(objective.loss_gradient(outputs)) @ np.abs(values).max(axis=0))
+    accuracy = 0.2 * tolerance * abs(energy) + rounding
+    if energy - objective.constant <= VANISHING * objective.risk(np.zeros_like(outputs)):
+        # F >= c, and the gradient of the loss is nothing but rounding
+        return CertifiedLaw(_sorted(law), outputs, risk, energy, min(objective.constant, energy), 0, True), None
+    bound = global_lower_bound(
+        lambda points: box.potential(objective, outputs, points),
+        _WithRidge(curvature_of(law, outputs, risk), box.ridge),
+        box.lower,
+        box.upper,
+        mean,
+        accuracy,
+        most_evaluations,
+    )
+    lower = max(energy - 2.0 * (mean - bound.lower + rounding), objective.constant)
+    found = CertifiedLaw(
+        law=_sorted(law),
+        outputs=outputs,
+        risk=risk,
+        free_energy=energy,
+        lower_bound=lower,
+        evaluations=bound.evaluations,
+        tight=energy - lower <= tolerance * abs(energy),
+    )
+    return found, bound.point if bound.value < mean - 0.5 * accuracy else None
+
+
+def _sorted(law: Law) -> Law:
+    """By the first coordinate."""
+    order = np.lexsort(law.positions.T[::-1])
+    return Law(law.positions[order], law.weights[order])
+
+
+@dataclass(frozen=True)
+class _WithRidge:
+    """Derivative bounds of Psi + lambda |z|^2 / 2."""
+
+    inner: Curvature
+    ridge: float
+
+    def second_derivatives(self, lower: Array, upper: Array) -> Array:
+        return self.inner.second_derivatives(lower, upper) + self.ridge
+
+    def slopes(self, lower: Array, upper: Array) -> Array:
+        return self.inner.slopes(lower, upper) + self.ridge * np.maximum(np.abs(lower), np.abs(upper))

@@ -1,0 +1,1 @@
+"""Finitely many neurons with births and deaths."""

@@ -1,0 +1,73 @@
+"""Samples of the two-class Gaussian mixture by counter: one at a time, and in blocks of steps.
+
+Sample n of a trajectory is x = s_y g, g from the stream SAMPLES at step n, y = ±1 from the stream LABELS. A step of a
+batch has several samples. Whatever draws a block calls the same loop on the same counters, so that its bits do not
+depend on who draws it, when, or into which buffer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from ..arrays import Array
+from .philox import SAMPLES, coin, fill_normal_pairs, fill_normals
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def draw(x: Array, scales: Array, sample: int, seed: Any, replica: Any) -> Any:
+    """Fill x with one sample and return its label y = ±1; row 0 of scales belongs to y = 1."""
+    label = coin(sample, seed, replica)
+    fill_normals(x, 0, SAMPLES, sample, seed, replica)
+    for j in range(x.size):
+        x[j] *= scales[label, j]
+    return 1.0 - 2.0 * label
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def counters(rows: int, dimension: int) -> tuple[Any, Any]:
+    """Pair index and row of each pair of coordinates of a block, row after row."""
+    half = (dimension + 1) // 2
+    pair, row = np.empty(rows * half, np.uint64), np.empty(rows * half, np.uint64)
+    for r in range(rows):
+        for p in range(half):
+            pair[r * half + p], row[r * half + p] = np.uint64(p), np.uint64(r)
+    return pair, row
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def draw_rows(x: Array, y: Array, scales: Array, sample: int, key: tuple[Any, Any], places: tuple[Any, Any]) -> None:
+    """Fill the rows of x and y with the samples from `sample` on, as `draw` does one by one.
+
+    Args:
+        x: shape (rows, D), D >= d; what lies beyond the d columns of scales is left alone.
+        places: `counters` of at least as many rows.
+    """
+    rows, dimension = x.shape[0], scales.shape[1]
+    half = (dimension + 1) // 2
+    first, second = np.empty(rows * half), np.empty(rows * half)
+    steps = places[1][: rows * half] + np.uint64(sample)
+    fill_normal_pairs(first, second, places[0], steps, SAMPLES, key[0], key[1])
+    for r in range(rows):
+        label = coin(sample + r, key[0], key[1])
+        y[r] = 1.0 - 2.0 * label
+        for p in range(half):
+            x[r, p] = first[r * half + p] * scales[label, p]
+        for p in range(dimension - half):
+            x[r, half + p] = second[r * half + p] * scales[label, half + p]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def draw_steps(x: Array, y: Array, scales: Array, first: int, batch: int, block: int, key: tuple[Any, Any]) -> None:
+    """Fill x, shape (steps * batch, d), with the samples of the steps from `first` on, block by block.
+
+    Blocks end at multiples of `block` steps: each is drawn by the same loop as where it is drawn alone.
+    """
+    places = counters(block * batch, scales.shape[1])
+    done = 0
+    while done < x.shape[0]:
+        used = min((block - (first + done // batch) % block) * batch, x.shape[0] - done)
+        draw_rows(x[done : done + used], y[done : done + used], scales, first * batch + done, key, places)
+        done += used

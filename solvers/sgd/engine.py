@@ -1,0 +1,237 @@
+"""One-pass stochastic gradient descent of a two-layer network on a Gaussian mixture with isotropic blocks.
+
+    y = ±1 with probability 1/2,      x = s_y g,  g ~ N(0, Id_d),  s_y constant on blocks of coordinates
+    f_N(x) = (1/N) sum_i a_i sigma(<w_i, x> + b_i)
+    theta_i += eps_k [(y - f_N(x)) grad sigma_*(x; theta_i) - lambda theta_i] + sqrt(eps_k / beta) g,
+    eps_k = eps xi((k + 1) eps),      t = k eps
+
+(averaged over a batch of samples where there is one). theta is w, and those of a and b that are trained. Samples and
+noise are functions of (seed, replica, step): a trajectory can be left and taken up anywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array
+from ..flow.flow import Schedule
+from .blas import DGEMM, SGEMM, one_thread
+from .fast.ahead import drawn_ahead
+from .fast.gram import GramBlocks, GramCoordinates
+from .kernels import advance_blocks, advance_samples, advance_steps
+from .state import GaussianClasses, SgdState, embed_radii
+from .unit import Unit
+
+__all__ = ["LARGEST_GRAM_BATCH", "PRECISIONS", "GaussianClasses", "Sgd", "SgdState", "embed_radii"]
+
+PRECISIONS = ("float64", "float32")
+LARGEST_GRAM_BATCH = 1024
+"""Samples of a step whose inner products are held at once."""
+
+SUBSET_WORK = 50_000
+"""Weights from which on sums over subsets of samples are faster than products of matrices."""
+
+CHUNK_WORK = 2e9
+"""Operations between two returns to the interpreter, where an interruption is seen: about a tenth of a second."""
+
+
+@dataclass(frozen=True)
+class Sgd:
+    """One trajectory: problem, steps and stream.
+
+    Blocks of samples end at multiples of `block` steps and where `advance` stops. The place of a block's end changes
+    rounding only, but for a bitwise repetition stop at the same steps, or at multiples of `block`
+    (`next_boundary`). The number of threads changes nothing. With noise the loop is step by step.
+
+    Attributes:
+        data, unit: law of (x, y), activation.
+        step_size: eps.
+        schedule: xi.
+        ridge, inverse_temperature: lambda and beta (inf without noise).
+        batch: samples averaged in a step.
+        trained_coefficients, trained_offsets: whether a and b move.
+        seed, replica: the stream, each in [0, 2^32).
+        block, sub_block: steps per block and sub-block; 0 chooses them from the sizes, 1 is the plain loop.
+        gram: whether the state holds blocks of coordinates in those that the neurons span (`sgd_gram`), at a cost that
+            does not grow with d; needs beta = inf. A stop inside a block is another draw of what follows.
+        overlap: draw the next samples on a second thread meanwhile, for where a processor is free. Every bit stays.
+        precision: "float64", or "float32" for the weights, the samples (rounded from the same numbers) and everything
+            that is made of them.
+    """
+
+    data: GaussianClasses
+    unit: Unit
+    step_size: float
+    schedule: Schedule = field(default_factory=Schedule)
+    ridge: float = 0.0
+    inverse_temperature: float = math.inf
+    batch: int = 1
+    trained_coefficients: bool = False
+    trained_offsets: bool = False
+    seed: int = 0
+    replica: int = 0
+    block: int = 0
+    sub_block: int = 0
+    gram: bool = False
+    overlap: bool = False
+    precision: str = "float64"
+
+    def __post_init__(self) -> None:
+        if not (0.0 < self.step_size < math.inf):
+            raise ValueError(f"step_size must be positive and finite, not {self.step_size}")
+        if not (0.0 <= self.ridge < math.inf) or not (self.inverse_temperature > 0.0):
+            raise ValueError(f"ridge must be >= 0 and beta > 0, not {self.ridge} and {self.inverse_temperature}")
+        if not (self.batch >= 1 and self.block >= 0 and self.sub_block >= 0):
+            raise ValueError("batch must be at least 1; block and sub_block at least 0 (0 chooses them)")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"no precision {self.precision!r}; write one of {', '.join(PRECISIONS)}")
+        if self.gram and math.isfinite(self.inverse_temperature):
+            raise ValueError("noise moves the neurons out of what they span: write gram = False, or beta = inf")
+        if self.gram and not (self.batch <= LARGEST_GRAM_BATCH):
+            raise ValueError(f"a batch above {LARGEST_GRAM_BATCH} needs gram = False")
+        if not (0 <= self.seed < 2**32 and 0 <= self.replica < 2**32):
+            raise ValueError(f"seed and replica must lie in [0, 2^32), not {self.seed} and {self.replica}")
+
+    @property
+    def kind(self) -> type[np.floating[Any]]:
+        """The type that steps are made in. States are float64, which holds the other exactly."""
+        return np.float32 if self.precision == "float32" else np.float64
+
+    def start(self, w: Array, a: Array | float = 1.0, b: Array | float = 0.0) -> SgdState:
+        """The state of step 0 with these parameters, copied.
+
+        Raises:
+            ValueError: if w has not d columns, or anything is not finite.
+        """
+        w = np.array(w, dtype=np.float64, order="C", ndmin=2)
+        dimension = self.coordinates(len(w)).dimension
+        if w.shape[1] != dimension:
+            raise ValueError(f"w has {w.shape[1]} columns, the state d = {dimension}: give one row per neuron")
+        head = [np.array(np.broadcast_to(value, len(w)), dtype=np.float64) for value in (a, b)]
+        if not all(np.all(np.isfinite(part)) for part in (w, *head)):
+            raise ValueError("the first parameters must be finite")
+        return SgdState(0, w, head[0], head[1])
+
+    def coordinates(self, neurons: int) -> GaussianClasses:
+        """The data law in the coordinates of the state: what its radii, risk and population gradient are taken with."""
+        return self._gram_coordinates(neurons).held if self.gram else self.data
+
+    def embed(self, radii: Array) -> Array:
+        """First weights, in the coordinates of the state, with these radii, shape (N, B), and uniform directions."""
+        if self.gram:
+            return self._gram_coordinates(len(radii)).embed(radii, self.seed, self.replica)
+        return embed_radii(radii, self.data.dimensions, self.seed, self.replica)
+
+    def in_coordinates(self, neurons: int) -> Sgd:
+        """The same problem as one on the coordinates of the state, of which the population gradient is that of w."""
+        return replace(self, data=self.coordinates(neurons), gram=False)
+
+    def _gram_coordinates(self, neurons: int) -> GramCoordinates:
+        return GramCoordinates(self.data, neurons, self._blocks(neurons)[0] * self.batch)
+
+    def steps_to(self, time: float) -> int:
+        """The step nearest to t: k with k eps = t up to rounding, if there is one."""
+        return round(time / self.step_size)
+
+    def next_boundary(self, state: SgdState, step: int) -> int:
+        """The first end of a block at or after `step`."""
+        block = self._blocks(state.neurons)[0]
+        return -(-step // block) * block
+
+    def run(self, state: SgdState, stops: Iterable[int]) -> Iterator[SgdState]:
+        """The states at increasing steps `stops`, computed as they are asked for."""
+        for stop in stops:
+            state = self.advance(state, stop)
+            yield state
+
+    def advance(self, state: SgdState, until: int) -> SgdState:
+        """The state at step `until`; `state` is left as it is.
+
+        Raises:
+            ValueError: if `until` lies in the past, or a step would turn the ridge's shrinkage negative.
+            ArithmeticError: if the network's output stops being finite.
+        """
+        if until < state.step:
+            raise ValueError(f"cannot advance from step {state.step} back to {until}")
+        block = self._blocks(state.neurons)[0]
+        chunk = max(1, int(CHUNK_WORK / (4.0 * state.w.size * self.batch * block))) * block
+        # the products are faster on the transpose
+        upright = (block == 1 and not self.gram) or self._subset_slope(state.neurons) != 0.0
+        w = (state.w if upright else state.w.T).astype(self.kind, order="C")
+        head, step = (state.a.astype(self.kind), state.b.astype(self.kind)), state.step
+        with one_thread():
+            while step < until:
+                stop = min(until, (step // chunk + 1) * chunk)
+                self._advance_in_place(w, head, step, stop)
+                step = stop
+        parts = (w if upright else w.T, *head)
+        return SgdState(until, *(np.ascontiguousarray(part, dtype=np.float64) for part in parts))
+
+    def _advance_in_place(self, w: Array, head: tuple[Array, Array], step: int, stop: int) -> None:
+        rates = self.rates(step, stop)
+        trained = (self.trained_coefficients, self.trained_offsets)
+        scales, unit = self.data.coordinate_scales, (self.unit.code, self.unit.table.astype(w.dtype))
+        slope = self._subset_slope(len(head[0]))
+        gemm = DGEMM if self.kind is np.float64 else SGEMM
+        key = (np.uint64(self.seed), np.uint64(self.replica))
+        blocks = self._blocks(len(head[0]))
+        if self.gram:
+            gram = GramBlocks(self._gram_coordinates(len(head[0])), w, key)
+            failed = gram.advance(head, trained, step, rates, self.ridge, self.batch, unit, blocks)
+            w[:] = gram.w[: len(w)]
+        elif blocks[0] == 1:
+            noise = self.inverse_temperature**-0.5
+            failed = advance_steps(w, head, trained, step, rates, self.ridge, noise, self.batch, scales, unit, key)
+        elif not self.overlap:
+            failed = advance_blocks(
+                gemm, w, head, trained, step, rates, self.ridge, self.batch, scales, unit, slope, key, blocks
+            )
+        else:
+            failed = -1
+            with drawn_ahead(scales, step, stop, self.batch, blocks[0], key, self.kind) as pieces:
+                for first, last, x, y in pieces:
+                    given = (rates[first - step : last - step], self.ridge, self.batch, x, y, x.shape[1])
+                    failed = advance_samples(gemm, w, head, trained, first, *given, unit, slope, blocks)
+                    if failed >= 0:
+                        break
+        if failed >= 0:
+            raise ArithmeticError(
+                f"the output of the network is not finite at step {failed}, t = {failed * self.step_size:.6g}: "
+                f"lower step_size = {self.step_size:g}"
+            )
+
+    def rates(self, first: int, stop: int) -> Array:
+        """eps_k = eps xi((k + 1) eps) for first <= k < stop."""
+        times = np.arange(first + 1, stop + 1) * self.step_size
+        rates = self.step_size * self.schedule.scale * np.power(times, self.schedule.power)
+        worst = float(np.max(rates, initial=0.0))
+        if not (worst * self.ridge < 1.0):
+            raise ValueError(f"ridge {self.ridge:g} times the step {worst:g} is not below 1: lower step_size")
+        return np.asarray(rates)
+
+    def _subset_slope(self, neurons: int) -> float:
+        """The one slope of sigma besides 0 where weights are to be moved by sums over subsets, else 0."""
+        single = self.precision == "float64" and not self.gram and not self.trained_coefficients
+        large = neurons * self.data.dimension >= SUBSET_WORK and self._blocks(neurons)[0] * self.batch >= 32
+        return self.unit.single_slope if single and large else 0.0
+
+    def _blocks(self, neurons: int) -> tuple[int, int]:
+        if math.isfinite(self.inverse_temperature):
+            return 1, 1
+        if self.gram:
+            # turning back costs N^3 a block, and blocks larger than N more than it
+            rows, sub_rows = min(max(16, 2 ** (neurons.bit_length() - 1)), 256), 8
+        elif min(neurons, self.data.dimension) < 160:
+            rows, sub_rows = 16, 4
+        else:
+            # measured: small blocks stay in the cache, large ones read weights beyond it less often
+            weights = neurons * self.data.dimension
+            sizes = ((200_000, (64, 8)), (1_000_000, (64, 4)), (5_000_000, (128, 8)), (math.inf, (256, 16)))
+            rows, sub_rows = next(size for limit, size in sizes if weights < limit)
+        block = self.block or max(1, rows // self.batch)
+        return block, min(self.sub_block or max(1, sub_rows // self.batch), block)

@@ -1,0 +1,1 @@
+"""Exact rearrangements of SGD that cost less."""

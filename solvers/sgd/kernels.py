@@ -1,0 +1,265 @@
+"""Compiled loops of one-pass SGD: step by step, and in blocks of samples with the same trajectory.
+
+In a block of steps started at W, with P_k = prod_{j<k} (1 - eps_j lambda) and rows x_j of X,
+
+    w_i at step k = P_k (w_i + sum_{j<k} C_ji x_j),      C_ki = eps_k e_k a_i sigma'(u_ki) / P_{k+1},
+    u_ki = P_k (S_ki + sum_{j<k} G_kj C_ji) + b_i,       S = X W^T,  G = X X^T,
+
+so that the block needs two large products, S and W <- P (W + C^T X), and numbers in between. The sum over j runs as
+a product for the sub-blocks before k's own, and row by row inside it. A step of a batch has several rows.
+
+What is left to the limit: two products of 2 N d operations a step at the speed of a large product are the limit of
+this form, and about nine tenths of it are reached at N = 800, d = 320 where sums over subsets replace the second, eight
+tenths with both products. Of the time there a half is S, a quarter the update, and the rest G, the samples and the
+corrections, each less than a tenth. At N = 100, d = 40 it is a little less than a half of the limit: the products are
+too small to run at full speed, and a fifth of the time draws samples, which a second processor can (`sgd_ahead`).
+
+Everything but the step sizes, the errors and the random numbers is of the type of w, float64 or float32: head, table
+and the routine for products must be of the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from ..arrays import Array
+from .blas import multiply
+from .draw import counters, draw, draw_rows
+from .fast.subsets import add_subsets, subset_space
+from .neurons import add_row, correct, dot, forward, move_head, weigh
+from .philox import HEAD_NOISE, NOISE, fill_normals
+from .unit import evaluate
+
+_LARGEST = 1e150
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _workspace(a: Array, rows: int, batch: int, slope: float) -> tuple[Any, ...]:
+    """(S, C, G, weights, room for subsets) of a block and (u, change, values, gates, errors) of a step, in a's type."""
+    kind, neurons = a.dtype, a.size
+    s, c, g = np.empty((rows, neurons), kind), np.empty((rows, neurons), kind), np.empty((rows, rows), kind)
+    values, gates = np.empty((batch, neurons), kind), np.empty((batch, neurons), kind)
+    u, change, errors = np.empty(neurons, kind), np.empty(neurons, kind), np.empty(batch)
+    space = subset_space(neurons, rows if slope != 0.0 else 0, a)
+    return s, c, g, np.empty(rows), space, u, change, values, gates, errors
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _advance_block(
+    gemm: int,
+    w: Array,
+    head: tuple[Array, Array],
+    trained: tuple[bool, bool],
+    rates: Array,
+    ridge: float,
+    batch: int,
+    x: Array,
+    y: Array,
+    held: int,
+    unit: tuple[int, Array],
+    slope: float,
+    sub_block: int,
+    work: tuple[Any, ...],
+) -> int:
+    """Make len(rates) steps in one block on the samples x, y; the first that fails, else -1.
+
+    w is zero beyond its first `held` coordinates.
+    """
+    (used, dimension), neurons = x.shape, head[0].size
+    s, c, g, weights, space, u, change, values, gates, errors = work
+    rows, a = g.shape[0], head[0]
+    upright = slope != 0.0
+    leading = dimension if upright else neurons
+    multiply(gemm, upright, False, neurons, used, held, 1.0, w, leading, x, dimension, 0.0, s, neurons)
+    multiply(gemm, True, False, used, used, dimension, 1.0, x, dimension, x, dimension, 0.0, g, rows)
+    product = 1.0
+    for k in range(rates.size):
+        row = k * batch
+        sub = (k - k % sub_block) * batch
+        if k == sub // batch and k > 0:
+            width = min(sub_block * batch, used - sub)
+            multiply(gemm, False, False, neurons, width, sub, 1.0, c, neurons, g[sub], rows, 1.0, s[sub], neurons)
+        shrink = 1.0 - rates[k] * ridge
+        for r in range(batch):
+            correct(s, g, c, row + r, sub, row)
+            output = forward(unit, product, s, row + r, head, u, values, gates, r)
+            if not (abs(output) <= _LARGEST):
+                return k
+            errors[r] = (y[row + r] - output) * rates[k] / batch
+        product *= shrink
+        for r in range(batch):
+            weights[row + r] = slope * errors[r] / product
+            weigh(c, row + r, errors[r] / product, a, gates, r)
+        if trained[0] or trained[1]:
+            move_head(head, trained, shrink, errors, values, gates, change)
+    if upright:
+        weights *= product
+        add_subsets(w, product, x, weights, c, a, space)
+    else:
+        multiply(gemm, False, True, neurons, dimension, used, product, c, neurons, x, dimension, product, w, neurons)
+    return -1
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def advance_samples(
+    gemm: int,
+    w: Array,
+    head: tuple[Array, Array],
+    trained: tuple[bool, bool],
+    first: int,
+    rates: Array,
+    ridge: float,
+    batch: int,
+    x: Array,
+    y: Array,
+    held: int,
+    unit: tuple[int, Array],
+    slope: float,
+    blocks: tuple[int, int],
+) -> int:
+    """`advance_blocks` on samples that are given: x, shape (len(rates) * batch, d), and y.
+
+    At the first step w must be zero beyond its first `held` coordinates, and where there are several blocks d = held.
+    """
+    block = blocks[0]
+    work = _workspace(head[0], block * batch, batch, slope)
+    done = 0
+    while done < rates.size:
+        stop = min(done + block - (first + done) % block, rates.size)
+        begin, end = done * batch, stop * batch
+        failed = _advance_block(
+            gemm,
+            w,
+            head,
+            trained,
+            rates[done:stop],
+            ridge,
+            batch,
+            x[begin:end],
+            y[begin:end],
+            held,
+            unit,
+            slope,
+            blocks[1],
+            work,
+        )
+        if failed >= 0:
+            return int(first + done + failed)
+        done = stop
+    return -1
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def advance_blocks(
+    gemm: int,
+    w: Array,
+    head: tuple[Array, Array],
+    trained: tuple[bool, bool],
+    first: int,
+    rates: Array,
+    ridge: float,
+    batch: int,
+    scales: Array,
+    unit: tuple[int, Array],
+    slope: float,
+    key: tuple[Any, Any],
+    blocks: tuple[int, int],
+) -> int:
+    """Make len(rates) steps from step `first` on w and head = (a, b) in place.
+
+    w is transposed to shape (d, N) for the products where slope = 0. Where a does not move and sigma' is 0 or one
+    other value, `slope` may be that one: then w has the shape (N, d), and is moved by sums over subsets.
+
+    rates[k] = eps xi((first + k + 1) eps). Blocks of blocks[0] steps end at its multiples from step 0, sub-blocks have
+    blocks[1]. Samples are drawn block by block, into the cache.
+
+    Returns:
+        the first step whose output is not finite or above 1e150, else -1.
+    """
+    block, rows = blocks[0], blocks[0] * batch
+    work = _workspace(head[0], rows, batch, slope)
+    x, y = np.empty((rows, scales.shape[1]), w.dtype), np.empty(rows)
+    places = counters(rows, scales.shape[1])
+    done = 0
+    while done < rates.size:
+        stop = min(done + block - (first + done) % block, rates.size)
+        used = (stop - done) * batch
+        draw_rows(x[:used], y, scales, (first + done) * batch, key, places)
+        failed = _advance_block(
+            gemm,
+            w,
+            head,
+            trained,
+            rates[done:stop],
+            ridge,
+            batch,
+            x[:used],
+            y,
+            x.shape[1],
+            unit,
+            slope,
+            blocks[1],
+            work,
+        )
+        if failed >= 0:
+            return int(first + done + failed)
+        done = stop
+    return -1
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def advance_steps(
+    w: Array,
+    head: tuple[Array, Array],
+    trained: tuple[bool, bool],
+    first: int,
+    rates: Array,
+    ridge: float,
+    noise: float,
+    batch: int,
+    scales: Array,
+    unit: tuple[int, Array],
+    key: tuple[Any, Any],
+) -> int:
+    """The textbook loop on w, shape (N, d), else as `advance_blocks`.
+
+    `noise` = beta^(-1/2) adds sqrt(rate) noise g to what is trained.
+    """
+    neurons, dimension = w.shape
+    a, b = head
+    x, u, change = np.empty((batch, dimension), w.dtype), np.empty(neurons, w.dtype), np.empty(neurons, w.dtype)
+    values, gates = np.empty((batch, neurons), w.dtype), np.empty((batch, neurons), w.dtype)
+    errors = np.empty(batch)
+    normals, head_normals = np.empty(dimension), np.empty(2 * neurons)
+    pairs = (dimension + 1) // 2
+    for k in range(rates.size):
+        step, rate = first + k, rates[k]
+        shrink = 1.0 - rate * ridge
+        for r in range(batch):
+            y = draw(x[r], scales, step * batch + r, key[0], key[1])
+            for i in range(neurons):
+                u[i] = dot(w[i], x[r]) + b[i]
+            evaluate(unit[0], unit[1], u, values[r], gates[r])
+            output = dot(a, values[r]) / neurons
+            if not (abs(output) <= _LARGEST):
+                return step
+            errors[r] = (y - output) * rate / batch
+        for i in range(neurons):
+            if ridge > 0.0:
+                w[i] *= shrink
+            for r in range(batch):
+                add_row(w[i], errors[r] * a[i] * gates[r, i], x[r])
+            if noise > 0.0:
+                fill_normals(normals, i * pairs, NOISE, step, key[0], key[1])
+                add_row(w[i], noise * np.sqrt(rate), normals)
+        move_head(head, trained, shrink, errors, values, gates, change)
+        if noise > 0.0 and (trained[0] or trained[1]):
+            fill_normals(head_normals, 0, HEAD_NOISE, step, key[0], key[1])
+            if trained[0]:
+                add_row(a, noise * np.sqrt(rate), head_normals[:neurons])
+            if trained[1]:
+                add_row(b, noise * np.sqrt(rate), head_normals[neurons:])
+    return -1

@@ -1,0 +1,135 @@
+"""One sample or step of all neurons, of one type of numbers: the loops over neurons inside those of `sgd_kernels`.
+
+Only sums may be reordered, in loops that store nothing. A loop that stores has a scalar twin for arrays that might
+overlap, taken or not by where they happen to lie: the two must round alike, so nothing there, nor in `sgd_kernels`, may
+be contracted or reordered.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+
+from ..arrays import Array
+from .unit import evaluate
+
+SUMS = {"reassoc", "contract", "nsz", "arcp"}
+"""What the compiler may do to sums: order and contract them, but keep what is not finite."""
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+def dot(first: Array, second: Array) -> Any:
+    """The inner product of two vectors."""
+    total = first.dtype.type(0.0)
+    for i in range(first.size):
+        total += first[i] * second[i]
+    return total
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+def _dot_row(first: Array, second: Array, row: int) -> Any:
+    total = first.dtype.type(0.0)
+    for i in range(first.size):
+        total += first[i] * second[row, i]
+    return total
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def add_row(out: Array, factor: float, row: Array) -> None:
+    """out += factor row."""
+    weight = out.dtype.type(factor)
+    for i in range(out.size):
+        out[i] += weight * row[i]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def correct(s: Array, gram: Array, c: Array, row: int, first: int, stop: int) -> None:
+    """s[row] += gram[row, first:stop] @ c[first:stop], four rows at a time."""
+    neurons = s.shape[1]
+    j = first
+    while j + 4 <= stop:
+        g0, g1, g2, g3 = gram[row, j], gram[row, j + 1], gram[row, j + 2], gram[row, j + 3]
+        for i in range(neurons):
+            s[row, i] += (g0 * c[j, i] + g1 * c[j + 1, i]) + (g2 * c[j + 2, i] + g3 * c[j + 3, i])
+        j += 4
+    while j < stop:
+        g0 = gram[row, j]
+        for i in range(neurons):
+            s[row, i] += g0 * c[j, i]
+        j += 1
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def weigh(out: Array, row: int, factor: float, a: Array, gate: Array, batch_row: int) -> None:
+    """out[row] = factor a gate[batch_row]."""
+    weight = out.dtype.type(factor)
+    for i in range(a.size):
+        out[row, i] = weight * a[i] * gate[batch_row, i]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def forward(
+    unit: tuple[int, Array],
+    factor: float,
+    s: Array,
+    row: int,
+    head: tuple[Array, Array],
+    u: Array,
+    value: Array,
+    gate: Array,
+    batch_row: int,
+) -> Any:
+    """f_N at the pre-activations u = factor s[row] + b; fills the rows `batch_row` of value and gate.
+
+    Rows are named by index here and below: a view of one costs more than a pass over 100 neurons.
+    """
+    (code, table), (a, b) = unit, head
+    zero = s.dtype.type(0.0)
+    scale = s.dtype.type(factor)
+    if code == 0 and table.shape[0] == 3:
+        # the same as `evaluate` in one pass, which is half of the time of small networks
+        left, slope = table[0, 0], table[0, 1]
+        first, first_kink = table[1, 0], table[1, 1]
+        second, second_kink = table[2, 0], table[2, 1]
+        for i in range(a.size):
+            point = scale * s[row, i] + b[i]
+            above, beyond = point - first, point - second
+            result = left + slope * point + first_kink * max(above, zero) + second_kink * max(beyond, zero)
+            value[batch_row, i] = result
+            gate[batch_row, i] = (
+                slope + (first_kink if above >= zero else zero) + (second_kink if beyond >= zero else zero)
+            )
+    else:
+        for i in range(a.size):
+            u[i] = scale * s[row, i] + b[i]
+        evaluate(code, table, u, value[batch_row], gate[batch_row])
+    return _dot_row(a, value, batch_row) / a.size
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def move_head(
+    head: tuple[Array, Array],
+    trained: tuple[bool, bool],
+    shrink: float,
+    errors: Array,
+    values: Array,
+    gates: Array,
+    change: Array,
+) -> None:
+    """One step of the trained ones of a and b, from the errors (times step size over batch) of its rows."""
+    a, b = head
+    kept = a.dtype.type(shrink)
+    if trained[1]:
+        change[:] = 0.0
+        for r in range(errors.size):
+            add_row(change, errors[r], gates[r])
+    if trained[1]:
+        for i in range(b.size):
+            b[i] = kept * b[i] + a[i] * change[i]
+    if trained[0]:
+        change[:] = 0.0
+        for r in range(errors.size):
+            add_row(change, errors[r], values[r])
+        for i in range(a.size):
+            a[i] = kept * a[i] + change[i]

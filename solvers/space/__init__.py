@@ -1,0 +1,1 @@
+"""The reduced space: coordinates, boxes, grids."""

@@ -1,0 +1,279 @@
+"""Tensor grids of cells in one to three coordinates: uniform, or graded after a cheap run of characteristics.
+
+A radius whose axis starts at 0 has an *origin cell*: half as wide as its neighbour and represented by the
+point 0 itself, so that mass that has come to rest at the origin is held there exactly. Every other cell is
+represented by its centre, up to a shift of second order on graded axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from scipy.integrate import cumulative_trapezoid
+from scipy.ndimage import gaussian_filter1d
+from scipy.optimize import brentq
+
+from ..arrays import Array
+from .geometry import Geometry
+
+FINE = 8192  # samples of the width function per axis
+LEVELS = np.linspace(0.0, 1.0, 41)
+
+
+@dataclass(frozen=True)
+class Guide:
+    """A cheap run of characteristics that shows where the law goes.
+
+    Attributes:
+        positions: atoms at the times, shape (T, N, D).
+        weights: masses of the atoms, shape (N,).
+        times: shape (T,).
+    """
+
+    positions: Array
+    weights: Array
+    times: Array
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A tensor grid of cells.
+
+    Attributes:
+        edges: cell edges per axis, increasing, shape (n_a + 1,) each.
+        centres: the points that represent the cells, per axis, shape (n_a,) each; see `grid_from_edges`.
+    """
+
+    edges: tuple[Array, ...]
+    centres: tuple[Array, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Cells per axis."""
+        return tuple(len(centre) for centre in self.centres)
+
+    @property
+    def widths(self) -> tuple[Array, ...]:
+        """Cell widths per axis."""
+        return tuple(np.diff(edge) for edge in self.edges)
+
+    @property
+    def volumes(self) -> Array:
+        """Cell volumes, of the grid's shape."""
+        volumes = np.ones(())
+        for width in self.widths:
+            volumes = np.multiply.outer(volumes, width)
+        return volumes
+
+    @property
+    def points(self) -> Array:
+        """Representative points of all cells in C order, shape (n, D)."""
+        return np.stack([axis.ravel() for axis in np.meshgrid(*self.centres, indexing="ij")], axis=1)
+
+    def axis(self, index: int) -> Grid:
+        """The one-dimensional grid of one axis."""
+        return Grid((self.edges[index],), (self.centres[index],))
+
+    def moments(self, masses: Array, axis: int) -> tuple[float, float]:
+        """Mean and variance along one axis of the law that is linear in each cell (an atom in an origin cell)."""
+        others = tuple(a for a in range(len(self.shape)) if a != axis)
+        marginal = masses.sum(axis=others)
+        edge, width = self.edges[axis], self.widths[axis]
+        atom = self.centres[axis] == edge[:-1]
+        centre = np.where(atom, edge[:-1], 0.5 * (edge[:-1] + edge[1:]))
+        total = float(marginal.sum())
+        spread = np.where(atom, 0.0, width**2 / 12.0)
+        rise = np.zeros(len(centre))
+        if len(centre) > 2:
+            line = marginal / width
+            rise[1:-1] = (line[2:] - line[:-2]) / (centre[2:] - centre[:-2])
+            rise = np.clip(rise, -2.0 * line / width, 2.0 * line / width)
+        tilt = rise * width * spread
+        mean = float(marginal @ centre + tilt.sum()) / total
+        offset = centre - mean
+        return mean, float(marginal @ (offset**2 + spread) + 2.0 * tilt @ offset) / total
+
+    def deposit(self, positions: Array, weights: Array) -> Array:
+        """Masses of the cells for the atomic law sum_i weights_i delta_{positions_i}, first moment kept.
+
+        Each atom is shared multilinearly among the representative points around it; one beyond the outermost
+        point goes to it.
+
+        Args:
+            positions: shape (n, D).
+            weights: shape (n,).
+        """
+        masses = np.zeros(self.shape)
+        lower, share = [], []
+        for axis, centre in enumerate(self.centres):
+            if len(centre) == 1:
+                lower.append(np.zeros(len(positions), dtype=np.int64))
+                share.append(np.zeros(len(positions)))
+                continue
+            index = np.clip(np.searchsorted(centre, positions[:, axis]) - 1, 0, len(centre) - 2)
+            fraction = (positions[:, axis] - centre[index]) / (centre[index + 1] - centre[index])
+            lower.append(index)
+            share.append(np.clip(fraction, 0.0, 1.0))
+        for corner in np.ndindex(*(2 if n > 1 else 1 for n in self.shape)):
+            portion = np.array(weights, dtype=float)
+            for side, fraction in zip(corner, share, strict=True):
+                portion = portion * (fraction if side else 1.0 - fraction)
+            np.add.at(masses, tuple(i + side for i, side in zip(lower, corner, strict=True)), portion)
+        return masses
+
+
+def grid_from_edges(edges: Sequence[Array], origin: Sequence[bool]) -> Grid:
+    """Grid with the given edges per axis; `origin[a]` makes the first cell of axis a an origin cell.
+
+    Raises:
+        ValueError: an axis whose edges do not increase.
+    """
+    centres = []
+    for axis, (edge, at_origin) in enumerate(zip(edges, origin, strict=True)):
+        if not (len(edge) >= 2 and np.all(np.diff(edge) > 0)):
+            raise ValueError(f"edges of axis {axis} must be at least two increasing numbers, got {edge!r}")
+        centre = 0.5 * (edge[1:] + edge[:-1])
+        centre[1:-1] -= _shift(np.diff(edge))
+        if at_origin:
+            centre[0], centre[1:2] = edge[0], 0.5 * (edge[1:2] + edge[2:3])
+        centres.append(centre)
+    return Grid(tuple(np.asarray(edge, dtype=float) for edge in edges), tuple(centres))
+
+
+def _shift(width: Array) -> Array:
+    """(h_{i+1} - h_{i-1}) / 12, from the middle of an inner cell to the point that represents it.
+
+    With these points sum_i m_i x_i is the mean of a smooth law to fourth order, where the middles of graded
+    cells leave E[h h'] / 6.
+    """
+    return np.asarray(np.clip((width[2:] - width[:-2]) / 12.0, -0.25 * width[1:-1], 0.25 * width[1:-1]), dtype=float)
+
+
+def uniform_grid(lower: Sequence[float], upper: Sequence[float], cells: Sequence[int], geometry: Geometry) -> Grid:
+    """Equal cells on the box [lower, upper], with an origin cell on each radius that starts at 0."""
+    edges, origin = [], []
+    for low, high, count, p in zip(lower, upper, cells, geometry.block_dimensions, strict=True):
+        at_origin = p > 0 and low == 0.0 and count > 1
+        places = np.arange(count + 1) - 0.5 * at_origin
+        edges.append(low + (high - low) * np.maximum(places, 0.0) / places[-1])
+        origin.append(at_origin)
+    return grid_from_edges(edges, origin)
+
+
+def graded_grid(guide: Guide, geometry: Geometry, cells: int | Sequence[int], growth: float = 0.08) -> Grid:
+    """Grid on the region the guide visits, finest where its law is narrow.
+
+    On each axis the wanted width at x is the inverse cube root of the largest density that the law's
+    marginal has there at any time (which equidistributes the error h^2 rho of a second-order scheme); it is
+    then made smooth (neighbouring widths differ by a factor of at most about 1 + growth) and scaled to the
+    number of cells. An axis on which all atoms agree and that does not move gets one cell. What is narrower
+    than two cells of the uniform grid is not resolved: a law that collapses to a point keeps a grid of
+    moderate widths.
+
+    Args:
+        guide: where the law goes.
+        geometry: bounds and mobility.
+        cells: cells per axis, or one number for all.
+        growth: bound of |d width / dx|.
+
+    Raises:
+        ValueError: guide of the wrong shape or not finite.
+    """
+    positions = np.asarray(guide.positions, dtype=float)
+    if positions.ndim != 3 or positions.shape[2] != geometry.dimension or not np.isfinite(positions).all():
+        raise ValueError(
+            f"guide positions must be finite with shape (times, atoms, {geometry.dimension}), got {positions.shape}"
+        )
+    counts = [cells] * geometry.dimension if isinstance(cells, int) else list(cells)
+    edges, origin = [], []
+    for axis, bound in enumerate(geometry.lower_bounds):
+        path = positions[:, :, axis]
+        if np.ptp(path) == 0.0:
+            half = 1e-6 * max(1.0, abs(float(path[0, 0])))
+            edges.append(np.array([path[0, 0] - half, path[0, 0] + half]))
+            origin.append(False)
+            continue
+        lower, upper = _extent(path, guide.weights, float(bound), counts[axis])
+        samples = np.linspace(lower, upper, FINE + 1)
+        width = _wanted_width(path, guide.weights, samples, counts[axis])
+        at_origin = lower == 0.0 and bound == 0.0
+        edges.append(_edges(samples, width, counts[axis], at_origin, growth))
+        origin.append(at_origin)
+    return grid_from_edges(edges, origin)
+
+
+def _extent(path: Array, weights: Array, bound: float, cells: int) -> tuple[float, float]:
+    """Interval that holds the law at all times with a margin; it reaches the bound only where mass comes
+    near."""
+    kept = path[:, weights > 1e-13 * weights.sum()]
+    low, high = kept.min(axis=1), kept.max(axis=1)
+    travelled = float(high.max() - low.min())
+    margin = np.maximum(0.12 * (high - low), min(0.1, 0.02 + 4.0 / cells) * travelled)
+    lower, upper = float((low - margin).min()), float((high + margin).max())
+    if lower < bound + 0.02 * (upper - bound):
+        lower = bound
+    return lower, upper
+
+
+def _wanted_width(path: Array, weights: Array, samples: Array, cells: int) -> Array:
+    """1 / cbrt of the marginal's largest density over the times; what `cells` cannot show is smoothed."""
+    span = samples[-1] - samples[0]
+    half = span / cells
+    density = np.full(len(samples), 0.25 / span)
+    for quantiles in _quantile_path(path, weights):
+        within = np.interp(samples + half, quantiles, LEVELS) - np.interp(samples - half, quantiles, LEVELS)
+        np.maximum(density, within / (2.0 * half), out=density)
+    return np.asarray(density ** (-1.0 / 3.0), dtype=float)
+
+
+def _quantile_path(path: Array, weights: Array) -> list[Array]:
+    """Quantiles at `LEVELS` at the guide's times, and between them so often that successive laws overlap."""
+    rows = []
+    for place in path:
+        order = np.argsort(place)
+        cumulative = np.cumsum(weights[order])
+        rows.append(np.interp(LEVELS, (cumulative - 0.5 * weights[order]) / cumulative[-1], place[order]))
+    filled = rows[:1]
+    for before, after in pairwise(rows):
+        spread = max(min(float(np.ptp(before)), float(np.ptp(after))), 1e-3 * float(np.ptp(path)))
+        parts = int(np.ceil(2.0 * float(np.abs(after - before).max()) / spread))
+        filled += [before + (after - before) * k / parts for k in range(1, parts + 1)]
+    return filled
+
+
+def _edges(samples: Array, wanted: Array, cells: int, at_origin: bool, growth: float) -> Array:
+    """Edges of cells whose widths follow c * wanted with |d width / dx| <= growth, c found by root search."""
+    total = cells - 0.5 * at_origin
+    step = samples[1] - samples[0]
+
+    def places_at(scale: float) -> Array:
+        # The filter rounds the corners of the slope-limited width: smooth gradings keep the order.
+        width = gaussian_filter1d(_limit_slope(scale * wanted, growth * step), FINE / 100, mode="nearest")
+        return np.asarray(cumulative_trapezoid(1.0 / width, dx=step, initial=0.0), dtype=float)
+
+    def excess(log_scale: float) -> float:
+        return float(np.log(places_at(float(np.exp(log_scale)))[-1] / total))
+
+    # widths are below scale * wanted, so there are too many cells at this scale
+    low = float(np.log(np.sum(step / wanted) / total)) - 0.1
+    high = low + 1.0
+    while excess(high) > 0.0:
+        high += 1.0
+    places = places_at(float(np.exp(brentq(excess, low, high, xtol=1e-9))))
+    targets = np.arange(cells + 1) - 0.5 * at_origin
+    targets[0] = 0.0
+    edges: Array = np.interp(targets * (places[-1] / total), places, samples)
+    edges[0], edges[-1] = samples[0], samples[-1]
+    return edges
+
+
+def _limit_slope(width: Array, rise: float) -> Array:
+    """Largest function below `width` that changes by at most `rise` from sample to sample."""
+    steps = rise * np.arange(len(width))
+    forward = np.minimum.accumulate(width - steps) + steps
+    backward = np.minimum.accumulate((width + steps)[::-1])[::-1] - steps
+    limited: Array = np.minimum(forward, backward)
+    return limited

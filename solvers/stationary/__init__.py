@@ -1,0 +1,1 @@
+"""Stationary laws: search, stability, continuation."""

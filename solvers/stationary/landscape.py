@@ -1,0 +1,339 @@
+"""Stationary atomic laws of the noise-free flow: the landscape G = Psi + lambda |z|^2 / 2 at a law, and its classes.
+
+A law sum_i p_i delta_{z_i} is stationary when grad G(z_i) = 0 at every atom; at r_j = 0 the derivative is one-sided.
+With H_i = Hess G(z_i) and J_i = grad Phi(z_i), perturbations of the atoms obey, in the coordinates that may move,
+
+    splitting:  d delta/ds = -H_i delta                      (a part of atom i against the rest of it),
+    drift:      d delta_i/ds = -H_i delta_i - sum_j p_j J_i^T L'' J_j delta_j       (all of every atom),
+
+the second similar to the symmetric matrix delta_ij H_i + (p_i p_j)^(1/2) J_i^T L'' J_j. Birth and death at rate alpha
+adds the masses: with delta p_i = (alpha p_i)^(1/2) m_i, m orthogonal to p^(1/2), the matrix becomes
+
+    diag(H_i, 0) + K^T L'' K,    K = (p_i^(1/2) J_i, (alpha p_i)^(1/2) (Phi(z_i) - Phi rho)).
+
+S. Mei, A. Montanari, P.-M. Nguyen, "A mean field view of the landscape of two-layer neural networks", PNAS 115 (2018),
+theorem 6, for one atom. Rates are per unit of flow time s = ∫xi dt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import block_diag
+
+from ..arrays import Array
+from ..flow.flow import Flow
+from ..objective.objective import Objective
+from ..space.geometry import Geometry
+
+DIFFERENCE = np.array([4.0 / 5.0, -1.0 / 5.0, 4.0 / 105.0, -1.0 / 280.0])
+"""Weights of (f(kh) - f(-kh)) / h, k = 1 ... 4: the eighth-order central difference."""
+FIRST_STEP = 0.08
+"""Largest difference step over the distance from the origin; it is halved while the result improves."""
+HALVINGS = 6
+CONE = 1e-9
+"""Slope at the origin above which it counts as a cone."""
+MIXED_STEP = 1e-2
+MIXED = 1e-8
+"""Change of the slope at the origin with another coordinate below which there is no kink."""
+CHUNK = 4_000_000
+"""Most entries of a block of features."""
+
+
+@dataclass(frozen=True)
+class AtomicLaw:
+    """sum_i masses_i delta_{positions_i}, positions of shape (n, D), masses (n,)."""
+
+    positions: Array
+    masses: Array
+
+
+class Interaction(NamedTuple):
+    """U between the K atoms of a law: U(z_i, z_j), d_1 U(z_i, z_j) and d_1 d_2 U(z_i, z_j).
+
+    Shapes (K, K), (K, D, K) and (K, D, K, D); 0 along a radius that vanishes, in which U is even.
+    """
+
+    values: Array
+    slopes: Array
+    mixed: Array
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """The potential G = Psi + ridge |z|^2 / 2 of laws, with derivatives.
+
+    What `outputs` returns stands for the law in the other methods.
+
+    Attributes:
+        objective: feature map, weights, targets.
+        geometry: coordinates; G is even in every radius, up to a cone where all radii vanish.
+        flow: ridge, birth and death.
+    """
+
+    objective: Objective
+    geometry: Geometry
+    flow: Flow
+
+    @property
+    def radii(self) -> NDArray[np.bool_]:
+        """Which coordinates are radii, shape (D,)."""
+        return np.array([p > 0 for p in self.geometry.block_dimensions])
+
+    def outputs(self, law: AtomicLaw) -> Array:
+        """Phi rho, shape (M,)."""
+        return self.objective.outputs(law.positions, law.masses)
+
+    def risk(self, outputs: Array) -> float:
+        """R of the law with these outputs."""
+        return self.objective.risk(outputs)
+
+    def free_energy(self, law: AtomicLaw) -> float:
+        """F = R + ridge ∫|z|^2 drho."""
+        square = float(law.masses @ (law.positions**2).sum(axis=1))
+        return self.risk(self.outputs(law)) + self.flow.ridge * square
+
+    def potential(self, points: Array, outputs: Array) -> tuple[Array, Array]:
+        """G, shape (n,), and its gradient, shape (n, D), both continued evenly to negative radii."""
+        flipped = self.radii & (points < 0.0)
+        folded = np.where(flipped, -points, points)
+        value, gradient = self.objective.features.contract(folded, self.objective.loss_gradient(outputs))
+        ridge = self.flow.ridge
+        signs = np.where(flipped, -1.0, 1.0)
+        return value + 0.5 * ridge * (points**2).sum(axis=1), signs * gradient + ridge * points
+
+    def own_gradient(self, points: Array) -> Array:
+        """grad G(z; delta_z) at each point, shape (n, D): half the gradient of z -> F(delta_z)."""
+        parts = max(1, len(points) * self.objective.features.rank * points.shape[1] // CHUNK)
+        found = []
+        for part in np.array_split(points, parts):
+            values, gradients = self.objective.features.values_and_gradients(part)
+            slopes = self.objective.weights * (values - self.objective.targets)
+            found.append(np.einsum("nm,nmd->nd", slopes, gradients) + self.flow.ridge * part)
+        return np.concatenate(found)
+
+    def hessian(self, point: Array, outputs: Array) -> tuple[Array, float]:
+        """Hess G at one point, shape (D, D), and an estimate of its error.
+
+        Eighth-order central differences of the gradient, halving the step while two of them come nearer. Mixed
+        derivatives across a radius that vanishes are 0, for G is even there; `mixed_slopes` has them at a kink.
+        """
+        size = float(np.linalg.norm(point[self.radii]))
+        step = FIRST_STEP * (size if size > 0.0 else 1.0)
+        before = self._differences(point, outputs, step)
+        best, error = before, np.inf
+        for _ in range(HALVINGS):
+            step *= 0.5
+            after = self._differences(point, outputs, step)
+            change = float(np.max(np.abs(after - before)))
+            if change < error:
+                best, error = after, change
+            before = after
+        held = self.radii & (point == 0.0)
+        best = np.where(held[:, None] != held, 0.0, best)
+        return 0.5 * (best + best.T), error
+
+    def mixed_slopes(self, point: Array, outputs: Array) -> tuple[Array, Array]:
+        """Where all radii vanish: how the slope of G along them changes with the other coordinates.
+
+        A unit with a kink at 0 has G ~ -c(u) a |r| for radii r = |r| u: no cone at a = 0, but a mixed derivative.
+
+        Returns:
+            The direction u in which that is largest, shape (D,), and d/dz_k of the slope along u, shape (D,).
+        """
+        others = np.flatnonzero(~self.radii)
+        directions = self._directions()
+        found = np.zeros((len(directions), point.size))
+        for axis in others:
+            shift = MIXED_STEP * np.eye(point.size)[axis]
+            ahead, behind = (self._slopes(point + sign * shift, outputs, directions) for sign in (1.0, -1.0))
+            found[:, axis] = (ahead - behind) / (2.0 * MIXED_STEP)
+        best = int(np.argmax((found**2).sum(axis=1)))
+        return directions[best], found[best]
+
+    def _differences(self, point: Array, outputs: Array, step: float) -> Array:
+        dimension = point.size
+        shifts = step * np.arange(1, 5)
+        offsets = np.concatenate([shifts, -shifts])[:, None, None] * np.eye(dimension)
+        gradients = self.potential((point + offsets).reshape(-1, dimension), outputs)[1]
+        sides = gradients.reshape(2, 4, dimension, dimension)
+        return np.asarray(np.einsum("k,kab->ab", DIFFERENCE / step, sides[0] - sides[1]))
+
+    def interaction(self, law: AtomicLaw) -> Interaction:
+        """U between the atoms, 0 across a radius that vanishes, where Phi is even."""
+        values, gradients = self.objective.features.values_and_gradients(law.positions)
+        held = self.radii & (law.positions == 0.0)
+        gradients = np.where(held[:, None, :], 0.0, gradients)
+        weighted = values * self.objective.weights
+        moved = gradients * self.objective.weights[:, None]
+        return Interaction(
+            weighted @ values.T,
+            np.einsum("imd,jm->idj", gradients, weighted),
+            np.einsum("imd,jme->idje", gradients, moved, optimize=True),
+        )
+
+    def slopes_at_origin(self, point: Array, outputs: Array) -> tuple[float, float]:
+        """Least and largest one-sided slope of G from a point whose radii all vanish, over the directions between them.
+
+        A knot of the unit at 0 gives G a cone there; without one the slopes are 0.
+        """
+        slopes = self._slopes(point, outputs, self._directions())
+        return float(slopes.min()), float(slopes.max())
+
+    def _directions(self) -> Array:
+        """Unit vectors between the radii, shape (k, D)."""
+        axes = np.flatnonzero(self.radii)
+        if axes.size == 1:
+            return np.eye(len(self.radii))[axes]
+        directions = np.zeros((65 ** min(axes.size - 1, 2), len(self.radii)))
+        directions[:, axes] = _orthant(axes.size, len(directions))
+        return directions
+
+    def _slopes(self, point: Array, outputs: Array, directions: Array) -> Array:
+        """One-sided slopes of G from a point along directions, shape (k,)."""
+        step = 1e-4
+        near, far = (
+            np.einsum("nd,nd->n", self.potential(point + reach * directions, outputs)[1], directions)
+            for reach in (step, 2.0 * step)
+        )
+        # what is linear in the distance cancels: a smooth landscape has slope 0
+        return np.asarray(2.0 * near - far)
+
+
+def _orthant(axes: int, count: int) -> Array:
+    """Unit vectors with coordinates >= 0, the axes among them, shape (count, axes)."""
+    if axes == 2:
+        angle = np.linspace(0.0, 0.5 * np.pi, count)
+        return np.asarray(np.abs(np.column_stack([np.cos(angle), np.sin(angle)])))
+    drawn = np.abs(np.random.default_rng(0).normal(size=(count, axes)))
+    drawn[:axes] = np.eye(axes)
+    return np.asarray(drawn / np.linalg.norm(drawn, axis=1)[:, None])
+
+
+@dataclass(frozen=True)
+class Mode:
+    """An eigenvector of the linearised flow.
+
+    Attributes:
+        eigenvalue: of the Hessian block: the perturbation grows like exp(-eigenvalue s).
+        vector: displacement per atom, shape (n, D); splitting modes have one row that is not 0.
+        atom: the atom that splits, None for a drift.
+    """
+
+    eigenvalue: float
+    vector: Array
+    atom: int | None
+
+
+@dataclass(frozen=True)
+class Stability:
+    """The linearised flow at a stationary law.
+
+    Attributes:
+        splitting: modes of each atom, by atom and eigenvalue.
+        drift: modes of all atoms together (and of the masses, with birth and death), by eigenvalue.
+        cones: per atom, the least one-sided slope of G where a cone at the origin holds the atom; NaN elsewhere.
+        residual: largest |dG/dz| over the coordinates that may move.
+        error: estimated error of the eigenvalues.
+    """
+
+    splitting: tuple[Mode, ...]
+    drift: tuple[Mode, ...]
+    cones: Array
+    residual: float
+    error: float
+
+
+def stability(landscape: Landscape, law: AtomicLaw) -> Stability:
+    """Eigenvalues of the splitting and drift blocks at an atomic law."""
+    outputs = landscape.outputs(law)
+    blocks = [_block(landscape, point, outputs) for point in law.positions]
+    gradient = landscape.potential(law.positions, outputs)[1]
+    held = landscape.radii & (law.positions == 0.0)
+    moved = ~held & np.array(landscape.geometry.mobile)
+    residual = float(np.max(np.abs(gradient[moved]), initial=0.0))
+    cones = np.array([block.cone for block in blocks])
+    error = max((block.error for block in blocks), default=0.0)
+    return Stability(_splitting_modes(blocks), _drift_modes(landscape, law, blocks), cones, residual, error)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Hess G at one atom in the directions that it may take.
+
+    Attributes:
+        basis: those directions, shape (D, m).
+        matrix: Hess G between them, shape (m, m).
+        error: estimate of its error.
+        cone: the least slope where a cone at the origin holds the radii, NaN elsewhere.
+    """
+
+    basis: Array
+    matrix: Array
+    error: float
+    cone: float
+
+
+def _block(landscape: Landscape, point: Array, outputs: Array) -> _Block:
+    mobile = np.array(landscape.geometry.mobile)
+    radii = landscape.radii & mobile
+    basis, cone = np.eye(point.size)[:, mobile], np.nan
+    direction, mixed = np.zeros(point.size), np.zeros(point.size)
+    if radii.any() and np.all(point[landscape.radii] == 0.0):
+        low, high = landscape.slopes_at_origin(point, outputs)
+        if max(abs(low), abs(high)) > CONE:
+            cone = low
+            basis = np.eye(point.size)[:, mobile & ~radii]
+        else:
+            direction, mixed = landscape.mixed_slopes(point, outputs)
+            mixed = np.where(mobile, mixed, 0.0)
+            if np.max(np.abs(mixed)) > MIXED:
+                # between several radii G is not quadratic: the direction that couples most stands for them
+                basis = np.column_stack([direction, np.eye(point.size)[:, mobile & ~radii]])
+            else:
+                mixed = np.zeros(point.size)
+    if not basis.shape[1]:
+        return _Block(basis, np.zeros((0, 0)), 0.0, cone)
+    matrix, error = landscape.hessian(point, outputs)
+    matrix = matrix + np.outer(direction, mixed) + np.outer(mixed, direction)
+    return _Block(basis, basis.T @ matrix @ basis, error, cone)
+
+
+def _splitting_modes(blocks: list[_Block]) -> tuple[Mode, ...]:
+    modes = []
+    for i, block in enumerate(blocks):
+        values, vectors = np.linalg.eigh(block.matrix)
+        for value, vector in zip(values, vectors.T, strict=True):
+            whole = np.zeros((len(blocks), len(block.basis)))
+            whole[i] = block.basis @ vector
+            modes.append(Mode(float(value), whole, i))
+    return tuple(modes)
+
+
+def _drift_modes(landscape: Landscape, law: AtomicLaw, blocks: list[_Block]) -> tuple[Mode, ...]:
+    count, dimension = law.positions.shape
+    between = landscape.interaction(law)
+    roots = np.sqrt(law.masses)
+    basis = block_diag(*(block.basis for block in blocks)).reshape(count * dimension, -1)
+    moves = np.repeat(roots, dimension)[:, None] * basis
+    places = basis.shape[1]
+    matrix = block_diag(*(block.matrix for block in blocks)).reshape(places, places)
+    matrix = matrix + moves.T @ between.mixed.reshape(count * dimension, -1) @ moves
+    rate = landscape.flow.fisher_rao_rate
+    if rate > 0.0 and count > 1:
+        # an orthonormal basis of the masses' perturbations that keep their sum
+        shifts = np.linalg.qr(np.column_stack([roots, np.eye(count)[:, 1:]]))[0][:, 1:]
+        grown = np.sqrt(rate) * roots[:, None] * shifts
+        slopes = moves.T @ between.slopes.reshape(count * dimension, -1) @ grown
+        matrix = np.block([[matrix, slopes], [slopes.T, grown.T @ between.values @ grown]])
+    if not matrix.size:
+        return ()
+    eigenvalues, vectors = np.linalg.eigh(matrix)
+    modes = []
+    for value, vector in zip(eigenvalues, vectors.T, strict=True):
+        whole = (basis @ vector[:places]).reshape(count, dimension)
+        modes.append(Mode(float(value), whole / np.sqrt(law.masses)[:, None], None))
+    return tuple(modes)

@@ -1,0 +1,242 @@
+"""Configuration: what is accepted, what is refused and in which words."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mfpde import presets
+from mfpde.configuration.parsing import parse
+from mfpde.configuration.sources import load_configuration, override_value
+from mfpde.configuration.toml import differing_keys, to_toml
+from mfpde.errors import ConfigurationError
+from mfpde.experiment import Configuration, Data, LogSave, Normal, PiecewiseLinear, Time, UniformRadius
+
+MINIMAL = "[data]\n[network]\n"
+
+
+def parsed(text: str) -> Configuration:
+    return parse(tomllib.loads(text))
+
+
+def messages(text: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as caught:
+        parsed(text)
+    return caught.value.messages
+
+
+def test_empty_tables_give_the_documented_defaults() -> None:
+    assert parsed(MINIMAL) == Configuration()
+    assert parsed(MINIMAL).time.save_times[1] == 0.1
+    assert parsed(MINIMAL).data.block_scales == ((1.8, pytest.approx(0.2)), (1.0, 1.0))
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_presets_parse_and_survive_their_canonical_text(name: str) -> None:
+    configuration = load_configuration(name)
+    assert parsed(to_toml(configuration)) == configuration
+    assert ("ICML" if name.startswith("bumps") else "PNAS") in presets.text(name)
+
+
+def test_presets_are_the_published_experiments() -> None:
+    isotropic = load_configuration("isotropic-gaussians")
+    assert (isotropic.data, isotropic.initial.kappa) == (Data(delta=0.8, dims=(40,)), 0.8)
+    assert isotropic.network.activation == PiecewiseLinear((0.5, 1.5), (-2.5, 7.5))
+    for name, kappa in (("nonmonotone-failure", 0.1), ("nonmonotone-success", 0.4)):
+        experiment = load_configuration(name)
+        assert (experiment.data, experiment.initial.kappa) == (Data(delta=0.5, dims=(320,)), kappa)
+        assert experiment.network.activation == PiecewiseLinear((0.0, 0.5, 1.5), (-2.5, -4.0, 7.5))
+    infinite = load_configuration("anisotropic-relu-infinite").data
+    assert (infinite.infinite, infinite.fractions, infinite.dimension) == (True, (0.1875, 0.8125), math.inf)
+    assert load_configuration("anisotropic-relu").data.dims == (60, 260)
+
+
+REFUSED = [
+    ("[network]", "data: the table is missing; write [data]"),
+    ("[data]\ndelat = 0.5\n[network]", "data.delat: unknown key; did you mean data.delta?"),
+    (MINIMAL + "[timing]", "timing: unknown key; did you mean time?"),
+    ("data = 3\n[network]", "data = 3: must be a table"),
+    ("[data]\ndelta = nan\n[network]", "data.delta = nan: must be a number, in [0, 1)"),
+    ("[data]\ndelta = 1.0\n[network]", "data.delta = 1.0: must be a number, in [0, 1)"),
+    ("[data]\ndelta = -0.1\n[network]", "data.delta = -0.1"),
+    ("[data]\ndelta = true\n[network]", "data.delta = true: must be a number"),
+    ("[data]\nscales = [[1.8, 0.2], [1.0, 0.0]]\n[network]", "is not a pair of scales in [1e-06, 1e+06]"),
+    ("[data]\nscales = [[1.8, -0.2], [1.0, 1.0]]\n[network]", "is not a pair of scales in [1e-06, 1e+06]"),
+    ("[data]\nscales = [[1.8, 0.2]]\n[network]", "has 1 blocks where data.dims has 2"),
+    ("[data]\ndelta = 0.5\nscales = [[1, 1], [1, 1]]\n[network]", "data.delta = 0.5: given together with"),
+    ("[data]\ndims = [60.5, 260]\n[network]", "data.dims = [60.5, 260]: must be a list of integers"),
+    ("[data]\ndims = [400, -80]\n[network]", "that is s0 and d - s0"),
+    ("[data]\ndims = [100001]\n[network]", "integers from 1 to 100000"),
+    ("[data]\ndims = []\n[network]", "data.dims = []: must be a list of integers"),
+    ('[data]\ndims = "infinite"\n[network]', 'data.fractions: missing beside dims = "infinite"'),
+    (
+        '[data]\ndims = "infinite"\nfractions = [0.2, 0.7]\n[network]',
+        "data.fractions = [0.2, 0.7]: sum to 0.9",
+    ),
+    (
+        "[data]\nfractions = [0.2, 0.8]\n[network]",
+        'data.fractions = [0.2, 0.8]: needs d = infinity; write dims = "inf',
+    ),
+    ('[data]\n[network]\nactivation = "trunc-relu"', 'write for example activation = "truncated-relu"'),
+    ("[data]\n[network]\nactivation = { knots = [1.5, 0.5], values = [0, 1] }", "must increase strictly"),
+    ("[data]\n[network]\nactivation = { knots = [0.5, 1.5], values = [0] }", "1 values for 2 knots"),
+    ("[data]\n[network]\nactivation = { knots = [0.5, inf], values = [0, 1] }", "each in [-1e+06, 1e+06]"),
+    ("[data]\n[network]\nactivation = { knots = [0.5, 1.0] }", "network.activation.values: missing"),
+    ("[data]\n[network]\nactivation = { knots = [0], values = [1] }", "an activation needs two or more"),
+    ("[data]\n[network]\nactivation = { knots = [0, 1e-12], values = [0, 1] }", "a slope between them exceeds"),
+    (MINIMAL + "[initial]\nradius = { uniform = [0, 1e-300] }", "high in [1e-06, 1e+06]"),
+    (MINIMAL + "[time]\nend = 0.3\nsave = { log = 1000, first = 0.29999999999999993 }", "too close to tell apart"),
+    (MINIMAL + "[dynamics]\nschedule = { power = -0.9999999999999999 }", "cannot be told apart on its clock"),
+    (MINIMAL + "[dynamics]\nschedule = { power = 1e308 }", "dynamics.schedule.power = 1e+308"),
+    (MINIMAL + "[solver]\ntolerance = 1e-14", "in [1e-12, 1)"),
+    (MINIMAL + "[solver]\ncells = 100000", "1e+10 cells in all, more than 16777216"),
+    (MINIMAL + "[initial]\nkappa = 0", "initial.kappa = 0: must be a number, in [1e-06, 1e+06]"),
+    (MINIMAL + "[initial]\nkappa = 1.0\nradius = { uniform = [0, 1] }", "given together with initial.radius"),
+    (MINIMAL + "[initial]\nradius = { uniform = [1, 0.2] }", "must be two radii, low < high"),
+    (MINIMAL + "[initial]\nradius = { table = [[0.1, 0.2], [1.0]] }", "strictly increasing radii"),
+    (MINIMAL + "[initial]\nradius = {}", "write either { uniform = [0.2, 1.0] }"),
+    (MINIMAL + "[initial]\nb = 1.0", "initial.b: the network has no offsets"),
+    (MINIMAL + "[initial]\na = { normal = [0.0, -1.0] }", "a standard deviation >= 0"),
+    (MINIMAL + "[dynamics]\ninverse_temperature = nan", "dynamics.inverse_temperature = nan"),
+    (MINIMAL + "[dynamics]\ninverse_temperature = 10.0", "dynamics.ridge = 0: with noise"),
+    (MINIMAL + "[dynamics]\nfisher_rao_rate = 1.0", 'unused by flow = "wasserstein"'),
+    (MINIMAL + "[dynamics]\nschedule = { power = -1.0 }", "dynamics.schedule.power = -1.0"),
+    (MINIMAL + "[time]\nsave = [0, 2, 1]", "time.save = [0, 2, 1]: the times must increase strictly"),
+    (MINIMAL + "[time]\nend = 1.0\nsave = [0, 2]", "the last time lies beyond time.end = 1"),
+    (MINIMAL + "[time]\nsave = [-1, 2]", "time.save = [-1, 2]"),
+    (MINIMAL + "[time]\nsave = 1", "time.save = 1: must be an integer from 2"),
+    (MINIMAL + "[time]\nend = inf", "time.end = inf"),
+    (MINIMAL + "[time]\nsave = { log = 10, first = 20.0 }", "time.save.first = 20.0"),
+    (MINIMAL + "[solver]\ncells = [0]", "solver.cells = [0]"),
+    (MINIMAL + "[solver]\ncells = [8, 8, 8, 8, 8]", "the reduced coordinates are r1, r2; write 2 numbers"),
+    (MINIMAL + "[solver]\norder = 3", "solver.order = 3: must be an integer from 1 to 2"),
+    (MINIMAL + '[solver]\nscheme = "finite-volumes"', 'write for example scheme = "finite-volume"'),
+    (MINIMAL + "[sgd]\nneurons = false", "sgd.neurons = false: must be an integer"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), REFUSED)
+def test_each_mistake_is_named_in_one_message(text: str, words: str) -> None:
+    found = messages(text)
+    assert len(found) == 1
+    assert words in found[0]
+    assert "write" in found[0] or "did you mean" in found[0]
+
+
+def test_all_mistakes_are_reported_at_once() -> None:
+    found = messages("[data]\ndelta = 2\ndims = [1.5]\n[network]\nwidth = 3\n[time]\nend = 0\n[sgd]\nseed = -1")
+    assert [message.split()[0].rstrip(":") for message in found] == [
+        "data.delta",
+        "data.dims",
+        "network.width",
+        "time.end",
+        "sgd.seed",
+    ]
+
+
+def test_noise_at_infinite_dimension_is_refused() -> None:
+    noise = "[dynamics]\ninverse_temperature = 5.0\nridge = 1"
+    text = f'[data]\ndims = "infinite"\nfractions = [1.0]\n[network]\n{noise}'
+    (message,) = messages(text)
+    assert 'noise is undefined at data.dims = "infinite"' in message
+
+
+def test_later_capabilities_parse() -> None:
+    text = """
+    [data]
+    scales = [[1.8, 0.2]]
+    dims = 40
+    [network]
+    activation = "relu"
+    coefficients = "trained"
+    offsets = "trained"
+    [initial]
+    radius = { uniform = [0.2, 1.0] }
+    a = { normal = [1.0, 0.5] }
+    b = 0.25
+    [dynamics]
+    flow = "wasserstein-fisher-rao"
+    fisher_rao_rate = 2.0
+    inverse_temperature = 50
+    ridge = 0.1
+    schedule = { power = -0.25 }
+    [time]
+    save = { log = 5, first = 0.01 }
+    """
+    configuration = parsed(text)
+    assert configuration.initial.radius == UniformRadius(0.2, 1.0)
+    assert configuration.initial.a == Normal(1.0, 0.5)
+    assert configuration.dynamics.schedule.flow_time(16.0) == pytest.approx(8.0 / 0.75, rel=1e-15)
+    assert parsed(to_toml(configuration)) == configuration
+
+
+def test_save_times_end_exactly_at_the_end() -> None:
+    assert Time(10.0, 3).save_times == (0.0, 5.0, 10.0)
+    geometric = Time(10.0, LogSave(3, 0.1)).save_times
+    assert geometric[0] == 0.0
+    assert geometric[1:] == pytest.approx((0.1, 1.0, 10.0), rel=1e-14)
+    assert geometric[-1] == 10.0
+
+
+def test_overrides_follow_toml_then_comma_lists_then_text() -> None:
+    assert override_value("256,256") == [256, 256]
+    assert override_value("[0.5, 1.5]") == [0.5, 1.5]
+    assert override_value("inf") == math.inf
+    assert override_value("jko") == "jko"
+    configuration = load_configuration(
+        "anisotropic-relu-infinite",
+        ["data.dims=60,260", "solver.scheme=characteristics", "initial.radius={ uniform = [0.2, 1.0] }"],
+    )
+    assert configuration.data == Data(delta=0.8, dims=(60, 260))
+    assert configuration.initial.kappa is None
+    assert configuration.solver.scheme == "characteristics"
+
+
+def test_overrides_of_the_wrong_form_are_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"not of the form table\.key=value"):
+        load_configuration("anisotropic-relu", ["time.end"])
+    with pytest.raises(ConfigurationError, match=r"time\.end is not a table"):
+        load_configuration("anisotropic-relu", ["time.end.x=3"])
+
+
+def test_sources_that_are_no_toml_files(tmp_path: Path) -> None:
+    (tmp_path / "empty.toml").write_text(" \n")
+    (tmp_path / "binary.toml").write_bytes(bytes([0xCD, 0xFF, 0x00]))
+    (tmp_path / "broken.toml").write_text("[data\n")
+    expected = {
+        tmp_path: "is a directory",
+        tmp_path / "empty.toml": "is empty; write at least",
+        tmp_path / "binary.toml": "not a text file",
+        tmp_path / "broken.toml": "not valid TOML",
+        tmp_path / "isotropic-gausians": "did you mean the preset isotropic-gaussians",
+    }
+    for source, words in expected.items():
+        with pytest.raises(ConfigurationError, match=words):
+            load_configuration(str(source))
+
+
+def test_differing_keys_are_named() -> None:
+    other = load_configuration("anisotropic-relu", ["solver.tolerance=1e-8", "data.dims=61,260"])
+    assert differing_keys(load_configuration("anisotropic-relu"), other) == ("data.dims", "solver.tolerance")
+
+
+@given(
+    st.floats(0.0, 0.999),
+    st.lists(st.integers(1, 100_000), min_size=1, max_size=3),
+    st.floats(1e-6, 1e6),
+    st.floats(0.0, 1e6),
+)
+def test_canonical_text_keeps_every_digit(delta: float, dims: list[int], kappa: float, ridge: float) -> None:
+    tables = {
+        "data": {"delta": delta, "dims": dims},
+        "network": {},
+        "initial": {"kappa": kappa},
+        "dynamics": {"ridge": ridge},
+    }
+    configuration = parse(tables)
+    assert parsed(to_toml(configuration)) == configuration

@@ -1,0 +1,67 @@
+"""Families of configurations by --vary."""
+
+import pytest
+
+from mfpde.configuration.families import Family, Variation, distinct, read_variation
+from mfpde.errors import ConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("data.delta=0.1:0.9", (0.1, 0.3, 0.5, 0.7, 0.9)),
+        ("data.delta=0.2:0.4:3", (0.2, 0.3, 0.4)),
+        ("data.delta = 0.1,0.25, 0.5", (0.1, 0.25, 0.5)),
+        ("initial.a=-1:1:2", (-1.0, 1.0)),
+    ],
+)
+def test_the_forms_of_a_variation(text, values):
+    found = read_variation(text, count=5, most=100)
+    assert found.values == values
+    assert found.key == text.partition("=")[0].strip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "delta=0.1:0.9",
+        "data.delta",
+        "data.delta=0.1",
+        "data.delta=0.9:0.1",
+        "data.delta=0.1:0.9:1",
+        "data.delta=0.1:0.9:-4",
+        "data.delta=0.1:0.9:3:4",
+        "data.delta=0.1:nan",
+        "data.delta=0.1:inf:3",
+        "data.delta=low:high",
+        "data.delta=0.3,0.2",
+        "data.delta=0.3,0.3",
+        "data.delta=0.1:0.9:101",
+        "data.delta=0.1:0.9:99999999999999",
+    ],
+)
+def test_a_variation_that_is_none_is_refused_with_an_example(text):
+    with pytest.raises(ConfigurationError, match=r"--vary .*write for example --vary initial\.kappa=0\.05:1\.0:40"):
+        read_variation(text, count=5, most=100)
+
+
+def test_the_values_of_a_family_reach_the_configuration_after_its_overrides():
+    family = Family(
+        "isotropic-gaussians",
+        ("data.delta=0.3", "time.end=2"),
+        (Variation("data.delta", (0.1, 0.9)), Variation("data.dims", (20.0, 40.0))),
+    )
+    configuration = family.at(0.45, 30.0)
+    assert (configuration.data.delta, configuration.data.dims, configuration.time.end) == (0.45, (30,), 2.0)
+
+
+def test_a_key_that_does_not_exist_is_named():
+    with pytest.raises(ConfigurationError, match=r"did you mean data\.delta"):
+        Family("isotropic-gaussians", (), (Variation("data.detla", (0.1, 0.9)),)).at(0.1)
+
+
+def test_one_key_is_not_varied_twice():
+    once = Variation("data.delta", (0.1, 0.9))
+    with pytest.raises(ConfigurationError, match=r"--vary data\.delta: varied twice"):
+        distinct([once, once])

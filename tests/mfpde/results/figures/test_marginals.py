@@ -1,0 +1,49 @@
+"""What the figures show: densities that integrate to one, telling times, views that hold the law."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mfpde.configuration.parsing import parse
+from mfpde.results.answers.solve import SolveResult
+from mfpde.results.figures.marginals import marginal, view_of
+from mfpde.results.figures.solve import chosen_times
+from mfpde.results.figures.style import symbol
+from mfpde.studies.solve import solve
+from tests.mfpde.fake_problem import DecayingAtoms, DecayingGrid, install
+
+
+@pytest.fixture(params=["atoms", "grid"])
+def result(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> SolveResult:
+    install(monkeypatch, DecayingAtoms(0.05, drop_after=1.0) if request.param == "atoms" else DecayingGrid())
+    return solve(parse({"data": {}, "network": {}, "time": {"end": 8.0, "save": 33}}))
+
+
+def test_marginals_integrate_to_one_and_keep_the_mean(result: SolveResult) -> None:
+    view = view_of(result)
+    for index in (0, 10, 32):
+        for axis in (0, 1):
+            edges = view.edges[axis]
+            masses = marginal(result, index, axis, view) * np.where(np.diff(edges) > 0.0, np.diff(edges), 1.0)
+            assert masses.sum() == pytest.approx(1.0, rel=1e-12)
+            centres = 0.5 * (edges[1:] + edges[:-1])
+            assert masses @ centres == pytest.approx(result.mean[index, axis], abs=np.diff(edges).max() / 2)
+
+
+def test_the_view_holds_the_law_at_every_time(result: SolveResult) -> None:
+    for axis, (low, high) in enumerate(view_of(result).limits):
+        assert low >= 0.0
+        assert np.all((low <= result.mean[:, axis]) & (result.mean[:, axis] <= high))
+        assert high - low < 2.0
+
+
+def test_the_times_shown_follow_the_motion(result: SolveResult) -> None:
+    chosen = chosen_times(result)
+    assert (chosen[0], chosen[-1], len(chosen)) == (0, 32, 4)
+    # Half of the way down exp(-t) lies before t = 2, a quarter of the interval.
+    assert result.time[chosen[2]] <= 2.5
+
+
+def test_names_become_mathematics() -> None:
+    assert (symbol("r1"), symbol("r12"), symbol("a")) == ("$r_{1}$", "$r_{12}$", "$a$")

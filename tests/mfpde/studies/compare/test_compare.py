@@ -1,0 +1,141 @@
+"""The equation beside SGD: fluctuations against their exact value, distances of laws, the command's output."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from mfpde.commands.main import main
+from mfpde.configuration.parsing import parse
+from mfpde.problem.problem import build_problem
+from mfpde.solvers.networks.risk import network_risk
+from mfpde.solvers.space.box import Box
+from mfpde.studies.compare.compare import compare
+from mfpde.studies.compare.fluctuations import Fluctuations
+from mfpde.studies.sgd.networks import build_sgd, first_state, reduced_positions
+
+KEYS = [
+    "data.dims=4,8",
+    "sgd.neurons=100",
+    "sgd.step_size=2e-3",
+    "sgd.replicas=6",
+    "time.end=1.0",
+    "time.save=3",
+    "solver.scheme=characteristics",
+]
+
+
+def test_independent_draws_fluctuate_by_the_monte_carlo_value() -> None:
+    """Over draws of theta^0 the mean of N E|f_N - f|^2 is K(rho_0): both sides are exact up to the draws."""
+    tables = {"data": {"dims": [4, 8]}, "network": {}, "sgd": {"neurons": 60, "seed": 3}}
+    configuration = parse(tables)
+    problem = build_problem(configuration)
+    law = problem.initial_law
+    points = law.sample(20_000, 99)
+    objective = problem.reduction.exact(Box(np.zeros(2), points.max(axis=0) + 0.5), 1e-9).objective
+    names = problem.geometry.names
+    weights = np.full(len(points), 1.0 / len(points))
+    outputs = objective.outputs(points, weights)
+    drawn = []
+    for replica in range(300):
+        network = build_sgd(configuration, replica)
+        state = first_state(configuration, problem, network)
+        kept = Fluctuations(objective, network.data, network.unit, names)
+        risk = network_risk(network.data, network.unit, state.w, state.a, state.b)
+        drawn.append(kept.scaled_variance(reduced_positions(network, state, names), risk, outputs))
+    expected = kept.monte_carlo(points, weights)
+    assert abs(np.mean(drawn) - expected) < 4.0 * np.std(drawn) / np.sqrt(len(drawn))
+    assert np.std(drawn) / np.sqrt(len(drawn)) < 0.05 * expected
+
+
+def test_second_moment_of_the_output_agrees_with_samples() -> None:
+    """E f_N^2 out of R_N against 10^5 samples of x, at five standard errors."""
+    configuration = parse({"data": {"dims": [3, 5]}, "network": {}, "sgd": {"neurons": 12}})
+    problem, network = build_problem(configuration), build_sgd(configuration, 0)
+    state = first_state(configuration, problem, network)
+    positions = reduced_positions(network, state, problem.geometry.names)
+    objective = problem.reduction.exact(Box(np.zeros(2), positions.max(axis=0) + 0.5), 1e-9).objective
+    kept = Fluctuations(objective, network.data, network.unit, problem.geometry.names)
+    risk = network_risk(network.data, network.unit, state.w, state.a, state.b)
+    found = kept.scaled_variance(positions, risk, np.zeros(objective.features.rank)) / 12
+    x = np.random.default_rng(11).standard_normal((100_000, 8)) * np.repeat(
+        network.data.coordinate_scales, 50_000, axis=0
+    )
+    squared = network.unit(x @ state.w.T).mean(axis=1) ** 2
+    assert abs(squared.mean() - found) < 5.0 * squared.std() / np.sqrt(len(squared))
+
+
+def test_gaps_shrink_with_the_network_and_laws_agree() -> None:
+    tables = {
+        "data": {"dims": [4, 8]},
+        "network": {},
+        "time": {"end": 1.0, "save": 3},
+        "solver": {"scheme": "characteristics"},
+    }
+    mean_gap = {}
+    for neurons in (25, 400):
+        options = {"neurons": neurons, "replicas": 6, "step_size": 1e-3}
+        result = compare(parse({**tables, "sgd": options}), workers=1, coupled=False)
+        assert result.status == "success"
+        mean_gap[neurons] = result.sup_gap.mean()
+    assert mean_gap[400] < 0.5 * mean_gap[25]
+    assert len(result.laws) == 6
+    assert all(law.kolmogorov < 0.1 and law.w2 < 0.02 for law in result.laws)
+
+
+def test_the_command_writes_figures_and_one_object(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    arguments = ["compare", "anisotropic-relu", *(part for key in KEYS for part in ("--set", key)), "--no-coupled"]
+    run, figures = tmp_path / "run.nc", tmp_path / "figures"
+    assert main([*arguments, "--json", "--workers", "1", "-o", str(run), "--plot", str(figures)]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["status"] == "success"
+    assert np.shape(content["risk_sgd"]) == np.shape(content["fluctuation"]) == (6, 3)
+    gaps = np.abs(np.array(content["risk_sgd"]) - content["risk_pde"]).max(axis=1)
+    assert np.allclose(gaps, content["sup_gap"], rtol=1e-12)
+    assert content["time"] == [0.0, 0.5, 1.0]
+    assert {path.name for path in figures.iterdir()} == {"compare_risk.png", "compare_law.png", "fluctuations.png"}
+    assert run.exists()
+    assert run.with_suffix(".pde.nc").exists()
+
+
+def test_the_monte_carlo_value_is_exact_at_kinks() -> None:
+    """K of one atom: E sigma(r x_1)^2 by quadrature split at the kinks, less E f^2 from R = 1 - 2 E y f + E f^2."""
+    knots, values, radius, delta = [0.5, 1.5], [-2.5, 7.5], 1.3, 0.6
+    tables = {"data": {"dims": [40], "delta": delta}, "network": {"activation": {"knots": knots, "values": values}}}
+    configuration = parse(tables)
+    problem, network = build_problem(configuration), build_sgd(configuration, 0)
+    objective = problem.reduction.exact(Box(np.zeros(1), np.full(1, 3.0)), 1e-13).objective
+    kept = Fluctuations(objective, network.data, network.unit, ("r1",))
+    place = np.array([[radius]])
+    second = 0.0
+    for scale in (1.0 + delta, 1.0 - delta):
+        tau = scale * radius
+        kinks = [-12.0, *(k / tau for k in knots), 12.0]
+        for low, high in itertools.pairwise(kinks):
+
+            def square(g: float, tau: float = tau) -> float:
+                return float(np.interp(tau * g, knots, values) ** 2 * stats.norm.pdf(g))
+
+            second += 0.5 * integrate.quad(square, low, high, epsabs=1e-13, epsrel=1e-13)[0]
+    outputs = objective.outputs(place, np.ones(1))
+    mean_square = objective.risk(outputs) - 1.0 + 2.0 * float(objective.weights @ (objective.targets * outputs))
+    assert kept.monte_carlo(place, np.ones(1)) == pytest.approx(second - mean_square, rel=1e-11)
+
+
+def test_the_state_of_inner_products_is_compared_without_the_coupled_dynamics(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sets = ["data.dims=200", "sgd.neurons=20", "sgd.step_size=0.005", "time.end=0.5", "time.save=2", "sgd.state=gram"]
+    arguments = ["compare", "isotropic-gaussians", *(part for key in sets for part in ("--set", key)), "--workers", "1"]
+    assert main(arguments) == 2
+    assert 'write --no-coupled, or state = "weights"' in capsys.readouterr().err
+    assert main([*arguments, "--no-coupled", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    # N E|f_N - f|^2 of independent neurons is K(rho_0) in the mean; one replica scatters by about itself
+    ratio = content["fluctuation"][0][0] / content["monte_carlo"][0]
+    assert 0.1 < ratio < 10.0

@@ -1,0 +1,130 @@
+"""The Gibbs law against the reference values, an exact Gaussian, and its own certificate."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import special
+
+from mfpde.commands.main import main
+from mfpde.configuration.parsing import parse
+from mfpde.errors import ConfigurationError
+from mfpde.solvers.objective.objective import Objective
+from mfpde.solvers.optimum.gibbs import gibbs_law
+from mfpde.studies.optimum.gibbs import gibbs_optimum
+from tests.reference import values
+
+REFERENCE = values()["gibbs"]
+
+
+def activation(letter: str) -> dict:
+    """The activation of the reference, as a table."""
+    return values()["conventions"]["activations"][letter]
+
+
+@pytest.mark.parametrize("entry", REFERENCE, ids=lambda entry: f"beta={entry['params']['beta']:g}")
+def test_reference_gibbs_laws(entry: dict) -> None:
+    given = entry["params"]
+    found = gibbs_optimum(
+        parse(
+            {
+                "data": {"dims": [given["d"]], "delta": given["Delta"]},
+                "network": {"activation": activation(given["act"])},
+                "dynamics": {"inverse_temperature": given["beta"], "ridge": given["lambda"]},
+            }
+        )
+    )
+    assert found.risk == pytest.approx(entry["R"][0], abs=1e-10)
+    assert found.free_energy == pytest.approx(entry["F"][0], abs=1e-10)
+    assert found.mean[0] == pytest.approx(entry["mean_r"][0], abs=1e-9)
+    assert found.variance[0] == pytest.approx(entry["var_r"][0], abs=1e-9)
+    assert 0.0 <= found.free_energy - found.lower_bound + 1e-13 < 1e-10
+    assert not found.at_boundary
+
+
+def test_ridge_alone_gives_the_gaussian_law() -> None:
+    """A unit times a = 0 leaves w ~ N(0, Id / (2 beta lambda)): F = 1 - (d / 2 beta) log(pi / (beta lambda))."""
+    beta, ridge, dims = 40.0, 0.3, [7, 3]
+    found = gibbs_optimum(
+        parse(
+            {
+                "data": {"dims": dims, "delta": 0.5},
+                "network": {"activation": "truncated-relu"},
+                "initial": {"a": 0.0},
+                "dynamics": {"inverse_temperature": beta, "ridge": ridge},
+            }
+        )
+    )
+    deviation = 1.0 / math.sqrt(2.0 * beta * ridge)
+    norm = [math.sqrt(2.0) * special.gamma((p + 1) / 2) / special.gamma(p / 2) for p in dims]
+    np.testing.assert_allclose(found.mean, deviation * np.array(norm), rtol=1e-10)
+    np.testing.assert_allclose(found.variance, deviation**2 * (np.array(dims) - np.array(norm) ** 2), rtol=1e-9)
+    assert found.risk == pytest.approx(1.0, abs=1e-12)
+    exact = 1.0 - sum(dims) / (2.0 * beta) * math.log(math.pi / (beta * ridge))
+    assert found.free_energy == pytest.approx(exact, abs=1e-10)
+
+
+def test_a_box_that_cuts_the_law_says_so() -> None:
+    tables = {
+        "data": {"dims": [10], "delta": 0.8},
+        "network": {"activation": activation("M")},
+        "dynamics": {"inverse_temperature": 10.0, "ridge": 0.1},
+    }
+    narrow, wide = gibbs_optimum(parse(tables), radius=2.0), gibbs_optimum(parse(tables), radius=10.0)
+    assert narrow.at_boundary
+    assert not wide.at_boundary
+    assert narrow.free_energy > wide.free_energy + 0.1
+    assert wide.free_energy == pytest.approx(REFERENCE[0]["F"][0], abs=1e-10)
+
+
+def test_no_other_law_on_the_rule_has_less_free_energy() -> None:
+    generator = np.random.default_rng(4)
+    features = generator.normal(size=(60, 3))
+    objective = Objective(features, np.array([0.5, 1.0, 2.0]), np.array([1.0, 0.0, -0.5]), 0.1)  # type: ignore[arg-type]
+    log_weights, squares, ridge, beta = generator.normal(size=60), generator.random(60), 0.2, 3.0
+    law = gibbs_law(objective, features, log_weights, squares, ridge, beta)
+    assert law.residual < 1e-10
+    assert law.half_free_energy == pytest.approx(law.half_lower_bound, abs=1e-12)
+    for _ in range(50):
+        other = law.masses * np.exp(0.3 * generator.normal(size=60))
+        other /= other.sum()
+        entropy = float(other @ (np.log(other) - log_weights))
+        half = objective.loss(other @ features) + 0.5 * ridge * float(other @ squares) + entropy / (2 * beta)
+        assert half > law.half_free_energy
+
+
+def test_what_has_no_gibbs_law_is_refused_with_every_reason() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        gibbs_optimum(parse({"data": {}, "network": {}}))
+    assert len(caught.value.messages) == 2
+    assert "write a finite beta" in str(caught.value)
+    assert "write ridge > 0 or give a box with --radius" in str(caught.value)
+
+
+def test_the_command_prints_and_keeps_one_json_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ["--set", "data.dims=10", "--set", "dynamics.ridge=0.1", "--set", "dynamics.inverse_temperature=10.0"]
+    kept = tmp_path / "optimum.json"
+    assert main(["optimum", "isotropic-gaussians", *settings, "--json", "-o", str(kept)]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads(kept.read_text())
+    assert printed["free_energy"] == pytest.approx(REFERENCE[0]["F"][0], abs=1e-10)
+    assert printed["lower_bound"] <= printed["free_energy"]
+    assert printed["radius"] is None
+    assert printed["atoms"] == []
+    assert main(["optimum", "isotropic-gaussians", *settings]) == 0
+    assert "free energy  0.162630196" in capsys.readouterr().out
+
+
+def test_the_command_names_every_problem_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = tmp_path / "optimum.json"
+    kept.write_text("mine")
+    assert main(["optimum", "no-such", "--radius", "-1", "-o", str(kept)]) == 2
+    message = capsys.readouterr().err
+    assert "--radius -1: is not a finite number above 0" in message
+    assert "no-such" in message
+    assert "exists" in message
+    assert kept.read_text() == "mine"

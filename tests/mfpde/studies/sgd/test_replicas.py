@@ -1,0 +1,204 @@
+"""Replicas of SGD as a study: exact times, resumption, workers, refusals, and the noise that pins the factor 2."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mfpde.studies.sgd.replicas as study
+from mfpde.commands.main import main
+from mfpde.configuration.parsing import parse
+from mfpde.errors import ConfigurationError
+from mfpde.experiment import Configuration
+from mfpde.results.files.sgd import load_sgd
+from mfpde.studies.sgd.replicas import save_steps, sgd
+
+
+def small(**tables: dict[str, Any]) -> Configuration:
+    """Two blocks, 30 neurons, 100 steps, three replicas."""
+    return parse(
+        {
+            "data": {"dims": [4, 8]},
+            "network": {},
+            "time": {"end": 0.1, "save": 3},
+            "sgd": {"neurons": 30, "step_size": 1e-3, "replicas": 3, "seed": 5},
+            **tables,
+        }
+    )
+
+
+def test_time_is_steps_times_step_size_exactly() -> None:
+    configuration = small(time={"end": 0.1, "save": [0.0, 0.0333, 0.1]})
+    assert save_steps(configuration) == [0, 33, 100]
+    result = sgd(configuration, workers=1)
+    assert result.time.tolist() == [0.0, 33 * 1e-3, 100 * 1e-3]
+    assert result.steps == 100
+    assert result.status == "success"
+
+
+def test_processes_give_the_numbers_of_one() -> None:
+    configuration = small()
+    alone, together = sgd(configuration, workers=1), sgd(configuration, workers=2)
+    assert np.array_equal(alone.risk, together.risk)
+    assert np.array_equal(alone.position, together.position)
+    assert len({tuple(row) for row in alone.risk}) == 3, "replicas must differ"
+
+
+def test_an_interrupted_run_goes_on_bit_for_bit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    configuration = small()
+    whole = sgd(configuration, workers=1)
+    path, advance = tmp_path / "run.nc", study.advance_replica
+    calls = 0
+
+    def interrupted(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 5:
+            raise KeyboardInterrupt
+        return advance(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(study, "advance_replica", interrupted)
+        assert sgd(configuration, path, workers=1).status == "interrupted"
+    assert np.isfinite(load_sgd(path)[0].risk).sum() < whole.risk.size
+    resumed = sgd(configuration, path, resume=True, workers=1)
+    assert np.array_equal(resumed.risk, whole.risk)
+    assert np.array_equal(resumed.position, whole.position)
+    with pytest.raises(ConfigurationError, match=r"sgd\.seed"):
+        sgd(small(sgd={"neurons": 30, "step_size": 1e-3, "replicas": 3, "seed": 6}), path, resume=True)
+
+
+def test_a_long_stretch_between_saves_is_cut_without_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    configuration = small()
+    whole = sgd(configuration, workers=1)
+    monkeypatch.setattr(study, "TASK_SECONDS", 1e-5)
+    assert np.array_equal(sgd(configuration, workers=1).risk, whole.risk)
+
+
+def test_noise_and_ridge_alone_give_the_variance_of_ornstein_and_uhlenbeck() -> None:
+    """w_{k+1} = (1 - eps) w_k + sqrt(eps / beta) g has the variance 1 / (beta (2 - eps)) in the end."""
+    beta, eps = 4.0, 0.05
+    configuration = small(
+        network={"activation": {"knots": [0.0, 1.0], "values": [0.0, 0.0]}},
+        dynamics={"ridge": 1.0, "inverse_temperature": beta},
+        initial={"kappa": 0.1},
+        time={"end": 10.0, "save": 2},
+        sgd={"neurons": 1500, "step_size": eps, "replicas": 1},
+    )
+    squares = (sgd(configuration, workers=1).position[0, -1] ** 2).mean(axis=0)
+    expected = np.array([4, 8]) / (beta * (2.0 - eps))
+    deviation = expected * np.sqrt(2.0 / (1500 * np.array([4, 8])))
+    assert np.all(np.abs(squares - expected) < 4.0 * deviation)
+
+
+def test_what_sgd_cannot_do_is_named_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        sgd(
+            parse(
+                {
+                    "data": {"dims": "infinite", "fractions": [0.5, 0.5]},
+                    "network": {},
+                    "dynamics": {"flow": "fisher-rao", "fisher_rao_rate": 1.0},
+                }
+            )
+        )
+    assert [message.split(":")[0] for message in caught.value.messages] == ["data.dims", "dynamics.flow"]
+    assert main(["sgd", "anisotropic-relu", "--workers", "0", "--set", "sgd.neurons=-1"]) == 2
+    errors = capsys.readouterr().err
+    assert "--workers" in errors
+    assert "sgd.neurons" in errors
+
+
+def test_the_command_prints_one_object(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "run.nc"
+    sets = ["data.dims=4,8", "sgd.neurons=20", "sgd.replicas=2", "sgd.step_size=0.01", "time.end=0.1", "time.save=3"]
+    arguments = ["sgd", "anisotropic-relu", *(part for key in sets for part in ("--set", key)), "--workers", "1"]
+    assert main([*arguments, "--json", "-o", str(path)]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["status"] == "success"
+    assert content["steps"] == 10
+    assert np.shape(content["risk"]) == np.shape(content["variance"]["r2"]) == (2, 3)
+    assert np.array_equal(load_sgd(path)[0].risk, content["risk"])
+    assert main([*arguments, "-o", str(path)]) == 2
+    assert "--force" in capsys.readouterr().err
+
+
+def test_the_state_of_inner_products_runs_in_a_hundred_thousand_dimensions(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "run.nc"
+    sets = ["data.dims=100000,3", "sgd.neurons=20", "sgd.state=gram", "sgd.step_size=0.001", "time.end=1.0"]
+    arguments = ["sgd", "anisotropic-relu", *(part for key in sets for part in ("--set", key)), "--workers", "1"]
+    assert main([*arguments, "--json", "--set", "time.save=3", "-o", str(path)]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["status"] == "success"
+    assert content["wall_seconds"] < 20.0
+    assert load_sgd(path)[1]["w_0"].shape == (20, 23)
+    # |w|^2 = kappa^2 p / d in the mean, .8^2 and almost all of it in the first block
+    assert content["mean"]["r1"][0][0] == pytest.approx(0.8, abs=1e-2)
+
+
+@pytest.mark.parametrize("options", [{"state": "gram"}, {"precision": "float32"}])
+def test_other_states_go_on_bit_for_bit(
+    options: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    common = {"neurons": 30, "step_size": 1e-3}
+    configuration = small(data={"dims": [60, 8]}, sgd={**common, **options})
+    whole = sgd(configuration, workers=1)
+    monkeypatch.setattr(study, "TASK_SECONDS", 1e-6)
+    path, calls, advance = tmp_path / "run.nc", 0, study.advance_replica
+
+    def interrupted(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise KeyboardInterrupt
+        return advance(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(study, "advance_replica", interrupted)
+        assert sgd(configuration, path, workers=1).status == "interrupted"
+    resumed = sgd(configuration, path, resume=True, workers=1)
+    assert np.array_equal(resumed.risk, whole.risk)
+    with pytest.raises(ConfigurationError, match=rf"sgd\.{next(iter(options))}"):
+        sgd(small(data={"dims": [60, 8]}, sgd=common), path, resume=True)
+
+
+def test_what_the_state_of_inner_products_cannot_do() -> None:
+    noisy = {"inverse_temperature": 10.0, "ridge": 0.1}
+    with pytest.raises(ConfigurationError) as caught:
+        sgd(small(dynamics=noisy, sgd={"state": "gram", "batch": 2000, "step_size": 1e-3}))
+    words = (
+        'write state = "weights", or inverse_temperature = inf',
+        'write state = "weights", or batch = 1024 or less',
+    )
+    assert all(word in message for word, message in zip(words, caught.value.messages, strict=True))
+    with pytest.raises(ConfigurationError, match=r'sgd.state = "kernel": must be one of "weights", "gram"'):
+        small(sgd={"state": "kernel"})
+
+
+def test_single_precision_changes_the_risk_by_rounding() -> None:
+    options = {"neurons": 30, "step_size": 1e-3}
+    single, double = (sgd(small(sgd={**options, "precision": p}), workers=1).risk for p in ("float32", "float64"))
+    # exact risks of weights that are off by 6e-8 and more
+    assert 0.0 < np.abs(single - double).max() < 1e-5
+
+
+@pytest.mark.parametrize(("available", "free"), [(1, False), (2, True)])
+def test_samples_are_drawn_ahead_where_a_processor_is_free(
+    available: int, free: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def stopped(*arguments: Any) -> Any:
+        asked.append(arguments[-1])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study, "processors", lambda: available)
+    monkeypatch.setattr(study, "advance_replica", stopped)
+    assert sgd(small(), workers=1).status == "interrupted"
+    assert asked == [free]

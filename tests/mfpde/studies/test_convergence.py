@@ -1,0 +1,117 @@
+"""convergence: the observed order of a scheme whose order is known."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mfpde.commands.main import main
+from mfpde.configuration.parsing import parse
+from mfpde.experiment import Configuration
+from mfpde.studies.convergence import NAMES, convergence
+from tests.mfpde.fake_problem import DecayingAtoms, fake_problem
+
+
+def install_refinable(monkeypatch: pytest.MonkeyPatch, fail_from: int = 10**9) -> None:
+    """Steps of 0.8 / cells for finite volumes, and steps small enough to be exact for characteristics."""
+
+    def make(problem: object, configuration: Configuration, progress: object = None) -> SimpleNamespace:
+        solver = configuration.solver
+        assert solver.scheme == "finite-volume" or solver.cells is None
+        step = 1e-3 if solver.cells is None else 0.8 / solver.cells[0]
+        failing = 0.5 if solver.cells is not None and solver.cells[0] >= fail_from else float("inf")
+        main, companion = (DecayingAtoms(size, fail_after=failing) for size in (step, 2.0 * step))
+        return SimpleNamespace(
+            main=main, companion=companion, error_floor=0.0, notes=(), attributes={}, fixed_step=None
+        )
+
+    monkeypatch.setattr("mfpde.studies.solve.build_problem", fake_problem)
+    monkeypatch.setattr("mfpde.studies.solve.make_schemes", make)
+
+
+def test_second_order_is_observed(monkeypatch: pytest.MonkeyPatch) -> None:
+    install_refinable(monkeypatch)
+    result = convergence(parse({"data": {}, "network": {}, "time": {"end": 1.0, "save": 3}}), levels=4)
+    assert [level.resolution for level in result.levels] == [32.0, 64.0, 128.0, 256.0]
+    assert [level.order for level in result.levels[2:]] == pytest.approx([2.0, 2.0], abs=0.1)
+    assert result.levels[-1].error < 3e-5
+    for level in result.levels:
+        assert level.error <= level.estimate <= 5.0 * level.error
+    assert len(result.table().splitlines()) == 6
+    assert json.loads(json.dumps(result.to_json(), allow_nan=False))["levels"][0]["order"] is None
+
+
+def test_a_failing_level_ends_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    install_refinable(monkeypatch, fail_from=128)
+    result = convergence(parse({"data": {}, "network": {}, "time": {"end": 1.0, "save": 3}}), levels=4)
+    assert (len(result.levels), result.status) == (2, "failed")
+    assert "the step collapsed" in result.message
+
+
+ISOTROPIC: dict[str, Any] = {"data": {"dims": [40]}, "network": {}, "time": {"end": 2.0}, "solver": {"step": 0.125}}
+
+
+def test_one_table_for_all_schemes() -> None:
+    """Steps halve the error of JKO by four at order 2; characteristics at 1e-6 are better than 1e-6; one oracle."""
+    found = convergence(parse(ISOTROPIC), 3, schemes=NAMES)
+    assert found.status == "success"
+    assert found.refused == {}
+    by_scheme = {name: [level for level in found.levels if level.scheme == name] for name in NAMES}
+    assert [level.refined for level in found.levels[::3]] == ["cells", "step", "tolerance", "particles"]
+    assert all(len(levels) == 3 for levels in by_scheme.values())
+    assert [level.resolution for level in by_scheme["jko"]] == pytest.approx([0.125, 0.0625, 0.03125])
+    assert [level.resolution for level in by_scheme["particles"]] == [50.0, 200.0, 800.0]
+    assert by_scheme["jko"][1].order == pytest.approx(2.0, abs=0.1)
+    assert by_scheme["jko"][0].error < 1e-5
+    assert by_scheme["finite-volume"][-1].error < 2e-3
+    assert by_scheme["characteristics"][-1].error < 1e-6
+    assert by_scheme["particles"][-1].error < 0.02
+
+
+def test_a_scheme_that_cannot_do_the_problem_is_named_under_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """With noise the oracle is the finest grid refined once more, and the table says so."""
+    settings = ["data.dims=10", "dynamics.inverse_temperature=10", "dynamics.ridge=0.1", "time.end=0.5"]
+    options = [part for setting in settings for part in ("--set", setting)]
+    chosen = ["--schemes", "finite-volume,characteristics,jko", "--levels", "2"]
+    assert main(["convergence", "isotropic-gaussians", *options, *chosen]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("reference: finite-volume, 512 cells (noise: no characteristics; the finest grid")
+    assert [line.split()[:3] for line in lines[2:6]] == [
+        ["finite-volume", "cells", "128"],
+        ["finite-volume", "cells", "256"],
+        ["jko", "cells", "128"],
+        ["jko", "cells", "256"],
+    ]
+    assert float(lines[3].split()[3]) < 1e-3
+    assert float(lines[5].split()[3]) < 1e-3
+    assert lines[6].startswith("characteristics: not run: dynamics.inverse_temperature: characteristics have no noise")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--schemes", "jok"], "--schemes jok: no such scheme; did you mean jko?"),
+        (["--schemes", "jko", "--scheme", "jko"], "write only one of them"),
+        (
+            ["--schemes", "characteristics", "--set", "dynamics.inverse_temperature=10", "--set", "dynamics.ridge=0.1"],
+            "characteristics have no noise",
+        ),
+    ],
+)
+def test_schemes_that_cannot_be_used_exit_2(options: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["convergence", "isotropic-gaussians", *options]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert words in err
+
+
+def test_the_levels_of_the_other_schemes_survive_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    install_refinable(monkeypatch, fail_from=128)
+    configuration = parse({"data": {}, "network": {}, "time": {"end": 1.0, "save": 3}})
+    result = convergence(configuration, levels=4, schemes=("finite-volume", "characteristics"))
+    assert [level.refined for level in result.levels] == ["cells"] * 2 + ["tolerance"] * 4
+    assert result.status == "failed"
+    assert result.message.startswith("finite-volume: ")

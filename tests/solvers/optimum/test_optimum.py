@@ -1,0 +1,189 @@
+"""The search for optimal atoms and the branch and bound of their certificate, on features made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.objective.objective import DenseFeatures, Objective
+from mfpde.solvers.optimum.bound import global_lower_bound
+from mfpde.solvers.optimum.newton import Law, SearchBox, joint_newton
+from mfpde.solvers.optimum.optimum import certified_optimum
+from mfpde.solvers.optimum.search import optimal_law
+from mfpde.solvers.optimum.weights import simplex_weights
+
+
+@dataclass(frozen=True)
+class Waves(DenseFeatures):
+    """Phi_m = cos(k_m . z + c_m): |d_jj Psi| <= sum_m |g_m| k_mj^2."""
+
+    frequencies: Array
+    phases: Array
+
+    @property
+    def dimension(self) -> int:
+        return int(self.frequencies.shape[1])
+
+    @property
+    def rank(self) -> int:
+        return len(self.phases)
+
+    def values(self, points: Array) -> Array:
+        return np.cos(points @ self.frequencies.T + self.phases)
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        angle = points @ self.frequencies.T + self.phases
+        return np.cos(angle), -np.sin(angle)[:, :, None] * self.frequencies
+
+
+@dataclass(frozen=True)
+class WaveBounds:
+    """Derivative bounds of g . cos(k . z + c)."""
+
+    coefficients: Array
+    frequencies: Array
+
+    def second_derivatives(self, lower: Array, upper: Array) -> Array:
+        return np.broadcast_to(np.abs(self.coefficients) @ self.frequencies**2, lower.shape)
+
+    def slopes(self, lower: Array, upper: Array) -> Array:
+        return np.broadcast_to(np.abs(self.coefficients) @ np.abs(self.frequencies), lower.shape)
+
+
+def waves(seed: int, dimension: int, count: int = 6) -> Objective:
+    """A random objective whose optimum is not exact."""
+    generator = np.random.default_rng(seed)
+    features = Waves(generator.normal(size=(count, dimension)) * 2.0, generator.random(count) * 6.0)
+    return Objective(features, generator.random(count) + 0.5, 0.7 * generator.normal(size=count), 0.1)
+
+
+def wave_bounds(objective: Objective):  # type: ignore[no-untyped-def]
+    return lambda law, outputs, risk: WaveBounds(objective.loss_gradient(outputs), objective.features.frequencies)
+
+
+@pytest.mark.parametrize(("dimension", "seed"), [(1, 0), (1, 1), (1, 2), (2, 3), (2, 4), (2, 5), (3, 6)])
+def test_optimum_of_random_objectives(dimension: int, seed: int) -> None:
+    objective = waves(seed, dimension)
+    box = SearchBox(np.full(dimension, -1.0), np.full(dimension, 2.0), ridge=0.05)
+    tolerance = 1e-10 if dimension < 3 else 1e-5
+    found = certified_optimum(objective, box, wave_bounds(objective), tolerance)
+    assert found.tight
+    assert 0.0 <= found.free_energy - found.lower_bound <= tolerance * found.free_energy
+    assert found.law.weights.sum() == pytest.approx(1.0, abs=1e-14)
+    # no law on a grid does better: least squares with the ridge as a linear cost
+    axes = [np.linspace(-1.0, 2.0, {1: 2001, 2: 41, 3: 13}[dimension])] * dimension
+    grid = np.stack([part.ravel() for part in np.meshgrid(*axes)], axis=1)
+    start = np.zeros(len(grid))
+    start[0] = 1.0
+    weights = simplex_weights(objective, objective.features.values(grid), box.ridge * (grid**2).sum(axis=1), start)
+    best = Law(grid, weights).free_energy(objective, box)
+    assert best >= found.free_energy * (1.0 - tolerance)
+    if dimension == 1:
+        assert best == pytest.approx(found.free_energy, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_weights_are_those_of_nonnegative_least_squares(seed: int) -> None:
+    """min |B p|^2 on the simplex is min |B p|^2 + (1 . p - 1)^2 over p >= 0, scaled to sum 1."""
+    generator = np.random.default_rng(seed)
+    objective = waves(seed, 2)
+    values = generator.normal(size=(15, objective.features.rank))
+    values[7] = values[3]
+    start = np.full(15, 1 / 15)
+    weights = simplex_weights(objective, values, np.zeros(15), start)
+    residuals = np.sqrt(objective.weights) * (values - objective.targets)
+    cone, _ = optimize.nnls(np.vstack([residuals.T, np.ones(15)]), np.append(np.zeros(objective.features.rank), 1.0))
+    exact = objective.risk((cone / cone.sum()) @ values)
+    assert objective.risk(weights @ values) == pytest.approx(exact, rel=1e-13)
+    assert weights.min() >= 0.0
+
+
+def test_weights_refuse_a_start_that_is_no_law() -> None:
+    with pytest.raises(ValueError, match="write weights >= 0 that sum to 1"):
+        simplex_weights(waves(0, 1), np.zeros((2, 6)), np.zeros(2), np.array([0.5, 0.2]))
+
+
+@pytest.mark.parametrize("dimension", [1, 2])
+def test_the_bound_lies_under_the_minimum_and_close(dimension: int) -> None:
+    """prod_j cos(3 z_j) plus a slope: the minimum from many polished starts."""
+
+    def psi(points: Array) -> Array:
+        return np.cos(3.0 * points).prod(axis=1) + 0.1 * points.sum(axis=1)
+
+    class Bounds:
+        def second_derivatives(self, lower: Array, upper: Array) -> Array:
+            return np.full_like(lower, 9.0)
+
+        def slopes(self, lower: Array, upper: Array) -> Array:
+            return np.full_like(lower, np.inf)
+
+    low, high = np.full(dimension, -2.0), np.full(dimension, 2.5)
+    starts = np.random.default_rng(1).uniform(-2.0, 2.5, size=(60, dimension))
+    options = {"ftol": 1e-15, "gtol": 1e-10}
+    ends = list(zip(low, high, strict=True))
+    runs = [
+        optimize.minimize(lambda z: psi(z[None])[0], z, method="L-BFGS-B", bounds=ends, options=options) for z in starts
+    ]
+    exact = min(run.fun for run in runs)
+    found = global_lower_bound(psi, Bounds(), low, high, np.inf, 1e-9)
+    assert found.tight
+    assert exact - 2e-9 <= found.lower <= exact + 1e-12
+    spent = global_lower_bound(psi, Bounds(), low, high, np.inf, 1e-9, most_evaluations=100)
+    assert not spent.tight
+    assert spent.lower <= exact
+
+
+def test_a_bound_that_is_not_finite_is_not_trusted() -> None:
+    class Unknown:
+        def second_derivatives(self, lower: Array, upper: Array) -> Array:
+            return np.full_like(lower, np.inf)
+
+        slopes = second_derivatives
+
+    found = global_lower_bound(lambda z: z[:, 0], Unknown(), np.zeros(1), np.ones(1), 1.0, 1e-3, most_evaluations=1_000)
+    assert found.lower == -np.inf
+    assert not found.tight
+
+
+def test_a_well_between_the_samples_is_found_by_the_bound() -> None:
+    """Psi of rho has a well of width 1e-4 near z = 0.61803 that 801 samples miss."""
+
+    @dataclass(frozen=True)
+    class Well(DenseFeatures):
+        dimension: int = 1
+        rank: int = 1
+
+        def values(self, points: Array) -> Array:
+            return np.exp(-0.5 * np.minimum(((points - 0.61803) / 1e-4) ** 2, 1400.0)) + 0.01 * points
+
+        def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+            bump = np.exp(-0.5 * np.minimum(((points - 0.61803) / 1e-4) ** 2, 1400.0))
+            return bump + 0.01 * points, (0.01 - bump * (points - 0.61803) / 1e-8)[:, :, None]
+
+    class Bounds:
+        def second_derivatives(self, lower: Array, upper: Array) -> Array:
+            return np.full_like(lower, 2e8)
+
+        def slopes(self, lower: Array, upper: Array) -> Array:
+            return np.full_like(lower, 2e4)
+
+    objective = Objective(Well(), np.ones(1), np.full(1, 2.0))
+    box = SearchBox(np.zeros(1), np.ones(1))
+    assert optimal_law(objective, box).free_energy(objective, box) > 3.9
+    found = certified_optimum(objective, box, lambda *_: Bounds())
+    assert found.free_energy == pytest.approx((2.0 - 1.0061803) ** 2, abs=1e-8)
+    assert found.tight
+
+
+def test_newton_converges_quadratically_to_stationary_atoms() -> None:
+    objective = waves(1, 1)
+    box = SearchBox(np.array([-1.0]), np.array([2.0]))
+    exact = optimal_law(objective, box)
+    shifted = Law(np.clip(exact.positions + 0.01, box.lower, box.upper), exact.weights)
+    found = joint_newton(objective, box, shifted)
+    np.testing.assert_allclose(found.positions, exact.positions, atol=1e-9)
+    np.testing.assert_allclose(found.weights, exact.weights, atol=1e-9)
