@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 
 if TYPE_CHECKING:
     from mfpde.results.answers.solve import SolveResult
@@ -18,7 +18,7 @@ class ConfigurationError(Exception):
         configuration: what was read, defaults in place of the mistakes; None where nothing could be read.
     """
 
-    def __init__(self, messages: list[str], configuration: Configuration | None = None) -> None:
+    def __init__(self, messages: list[str], configuration: Experiment | None = None) -> None:
         super().__init__("\n".join(messages))
         self.messages = tuple(messages)
         self.configuration = configuration

@@ -223,7 +223,7 @@ class Sgd:
 
 
 @dataclass(frozen=True)
-class Configuration:
+class Experiment:
     """Everything a run is determined by."""
 
     data: Data = field(default_factory=Data)

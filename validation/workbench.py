@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mfpde.configuration.parsing import parse
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.results.answers.solve import SolveResult
 from mfpde.studies.solve import solve
 
@@ -20,15 +20,15 @@ TOLERANCES = {"characteristics": 1e-8, "finite-volume": 1e-6}
 class Workbench:
     """Runs by configuration, so that rows and figures share them."""
 
-    _results: dict[Configuration, SolveResult] = field(default_factory=dict)
+    _results: dict[Experiment, SolveResult] = field(default_factory=dict)
 
-    def run(self, configuration: Configuration) -> SolveResult:
+    def run(self, configuration: Experiment) -> SolveResult:
         """The trajectory of a configuration, computed at the first request."""
         if configuration not in self._results:
             self._results[configuration] = solve(configuration)
         return self._results[configuration]
 
-    def has(self, configuration: Configuration) -> bool:
+    def has(self, configuration: Experiment) -> bool:
         """Whether it was run."""
         return configuration in self._results
 
@@ -40,7 +40,7 @@ class Workbench:
 
 def configured(
     tables: Mapping[str, Mapping[str, Any]], scheme: str, times: Sequence[float], **dynamics: object
-) -> Configuration:
+) -> Experiment:
     """The configuration of a problem's tables with a scheme at its default accuracy, save times and dynamics."""
     timed = {"time": {"end": max(times[-1], 1e-3), "save": list(times)}}
     solver = {"solver": {"scheme": scheme, "tolerance": TOLERANCES[scheme]}}

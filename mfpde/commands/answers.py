@@ -21,10 +21,10 @@ from mfpde.commands.common import (
 from mfpde.shell.process import complain
 
 if TYPE_CHECKING:
-    from mfpde.experiment import Configuration
+    from mfpde.experiment import Experiment
 
 
-def run_study(options: argparse.Namespace, study: Callable[[Configuration, float | None], Answer]) -> int:
+def run_study(options: argparse.Namespace, study: Callable[[Experiment, float | None], Answer]) -> int:
     """Check the options, run a study of the source on a box, deliver its answer."""
     checks = Checks()
     radius = check_options(options, checks)
@@ -34,7 +34,7 @@ def run_study(options: argparse.Namespace, study: Callable[[Configuration, float
     return finish(lambda: study(configuration, radius), options)
 
 
-def _named(options: argparse.Namespace) -> Configuration:
+def _named(options: argparse.Namespace) -> Experiment:
     """The configuration of SOURCE; without one, what is wrong with the form of the overrides is told too."""
     if options.source is None:
         from mfpde.configuration.sources import override_mistakes

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from mfpde.experiment import Configuration
+    from mfpde.experiment import Experiment
 
 EXIT_DONE, EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 0, 2, 3, 130, 141
 EXIT_CODES = {"success": EXIT_DONE, "failed": EXIT_FAILED, "interrupted": EXIT_INTERRUPTED}
@@ -54,7 +54,7 @@ def refuse(*messages: str) -> None:
     raise ConfigurationError(list(messages))
 
 
-def configuration_of(options: argparse.Namespace, solved: bool = True) -> Configuration:
+def configuration_of(options: argparse.Namespace, solved: bool = True) -> Experiment:
     """The configuration that the options describe, once a scheme can do it where it is to be `solved`."""
     from mfpde.configuration.sources import load_configuration
     from mfpde.errors import ConfigurationError

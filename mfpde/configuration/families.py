@@ -11,7 +11,7 @@ from mfpde.configuration.rules import increasing
 from mfpde.configuration.sources import load_configuration
 from mfpde.configuration.table_reader import one_line
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 
 MOST_ALIKE = 3
 """Mistakes in values of a key that are told one by one."""
@@ -49,7 +49,7 @@ class Family:
     overrides: tuple[str, ...]
     variations: tuple[Variation, ...]
 
-    def at(self, *values: float) -> Configuration:
+    def at(self, *values: float) -> Experiment:
         """The configuration at one value per variation; raises ConfigurationError where there is none."""
         varied = (variation.override(value) for variation, value in zip(self.variations, values, strict=True))
         return load_configuration(self.source, [*self.overrides, *varied])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 
 
-def parse(tables: Mapping[str, object]) -> Configuration:
+def parse(tables: Mapping[str, object]) -> Experiment:
     """The configuration that TOML tables describe; raises ConfigurationError with every mistake."""
     from mfpde.configuration.readers import read_tables
 

@@ -1,4 +1,4 @@
-"""From TOML tables to a Configuration: one reader per table, then the rules that tie tables together."""
+"""From TOML tables to a Experiment: one reader per table, then the rules that tie tables together."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from mfpde.experiment import (
     MAXIMUM_DIMENSION,
     MINIMUM_TOLERANCE,
     STATIONARY_TOLERANCE,
-    Configuration,
     Data,
     Dynamics,
+    Experiment,
     Initial,
     LogSave,
     Network,
@@ -54,7 +54,7 @@ DURATION = Interval(1e-9, 1e9)
 STEEPEST = 1e9
 
 
-def read_tables(tables: Mapping[str, object], errors: list[str]) -> Configuration:
+def read_tables(tables: Mapping[str, object], errors: list[str]) -> Experiment:
     """The configuration, defaults standing in for whatever is wrong; `errors` receives the mistakes."""
     top = TableReader("", tables, TABLES, errors)
     for name in REQUIRED:
@@ -62,7 +62,7 @@ def read_tables(tables: Mapping[str, object], errors: list[str]) -> Configuratio
             errors.append(f"{name}: the table is missing; write [{name}] (it may be empty)")
     sections = {name: tables.get(name, {}) for name in TABLES}
     data = _read_data(sections["data"], errors)
-    configuration = Configuration(
+    configuration = Experiment(
         data=data,
         network=_read_network(sections["network"], data.law, errors),
         initial=_read_initial(sections["initial"], data.law, errors),

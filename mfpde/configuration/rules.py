@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
-from mfpde.experiment import Configuration, Data, Initial, Network, Normal
+from mfpde.experiment import Data, Experiment, Initial, Network, Normal
 
 MAXIMUM_CELLS = 2**24
 MAXIMUM_PARTICLES = 10**6
@@ -15,7 +15,7 @@ WIDEST = 200.0
 """Largest distance of a bump or of the start from 0, in widths of the bumps: features grow in number with it."""
 
 
-def check_together(configuration: Configuration, errors: list[str]) -> None:
+def check_together(configuration: Experiment, errors: list[str]) -> None:
     """The rules that involve more than one table."""
     data, network, initial = configuration.data, configuration.network, configuration.initial
     dynamics, solver = configuration.dynamics, configuration.solver
@@ -66,7 +66,7 @@ def _check_bumps(data: Data, initial: Initial, end: float, errors: list[str]) ->
         errors.append(f"{problem}; write an end of at most {LONGEST * data.width**3:.3g}, or a larger data.width")
 
 
-def _check_times(configuration: Configuration, errors: list[str]) -> None:
+def _check_times(configuration: Experiment, errors: list[str]) -> None:
     """The save times must stay apart in floating point, in training time and in flow time."""
     schedule, times = configuration.dynamics.schedule, configuration.time.save_times
     if not increasing(times):

@@ -10,7 +10,7 @@ from mfpde import presets
 from mfpde.configuration.parsing import parse
 from mfpde.configuration.table_reader import nearest, one_line
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 
 MAXIMUM_BYTES = 10_000_000
 # An override of one of these keys takes away what the source says in its place.
@@ -22,7 +22,7 @@ ALTERNATIVES = {
 }
 
 
-def load_configuration(source: str | Path, overrides: Sequence[str] = ()) -> Configuration:
+def load_configuration(source: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     """The configuration of a TOML file or preset, with overrides such as "solver.cells=256,256".
 
     A preset's name means the preset even where a file has that name: write ./name for the file.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from mfpde.experiment import (
-    Configuration,
+    Experiment,
     LogSave,
     Normal,
     PiecewiseLinear,
@@ -21,7 +21,7 @@ from mfpde.solvers.flow.flow import Schedule
 Tables = dict[str, dict[str, object]]
 
 
-def to_tables(configuration: Configuration) -> Tables:
+def to_tables(configuration: Experiment) -> Tables:
     """The tables that `parse` turns back into this configuration; keys that are None are left out."""
     tables: Tables = {}
     for section in fields(configuration):
@@ -36,7 +36,7 @@ def to_tables(configuration: Configuration) -> Tables:
     return tables
 
 
-def to_toml(configuration: Configuration) -> str:
+def to_toml(configuration: Experiment) -> str:
     """The configuration as TOML text."""
     lines: list[str] = []
     for name, table in to_tables(configuration).items():
@@ -44,7 +44,7 @@ def to_toml(configuration: Configuration) -> str:
     return "\n".join(lines)
 
 
-def differing_keys(first: Configuration, second: Configuration) -> tuple[str, ...]:
+def differing_keys(first: Experiment, second: Experiment) -> tuple[str, ...]:
     """The dotted keys at which two configurations differ."""
     left, right = to_tables(first), to_tables(second)
     found = []

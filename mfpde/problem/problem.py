@@ -40,12 +40,12 @@ class Problem:
     reduction: Reduction
 
 
-def build_problem(configuration: declared.Configuration) -> Problem:
+def build_problem(configuration: declared.Experiment) -> Problem:
     """The problem a configuration declares."""
     return _bumps(configuration) if configuration.data.law == "gaussian-bumps" else _mixture(configuration)
 
 
-def _bumps(configuration: declared.Configuration) -> Problem:
+def _bumps(configuration: declared.Experiment) -> Problem:
     data, law = configuration.data, configuration.initial.position
     if data.centres is None or data.weights is None or data.width is None or law is None:
         raise ValueError("gaussian-bumps need centres, weights, a width and the law of the position")
@@ -58,7 +58,7 @@ def _bumps(configuration: declared.Configuration) -> Problem:
     )
 
 
-def _mixture(configuration: declared.Configuration) -> Problem:
+def _mixture(configuration: declared.Experiment) -> Problem:
     data, network = configuration.data, configuration.network
     dimensions = tuple(map(float, data.dims)) if data.dims else (math.inf,) * data.blocks
     fractions = data.fractions or tuple(p / sum(dimensions) for p in dimensions)

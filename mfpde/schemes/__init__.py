@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem
 from mfpde.schemes.characteristics import characteristics
 from mfpde.schemes.finite_volume import finite_volume
@@ -19,7 +19,7 @@ __all__ = ["Schemes", "make_schemes"]
 
 
 def make_schemes(
-    problem: Problem, configuration: Configuration, progress: Callable[[str], object] | None = None
+    problem: Problem, configuration: Experiment, progress: Callable[[str], object] | None = None
 ) -> Schemes:
     """The scheme of `configuration.solver` on this problem, with its companion."""
     say = progress or (lambda text: None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem
 
 DEFAULT_CELLS = {1: 2048, 2: 128, 3: 48}
@@ -11,7 +11,7 @@ DIRAC_CELLS = {1: 4096, 2: 320, 3: 64}
 """Cells per axis where rho_0 is a Dirac mass, which a grid can only smear."""
 
 
-def cell_counts(problem: Problem, configuration: Configuration) -> tuple[int, ...]:
+def cell_counts(problem: Problem, configuration: Experiment) -> tuple[int, ...]:
     """Cells per axis asked for, or the default; ConfigurationError where no grid has so many axes."""
     dimension = problem.geometry.dimension
     if dimension > 3:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem
 from mfpde.schemes.guide import label_law
 from mfpde.schemes.pair import Schemes, described, error_floor_of
@@ -11,7 +11,7 @@ from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.grid import Guide
 
 
-def characteristics(problem: Problem, configuration: Configuration, guide: Guide, box: Box) -> Schemes:
+def characteristics(problem: Problem, configuration: Experiment, guide: Guide, box: Box) -> Schemes:
     tolerance = configuration.solver.tolerance
     reduced = problem.reduction.tabulated(box, 0.1 * tolerance)
     labels = len(problem.initial_law.labels)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem
 from mfpde.schemes.cells import DEFAULT_CELLS, cell_counts
 from mfpde.schemes.guide import spread_guide, visited_box
@@ -19,7 +19,7 @@ NOISY_TOLERANCE = {1: 1e-5, 2: 5e-4, 3: 1e-3}
 """Tolerance of a noisy step at the default cells; it falls with the cells' width squared, the step with the width."""
 
 
-def finite_volume(problem: Problem, configuration: Configuration, guide: Guide, box: Box) -> Schemes:
+def finite_volume(problem: Problem, configuration: Experiment, guide: Guide, box: Box) -> Schemes:
     solver = configuration.solver
     dimension = problem.geometry.dimension
     counts = cell_counts(problem, configuration)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.initial import InitialLaw
 from mfpde.problem.problem import Problem
 from mfpde.solvers.arrays import Array
@@ -24,7 +24,7 @@ SPREAD_NODES = np.concatenate([np.linspace(-3.0, 3.0, 13), [-8.5, 8.5]])
 """Standard deviations by which noise spreads the atoms of the guide: the bulk, and tails of about 1e-14."""
 
 
-def run_guide(problem: Problem, configuration: Configuration) -> Guide:
+def run_guide(problem: Problem, configuration: Experiment) -> Guide:
     """A cheap run of characteristics that shows where the law goes.
 
     Where panels are halved on the way, a second pass carries the final ones from the start, so that the atoms

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem
 from mfpde.schemes.cells import DEFAULT_CELLS, cell_counts
 from mfpde.schemes.guide import label_law, spread_guide, visited_box
@@ -23,7 +23,7 @@ JKO_NODES = 60_000
 """Most nodes of a table made for proximal maps."""
 
 
-def jko_on_atoms(problem: Problem, configuration: Configuration, guide: Guide, box: Box) -> Schemes:
+def jko_on_atoms(problem: Problem, configuration: Experiment, guide: Guide, box: Box) -> Schemes:
     """Minimising movements of atoms, and the other formula of order 2 beside them.
 
     With the step given, the companion takes the same steps by the midpoint formula, whose error is another one; with
@@ -67,7 +67,7 @@ def _table_on(features: FeatureMap, box: Box, tolerance: float) -> FeatureTable:
     return build_table(features, edges, tolerance=tolerance, max_nodes=JKO_NODES, rounds=1, smallest_cell=2.0**-8)
 
 
-def jko_on_grid(problem: Problem, configuration: Configuration, guide: Guide, box: Box) -> Schemes:
+def jko_on_grid(problem: Problem, configuration: Experiment, guide: Guide, box: Box) -> Schemes:
     """Minimising movements with noise on the cells of a grid, and with half as many cells beside them."""
     solver = configuration.solver
     counts = cell_counts(problem, configuration)

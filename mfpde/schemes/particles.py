@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem
 from mfpde.schemes.guide import spread_guide, visited_box
 from mfpde.schemes.pair import Schemes, described, error_floor_of
@@ -15,7 +15,7 @@ from mfpde.solvers.space.grid import Guide
 DEFAULT_PARTICLES = 200
 
 
-def particles(problem: Problem, configuration: Configuration, guide: Guide, box: Box) -> Schemes:
+def particles(problem: Problem, configuration: Experiment, guide: Guide, box: Box) -> Schemes:
     """N particles drawn from rho_0, and half as many drawn apart from them.
 
     The risks of N and N/2 particles differ by the bias of N, which is of order 1/N, and by fluctuations sqrt(3) times

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import MINIMUM_TOLERANCE, Configuration, Solver
+from mfpde.experiment import MINIMUM_TOLERANCE, Experiment, Solver
 from mfpde.results.answers.solve import SolveResult
 from mfpde.studies.run.refusals import unsupported
 from mfpde.studies.run.run import Progress, silent
@@ -129,7 +129,7 @@ def chosen_schemes(text: str) -> tuple[str, ...]:
 
 
 def convergence(
-    configuration: Configuration,
+    configuration: Experiment,
     levels: int = 4,
     progress: Progress = silent,
     schemes: Sequence[str] | None = None,
@@ -185,7 +185,7 @@ def convergence(
 
 
 def _refine(
-    configuration: Configuration,
+    configuration: Experiment,
     reference: SolveResult,
     levels: int,
     found: list[Level],
@@ -202,11 +202,11 @@ def _refine(
     return "success", ""
 
 
-def _noisy(configuration: Configuration) -> bool:
+def _noisy(configuration: Experiment) -> bool:
     return math.isfinite(configuration.dynamics.inverse_temperature)
 
 
-def _with_times(configuration: Configuration, steps: bool) -> Configuration:
+def _with_times(configuration: Experiment, steps: bool) -> Experiment:
     """The configuration to its end at save times all levels share; few where fixed `steps` are refined."""
     time, schedule = (
         replace(configuration.time, until="end", stationary_tolerance=None),
@@ -219,13 +219,13 @@ def _with_times(configuration: Configuration, steps: bool) -> Configuration:
     return replace(configuration, time=time)
 
 
-def _solver(configuration: Configuration, name: str) -> Solver:
+def _solver(configuration: Experiment, name: str) -> Solver:
     """The solver of a scheme; numbers of atoms are meant for the configuration's own."""
     solver = configuration.solver
     return solver if name == solver.scheme else replace(solver, scheme=name, atoms=None)
 
 
-def _reference(configuration: Configuration, names: Sequence[str], levels: int) -> tuple[str, Solver]:
+def _reference(configuration: Experiment, names: Sequence[str], levels: int) -> tuple[str, Solver]:
     """What the reference is, and its solver."""
     if _noisy(configuration):
         dimension = configuration.data.blocks + (configuration.network.coefficients == "trained")
@@ -242,7 +242,7 @@ def _coarsest(solver: Solver, dimension: int) -> tuple[int, ...]:
     return solver.cells or (COARSEST_CELLS.get(dimension, COARSEST_CELLS[3]),)
 
 
-def _refinements(configuration: Configuration, dimension: int, levels: int) -> Iterator[tuple[str, float, Solver]]:
+def _refinements(configuration: Experiment, dimension: int, levels: int) -> Iterator[tuple[str, float, Solver]]:
     """What is refined, its value and the solver, coarse to fine."""
     solver = configuration.solver
     end = configuration.dynamics.schedule.flow_time(configuration.time.end)

@@ -10,7 +10,7 @@ from time import monotonic
 import numpy as np
 
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.solve import SolveResult
 from mfpde.results.files.netcdf import load_checkpoint
@@ -23,7 +23,7 @@ from mfpde.studies.run.run import ARITHMETIC, Progress, Run, silent
 
 
 def solve(
-    configuration: Configuration,
+    configuration: Experiment,
     output: str | Path | None = None,
     *,
     resume: bool = False,
@@ -65,7 +65,7 @@ def solve(
         return run.complete()
 
 
-def _prepared(configuration: Configuration, path: Path | None, progress: Progress, started: float) -> Run:
+def _prepared(configuration: Experiment, path: Path | None, progress: Progress, started: float) -> Run:
     """The run at its start; raises ConfigurationError where the problem lies outside what numbers can hold."""
     try:
         progress("reducing the problem", 0.0)

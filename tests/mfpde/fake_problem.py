@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Law, Observation, State, StepFailure
 from mfpde.solvers.space.geometry import Geometry
@@ -91,7 +91,7 @@ class DecayingGrid:
         return Observation(float(mean @ mean), float(mean @ mean), 1.0, mean, squares - mean**2, law)
 
 
-def fake_problem(configuration: Configuration) -> SimpleNamespace:
+def fake_problem(configuration: Experiment) -> SimpleNamespace:
     """What `build_problem` returns, as far as the studies look."""
     names = ("r1", "r2")
     geometry = Geometry(names, (60.0, 260.0), (True, True))
@@ -102,7 +102,7 @@ def fake_problem(configuration: Configuration) -> SimpleNamespace:
 def fake_schemes(main: object, companion: object | None, floor: float = 1e-12) -> Callable[..., SimpleNamespace]:
     """What `make_schemes` is replaced by."""
 
-    def make(problem: object, configuration: Configuration, progress: object = None) -> SimpleNamespace:
+    def make(problem: object, configuration: Experiment, progress: object = None) -> SimpleNamespace:
         return SimpleNamespace(
             main=main,
             companion=companion,

@@ -10,7 +10,7 @@ import numpy as np
 
 from mfpde.configuration.parsing import parse
 from mfpde.configuration.sources import load_configuration
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.schemes import make_schemes
 from validation.reference import Trajectory, activation, reference, trajectories
@@ -28,7 +28,7 @@ BIRTH_TIMES = (0.0, 0.5, 1.5, 5.0)
 
 def configured(
     tables: Mapping[str, Mapping[str, Any]], times: Sequence[float], tolerance: float = TOLERANCE, **solver: object
-) -> Configuration:
+) -> Experiment:
     """A problem's tables with minimising movements."""
     timed = {"end": times[-1], "save": list(times)}
     return parse({**tables, "time": timed, "solver": {"scheme": JKO, "tolerance": tolerance, **solver}})

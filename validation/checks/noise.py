@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mfpde.configuration.parsing import parse
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.studies.optimum.gibbs import gibbs_optimum
 from validation.reference import activation, reference
 from validation.rows import FINITE_VOLUME, Row, check, within_estimate, worst
@@ -17,7 +17,7 @@ TRANSIENT = 1e-4
 GIBBS = 1e-10
 
 
-def _configuration(given: Mapping[str, Any], times: tuple[float, ...] = (0.0, 1.0)) -> Configuration:
+def _configuration(given: Mapping[str, Any], times: tuple[float, ...] = (0.0, 1.0)) -> Experiment:
     return parse(
         {
             "data": {"dims": [given["d"]], "delta": given["Delta"]},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from validation.figures import draw_trajectory
 from validation.reference import Trajectory, trajectories
 from validation.rows import CHARACTERISTICS, CHECKS, SCHEMES, Check, Row, allowance, within_estimate, worst
@@ -63,7 +63,7 @@ def _moments(case: Trajectory, bench: Workbench, scheme: str) -> Iterator[Row]:
                 yield worst(candidates)
 
 
-def _configuration(case: Trajectory, scheme: str) -> Configuration:
+def _configuration(case: Trajectory, scheme: str) -> Experiment:
     first, last = next(time for time in case.times if time > 0.0), case.times[-1]
     between = np.geomspace(0.3 * first, last, BETWEEN)[:-1]
     apart = [float(time) for time in between if all(abs(time / t - 1.0) > 1e-3 for t in case.times if t > 0.0)]

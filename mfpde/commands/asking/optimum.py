@@ -9,13 +9,13 @@ from mfpde.commands.answers import run_study
 from mfpde.commands.common import Answer
 
 if TYPE_CHECKING:
-    from mfpde.experiment import Configuration
+    from mfpde.experiment import Experiment
 
 
 def run(options: argparse.Namespace) -> int:
     """The law of least free energy, with its lower bound."""
 
-    def study(configuration: Configuration, radius: float | None) -> Answer:
+    def study(configuration: Experiment, radius: float | None) -> Answer:
         from mfpde.studies.optimum.optimum import optimum
 
         return optimum(configuration, radius)

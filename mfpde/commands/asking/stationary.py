@@ -9,7 +9,7 @@ from mfpde.commands.answers import check_options, finish, run_study
 from mfpde.commands.common import Answer, Checks, refuse
 
 if TYPE_CHECKING:
-    from mfpde.experiment import Configuration
+    from mfpde.experiment import Experiment
 
 
 def run(options: argparse.Namespace) -> int:
@@ -17,7 +17,7 @@ def run(options: argparse.Namespace) -> int:
     if options.run is not None:
         return _run_ending(options)
 
-    def study(configuration: Configuration, radius: float | None) -> Answer:
+    def study(configuration: Experiment, radius: float | None) -> Answer:
         from mfpde.studies.stationary.stationary import RADIUS, stationary
 
         return stationary(configuration, RADIUS if radius is None else radius)

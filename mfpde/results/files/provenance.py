@@ -9,11 +9,11 @@ from pathlib import Path
 
 import mfpde
 from mfpde.configuration.toml import to_toml
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.results.answers.solve import Attribute
 
 
-def provenance(configuration: Configuration) -> dict[str, Attribute]:
+def provenance(configuration: Experiment) -> dict[str, Attribute]:
     """The attributes every result file carries."""
     return {
         "configuration": to_toml(configuration),

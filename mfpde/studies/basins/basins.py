@@ -19,7 +19,7 @@ from typing import Any
 from mfpde.configuration.families import EXAMPLE, Family, Variation, distinct, without_repetition
 from mfpde.configuration.toml import to_toml
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.basins import BasinPoint, BasinsResult
 from mfpde.results.files.output import reserved
@@ -47,7 +47,7 @@ class Task:
     """One point of the grid."""
 
     values: tuple[float, ...]
-    configuration: Configuration
+    configuration: Experiment
     radius: float | None
 
 

@@ -14,7 +14,7 @@ from mfpde.configuration.parsing import parse
 from mfpde.configuration.table_reader import one_line
 from mfpde.configuration.toml import differing_keys
 from mfpde.errors import ConfigurationError, ResultFileError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.basins import BasinPoint, BasinsResult
 from mfpde.results.files.output import write_json
@@ -37,7 +37,7 @@ def write_result(result: BasinsResult, path: Path) -> None:
 
 
 def earlier_points(
-    path: Path, family: Family, first: Configuration, radius: float | None
+    path: Path, family: Family, first: Experiment, radius: float | None
 ) -> tuple[tuple[BasinPoint, ...], float]:
     """The finished points of a sweep, without those that failed, and the time they took.
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from time import monotonic
 
 from mfpde.errors import OutputError, RunOutputError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.results.answers.bounds import BoundsResult
 from mfpde.results.files.output import reserved, write_json
 from mfpde.results.files.provenance import provenance
@@ -34,7 +34,7 @@ from mfpde.studies.run.run import Progress, silent
 
 
 def bounds(
-    configuration: Configuration,
+    configuration: Experiment,
     neurons: Iterable[int] | None = None,
     step_sizes: Iterable[float] | None = None,
     dims: Iterable[int] | None = None,
@@ -88,7 +88,7 @@ def bounds(
 class Sweep:
     """All runs of a design, and the loop that completes them."""
 
-    def __init__(self, configuration: Configuration, design: Design, store: Store, progress: Progress) -> None:
+    def __init__(self, configuration: Experiment, design: Design, store: Store, progress: Progress) -> None:
         self.design, self.store, self.progress = design, store, progress
         self.messages: list[str] = []
         points, replicas = design.points, range(design.replicas)

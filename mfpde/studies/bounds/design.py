@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import MAXIMUM_DIMENSION, Configuration, Sgd, Solver, Time
+from mfpde.experiment import MAXIMUM_DIMENSION, Experiment, Sgd, Solver, Time
 from mfpde.results.answers.bounds import Point
 from mfpde.studies.run.refusals import unsupported
 from mfpde.studies.sgd.replicas import refuse, save_steps
@@ -75,7 +75,7 @@ class Design:
 
 
 def make_design(
-    configuration: Configuration,
+    configuration: Experiment,
     neurons: Iterable[int] | None = None,
     step_sizes: Iterable[float] | None = None,
     dims: Iterable[int] | None = None,
@@ -111,7 +111,7 @@ def make_design(
     return design
 
 
-def _dimension_problems(configuration: Configuration, dim: int) -> list[str]:
+def _dimension_problems(configuration: Experiment, dim: int) -> list[str]:
     """Why the blocks cannot be scaled to this dimension."""
     dims = configuration.data.dims or ()
     share = math.gcd(*dims)
@@ -127,7 +127,7 @@ def _dimension_problems(configuration: Configuration, dim: int) -> list[str]:
     return []
 
 
-def _sgd_problems(configuration: Configuration, step: float) -> list[str]:
+def _sgd_problems(configuration: Experiment, step: float) -> list[str]:
     """What SGD cannot do, each message once, named after the option where it is about the step."""
     try:
         refuse(replace(configuration, sgd=replace(configuration.sgd, neurons=1, step_size=step, replicas=1)))
@@ -139,7 +139,7 @@ def _sgd_problems(configuration: Configuration, step: float) -> list[str]:
     return []
 
 
-def scaled(configuration: Configuration, dim: int) -> Configuration:
+def scaled(configuration: Experiment, dim: int) -> Experiment:
     """The configuration with blocks of the same shares in dimension `dim`."""
     dims = configuration.data.dims
     assert dims is not None, "refused at d = infinity"
@@ -147,7 +147,7 @@ def scaled(configuration: Configuration, dim: int) -> Configuration:
     return replace(configuration, data=replace(configuration.data, dims=sizes))
 
 
-def base_configuration(configuration: Configuration) -> Configuration:
+def base_configuration(configuration: Experiment) -> Experiment:
     """What all runs of a sweep share; the swept values are replaced by defaults."""
     swept = Sgd()
     sgd = replace(configuration.sgd, neurons=swept.neurons, step_size=swept.step_size, replicas=swept.replicas)
@@ -155,32 +155,32 @@ def base_configuration(configuration: Configuration) -> Configuration:
     return replace(configuration, sgd=sgd, solver=Solver(), time=time)
 
 
-def sgd_configuration(configuration: Configuration, point: Point) -> Configuration:
+def sgd_configuration(configuration: Experiment, point: Point) -> Experiment:
     """SGD at one point."""
     base = scaled(base_configuration(configuration), point.dim)
     return replace(base, sgd=replace(base.sgd, neurons=point.neurons, step_size=point.step_size))
 
 
-def sgd_times(configuration: Configuration, point: Point) -> tuple[float, ...]:
+def sgd_times(configuration: Experiment, point: Point) -> tuple[float, ...]:
     """t = k eps of the save times at one point."""
     return tuple(step * point.step_size for step in save_steps(sgd_configuration(configuration, point)))
 
 
-def flow_configuration(configuration: Configuration, neurons: int, dim: int, points: Iterable[Point]) -> Configuration:
+def flow_configuration(configuration: Experiment, neurons: int, dim: int, points: Iterable[Point]) -> Experiment:
     """The gradient flow of N neurons in dimension d, recorded at the times of SGD at these points."""
     chosen = [point for point in points if (point.neurons, point.dim) == (neurons, dim)]
     base = _recorded(configuration, dim, chosen)
     return replace(base, sgd=replace(base.sgd, neurons=neurons, precision=Sgd().precision))
 
 
-def pde_configuration(configuration: Configuration, dim: int, points: Iterable[Point]) -> Configuration:
+def pde_configuration(configuration: Experiment, dim: int, points: Iterable[Point]) -> Experiment:
     """The PDE in dimension d by characteristics, recorded at the times of SGD at these points."""
     tolerance = min(PDE_TOLERANCE, configuration.solver.tolerance)
     base = _recorded(configuration, dim, [point for point in points if point.dim == dim])
     return replace(base, sgd=Sgd(), solver=Solver(scheme="characteristics", tolerance=tolerance))
 
 
-def _recorded(configuration: Configuration, dim: int, points: list[Point]) -> Configuration:
+def _recorded(configuration: Experiment, dim: int, points: list[Point]) -> Experiment:
     """The configuration in dimension d with the save times of all these points."""
     times = sorted({time for point in points for time in sgd_times(configuration, point)})
     kept: list[float] = []

@@ -9,7 +9,7 @@ from pathlib import Path
 from mfpde.configuration.parsing import parse
 from mfpde.configuration.toml import differing_keys, to_toml
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.results.files.output import make_folder, output_error, probe_folder, write_atomically
 from mfpde.studies.bounds.design import base_configuration
 
@@ -19,7 +19,7 @@ RUN_NAME = re.compile(r"(sgd|flow|pde)-[0-9a-f]{20}\.json")
 """The name of a run's file; others in the folder are not ours."""
 
 
-def check_folder(folder: Path | None, configuration: Configuration | None, *, resume: bool, force: bool) -> None:
+def check_folder(folder: Path | None, configuration: Experiment | None, *, resume: bool, force: bool) -> None:
     """Raise ConfigurationError, ResultFileError or OutputError where a sweep could not use the folder."""
     if resume and folder is None:
         raise ConfigurationError(["--resume: there is no folder to continue; name it with -o DIR"])
@@ -41,7 +41,7 @@ def check_folder(folder: Path | None, configuration: Configuration | None, *, re
         raise OutputError(f"{message}; add --resume to continue it, --force to replace it, or name another folder")
 
 
-def prepare_folder(folder: Path, configuration: Configuration, *, force: bool) -> None:
+def prepare_folder(folder: Path, configuration: Experiment, *, force: bool) -> None:
     """Create the folder, say which problem its runs belong to, and with `force` remove the runs that are there."""
     make_folder(folder)
     if force:
@@ -59,7 +59,7 @@ def prepare_folder(folder: Path, configuration: Configuration, *, force: bool) -
     write_atomically(folder / PROBLEM_NAME, write)
 
 
-def _shared(path: Path) -> Configuration:
+def _shared(path: Path) -> Experiment:
     try:
         return parse(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, ConfigurationError) as error:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mfpde.configuration.toml import to_toml
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.solve import Array, Attribute, numbers
 from mfpde.results.files.output import write_atomically
@@ -44,7 +44,7 @@ class RunSpec:
     """
 
     kind: str
-    configuration: Configuration
+    configuration: Experiment
     replica: int
 
     @property
@@ -122,7 +122,7 @@ def _flow(spec: RunSpec) -> tuple[list[float], Iterable[SgdState]]:
     return times, particle_dynamics(Drift(sgd.in_coordinates(state.neurons)), state, flow_times, FLOW_TOLERANCE)
 
 
-def _pde(configuration: Configuration) -> Curve:
+def _pde(configuration: Experiment) -> Curve:
     result = solve(configuration)
     if result.status == "interrupted":
         raise KeyboardInterrupt

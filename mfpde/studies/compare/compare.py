@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem, constant_of
 from mfpde.results.answers.compare import CompareResult, LawDistance
 from mfpde.results.answers.sgd import SgdResult
@@ -35,7 +35,7 @@ ATOMS_NOTE = "rho_t is on the atoms of a quadrature: Kolmogorov distances below 
 
 
 def compare(
-    configuration: Configuration,
+    configuration: Experiment,
     output: str | Path | None = None,
     *,
     resume: bool = False,
@@ -174,7 +174,7 @@ def law_points(pde: SolveResult, index: int) -> tuple[Array, Array]:
 
 
 def _fluctuations(
-    configuration: Configuration, problem: Problem, pde: SolveResult, runs: SgdResult
+    configuration: Experiment, problem: Problem, pde: SolveResult, runs: SgdResult
 ) -> tuple[Array, Array]:
     """N E|f_N - f|^2, shape (R, T), and K(rho_t), shape (T,)."""
     laws = [law_points(pde, index) for index in range(len(pde.time))]

@@ -17,7 +17,7 @@ from time import monotonic
 import numpy as np
 
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.coupled import CoupledResult, predicted_rates
 from mfpde.schemes.guide import label_law, run_guide, visited_box
@@ -47,7 +47,7 @@ FEWEST_STEPS = 50
 
 
 def coupled(
-    configuration: Configuration,
+    configuration: Experiment,
     replica: int = 0,
     progress: Progress = silent,
     *,
@@ -80,7 +80,7 @@ def coupled(
         return run.complete(run.affordable_stride(budget) if stride is None else stride, started)
 
 
-def _refuse(configuration: Configuration) -> None:
+def _refuse(configuration: Experiment) -> None:
     refuse(configuration)
     if math.isfinite(configuration.dynamics.inverse_temperature):
         message = "dynamics.inverse_temperature: the coupled dynamics are those without noise"
@@ -91,7 +91,7 @@ def _refuse(configuration: Configuration) -> None:
 class _Run:
     """One replica, ready to be integrated."""
 
-    configuration: Configuration
+    configuration: Experiment
     problem: Problem
     sgd: Sgd
     first: SgdState
@@ -99,7 +99,7 @@ class _Run:
     progress: Progress
 
     @classmethod
-    def of(cls, configuration: Configuration, replica: int, progress: Progress) -> _Run:
+    def of(cls, configuration: Experiment, replica: int, progress: Progress) -> _Run:
         progress("reducing the problem", 0.0)
         problem, sgd = build_problem(configuration), build_sgd(configuration, replica, processors() > 1)
         first = first_state(configuration, problem, sgd)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mfpde.errors import ResultFileError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import SolveResult
 from mfpde.solvers.arrays import Array
@@ -36,7 +36,7 @@ class LastLaw:
         words: what the reader should know of the law.
     """
 
-    configuration: Configuration
+    configuration: Experiment
     names: tuple[str, ...]
     time: float
     pieces: Pieces

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.solvers.stationary.branches import follow, merged, polish
 from mfpde.solvers.stationary.landscape import CONE, AtomicLaw
@@ -42,7 +42,7 @@ class Ground:
     words: str
 
 
-def ground(configuration: Configuration, radius: float) -> Ground:
+def ground(configuration: Experiment, radius: float) -> Ground:
     """The ground under every run of the same problem; what has been computed in this process is kept.
 
     Raises:
@@ -51,9 +51,9 @@ def ground(configuration: Configuration, radius: float) -> Ground:
     return _ground(problem_alone(configuration), radius)
 
 
-def problem_alone(configuration: Configuration) -> Configuration:
+def problem_alone(configuration: Experiment) -> Experiment:
     """The configuration with everything set alike that its stationary laws do not depend on."""
-    plain = Configuration()
+    plain = Experiment()
     initial = configuration.initial
     if configuration.data.law == "gaussian-mixture":
         initial = replace(initial, kappa=plain.initial.kappa, radius=None)
@@ -61,7 +61,7 @@ def problem_alone(configuration: Configuration) -> Configuration:
 
 
 @lru_cache(maxsize=4)
-def _ground(configuration: Configuration, radius: float) -> Ground:
+def _ground(configuration: Experiment, radius: float) -> Ground:
     problem = build_problem(configuration)
     refuse_stationary(problem)
     classifier = Classifier(problem, radius, optimum_atoms(configuration, radius, growth=()))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.landscape import exact_pairs
 from mfpde.problem.laws.gaussian_bumps import BumpReduction
 from mfpde.problem.laws.gaussian_mixture import MixtureReduction
@@ -140,7 +140,7 @@ class AtomicOptimum:
 
 
 def optimum_atoms(
-    configuration: Configuration, radius: float = DEFAULT_RADIUS, growth: tuple[float, ...] = GROWTH
+    configuration: Experiment, radius: float = DEFAULT_RADIUS, growth: tuple[float, ...] = GROWTH
 ) -> AtomicOptimum:
     """The optimum of a configuration without noise on the box of a radius, with its lower bound.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.objective import Objective
@@ -78,7 +78,7 @@ class GibbsOptimum:
         }
 
 
-def gibbs_optimum(configuration: Configuration, radius: float | None = None) -> GibbsOptimum:
+def gibbs_optimum(configuration: Experiment, radius: float | None = None) -> GibbsOptimum:
     """The Gibbs law of a configuration with finite inverse temperature, to about 1e-10 in F.
 
     Args:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.studies.optimum.atoms import DEFAULT_RADIUS, AtomicOptimum, optimum_atoms
 from mfpde.studies.optimum.gibbs import GibbsOptimum, gibbs_optimum
 
 
-def optimum(configuration: Configuration, radius: float | None = None) -> AtomicOptimum | GibbsOptimum:
+def optimum(configuration: Experiment, radius: float | None = None) -> AtomicOptimum | GibbsOptimum:
     """The law of least free energy.
 
     Args:

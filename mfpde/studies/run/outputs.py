@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mfpde.configuration.parsing import parse
 from mfpde.configuration.toml import differing_keys
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import SolveResult
 from mfpde.results.files.output import probe
@@ -39,7 +39,7 @@ def check_output(path: Path | None, *, resume: bool, force: bool, kind: str = "R
 
 
 def earlier_run(
-    path: Path, configuration: Configuration, load: Callable[[Path], tuple[Result, dict[str, NDArray[Any]]]]
+    path: Path, configuration: Experiment, load: Callable[[Path], tuple[Result, dict[str, NDArray[Any]]]]
 ) -> tuple[Result, dict[str, NDArray[Any]]]:
     """The result to go on from, read by `load`, once it is known to belong to this configuration.
 
@@ -55,7 +55,7 @@ def earlier_run(
     return result, checkpoint
 
 
-def configuration_of(result: SolveResult | SgdResult, name: str | Path) -> Configuration:
+def configuration_of(result: SolveResult | SgdResult, name: str | Path) -> Experiment:
     """The configuration a result was made from; raises ResultFileError, calling it `name`, where it is not readable."""
     try:
         return parse(tomllib.loads(str(result.attributes["configuration"])))

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 
 
 class Refusal(NamedTuple):
     """A key, the configurations it is refused in, and what to write instead."""
 
     key: str
-    applies: Callable[[Configuration], bool]
+    applies: Callable[[Experiment], bool]
     remedy: str
 
 
@@ -52,12 +52,12 @@ UNSUPPORTED = (
 )
 
 
-def unsupported(configuration: Configuration) -> list[str]:
+def unsupported(configuration: Experiment) -> list[str]:
     """One message for every part of the configuration that no scheme can do."""
     return [f"{row.key}: {row.remedy}" for row in UNSUPPORTED if row.applies(configuration)]
 
 
-def refuse_unsupported(configuration: Configuration) -> None:
+def refuse_unsupported(configuration: Experiment) -> None:
     """Raise ConfigurationError with every part of the configuration that no scheme can do."""
     messages = unsupported(configuration)
     if messages:

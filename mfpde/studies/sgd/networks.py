@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
 from mfpde.problem.problem import Problem, build_activation, constant_of
 from mfpde.solvers.arrays import Array
@@ -12,7 +12,7 @@ from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState
 from mfpde.solvers.sgd.unit import SMOOTH, Unit
 
 
-def build_sgd(configuration: Configuration, replica: int, overlap: bool = False) -> Sgd:
+def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) -> Sgd:
     """Stochastic gradient descent of one replica; `overlap` draws samples on a second processor, if one is free."""
     data, dynamics, options = configuration.data, configuration.dynamics, configuration.sgd
     assert data.dims is not None, "refused at d = infinity"
@@ -34,7 +34,7 @@ def build_sgd(configuration: Configuration, replica: int, overlap: bool = False)
     )
 
 
-def build_unit(configuration: Configuration) -> Unit:
+def build_unit(configuration: Experiment) -> Unit:
     """The activation as the loops read it."""
     declared = configuration.network.activation
     if isinstance(declared, str) and declared in SMOOTH:
@@ -45,7 +45,7 @@ def build_unit(configuration: Configuration) -> Unit:
     return Unit(knots, kinks, activation.left, activation.slope)
 
 
-def first_state(configuration: Configuration, problem: Problem, sgd: Sgd) -> SgdState:
+def first_state(configuration: Experiment, problem: Problem, sgd: Sgd) -> SgdState:
     """theta^0: N independent draws of rho_0, with uniform directions in every block; another draw per replica."""
     data, initial = configuration.data, configuration.initial
     assert data.dims is not None, "refused at d = infinity"

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.files.output import reserved
@@ -46,7 +46,7 @@ class Snapshot:
     position: Array
 
 
-def refuse(configuration: Configuration) -> None:
+def refuse(configuration: Experiment) -> None:
     """Raise ConfigurationError with everything that SGD cannot do."""
     problems = []
     if configuration.data.law != "gaussian-mixture":
@@ -70,7 +70,7 @@ def refuse(configuration: Configuration) -> None:
         raise ConfigurationError(problems, configuration)
 
 
-def _gram_problems(configuration: Configuration) -> list[str]:
+def _gram_problems(configuration: Experiment) -> list[str]:
     problems = []
     if math.isfinite(configuration.dynamics.inverse_temperature):
         remedy = 'write state = "weights", or inverse_temperature = inf'
@@ -81,13 +81,13 @@ def _gram_problems(configuration: Configuration) -> list[str]:
     return problems
 
 
-def save_steps(configuration: Configuration) -> list[int]:
+def save_steps(configuration: Experiment) -> list[int]:
     """The steps k at which a replica is recorded: those nearest to the save times, each once."""
     return sorted({round(time / configuration.sgd.step_size) for time in configuration.time.save_times})
 
 
 def advance_replica(
-    configuration: Configuration, replica: int, state: SgdState | None, stop: int, overlap: bool = False
+    configuration: Experiment, replica: int, state: SgdState | None, stop: int, overlap: bool = False
 ) -> SgdState:
     """The state of a replica at step `stop`; without a state, from theta^0 on."""
     sgd = build_sgd(configuration, replica, overlap)
@@ -96,7 +96,7 @@ def advance_replica(
     return sgd.advance(state, stop)
 
 
-def record(configuration: Configuration, replica: int, state: SgdState, names: tuple[str, ...]) -> Snapshot:
+def record(configuration: Experiment, replica: int, state: SgdState, names: tuple[str, ...]) -> Snapshot:
     """Exact risk and reduced positions of a state."""
     sgd = build_sgd(configuration, replica)
     risk = network_risk(sgd.coordinates(state.neurons), sgd.unit, state.w, state.a, state.b)
@@ -104,7 +104,7 @@ def record(configuration: Configuration, replica: int, state: SgdState, names: t
 
 
 def _task(
-    configuration: Configuration,
+    configuration: Experiment,
     replica: int,
     state: SgdState | None,
     stop: int,
@@ -125,9 +125,7 @@ class Replicas:
         overlap: whether each worker has a second processor to draw samples on.
     """
 
-    def __init__(
-        self, configuration: Configuration, path: Path | None, progress: Progress, overlap: bool = False
-    ) -> None:
+    def __init__(self, configuration: Experiment, path: Path | None, progress: Progress, overlap: bool = False) -> None:
         self.configuration = configuration
         self.overlap = overlap
         self.path = path
@@ -249,7 +247,7 @@ class Replicas:
 
 
 def sgd(
-    configuration: Configuration,
+    configuration: Experiment,
     output: str | Path | None = None,
     *,
     resume: bool = False,

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.stationary.branches import follow, split
@@ -66,7 +66,7 @@ class Stationary:
         return "\n".join([*lines, optimum_text(self.optimum), *self.completeness])
 
 
-def stationary(configuration: Configuration, radius: float = RADIUS, branches: bool = True) -> Stationary:
+def stationary(configuration: Experiment, radius: float = RADIUS, branches: bool = True) -> Stationary:
     """The stationary laws of a noise-free configuration on the box 0 <= r_j <= radius, -radius <= a, b <= radius.
 
     Args:

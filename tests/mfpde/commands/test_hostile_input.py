@@ -22,7 +22,7 @@ from mfpde.configuration.parsing import parse
 from mfpde.configuration.sources import load_configuration
 from mfpde.configuration.toml import to_tables
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError
-from mfpde.experiment import Configuration, UniformRadius
+from mfpde.experiment import Experiment, UniformRadius
 from mfpde.results.files.netcdf import load, load_checkpoint
 from mfpde.results.files.output import probe, reserved, write_atomically
 from mfpde.shell import compiled_cache
@@ -146,7 +146,7 @@ def test_two_runs_do_not_share_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
             refused.append(str(caught.value))
 
     install(monkeypatch, DecayingAtoms(0.05, on_step=second_run))
-    assert solve(Configuration(), path).status == "success"
+    assert solve(Experiment(), path).status == "success"
     assert "another run is writing it; wait for that run, or name another file" in refused[0]
     assert [entry.name for entry in tmp_path.iterdir()] == ["run.nc"]
 
@@ -237,7 +237,7 @@ def test_more_laws_than_a_file_holds_are_refused_before_the_run(monkeypatch: pyt
     install(monkeypatch, DecayingAtoms(0.05))
     monkeypatch.setattr("mfpde.studies.run.run.MAXIMUM_BYTES", 8 * 6 * 100)
     with pytest.raises(ConfigurationError, match=r"101 times of 6 numbers each exceed the 2 GB .* at most 100 times"):
-        solve(Configuration())
+        solve(Experiment())
 
 
 def test_any_damage_to_the_numbers_of_a_file_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -268,7 +268,7 @@ def test_any_damage_to_the_numbers_of_a_file_is_seen(monkeypatch: pytest.MonkeyP
 def test_a_file_of_another_version_is_named_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     install(monkeypatch, DecayingGrid())
     monkeypatch.setattr("mfpde.results.files.netcdf.FORMAT", "mfpde solve 7")
-    solve(Configuration(), tmp_path / "run.nc")
+    solve(Experiment(), tmp_path / "run.nc")
     monkeypatch.undo()
     with pytest.raises(ResultFileError, match="made by another version"):
         load(tmp_path / "run.nc")
@@ -278,7 +278,7 @@ def test_figures_are_kept_unless_forced(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     install(monkeypatch, DecayingGrid())
-    solve(Configuration(), tmp_path / "run.nc")
+    solve(Experiment(), tmp_path / "run.nc")
     figure = tmp_path / "run.png"
     figure.write_text("mine")
     assert main(["plot", str(tmp_path / "run.nc")]) == 2
@@ -471,6 +471,6 @@ def test_a_forced_sweep_removes_its_own_runs_only(tmp_path: Path) -> None:
     ours, other = tmp_path / f"sgd-{'0a' * 10}.json", tmp_path / "sgd-notes.json"
     for place in (ours, other):
         place.touch()
-    prepare_folder(tmp_path, Configuration(), force=True)
+    prepare_folder(tmp_path, Experiment(), force=True)
     assert not ours.exists()
     assert other.exists()

@@ -1,4 +1,4 @@
-"""Configuration: what is accepted, what is refused and in which words."""
+"""Experiment: what is accepted, what is refused and in which words."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mfpde.configuration.parsing import parse
 from mfpde.configuration.sources import load_configuration, override_value
 from mfpde.configuration.toml import differing_keys, to_toml
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Configuration, Data, LogSave, Normal, PiecewiseLinear, Time, UniformRadius
+from mfpde.experiment import Data, Experiment, LogSave, Normal, PiecewiseLinear, Time, UniformRadius
 
 MINIMAL = "[data]\n[network]\n"
 
 
-def parsed(text: str) -> Configuration:
+def parsed(text: str) -> Experiment:
     return parse(tomllib.loads(text))
 
 
@@ -31,7 +31,7 @@ def messages(text: str) -> tuple[str, ...]:
 
 
 def test_empty_tables_give_the_documented_defaults() -> None:
-    assert parsed(MINIMAL) == Configuration()
+    assert parsed(MINIMAL) == Experiment()
     assert parsed(MINIMAL).time.save_times[1] == 0.1
     assert parsed(MINIMAL).data.block_scales == ((1.8, pytest.approx(0.2)), (1.0, 1.0))
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.results.answers.solve import SolveResult
 from mfpde.studies.run.refusals import unsupported
 from mfpde.studies.solve import solve
@@ -102,7 +102,7 @@ def flows(draw: st.DrawFn, noise: bool) -> dict[str, Any]:
 
 def attempt(tables: Mapping[str, Any], solver: Mapping[str, Any]) -> SolveResult | None:
     """The result, None where the problem is refused with a reason that names a remedy."""
-    configuration: Configuration = parse({**tables, "solver": dict(solver)})
+    configuration: Experiment = parse({**tables, "solver": dict(solver)})
     assert not unsupported(configuration)
     try:
         return solve(configuration)

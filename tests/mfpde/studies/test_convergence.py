@@ -10,7 +10,7 @@ import pytest
 
 from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.studies.convergence import NAMES, convergence
 from tests.mfpde.fake_problem import DecayingAtoms, fake_problem
 
@@ -18,7 +18,7 @@ from tests.mfpde.fake_problem import DecayingAtoms, fake_problem
 def install_refinable(monkeypatch: pytest.MonkeyPatch, fail_from: int = 10**9) -> None:
     """Steps of 0.8 / cells for finite volumes, and steps small enough to be exact for characteristics."""
 
-    def make(problem: object, configuration: Configuration, progress: object = None) -> SimpleNamespace:
+    def make(problem: object, configuration: Experiment, progress: object = None) -> SimpleNamespace:
         solver = configuration.solver
         assert solver.scheme == "finite-volume" or solver.cells is None
         step = 1e-3 if solver.cells is None else 0.8 / solver.cells[0]

@@ -9,7 +9,7 @@ import pytest
 
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.results.answers.solve import SolveResult
 from mfpde.results.files.netcdf import load
 from mfpde.studies.run import run as run_module
@@ -31,7 +31,7 @@ ARRAYS = (
 )
 
 
-def configuration(**time: object) -> Configuration:
+def configuration(**time: object) -> Experiment:
     return parse({"data": {}, "network": {}, "time": {"end": 2.0, "save": 9, **time}})
 
 

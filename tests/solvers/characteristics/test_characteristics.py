@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from mfpde.configuration.parsing import parse
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
@@ -24,7 +24,7 @@ from tests.solvers.problems import Coordinates, line
 N = {"knots": [0.0, 0.5, 1.5], "values": [-2.5, -4.0, 7.5]}
 
 
-def configured(**tables: Any) -> Configuration:
+def configured(**tables: Any) -> Experiment:
     return parse(tables)
 
 

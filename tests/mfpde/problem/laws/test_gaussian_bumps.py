@@ -13,7 +13,7 @@ from mfpde.configuration.parsing import parse
 from mfpde.configuration.sources import load_configuration
 from mfpde.configuration.toml import to_toml
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Configuration, Data, Initial, Normal, UniformPosition
+from mfpde.experiment import Data, Experiment, Initial, Normal, UniformPosition
 from mfpde.problem.laws.gaussian_bumps import BumpReduction
 from mfpde.problem.problem import build_problem
 from mfpde.problem.reduction.trapezoidal import GaussianBumps
@@ -59,7 +59,7 @@ def test_risk_and_potential_have_their_closed_forms(form: str, accuracy: float, 
     assert reduced.rank < (60 if accuracy else 90)
 
 
-def parsed(text: str) -> Configuration:
+def parsed(text: str) -> Experiment:
     return parse(tomllib.loads(text))
 
 

@@ -18,7 +18,7 @@ import pytest
 from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError, OutputError
-from mfpde.experiment import Configuration, Solver
+from mfpde.experiment import Experiment, Solver
 from mfpde.results.answers.bounds import BoundsResult, Exponent, Point
 from mfpde.shell import tasks as distribution
 from mfpde.shell.workers import InlineExecutor
@@ -37,7 +37,7 @@ TIME = np.linspace(0.0, 1.0, 6)
 CLAIM = {name: claim for claim, name, _, _ in CLAIMS}
 
 
-def tiny(**sgd: object) -> Configuration:
+def tiny(**sgd: object) -> Experiment:
     tables = {"dims": [10]}, {"end": 0.5, "save": 5}, {"neurons": 20, "step_size": 4e-3, **sgd}
     return parse({"data": tables[0], "network": {}, "time": tables[1], "sgd": tables[2]})
 
@@ -188,7 +188,7 @@ def test_gaps_are_those_of_sgd_and_solve(swept: BoundsResult) -> None:
     assert swept.pde_error < 1e-6
 
 
-def parse_with(configuration: Configuration) -> Configuration:
+def parse_with(configuration: Experiment) -> Experiment:
     from dataclasses import replace
 
     return replace(configuration, solver=Solver(scheme="characteristics", tolerance=1e-8))

@@ -11,13 +11,13 @@ import pytest
 
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.results.answers.coupled import GAPS, CoupledResult
 from mfpde.studies.compare.coupled import coupled
 from mfpde.studies.solve import solve
 
 
-def configuration(neurons: int = 40, step_size: float = 0.01, **tables: dict[str, Any]) -> Configuration:
+def configuration(neurons: int = 40, step_size: float = 0.01, **tables: dict[str, Any]) -> Experiment:
     """Isotropic, d = 10, to t = 1 unless told."""
     declared: dict[str, dict[str, Any]] = {
         "data": {"dims": [10]},
@@ -77,7 +77,7 @@ def test_json_has_gaps_rates_and_curves(example: CoupledResult) -> None:
     assert "sqrt(eps (D + log N)) = 0.37" in text
 
 
-def mean_gaps(replicas: int, declared: Configuration, stride: int | None) -> dict[str, float]:
+def mean_gaps(replicas: int, declared: Experiment, stride: int | None) -> dict[str, float]:
     """Means over replicas of the largest gaps, in the risk ("risk ...") and in the parameters."""
     results = [coupled(declared, replica, stride=stride) for replica in range(replicas)]
     found = {f"risk {name}": float(np.mean([each.gaps[name] for each in results])) for name in results[0].gaps}

@@ -17,7 +17,7 @@ from mfpde.configuration.parsing import parse
 from mfpde.configuration.sources import load_configuration
 from mfpde.configuration.toml import differing_keys, to_toml
 from mfpde.errors import ConfigurationError, ResultFileError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.results.files import netcdf
 from mfpde.results.files.netcdf import load
 from mfpde.solvers.characteristics.characteristics import Characteristics
@@ -44,7 +44,7 @@ class DissipatingAtoms(DecayingAtoms):
         return replace(seen, dissipation=2.0 * self.factor * seen.risk, dissipated=dissipated, residual=self.residual)
 
 
-def configured(dynamics: dict[str, Any] | None = None, **time: Any) -> Configuration:
+def configured(dynamics: dict[str, Any] | None = None, **time: Any) -> Experiment:
     return parse({"data": {}, "network": {}, "dynamics": dynamics or {}, "time": {"end": 2.0, "save": 5, **time}})
 
 

@@ -13,12 +13,12 @@ import mfpde.studies.sgd.replicas as study
 from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.results.files.sgd import load_sgd
 from mfpde.studies.sgd.replicas import save_steps, sgd
 
 
-def small(**tables: dict[str, Any]) -> Configuration:
+def small(**tables: dict[str, Any]) -> Experiment:
     """Two blocks, 30 neurons, 100 steps, three replicas."""
     return parse(
         {

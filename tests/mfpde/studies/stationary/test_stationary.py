@@ -15,7 +15,7 @@ from scipy import optimize
 from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
 from mfpde.problem.problem import build_problem
 from mfpde.solvers.arrays import Array
@@ -30,7 +30,7 @@ REFERENCE = values()["single_atom"]
 OPTIMA = values()["optimum_isotropic"]
 
 
-def configured(entry: dict[str, Any], **dynamics: Any) -> Configuration:
+def configured(entry: dict[str, Any], **dynamics: Any) -> Experiment:
     """The isotropic problem of an entry of the reference."""
     declared = values()["conventions"]["activations"][entry["act"]]
     knots = {key: [float(number) for number in declared[key]] for key in ("knots", "values")}
@@ -278,7 +278,7 @@ def test_refusals_name_the_remedy(capsys: pytest.CaptureFixture[str]) -> None:
         stationary(configured(REFERENCE[0], flow="fisher-rao", fisher_rao_rate=1.0))
 
 
-def trained(delta: float, ridge: float, activation: Any = "truncated-relu") -> Configuration:
+def trained(delta: float, ridge: float, activation: Any = "truncated-relu") -> Experiment:
     network = {"coefficients": "trained", "activation": activation}
     return parse({"data": {"delta": delta, "dims": [40]}, "network": network, "dynamics": {"ridge": ridge}})
 

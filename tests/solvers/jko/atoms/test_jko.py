@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mfpde.configuration.parsing import parse
-from mfpde.experiment import Configuration
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.schemes import make_schemes
 from mfpde.solvers.arrays import Array
@@ -384,7 +384,7 @@ def test_atoms_stop_at_the_origin_and_stay() -> None:
         "time": {"end": 0.04, "save": 2},
         "solver": {"scheme": "jko", "tolerance": 1e-6},
     }
-    configuration: Configuration = parse(tables)
+    configuration: Experiment = parse(tables)
     seen = final_of(make_schemes(build_problem(configuration), configuration).main, 0.04)
     assert entry["rows"][-1]["t"] == 0.04
     assert seen.risk == pytest.approx(entry["rows"][-1]["R"][0], abs=1e-9)

@@ -1,0 +1,68 @@
+"""Things found by name: what a folder of modules registers, and what a user adds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+class Registry(Generic[Item]):
+    """Classes by the name that configurations give them.
+
+    The modules of `folder` are imported when a name is first asked for; each registers what it defines by the
+    decorator that `register` makes. So adding one of a kind is adding one file.
+
+    Attributes:
+        noun: what is registered, in words: "data law".
+        folder: the package whose modules register the built-in ones.
+    """
+
+    def __init__(self, noun: str, folder: str) -> None:
+        self.noun = noun
+        self.folder = folder
+        self._items: dict[str, type[Item]] = {}
+        self._loaded = False
+
+    def register(self, name: str) -> Callable[[type[Item]], type[Item]]:
+        """A decorator that makes a class known by `name`, which also becomes its attribute `name`.
+
+        Raises:
+            ValueError: another class has this name.
+        """
+
+        def keep(item: type[Item]) -> type[Item]:
+            known = self._items.get(name)
+            if known is not None and (known.__module__, known.__qualname__) != (item.__module__, item.__qualname__):
+                raise ValueError(f"the {self.noun} {name!r} is registered already, by {known.__module__}")
+            item.name = name  # type: ignore[attr-defined]
+            self._items[name] = item
+            return item
+
+        return keep
+
+    def names(self) -> tuple[str, ...]:
+        """Every name, the built-in ones first, in the order of their files."""
+        self._load()
+        return tuple(self._items)
+
+    def __getitem__(self, name: str) -> type[Item]:
+        self._load()
+        return self._items[name]
+
+    def __contains__(self, name: object) -> bool:
+        self._load()
+        return name in self._items
+
+    def _load(self) -> None:
+        if self._loaded:
+            return
+        self._loaded = True
+        own, self._items = self._items, {}
+        package = import_module(self.folder)
+        for module in sorted(iter_modules(package.__path__), key=lambda module: module.name):
+            import_module(f"{self.folder}.{module.name}")
+        self._items |= own
