@@ -82,8 +82,8 @@ def overrides_of(options: argparse.Namespace) -> list[str]:
 
 def count(option: str, text: str, most: int = 10**9) -> int:
     """The whole number from 1 to `most` that an option was given."""
-    from mfpde.configuration.table_reader import one_line
     from mfpde.errors import ConfigurationError
+    from mfpde.keys.reader import one_line
 
     if not (text.isascii() and text.isdecimal() and len(text) <= 10 and 1 <= int(text) <= most):
         message = f"{option} {one_line(text)}: is not a whole number above 0"
@@ -93,8 +93,8 @@ def count(option: str, text: str, most: int = 10**9) -> int:
 
 def radius_of(text: str) -> float:
     """The R of --radius: above 0, at most as large as the initial values that a configuration takes."""
-    from mfpde.configuration.table_reader import one_line
     from mfpde.errors import ConfigurationError
+    from mfpde.keys.reader import one_line
 
     try:
         value = float(text)

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mfpde.configuration.rules import increasing
 from mfpde.configuration.sources import load_configuration
-from mfpde.configuration.table_reader import one_line
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
+from mfpde.keys.reader import increasing, one_line
 
 MOST_ALIKE = 3
 """Mistakes in values of a key that are told one by one."""

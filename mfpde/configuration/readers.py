@@ -6,8 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping
 
-from mfpde.configuration.rules import check_together, increasing
-from mfpde.configuration.table_reader import NON_NEGATIVE, POSITIVE, Interval, TableReader, as_list, as_number, show
+from mfpde.configuration.rules import check_together
 from mfpde.experiment import (
     ACTIVATIONS,
     DATA_LAWS,
@@ -29,6 +28,20 @@ from mfpde.experiment import (
     UniformPosition,
     UniformRadius,
 )
+from mfpde.keys.reader import (
+    DURATION,
+    NON_NEGATIVE,
+    NON_NEGATIVE_SIZE,
+    POSITIVE,
+    POSITIVE_SIZE,
+    SIZE,
+    Interval,
+    TableReader,
+    as_list,
+    as_number,
+    increasing,
+    show,
+)
 from mfpde.solvers.flow.flow import Schedule
 
 # Keys of the tables that describe the problem, by the data law they belong to.
@@ -46,11 +59,6 @@ TABLES = ("data", "network", "initial", "dynamics", "time", "solver", "sgd")
 REQUIRED = ("data", "network")
 MAXIMUM_COUNT = 10**9
 MAXIMUM_BUMPS = 1000
-# Beyond these sizes products of the numbers leave floating point, or the flow is too stiff to follow.
-SIZE = Interval(-1e6, 1e6)
-NON_NEGATIVE_SIZE = Interval(0.0, 1e6)
-POSITIVE_SIZE = Interval(1e-6, 1e6)
-DURATION = Interval(1e-9, 1e9)
 STEEPEST = 1e9
 
 

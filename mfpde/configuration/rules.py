@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 from mfpde.experiment import Data, Experiment, Initial, Network, Normal
+from mfpde.keys.reader import increasing
 
 MAXIMUM_CELLS = 2**24
 MAXIMUM_PARTICLES = 10**6
@@ -80,8 +80,3 @@ def _check_times(configuration: Experiment, errors: list[str]) -> None:
     if not (increasing(flow_times) and abs(back - times[-1]) <= 1e-6 * times[-1]):
         problem = "dynamics.schedule: the save times cannot be told apart on its clock"
         errors.append(f"{problem}; write a power nearer 0, or other save times")
-
-
-def increasing(values: tuple[float, ...]) -> bool:
-    """Whether each value lies above the one before."""
-    return all(low < high for low, high in itertools.pairwise(values))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from mfpde import presets
 from mfpde.configuration.parsing import parse
-from mfpde.configuration.table_reader import nearest, one_line
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
+from mfpde.keys.reader import nearest, one_line
 
 MAXIMUM_BYTES = 10_000_000
 # An override of one of these keys takes away what the source says in its place.

@@ -112,7 +112,7 @@ class ConvergenceResult:
 
 def chosen_schemes(text: str) -> tuple[str, ...]:
     """The schemes of a comma list, or of "all"; raises ConfigurationError."""
-    from mfpde.configuration.table_reader import nearest, one_line
+    from mfpde.keys.reader import nearest, one_line
 
     if text.strip() == "all":
         return NAMES

@@ -44,8 +44,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _time(option: str, text: str) -> float:
     """The finite number >= 0 that an option was given."""
-    from mfpde.configuration.table_reader import one_line
     from mfpde.errors import ConfigurationError
+    from mfpde.keys.reader import one_line
 
     try:
         value = float(text)

@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run_ending(options: argparse.Namespace) -> int:
-    from mfpde.configuration.table_reader import one_line
+    from mfpde.keys.reader import one_line
     from mfpde.results.files.runs import load_run
     from mfpde.studies.ending.ending import ending
 

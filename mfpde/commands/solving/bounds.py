@@ -101,8 +101,8 @@ def _values(option: str, text: str | None, read: Callable[[str, str], Number]) -
 
 def _step(option: str, text: str) -> float:
     """A finite step size above 0."""
-    from mfpde.configuration.table_reader import one_line
     from mfpde.errors import ConfigurationError
+    from mfpde.keys.reader import one_line
 
     try:
         value = float(text)

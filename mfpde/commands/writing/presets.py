@@ -10,8 +10,8 @@ from mfpde.commands.common import EXIT_DONE
 def run(options: argparse.Namespace) -> int:
     """List the presets, or print one."""
     from mfpde import presets
-    from mfpde.configuration.table_reader import nearest
     from mfpde.errors import ConfigurationError
+    from mfpde.keys.reader import nearest
 
     if options.name is None:
         width = max(len(name) for name in presets.names())

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import netcdf_file
 
-from mfpde.configuration.table_reader import one_line
 from mfpde.errors import ResultFileError
+from mfpde.keys.reader import one_line
 from mfpde.results.answers.solve import Array, Attribute
 
 PREFIX = "checkpoint_"

@@ -11,10 +11,10 @@ from typing import Any
 
 from mfpde.configuration.families import Family
 from mfpde.configuration.parsing import parse
-from mfpde.configuration.table_reader import one_line
 from mfpde.configuration.toml import differing_keys
 from mfpde.errors import ConfigurationError, ResultFileError
 from mfpde.experiment import Experiment
+from mfpde.keys.reader import one_line
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.basins import BasinPoint, BasinsResult
 from mfpde.results.files.output import write_json

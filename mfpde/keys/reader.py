@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +34,6 @@ class Interval:
         return f"in {left}{self.low:g}, {self.high:g}{right}"
 
 
-FINITE = Interval()
 POSITIVE = Interval(low=0.0, low_open=True)
 NON_NEGATIVE = Interval(low=0.0)
 
@@ -182,3 +182,15 @@ def as_number(value: object) -> float | None:
 def as_list(value: object) -> list[object]:
     """A list as it is, anything else as the list of itself."""
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+# Beyond these sizes products of the numbers leave floating point, or the flow is too stiff to follow.
+SIZE = Interval(-1e6, 1e6)
+NON_NEGATIVE_SIZE = Interval(0.0, 1e6)
+POSITIVE_SIZE = Interval(1e-6, 1e6)
+DURATION = Interval(1e-9, 1e9)
+
+
+def increasing(values: tuple[float, ...]) -> bool:
+    """Whether each value lies above the one before."""
+    return all(low < high for low, high in itertools.pairwise(values))
