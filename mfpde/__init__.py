@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mfpde.studies.solve import solve
     from mfpde.studies.stationary.stationary import stationary
 
-choose_cache()
+choose_cache(__version__)
 
 _HOMES = {
     "basins": "mfpde.studies.basins.basins",

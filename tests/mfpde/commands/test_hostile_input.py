@@ -8,7 +8,6 @@ import os
 import random
 import resource
 import signal
-import stat
 import subprocess
 import sys
 from io import StringIO
@@ -25,7 +24,6 @@ from mfpde.errors import ConfigurationError, OutputError, ResultFileError
 from mfpde.experiment import Experiment, UniformRadius
 from mfpde.results.files.netcdf import load, load_checkpoint
 from mfpde.results.files.output import probe, reserved, write_atomically
-from mfpde.shell import compiled_cache
 from mfpde.shell.progress import ProgressBar
 from mfpde.studies.bounds.folder import prepare_folder
 from mfpde.studies.solve import solve
@@ -331,26 +329,6 @@ def test_the_bar_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None
         assert len(line) == columns - 1
         assert line.isascii()
         assert columns == 8 or "50 %" in line
-
-
-def test_kernels_find_a_cache_where_no_usual_place_is_writable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv(compiled_cache.VARIABLE, raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "missing" / "cache"))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    (tmp_path / "temporary").mkdir()
-    monkeypatch.setattr(compiled_cache, "_package_is_writable", lambda: False)
-    compiled_cache.choose_cache()
-    assert compiled_cache.VARIABLE not in os.environ
-    monkeypatch.setattr(compiled_cache, "_writable", lambda folder: False)
-    compiled_cache.choose_cache()
-    chosen = Path(os.environ[compiled_cache.VARIABLE])
-    assert chosen.parent == tmp_path / "temporary"
-    assert stat.S_IMODE(chosen.stat().st_mode) == 0o700
-    # a folder that others may write to is not trusted
-    chosen.chmod(0o777)
-    monkeypatch.delenv(compiled_cache.VARIABLE)
-    compiled_cache.choose_cache()
-    assert Path(os.environ[compiled_cache.VARIABLE]) != chosen
 
 
 SWEEP = ["basins", "nonmonotone-failure", "--vary", "initial.kappa=0.1:0.2:2", "--set", "time.end=0.1", "--quiet"]
