@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mfpde.experiment import Experiment
-
 if TYPE_CHECKING:
+    from mfpde.experiment import Experiment
     from mfpde.results.answers.solve import SolveResult
 
 

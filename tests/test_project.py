@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
 import shlex
 from pathlib import Path
@@ -23,7 +24,8 @@ def test_readme_has_two_blocks_of_commands_and_the_first_one_runs(
 ) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
     assert len(blocks) == 2
-    assert blocks[1].rstrip().endswith(".venv/bin/pytest")
+    checks = ("ruff check .", "ruff format --check .", "mypy", "lint-imports", "pytest")
+    assert re.findall(r"\.venv/bin/(.*?) *(?:&&|\n)", blocks[1])[1:] == list(checks)
     command = shlex.split(blocks[0].split(".venv/bin/mfpde ")[1])
     install(monkeypatch, DecayingAtoms(0.05), DecayingAtoms(0.1))
     monkeypatch.chdir(tmp_path)
@@ -54,6 +56,13 @@ def test_every_package_is_listed_for_installation() -> None:
         if parts[:2] != ("mfpde", "solvers"):
             found.add(".".join(parts))
     assert listed == found
+
+
+def test_no_folder_holds_more_than_twelve_modules() -> None:
+    for package in ("mfpde", "solvers", "tests"):
+        for folder, _, files in os.walk(ROOT / package):
+            modules = [name for name in files if name.endswith(".py") and name != "__init__.py"]
+            assert len(modules) <= 12, f"{folder} holds {len(modules)} modules: make folders of what belongs together"
 
 
 def test_version_and_presets_agree_with_the_papers_of_record() -> None:

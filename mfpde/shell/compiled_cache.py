@@ -25,7 +25,7 @@ SHARED_KERNELS = (
     "solvers/objective/table/kernels.py",
     "solvers/sgd/blas.py",
     "solvers/sgd/draw.py",
-    "solvers/sgd/fast/subsets.py",
+    "solvers/sgd/subsets.py",
     "solvers/sgd/kernels.py",
     "solvers/sgd/neurons.py",
     "solvers/sgd/philox.py",

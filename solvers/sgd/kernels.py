@@ -28,9 +28,9 @@ import numpy as np
 from ..arrays import Array
 from .blas import multiply
 from .draw import counters, draw, draw_rows
-from .fast.subsets import add_subsets, subset_space
 from .neurons import add_row, correct, dot, forward, move_head, weigh
 from .philox import HEAD_NOISE, NOISE, fill_normals
+from .subsets import add_subsets, subset_space
 from .unit import evaluate
 
 _LARGEST = 1e150

@@ -17,7 +17,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ...arrays import Array
+from ..arrays import Array
 
 GROUPS = 8
 """Groups of four samples in one pass: what 16 registers hold."""
