@@ -1,145 +1,92 @@
-"""The declared experiment: one frozen dataclass per TOML table. Nothing here reads or computes."""
+"""The declared experiment: one frozen dataclass per TOML table, each key declared once. Nothing here computes."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from mfpde.solvers.flow.flow import Schedule
+from mfpde.keys.declaration import key
+from mfpde.keys.kinds import Choice, Integer, Integers, Number
+from mfpde.keys.reader import (
+    DURATION,
+    NON_NEGATIVE,
+    NON_NEGATIVE_SIZE,
+    POSITIVE,
+    Interval,
+    TableReader,
+    as_number,
+    increasing,
+)
+from mfpde.problem.laws.interface import DEFAULT, LAWS, DataLaw
+from mfpde.problem.network import Network
+from mfpde.solvers.flow.flow import Flow, Schedule
 
-DATA_LAWS = ("gaussian-mixture", "gaussian-bumps")
-ACTIVATIONS = ("truncated-relu", "relu", "sigmoid", "tanh", "erf")
-MAXIMUM_DIMENSION = 100_000
+if TYPE_CHECKING:
+    from mfpde.problem.problem import Problem
+
 STATIONARY_TOLERANCE = 1e-6
 # Below it the adaptive parts would chase the rounding of double precision.
 MINIMUM_TOLERANCE = 1e-12
+MAXIMUM_COUNT = 10**9
 
 
 @dataclass(frozen=True)
-class PiecewiseLinear:
-    """sigma linear between `knots` (increasing) with these `values`, constant outside."""
-
-    knots: tuple[float, ...]
-    values: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Normal:
-    """The law N(mean, std^2) of an offset or a coefficient."""
-
-    mean: float
-    std: float
-
-
-@dataclass(frozen=True)
-class UniformRadius:
-    """|w| uniform on [low, high]."""
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class UniformPosition:
-    """A location uniform on [low, high]."""
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class TableRadius:
-    """|w| with a density linear between `radii` (increasing), proportional to `densities`, zero outside."""
-
-    radii: tuple[float, ...]
-    densities: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Data:
-    """The data law: a centred Gaussian mixture with isotropic blocks, or a sum of Gaussian bumps on the line.
-
-    Attributes:
-        law: "gaussian-mixture" or "gaussian-bumps".
-        delta: scales 1 + delta (y = +1) and 1 - delta (y = -1) on the first block, 1 on the others;
-            None with `scales`.
-        scales: per block the pair (s_plus, s_minus); None with `delta`.
-        dims: block dimensions p_j, None in the limit d -> infinity (`dims = "infinite"`).
-        fractions: p_j / d in that limit, None at finite d.
-        centres, weights, width: m_k, w_k and s of the target sum_k w_k N(x; m_k, s^2) of "gaussian-bumps", which the
-            units N(x; z, s^2) fit; None for a mixture, as the others are None for bumps.
-    """
-
-    law: str = "gaussian-mixture"
-    delta: float | None = 0.8
-    scales: tuple[tuple[float, float], ...] | None = None
-    dims: tuple[int, ...] | None = (60, 260)
-    fractions: tuple[float, ...] | None = None
-    centres: tuple[float, ...] | None = None
-    weights: tuple[float, ...] | None = None
-    width: float | None = None
+class ScheduleKey:
+    """xi: a constant, or { scale, power }."""
 
     @property
-    def infinite(self) -> bool:
-        """Whether d = infinity."""
-        return self.fractions is not None
+    def accepted(self) -> str:
+        return f"a number, {DURATION}, or {{ power = p, scale = c }} for xi(t) = c t^p with p > -1"
 
-    @property
-    def blocks(self) -> int:
-        """B, the number of isotropic blocks."""
-        return len(self.dims or self.fractions or ())
+    def read(self, reader: TableReader, name: str, default: Schedule) -> Schedule:
+        value = reader.raw(name)
+        if not isinstance(value, Mapping):
+            return Schedule(scale=reader.number(name, default.scale, DURATION, "1.0 or schedule = { power = -0.25 }"))
+        table = TableReader(reader.dotted(name), value, ("scale", "power"), reader.errors)
+        above = Interval(-1.0, 100.0, low_open=True)
+        power = table.number("power", default.power, above, "-0.25 (the integral of t^power must be finite)")
+        return Schedule(table.number("scale", default.scale, DURATION), power)
 
-    @property
-    def dimension(self) -> float:
-        """d, math.inf in the limit."""
-        return math.inf if self.infinite else float(sum(self.dims or ()))
-
-    @property
-    def block_scales(self) -> tuple[tuple[float, float], ...]:
-        """(s_plus, s_minus) of every block, whichever way they were given."""
-        if self.scales is not None:
-            return self.scales
-        delta = 0.0 if self.delta is None else self.delta
-        return ((1.0 + delta, 1.0 - delta), *[(1.0, 1.0)] * (self.blocks - 1))
-
-
-@dataclass(frozen=True)
-class Network:
-    """The network: its activation and which parameters besides w it has ("none", "fixed" or "trained")."""
-
-    activation: str | PiecewiseLinear = "truncated-relu"
-    coefficients: str = "fixed"
-    offsets: str = "none"
-
-
-@dataclass(frozen=True)
-class Initial:
-    """The law of a neuron at t = 0.
-
-    Attributes:
-        kappa: w ~ N(0, kappa^2 Id / d); None with `radius` or `position`.
-        radius: the law of |w|, w = |w| Unif(S^(d-1)); None with `kappa`.
-        a: coefficient, a constant or a normal law.
-        b: offset, likewise.
-        position: the law of the location z of a bump; None for a mixture.
-    """
-
-    kappa: float | None = 0.8
-    radius: UniformRadius | TableRadius | None = None
-    a: float | Normal = 1.0
-    b: float | Normal = 0.0
-    position: Normal | UniformPosition | None = None
+    def plain(self, value: Schedule) -> object:
+        return value.scale if value.power == 0.0 else {"scale": value.scale, "power": value.power}
 
 
 @dataclass(frozen=True)
 class Dynamics:
     """The flow: alpha = fisher_rao_rate, beta = inverse_temperature, lambda = ridge, xi = schedule."""
 
-    flow: str = "wasserstein"
-    fisher_rao_rate: float = 0.0
-    inverse_temperature: float = math.inf
-    ridge: float = 0.0
-    schedule: Schedule = Schedule()
+    flow: str = key(
+        "wasserstein",
+        Choice(("wasserstein", "wasserstein-fisher-rao", "fisher-rao")),
+        "whether neurons move, are born and die, or both",
+    )
+    fisher_rao_rate: float = key(0.0, Number(NON_NEGATIVE_SIZE), "alpha, the rate of birth and death")
+    inverse_temperature: float = key(
+        math.inf, Number(Interval(0.0, low_open=True, infinite=True), "inf (no noise)"), "beta, inf without noise"
+    )
+    ridge: float = key(0.0, Number(NON_NEGATIVE_SIZE), "lambda of the penalty lambda |theta|^2")
+    schedule: Schedule = key(Schedule(), ScheduleKey(), "xi(t), the step-size schedule")
+
+    def settled(self, reader: TableReader) -> Dynamics:
+        """A rate where the flow has one."""
+        if self.fisher_rao_rate > 0.0 and self.flow == "wasserstein":
+            remedy = 'flow = "wasserstein-fisher-rao", or fisher_rao_rate = 0.0'
+            reader.complain("fisher_rao_rate", 'unused by flow = "wasserstein"', remedy)
+        if not (self.fisher_rao_rate > 0.0) and self.flow == "fisher-rao":
+            reader.complain("flow", "nothing moves with fisher_rao_rate = 0", "fisher_rao_rate = 1.0")
+        return self
+
+    def as_flow(self) -> Flow:
+        """The same as the schemes read it."""
+        return Flow(
+            ridge=self.ridge,
+            inverse_temperature=self.inverse_temperature,
+            fisher_rao_rate=self.fisher_rao_rate,
+            transport=self.flow != "fisher-rao",
+            schedule=self.schedule,
+        )
 
 
 @dataclass(frozen=True)
@@ -151,6 +98,60 @@ class LogSave:
 
 
 @dataclass(frozen=True)
+class SaveTimes:
+    """A count, a list of times, or { log = count, first = t }; times lie in [0, end]."""
+
+    @property
+    def accepted(self) -> str:
+        return "an integer from 2 to 1000000, a list of times, or { log = count, first = t }"
+
+    def read(self, reader: TableReader, name: str, default: int) -> int | tuple[float, ...] | LogSave:
+        value, end = reader.raw(name), as_number(reader.raw("end"))
+        end = Time.end if end is None or end not in DURATION else end
+        if isinstance(value, Mapping):
+            table = TableReader(reader.dotted(name), value, ("log", "first"), reader.errors)
+            count = table.integer("log", 50, 2, 10**6)
+            first = table.number("first", end / 10_000.0, Interval(0.0, end, low_open=True, high_open=True))
+            return LogSave(count, first)
+        if not isinstance(value, list | tuple):
+            return reader.integer(name, default, 2, 10**6)
+        times = reader.numbers(name, NON_NEGATIVE, "[0.0, 1.0, 10.0]")
+        if times is None:
+            return default
+        if not increasing(times):
+            reader.complain(name, "the times must increase strictly", "each time once, in increasing order")
+            return default
+        if not (times[-1] <= end):
+            problem = f"the last time lies beyond time.end = {end:g}"
+            reader.complain(name, problem, f"times up to {end:g} or a later end")
+        return times
+
+    def plain(self, value: int | tuple[float, ...] | LogSave) -> object:
+        if isinstance(value, LogSave):
+            return {"log": value.count, "first": value.first}
+        return list(value) if isinstance(value, tuple) else value
+
+
+@dataclass(frozen=True)
+class StationaryTolerance:
+    """A positive number, beside until = "stationary" only."""
+
+    @property
+    def accepted(self) -> str:
+        return f'a number, {POSITIVE}, beside until = "stationary"'
+
+    def read(self, reader: TableReader, name: str, default: None) -> float | None:
+        if reader.raw("until") == "stationary":
+            return reader.number(name, STATIONARY_TOLERANCE, POSITIVE)
+        if reader.has(name) and reader.raw("until") in (None, "end"):
+            reader.complain(name, 'unused by until = "end"', 'until = "stationary", or leave stationary_tolerance out')
+        return default
+
+    def plain(self, value: float) -> object:
+        return value
+
+
+@dataclass(frozen=True)
 class Time:
     """The interval [0, end] and when to save: a count (equally spaced), a list, or a progression.
 
@@ -158,10 +159,12 @@ class Time:
     s = ∫xi falls to `stationary_tolerance`, an absolute number (None: not asked for); the end is then a save time.
     """
 
-    end: float = 10.0
-    save: int | tuple[float, ...] | LogSave = 101
-    until: str = "end"
-    stationary_tolerance: float | None = None
+    end: float = key(10.0, Number(DURATION), "the time t at which the run ends")
+    save: int | tuple[float, ...] | LogSave = key(101, SaveTimes(), "the times at which the law is recorded")
+    until: str = key("end", Choice(("end", "stationary")), "whether the run stops where it has come to rest")
+    stationary_tolerance: float | None = key(
+        None, StationaryTolerance(), "the dissipation at which it has (default 1e-06)"
+    )
 
     @property
     def save_times(self) -> tuple[float, ...]:
@@ -180,56 +183,74 @@ class Time:
 
 @dataclass(frozen=True)
 class Solver:
-    """The scheme and its options; None means chosen from the problem.
+    """The scheme and its options; None means chosen from the problem."""
 
-    Attributes:
-        scheme: "finite-volume", "characteristics", "jko" or "particles" (whose random numbers are those of sgd.seed).
-        tolerance: target error of the adaptive parts (objective, grid guide, time step).
-        cells: cells per reduced coordinate; one number stands for all.
-        order: 1 or 2, order of the finite-volume reconstruction and time step.
-        step: largest time step.
-        courant: largest part of a cell's mass that may leave it in one step.
-        atoms: atoms per reduced coordinate of rho_0; one number stands for all. Of "particles" their number N.
-    """
-
-    scheme: str = "finite-volume"
-    tolerance: float = 1e-6
-    cells: tuple[int, ...] | None = None
-    order: int | None = None
-    step: float | None = None
-    courant: float | None = None
-    atoms: tuple[int, ...] | None = None
+    scheme: str = key(
+        "finite-volume", Choice(("finite-volume", "characteristics", "jko", "particles")), "the numerical scheme"
+    )
+    tolerance: float = key(
+        1e-6,
+        Number(Interval(MINIMUM_TOLERANCE, 1.0, high_open=True)),
+        "target error of the adaptive parts: objective, grid guide, time step",
+    )
+    cells: tuple[int, ...] | None = key(
+        None, Integers(2, 10**7, "[128, 128]"), "cells per reduced coordinate; one number stands for all"
+    )
+    order: int | None = key(None, Integer(1, 2, 2), "order of the reconstruction and of the time step")
+    step: float | None = key(None, Number(POSITIVE, fallback=1e-3), "largest time step")
+    courant: float | None = key(
+        None,
+        Number(Interval(0.0, 1.0, low_open=True), fallback=0.5),
+        "largest part of a cell's mass that may leave it in one step",
+    )
+    atoms: tuple[int, ...] | None = key(
+        None,
+        Integers(1, 10**7, "[64]"),
+        "atoms per reduced coordinate of rho_0, one number stands for all; of particles their number N",
+    )
 
 
 @dataclass(frozen=True)
 class Sgd:
-    """The stochastic gradient descent run beside the equation.
+    """The stochastic gradient descent run beside the equation."""
 
-    Attributes:
-        neurons, step_size, replicas, seed: N, eps, runs, and the seed of all of them.
-        batch: samples averaged in a step.
-        state: "weights", all coordinates of every neuron; "gram", those that the neurons span in a block of many more:
-            the same law at a cost that does not grow with d.
-        precision: "float64" or "float32", of the steps; risks are computed in float64.
-    """
+    neurons: int = key(800, Integer(1, MAXIMUM_COUNT), "N")
+    step_size: float = key(2e-4, Number(POSITIVE), "eps")
+    replicas: int = key(1, Integer(1, MAXIMUM_COUNT), "independent runs")
+    seed: int = key(0, Integer(0, 2**31 - 1), "of all random numbers, those of the scheme particles too")
+    batch: int = key(1, Integer(1, 10**6), "samples averaged in a step")
+    state: str = key(
+        "weights",
+        Choice(("weights", "gram")),
+        "all coordinates of every neuron, or those that the neurons span in a block of many more: the same law at a "
+        "cost that does not grow with d",
+    )
+    precision: str = key("float64", Choice(("float64", "float32")), "of the steps; risks are computed in float64")
 
-    neurons: int = 800
-    step_size: float = 2e-4
-    replicas: int = 1
-    seed: int = 0
-    batch: int = 1
-    state: str = "weights"
-    precision: str = "float64"
+
+def _default_law() -> DataLaw:
+    return LAWS[DEFAULT]()
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """Everything a run is determined by."""
+    """Everything a run is determined by.
 
-    data: Data = field(default_factory=Data)
+    Attributes:
+        data: the data law, with its options.
+        initial: the law's own options of [initial]; its defaults where None.
+        problem: made in Python in place of data, network, initial and dynamics; None for one that is declared.
+    """
+
+    data: DataLaw = field(default_factory=_default_law)
     network: Network = field(default_factory=Network)
-    initial: Initial = field(default_factory=Initial)
+    initial: Any = None
     dynamics: Dynamics = field(default_factory=Dynamics)
     time: Time = field(default_factory=Time)
     solver: Solver = field(default_factory=Solver)
     sgd: Sgd = field(default_factory=Sgd)
+    problem: Problem | None = None
+
+    def __post_init__(self) -> None:
+        if self.initial is None:
+            object.__setattr__(self, "initial", self.data.Initial())

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from mfpde.problem.activations.piecewise_linear import PiecewiseLinear, truncated_relu
-from mfpde.problem.reduction.mixture import GaussianMixture
+from mfpde.problem.reduction.mixture import BlockMixture
+from tests.mixtures import with_delta
 
 Tables = dict[str, dict[str, Any]]
 
@@ -30,12 +31,12 @@ def activation(letter: str) -> PiecewiseLinear:
     return PiecewiseLinear.through(np.array(declared["knots"], float), np.array(declared["values"], float))
 
 
-def mixture(entry: dict[str, Any]) -> GaussianMixture:
+def mixture(entry: dict[str, Any]) -> BlockMixture:
     """The data law of an entry with d, s0 and Delta."""
     blocks = (entry["s0"], entry["d"] - entry["s0"])
     dimensions = tuple(float(p) for p in blocks if p > 0)
     fractions = tuple(p / entry["d"] for p in dimensions)
-    return GaussianMixture.with_delta(entry["Delta"], dimensions, fractions)
+    return with_delta(entry["Delta"], dimensions, fractions)
 
 
 def case(name: str) -> dict[str, Any]:

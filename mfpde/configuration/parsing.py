@@ -1,19 +1,78 @@
-"""From the tables of a TOML file to a configuration."""
+"""From the tables of a TOML file to an experiment: one dataclass per table, then the rules that tie them together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
+from mfpde.configuration.rules import check_together
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Experiment
+from mfpde.experiment import Dynamics, Experiment, Sgd, Solver, Time
+from mfpde.keys.declaration import foreign_keys, names_of, read_table
+from mfpde.keys.reader import TableReader
+from mfpde.problem.laws.interface import DEFAULT, LAWS, DataLaw
+from mfpde.problem.network import Network
+
+TABLES = ("data", "network", "initial", "dynamics", "time", "solver", "sgd")
+REQUIRED = ("data", "network")
+Table = TypeVar("Table")
 
 
 def parse(tables: Mapping[str, object]) -> Experiment:
-    """The configuration that TOML tables describe; raises ConfigurationError with every mistake."""
-    from mfpde.configuration.readers import read_tables
-
+    """The experiment that TOML tables describe; raises ConfigurationError with every mistake."""
     errors: list[str] = []
-    configuration = read_tables(tables, errors)
+    experiment = read_tables(tables, errors)
     if errors:
-        raise ConfigurationError(errors, configuration)
-    return configuration
+        raise ConfigurationError(errors, experiment)
+    return experiment
+
+
+def read_tables(tables: Mapping[str, object], errors: list[str]) -> Experiment:
+    """The experiment, defaults standing in for whatever is wrong; `errors` receives the mistakes."""
+    top = TableReader("", tables, TABLES, errors)
+    for name in REQUIRED:
+        if not top.has(name):
+            errors.append(f"{name}: the table is missing; write [{name}] (it may be empty)")
+    sections = {name: tables.get(name, {}) for name in TABLES}
+    law = law_named(sections["data"])
+
+    def of_law(name: str, table: type[Table], own: tuple[str, ...]) -> Table:
+        reader = _law_reader(name, sections[name], own, law, errors)
+        return read_table(table, reader) if own else table()
+
+    def plain(name: str, table: type[Table]) -> Table:
+        return read_table(table, TableReader(name, sections[name], names_of(table), errors))
+
+    experiment = Experiment(
+        data=of_law("data", law, names_of(law)),
+        network=of_law("network", Network, law.network_keys),
+        initial=of_law("initial", law.Initial, names_of(law.Initial)),
+        dynamics=plain("dynamics", Dynamics),
+        time=plain("time", Time),
+        solver=plain("solver", Solver),
+        sgd=plain("sgd", Sgd),
+    )
+    check_together(experiment, errors)
+    return experiment
+
+
+def law_named(table: object) -> type[DataLaw]:
+    """The law that a [data] table names; the default one where it names none that there is."""
+    name = table.get("law", DEFAULT) if isinstance(table, Mapping) else DEFAULT
+    return LAWS[name if isinstance(name, str) and name in LAWS else DEFAULT]
+
+
+def _law_reader(where: str, table: object, own: tuple[str, ...], law: type[DataLaw], errors: list[str]) -> TableReader:
+    """The reader of a table whose keys depend on the data law, once it has complained of those of other laws."""
+    others: dict[str, str] = {}
+    for name in LAWS.names():
+        other = LAWS[name]
+        keys = {"data": names_of(other), "network": other.network_keys, "initial": names_of(other.Initial)}[where]
+        for key in keys:
+            others.setdefault(key, f'data.law = "{name}"')
+    first = ("law",) if where == "data" else ()
+    reader = TableReader(where, table, tuple(dict.fromkeys((*first, *own, *others))), errors)
+    if where == "data":
+        reader.choice("law", DEFAULT, LAWS.names())
+    foreign_keys(reader, own, others, f'data.law = "{law.name}"')
+    return reader

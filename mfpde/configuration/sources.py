@@ -7,19 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mfpde import presets
-from mfpde.configuration.parsing import parse
+from mfpde.configuration.parsing import law_named, parse
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.keys.reader import nearest, one_line
 
 MAXIMUM_BYTES = 10_000_000
-# An override of one of these keys takes away what the source says in its place.
-ALTERNATIVES = {
-    ("data", "delta"): "scales",
-    ("data", "scales"): "delta",
-    ("initial", "kappa"): "radius",
-    ("initial", "radius"): "kappa",
-}
 
 
 def load_configuration(source: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -119,14 +112,12 @@ def _apply(tables: dict[str, object], override: str, errors: list[str]) -> None:
 
 def _drop_alternatives(tables: dict[str, object], path: list[str], value: object) -> None:
     """Take away what the source says in place of an overridden key."""
-    section = tables.get(path[0])
-    if not isinstance(section, dict):
-        return
-    rival = ALTERNATIVES.get((path[0], path[1]))
-    if rival is not None:
-        section.pop(rival, None)
-    if path == ["data", "dims"] and value != "infinite":
-        section.pop("fractions", None)
+    section, law = tables.get(path[0]), law_named(tables.get("data"))
+    options = {"data": law, "initial": law.Initial}.get(path[0])
+    replaced_by = getattr(options, "replaced_by", None)
+    if isinstance(section, dict) and replaced_by is not None:
+        for rival in replaced_by(path[1], value):
+            section.pop(rival, None)
 
 
 def override_value(text: str) -> object:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mfpde.problem.marginals import Marginal, ScaledChi, SquaredShare, _quantiles, _spread_atom
+from mfpde.problem.marginals import Marginal, ScaledChi, SquaredShare, quantiles, spread_atom
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.grid import Grid
 
@@ -40,7 +40,7 @@ class InitialLaw:
         The numbers are those of Philox keyed by (seed, stream); streams of one seed are independent.
         """
         random = np.random.Generator(np.random.Philox(key=(seed, stream)))
-        columns = [_quantiles(marginal, random.random(count)) for marginal in self.labels]
+        columns = [quantiles(marginal, random.random(count)) for marginal in self.labels]
         return self.embed(np.stack(columns, axis=1) if columns else np.empty((count, 0)))
 
     def cell_masses(self, grid: Grid) -> Array:
@@ -61,7 +61,7 @@ class InitialLaw:
     def _axis_masses(self, source: int | float, axis: Grid) -> Array:
         if isinstance(source, int):
             return np.asarray(np.diff(self.labels[source].cumulative(axis.edges[0])))
-        return _spread_atom(float(source), axis)
+        return spread_atom(float(source), axis)
 
     def _fine_rule(self, panels: int = 48, nodes: int = 8) -> tuple[Array, Array]:
         axes, weights = [], []

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from mfpde.problem.laws.gaussian_mixture import MixtureReduction
 from mfpde.problem.problem import Problem
-from mfpde.problem.reduction.block_pairs import BlockPairs
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.stationary.landscape import Landscape
 from mfpde.solvers.stationary.pair_landscape import PairLandscape
@@ -15,22 +13,16 @@ GUIDE = 1e-3
 """Accuracy of features of which only the sizes count."""
 
 
-def exact_pairs(problem: Problem) -> BlockPairs | None:
-    """The exact interaction of a problem's neurons, None where features are the best there is."""
-    reduction = problem.reduction
-    return reduction.pairs if isinstance(reduction, MixtureReduction) else None
-
-
 def landscape_on(problem: Problem, box: Box) -> tuple[Landscape, float]:
     """The landscape on a box, and the error of its U."""
-    pairs = exact_pairs(problem)
+    pairs = problem.exact_pairs
     if pairs is not None:
-        objective = problem.reduction.rough(box, GUIDE).objective
+        objective = problem.represent("guide", box, GUIDE).objective
         return PairLandscape(objective, problem.geometry, problem.flow, pairs), ACCURACY
     return feature_landscape(problem, box)
 
 
 def feature_landscape(problem: Problem, box: Box) -> tuple[Landscape, float]:
     """The landscape by features, whose cost is linear in the atoms of a law, and the error of its U."""
-    reduced = problem.reduction.exact(box, ACCURACY)
+    reduced = problem.represent("exact", box, ACCURACY)
     return Landscape(reduced.objective, problem.geometry, problem.flow), reduced.error

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from scipy import special
@@ -40,39 +41,22 @@ BISECTIONS = 60
 
 
 @dataclass(frozen=True)
-class Distribution:
-    """A marginal given by a frozen continuous distribution of scipy.stats (ppf, isf, pdf, cdf)."""
-
-    frozen: Any
-
-    @property
-    def breaks(self) -> Array:
-        return np.array([self.frozen.ppf(TAIL), self.frozen.isf(TAIL)])
-
-    def density(self, x: Array) -> Array:
-        return np.asarray(self.frozen.pdf(x))
-
-    def cumulative(self, x: Array) -> Array:
-        return np.asarray(self.frozen.cdf(x))
-
-
-@dataclass(frozen=True)
 class Normal:
-    """The law N(mean, deviation^2)."""
+    """The law N(mean, std^2)."""
 
     mean: float
-    deviation: float
+    std: float
 
     @property
     def breaks(self) -> Array:
-        return np.asarray(self.mean + self.deviation * special.ndtri(TAIL) * np.array([1.0, -1.0]))
+        return np.asarray(self.mean + self.std * special.ndtri(TAIL) * np.array([1.0, -1.0]))
 
     def density(self, x: Array) -> Array:
-        u = (x - self.mean) / self.deviation
-        return np.asarray(np.exp(-0.5 * u * u) / (np.sqrt(2 * np.pi) * self.deviation))
+        u = (x - self.mean) / self.std
+        return np.asarray(np.exp(-0.5 * u * u) / (np.sqrt(2 * np.pi) * self.std))
 
     def cumulative(self, x: Array) -> Array:
-        return np.asarray(special.ndtr((x - self.mean) / self.deviation))
+        return np.asarray(special.ndtr((x - self.mean) / self.std))
 
 
 @dataclass(frozen=True)
@@ -140,65 +124,89 @@ class SquaredShare:
 
 @dataclass(frozen=True)
 class Tabulated:
-    """A density given at points, linear between them and zero outside, normalised to mass 1."""
+    """A density given at increasing points, linear between them and zero outside, normalised to mass 1."""
 
-    points: Array
-    values: Array
+    points: tuple[float, ...]
+    values: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        increasing = self.points.ndim == 1 and self.points.size >= 2 and bool(np.all(np.diff(self.points) > 0))
-        if not (increasing and self.values.shape == self.points.shape):
+        for name in ("points", "values"):
+            object.__setattr__(self, name, tuple(np.ravel(getattr(self, name)).tolist()))
+        x, y = self._table
+        if not (x.size >= 2 and np.all(np.diff(x) > 0) and y.shape == x.shape):
             raise ValueError("a tabulated law needs two or more increasing points and as many densities")
-        if not (np.all(self.values >= 0) and np.sum(self.values) > 0 and np.all(np.isfinite(self.values))):
+        if not (np.all(y >= 0) and np.sum(y) > 0 and np.all(np.isfinite(y))):
             raise ValueError("a tabulated density must be finite, not negative and not zero everywhere")
+
+    @cached_property
+    def _table(self) -> tuple[Array, Array]:
+        return np.array(self.points), np.array(self.values)
 
     @property
     def breaks(self) -> Array:
-        return self.points
+        return self._table[0]
 
-    @property
+    @cached_property
     def _cumulated(self) -> Array:
         """Unnormalised mass below each point."""
-        steps = 0.5 * np.diff(self.points) * (self.values[1:] + self.values[:-1])
+        points, values = self._table
+        steps = 0.5 * np.diff(points) * (values[1:] + values[:-1])
         return np.concatenate([[0.0], np.cumsum(steps)])
 
     def density(self, x: Array) -> Array:
-        inside = np.interp(x, self.points, self.values, left=0.0, right=0.0)
+        inside = np.interp(x, *self._table, left=0.0, right=0.0)
         return np.asarray(inside / self._cumulated[-1])
 
     def cumulative(self, x: Array) -> Array:
-        inside = np.clip(x, self.points[0], self.points[-1])
-        cell = np.clip(np.searchsorted(self.points, inside, side="right") - 1, 0, len(self.points) - 2)
-        step = inside - self.points[cell]
-        slope = np.diff(self.values) / np.diff(self.points)
-        below = self._cumulated[cell] + step * (self.values[cell] + 0.5 * slope[cell] * step)
+        points, values = self._table
+        inside = np.clip(x, points[0], points[-1])
+        cell = np.clip(np.searchsorted(points, inside, side="right") - 1, 0, len(points) - 2)
+        step = inside - points[cell]
+        slope = np.diff(values) / np.diff(points)
+        below = self._cumulated[cell] + step * (values[cell] + 0.5 * slope[cell] * step)
         return np.asarray(below / self._cumulated[-1])
 
 
 @dataclass(frozen=True)
-class Callable1D:
-    """A density given as a function on [lower, upper]; normalised by the caller."""
+class Density:
+    """Any density on [lower, upper], a function of arrays that is smooth there, normalised to mass 1.
+
+    Raises:
+        ValueError: a density that is negative or not finite at the nodes of its quadrature, or has no mass.
+    """
 
     function: Callable[[Array], Array]
     lower: float
     upper: float
 
+    def __post_init__(self) -> None:
+        values = np.asarray(self.function(np.linspace(self.lower, self.upper, 257)[1:-1]))
+        if not (np.all(np.isfinite(values)) and np.all(values >= 0.0) and np.any(values > 0.0)):
+            raise ValueError("a density must be finite, not negative and not zero everywhere on [lower, upper]")
+
     @property
     def breaks(self) -> Array:
         return np.array([self.lower, self.upper])
 
+    @cached_property
+    def _mass(self) -> float:
+        return float(self._below(np.array([self.upper]))[0])
+
     def density(self, x: Array) -> Array:
-        return np.asarray(self.function(x))
+        return np.asarray(self.function(x) / self._mass)
 
     def cumulative(self, x: Array) -> Array:
+        return np.asarray(self._below(np.atleast_1d(x)) / self._mass).reshape(np.shape(x))
+
+    def _below(self, x: Array) -> Array:
+        """Unnormalised mass below each x."""
         nodes, weights = np.polynomial.legendre.leggauss(64)
-        ends = np.clip(np.atleast_1d(x), self.lower, self.upper)
-        half = 0.5 * (ends - self.lower)
+        half = 0.5 * (np.clip(x, self.lower, self.upper) - self.lower)
         inside = self.lower + half[:, None] * (nodes + 1.0)
-        return np.asarray((self.function(inside) * weights).sum(axis=1) * half).reshape(np.shape(x))
+        return np.asarray((self.function(inside) * weights).sum(axis=1) * half)
 
 
-def _quantiles(marginal: Marginal, levels: Array) -> Array:
+def quantiles(marginal: Marginal, levels: Array) -> Array:
     """Inverse distribution function at levels in [0, 1), by bisection down to rounding."""
     ends = marginal.breaks
     whole = float(marginal.cumulative(ends[-1:])[0])
@@ -210,7 +218,7 @@ def _quantiles(marginal: Marginal, levels: Array) -> Array:
     return np.asarray(0.5 * (low + high))
 
 
-def _spread_atom(position: float, axis: Grid) -> Array:
+def spread_atom(position: float, axis: Grid) -> Array:
     """Masses on a one-dimensional grid of an atom smeared over the nearest cells, mass and first moment kept."""
     centres = axis.centres[0]
     if len(centres) < 8 * ATOM_CELLS:

@@ -2,130 +2,80 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from mfpde import experiment as declared
-from mfpde.problem.activations.interface import Activation
-from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
-from mfpde.problem.activations.registry import BY_NAME
-from mfpde.problem.initial import InitialLaw, gaussian_blocks, product_law, radial_law
-from mfpde.problem.laws.gaussian_bumps import BumpReduction
-from mfpde.problem.laws.gaussian_mixture import reduce_mixture
-from mfpde.problem.laws.interface import Reduction
-from mfpde.problem.marginals import Marginal, Normal, Tabulated, Uniform
-from mfpde.problem.reduction.coefficient import AffineUnit
-from mfpde.problem.reduction.mixture import GaussianMixture
-from mfpde.problem.reduction.trapezoidal import GaussianBumps
+from mfpde.problem.initial import InitialLaw
+from mfpde.problem.laws.interface import DataLaw
+from mfpde.problem.network import Network, Unit
+from mfpde.problem.reduction.block_pairs import BlockPairs
 from mfpde.solvers.flow.flow import Flow
+from mfpde.solvers.objective.representation import Effort, Expansion, Form, ReducedObjective, represent
+from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.geometry import Geometry
 
+if TYPE_CHECKING:
+    from mfpde.experiment import Experiment
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Problem:
-    """Everything a scheme is built from.
+    """A data law, a network, an initial law and a flow: everything a scheme is built from.
 
     Attributes:
-        geometry: the reduced coordinates.
-        flow: ridge, noise, schedule.
-        initial_law: rho_0 in the reduced coordinates.
-        reduction: the feature map of the data law and unit, at any accuracy and on any box.
+        data: the data law, with its options.
+        network: the activation, and which parameters besides w there are and move.
+        initial: the law's own options of the initial law (its defaults where None), or an `InitialLaw` in the reduced
+            coordinates.
+        flow: ridge, noise, birth and death, schedule.
     """
 
-    geometry: Geometry
-    flow: Flow
-    initial_law: InitialLaw
-    reduction: Reduction
+    data: DataLaw
+    network: Network = field(default_factory=Network)
+    initial: Any = None
+    flow: Flow = field(default_factory=Flow)
+
+    @cached_property
+    def _options(self) -> Any:
+        return self.data.Initial() if self.initial is None or isinstance(self.initial, InitialLaw) else self.initial
+
+    @cached_property
+    def unit(self) -> Unit:
+        """What the data law averages over its symmetries."""
+        return self.data.unit(self.network, self._options)
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """The reduced coordinates."""
+        return self.data.space(self.unit)
+
+    @cached_property
+    def initial_law(self) -> InitialLaw:
+        """rho_0 in the reduced coordinates."""
+        if isinstance(self.initial, InitialLaw):
+            return self.initial
+        heads = self.unit.coordinates if self.data.network_keys else ()
+        return self.data.start(self._options, [head.marginal for head in heads])
+
+    @cached_property
+    def exact_pairs(self) -> BlockPairs | None:
+        """The exact interaction of two neurons, None where features are the best there is."""
+        return self.data.exact_pairs(self.unit)
+
+    def represent(self, form: Form, box: Box, accuracy: float) -> ReducedObjective:
+        """The objective on a box of the reduced space in the form that a scheme asks for, at an accuracy of U."""
+        names = self.geometry.names
+        coefficient = names.index("a") if self.data.network_keys and self.unit.has_coefficient else None
+        near = self.data.guide_box(box) if form == "guide" else box
+        return represent(self._expand, near, accuracy, form, coefficient)
+
+    def _expand(self, box: Box, accuracy: float, effort: Effort) -> Expansion:
+        return self.data.features(self.unit, box, accuracy, effort)
 
 
-def build_problem(configuration: declared.Experiment) -> Problem:
-    """The problem a configuration declares."""
-    return _bumps(configuration) if configuration.data.law == "gaussian-bumps" else _mixture(configuration)
-
-
-def _bumps(configuration: declared.Experiment) -> Problem:
-    data, law = configuration.data, configuration.initial.position
-    if data.centres is None or data.weights is None or data.width is None or law is None:
-        raise ValueError("gaussian-bumps need centres, weights, a width and the law of the position")
-    start = Normal(law.mean, law.std) if isinstance(law, declared.Normal) else Uniform(law.low, law.high)
-    return Problem(
-        geometry=Geometry(names=("z",), block_dimensions=(0.0,), mobile=(True,)),
-        flow=_flow(configuration.dynamics),
-        initial_law=product_law([start]),
-        reduction=BumpReduction(GaussianBumps(data.centres, data.weights, data.width)),
-    )
-
-
-def _mixture(configuration: declared.Experiment) -> Problem:
-    data, network = configuration.data, configuration.network
-    dimensions = tuple(map(float, data.dims)) if data.dims else (math.inf,) * data.blocks
-    fractions = data.fractions or tuple(p / sum(dimensions) for p in dimensions)
-    mixture = GaussianMixture(dimensions, data.block_scales, fractions)
-    moving_a, moving_b = network.coefficients == "trained", network.offsets == "trained"
-    a, b = configuration.initial.a, configuration.initial.b if network.offsets != "none" else 0.0
-    has_a = moving_a or isinstance(a, declared.Normal)
-    has_b = moving_b or isinstance(b, declared.Normal)
-    unit = build_activation(network.activation)
-    unit = fold(unit, 1.0 if has_a else constant_of(a), 0.0 if has_b else constant_of(b))
-    geometry = Geometry(
-        names=(*(f"r{j + 1}" for j in range(data.blocks)), *("a" for _ in range(has_a)), *("b" for _ in range(has_b))),
-        block_dimensions=(*dimensions, *(0.0 for _ in range(has_a + has_b))),
-        mobile=(*(True for _ in dimensions), *(moving_a for _ in range(has_a)), *(moving_b for _ in range(has_b))),
-    )
-    others = [_marginal(law) for law, present in ((a, has_a), (b, has_b)) if present]
-    return Problem(
-        geometry=geometry,
-        flow=_flow(configuration.dynamics),
-        initial_law=_initial_law(configuration.initial, mixture, others),
-        reduction=reduce_mixture(unit, mixture, has_coefficient=has_a, has_offset=has_b),
-    )
-
-
-def _flow(dynamics: declared.Dynamics) -> Flow:
-    return Flow(
-        ridge=dynamics.ridge,
-        inverse_temperature=dynamics.inverse_temperature,
-        fisher_rao_rate=dynamics.fisher_rao_rate,
-        transport=dynamics.flow != "fisher-rao",
-        schedule=dynamics.schedule,
-    )
-
-
-def build_activation(declaration: str | declared.PiecewiseLinear) -> Activation:
-    """The activation named, or given by its knots."""
-    if isinstance(declaration, str):
-        return BY_NAME[declaration]()
-    return PiecewiseLinear.through(np.array(declaration.knots), np.array(declaration.values))
-
-
-def fold(unit: Activation, coefficient: float, offset: float) -> Activation:
-    """The activation with a constant coefficient and offset in it."""
-    if isinstance(unit, PiecewiseLinear):
-        return unit.affine(coefficient, offset)
-    return unit if (coefficient, offset) == (1.0, 0.0) else AffineUnit(unit, coefficient, offset)
-
-
-def constant_of(law: float | declared.Normal) -> float:
-    """The value of a law that is a constant (its mean where it is none)."""
-    return law.mean if isinstance(law, declared.Normal) else float(law)
-
-
-def _marginal(law: float | declared.Normal) -> Marginal | float:
-    if isinstance(law, declared.Normal) and law.std > 0:
-        return Normal(law.mean, law.std)
-    return constant_of(law)
-
-
-def _initial_law(initial: declared.Initial, mixture: GaussianMixture, others: list[Marginal | float]) -> InitialLaw:
-    dimensions, fractions = mixture.dimensions, mixture.fractions
-    if initial.kappa is not None:
-        return product_law([*gaussian_blocks(initial.kappa, dimensions, fractions), *others])
-    if isinstance(initial.radius, declared.UniformRadius):
-        low, high = initial.radius.low, initial.radius.high
-        return radial_law(Uniform(low, high), dimensions, fractions, others)
-    if initial.radius is None:
-        raise ValueError("an initial law needs kappa or radius")
-    table = Tabulated(np.array(initial.radius.radii), np.array(initial.radius.densities))
-    return radial_law(table, dimensions, fractions, others)
+def build_problem(experiment: Experiment) -> Problem:
+    """The problem an experiment declares, or the one it was made of in Python."""
+    if experiment.problem is not None:
+        return experiment.problem
+    return Problem(experiment.data, experiment.network, experiment.initial, experiment.dynamics.as_flow())

@@ -13,7 +13,7 @@ from mfpde.solvers.space.grid import Guide
 
 def characteristics(problem: Problem, configuration: Experiment, guide: Guide, box: Box) -> Schemes:
     tolerance = configuration.solver.tolerance
-    reduced = problem.reduction.tabulated(box, 0.1 * tolerance)
+    reduced = problem.represent("tabulated", box, 0.1 * tolerance)
     labels = len(problem.initial_law.labels)
     asked = configuration.solver.atoms
     # A Dirac mass has no labels to spread atoms over.

@@ -26,7 +26,7 @@ def finite_volume(problem: Problem, configuration: Experiment, guide: Guide, box
     noisy = np.isfinite(problem.flow.inverse_temperature)
     visited = spread_guide(problem, guide) if noisy else guide
     box = visited_box(problem, visited) if noisy else box
-    reduced = problem.reduction.for_grid(box, 0.1 * solver.tolerance)
+    reduced = problem.represent("grid", box, 0.1 * solver.tolerance)
     options = FiniteVolumeOptions()
     if solver.courant is not None:
         options = replace(options, courant=solver.courant)

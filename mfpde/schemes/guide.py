@@ -32,8 +32,8 @@ def run_guide(problem: Problem, configuration: Experiment) -> Guide:
     """
     law = label_law(problem.initial_law)
     reach = _initial_reach(problem)
-    objective = problem.reduction.rough(
-        Box(np.maximum(problem.geometry.lower_bounds, -reach), np.maximum(4.0 * reach, 10.0)), 1e-5
+    objective = problem.represent(
+        "guide", Box(np.maximum(problem.geometry.lower_bounds, -reach), np.maximum(4.0 * reach, 10.0)), 1e-5
     ).objective
     flow = replace(problem.flow, inverse_temperature=np.inf)
     labels = len(law.breaks)

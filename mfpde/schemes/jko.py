@@ -32,7 +32,7 @@ def jko_on_atoms(problem: Problem, configuration: Experiment, guide: Guide, box:
     solver = configuration.solver
     margin = 0.5 * (box.upper - box.lower)
     box = Box(np.maximum(box.lower - margin, problem.geometry.lower_bounds), box.upper + margin)
-    reduced = problem.reduction.tabulated(box, 0.1 * solver.tolerance)
+    reduced = problem.represent("tabulated", box, 0.1 * solver.tolerance)
     table = _table_on(reduced.objective.features, box, 10.0 * solver.tolerance)
     reduced = replace(reduced, objective=replace(reduced.objective, features=table))
     labels = len(problem.initial_law.labels)
@@ -72,7 +72,7 @@ def jko_on_grid(problem: Problem, configuration: Experiment, guide: Guide, box: 
     solver = configuration.solver
     counts = cell_counts(problem, configuration)
     visited = spread_guide(problem, guide)
-    reduced = problem.reduction.for_grid(visited_box(problem, visited), 0.1 * solver.tolerance)
+    reduced = problem.represent("grid", visited_box(problem, visited), 0.1 * solver.tolerance)
 
     def on_grid(cells: tuple[int, ...], coarser: float) -> GridJko:
         grid = graded_grid(visited, problem.geometry, cells)

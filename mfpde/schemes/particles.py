@@ -25,7 +25,7 @@ def particles(problem: Problem, configuration: Experiment, guide: Guide, box: Bo
     (count,) = configuration.solver.atoms or (DEFAULT_PARTICLES,)
     if np.isfinite(problem.flow.inverse_temperature):
         box = visited_box(problem, spread_guide(problem, guide))
-    reduced = problem.reduction.tabulated(box, 0.1 * tolerance)
+    reduced = problem.represent("tabulated", box, 0.1 * tolerance)
 
     def run(particles: int, stream: int) -> ParticleProcess:
         start = problem.initial_law.sample(particles, seed, stream)

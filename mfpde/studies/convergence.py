@@ -15,6 +15,7 @@ import numpy as np
 
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import MINIMUM_TOLERANCE, Experiment, Solver
+from mfpde.problem.problem import build_problem
 from mfpde.results.answers.solve import SolveResult
 from mfpde.studies.run.refusals import unsupported
 from mfpde.studies.run.run import Progress, silent
@@ -228,7 +229,7 @@ def _solver(configuration: Experiment, name: str) -> Solver:
 def _reference(configuration: Experiment, names: Sequence[str], levels: int) -> tuple[str, Solver]:
     """What the reference is, and its solver."""
     if _noisy(configuration):
-        dimension = configuration.data.blocks + (configuration.network.coefficients == "trained")
+        dimension = build_problem(configuration).geometry.dimension
         finest = tuple(count * 2**levels for count in _coarsest(configuration.solver, dimension))
         words = f"finite-volume, {finest[0]} cells (noise: no characteristics; the finest grid refined once more)"
         return words, replace(configuration.solver, scheme="finite-volume", cells=finest, atoms=None)

@@ -1,12 +1,60 @@
-"""An objective with what is known of its accuracy."""
+"""Features of a problem in the form that a scheme asks for: as they are, compressed, or tabulated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
 
 from ..arrays import Array
-from .objective import Objective
+from ..space.box import Box
+from .coefficient import WithCoefficient
+from .compression import KEPT, compress
+from .objective import FeatureMap, Objective
+from .table.feature_table import build_table
+from .table.patched import PatchedFeatures
+
+TABLE_ENTRIES = 8_000_000
+"""Largest number of nodes times features of a table, 64 MB."""
+FEWEST_NODES = 20_000
+"""Nodes that a table may have however many features there are."""
+GUIDE_NODES = 10_000
+"""Most nodes of the table of a guide."""
+DEGREE = 8
+"""Degree of the elements of a table."""
+GRADIENTS = 100.0
+"""How much worse than values gradients come out, which decide the mesh."""
+
+Effort = Literal["rough", "usual", "finest"]
+"""Of an expansion: as cheap as a guide wants it, as accurate as asked, as accurate as is possible."""
+Form = Literal["guide", "exact", "compressed", "tabulated", "grid"]
+"""What a scheme asks for: cheap features for a guide; uncompressed ones; those of the numerical rank on the box; those
+tabulated on the box, evaluated outside it; those to be evaluated once on the cells of a grid."""
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """The raw features of a problem, as its data law makes them on a box.
+
+    Attributes:
+        objective: features and loss, valid everywhere.
+        error: bound, as measured, on the error of U on the box.
+        method: how the features were obtained, in words.
+        explicit: whether they are so few and cheap that a table gains nothing.
+        cheap: whether they may be evaluated on every cell of a grid without one.
+        costly: whether even a guide in two coordinates wants a table of them.
+        scale: size of the features, which errors of a table are relative to; None to measure it at the box's corners.
+    """
+
+    objective: Objective
+    error: float
+    method: str
+    explicit: bool = False
+    cheap: bool = False
+    costly: bool = False
+    scale: float | None = None
 
 
 @dataclass(frozen=True)
@@ -14,7 +62,7 @@ class ReducedObjective:
     """An objective with what is known of its accuracy.
 
     Attributes:
-        objective: feature map, weights, targets.
+        objective: feature map and loss.
         rank: number of features.
         error: bound, as measured, on the error of U and V anywhere on the box.
         method: how the features were obtained, in words.
@@ -36,3 +84,106 @@ class ReducedObjective:
             risks = [form.risk(form.outputs(positions, weights)) for form in (self.objective, self.source)]
             gaps.append(abs(risks[0] - risks[1]))
         return max(gaps, default=0.0) + self.source_error
+
+
+def represent(
+    expand: Callable[[Box, float, Effort], Expansion], box: Box, accuracy: float, form: Form, coefficient: int | None
+) -> ReducedObjective:
+    """The features of a problem in this form, with U accurate to `accuracy` on the box where that is possible.
+
+    Args:
+        expand: the raw features on a box, without the coefficient.
+        box: of all coordinates.
+        coefficient: the coordinate that multiplies the features, None where there is none.
+    """
+    inner = box if coefficient is None else Box(np.delete(box.lower, coefficient), np.delete(box.upper, coefficient))
+    effort: Effort = "rough" if form == "guide" else "finest" if form == "exact" else "usual"
+    expansion = expand(inner, accuracy, effort)
+    made = _Made(expansion, coefficient)
+    if form == "exact" or (expansion.explicit and form in ("guide", "tabulated")):
+        return made.raw()
+    if form == "guide":
+        return made.raw() if inner.lower.size > 1 + expansion.costly else made.sketched(inner, accuracy)
+    if form == "compressed" or (form == "grid" and expansion.cheap):
+        return made.compressed(inner, accuracy)
+    return made.tabulated(inner, accuracy)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Forms of one expansion."""
+
+    expansion: Expansion
+    coefficient: int | None
+
+    def raw(self) -> ReducedObjective:
+        return self._reduced(self.expansion.objective)
+
+    def sketched(self, inner: Box, accuracy: float) -> ReducedObjective:
+        """A small table of the raw features."""
+        objective = self.expansion.objective
+        table = build_table(
+            objective.features, _ends(inner), tolerance=GRADIENTS * accuracy, max_nodes=GUIDE_NODES, rounds=1
+        )
+        patched = _with_features(objective, PatchedFeatures(table, objective.features))
+        return self._reduced(patched, float(table.value_error))
+
+    def compressed(self, inner: Box, accuracy: float) -> ReducedObjective:
+        small, error = self._compressed(inner, accuracy)
+        return self._reduced(small, error, ", compressed")
+
+    def tabulated(self, inner: Box, accuracy: float) -> ReducedObjective:
+        small, error = self._compressed(inner, accuracy)
+        scale = self._scale(inner)
+        table = build_table(
+            small.features,
+            _ends(inner),
+            DEGREE,
+            GRADIENTS * accuracy,
+            max_nodes=max(FEWEST_NODES, TABLE_ENTRIES // small.features.rank),
+            least_scales=scale,
+            rounds=1,
+            smallest_cell=2.0**-8,
+        )
+        error += 2.0 * float(table.value_error) * scale**2
+        patched = _with_features(small, PatchedFeatures(table, small.features))
+        return self._reduced(patched, error, ", compressed, tabulated")
+
+    def _compressed(self, inner: Box, accuracy: float) -> tuple[Objective, float]:
+        """The objective in features of the numerical rank, and the error of its U."""
+        source = self.expansion.objective
+        small = compress(source.features, inner.lower, inner.upper, max(accuracy, self.expansion.error))
+        rest = small.rank - KEPT
+        weights = np.concatenate([source.weights[:KEPT], np.ones(rest)])
+        targets = np.concatenate([source.targets[:KEPT], np.zeros(rest)])
+        return Objective(small, weights, targets, source.constant), small.error
+
+    def _scale(self, inner: Box) -> float:
+        if self.expansion.scale is not None:
+            return self.expansion.scale
+        corners = self.expansion.objective.features.values(np.stack([inner.lower, inner.upper]))
+        return max(float(np.max(np.abs(corners))), 1e-3)
+
+    def _reduced(self, made: Objective, error: float = 0.0, how: str = "") -> ReducedObjective:
+        """An objective made of the expansion with an additional error."""
+        return ReducedObjective(
+            objective=self._with_coefficient(made),
+            rank=made.features.rank,
+            error=self.expansion.error + error,
+            method=self.expansion.method + how,
+            source=self._with_coefficient(self.expansion.objective),
+            source_error=self.expansion.error,
+        )
+
+    def _with_coefficient(self, objective: Objective) -> Objective:
+        if self.coefficient is None:
+            return objective
+        return _with_features(objective, WithCoefficient(objective.features, self.coefficient))
+
+
+def _with_features(objective: Objective, features: FeatureMap) -> Objective:
+    return Objective(features, objective.weights, objective.targets, objective.constant)
+
+
+def _ends(box: Box) -> list[Array]:
+    return [np.array([low, high]) for low, high in zip(box.lower, box.upper, strict=True)]

@@ -77,14 +77,14 @@ def _reduced(learned: tuple[str, float, tuple[int, ...]], reach: Array, source: 
     """The features of `source` on the box from 0 that holds `reach`."""
     letter, delta, dims = learned
     tables = gaussian_mixture(activation(letter), delta, dims, 1.0)
-    reduction = build_problem(parse(tables)).reduction
+    problem = build_problem(parse(tables))
     box = Box(np.zeros(len(dims)), 1.1 * reach)
     if source == REDUCTION:
-        return reduction.exact(box, 0.1 * _promise(dims))
+        return problem.represent("exact", box, 0.1 * _promise(dims))
     accuracy = SCHEME_SHARE * TOLERANCES[source]
     if source == CHARACTERISTICS:
-        return reduction.tabulated(box, accuracy)
-    return reduction.for_grid(box, accuracy)
+        return problem.represent("tabulated", box, accuracy)
+    return problem.represent("grid", box, accuracy)
 
 
 def _allowed(dims: Sequence[int], reduced: ReducedObjective, source: str) -> tuple[float, float]:

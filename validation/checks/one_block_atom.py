@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import integrate, special
 
-from mfpde.problem.activations.piecewise_linear import truncated_relu
-from mfpde.problem.laws.gaussian_mixture import reduce_mixture
-from mfpde.problem.reduction.mixture import GaussianMixture
+from mfpde.problem.laws.gaussian_mixture import GaussianMixture
+from mfpde.problem.network import Network
+from mfpde.problem.problem import Problem
 from mfpde.solvers.space.box import Box
 from validation.rows import Row, check
 from validation.workbench import Workbench
 
-RADIUS, DIMENSIONS, DELTA = 0.8630823, (4.0, 6.0), 0.8
+RADIUS, DIMENSIONS, DELTA = 0.8630823, (4, 6), 0.8
 ACCURACY = 1e-10
 
 
@@ -23,9 +23,8 @@ def one_block(bench: Workbench, scheme: str) -> Iterator[Row]:
     """R(delta_(r, 0)) for dims (4, 6), truncated ReLU: E over |x_1| of (y - E_n phi)^2."""
     del bench
     exact = 0.5 * sum(_class_risk(label, 1.0 + label * DELTA) for label in (1.0, -1.0))
-    mixture = GaussianMixture.with_delta(DELTA, DIMENSIONS, (0.4, 0.6))
-    reduction = reduce_mixture(truncated_relu(), mixture, has_coefficient=False, has_offset=False)
-    reduced = reduction.exact(Box(np.zeros(2), np.full(2, 2.0)), ACCURACY)
+    problem = Problem(GaussianMixture(delta=DELTA, dims=DIMENSIONS), Network("truncated-relu"))
+    reduced = problem.represent("exact", Box(np.zeros(2), np.full(2, 2.0)), ACCURACY)
     risk = reduced.objective.risk(reduced.objective.outputs(np.array([[RADIUS, 0.0]]), np.ones(1)))
     yield Row(f"R(delta) at ({RADIUS}, 0), dims (4, 6)", scheme, exact, risk, 1e-12, 3.0 * reduced.error)
 

@@ -4,106 +4,135 @@ The unit is phi(x; z) = N(x; z, s^2), the target f(x) = sum_k w_k N(x; m_k, s^2)
 with respect to Lebesgue measure,
 
     R(rho) = ∫(f - f_rho)^2 dx,     U(z, z') = ∫phi(x; z) phi(x; z') dx = N(z; z', 2 s^2).
-
-The trapezoidal rule with step h takes these integrals with the relative error 2 exp(-(pi s / h)^2): its nodes are the
-features.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import numpy as np
+from mfpde.keys.declaration import key
+from mfpde.keys.kinds import Number, Numbers
+from mfpde.keys.reader import POSITIVE_SIZE, SIZE, Interval, TableReader
+from mfpde.problem.initial import InitialLaw, product_law
+from mfpde.problem.law_kinds import Position
+from mfpde.problem.laws.interface import LAWS, DataLaw
+from mfpde.problem.marginals import Marginal, Normal, Uniform
+from mfpde.problem.network import Unit
 
-from mfpde.problem.reduction.trapezoidal import STEP, BumpFeatures, GaussianBumps, bumps
-from mfpde.solvers.objective.compression import compress
-from mfpde.solvers.objective.objective import FeatureMap, Objective
-from mfpde.solvers.objective.representation import ReducedObjective
-from mfpde.solvers.objective.table.feature_table import build_table
-from mfpde.solvers.objective.table.patched import PatchedFeatures
-from mfpde.solvers.space.box import Box
+if TYPE_CHECKING:
+    from mfpde.experiment import Experiment
+    from mfpde.solvers.arrays import Array
+    from mfpde.solvers.objective.representation import Effort, Expansion
+    from mfpde.solvers.optimum.bound import Curvature
+    from mfpde.solvers.space.box import Box
 
-REACH = 9.0
-"""Widths s that the nodes reach beyond the outermost bump: there it has fallen to 3e-18."""
-TABLE_ENTRIES = 8_000_000
-"""Largest number of nodes times features of a table, 64 MB."""
+MAXIMUM_BUMPS = 1000
+LONGEST = 1e6
+"""Largest time.end in times s^3 of bumps of width s, in which the potential of one moves another by s."""
+WIDEST = 200.0
+"""Largest distance of a bump or of the start from 0, in widths of the bumps: features grow in number with it."""
 GUIDE_REACH = 20.0
 """Widths s that the bumps of a guide may spread beyond their start and the target."""
 
 
 @dataclass(frozen=True)
-class BumpReduction:
-    """The reduced problem of `GaussianBumps` on the line of locations z.
+class BumpInitial:
+    """The law of the location of a bump at t = 0."""
 
-    Attributes:
-        law: the target and the width of the bumps.
-    """
-
-    law: GaussianBumps
-
-    def rough(self, box: Box, accuracy: float) -> ReducedObjective:
-        """A cheap table for a guide, on the part of the box that bumps can spread to."""
-        start = -float(box.lower[0])
-        reach = max(start, float(np.abs(self.law.centres).max())) + GUIDE_REACH * self.law.width
-        near = Box(np.array([-reach]), np.array([reach]))
-        return self._tabulated(near, accuracy, degree=6)
-
-    def exact(self, box: Box, accuracy: float) -> ReducedObjective:
-        """All the nodes of the rule, exact to rounding on the box."""
-        del accuracy
-        objective = self._objective(self._features(box))
-        return self._reduced(objective, objective, 0.0, "trapezoidal rule")
-
-    def compressed(self, box: Box, accuracy: float) -> ReducedObjective:
-        """Features of the numerical rank on the box."""
-        source = self._objective(self._features(box))
-        small = compress(source.features, box.lower, box.upper, max(accuracy, self._rounding))
-        return self._reduced(source, self._objective(small), small.error, "trapezoidal rule, compressed")
-
-    def tabulated(self, box: Box, accuracy: float) -> ReducedObjective:
-        """Features of the numerical rank, tabulated on the box; outside it they are evaluated."""
-        return self._tabulated(box, accuracy, degree=8)
-
-    def for_grid(self, box: Box, accuracy: float) -> ReducedObjective:
-        """Features to be evaluated once on the cells of a grid."""
-        return self.compressed(box, accuracy)
+    position: Normal | Uniform = key(Normal(0.0, 2.0), Position(), "the locations z of the bumps")
 
     @property
-    def _rounding(self) -> float:
-        """Error of U that rounding leaves: U is at most 1 / (2 s sqrt(pi))."""
-        return 1e-15 / (2.0 * math.sqrt(math.pi) * self.law.width)
+    def settings(self) -> BumpInitial:
+        """What of it the stationary laws depend on: nothing."""
+        return BumpInitial()
 
-    def _features(self, box: Box) -> BumpFeatures:
-        """Nodes for locations on the box, and for the target."""
-        width, centres = self.law.width, np.asarray(self.law.centres)
-        low, high = min(box.lower[0], centres.min()), max(box.upper[0], centres.max())
-        spacing = STEP * width
-        count = int(np.ceil((high - low + 2.0 * REACH * width) / spacing)) + 1
-        nodes = low - REACH * width + spacing * np.arange(count)
-        target = np.asarray(self.law.weights) @ bumps(nodes, centres[:, None], width)
-        # the sign of the first component is that of -target[0]: nothing cancels
-        normal = target.copy()
-        normal[0] += np.linalg.norm(target)
-        return BumpFeatures(nodes, width, normal / np.linalg.norm(normal))
 
-    def _objective(self, features: FeatureMap) -> Objective:
-        """Unit weights; the reflected target is -|target| in the first component, whose square has a closed form."""
-        targets = np.zeros(features.rank)
-        targets[0] = -np.sqrt(self.law.squared_norm)
-        return Objective(features, np.ones(features.rank), targets)
+@LAWS.register("gaussian-bumps")
+@dataclass(frozen=True)
+class GaussianBumps(DataLaw):
+    """The target f(x) = sum_k w_k N(x; m_k, s^2) on the line, fitted by units N(x; z, s^2) in L2(dx)."""
 
-    def _tabulated(self, box: Box, accuracy: float, degree: int) -> ReducedObjective:
-        compressed = self.compressed(box, accuracy)
-        small = compressed.objective.features
-        edges = [np.array([box.lower[0], box.upper[0]])]
-        scale = 1.0 / np.sqrt(2.0 * np.sqrt(np.pi) * self.law.width)
-        tolerance, nodes = max(100.0 * accuracy, 1e-12), max(2_000, TABLE_ENTRIES // small.rank)
-        table = build_table(small, edges, degree, tolerance, max_nodes=nodes, least_scales=scale, rounds=1)
-        error = compressed.error + 2.0 * float(table.value_error) * scale**2
-        objective = replace(compressed.objective, features=PatchedFeatures(table, small))
-        return self._reduced(compressed.source, objective, error, f"{compressed.method}, tabulated")
+    centres: tuple[float, ...] = key((-2.0, 0.0, 2.0), Numbers(SIZE, "[-2.0, 0.0, 2.0]"), "m_k of the target's bumps")
+    weights: tuple[float, ...] | None = key(
+        None,
+        Numbers(Interval(0.0, 1.0, low_open=True), "[0.25, 0.5, 0.25]"),
+        "w_k of the target's bumps, which sum to 1 (equal ones where left out)",
+    )
+    width: float = key(0.5, Number(POSITIVE_SIZE), "s of every bump")
 
-    def _reduced(self, source: Objective, made: Objective, error: float, method: str) -> ReducedObjective:
-        rank = made.features.rank
-        return ReducedObjective(made, rank, self._rounding + error, method, source, self._rounding)
+    Initial = BumpInitial
+    network_keys = ()
+    risk_name = "squared L2 distance"
+
+    def settled(self, reader: TableReader) -> GaussianBumps:
+        """As many weights as centres, which sum to 1."""
+        centres = self.centres
+        if len(centres) > MAXIMUM_BUMPS:
+            reader.complain("centres", f"more than {MAXIMUM_BUMPS} bumps", f"at most {MAXIMUM_BUMPS} centres")
+            centres = centres[:MAXIMUM_BUMPS]
+        equal = (1.0 / len(centres),) * len(centres)
+        weights = self.weights or equal
+        if len(weights) != len(centres):
+            problem = f"{len(weights)} weights for {len(centres)} centres"
+            reader.complain("weights", problem, "one weight per centre")
+            weights = equal
+        elif not (abs(sum(weights) - 1.0) <= 1e-9):
+            reader.complain("weights", f"sum to {sum(weights):.12g}", "shares of the target that sum to 1")
+        return replace(self, centres=centres, weights=weights)
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """w_k."""
+        return self.weights or (1.0 / len(self.centres),) * len(self.centres)
+
+    @property
+    def squared_norm(self) -> float:
+        """∫f^2 dx = sum_kl w_k w_l N(m_k; m_l, 2 s^2)."""
+        height = 1.0 / (2.0 * math.sqrt(math.pi) * self.width)
+        pairs = zip(self.centres, self.shares, strict=True), zip(self.centres, self.shares, strict=True)
+        return height * sum(
+            first_weight * weight * math.exp(-(((first - centre) / (2.0 * self.width)) ** 2))
+            for (first, first_weight), (centre, weight) in itertools.product(*pairs)
+        )
+
+    def axes(self) -> Sequence[tuple[str, float]]:
+        return [("z", 0.0)]
+
+    def start(self, initial: BumpInitial, heads: Sequence[Marginal | float]) -> InitialLaw:
+        return product_law([initial.position, *heads])
+
+    def features(self, unit: Unit, box: Box, accuracy: float, effort: Effort) -> Expansion:
+        from mfpde.problem.reduction.trapezoidal import expand
+
+        del unit, accuracy, effort
+        return expand(self.centres, self.shares, self.width, self.squared_norm, box)
+
+    def guide_box(self, box: Box) -> Box:
+        import numpy as np
+
+        reach = max(-float(box.lower[0]), *(abs(centre) for centre in self.centres)) + GUIDE_REACH * self.width
+        return replace(box, lower=np.array([-reach]), upper=np.array([reach]))
+
+    def problems(self, experiment: Experiment) -> list[str]:
+        """The line must be short in widths of the bumps, and the run in their times."""
+        start, end, width = experiment.initial.position, experiment.time.end, self.width
+        ends = (start.mean - 9.0 * start.std, start.mean + 9.0 * start.std) if isinstance(start, Normal) else ()
+        ends = ends or tuple(start.breaks)
+        reach = max(abs(place) for place in (*self.centres, *ends))
+        errors = []
+        if not (reach <= WIDEST * width):
+            problem = f"data.width = {width:g}: centres and start reach {reach:g}, beyond {WIDEST:g} widths from 0"
+            errors.append(f"{problem}; write a width of at least {reach / WIDEST:.3g}, or places nearer 0")
+        if not (end <= LONGEST * width**3):
+            problem = f"time.end = {end:g}: bumps of width {width:g} move in times of width^3 = {width**3:.3g}"
+            errors.append(f"{problem}; write an end of at most {LONGEST * width**3:.3g}, or a larger data.width")
+        return errors
+
+    def curvature(self, unit: Unit, positions: Array, weights: Array, outputs: Array, risk: float) -> Curvature | None:
+        from mfpde.problem.reduction.curvature import BumpCurvature
+
+        return BumpCurvature(self.width, risk)

@@ -1,203 +1,250 @@
-"""Reduction of a two-layer network on a centred Gaussian mixture with isotropic blocks."""
+"""Centred Gaussian mixture with isotropic blocks: y = ±1 with probability 1/2, x_j ~ N(0, s_{±,j}^2 Id_{p_j})."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from mfpde.keys.declaration import key
+from mfpde.keys.kinds import Number, Numbers
+from mfpde.keys.reader import POSITIVE_SIZE, Interval, TableReader, as_list, as_number, show
+from mfpde.problem.initial import InitialLaw, gaussian_blocks, product_law, radial_law
+from mfpde.problem.law_kinds import Parameter, RadiusLaw
+from mfpde.problem.laws.interface import LAWS, DataLaw
+from mfpde.problem.marginals import Marginal, Normal, Tabulated, Uniform
+from mfpde.problem.network import Unit
+from mfpde.problem.reduction.mixture import BlockMixture
 
-from mfpde.problem.activations.interface import Activation
-from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
-from mfpde.problem.reduction.block_pairs import BlockPairs, block_pairs
-from mfpde.problem.reduction.coefficient import WithCoefficient
-from mfpde.problem.reduction.hermite import hermite_features, squared_tail
-from mfpde.problem.reduction.mixture import GaussianMixture
-from mfpde.problem.reduction.zonal import zonal_features
-from mfpde.solvers.objective.compression import compress
-from mfpde.solvers.objective.objective import FeatureMap, Objective
-from mfpde.solvers.objective.representation import ReducedObjective as ReducedObjective
-from mfpde.solvers.objective.table.feature_table import build_table
-from mfpde.solvers.objective.table.patched import PatchedFeatures
-from mfpde.solvers.space.box import Box as Box
+if TYPE_CHECKING:
+    from mfpde.experiment import Experiment
+    from mfpde.problem.reduction.block_pairs import BlockPairs
+    from mfpde.solvers.arrays import Array
+    from mfpde.solvers.objective.representation import Effort, Expansion
+    from mfpde.solvers.optimum.bound import Curvature
+    from mfpde.solvers.sgd.state import GaussianClasses
+    from mfpde.solvers.space.box import Box
 
-LARGEST_EXPANSION = 6000
-"""Most raw Hermite features per class."""
-LARGEST_CHEAP = 1500
-"""Raw Hermite features per class beyond which zonal harmonics are cheaper."""
-ROUGH_EXPANSION = 60
-"""Most raw Hermite features per class of a guide."""
-
-FINEST = 1e-10
-"""Finest error of U that zonal harmonics are asked for where the cost is no matter."""
-TABLE_ENTRIES = 8_000_000
-"""Largest number of nodes times features of a table, 64 MB."""
+MAXIMUM_DIMENSION = 100_000
+INFINITE = "infinite"
 
 
 @dataclass(frozen=True)
-class _Expansion:
-    features: FeatureMap
-    error: float
-    method: str
-
-
-@dataclass(frozen=True)
-class MixtureReduction:
-    """The reduced problem at any accuracy.
-
-    Attributes:
-        unit: the activation, constant coefficient and offset folded in.
-        mixture: the data law.
-        has_coefficient, has_offset: whether a and b are coordinates, after the radii in this order.
-    """
-
-    unit: Activation
-    mixture: GaussianMixture
-    has_coefficient: bool
-    has_offset: bool
+class Scales:
+    """A pair [s_plus, s_minus] for each block."""
 
     @property
-    def pairs(self) -> BlockPairs | None:
-        """The exact U and V of one small block, None where features are the best there is."""
-        return None if self.has_coefficient or self.has_offset else block_pairs(self.unit, self.mixture)
+    def accepted(self) -> str:
+        return f"a list of pairs [s_plus, s_minus], each {POSITIVE_SIZE}"
 
-    def rough(self, box: Box, accuracy: float) -> ReducedObjective:
-        """A cheap objective for a guide: Hermite features up to `accuracy` or to a few hundred of them."""
-        expansion = self._expansion(box, accuracy, limit=ROUGH_EXPANSION)
-        inner = self._inner(box)
-        quadrature = not isinstance(self.unit, PiecewiseLinear)
-        if inner.lower.size > (2 if quadrature else 1) or (expansion.features.rank == 2 and not quadrature):
-            return self._reduced(expansion)
-        edges = [np.array([low, high]) for low, high in zip(inner.lower, inner.upper, strict=True)]
-        table = build_table(expansion.features, edges, tolerance=100.0 * accuracy, max_nodes=10_000, rounds=1)
-        return self._reduced(expansion, PatchedFeatures(table, expansion.features), float(table.value_error))
+    def read(self, reader: TableReader, name: str, default: None) -> tuple[tuple[float, float], ...] | None:
+        if not reader.has(name):
+            return default
+        pairs = []
+        for item in as_list(reader.raw(name)):
+            pair = [as_number(scale) for scale in as_list(item)]
+            good = [scale for scale in pair if scale is not None and scale in POSITIVE_SIZE]
+            if len(pair) != 2 or len(good) != 2:
+                problem = f"{show(item)} is not a pair of scales in [1e-06, 1e+06]"
+                reader.complain(name, problem, "for example scales = [[1.8, 0.2], [1.0, 1.0]]")
+                return None
+            pairs.append((good[0], good[1]))
+        if not pairs:
+            reader.complain(name, "is empty", "one pair [s_plus, s_minus] per block")
+        return tuple(pairs) or None
 
-    def exact(self, box: Box, accuracy: float) -> ReducedObjective:
-        """Uncompressed features, valid everywhere, with U accurate to `accuracy` on the box where that is possible."""
-        return self._reduced(self._expansion(box, accuracy, finest=max(accuracy, FINEST)))
+    def plain(self, value: Sequence[tuple[float, float]]) -> object:
+        return [list(pair) for pair in value]
 
-    def compressed(self, box: Box, accuracy: float) -> ReducedObjective:
-        """Features of the numerical rank on the box."""
-        expansion = self._expansion(box, accuracy)
-        inner = self._inner(box)
-        small = compress(expansion.features, inner.lower, inner.upper, max(accuracy, expansion.error))
-        return self._reduced(expansion, small, small.error, ", compressed")
 
-    def tabulated(self, box: Box, accuracy: float, degree: int = 8) -> ReducedObjective:
-        """Features of the numerical rank, tabulated on the box; outside it they are evaluated exactly."""
-        expansion = self._expansion(box, accuracy)
-        if expansion.features.rank == 2 and isinstance(self.unit, PiecewiseLinear):
-            return self._reduced(expansion)
-        inner = self._inner(box)
-        small = compress(expansion.features, inner.lower, inner.upper, max(accuracy, expansion.error))
-        edges = [np.array([low, high]) for low, high in zip(inner.lower, inner.upper, strict=True)]
-        corners = expansion.features.values(np.stack([inner.lower, inner.upper]))
-        scale = max(float(np.max(np.abs(corners))), 1e-3)
-        nodes = max(20_000, TABLE_ENTRIES // small.rank)
-        # gradients, which decide the mesh, come out about a hundred times worse than values
-        tolerance = 100.0 * accuracy
-        table = build_table(
-            small, edges, degree, tolerance, max_nodes=nodes, least_scales=scale, rounds=1, smallest_cell=2.0**-8
+@dataclass(frozen=True)
+class Dims:
+    """A list of block dimensions, or "infinite"."""
+
+    @property
+    def accepted(self) -> str:
+        return f'a list of integers from 1 to {MAXIMUM_DIMENSION}, or "{INFINITE}" (with fractions)'
+
+    def read(self, reader: TableReader, name: str, default: tuple[int, ...]) -> tuple[int, ...] | str:
+        if reader.raw(name) == INFINITE:
+            return INFINITE
+        example = '[60, 260] (that is s0 and d - s0), [40] for one block, or "infinite" with fractions'
+        return reader.integers(name, 1, MAXIMUM_DIMENSION, example) or default
+
+    def plain(self, value: tuple[int, ...] | str) -> object:
+        return value if isinstance(value, str) else list(value)
+
+
+@dataclass(frozen=True)
+class MixtureInitial:
+    """The law of a neuron at t = 0: of w by `kappa` or by `radius`, of a and b where the network has them."""
+
+    kappa: float | None = key(0.8, Number(POSITIVE_SIZE), "w ~ N(0, kappa^2 Id / d); not beside radius")
+    radius: Uniform | Tabulated | None = key(None, RadiusLaw(), "the law of |w|, w = |w| Unif(S^(d-1))")
+    a: float | Normal = key(1.0, Parameter(), "the coefficients, a constant or a normal law")
+    b: float | Normal = key(0.0, Parameter(), "the offsets, likewise")
+
+    def settled(self, reader: TableReader) -> MixtureInitial:
+        """Radius in place of kappa."""
+        if reader.has("kappa") and reader.has("radius"):
+            reader.complain("kappa", "given together with initial.radius", "one of the two")
+        return replace(self, kappa=None) if reader.has("radius") else self
+
+    @staticmethod
+    def replaced_by(name: str, value: object) -> tuple[str, ...]:
+        """The keys that an override of another one takes away."""
+        del value
+        return {"kappa": ("radius",), "radius": ("kappa",)}.get(name, ())
+
+    @property
+    def settings(self) -> MixtureInitial:
+        """What of it the stationary laws depend on: constants that are part of the unit."""
+        return replace(MixtureInitial(), a=self.a, b=self.b)
+
+
+@LAWS.register("gaussian-mixture")
+@dataclass(frozen=True)
+class GaussianMixture(DataLaw):
+    """Two centred Gaussian classes with isotropic blocks; the reduced coordinates are the norms r_j of w's blocks."""
+
+    delta: float | None = key(
+        0.8,
+        Number(Interval(0.0, 1.0, high_open=True)),
+        "scales 1 + delta (y = +1) and 1 - delta (y = -1) on the first block, 1 on the others; not beside scales",
+    )
+    scales: tuple[tuple[float, float], ...] | None = key(None, Scales(), "per block the pair [s_plus, s_minus]")
+    dims: tuple[int, ...] | str = key((60, 260), Dims(), 'block dimensions p_j, or "infinite" for the limit')
+    fractions: tuple[float, ...] | None = key(
+        None, Numbers(Interval(0.0, 1.0, low_open=True), "[0.1875, 0.8125]"), "the shares p_j / d in that limit"
+    )
+
+    Initial = MixtureInitial
+
+    def settled(self, reader: TableReader) -> GaussianMixture:
+        """Scales in place of delta, fractions beside the limit only, and as many scales as blocks."""
+        if reader.has("delta") and reader.has("scales"):
+            reader.complain("delta", "given together with data.scales", "one of the two")
+        law = replace(self, delta=None if self.scales else self.delta, fractions=self._shares(reader))
+        if law.scales and len(law.scales) != law.blocks:
+            problem = (
+                f"has {len(law.scales)} blocks where data.{'fractions' if law.infinite else 'dims'} has {law.blocks}"
+            )
+            reader.complain("scales", problem, f"{law.blocks} pairs [s_plus, s_minus]")
+        return law
+
+    def _shares(self, reader: TableReader) -> tuple[float, ...] | None:
+        if not self.infinite:
+            if reader.has("fractions"):
+                reader.complain("fractions", "needs d = infinity", 'dims = "infinite", or leave fractions out')
+            return None
+        if not reader.has("fractions"):
+            reader.complain("fractions", 'missing beside dims = "infinite"', "the shares p_j / d, which sum to 1")
+        if self.fractions and not (abs(sum(self.fractions) - 1.0) <= 1e-9):
+            reader.complain("fractions", f"sum to {sum(self.fractions):.12g}", "shares p_j / d that sum to 1")
+        return self.fractions or (1.0,)
+
+    @staticmethod
+    def replaced_by(name: str, value: object) -> tuple[str, ...]:
+        """The keys that an override of another one takes away."""
+        if name == "dims":
+            return () if value == INFINITE else ("fractions",)
+        return {"delta": ("scales",), "scales": ("delta",)}.get(name, ())
+
+    @property
+    def infinite(self) -> bool:
+        """Whether d = infinity."""
+        return self.dims == INFINITE
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The block dimensions p_j, none at d = infinity."""
+        return () if isinstance(self.dims, str) else self.dims
+
+    @property
+    def blocks(self) -> int:
+        """B, the number of isotropic blocks."""
+        return len(self.sizes or self.fractions or ())
+
+    @property
+    def dimension(self) -> float:
+        return math.inf if self.infinite else float(sum(self.sizes))
+
+    @property
+    def block_scales(self) -> tuple[tuple[float, float], ...]:
+        """(s_plus, s_minus) of every block, whichever way they were given."""
+        if self.scales is not None:
+            return self.scales
+        delta = 0.0 if self.delta is None else self.delta
+        return ((1.0 + delta, 1.0 - delta), *[(1.0, 1.0)] * (self.blocks - 1))
+
+    @cached_property
+    def mixture(self) -> BlockMixture:
+        """The law as its reductions see it."""
+        dimensions = tuple(map(float, self.sizes)) or (math.inf,) * self.blocks
+        fractions = self.fractions or tuple(p / sum(dimensions) for p in dimensions)
+        return BlockMixture(dimensions, self.block_scales, fractions)
+
+    def axes(self) -> Sequence[tuple[str, float]]:
+        return [(f"r{j + 1}", p) for j, p in enumerate(self.mixture.dimensions)]
+
+    def start(self, initial: MixtureInitial, heads: Sequence[Marginal | float]) -> InitialLaw:
+        dimensions, fractions = self.mixture.dimensions, self.mixture.fractions
+        if initial.kappa is not None:
+            return product_law([*gaussian_blocks(initial.kappa, dimensions, fractions), *heads])
+        if initial.radius is None:
+            raise ValueError("an initial law needs kappa or radius")
+        return radial_law(initial.radius, dimensions, fractions, heads)
+
+    def features(self, unit: Unit, box: Box, accuracy: float, effort: Effort) -> Expansion:
+        from mfpde.problem.reduction.blocks import expand
+
+        return expand(self.mixture, unit.activation, unit.has_offset, box, accuracy, effort)
+
+    def problems(self, experiment: Experiment) -> list[str]:
+        if self.infinite and math.isfinite(experiment.dynamics.inverse_temperature):
+            problem = 'dynamics.inverse_temperature: noise is undefined at data.dims = "infinite"'
+            return [f"{problem}; write inverse_temperature = inf, or finite dims"]
+        return []
+
+    def confines(self, unit: Unit) -> bool:
+        """A unit that grows without bound, whose coefficient and offset do not move."""
+        return unit.activation.name == "relu" and not unit.coefficient.trained and not unit.offset.trained
+
+    def sampler(self) -> GaussianClasses | None:
+        from mfpde.solvers.sgd.state import GaussianClasses
+
+        return None if self.infinite else GaussianClasses(self.sizes, self.block_scales)
+
+    @property
+    def sampler_refusal(self) -> str:
+        return "data.dims: SGD needs a finite dimension; write for example dims = [60, 260]"
+
+    def dimension_problems(self, dimension: int) -> list[str]:
+        share = math.gcd(*self.sizes)
+        unit = sum(self.sizes) // share
+        if not (unit <= dimension <= MAXIMUM_DIMENSION):
+            return [f"outside {unit} to {MAXIMUM_DIMENSION}; write multiples of {unit}"]
+        if dimension % unit:
+            below = dimension // unit * unit
+            shares = ":".join(str(size // share) for size in self.sizes)
+            return [f"blocks in the ratio {shares} need a multiple of {unit}; write {below} or {below + unit}"]
+        return []
+
+    def in_dimension(self, dimension: int) -> GaussianMixture:
+        whole = sum(self.sizes)
+        return replace(self, dims=tuple(size * dimension // whole for size in self.sizes))
+
+    def exact_pairs(self, unit: Unit) -> BlockPairs | None:
+        from mfpde.problem.reduction.block_pairs import block_pairs
+
+        return None if unit.has_coefficient or unit.has_offset else block_pairs(unit.activation, self.mixture)
+
+    def curvature(self, unit: Unit, positions: Array, weights: Array, outputs: Array, risk: float) -> Curvature | None:
+        from mfpde.problem.reduction.curvature import MixtureCurvature, unit_bounds
+
+        bounds: Any = unit_bounds(unit.activation)
+        return MixtureCurvature(
+            bounds, self.mixture, unit.has_coefficient, unit.has_offset, positions, weights, outputs, risk
         )
-        error = small.error + 2.0 * float(table.value_error) * scale**2
-        return self._reduced(expansion, PatchedFeatures(table, small), error, ", compressed, tabulated")
-
-    def for_grid(self, box: Box, accuracy: float) -> ReducedObjective:
-        """Features to be evaluated once on the cells of a grid: no table where they are explicit."""
-        if self.mixture.infinite or self._expansion_is_cheap(box, accuracy):
-            return self.compressed(box, accuracy)
-        return self.tabulated(box, accuracy)
-
-    def _expansion_is_cheap(self, box: Box, accuracy: float) -> bool:
-        highest, error = self._order(box, accuracy, LARGEST_EXPANSION)
-        return error <= accuracy and _count(highest, len(self.mixture.dimensions)) <= LARGEST_CHEAP
-
-    def _inner(self, box: Box) -> Box:
-        """The box without the coefficient's axis."""
-        if not self.has_coefficient:
-            return box
-        axis = len(self.mixture.dimensions)
-        return Box(np.delete(box.lower, axis), np.delete(box.upper, axis))
-
-    def _expansion(
-        self, box: Box, accuracy: float, limit: int = LARGEST_EXPANSION, finest: float | None = None
-    ) -> _Expansion:
-        """Raw features on the box: Hermite moments where they converge fast, zonal harmonics for small blocks."""
-        if self.mixture.infinite:
-            features = hermite_features(self.unit, self.mixture, self.has_offset, 0)
-            return _Expansion(features, 0.0, "closed form at d = infinity")
-        blocks = len(self.mixture.dimensions)
-        highest, error = self._order(box, accuracy, limit if blocks <= 2 else min(limit, LARGEST_CHEAP))
-        zonal_applies = isinstance(self.unit, PiecewiseLinear) and blocks <= 2 and not self.has_offset
-        if isinstance(self.unit, PiecewiseLinear) and zonal_applies and limit == LARGEST_EXPANSION:
-            costly = _count(highest, blocks) > (LARGEST_CHEAP if blocks == 2 else LARGEST_CHEAP // 10)
-            if error > accuracy or costly:
-                target = max(accuracy, _reachable(self.mixture)) if finest is None else finest
-                zonal, error = zonal_features(self.unit, self.mixture, self._largest_scale(box), target)
-                return _Expansion(zonal, error, "zonal harmonics")
-        features = hermite_features(self.unit, self.mixture, self.has_offset, highest)
-        return _Expansion(features, error, "Hermite moment expansion")
-
-    def _largest_scale(self, box: Box) -> float:
-        """Largest tau on the box."""
-        blocks = len(self.mixture.dimensions)
-        upper = np.abs(self._inner(box).upper[:blocks])
-        return max(float(np.max(np.linalg.norm(np.asarray(self.mixture.scales).T * upper, axis=1))), 1e-3)
-
-    def _order(self, box: Box, accuracy: float, limit: int) -> tuple[int, float]:
-        """Order at which the Hermite expansion is accurate enough, or the largest affordable, with its error."""
-        inner = self._inner(box)
-        blocks = len(self.mixture.dimensions)
-        scale = np.geomspace(1e-3, 1.0, 60) * self._largest_scale(box)
-        highest = 2
-        while _count(highest + 2, blocks) <= limit and highest < 1000:
-            highest += 2
-        offsets = np.linspace(inner.lower[-1], inner.upper[-1], 9) if self.has_offset else np.zeros(1)
-        tails = np.max([squared_tail(self.unit, self.mixture, scale, b, 2 * highest) for b in offsets], axis=0)
-        enough = np.flatnonzero(tails[: highest // 2] <= accuracy)
-        index = int(enough[0]) if enough.size else highest // 2 - 1
-        return 2 * (index + 1), float(tails[index])
-
-    def _reduced(
-        self, expansion: _Expansion, features: FeatureMap | None = None, error: float = 0.0, how: str = ""
-    ) -> ReducedObjective:
-        """The expansion itself, or features made of it with an additional error."""
-        made = expansion.features if features is None else features
-        return ReducedObjective(
-            objective=self._objective(made),
-            rank=made.rank,
-            error=expansion.error + error,
-            method=expansion.method + how,
-            source=self._objective(expansion.features),
-            source_error=expansion.error,
-        )
-
-    def _objective(self, features: FeatureMap) -> Objective:
-        weights, targets = np.ones(features.rank), np.zeros(features.rank)
-        weights[:2], targets[:2] = 0.5, (1.0, -1.0)
-        whole = WithCoefficient(features, len(self.mixture.dimensions)) if self.has_coefficient else features
-        return Objective(whole, weights, targets)
-
-
-def _reachable(mixture: GaussianMixture) -> float:
-    """Error of U that zonal harmonics reach in seconds: the smallest block decides how slowly they converge."""
-    if len(mixture.dimensions) == 1:
-        return 1e-8 if mixture.dimension == 1 else 1e-10
-    if min(mixture.dimensions) <= 3:
-        return 1e-6 if mixture.dimension <= 5 else 1e-7
-    return 1e-10
-
-
-def _count(order: int, blocks: int) -> int:
-    """Number of multi-indices of orders 2, 4, ..., order in `blocks` blocks."""
-    half = np.arange(1, order // 2 + 1)
-    counts = np.ones(len(half))
-    for j in range(1, blocks):
-        counts = counts * (half + j) / j
-    return int(counts.sum())
-
-
-def reduce_mixture(
-    unit: Activation, mixture: GaussianMixture, has_coefficient: bool, has_offset: bool
-) -> MixtureReduction:
-    """The reduction of a network with this unit on this mixture; a and b are coordinates where they vary."""
-    return MixtureReduction(unit, mixture, has_coefficient, has_offset)

@@ -1,32 +1,142 @@
-"""What a scheme asks of a reduced problem: a feature map on a box at an accuracy, and what is known of it."""
+"""Data laws: what is learned, its options in a configuration, and what its symmetries leave of a neuron.
+
+A data law is a frozen dataclass whose fields are its keys of [data]; its options of [initial] are another one. To add
+one, write a file in this folder (or a file of your own for --use):
+
+    @LAWS.register("my-law")
+    @dataclass(frozen=True)
+    class MyLaw(DataLaw):
+        width: float = key(1.0, Number(POSITIVE), "width of the target")
+        Initial = MyInitial
+
+        def axes(self): ...
+        def start(self, initial, heads): ...
+        def features(self, unit, box, accuracy, effort): ...
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from mfpde.solvers.objective.representation import ReducedObjective
-from mfpde.solvers.space.box import Box
+from mfpde.keys.declaration import names_of
+from mfpde.problem.network import Network, Unit, unit_of
+from mfpde.solvers.registry import Registry
+from mfpde.solvers.space.geometry import Geometry
+
+if TYPE_CHECKING:
+    from mfpde.experiment import Experiment
+    from mfpde.problem.initial import InitialLaw
+    from mfpde.problem.marginals import Marginal
+    from mfpde.problem.reduction.block_pairs import BlockPairs
+    from mfpde.solvers.arrays import Array
+    from mfpde.solvers.objective.representation import Effort, Expansion
+    from mfpde.solvers.optimum.bound import Curvature
+    from mfpde.solvers.sgd.state import GaussianClasses
+    from mfpde.solvers.space.box import Box
+
+NETWORK_KEYS = names_of(Network)
 
 
-class Reduction(Protocol):
-    """A reduced problem at any accuracy, on any box of the reduced space."""
+@dataclass(frozen=True)
+class NoOptions:
+    """A table without keys."""
 
-    def rough(self, box: Box, accuracy: float) -> ReducedObjective:
-        """A cheap objective for a guide."""
-        ...
 
-    def exact(self, box: Box, accuracy: float) -> ReducedObjective:
-        """Uncompressed features, with U accurate to `accuracy` on the box where that is possible."""
-        ...
+class DataLaw:
+    """A law of the data (x, y), and the reduction that its symmetries allow.
 
-    def compressed(self, box: Box, accuracy: float) -> ReducedObjective:
-        """Features of the numerical rank on the box."""
-        ...
+    The first three methods are what a law must have; the others have defaults, and those that answer None say that
+    the law does not offer what they would return.
 
-    def tabulated(self, box: Box, accuracy: float) -> ReducedObjective:
-        """Features of the numerical rank, tabulated on the box; outside it they are evaluated."""
-        ...
+    Attributes:
+        name: in configurations.
+        Initial: the frozen dataclass of the law's keys of [initial].
+        network_keys: the keys of [network] that the law takes; none where its units are its own.
+        risk_name: what the risk is, in words, for axes and files.
+    """
 
-    def for_grid(self, box: Box, accuracy: float) -> ReducedObjective:
-        """Features to be evaluated once on the cells of a grid."""
-        ...
+    name: ClassVar[str]
+    Initial: ClassVar[type[Any]] = NoOptions
+    network_keys: ClassVar[tuple[str, ...]] = NETWORK_KEYS
+    risk_name: ClassVar[str] = "E(y - f)^2"
+
+    def axes(self) -> Sequence[tuple[str, float]]:
+        """Names and block dimensions of the reduced coordinates of w."""
+        raise NotImplementedError(f"the data law {self.name!r} has no method axes()")
+
+    def start(self, initial: Any, heads: Sequence[Marginal | float]) -> InitialLaw:
+        """rho_0 in the reduced coordinates: those of w, then `heads`, the laws of a and b as far as they vary."""
+        raise NotImplementedError(f"the data law {self.name!r} has no method start()")
+
+    def features(self, unit: Unit, box: Box, accuracy: float, effort: Effort) -> Expansion:
+        """Raw features of the unit (without its coefficient) with U accurate to `accuracy` on the box."""
+        raise NotImplementedError(f"the data law {self.name!r} has no method features()")
+
+    def unit(self, network: Network, initial: Any) -> Unit:
+        """What is averaged over the symmetries: the network's activation with constant heads folded in."""
+        return unit_of(network, getattr(initial, "a", 1.0), getattr(initial, "b", 0.0))
+
+    def space(self, unit: Unit) -> Geometry:
+        """The reduced coordinates: those of w, then a and b as far as they vary."""
+        axes, heads = self.axes(), unit.coordinates if self.network_keys else ()
+        return Geometry(
+            names=(*(name for name, _ in axes), *(head.name for head in heads)),
+            block_dimensions=(*(float(p) for _, p in axes), *(0.0 for _ in heads)),
+            mobile=(*(True for _ in axes), *(head.trained for head in heads)),
+        )
+
+    def problems(self, experiment: Experiment) -> list[str]:
+        """What is wrong with an experiment on this law that no table shows alone."""
+        del experiment
+        return []
+
+    def confines(self, unit: Unit) -> bool:
+        """Whether the risk alone keeps the law from spreading under noise."""
+        del unit
+        return False
+
+    def guide_box(self, box: Box) -> Box:
+        """The part of a box that neurons can spread to, where a guide looks for them."""
+        return box
+
+    @property
+    def dimension(self) -> float:
+        """d of x; NaN where it means nothing, math.inf in a limit."""
+        return math.nan
+
+    def sampler(self) -> GaussianClasses | None:
+        """How SGD draws (x, y)."""
+        return None
+
+    @property
+    def sampler_refusal(self) -> str:
+        """Why there is no sampler, and what to write instead."""
+        offering = ", ".join(f'"{name}"' for name in LAWS.names() if LAWS[name].sampler is not DataLaw.sampler)
+        return f'data.law: SGD needs samples, which "{self.name}" does not draw; write law = {offering}'
+
+    def dimension_problems(self, dimension: int) -> list[str]:
+        """Why the law does not exist in another dimension of x."""
+        del dimension
+        return [f'the data law "{self.name}" has no dimension to vary']
+
+    def in_dimension(self, dimension: int) -> DataLaw:
+        """The law of the same shares in another dimension of x."""
+        raise NotImplementedError(f"the data law {self.name!r} has no dimension to vary")
+
+    def exact_pairs(self, unit: Unit) -> BlockPairs | None:
+        """The exact U and V of two neurons."""
+        del unit
+        return None
+
+    def curvature(self, unit: Unit, positions: Array, weights: Array, outputs: Array, risk: float) -> Curvature | None:
+        """Bounds of the derivatives of Psi of the law of these atoms, from which the optimum is certified."""
+        del unit, positions, weights, outputs, risk
+        return None
+
+
+LAWS: Registry[DataLaw] = Registry("data law", "mfpde.problem.laws")
+DEFAULT = "gaussian-mixture"
+"""The law of a [data] table that names none."""

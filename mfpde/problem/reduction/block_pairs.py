@@ -24,7 +24,7 @@ import numpy as np
 from scipy import special
 
 from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
-from mfpde.problem.reduction.mixture import GaussianMixture
+from mfpde.problem.reduction.mixture import BlockMixture
 from mfpde.solvers.arrays import Array
 
 LARGEST = 4
@@ -132,7 +132,7 @@ class BlockPairs:
         return rules
 
 
-def block_pairs(unit: object, mixture: GaussianMixture) -> BlockPairs | None:
+def block_pairs(unit: object, mixture: BlockMixture) -> BlockPairs | None:
     """The exact interaction of one block of at most four dimensions and a piecewise linear unit, None otherwise."""
     if mixture.infinite or len(mixture.dimensions) != 1 or not isinstance(unit, PiecewiseLinear):
         return None

@@ -23,8 +23,7 @@ import numpy as np
 from mfpde.problem.activations.interface import Activation
 from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
 from mfpde.problem.reduction.coefficient import AffineUnit
-from mfpde.problem.reduction.mixture import GaussianMixture
-from mfpde.problem.reduction.trapezoidal import GaussianBumps
+from mfpde.problem.reduction.mixture import BlockMixture
 from mfpde.solvers.arrays import Array
 
 SMOOTH_UNITS = {
@@ -88,7 +87,7 @@ class MixtureCurvature:
     """
 
     unit: UnitBounds
-    mixture: GaussianMixture
+    mixture: BlockMixture
     has_coefficient: bool
     has_offset: bool
     positions: Array
@@ -231,17 +230,17 @@ class BumpCurvature:
     """Derivative bounds for Gaussian bumps: |d^k Psi| <= R^{1/2} |d^k N(.; z, s^2)|_{L2}.
 
     Attributes:
-        law: the target and the width s.
+        width: s.
         risk: R(rho).
     """
 
-    law: GaussianBumps
+    width: float
     risk: float
 
     def second_derivatives(self, lower: Array, upper: Array) -> Array:
-        norm = math.sqrt(3.0 / (8.0 * math.sqrt(math.pi) * self.law.width**5))
+        norm = math.sqrt(3.0 / (8.0 * math.sqrt(math.pi) * self.width**5))
         return np.full_like(lower, math.sqrt(self.risk) * norm)
 
     def slopes(self, lower: Array, upper: Array) -> Array:
-        norm = math.sqrt(1.0 / (4.0 * math.sqrt(math.pi) * self.law.width**3))
+        norm = math.sqrt(1.0 / (4.0 * math.sqrt(math.pi) * self.width**3))
         return np.full_like(lower, math.sqrt(self.risk) * norm)

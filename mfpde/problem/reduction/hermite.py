@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from mfpde.problem.activations.interface import Activation, Moments
-from mfpde.problem.reduction.mixture import GaussianMixture
+from mfpde.problem.reduction.mixture import BlockMixture
 from mfpde.solvers.arrays import Array
 
 NEGLIGIBLE = 1e-18
@@ -320,7 +320,7 @@ def _contract_raw(
             gradient[n, j] += scales[j] * unit[n, j] * (along + 2.0 / tau[n] * sideways)
 
 
-def squared_tail(activation: Activation, mixture: GaussianMixture, scale: Array, offset: float, highest: int) -> Array:
+def squared_tail(activation: Activation, mixture: BlockMixture, scale: Array, offset: float, highest: int) -> Array:
     """Bound on sum_{k > K} c_k^2 E[cos^k] for K = 2, 4, ..., highest, the error in U of stopping at K.
 
     Uses the worst direction, all weight on the smallest block, and the largest c_k over the scales given.
@@ -332,7 +332,7 @@ def squared_tail(activation: Activation, mixture: GaussianMixture, scale: Array,
 
 
 def hermite_features(
-    activation: Activation, mixture: GaussianMixture, has_offset: bool, highest: int, largest: float = 1.0
+    activation: Activation, mixture: BlockMixture, has_offset: bool, highest: int, largest: float = 1.0
 ) -> HermiteFeatures:
     """Features up to order `highest` (0 for d = infinity), without those that stay under rounding.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class GaussianMixture:
+class BlockMixture:
     """Two centred Gaussian classes with isotropic blocks: y = ±1 with probability 1/2, x_j ~ N(0, s_{±,j}^2 Id_{p_j}).
 
     Attributes:
@@ -29,9 +29,3 @@ class GaussianMixture:
     def dimension(self) -> float:
         """d, the dimension of x."""
         return sum(self.dimensions)
-
-    @classmethod
-    def with_delta(cls, delta: float, dimensions: tuple[float, ...], fractions: tuple[float, ...]) -> GaussianMixture:
-        """Scales 1 ± delta on the first block and 1 on the others."""
-        rest = ((1.0, 1.0),) * (len(dimensions) - 1)
-        return cls(dimensions, ((1.0 + delta, 1.0 - delta), *rest), fractions)

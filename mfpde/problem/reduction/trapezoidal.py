@@ -1,53 +1,26 @@
-"""Fitting a density on the line by equal Gaussian bumps: the finite feature map of their locations.
+"""Equal Gaussian bumps on the line as features of their locations, by the trapezoidal rule.
 
-The unit is phi(x; z) = N(x; z, s^2), the target f(x) = sum_k w_k N(x; m_k, s^2), and the risk the squared L2 distance
-with respect to Lebesgue measure,
-
-    R(rho) = ∫(f - f_rho)^2 dx,     U(z, z') = ∫phi(x; z) phi(x; z') dx = N(z; z', 2 s^2).
-
-The trapezoidal rule with step h takes these integrals with the relative error 2 exp(-(pi s / h)^2): its nodes are the
-features.
+The rule with step h takes integrals of products of bumps of width s with the relative error 2 exp(-(pi s / h)^2): its
+nodes are the features.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.objective.objective import DenseFeatures
-
-
-@dataclass(frozen=True)
-class GaussianBumps:
-    """The target f(x) = sum_k w_k N(x; m_k, s^2) on the line, fitted by units N(x; z, s^2) in L2(dx).
-
-    Attributes:
-        centres: m_k.
-        weights: w_k.
-        width: s.
-    """
-
-    centres: tuple[float, ...]
-    weights: tuple[float, ...]
-    width: float
-
-    @property
-    def squared_norm(self) -> float:
-        """∫f^2 dx = sum_kl w_k w_l N(m_k; m_l, 2 s^2)."""
-        height = 1.0 / (2.0 * math.sqrt(math.pi) * self.width)
-        pairs = zip(self.centres, self.weights, strict=True), zip(self.centres, self.weights, strict=True)
-        return height * sum(
-            first_weight * weight * math.exp(-(((first - centre) / (2.0 * self.width)) ** 2))
-            for (first, first_weight), (centre, weight) in itertools.product(*pairs)
-        )
-
+from mfpde.solvers.objective.objective import DenseFeatures, Objective
+from mfpde.solvers.objective.representation import Expansion
+from mfpde.solvers.space.box import Box
 
 STEP = 0.5
 """Step of the trapezoidal rule in widths s: an error of 2 exp(-4 pi^2), below rounding."""
+REACH = 9.0
+"""Widths s that the nodes reach beyond the outermost bump: there it has fallen to 3e-18."""
 
 
 @dataclass(frozen=True)
@@ -90,3 +63,27 @@ def bumps(nodes: Array, points: Array, width: float) -> Array:
     distance = (nodes - points) / width
     height = np.sqrt(spacing) / (np.sqrt(2.0 * np.pi) * width)
     return np.asarray(height * np.exp(-0.5 * distance * distance))
+
+
+def expand(centres: Sequence[float], shares: Sequence[float], width: float, squared_norm: float, box: Box) -> Expansion:
+    """The nodes of the rule for locations on the box, and for the target sum_k shares_k N(x; centres_k, width^2).
+
+    Unit weights; the reflected target is -|target| in the first component, whose square `squared_norm` has a closed
+    form.
+    """
+    places = np.asarray(centres)
+    low, high = min(box.lower[0], places.min()), max(box.upper[0], places.max())
+    spacing = STEP * width
+    count = int(np.ceil((high - low + 2.0 * REACH * width) / spacing)) + 1
+    nodes = low - REACH * width + spacing * np.arange(count)
+    target = np.asarray(shares) @ bumps(nodes, places[:, None], width)
+    # the sign of the first component is that of -target[0]: nothing cancels
+    normal = target.copy()
+    normal[0] += np.linalg.norm(target)
+    features = BumpFeatures(nodes, width, normal / np.linalg.norm(normal))
+    targets = np.zeros(features.rank)
+    targets[0] = -np.sqrt(squared_norm)
+    size = 1.0 / math.sqrt(2.0 * math.sqrt(math.pi) * width)
+    rounding = 1e-15 * size**2
+    objective = Objective(features, np.ones(features.rank), targets)
+    return Expansion(objective, rounding, "trapezoidal rule", cheap=True, scale=size)

@@ -30,7 +30,7 @@ from scipy import linalg, special
 
 from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
 from mfpde.problem.reduction.hermite import log_rising
-from mfpde.problem.reduction.mixture import GaussianMixture
+from mfpde.problem.reduction.mixture import BlockMixture
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.objective import DenseFeatures
 from mfpde.solvers.objective.table.elements import axis_nodes
@@ -244,7 +244,7 @@ def split_chi_rule(dimension: float, breaks: Array) -> tuple[Array, Array]:
 
 
 def zonal_features(
-    unit: PiecewiseLinear, mixture: GaussianMixture, largest: float, accuracy: float
+    unit: PiecewiseLinear, mixture: BlockMixture, largest: float, accuracy: float
 ) -> tuple[ZonalFeatures, float]:
     """Features on tau <= largest with U accurate to about `accuracy`, and the estimated error.
 

@@ -10,12 +10,11 @@ is due to N from what is due to steps.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import MAXIMUM_DIMENSION, Experiment, Sgd, Solver, Time
+from mfpde.experiment import Experiment, Sgd, Solver, Time
 from mfpde.results.answers.bounds import Point
 from mfpde.studies.run.refusals import unsupported
 from mfpde.studies.sgd.replicas import refuse, save_steps
@@ -87,7 +86,7 @@ def make_design(
         ConfigurationError: everything that cannot be run.
     """
     problems = unsupported(replace(configuration, solver=Solver(scheme="characteristics")))
-    if configuration.data.law != "gaussian-mixture" or configuration.data.infinite:
+    if configuration.data.sampler() is None:
         try:
             refuse(configuration)
         except ConfigurationError as error:
@@ -101,7 +100,7 @@ def make_design(
         if not (1 <= count <= MAXIMUM_NEURONS):
             problems.append(f"--neurons {count}: the exact risk is for 1 to {MAXIMUM_NEURONS} neurons; write fewer")
     for dim in sizes:
-        problems += _dimension_problems(configuration, dim)
+        problems += [f"--dims {dim}: {problem}" for problem in configuration.data.dimension_problems(dim)]
     if not problems:
         design = Design(tuple(counts), tuple(steps), tuple(sizes), replicas or configuration.sgd.replicas, base)
         for step in {max(point.step_size for point in design.points)}:
@@ -109,22 +108,6 @@ def make_design(
     if problems:
         raise ConfigurationError(problems, configuration)
     return design
-
-
-def _dimension_problems(configuration: Experiment, dim: int) -> list[str]:
-    """Why the blocks cannot be scaled to this dimension."""
-    dims = configuration.data.dims or ()
-    share = math.gcd(*dims)
-    unit = sum(dims) // share
-    if not (unit <= dim <= MAXIMUM_DIMENSION):
-        return [f"--dims {dim}: outside {unit} to {MAXIMUM_DIMENSION}; write multiples of {unit}"]
-    if dim % unit:
-        below = dim // unit * unit
-        shares = ":".join(str(size // share) for size in dims)
-        return [
-            f"--dims {dim}: blocks in the ratio {shares} need a multiple of {unit}; write {below} or {below + unit}"
-        ]
-    return []
 
 
 def _sgd_problems(configuration: Experiment, step: float) -> list[str]:
@@ -141,10 +124,7 @@ def _sgd_problems(configuration: Experiment, step: float) -> list[str]:
 
 def scaled(configuration: Experiment, dim: int) -> Experiment:
     """The configuration with blocks of the same shares in dimension `dim`."""
-    dims = configuration.data.dims
-    assert dims is not None, "refused at d = infinity"
-    sizes = tuple(size * dim // sum(dims) for size in dims)
-    return replace(configuration, data=replace(configuration.data, dims=sizes))
+    return replace(configuration, data=configuration.data.in_dimension(dim))
 
 
 def base_configuration(configuration: Experiment) -> Experiment:

@@ -59,7 +59,7 @@ class RunSpec:
         configuration = self.configuration
         neurons, dimension = configuration.sgd.neurons, configuration.data.dimension
         if configuration.sgd.state == "gram":
-            dimension = min(dimension, 4.0 * neurons * configuration.data.blocks)
+            dimension = min(dimension, 4.0 * neurons * len(configuration.data.axes()))
         if self.kind == "sgd":
             return neurons * (dimension + 20.0) * configuration.time.end / configuration.sgd.step_size
         return 5000.0 * neurons * (neurons + dimension)

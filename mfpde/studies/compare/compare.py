@@ -13,7 +13,7 @@ import numpy as np
 
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
-from mfpde.problem.problem import Problem, build_problem, constant_of
+from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.compare import CompareResult, LawDistance
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import Array, SolveResult
@@ -181,11 +181,10 @@ def _fluctuations(
     neurons = runs.position.reshape(-1, len(pde.names))
     visited = np.vstack([*(points for points, _ in laws), neurons])
     lower, upper = visited.min(axis=0), visited.max(axis=0)
-    objective: Objective = problem.reduction.exact(Box(lower, upper), ACCURACY).objective
+    objective: Objective = problem.represent("exact", Box(lower, upper), ACCURACY).objective
     network = build_sgd(configuration, 0)
-    initial = configuration.initial
-    offset = initial.b if configuration.network.offsets != "none" else 0.0
-    kept = Fluctuations(objective, network.data, network.unit, pde.names, constant_of(initial.a), constant_of(offset))
+    unit = problem.unit
+    kept = Fluctuations(objective, network.data, network.unit, pde.names, unit.coefficient.value, unit.offset.value)
     monte_carlo = np.array([kept.monte_carlo(points, weights) for points, weights in laws])
     fluctuation = np.empty(runs.risk.shape)
     for index, (points, weights) in enumerate(laws):

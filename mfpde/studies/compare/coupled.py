@@ -162,7 +162,7 @@ class _Run:
         """R(rho_t), and the state of ND."""
         problem, tolerance = self.problem, min(LAW_TOLERANCE, self.configuration.solver.tolerance)
         guide = run_guide(problem, self.configuration)
-        reduced = problem.reduction.tabulated(visited_box(problem, guide), 0.1 * tolerance)
+        reduced = problem.represent("tabulated", visited_box(problem, guide), 0.1 * tolerance)
         followers = reduced_positions(self.sgd, self.first, problem.geometry.names)
         law = label_law(problem.initial_law)
         scheme = FollowedCharacteristics(reduced.objective, problem.geometry, problem.flow, law, followers, tolerance)

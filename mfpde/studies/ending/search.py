@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Experiment
+from mfpde.experiment import Experiment, Sgd, Solver, Time
 from mfpde.problem.problem import build_problem
 from mfpde.solvers.stationary.branches import follow, merged, polish
 from mfpde.solvers.stationary.landscape import CONE, AtomicLaw
@@ -53,11 +53,8 @@ def ground(configuration: Experiment, radius: float) -> Ground:
 
 def problem_alone(configuration: Experiment) -> Experiment:
     """The configuration with everything set alike that its stationary laws do not depend on."""
-    plain = Experiment()
-    initial = configuration.initial
-    if configuration.data.law == "gaussian-mixture":
-        initial = replace(initial, kappa=plain.initial.kappa, radius=None)
-    return replace(configuration, initial=initial, time=plain.time, solver=plain.solver, sgd=plain.sgd)
+    settings = getattr(configuration.initial, "settings", configuration.initial)
+    return replace(configuration, initial=settings, time=Time(), solver=Solver(), sgd=Sgd())
 
 
 @lru_cache(maxsize=4)

@@ -7,18 +7,14 @@ on larger boxes, without a certificate, and the values are extrapolated where th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
-from mfpde.problem.landscape import exact_pairs
-from mfpde.problem.laws.gaussian_bumps import BumpReduction
-from mfpde.problem.laws.gaussian_mixture import MixtureReduction
+from mfpde.problem.laws.interface import DataLaw
 from mfpde.problem.problem import Problem, build_problem
-from mfpde.problem.reduction.curvature import BumpCurvature, MixtureCurvature, unit_bounds
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.representation import ReducedObjective
 from mfpde.solvers.optimum.bound import Curvature
@@ -169,7 +165,7 @@ def optimum_atoms(
     bounded_below = problem.geometry.lower_bounds == 0.0
     outside = (positions >= box.upper - ends) | ((positions <= box.lower + ends) & ~bounded_below)
     lower = max(found.lower_bound - reduced.error, 0.0)
-    risk, pairs = found.risk, exact_pairs(problem)
+    risk, pairs = found.risk, problem.exact_pairs
     if pairs is not None:
         risk = pairs.risk(positions, weights)
     energy = found.free_energy + (risk - found.risk)
@@ -197,6 +193,9 @@ def _refuse(problem: Problem) -> None:
     frozen = [n for n, moves in zip(problem.geometry.names, problem.geometry.mobile, strict=True) if not moves]
     if frozen:
         messages.append(f"initial.{frozen[0]}: a fixed random law; the optimum needs a constant or a trained one")
+    if type(problem.data).curvature is DataLaw.curvature:
+        name = problem.data.name
+        messages.append(f'data.law: "{name}" gives no bounds of derivatives (curvature), which certify an optimum')
     if messages:
         raise ConfigurationError(messages)
 
@@ -207,7 +206,7 @@ def _search_box(problem: Problem, radius: float) -> SearchBox:
 
 
 def _features(problem: Problem, box: SearchBox, accuracy: float) -> ReducedObjective:
-    return problem.reduction.exact(Box(box.lower, box.upper), accuracy)
+    return problem.represent("exact", Box(box.lower, box.upper), accuracy)
 
 
 def _searched(problem: Problem, radius: float, energy: float) -> float:
@@ -218,28 +217,12 @@ def _searched(problem: Problem, radius: float, energy: float) -> float:
 
 
 def _curvature(problem: Problem) -> CurvatureOf:
-    reduction = problem.reduction
-    if isinstance(reduction, BumpReduction):
-        return partial(_bump_curvature, reduction)
-    assert isinstance(reduction, MixtureReduction)
-    return partial(_mixture_curvature, reduction)
+    def bounds(law: Law, outputs: Array, risk: float) -> Curvature:
+        found = problem.data.curvature(problem.unit, law.positions, law.weights, outputs, risk)
+        assert found is not None, "refused where the law has no bounds"
+        return found
 
-
-def _bump_curvature(reduction: BumpReduction, law: Law, outputs: Array, risk: float) -> Curvature:
-    return BumpCurvature(reduction.law, risk)
-
-
-def _mixture_curvature(reduction: MixtureReduction, law: Law, outputs: Array, risk: float) -> Curvature:
-    return MixtureCurvature(
-        unit_bounds(reduction.unit),
-        reduction.mixture,
-        reduction.has_coefficient,
-        reduction.has_offset,
-        law.positions,
-        law.weights,
-        outputs,
-        risk,
-    )
+    return bounds
 
 
 def extrapolated(values: list[float]) -> tuple[float, float] | None:

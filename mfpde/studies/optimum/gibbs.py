@@ -92,10 +92,10 @@ def gibbs_optimum(configuration: Experiment, radius: float | None = None) -> Gib
     _refuse(problem, radius)
     box = _first_box(problem, radius)
     panels = FIRST_PANELS.get(problem.geometry.dimension, 4)
-    rough = problem.reduction.compressed(box, ROUGH).objective
+    rough = problem.represent("compressed", box, ROUGH).objective
     for _ in range(3):
         box = _narrowed(problem, box, _solve(problem, rough, box, panels))
-    objective = problem.reduction.compressed(box, ACCURACY).objective
+    objective = problem.represent("compressed", box, ACCURACY).objective
     solved = _solve(problem, objective, box, panels)
     change = math.inf
     while change > ACCURACY * max(1.0, abs(solved[0].half_free_energy)):

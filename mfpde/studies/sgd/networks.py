@@ -6,18 +6,20 @@ import numpy as np
 
 from mfpde.experiment import Experiment
 from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
-from mfpde.problem.problem import Problem, build_activation, constant_of
+from mfpde.problem.network import activation_of
+from mfpde.problem.problem import Problem
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState
+from mfpde.solvers.sgd.engine import Sgd, SgdState
 from mfpde.solvers.sgd.unit import SMOOTH, Unit
 
 
 def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) -> Sgd:
     """Stochastic gradient descent of one replica; `overlap` draws samples on a second processor, if one is free."""
-    data, dynamics, options = configuration.data, configuration.dynamics, configuration.sgd
-    assert data.dims is not None, "refused at d = infinity"
+    dynamics, options = configuration.dynamics, configuration.sgd
+    samples = configuration.data.sampler()
+    assert samples is not None, "refused where the law draws no samples"
     return Sgd(
-        GaussianClasses(data.dims, data.block_scales),
+        samples,
         build_unit(configuration),
         options.step_size,
         dynamics.schedule,
@@ -39,7 +41,7 @@ def build_unit(configuration: Experiment) -> Unit:
     declared = configuration.network.activation
     if isinstance(declared, str) and declared in SMOOTH:
         return Unit(smooth=declared)
-    activation = build_activation(declared)
+    activation = activation_of(declared)
     assert isinstance(activation, PiecewiseLinear)
     knots, kinks = tuple(map(float, activation.knots)), tuple(map(float, activation.kinks))
     return Unit(knots, kinks, activation.left, activation.slope)
@@ -47,15 +49,11 @@ def build_unit(configuration: Experiment) -> Unit:
 
 def first_state(configuration: Experiment, problem: Problem, sgd: Sgd) -> SgdState:
     """theta^0: N independent draws of rho_0, with uniform directions in every block; another draw per replica."""
-    data, initial = configuration.data, configuration.initial
-    assert data.dims is not None, "refused at d = infinity"
-    blocks = len(data.dims)
+    blocks = len(configuration.data.axes())
     drawn = problem.initial_law.sample(configuration.sgd.neurons, sgd.seed, sgd.replica)
     names = problem.geometry.names
-    heads = {
-        "a": constant_of(initial.a),
-        "b": constant_of(initial.b) if configuration.network.offsets != "none" else 0.0,
-    }
+    unit = problem.unit
+    heads = {head.name: head.value for head in (unit.coefficient, unit.offset)}
     values = {key: drawn[:, names.index(key)] if key in names else value for key, value in heads.items()}
     return sgd.start(sgd.embed(drawn[:, :blocks]), values["a"], values["b"])
 

@@ -49,10 +49,8 @@ class Snapshot:
 def refuse(configuration: Experiment) -> None:
     """Raise ConfigurationError with everything that SGD cannot do."""
     problems = []
-    if configuration.data.law != "gaussian-mixture":
-        problems.append('data.law: SGD draws samples of a Gaussian mixture; write law = "gaussian-mixture"')
-    elif configuration.data.infinite:
-        problems.append("data.dims: SGD needs a finite dimension; write for example dims = [60, 260]")
+    if configuration.data.sampler() is None:
+        problems.append(configuration.data.sampler_refusal)
     if configuration.dynamics.flow != "wasserstein":
         remedy = 'write flow = "wasserstein", or solve it with scheme = "particles"'
         problems.append(f"dynamics.flow: SGD moves neurons and has no birth and death; {remedy}")

@@ -21,7 +21,8 @@ from mfpde.configuration.parsing import parse
 from mfpde.configuration.sources import load_configuration
 from mfpde.configuration.toml import to_tables
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError
-from mfpde.experiment import Experiment, UniformRadius
+from mfpde.experiment import Experiment
+from mfpde.problem.marginals import Uniform
 from mfpde.results.files.netcdf import load, load_checkpoint
 from mfpde.results.files.output import probe, reserved, write_atomically
 from mfpde.shell.progress import ProgressBar
@@ -68,7 +69,7 @@ def test_any_value_of_any_key_is_read_or_refused_in_one_line(key: str, source: s
 
 def test_an_override_of_a_nested_key_replaces_its_rival() -> None:
     configuration = load_configuration("anisotropic-relu", ["initial.radius.uniform=[0.2, 1.0]"])
-    assert (configuration.initial.kappa, configuration.initial.radius) == (None, UniformRadius(0.2, 1.0))
+    assert (configuration.initial.kappa, configuration.initial.radius) == (None, Uniform(0.2, 1.0))
 
 
 def test_an_override_sets_one_key_only() -> None:

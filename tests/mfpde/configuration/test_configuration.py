@@ -15,7 +15,10 @@ from mfpde.configuration.parsing import parse
 from mfpde.configuration.sources import load_configuration, override_value
 from mfpde.configuration.toml import differing_keys, to_toml
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Data, Experiment, LogSave, Normal, PiecewiseLinear, Time, UniformRadius
+from mfpde.experiment import Experiment, LogSave, Time
+from mfpde.problem.laws.gaussian_mixture import GaussianMixture
+from mfpde.problem.marginals import Normal, Uniform
+from mfpde.problem.network import Knots
 
 MINIMAL = "[data]\n[network]\n"
 
@@ -45,12 +48,12 @@ def test_presets_parse_and_survive_their_canonical_text(name: str) -> None:
 
 def test_presets_are_the_published_experiments() -> None:
     isotropic = load_configuration("isotropic-gaussians")
-    assert (isotropic.data, isotropic.initial.kappa) == (Data(delta=0.8, dims=(40,)), 0.8)
-    assert isotropic.network.activation == PiecewiseLinear((0.5, 1.5), (-2.5, 7.5))
+    assert (isotropic.data, isotropic.initial.kappa) == (GaussianMixture(delta=0.8, dims=(40,)), 0.8)
+    assert isotropic.network.activation == Knots((0.5, 1.5), (-2.5, 7.5))
     for name, kappa in (("nonmonotone-failure", 0.1), ("nonmonotone-success", 0.4)):
         experiment = load_configuration(name)
-        assert (experiment.data, experiment.initial.kappa) == (Data(delta=0.5, dims=(320,)), kappa)
-        assert experiment.network.activation == PiecewiseLinear((0.0, 0.5, 1.5), (-2.5, -4.0, 7.5))
+        assert (experiment.data, experiment.initial.kappa) == (GaussianMixture(delta=0.5, dims=(320,)), kappa)
+        assert experiment.network.activation == Knots((0.0, 0.5, 1.5), (-2.5, -4.0, 7.5))
     infinite = load_configuration("anisotropic-relu-infinite").data
     assert (infinite.infinite, infinite.fractions, infinite.dimension) == (True, (0.1875, 0.8125), math.inf)
     assert load_configuration("anisotropic-relu").data.dims == (60, 260)
@@ -169,7 +172,7 @@ def test_later_capabilities_parse() -> None:
     save = { log = 5, first = 0.01 }
     """
     configuration = parsed(text)
-    assert configuration.initial.radius == UniformRadius(0.2, 1.0)
+    assert configuration.initial.radius == Uniform(0.2, 1.0)
     assert configuration.initial.a == Normal(1.0, 0.5)
     assert configuration.dynamics.schedule.flow_time(16.0) == pytest.approx(8.0 / 0.75, rel=1e-15)
     assert parsed(to_toml(configuration)) == configuration
@@ -192,7 +195,7 @@ def test_overrides_follow_toml_then_comma_lists_then_text() -> None:
         "anisotropic-relu-infinite",
         ["data.dims=60,260", "solver.scheme=characteristics", "initial.radius={ uniform = [0.2, 1.0] }"],
     )
-    assert configuration.data == Data(delta=0.8, dims=(60, 260))
+    assert configuration.data == GaussianMixture(delta=0.8, dims=(60, 260))
     assert configuration.initial.kappa is None
     assert configuration.solver.scheme == "characteristics"
 

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from scipy import special, stats
 
 from mfpde.problem.initial import InitialLaw, gaussian_blocks, product_law, radial_law
-from mfpde.problem.marginals import Callable1D, Distribution, Marginal, ScaledChi, SquaredShare, Tabulated
+from mfpde.problem.marginals import Density, Marginal, Normal, ScaledChi, SquaredShare, Tabulated, Uniform
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.space.grid import Grid, uniform_grid
@@ -26,10 +26,10 @@ MARGINALS: dict[str, Marginal] = {
     "share-1-3": SquaredShare(1.0, 3.0),
     "share-60-260": SquaredShare(60.0, 260.0),
     "share-1e5-10": SquaredShare(1e5, 10.0),
-    "uniform": Distribution(stats.uniform(0.2, 0.8)),
-    "normal": Distribution(stats.norm(-0.3, 0.2)),
+    "uniform": Uniform(0.2, 1.0),
+    "normal": Normal(-0.3, 0.2),
     "table": TABLE,
-    "callable": Callable1D(lambda x: 6.0 * x * (1.0 - x), 0.0, 1.0),
+    "callable": Density(lambda x: 6.0 * x * (1.0 - x), 0.0, 1.0),
 }
 
 
@@ -128,7 +128,7 @@ def integrate(law: InitialLaw, panels: int = 6) -> tuple[Array, Array]:
 
 
 def test_constant_coordinates_and_labels_keep_their_order() -> None:
-    law = product_law([ScaledChi(3.0, 0.4), 1.5, Distribution(stats.norm(-0.3, 0.2))])
+    law = product_law([ScaledChi(3.0, 0.4), 1.5, Normal(-0.3, 0.2)])
     points, masses = integrate(law)
     assert law.coordinates == (0, 1.5, 1)
     assert_allclose(masses.sum(), 1.0, rtol=1e-12)
@@ -139,7 +139,7 @@ def test_constant_coordinates_and_labels_keep_their_order() -> None:
 
 
 RADII: dict[str, Marginal] = {
-    "uniform": Distribution(stats.uniform(0.2, 0.8)),
+    "uniform": Uniform(0.2, 1.0),
     "table": TABLE,
     "callable": MARGINALS["callable"],
 }
@@ -170,7 +170,7 @@ def test_radial_law_against_sampling(name: str, dimensions: tuple[float, ...]) -
 
 
 def test_radial_law_of_one_block_and_at_infinite_dimension() -> None:
-    radius = Distribution(stats.uniform(0.2, 0.8))
+    radius = Uniform(0.2, 1.0)
     points, masses = integrate(radial_law(radius, [7.0], [1.0], [2.0]))
     assert_allclose(masses @ points, [0.6, 2.0], rtol=1e-12)
     law = radial_law(radius, [np.inf, np.inf], [0.36, 0.64])
@@ -180,9 +180,7 @@ def test_radial_law_of_one_block_and_at_infinite_dimension() -> None:
 
 
 def test_radial_law_beside_coefficients() -> None:
-    law = radial_law(
-        Distribution(stats.uniform(0.2, 0.8)), [3.0, 5.0], [0.375, 0.625], [1.5, Distribution(stats.norm(0.4, 0.1))]
-    )
+    law = radial_law(Uniform(0.2, 1.0), [3.0, 5.0], [0.375, 0.625], [1.5, Normal(0.4, 0.1)])
     points, masses = integrate(law, 3)
     second = np.array([0.375, 0.625]) * (0.6**2 + 0.8**2 / 12)
     assert_allclose(masses @ points[:, :2] ** 2, second, rtol=1e-8)
@@ -212,7 +210,7 @@ def test_cell_masses_of_a_product_law_are_exact() -> None:
 @pytest.mark.parametrize("dimensions", [(3.0, 5.0), (60.0, 260.0)])
 def test_cell_masses_of_a_radial_law_converge(dimensions: tuple[float, ...]) -> None:
     """The mean radii are kept on every grid; second moments converge like h^2 (deposition keeps first moments)."""
-    law = radial_law(Distribution(stats.uniform(0.4, 0.5)), dimensions, [p / sum(dimensions) for p in dimensions])
+    law = radial_law(Uniform(0.4, 0.9), dimensions, [p / sum(dimensions) for p in dimensions])
     points, weights = integrate(law, 8)
     errors = []
     for count in (30, 60, 120):

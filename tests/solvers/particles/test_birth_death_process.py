@@ -10,9 +10,9 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from mfpde.problem.initial import product_law
-from mfpde.problem.laws.gaussian_bumps import BumpReduction
+from mfpde.problem.laws.gaussian_bumps import GaussianBumps
 from mfpde.problem.marginals import Normal
-from mfpde.problem.reduction.trapezoidal import GaussianBumps
+from mfpde.problem.problem import Problem
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
 from mfpde.solvers.flow.flow import Flow
@@ -124,7 +124,7 @@ UNBALANCED = Flow(fisher_rao_rate=5.0)
 
 def bumps(count: int, stream: int) -> ParticleProcess:
     """`count` particles of the three-bump problem."""
-    objective = BumpReduction(BUMPS).tabulated(Box(np.array([-16.0]), np.array([16.0])), 1e-6).objective
+    objective = Problem(BUMPS).represent("tabulated", Box(np.array([-16.0]), np.array([16.0])), 1e-6).objective
     start = START.sample(count, 7, stream)
     return ParticleProcess(objective, line(1), UNBALANCED, start, 7, stream, tolerance=1e-4)
 

@@ -13,14 +13,15 @@ from mfpde.configuration.parsing import parse
 from mfpde.configuration.sources import load_configuration
 from mfpde.configuration.toml import to_toml
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Data, Experiment, Initial, Normal, UniformPosition
-from mfpde.problem.laws.gaussian_bumps import BumpReduction
-from mfpde.problem.problem import build_problem
-from mfpde.problem.reduction.trapezoidal import GaussianBumps
+from mfpde.experiment import Experiment
+from mfpde.problem.laws.gaussian_bumps import BumpInitial, GaussianBumps
+from mfpde.problem.marginals import Normal, Uniform
+from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.solve import SolveResult
 from mfpde.schemes import make_schemes
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.time_loop import integrate
+from mfpde.solvers.objective.representation import Form
 from mfpde.solvers.space.box import Box
 from mfpde.studies.optimum.gibbs import gibbs_optimum
 from mfpde.studies.run.refusals import unsupported
@@ -40,12 +41,12 @@ def kernel(first: Array, second: Array) -> Array:
 @pytest.mark.parametrize(
     ("form", "accuracy", "within"), [("exact", 0.0, 3e-15), ("compressed", 1e-9, 1e-9), ("tabulated", 1e-9, 1e-8)]
 )
-def test_risk_and_potential_have_their_closed_forms(form: str, accuracy: float, within: float) -> None:
+def test_risk_and_potential_have_their_closed_forms(form: Form, accuracy: float, within: float) -> None:
     """R = ∬U d(rho - f)d(rho - f), f standing for its bumps; grad Psi from the derivative of the kernel."""
-    reduced = getattr(BumpReduction(BUMPS), form)(BOX, accuracy)
+    reduced = Problem(BUMPS).represent(form, BOX, accuracy)
     random = np.random.default_rng(1)
     places, masses = random.uniform(-4.0, 5.0, 30), random.dirichlet(np.ones(30))
-    everywhere, signed = np.append(places, BUMPS.centres), np.append(masses, -np.array(BUMPS.weights))
+    everywhere, signed = np.append(places, BUMPS.centres), np.append(masses, -np.array(BUMPS.shares))
     objective = reduced.objective
     outputs = objective.outputs(places[:, None], masses)
     assert objective.risk(outputs) == pytest.approx(signed @ kernel(everywhere, everywhere) @ signed, abs=within)
@@ -66,12 +67,12 @@ def parsed(text: str) -> Experiment:
 def test_the_configuration_and_its_canonical_text() -> None:
     text = '[data]\nlaw = "gaussian-bumps"\ncentres = [1, 2]\nwidth = 0.5\n[network]\n'
     configuration = parsed(text)
-    expected = Data("gaussian-bumps", None, None, None, None, (1.0, 2.0), (0.5, 0.5), 0.5)
+    expected = GaussianBumps((1.0, 2.0), (0.5, 0.5), 0.5)
     assert configuration.data == expected
-    assert configuration.initial == Initial(None, None, position=Normal(0.0, 2.0))
+    assert configuration.initial == BumpInitial(position=Normal(0.0, 2.0))
     assert parsed(to_toml(configuration)) == configuration
     spread = parsed(text + "[initial]\nposition = { uniform = [-1, 4] }")
-    assert spread.initial.position == UniformPosition(-1.0, 4.0)
+    assert spread.initial.position == Uniform(-1.0, 4.0)
     assert parsed(to_toml(spread)) == spread
     problem = build_problem(spread)
     assert problem.geometry.names == ("z",)

@@ -11,7 +11,6 @@ from scipy import stats
 from mfpde.configuration.sources import load_configuration
 from mfpde.problem.activations.piecewise_linear import PiecewiseLinear, relu
 from mfpde.problem.activations.smooth import tanh
-from mfpde.problem.laws.gaussian_mixture import reduce_mixture
 from mfpde.problem.problem import build_problem
 from mfpde.problem.reduction.block_pairs import block_pairs
 from mfpde.problem.reduction.zonal import split_chi_rule, zonal_features
@@ -30,6 +29,7 @@ from tests.mfpde.problem.reduction.test_reduction import (
     objective_of,
     sphere_mean,
 )
+from tests.mixtures import problem_on
 
 POINTS = np.array([[0.4], [0.9], [2.3], [9.0]])
 MASSES = np.array([0.3, 0.2, 0.4, 0.1])
@@ -121,17 +121,17 @@ def test_pairs_are_of_one_small_block_and_piecewise_linear_units() -> None:
     assert block_pairs(tanh(), gaussian_mixture(0.5, 2.0)) is None
     assert block_pairs(relu(), gaussian_mixture(0.5, 5.0)) is None
     assert block_pairs(relu(), gaussian_mixture(0.5, 1.0, 2.0)) is None
-    assert reduce_mixture(relu(), gaussian_mixture(0.5, 2.0), True, False).pairs is None
-    assert reduce_mixture(relu(), gaussian_mixture(0.5, 2.0), False, False).pairs is not None
+    assert problem_on(relu(), gaussian_mixture(0.5, 2.0), has_coefficient=True).exact_pairs is None
+    assert problem_on(relu(), gaussian_mixture(0.5, 2.0)).exact_pairs is not None
 
 
 @pytest.mark.parametrize("dimension", [3.0, 4.0])
 def test_landscapes_of_pairs_and_features_agree(dimension: float) -> None:
-    reduction = reduce_mixture(LETTERS["N"], gaussian_mixture(0.5, dimension), False, False)
-    objective = reduction.exact(Box(np.zeros(1), np.full(1, 4.0)), 1e-13).objective
-    assert reduction.pairs is not None
+    problem = problem_on(LETTERS["N"], gaussian_mixture(0.5, dimension))
+    objective = problem.represent("exact", Box(np.zeros(1), np.full(1, 4.0)), 1e-13).objective
+    assert problem.exact_pairs is not None
     geometry, flow = Geometry(("r1",), (dimension,), (True,)), Flow(ridge=0.02, fisher_rao_rate=0.3)
-    exact = PairLandscape(objective, geometry, flow, reduction.pairs)
+    exact = PairLandscape(objective, geometry, flow, problem.exact_pairs)
     features = Landscape(objective, geometry, flow)
     law = AtomicLaw(np.array([[0.0], [0.8], [2.9]]), np.array([0.2, 0.5, 0.3]))
     points = np.array([[-0.7], [0.0], [1.3], [3.1]])
@@ -244,4 +244,4 @@ def test_stationary_laws_of_two_dimensions_to_eight_digits() -> None:
 
 def test_problems_of_one_small_block_have_exact_pairs() -> None:
     problem = build_problem(load_configuration("isotropic-gaussians", settings_of("M", 2, 0.5)))
-    assert getattr(problem.reduction, "pairs", None) is not None
+    assert problem.exact_pairs is not None

@@ -49,7 +49,7 @@ def test_bounds_hold_inside_their_cells(name: str) -> None:
     generator = np.random.default_rng(len(name))
     upper = np.full(dimension, 3.0)
     lower = np.maximum(problem.geometry.lower_bounds, -upper)
-    objective = problem.reduction.exact(Box(lower, upper), 1e-9).objective
+    objective = problem.represent("exact", Box(lower, upper), 1e-9).objective
     typical, largest = [], []
     for _ in range(4):
         atoms = 3

@@ -14,24 +14,25 @@ from scipy import special
 from mfpde.problem.activations.interface import Activation
 from mfpde.problem.activations.piecewise_linear import PiecewiseLinear, relu, truncated_relu
 from mfpde.problem.activations.smooth import sigmoid, tanh
-from mfpde.problem.laws.gaussian_mixture import reduce_mixture
-from mfpde.problem.reduction.coefficient import WithCoefficient
 from mfpde.problem.reduction.hermite import angular_moment, hermite_features
-from mfpde.problem.reduction.mixture import GaussianMixture
+from mfpde.problem.reduction.mixture import BlockMixture
 from mfpde.problem.reduction.zonal import zonal_features
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.objective.coefficient import WithCoefficient
 from mfpde.solvers.objective.objective import FeatureMap, Objective
+from mfpde.solvers.objective.representation import Form
 from mfpde.solvers.space.box import Box
 from tests import reference
+from tests.mixtures import problem_on, with_delta
 
 STEEP = PiecewiseLinear.through(np.array([0.5, 1.5]), np.array([-2.5, 7.5]))
 NONMONOTONE = PiecewiseLinear.through(np.array([0.0, 0.5, 1.5]), np.array([-2.5, -4.0, 7.5]))
 LETTERS = {"T": truncated_relu(), "M": STEEP, "N": NONMONOTONE, "R": relu()}
 
 
-def gaussian_mixture(delta: float, *dimensions: float) -> GaussianMixture:
+def gaussian_mixture(delta: float, *dimensions: float) -> BlockMixture:
     """Scales 1 ± delta on the first block."""
-    return GaussianMixture.with_delta(delta, dimensions, tuple(p / sum(dimensions) for p in dimensions))
+    return with_delta(delta, dimensions, tuple(p / sum(dimensions) for p in dimensions))
 
 
 def box(*upper: float) -> Box:
@@ -107,7 +108,7 @@ def angles(dimension: float) -> tuple[Array, Array]:
     return np.cos(theta), weights / weights.sum()
 
 
-def direct_kernel(unit: Activation, mixture: GaussianMixture, first: Array, second: Array) -> float:
+def direct_kernel(unit: Activation, mixture: BlockMixture, first: Array, second: Array) -> float:
     """U(z, z') by quadrature: the correlation of two neurons averaged over the rotations of every block."""
     blocks = len(mixture.dimensions)
     offsets = [float(z[blocks]) if len(z) > blocks else 0.0 for z in (first, second)]
@@ -283,7 +284,7 @@ def test_offset_as_a_coordinate(name: str, dimensions: tuple[float, ...]) -> Non
     assert_allclose(v_slope[0, -1], expected, rtol=0, atol=1e-9)
 
 
-def _class_means(unit: Activation, mixture: GaussianMixture, point: Array) -> list[float]:
+def _class_means(unit: Activation, mixture: BlockMixture, point: Array) -> list[float]:
     """E[sigma | y = ±1] by quadrature over the pre-activation."""
     blocks = len(mixture.dimensions)
     offset = float(point[blocks]) if len(point) > blocks else 0.0
@@ -300,9 +301,9 @@ def _class_means(unit: Activation, mixture: GaussianMixture, point: Array) -> li
 def test_coefficient_as_a_coordinate() -> None:
     """U = a a' U_0 and V = a V_0, whichever way they are evaluated, with b beside it."""
     mixture = gaussian_mixture(0.5, 10.0, 30.0)
-    reduction = reduce_mixture(sigmoid(), mixture, has_coefficient=True, has_offset=True)
+    problem = problem_on(sigmoid(), mixture, has_coefficient=True, has_offset=True)
     lower, upper = np.array([0.0, 0.0, -2.0, -1.0]), np.array([2.0, 2.0, 2.0, 1.0])
-    objective = reduction.exact(Box(lower, upper), 1e-12).objective
+    objective = problem.represent("exact", Box(lower, upper), 1e-12).objective
     first, second = np.array([0.9, 0.5, -1.3, 0.3]), np.array([0.4, 0.8, 0.7, -0.6])
     expected = -1.3 * 0.7 * direct_kernel(sigmoid(), mixture, first[[0, 1, 3]], second[[0, 1, 3]])
     got, slope = kernel(objective, first[None], second[None])
@@ -384,9 +385,9 @@ def test_infinite_dimension_is_the_closed_form_and_the_limit() -> None:
     points = np.random.default_rng(8).uniform(0.2, 1.4, (5, 2))
     masses = np.array([0.1, 0.3, 0.2, 0.15, 0.25])
     fractions = (0.1875, 0.8125)
-    infinite = GaussianMixture.with_delta(0.8, (np.inf, np.inf), fractions)
-    reduction = reduce_mixture(STEEP, infinite, has_coefficient=False, has_offset=False)
-    limit = reduction.exact(box(2.0, 2.0), 1e-12)
+    infinite = with_delta(0.8, (np.inf, np.inf), fractions)
+    problem = problem_on(STEEP, infinite)
+    limit = problem.represent("exact", box(2.0, 2.0), 1e-12)
     assert limit.rank == 2
     assert limit.error == 0.0
     means = np.array([_class_means(STEEP, infinite, point) for point in points])
@@ -395,7 +396,7 @@ def test_infinite_dimension_is_the_closed_form_and_the_limit() -> None:
     assert_allclose(risk, 0.5 * (1 - plus) ** 2 + 0.5 * (1 + minus) ** 2, rtol=1e-13)
     gaps = []
     for d in (1e3, 1e4, 1e5):
-        finite = GaussianMixture.with_delta(0.8, (0.1875 * d, 0.8125 * d), fractions)
+        finite = with_delta(0.8, (0.1875 * d, 0.8125 * d), fractions)
         objective = objective_of(hermite_features(STEEP, finite, False, 40))
         gaps.append(objective.risk(objective.outputs(points, masses)) - risk)
     assert gaps[2] > 0.0
@@ -472,12 +473,12 @@ def test_a_map_is_even_and_has_one_sided_slopes_at_zero(letter: str) -> None:
 )
 @pytest.mark.parametrize("form", ["compressed", "tabulated"])
 def test_compression_and_tables_keep_their_stated_error(
-    form: str, letter: str, dimensions: tuple[float, ...], accuracy: float
+    form: Form, letter: str, dimensions: tuple[float, ...], accuracy: float
 ) -> None:
     mixture = gaussian_mixture(0.5, *dimensions)
-    reduction = reduce_mixture(LETTERS[letter], mixture, has_coefficient=False, has_offset=False)
+    problem = problem_on(LETTERS[letter], mixture)
     corner = [1.5] * len(dimensions)
-    reduced = getattr(reduction, form)(box(*corner), accuracy)
+    reduced = problem.represent(form, box(*corner), accuracy)
     full = objective_of(hermite_features(LETTERS[letter], mixture, False, 90 if len(dimensions) < 3 else 40))
     points = np.random.default_rng(7).uniform(0.0, 1.5, (400, len(dimensions)))
     pairs = points[:200], points[200:]

@@ -122,7 +122,7 @@ def test_every_law_of_a_branch_is_stationary():
     for branch in result.branches:
         for law in branch.laws[:: max(1, len(branch.laws) // 4)]:
             problem = build_problem(result_family().at(law.parameter))
-            objective = problem.reduction.exact(Box(np.zeros(1), np.full(1, 10.0)), 1e-13).objective
+            objective = problem.represent("exact", Box(np.zeros(1), np.full(1, 10.0)), 1e-13).objective
             landscape = Landscape(objective, problem.geometry, problem.flow)
             atoms = AtomicLaw(law.positions, law.masses)
             gradient = landscape.potential(law.positions, landscape.outputs(atoms))[1]
@@ -163,7 +163,7 @@ def test_births_make_the_masses_unknowns():
     for branch in pairs:
         for law in branch.laws:
             problem = build_problem(varied.at(law.parameter))
-            objective = problem.reduction.exact(Box(np.zeros(1), np.full(1, 10.0)), 1e-13).objective
+            objective = problem.represent("exact", Box(np.zeros(1), np.full(1, 10.0)), 1e-13).objective
             landscape = Landscape(objective, problem.geometry, problem.flow)
             atoms = AtomicLaw(law.positions, law.masses)
             value, gradient = landscape.potential(law.positions, landscape.outputs(atoms))

@@ -37,7 +37,7 @@ def test_independent_draws_fluctuate_by_the_monte_carlo_value() -> None:
     problem = build_problem(configuration)
     law = problem.initial_law
     points = law.sample(20_000, 99)
-    objective = problem.reduction.exact(Box(np.zeros(2), points.max(axis=0) + 0.5), 1e-9).objective
+    objective = problem.represent("exact", Box(np.zeros(2), points.max(axis=0) + 0.5), 1e-9).objective
     names = problem.geometry.names
     weights = np.full(len(points), 1.0 / len(points))
     outputs = objective.outputs(points, weights)
@@ -59,7 +59,7 @@ def test_second_moment_of_the_output_agrees_with_samples() -> None:
     problem, network = build_problem(configuration), build_sgd(configuration, 0)
     state = first_state(configuration, problem, network)
     positions = reduced_positions(network, state, problem.geometry.names)
-    objective = problem.reduction.exact(Box(np.zeros(2), positions.max(axis=0) + 0.5), 1e-9).objective
+    objective = problem.represent("exact", Box(np.zeros(2), positions.max(axis=0) + 0.5), 1e-9).objective
     kept = Fluctuations(objective, network.data, network.unit, problem.geometry.names)
     risk = network_risk(network.data, network.unit, state.w, state.a, state.b)
     found = kept.scaled_variance(positions, risk, np.zeros(objective.features.rank)) / 12
@@ -109,7 +109,7 @@ def test_the_monte_carlo_value_is_exact_at_kinks() -> None:
     tables = {"data": {"dims": [40], "delta": delta}, "network": {"activation": {"knots": knots, "values": values}}}
     configuration = parse(tables)
     problem, network = build_problem(configuration), build_sgd(configuration, 0)
-    objective = problem.reduction.exact(Box(np.zeros(1), np.full(1, 3.0)), 1e-13).objective
+    objective = problem.represent("exact", Box(np.zeros(1), np.full(1, 3.0)), 1e-13).objective
     kept = Fluctuations(objective, network.data, network.unit, ("r1",))
     place = np.array([[radius]])
     second = 0.0

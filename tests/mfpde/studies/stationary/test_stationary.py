@@ -107,7 +107,7 @@ def test_split_atoms_lead_to_laws_of_several_atoms() -> None:
 
 def landscape_of(entry: dict[str, Any], **dynamics: Any) -> Landscape:
     problem = build_problem(configured(entry, **dynamics))
-    objective = problem.reduction.exact(Box(np.zeros(1), np.full(1, 10.0)), 1e-13).objective
+    objective = problem.represent("exact", Box(np.zeros(1), np.full(1, 10.0)), 1e-13).objective
     return Landscape(objective, problem.geometry, problem.flow)
 
 

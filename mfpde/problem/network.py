@@ -1,0 +1,187 @@
+"""The network: its activation, and which parameters of a neuron besides w there are and move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from mfpde.keys.declaration import key
+from mfpde.keys.kinds import Choice
+from mfpde.keys.reader import SIZE, TableReader, increasing
+from mfpde.problem.activations.interface import Activation
+from mfpde.problem.marginals import Marginal, Normal
+
+STEEPEST = 1e9
+"""Largest slope between two knots of an activation: steeper ones are jumps."""
+
+
+@dataclass(frozen=True)
+class Knots:
+    """sigma linear between `knots` (increasing) with these `values`, constant outside."""
+
+    knots: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ActivationKey:
+    """The name of an activation, or { knots, values }."""
+
+    @property
+    def accepted(self) -> str:
+        return f"one of {', '.join(activation_names())}, or {{ knots = [...], values = [...] }}"
+
+    def read(self, reader: TableReader, name: str, default: str) -> str | Knots:
+        value = reader.raw(name)
+        if not isinstance(value, Mapping):
+            return reader.choice(name, default, activation_names())
+        return _read_knots(TableReader(reader.dotted(name), value, ("knots", "values"), reader.errors))
+
+    def plain(self, value: object) -> object:
+        if isinstance(value, Knots):
+            return {"knots": list(value.knots), "values": list(value.values)}
+        return value if isinstance(value, str) else str(getattr(value, "name", value))
+
+
+def activation_names() -> tuple[str, ...]:
+    """The names a configuration may give."""
+    from mfpde.problem.activations.registry import BY_NAME
+
+    return tuple(BY_NAME)
+
+
+def _read_knots(reader: TableReader) -> Knots:
+    known = len(reader.errors)
+    lists = {}
+    for key_, example in (("knots", "[0.5, 1.5]"), ("values", "[-2.5, 7.5]")):
+        lists[key_] = reader.numbers(key_, SIZE, example)
+        if not reader.has(key_):
+            reader.complain(key_, "missing", f"for example {key_} = {example}")
+    knots, values = lists["knots"], lists["values"]
+    if knots and not increasing(knots):
+        reader.complain("knots", "must increase strictly", "each knot once, in increasing order")
+    if knots and len(knots) < 2:
+        reader.complain("knots", "an activation needs two or more", "for example knots = [0.5, 1.5]")
+    elif knots and values and len(knots) != len(values):
+        reader.complain("values", f"{len(values)} values for {len(knots)} knots", "one value per knot")
+    elif knots and values and increasing(knots) and not (_steepest(knots, values) <= STEEPEST):
+        reader.complain("knots", f"a slope between them exceeds {STEEPEST:g}", "knots farther apart")
+    wrong = len(reader.errors) > known or not knots or not values
+    return Knots((0.0, 1.0), (0.0, 1.0)) if wrong else Knots(knots or (), values or ())
+
+
+def _steepest(knots: tuple[float, ...], values: tuple[float, ...]) -> float:
+    pairs = pairwise(zip(knots, values, strict=True))
+    return max((abs(high[1] - low[1]) / (high[0] - low[0]) for low, high in pairs), default=0.0)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A neuron a sigma(<w, x> + b) and which of its parameters move; w always does."""
+
+    activation: str | Knots | Activation = key("truncated-relu", ActivationKey(), "sigma, applied to <w, x> + b")
+    coefficients: str = key("fixed", Choice(("fixed", "trained")), "whether the coefficients a move")
+    offsets: str = key("none", Choice(("none", "fixed", "trained")), "whether there are offsets b, and they move")
+
+    @property
+    def trained(self) -> tuple[bool, bool]:
+        """Whether a and b move."""
+        return self.coefficients == "trained", self.offsets == "trained"
+
+
+@dataclass(frozen=True)
+class Head:
+    """The coefficient or the offset of a neuron.
+
+    Attributes:
+        name: "a" or "b".
+        law: its law at the start, or its value.
+        trained: whether it moves.
+    """
+
+    name: str
+    law: float | Marginal
+    trained: bool
+
+    @property
+    def is_coordinate(self) -> bool:
+        """Whether it varies: a constant that stays is part of the unit instead."""
+        return self.trained or isinstance(self.law, Normal)
+
+    @property
+    def value(self) -> float:
+        """Its value where it is a constant, the mean of its law where it is random."""
+        return self.law.mean if isinstance(self.law, Normal) else float(self.law)  # type: ignore[arg-type]
+
+    @property
+    def marginal(self) -> float | Marginal:
+        """Its law at the start; a number where it does not vary then."""
+        return self.value if isinstance(self.law, Normal) and not (self.law.std > 0) else self.law
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a data law averages over its symmetries: a sigma(<w, x> + b) with what is constant folded in.
+
+    Attributes:
+        activation: sigma, with the coefficient and the offset in it that are constants.
+        coefficient, offset: a and b.
+    """
+
+    activation: Activation
+    coefficient: Head
+    offset: Head
+
+    @property
+    def has_coefficient(self) -> bool:
+        """Whether a is a coordinate."""
+        return self.coefficient.is_coordinate
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether b is a coordinate, the last one."""
+        return self.offset.is_coordinate
+
+    @property
+    def coordinates(self) -> tuple[Head, ...]:
+        """Those of a and b that are coordinates, in this order."""
+        return tuple(head for head in (self.coefficient, self.offset) if head.is_coordinate)
+
+
+def unit_of(network: Network, a: float | Marginal = 1.0, b: float | Marginal = 0.0) -> Unit:
+    """The unit of a network whose coefficients and offsets start with these laws."""
+    moving_a, moving_b = network.trained
+    coefficient = Head("a", a, moving_a)
+    offset = Head("b", b if network.offsets != "none" else 0.0, moving_b)
+    activation = folded(
+        activation_of(network.activation),
+        1.0 if coefficient.is_coordinate else coefficient.value,
+        0.0 if offset.is_coordinate else offset.value,
+    )
+    return Unit(activation, coefficient, offset)
+
+
+def activation_of(declared: Any) -> Activation:
+    """The activation named, given by its knots, or given as it is."""
+    import numpy as np
+
+    from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
+    from mfpde.problem.activations.registry import BY_NAME
+
+    if isinstance(declared, str):
+        return BY_NAME[declared]()
+    if isinstance(declared, Knots):
+        return PiecewiseLinear.through(np.array(declared.knots), np.array(declared.values))
+    return declared  # type: ignore[no-any-return]
+
+
+def folded(activation: Activation, coefficient: float, offset: float) -> Activation:
+    """u -> coefficient * sigma(u + offset)."""
+    from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
+    from mfpde.problem.reduction.coefficient import AffineUnit
+
+    if isinstance(activation, PiecewiseLinear):
+        return activation.affine(coefficient, offset)
+    return activation if (coefficient, offset) == (1.0, 0.0) else AffineUnit(activation, coefficient, offset)

@@ -1,0 +1,96 @@
+"""Raw features of a unit on a centred Gaussian mixture: Hermite moments, or zonal harmonics for small blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mfpde.problem.activations.interface import Activation
+from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
+from mfpde.problem.reduction.hermite import hermite_features, squared_tail
+from mfpde.problem.reduction.mixture import BlockMixture
+from mfpde.problem.reduction.zonal import zonal_features
+from mfpde.solvers.objective.objective import FeatureMap, Objective
+from mfpde.solvers.objective.representation import Effort, Expansion
+from mfpde.solvers.space.box import Box
+
+LARGEST_EXPANSION = 6000
+"""Most raw Hermite features per class."""
+LARGEST_CHEAP = 1500
+"""Raw Hermite features per class beyond which zonal harmonics are cheaper."""
+ROUGH_EXPANSION = 60
+"""Most raw Hermite features per class of a guide."""
+FINEST = 1e-10
+"""Finest error of U that zonal harmonics are asked for where the cost is no matter."""
+
+
+def expand(
+    mixture: BlockMixture, unit: Activation, has_offset: bool, box: Box, accuracy: float, effort: Effort
+) -> Expansion:
+    """Features of the unit on the box of the radii (and of b): the class means first, with targets ±1."""
+    linear = isinstance(unit, PiecewiseLinear)
+    if mixture.infinite:
+        features = hermite_features(unit, mixture, has_offset, 0)
+        return _expansion(features, 0.0, "closed form at d = infinity", linear, cheap=True)
+    blocks = len(mixture.dimensions)
+    limit = ROUGH_EXPANSION if effort == "rough" else LARGEST_EXPANSION
+    highest, error = _order(
+        mixture, unit, has_offset, box, accuracy, limit if blocks <= 2 else min(limit, LARGEST_CHEAP)
+    )
+    count = _count(highest, blocks)
+    if isinstance(unit, PiecewiseLinear) and blocks <= 2 and not has_offset and effort != "rough":
+        costly = count > (LARGEST_CHEAP if blocks == 2 else LARGEST_CHEAP // 10)
+        if error > accuracy or costly:
+            target = max(accuracy, FINEST if effort == "finest" else _reachable(mixture))
+            zonal, reached = zonal_features(unit, mixture, _largest_scale(mixture, box), target)
+            cheap = error <= accuracy and count <= LARGEST_CHEAP
+            return _expansion(zonal, reached, "zonal harmonics", linear, cheap)
+    hermite = hermite_features(unit, mixture, has_offset, highest)
+    cheap = error <= accuracy and count <= LARGEST_CHEAP
+    return _expansion(hermite, error, "Hermite moment expansion", linear, cheap)
+
+
+def _expansion(features: FeatureMap, error: float, method: str, linear: bool, cheap: bool) -> Expansion:
+    weights, targets = np.ones(features.rank), np.zeros(features.rank)
+    weights[:2], targets[:2] = 0.5, (1.0, -1.0)
+    explicit = features.rank == 2 and linear
+    return Expansion(Objective(features, weights, targets), error, method, explicit, cheap, costly=not linear)
+
+
+def _largest_scale(mixture: BlockMixture, box: Box) -> float:
+    """Largest tau on the box."""
+    upper = np.abs(box.upper[: len(mixture.dimensions)])
+    return max(float(np.max(np.linalg.norm(np.asarray(mixture.scales).T * upper, axis=1))), 1e-3)
+
+
+def _order(
+    mixture: BlockMixture, unit: Activation, has_offset: bool, box: Box, accuracy: float, limit: int
+) -> tuple[int, float]:
+    """Order at which the Hermite expansion is accurate enough, or the largest affordable, with its error."""
+    blocks = len(mixture.dimensions)
+    scale = np.geomspace(1e-3, 1.0, 60) * _largest_scale(mixture, box)
+    highest = 2
+    while _count(highest + 2, blocks) <= limit and highest < 1000:
+        highest += 2
+    offsets = np.linspace(box.lower[-1], box.upper[-1], 9) if has_offset else np.zeros(1)
+    tails = np.max([squared_tail(unit, mixture, scale, b, 2 * highest) for b in offsets], axis=0)
+    enough = np.flatnonzero(tails[: highest // 2] <= accuracy)
+    index = int(enough[0]) if enough.size else highest // 2 - 1
+    return 2 * (index + 1), float(tails[index])
+
+
+def _reachable(mixture: BlockMixture) -> float:
+    """Error of U that zonal harmonics reach in seconds: the smallest block decides how slowly they converge."""
+    if len(mixture.dimensions) == 1:
+        return 1e-8 if mixture.dimension == 1 else 1e-10
+    if min(mixture.dimensions) <= 3:
+        return 1e-6 if mixture.dimension <= 5 else 1e-7
+    return 1e-10
+
+
+def _count(order: int, blocks: int) -> int:
+    """Number of multi-indices of orders 2, 4, ..., order in `blocks` blocks."""
+    half = np.arange(1, order // 2 + 1)
+    counts = np.ones(len(half))
+    for j in range(1, blocks):
+        counts = counts * (half + j) / j
+    return int(counts.sum())
