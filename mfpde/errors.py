@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
-    from mfpde.results.answers.solve import SolveResult
+    from mfpde.results.answer import Answer
 
 
 class ConfigurationError(Exception):
@@ -38,6 +38,6 @@ class RunOutputError(OutputError):
         result: what was computed, with status "failed"; None where it is not known.
     """
 
-    def __init__(self, message: str, result: SolveResult | None = None) -> None:
+    def __init__(self, message: str, result: Answer | None = None) -> None:
         super().__init__(message)
         self.result = result

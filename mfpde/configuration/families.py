@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,16 @@ class Family:
     source: str | Path
     overrides: tuple[str, ...]
     variations: tuple[Variation, ...]
+
+    @classmethod
+    def of(cls, source: str | Path, vary: Mapping[str, Sequence[float]], overrides: Sequence[str]) -> Family:
+        """The family over {"data.delta": (0.1, 0.5, 0.9)}."""
+        return cls(source, tuple(overrides), tuple(Variation(key, tuple(map(float, vary[key]))) for key in vary))
+
+    @property
+    def values(self) -> dict[str, tuple[float, ...]]:
+        """The values of every key."""
+        return {variation.key: variation.values for variation in self.variations}
 
     def at(self, *values: float) -> Experiment:
         """The configuration at one value per variation; raises ConfigurationError where there is none."""

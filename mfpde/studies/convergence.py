@@ -16,6 +16,7 @@ import numpy as np
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import MINIMUM_TOLERANCE, Experiment, Solver
 from mfpde.problem.problem import build_problem
+from mfpde.results.answer import Answer
 from mfpde.results.answers.solve import SolveResult
 from mfpde.studies.run.refusals import unsupported
 from mfpde.studies.run.run import Progress, silent
@@ -60,7 +61,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class ConvergenceResult:
+class ConvergenceResult(Answer):
     """The levels of a refinement, coarse to fine, scheme after scheme, and the reference they are held against.
 
     Attributes:

@@ -20,6 +20,7 @@ from scipy.sparse import csr_array, vstack
 from scipy.spatial.distance import cdist
 
 from mfpde.errors import ConfigurationError
+from mfpde.results.answer import Answer
 from mfpde.results.answers.solve import Array, SolveResult
 
 MOST_POINTS = 2000
@@ -48,7 +49,7 @@ class Pieces:
 
 
 @dataclass(frozen=True)
-class Distance:
+class Distance(Answer):
     """W2 between two laws.
 
     Attributes:
@@ -62,6 +63,8 @@ class Distance:
     gathering_error: float
     times: tuple[float, float]
     points: tuple[int, int]
+    status = "success"
+    message = ""
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of `mfpde distance`."""
@@ -73,7 +76,7 @@ class Distance:
             "points": list(self.points),
         }
 
-    def text(self) -> str:
+    def table(self) -> str:
         """The same in words."""
         exact = "exact for the recorded laws"
         bound = exact if self.gathering_error == 0.0 else f"within {self.gathering_error:.1e} of the recorded laws"

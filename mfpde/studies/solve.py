@@ -14,10 +14,9 @@ from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.solve import SolveResult
 from mfpde.results.files.netcdf import load_checkpoint
-from mfpde.results.files.output import reserved
 from mfpde.results.files.provenance import provenance
 from mfpde.schemes import make_schemes
-from mfpde.studies.run.outputs import check_output, earlier_run
+from mfpde.studies.run.outputs import earlier_run, output_file
 from mfpde.studies.run.refusals import refuse_unsupported
 from mfpde.studies.run.run import ARITHMETIC, Progress, Run, silent
 
@@ -49,11 +48,7 @@ def solve(
     """
     started = monotonic()
     refuse_unsupported(configuration)
-    path = None if output is None else Path(output)
-    check_output(path, resume=resume, force=force)
-    with ExitStack() as held:
-        if path is not None:
-            held.enter_context(reserved(path))
+    with output_file(output, resume=resume, force=force) as path, ExitStack() as held:
         earlier = earlier_run(path, configuration, load_checkpoint) if resume and path is not None else None
         if earlier is not None and earlier[0].status == "success":
             return earlier[0]

@@ -4,68 +4,58 @@ from __future__ import annotations
 
 import argparse
 
-from mfpde.commands.common import (
-    EXIT_CODES,
-    Checks,
-    check_plots,
-    check_workers,
-    draw,
-    path_of,
-    radius_of,
-    show,
-    use_threads,
-)
-from mfpde.commands.families import family_of
-from mfpde.shell.process import complain
+from mfpde.commands.checks import Checks
+from mfpde.commands.driver import carry_out
+from mfpde.commands.options import add_output, add_plot, add_radius, add_scheduler, add_source
 
+HELP = "which initial value, or value of any key, leads to which law"
+PLACE = 11
 COUNT, MOST = 20, 1000
 """Values of a key where --vary gives no number, and most values."""
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """SOURCE, the keys and their values, where they are computed."""
+    add_source(parser)
+    parser.add_argument(
+        "--vary",
+        action="append",
+        default=[],
+        metavar="K=LOW:HIGH:COUNT",
+        help="a key and its values, also K=V,V,...; once or twice",
+    )
+    add_radius(parser, "search the box 0 <= r_j <= R (default 10, or what holds the law)")
+    add_scheduler(parser, "points")
+    kept = "compute only what the file of -o does not hold"
+    add_output(parser, "OUT.json", "write the JSON object to this file, as points end", kept)
+    add_plot(parser, "figure")
+
+
 def run(options: argparse.Namespace) -> int:
     """Sweep and label: table or JSON, the file of -o and the figure."""
-    from mfpde.results.files.output import make_folder
+    checks = Checks(options)
+    radius = checks.radius()
+    workers = checks.workers()
+    family = checks.family(COUNT, MOST)
     from mfpde.studies.basins.basins import basins, tasks_of
-    from mfpde.studies.run.outputs import check_output
 
-    checks = Checks()
-    if options.threads is not None:
-        checks.run(lambda: use_threads(options.threads))
-    radius = None if options.radius is None else checks.run(lambda: radius_of(options.radius))
-    workers = check_workers(options, checks)
-    family = family_of(options, checks, COUNT, MOST)
     if family is not None:
         checks.run(lambda: tasks_of(family, radius))
-    plots = check_plots(options, checks)
-    output = path_of(options.output)
-    checks.run(lambda: check_output(output, resume=options.resume, force=options.force, kind="OUT.json"))
-    checks.report()
-    assert family is not None
-    if plots is not None:
-        make_folder(plots)
-    from mfpde.shell.progress import ProgressBar
-
-    bar = ProgressBar(options.quiet)
-    try:
-        result = basins(
-            family.source,
-            {variation.key: variation.values for variation in family.variations},
-            output,
-            overrides=family.overrides,
+    checks.drawable()
+    checks.writable("OUT.json")
+    ready = checks.passed(family)
+    return carry_out(
+        lambda progress: basins(
+            ready.source,
+            ready.values,
+            checks.output,
+            overrides=ready.overrides,
             radius=radius,
             workers=workers,
             scheduler=options.scheduler,
             resume=options.resume,
             force=options.force,
-            progress=bar,
-        )
-    finally:
-        bar.close()
-    show(result, options)
-    if plots is not None and result.laws:
-        from mfpde.results.figures.basins import save_basins
-
-        draw(lambda: save_basins(result, plots), options)
-    if result.message:
-        complain(*result.message.splitlines())
-    return EXIT_CODES[result.status]
+            progress=progress,
+        ),
+        options,
+    )

@@ -4,57 +4,56 @@ from __future__ import annotations
 
 import argparse
 
-from mfpde.commands.answers import check_options, deliver
-from mfpde.commands.common import EXIT_CODES, EXIT_FAILED, Checks, check_plots, count, draw
-from mfpde.commands.families import family_of
-from mfpde.shell.process import complain
+from mfpde.commands.checks import Checks
+from mfpde.commands.driver import carry_out
+from mfpde.commands.options import add_output, add_plot, add_radius, add_source
 
+HELP = "stationary laws followed in a parameter: folds, stability, optimality"
+PLACE = 10
 MOST_ATOMS = 3
 VALUES, MOST_VALUES = 5, 1000
 """Values of the key where --vary gives no number, and most values."""
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """SOURCE, the key, and which laws."""
+    add_source(parser)
+    parser.add_argument(
+        "--vary",
+        metavar="K=LOW:HIGH[:COUNT]",
+        action="append",
+        required=True,
+        help="the key and its range, data.delta=0.1:0.9; at COUNT values (default 5) laws are searched for",
+    )
+    add_radius(parser, "follow laws on the box 0 <= r_j <= R (default 10)")
+    parser.add_argument("--atoms", metavar="K", default="2", help="follow laws on up to K atoms, 1 to 3 (default 2)")
+    add_output(parser, "OUT.json", "write the JSON object to this file", resume=None)
+    add_plot(parser, "figure")
+
+
 def run(options: argparse.Namespace) -> int:
     """Stationary laws along one key: in words or as JSON, in the file of -o, as a figure."""
-    from mfpde.results.files.output import make_folder
+    checks = Checks(options)
+    checks.writable("OUT.json", resumable=False)
+    radius = checks.radius()
+    most_atoms = checks.count("--atoms", options.atoms, MOST_ATOMS)
+    checks.drawable()
+    family = checks.family(VALUES, MOST_VALUES)
+    from mfpde.studies.branches.branches import branches, refuse
 
-    checks = Checks()
-    radius = check_options(options, checks)
-    most_atoms = checks.run(lambda: count("--atoms", options.atoms, MOST_ATOMS))
-    folder = check_plots(options, checks)
-    family = family_of(options, checks, VALUES, MOST_VALUES)
     if family is not None:
-        from mfpde.studies.branches.branches import refuse
-
         checks.run(lambda: refuse(family))
-    checks.report()
-    assert family is not None
-    assert most_atoms is not None
-    if folder is not None:
-        make_folder(folder)
-    from mfpde.shell.progress import ProgressBar
-    from mfpde.studies.branches.branches import branches
-    from mfpde.studies.stationary.stationary import RADIUS
-
-    bar = ProgressBar(options.quiet)
-    try:
-        found = branches(
-            family.source,
-            {variation.key: variation.values for variation in family.variations},
-            overrides=family.overrides,
-            radius=RADIUS if radius is None else radius,
-            most_atoms=most_atoms,
-            progress=bar,
-        )
-    except ArithmeticError as error:
-        bar.close()
-        complain(str(error))
-        return EXIT_FAILED
-    finally:
-        bar.close()
-    deliver(found, options)
-    if folder is not None:
-        from mfpde.results.figures.branches import save_branches
-
-        draw(lambda: [save_branches(found, folder)], options)
-    return EXIT_CODES[found.status]
+    ready, atoms = checks.passed(family), checks.passed(most_atoms)
+    return carry_out(
+        lambda progress: branches(
+            ready.source,
+            ready.values,
+            overrides=ready.overrides,
+            radius=radius,
+            most_atoms=atoms,
+            output=checks.output,
+            force=options.force,
+            progress=progress,
+        ),
+        options,
+    )

@@ -6,51 +6,41 @@ import argparse
 import math
 from functools import partial
 
-from mfpde.commands.common import EXIT_DONE, EXIT_FAILED, Checks, print_json
-from mfpde.shell.process import complain
+from mfpde.commands.checks import Checks, number, refuse
+from mfpde.commands.driver import carry_out
+from mfpde.commands.options import add_json
+
+HELP = "the Wasserstein distance W2 between the laws of two results"
+PLACE = 4
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Two results, and a time of each."""
+    parser.add_argument("first", metavar="A.nc", help="a file that `mfpde solve -o` made")
+    parser.add_argument("second", metavar="B.nc", help="another one, or the same for two times of it")
+    parser.add_argument("--time", metavar="T", help="save time of both laws (default: the last of each)")
+    parser.add_argument("--time-a", metavar="T", help="save time of the law of A.nc")
+    parser.add_argument("--time-b", metavar="T", help="save time of the law of B.nc")
+    add_json(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """W2 between the laws of two results."""
-    from mfpde.errors import ConfigurationError
     from mfpde.results.files.netcdf import load
     from mfpde.studies.distance import distance
 
-    def both_or_each() -> None:
-        if options.time is not None and (options.time_a is not None or options.time_b is not None):
-            raise ConfigurationError(["--time stands for --time-a and --time-b: write either it or those"])
-
-    checks = Checks()
-    checks.run(both_or_each)
-    chosen: dict[str, float | None] = {}
-    for name, text in (("--time", options.time), ("--time-a", options.time_a), ("--time-b", options.time_b)):
-        chosen[name] = None if text is None else checks.run(partial(_time, name, text))
-    first, second = (checks.run(partial(load, path)) for path in (options.first, options.second))
-    checks.report()
-    assert first is not None
-    assert second is not None
-    times = (chosen["--time"], chosen["--time"]) if options.time else (chosen["--time-a"], chosen["--time-b"])
-    try:
-        found = distance(first, second, times)
-    except ArithmeticError as error:
-        complain(str(error))
-        return EXIT_FAILED
-    if options.json:
-        print_json(found.to_json())
-    else:
-        print(found.text())
-    return EXIT_DONE
+    checks = Checks(options)
+    if options.time is not None and (options.time_a is not None or options.time_b is not None):
+        checks.run(lambda: refuse("--time stands for --time-a and --time-b: write either it or those"))
+    given = {"--time": options.time, "--time-a": options.time_a, "--time-b": options.time_b}
+    both, *each = (None if text is None else checks.run(partial(_time, name, text)) for name, text in given.items())
+    loaded = [checks.run(partial(load, path)) for path in (options.first, options.second)]
+    first, second = (checks.passed(result) for result in loaded)
+    times = (both, both) if options.time else (each[0], each[1])
+    return carry_out(lambda progress: distance(first, second, times), options)
 
 
 def _time(option: str, text: str) -> float:
     """The finite number >= 0 that an option was given."""
-    from mfpde.errors import ConfigurationError
-    from mfpde.keys.reader import one_line
-
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (0.0 <= value < math.inf):
-        raise ConfigurationError([f"{option} {one_line(text)}: is not a finite time, 0 or later; write {option} 1.5"])
-    return value
+    remedy = f"is not a finite time, 0 or later; write {option} 1.5"
+    return number(option, text, lambda value: 0.0 <= value < math.inf, remedy)

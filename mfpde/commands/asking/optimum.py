@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
-from mfpde.commands.answers import run_study
-from mfpde.commands.common import Answer
+from mfpde.commands.checks import Checks
+from mfpde.commands.driver import carry_out
+from mfpde.commands.options import add_output, add_radius, add_source
 
-if TYPE_CHECKING:
-    from mfpde.experiment import Experiment
+HELP = "the law of least free energy, with a certified lower bound"
+PLACE = 8
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """SOURCE and the box."""
+    add_source(parser)
+    box = "search the box 0 <= r_j <= R, -R <= a, b <= R (default: 10; with noise, one that holds the law)"
+    add_radius(parser, box)
+    add_output(parser, "OUT.json", "write the JSON object to this file", resume=None)
 
 
 def run(options: argparse.Namespace) -> int:
     """The law of least free energy, with its lower bound."""
+    checks = Checks(options)
+    checks.writable("OUT.json", resumable=False)
+    radius = checks.radius()
+    ready = checks.passed(checks.experiment(solved=False))
+    from mfpde.studies.optimum.optimum import optimum
 
-    def study(configuration: Experiment, radius: float | None) -> Answer:
-        from mfpde.studies.optimum.optimum import optimum
-
-        return optimum(configuration, radius)
-
-    return run_study(options, study)
+    return carry_out(
+        lambda progress: optimum(ready, radius, output=checks.output, force=options.force, progress=progress),
+        options,
+        boxed=True,
+    )

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import argparse
 
-from mfpde.commands.common import EXIT_DONE
+from mfpde.commands.checks import refuse
+from mfpde.commands.driver import EXIT_DONE
+
+HELP = "list the built-in experiments, or print one as TOML"
+PLACE = 0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which one."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the preset to print")
 
 
 def run(options: argparse.Namespace) -> int:
     """List the presets, or print one."""
     from mfpde import presets
-    from mfpde.errors import ConfigurationError
     from mfpde.keys.reader import nearest
 
     if options.name is None:
@@ -20,6 +28,6 @@ def run(options: argparse.Namespace) -> int:
         return EXIT_DONE
     if options.name not in presets.names():
         hint = nearest(options.name, presets.names())
-        raise ConfigurationError([f"{options.name}: no such preset; did you mean {hint}? `mfpde presets` lists them"])
+        refuse(f"{options.name}: no such preset; did you mean {hint}? `mfpde presets` lists them")
     print(presets.text(options.name), end="")
     return EXIT_DONE

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mfpde.results.answer import Answer, Drawing
+
 
 @dataclass(frozen=True)
 class BasinPoint:
@@ -66,7 +68,7 @@ class Boundary:
 
 
 @dataclass(frozen=True)
-class BasinsResult:
+class BasinsResult(Answer):
     """Which value leads to which law.
 
     Attributes:
@@ -82,6 +84,8 @@ class BasinsResult:
         wall_seconds: time spent computing, over all resumed parts.
         message: what went wrong.
     """
+
+    FORMATS = (".png", ".pdf")
 
     keys: tuple[str, ...]
     values: tuple[tuple[float, ...], ...]
@@ -167,6 +171,14 @@ class BasinsResult:
                 at = f" at {len(held)} values of {self._other(key)} from {held[0]:.10g} to {held[-1]:.10g}"
             lines.append(f"{before} -> {after} between {key} = {low:.10g} and {high:.10g}{at}")
         return lines
+
+    def figures(self) -> Mapping[str, Drawing]:
+        """Where the runs end; nothing where none has."""
+        if not self.laws:
+            return {}
+        from mfpde.results.figures.basins import basins_figure
+
+        return {"basins": lambda: basins_figure(self)}
 
 
 def _row(point: BasinPoint) -> str:

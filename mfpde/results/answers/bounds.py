@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mfpde.results.answer import Answer, Drawing
 from mfpde.results.answers.solve import Array, Attribute, numbers
 
 HEADS = {"neurons": "N", "step_size": "step size", "dim": "d"}
@@ -80,7 +81,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class BoundsResult:
+class BoundsResult(Answer):
     """What a sweep found.
 
     Attributes:
@@ -95,6 +96,8 @@ class BoundsResult:
         message: what went wrong, or is worth a warning.
         attributes: provenance.
     """
+
+    FORMATS = (".png", ".pdf")
 
     design: str
     points: tuple[PointRuns, ...]
@@ -158,6 +161,14 @@ class BoundsResult:
         lines += [f"{claim}: {text}" for claim, text in self.verdicts.items()]
         lines.append(f"{self.status}, {self.wall_seconds:.1f} s")
         return "\n".join(lines)
+
+    def figures(self) -> Mapping[str, Drawing]:
+        """The gaps along every factor; nothing where no series is complete."""
+        if not self.series:
+            return {}
+        from mfpde.results.figures.bounds import bounds_figure
+
+        return {"bounds": lambda: bounds_figure(self)}
 
 
 def _named(point: Point) -> dict[str, float]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mfpde.results.answer import Answer, Drawing
 from mfpde.solvers.arrays import Array
 
 
@@ -90,7 +92,7 @@ class OptimalRange:
 
 
 @dataclass(frozen=True)
-class Branches:
+class Branches(Answer):
     """The branches of stationary laws of a family.
 
     Attributes:
@@ -112,6 +114,7 @@ class Branches:
     optimal: tuple[OptimalRange, ...]
     words: tuple[str, ...]
     status: str
+    message = ""
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of `mfpde branches`."""
@@ -194,6 +197,12 @@ class Branches:
         if not self.optimal and self.status == "success":
             lines.append(f"no one-atom law is optimal on the box of radius {self.radius:g}")
         return "\n".join([*lines, *self.words])
+
+    def figures(self) -> Mapping[str, Drawing]:
+        """The bifurcation diagram."""
+        from mfpde.results.figures.branches import branches_figure
+
+        return {"branches": lambda: branches_figure(self)}
 
     def _place(self, law: BranchLaw) -> str:
         places = [

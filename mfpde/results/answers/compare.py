@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from mfpde.results.answer import Answer, Drawing
 from mfpde.results.answers.sgd import SgdResult
-from mfpde.results.answers.solve import Array, SolveResult, numbers
+from mfpde.results.answers.solve import Array, SolveResult, numbers, told_rows
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class LawDistance:
 
 
 @dataclass(frozen=True)
-class CompareResult:
+class CompareResult(Answer):
     """The equation and replicas of SGD from the same rho_0, at the same times.
 
     Attributes:
@@ -59,6 +60,11 @@ class CompareResult:
         return self.pde.status if self.pde.status != "success" else self.sgd.status
 
     @property
+    def message(self) -> str:
+        """What the equation and SGD have to say."""
+        return "\n".join(filter(None, (self.pde.message, self.sgd.message)))
+
+    @property
     def sup_gap(self) -> Array:
         """sup_t |R_N(theta^k) - R(rho_t)| of every replica, shape (R,)."""
         return np.asarray(np.abs(self.sgd.risk - self.pde.risk).max(axis=1))
@@ -79,11 +85,11 @@ class CompareResult:
         return {**content, "notes": list(self.notes), "wall_seconds": self.wall_seconds, "status": self.status}
 
     def table(self, rows: int = 16) -> str:
-        """Risks with the spread of the replicas, gaps and distances as text."""
-        count = len(self.sgd.time)
-        chosen = sorted({round(k * (count - 1) / max(rows - 1, 1)) for k in range(rows)})
+        """Risks with the spread of the replicas, gaps and distances as text; empty where a part is missing."""
+        if self.status != "success":
+            return ""
         lines = [f"{'t':>10}  {'R PDE':>11}  {'R_N mean':>11}  {'std':>8}  {'N E|f_N-f|^2':>12}  {'Monte Carlo':>11}"]
-        for k in chosen:
+        for k in told_rows(len(self.sgd.time), rows):
             risk, spread = self.sgd.risk[:, k], self.fluctuation[:, k].mean()
             line = f"{self.sgd.time[k]:>10.4g}  {self.pde.risk[k]:>11.6g}  {risk.mean():>11.6g}  {risk.std():>8.1e}"
             lines.append(f"{line}  {spread:>12.4g}  {self.monte_carlo[k]:>11.4g}")
@@ -99,3 +105,15 @@ class CompareResult:
                 lines.append(f"{text}{'' if apart is None else f', in max |theta| {apart:.2e}'}")
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
+
+    def figures(self) -> Mapping[str, Drawing]:
+        """Risks, laws and fluctuations; nothing where a part is missing."""
+        if self.status != "success":
+            return {}
+        from mfpde.results.figures.compare import fluctuation_figure, law_figure, risk_figure
+
+        return {
+            "compare_risk": lambda: risk_figure(self),
+            "compare_law": lambda: law_figure(self),
+            "fluctuations": lambda: fluctuation_figure(self),
+        }

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from mfpde.results.answers.solve import Array, Attribute, numbers
+from mfpde.results.answer import Answer
+from mfpde.results.answers.solve import ROWS, Array, Attribute, numbers, told_rows
 
 
 @dataclass(frozen=True)
-class SgdResult:
+class SgdResult(Answer):
     """Trajectories of one-pass SGD.
 
     Attributes:
@@ -34,6 +35,11 @@ class SgdResult:
     status: str
     wall_seconds: float
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+    @property
+    def message(self) -> str:
+        """Why it was not a success."""
+        return str(self.attributes.get("message", ""))
 
     @property
     def mean(self) -> Array:
@@ -59,3 +65,16 @@ class SgdResult:
             "wall_seconds": self.wall_seconds,
             "status": self.status,
         }
+
+    def table(self) -> str:
+        """Mean and spread of the risk over the replicas, and of the coordinates' means."""
+        heads = "".join(f"  {'mean ' + name:>11}" for name in self.names)
+        lines = [f"{'t':>10}  {'R_N mean':>12}  {'std':>8}{heads}"]
+        for index in told_rows(len(self.time), ROWS):
+            risk = self.risk[:, index]
+            moments = "".join(f"  {value:>11.4g}" for value in self.mean[:, index].mean(axis=0))
+            lines.append(f"{self.time[index]:>10.4g}  {risk.mean():>12.8g}  {risk.std():>8.1e}{moments}")
+        replicas, _, neurons, _ = self.position.shape
+        rate = replicas * self.steps / max(self.wall_seconds, 1e-9)
+        text = f"SGD, {neurons} neurons, {replicas} replica{'s' * (replicas > 1)} of {self.steps} steps"
+        return "\n".join([*lines, f"{text}, {self.status}, {self.wall_seconds:.2f} s ({rate:.3g} steps/s)"])

@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mfpde.results.answer import Answer, Drawing
+
 Array = NDArray[np.float64]
 Attribute = str | float | int
+ROWS = 21
+"""Rows of a table at most."""
 SERIES = ("risk", "risk_error", "free_energy", "free_energy_error", "dissipation", "dissipated", "balance", "mass")
 
 
 @dataclass(frozen=True)
-class SolveResult:
+class SolveResult(Answer):
     """A trajectory t -> rho_t of the reduced dynamics.
 
     Attributes:
@@ -74,6 +78,11 @@ class SolveResult:
             raise ValueError("the law is carried by atoms: read weight and position instead of cell_masses")
         return self.density * cell_volumes(self.edges)
 
+    @property
+    def message(self) -> str:
+        """Why it was not a success, where a run until stationary stopped, that the energy balance is off."""
+        return str(self.attributes.get("message", ""))
+
     def to_json(self) -> dict[str, Any]:
         """The time series as JSON values; a number that is not finite becomes None."""
         series = {key: numbers(getattr(self, key)) for key in ("time", *SERIES)}
@@ -85,6 +94,34 @@ class SolveResult:
         }
         final = {"scheme": self.scheme, "wall_seconds": self.wall_seconds, "status": self.status}
         return {**series, **moments, **final}
+
+    def table(self) -> str:
+        """Risk, its error and the moments at up to `ROWS` save times, the first and the last among them."""
+        names = [f"{moment} {name}" for moment in ("mean", "var") for name in self.names]
+        lines = [f"{'t':>10}  {'risk':>13}  {'error':>8}" + "".join(f"  {name:>11}" for name in names)]
+        for index in told_rows(len(self.time), ROWS):
+            moments = [*self.mean[index], *self.variance[index]]
+            line = f"{self.time[index]:>10.4g}  {self.risk[index]:>13.8g}  {self.risk_error[index]:>8.1e}"
+            lines.append(line + "".join(f"  {value:>11.4g}" for value in moments))
+        if len(self.time) and np.isfinite(self.balance[-1]):
+            energy = f"F = {self.free_energy[-1]:.8g}, dissipated since t = 0: {self.dissipated[-1]:.8g}"
+            lines.append(f"{energy}, |F - F(0) + dissipated| up to {np.nanmax(self.balance):.1e}")
+        if self.residual is not None:
+            lines.append(f"largest duality gap of a step: {np.nanmax(self.residual):.1e}")
+        return "\n".join([*lines, f"{self.scheme}, {self.status}, {self.wall_seconds:.2f} s"])
+
+    def figures(self) -> Mapping[str, Drawing]:
+        """The risk, and the law at a few times; nothing before the first save time."""
+        if not len(self.time):
+            return {}
+        from mfpde.results.figures.solve import density_figure, risk_figure
+
+        return {"risk": lambda: risk_figure(self), "density": lambda: density_figure(self)}
+
+
+def told_rows(count: int, most: int) -> list[int]:
+    """Indices of at most `most` of `count` rows, equally spaced, the first and the last among them."""
+    return sorted({round(index * (count - 1) / max(most - 1, 1)) for index in range(most)}) if count else []
 
 
 def numbers(values: Array) -> list[float | None]:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.lines import Line2D
 
 from mfpde.results.answers.basins import BasinLaw, BasinPoint, BasinsResult
 from mfpde.results.answers.solve import Array
-from mfpde.results.figures.style import STYLE, new_figure, symbol
-from mfpde.results.files.output import write_atomically
+from mfpde.results.figures.style import new_figure, symbol
 
-NAMES = ("basins.png", "basins.pdf")
 # Okabe-Ito, then what Tol's muted scheme adds, each with a mark of its own.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#882255", "#999933", "#AAAAAA")
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
@@ -32,15 +28,6 @@ WIDE = 20.0
 BAND = "0.9"
 NARROW = 0.05
 """Least height of a panel of clusters, over the largest coordinate of any."""
-
-
-def save_basins(result: BasinsResult, folder: Path) -> tuple[Path, ...]:
-    """Write basins.png and basins.pdf into a folder, and return their paths; raises OutputError."""
-    with matplotlib.rc_context(STYLE), np.errstate(all="ignore"):
-        figure = basins_figure(result)
-        for name in NAMES:
-            write_atomically(folder / name, lambda temporary: figure.savefig(temporary))
-    return tuple(folder / name for name in NAMES)
 
 
 def basins_figure(result: BasinsResult) -> Any:

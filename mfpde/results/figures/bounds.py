@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 
 from mfpde.results.answers.bounds import BoundsResult, Series
-from mfpde.results.figures.style import STYLE, new_figure
-from mfpde.results.files.output import write_atomically
+from mfpde.results.figures.style import new_figure
 
 FACTORS = {"neurons": "neurons $N$", "step_size": r"step size $\varepsilon$", "dim": "dimension $d$"}
 LETTERS = {"neurons": "N", "step_size": r"\varepsilon", "dim": "d"}
@@ -29,18 +26,8 @@ LOOKS = {
     "std of $R_N$, gradient flow": ("#CC79A7", "D"),
     "bias of $R_N$, gradient flow": ("#E69F00", "v"),
 }
-NAMES = ("bounds.png", "bounds.pdf")
 HEADROOM = 4.5
 """Factor of free room above the data, for the legend."""
-
-
-def save_bounds(result: BoundsResult, folder: Path) -> tuple[Path, ...]:
-    """Write bounds.png and bounds.pdf into a folder, and return their paths; raises OutputError."""
-    with matplotlib.rc_context(STYLE), np.errstate(all="ignore"):
-        figure = bounds_figure(result)
-        for name in NAMES:
-            write_atomically(folder / name, lambda temporary: figure.savefig(temporary))
-    return tuple(folder / name for name in NAMES)
 
 
 def bounds_figure(result: BoundsResult) -> Any:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from mfpde.results.answers.branches import Branches, BranchEvent, BranchLaw, StationaryBranch
-from mfpde.results.figures.style import STYLE, new_figure
-from mfpde.results.files.output import write_atomically
+from mfpde.results.figures.style import new_figure
 
 # Okabe-Ito; black is for the marks.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -29,15 +26,6 @@ FAINT = 0.45
 """Opacity of laws on several atoms."""
 SYMBOLS = {"data.delta": r"$\Delta$", "dynamics.ridge": r"ridge $\lambda$"}
 MARK: dict[str, Any] = {"markersize": 5.0, "markeredgecolor": "black", "linestyle": "none"}
-
-
-def save_branches(result: Branches, folder: Path) -> Path:
-    """Write branches.png into a folder, and return its path; raises OutputError."""
-    path = folder / "branches.png"
-    with matplotlib.rc_context(STYLE), np.errstate(all="ignore"):
-        figure = branches_figure(result)
-        write_atomically(path, lambda temporary: figure.savefig(temporary))
-    return path
 
 
 def branches_figure(result: Branches) -> Any:

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 
 from mfpde.results.answers.compare import CompareResult
 from mfpde.results.figures.marginals import marginal, view_of
-from mfpde.results.figures.style import BLUE, ORANGE, STYLE, new_figure
-from mfpde.results.files.output import write_atomically
+from mfpde.results.figures.style import BLUE, ORANGE, new_figure
 
 GREY = "#555555"
-
-
-def save_comparison(result: CompareResult, folder: Path) -> tuple[Path, ...]:
-    """Write compare_risk.png, compare_law.png and fluctuations.png, and return their paths; raises OutputError."""
-    drawings = {"compare_risk.png": risk_figure, "compare_law.png": law_figure, "fluctuations.png": fluctuation_figure}
-    with matplotlib.rc_context(STYLE), np.errstate(all="ignore"):
-        for name, draw in drawings.items():
-            figure = draw(result)
-            write_atomically(folder / name, lambda temporary, figure=figure: figure.savefig(temporary))  # type: ignore[misc]
-    return tuple(folder / name for name in drawings)
 
 
 def risk_figure(result: CompareResult) -> Any:

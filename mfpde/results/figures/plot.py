@@ -1,27 +1,14 @@
-"""A result drawn into a file or a folder of figures."""
+"""A result drawn into a file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from mfpde.results.answers.solve import SolveResult
-from mfpde.results.figures.solve import density_figure, overview_figure, risk_figure
+from mfpde.results.figures.solve import overview_figure
 from mfpde.results.figures.style import save_figure
 
 SUFFIXES = (".png", ".pdf", ".svg", ".gif", ".mp4")
-
-
-def save_figures(result: SolveResult, folder: Path) -> tuple[Path, ...]:
-    """Write risk.png and density.png into a folder, and return their paths; raises OutputError."""
-    drawings: dict[str, Callable[[SolveResult], Any]] = {
-        "risk.png": risk_figure,
-        "density.png": density_figure,
-    }
-    for name, draw in drawings.items():
-        save_figure(draw, result, folder / name)
-    return tuple(folder / name for name in drawings)
 
 
 def plot(result: SolveResult, path: Path) -> None:
@@ -34,4 +21,4 @@ def plot(result: SolveResult, path: Path) -> None:
 
         animate(result, path)
     else:
-        save_figure(overview_figure, result, path)
+        save_figure(lambda: overview_figure(result), path)

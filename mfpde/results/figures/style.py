@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
-from mfpde.results.answers.solve import SolveResult
+from mfpde.results.answer import Answer, Drawing
 from mfpde.results.files.output import write_atomically
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
@@ -45,10 +44,22 @@ def new_figure(width: float, height: float) -> Any:
     return figure
 
 
-def save_figure(draw: Callable[[SolveResult], Any], result: SolveResult, path: Path) -> None:
+def save_figures(answer: Answer, folder: Path) -> tuple[Path, ...]:
+    """Write what an answer has to draw into a folder, and return the paths; raises OutputError."""
+    written: list[Path] = []
+    for name, drawing in answer.figures().items():
+        paths = [folder / f"{name}{suffix}" for suffix in answer.FORMATS]
+        save_figure(drawing, *paths)
+        written += paths
+    return tuple(written)
+
+
+def save_figure(drawing: Drawing, *paths: Path) -> None:
+    """Draw a figure, and write it to every path; raises OutputError."""
     with matplotlib.rc_context(STYLE), np.errstate(all="ignore"):
-        figure = draw(result)
-        write_atomically(path, lambda temporary: figure.savefig(temporary))
+        figure = drawing()
+        for path in paths:
+            write_atomically(path, lambda temporary: figure.savefig(temporary))
 
 
 def symbol(name: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise, product
 from pathlib import Path
@@ -16,13 +15,12 @@ from threading import Lock
 from time import monotonic
 from typing import Any
 
-from mfpde.configuration.families import EXAMPLE, Family, Variation, distinct, without_repetition
+from mfpde.configuration.families import EXAMPLE, Family, distinct, without_repetition
 from mfpde.configuration.toml import to_toml
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.basins import BasinPoint, BasinsResult
-from mfpde.results.files.output import reserved
 from mfpde.shell.process import uninterrupted
 from mfpde.shell.tasks import distribute
 from mfpde.shell.workers import default_workers
@@ -30,7 +28,7 @@ from mfpde.studies.basins.file import earlier_points, write_result
 from mfpde.studies.basins.labels import boundaries, labelled
 from mfpde.studies.ending.ending import ending
 from mfpde.studies.ending.search import problem_alone
-from mfpde.studies.run.outputs import check_output
+from mfpde.studies.run.outputs import output_file
 from mfpde.studies.run.refusals import unsupported
 from mfpde.studies.run.run import Progress, silent
 from mfpde.studies.solve import solve
@@ -101,13 +99,9 @@ def basins(
             rest, another sweep in the file to resume.
         OutputError: `output` cannot be written (RunOutputError: during the sweep).
     """
-    family = Family(source, tuple(overrides), tuple(Variation(key, tuple(map(float, vary[key]))) for key in vary))
+    family = Family.of(source, vary, overrides)
     tasks = tasks_of(family, radius)
-    path = None if output is None else Path(output)
-    check_output(path, resume=resume, force=force, kind="OUT.json")
-    with ExitStack() as held:
-        if path is not None:
-            held.enter_context(reserved(path))
+    with output_file(output, resume=resume, force=force, kind="OUT.json") as path:
         sweep = _Sweep(family, tasks, radius, path, progress)
         if resume and path is not None:
             sweep.restore(*earlier_points(path, family, tasks[0].configuration, radius))

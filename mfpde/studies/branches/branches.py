@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mfpde.configuration.families import Family, Variation
+from mfpde.configuration.families import Family
 from mfpde.errors import ConfigurationError
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.branches import Branches, BranchLaw, OptimalRange, StationaryBranch
@@ -28,6 +28,7 @@ from mfpde.studies.branches.equations import Landscapes, LawEquations
 from mfpde.studies.branches.events import events
 from mfpde.studies.branches.optimum import optimal_ranges
 from mfpde.studies.branches.samples import FollowedBranch, Sample, sample
+from mfpde.studies.run.outputs import kept, output_file
 from mfpde.studies.run.run import Progress, silent
 from mfpde.studies.stationary.point import refuse_stationary
 from mfpde.studies.stationary.stationary import RADIUS, stationary
@@ -43,8 +44,10 @@ def branches(
     vary: Mapping[str, Sequence[float]],
     *,
     overrides: Sequence[str] = (),
-    radius: float = RADIUS,
+    radius: float | None = None,
     most_atoms: int = MOST_ATOMS,
+    output: str | Path | None = None,
+    force: bool = False,
     progress: Progress = silent,
 ) -> Branches:
     """The branches of stationary laws of a source over the range of one key.
@@ -54,16 +57,23 @@ def branches(
         vary: increasing values of one dotted key, {"data.delta": (0.1, 0.5, 0.9)}: laws are searched for there, and
             followed from the first to the last.
         overrides: as `--set` takes them.
-        radius: R of the box 0 <= r_j <= R, -R <= a, b <= R.
+        radius: R of the box 0 <= r_j <= R, -R <= a, b <= R; None for 10.
         most_atoms: laws of more atoms are not followed.
+        output: JSON file; an existing one is kept unless `force`.
         progress: called with a line of text and the fraction of the work done.
 
     Raises:
         ConfigurationError: a key that changes no stationary law, or what `stationary` refuses.
         ArithmeticError: a curve that cannot be followed.
+        OutputError: `output` cannot be written.
     """
-    family = Family(source, tuple(overrides), tuple(Variation(key, tuple(map(float, vary[key]))) for key in vary))
+    family = Family.of(source, vary, overrides)
     refuse(family)
+    with output_file(output, force=force, kind="OUT.json", resumable=False) as path:
+        return kept(_followed(family, RADIUS if radius is None else radius, most_atoms, progress), path)
+
+
+def _followed(family: Family, radius: float, most_atoms: int, progress: Progress) -> Branches:
     landscapes = Landscapes(family, radius)
     search = _Search(landscapes, most_atoms)
     optimal: tuple[OptimalRange, ...] = ()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mfpde.errors import ConfigurationError
+from mfpde.results.answer import Answer
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import SolveResult
 from mfpde.results.files.runs import load_run
@@ -24,11 +25,13 @@ from mfpde.studies.ending.search import chosen_radius, ground, nearest_law
 from mfpde.studies.ending.words import Facts, cluster_text, moved, resting, statements
 from mfpde.studies.optimum.atoms import AtomicOptimum
 from mfpde.studies.optimum.gibbs import GibbsOptimum, gibbs_optimum
+from mfpde.studies.run.outputs import kept, output_file
+from mfpde.studies.run.run import Progress, silent
 from mfpde.studies.stationary.point import StationaryPoint, optimum_json, optimum_text
 
 
 @dataclass(frozen=True)
-class Ending:
+class Ending(Answer):
     """Where a run ends.
 
     Attributes:
@@ -65,6 +68,8 @@ class Ending:
     optimum: AtomicOptimum | GibbsOptimum
     gap_to_optimum: float
     statements: tuple[str, ...]
+    status = "success"
+    message = ""
 
     @property
     def note(self) -> str:
@@ -121,19 +126,34 @@ def clusters_json(names: tuple[str, ...], found: tuple[Cluster, ...]) -> list[di
     ]
 
 
-def ending(run: str | Path | SolveResult | SgdResult, radius: float | None = None, name: str | None = None) -> Ending:
+def ending(
+    run: str | Path | SolveResult | SgdResult,
+    radius: float | None = None,
+    name: str | None = None,
+    *,
+    output: str | Path | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+) -> Ending:
     """Where a run of `solve` or `sgd` ends; replicas of SGD are taken together, as samples of one law.
 
     Args:
         run: the result, or its file.
         radius: R of the box 0 <= r_j <= R, -R <= a, b <= R; None for 10, or 20, 40, ... where the law is larger.
         name: what the run is called; its path, where it is a file.
+        output: JSON file; an existing one is kept unless `force`.
 
     Raises:
         ConfigurationError: a law outside the box, a flow without transport, a frozen random coordinate.
         ResultFileError: no result, or one without a law yet.
         ArithmeticError: the optimum was not found.
+        OutputError: `output` cannot be written.
     """
+    with output_file(output, force=force, kind="OUT.json", resumable=False) as path:
+        return kept(_ending(run, radius, name), path)
+
+
+def _ending(run: str | Path | SolveResult | SgdResult, radius: float | None, name: str | None) -> Ending:
     result = load_run(run) if isinstance(run, str | Path) else run
     called = name or (str(run) if isinstance(run, str | Path) else "the run")
     last = last_law(result, called)

@@ -15,6 +15,7 @@ from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.laws.interface import DataLaw
 from mfpde.problem.problem import Problem, build_problem
+from mfpde.results.answer import Answer
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.representation import ReducedObjective
 from mfpde.solvers.optimum.bound import Curvature
@@ -39,7 +40,7 @@ AT_END = 1e-9
 
 
 @dataclass(frozen=True)
-class AtomicOptimum:
+class AtomicOptimum(Answer):
     """The law that minimises F = R + lambda ∫|z|^2 drho on the box.
 
     Attributes:
@@ -67,6 +68,8 @@ class AtomicOptimum:
     certified: bool
     larger: tuple[tuple[float, float], ...]
     limit: tuple[float, float] | None
+    status = "success"
+    message = ""
 
     @property
     def at_boundary(self) -> bool:

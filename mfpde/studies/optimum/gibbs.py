@@ -11,6 +11,7 @@ import numpy as np
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
+from mfpde.results.answer import Answer
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.optimum.gibbs import Gibbs, gibbs_law
@@ -25,7 +26,7 @@ TAIL = 1e-17
 
 
 @dataclass(frozen=True)
-class GibbsOptimum:
+class GibbsOptimum(Answer):
     """The law that minimises the free energy.
 
     Attributes:
@@ -48,6 +49,8 @@ class GibbsOptimum:
     radius: float | None
     at_boundary: bool
     quadrature_change: float
+    status = "success"
+    message = ""
 
     def table(self) -> str:
         """The same in words."""

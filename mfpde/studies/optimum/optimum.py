@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 from mfpde.experiment import Experiment
 from mfpde.studies.optimum.atoms import DEFAULT_RADIUS, AtomicOptimum, optimum_atoms
 from mfpde.studies.optimum.gibbs import GibbsOptimum, gibbs_optimum
+from mfpde.studies.run.outputs import kept, output_file
+from mfpde.studies.run.run import Progress, silent
 
 
-def optimum(configuration: Experiment, radius: float | None = None) -> AtomicOptimum | GibbsOptimum:
+def optimum(
+    configuration: Experiment,
+    radius: float | None = None,
+    *,
+    output: str | Path | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+) -> AtomicOptimum | GibbsOptimum:
     """The law of least free energy.
 
     Args:
         radius: R of the box 0 <= r_j <= R, -R <= a, b <= R; None for 10, with noise for a box that holds all the mass.
+        output: JSON file; an existing one is kept unless `force`.
 
     Raises:
         ConfigurationError: with noise but without confinement, or with a frozen random coordinate.
         ArithmeticError: if Psi is not finite on the box, or Newton's method fails.
+        OutputError: `output` cannot be written.
     """
-    if math.isinf(configuration.dynamics.inverse_temperature):
-        return optimum_atoms(configuration, DEFAULT_RADIUS if radius is None else radius)
-    return gibbs_optimum(configuration, radius)
+    with output_file(output, force=force, kind="OUT.json", resumable=False) as path:
+        if math.isinf(configuration.dynamics.inverse_temperature):
+            return kept(optimum_atoms(configuration, DEFAULT_RADIUS if radius is None else radius), path)
+        return kept(gibbs_optimum(configuration, radius), path)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,17 +12,26 @@ from numpy.typing import NDArray
 
 from mfpde.configuration.parsing import parse
 from mfpde.configuration.toml import differing_keys
-from mfpde.errors import ConfigurationError, OutputError, ResultFileError
+from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError
 from mfpde.experiment import Experiment
+from mfpde.results.answer import Answer
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import SolveResult
-from mfpde.results.files.output import probe
+from mfpde.results.files.output import probe, reserved
 
 Result = TypeVar("Result", SolveResult, SgdResult)
+Found = TypeVar("Found", bound=Answer)
 
 
-def check_output(path: Path | None, *, resume: bool, force: bool, kind: str = "RUN.nc") -> None:
-    """Raise ConfigurationError or OutputError where a run could not write to `path`."""
+def check_output(
+    path: Path | None, *, force: bool, resume: bool = False, kind: str = "RUN.nc", resumable: bool = True
+) -> None:
+    """Raise ConfigurationError or OutputError where a study could not write to `path`.
+
+    Args:
+        kind: what the help calls the file.
+        resumable: whether an existing file could also be continued.
+    """
     problems = []
     if resume and path is None:
         problems.append(f"--resume: there is no file to continue; name it with -o {kind}")
@@ -29,13 +39,34 @@ def check_output(path: Path | None, *, resume: bool, force: bool, kind: str = "R
         problems.append("--resume and --force exclude each other: write one of them")
     if path is not None:
         try:
-            probe(path, force=force or resume, resumable=True)
+            probe(path, force=force or resume, resumable=resumable)
         except OutputError as error:
             if not problems:
                 raise
             problems.append(str(error))
     if problems:
         raise ConfigurationError(problems)
+
+
+@contextmanager
+def output_file(
+    output: str | Path | None, *, force: bool, resume: bool = False, kind: str = "RUN.nc", resumable: bool = True
+) -> Iterator[Path | None]:
+    """The file that a study writes to, checked as by `check_output` and kept from other runs meanwhile."""
+    path = None if output is None else Path(output)
+    check_output(path, resume=resume, force=force, kind=kind, resumable=resumable)
+    with nullcontext() if path is None else reserved(path):
+        yield path
+
+
+def kept(answer: Found, path: Path | None) -> Found:
+    """The answer, once it is in its file, if it has one; raises RunOutputError with the answer."""
+    if path is not None:
+        try:
+            answer.save(path)
+        except OutputError as error:
+            raise RunOutputError(str(error), answer) from None
+    return answer
 
 
 def earlier_run(

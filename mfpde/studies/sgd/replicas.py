@@ -17,7 +17,6 @@ from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOu
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.sgd import SgdResult
-from mfpde.results.files.output import reserved
 from mfpde.results.files.provenance import provenance
 from mfpde.results.files.sgd import load_sgd, save_sgd
 from mfpde.shell.process import uninterrupted
@@ -25,7 +24,7 @@ from mfpde.shell.workers import default_workers, executor, processors
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.networks.risk import network_risk
 from mfpde.solvers.sgd.engine import LARGEST_GRAM_BATCH, SgdState
-from mfpde.studies.run.outputs import check_output, earlier_run
+from mfpde.studies.run.outputs import earlier_run, output_file
 from mfpde.studies.run.run import Progress, silent
 from mfpde.studies.sgd.networks import build_sgd, first_state, reduced_positions
 
@@ -269,11 +268,7 @@ def sgd(
         OutputError: `output` cannot be written (RunOutputError: during the run).
     """
     refuse(configuration)
-    path = None if output is None else Path(output)
-    check_output(path, resume=resume, force=force)
-    with ExitStack() as held:
-        if path is not None:
-            held.enter_context(reserved(path))
+    with output_file(output, resume=resume, force=force) as path, ExitStack() as held:
         earlier = earlier_run(path, configuration, load_sgd) if resume and path is not None else None
         if earlier is not None and earlier[0].status == "success":
             return earlier[0]

@@ -11,17 +11,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
+from mfpde.results.answer import Answer
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.stationary.branches import follow, split
 from mfpde.solvers.stationary.landscape import CONE, AtomicLaw, Stability
 from mfpde.solvers.stationary.search import Search, critical_points
 from mfpde.studies.optimum.atoms import AtomicOptimum, optimum_atoms
+from mfpde.studies.run.outputs import kept, output_file
+from mfpde.studies.run.run import Progress, silent
 from mfpde.studies.stationary.point import Classifier, StationaryPoint, optimum_json, optimum_text, refuse_stationary
 from mfpde.studies.stationary.words import atoms_text, search_text
 
@@ -32,7 +36,7 @@ MOST_ATOMS = 3
 
 
 @dataclass(frozen=True)
-class Stationary:
+class Stationary(Answer):
     """The stationary laws of a problem on a box.
 
     Attributes:
@@ -50,6 +54,8 @@ class Stationary:
     optimum: AtomicOptimum
     complete: bool
     completeness: tuple[str, ...]
+    status = "success"
+    message = ""
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of `mfpde stationary`."""
@@ -66,15 +72,31 @@ class Stationary:
         return "\n".join([*lines, optimum_text(self.optimum), *self.completeness])
 
 
-def stationary(configuration: Experiment, radius: float = RADIUS, branches: bool = True) -> Stationary:
-    """The stationary laws of a noise-free configuration on the box 0 <= r_j <= radius, -radius <= a, b <= radius.
+def stationary(
+    configuration: Experiment,
+    radius: float | None = None,
+    branches: bool = True,
+    *,
+    output: str | Path | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+) -> Stationary:
+    """The stationary laws of a noise-free configuration on the box 0 <= r_j <= R, -R <= a, b <= R.
 
     Args:
+        radius: R; None for 10.
         branches: whether to go on to the laws of several atoms that split ones lead to.
+        output: JSON file; an existing one is kept unless `force`.
 
     Raises:
         ConfigurationError: with noise, without transport, or with a frozen random coordinate.
+        OutputError: `output` cannot be written.
     """
+    with output_file(output, force=force, kind="OUT.json", resumable=False) as path:
+        return kept(_stationary(configuration, RADIUS if radius is None else radius, branches), path)
+
+
+def _stationary(configuration: Experiment, radius: float, branches: bool) -> Stationary:
     problem = build_problem(configuration)
     refuse_stationary(problem)
     # `mfpde optimum` also searches larger boxes; here the stated one is enough

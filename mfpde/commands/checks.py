@@ -1,0 +1,191 @@
+"""Checks of what a command was given, run one after the other so that every mistake is named at once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from mfpde.errors import ConfigurationError, OutputError, ResultFileError
+
+if TYPE_CHECKING:
+    from mfpde.configuration.families import Family
+    from mfpde.experiment import Experiment
+
+LARGEST_RADIUS = 1e6
+Value = TypeVar("Value")
+Number = TypeVar("Number", int, float)
+
+
+class Checks:
+    """The options of a command, and the mistakes found in them so far.
+
+    Attributes:
+        options: what the command was given.
+        output: the path of -o.
+        plots: the folder of --plot.
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.output = None if options.output is None else Path(options.output)
+        self.plots = None if options.plot is None else Path(options.plot)
+        self._problems: list[str] = []
+        if options.threads is not None:
+            self.run(lambda: use_threads(options.threads))
+
+    def run(self, check: Callable[[], Value]) -> Value | None:
+        """What `check` returns, None where it finds a problem."""
+        try:
+            return check()
+        except ConfigurationError as error:
+            self._problems += error.messages
+        except (OutputError, ResultFileError) as error:
+            self._problems.append(str(error))
+        return None
+
+    def report(self) -> None:
+        """Raise ConfigurationError with every problem found."""
+        if self._problems:
+            raise ConfigurationError(self._problems)
+
+    def passed(self, value: Value | None) -> Value:
+        """A value that a check returned, once all have passed; see `report`."""
+        self.report()
+        assert value is not None
+        return value
+
+    def experiment(self, solved: bool = True) -> Experiment | None:
+        """What SOURCE and its overrides describe, once a scheme can do it where it is to be `solved`."""
+        return self.run(lambda: experiment_of(self.options, solved))
+
+    def family(self, count: int, most: int) -> Family | None:
+        """What SOURCE, its overrides and --vary describe: `count` values where --vary gives none, at most `most`."""
+        from mfpde.configuration.families import Family, read_variations
+
+        source, overrides = self.options.source, tuple(overrides_of(self.options))
+        variations = self.run(lambda: read_variations(source, overrides, self.options.vary, count, most))
+        return None if variations is None else Family(source, overrides, variations)
+
+    def writable(self, kind: str = "RUN.nc", resumable: bool = True) -> None:
+        """That the file of -o, called `kind` in the help, can be written, and continued where that is asked for."""
+        from mfpde.studies.run.outputs import check_output
+
+        resume, force = self.options.resume, self.options.force
+        self.run(lambda: check_output(self.output, resume=resume, force=force, kind=kind, resumable=resumable))
+
+    def drawable(self) -> None:
+        """That figures can be written to the folder of --plot."""
+        from mfpde.results.files.output import probe_folder
+
+        folder = self.plots
+        if folder is not None:
+            self.run(lambda: probe_folder(folder))
+
+    def radius(self) -> float | None:
+        """The R of --radius."""
+        text = self.options.radius
+        return None if text is None else self.run(lambda: radius_of(text))
+
+    def workers(self) -> int | None:
+        """The number of --workers, which excludes --scheduler."""
+        text = self.options.workers
+        if text is not None and self.options.scheduler is not None:
+            self.run(lambda: refuse("--workers and --scheduler exclude each other: write one of them"))
+        return self.count("--workers", text, 10_000)
+
+    def count(self, option: str, text: str | None, most: int = 10**9) -> int | None:
+        """The whole number from 1 to `most` that an option was given."""
+        return None if text is None else self.run(lambda: count(option, text, most))
+
+
+def refuse(*messages: str) -> None:
+    """Raise ConfigurationError."""
+    raise ConfigurationError(list(messages))
+
+
+def experiment_of(options: argparse.Namespace, solved: bool) -> Experiment:
+    """The experiment that the options describe; see `Checks.experiment`."""
+    from mfpde.configuration.sources import load_configuration
+    from mfpde.studies.run.refusals import unsupported
+
+    problems: list[str] = []
+    found: Experiment | None
+    try:
+        found = load_configuration(options.source, overrides_of(options))
+    except ConfigurationError as error:
+        problems += error.messages
+        found = error.configuration
+    problems += unsupported(found) if found is not None and solved else []
+    if problems or found is None:
+        raise ConfigurationError(problems)
+    return found
+
+
+def overrides_of(options: argparse.Namespace) -> list[str]:
+    """What --set, --scheme and --until say, as overrides."""
+    short = {"solver.scheme": options.scheme, "time.until": options.until}
+    return [*options.overrides, *(f"{key}={json.dumps(value)}" for key, value in short.items() if value is not None)]
+
+
+def count(option: str, text: str, most: int = 10**9) -> int:
+    """The whole number from 1 to `most` that an option was given; raises ConfigurationError."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10 and 1 <= int(text) <= most):
+        refuse(f"{named(option, text)}: is not a whole number above 0, at most {most}; write for example {option} 2")
+    return int(text)
+
+
+def number(option: str, text: str, good: Callable[[float], bool], remedy: str) -> float:
+    """The number that an option was given, where it is `good`; raises ConfigurationError that ends in `remedy`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not good(value):
+        refuse(f"{named(option, text)}: {remedy}")
+    return value
+
+
+def radius_of(text: str) -> float:
+    """The R of --radius: above 0, at most as large as the initial values that a configuration takes."""
+    problem = f"is not a finite number above 0, at most {LARGEST_RADIUS:g}"
+    return number("--radius", text, lambda value: 0.0 < value <= LARGEST_RADIUS, f"{problem}; write --radius 10")
+
+
+def listed(option: str, text: str | None, read: Callable[[str, str], Number]) -> tuple[Number, ...] | None:
+    """The numbers of a comma list, None where the option was not given; names every one that is none."""
+    if text is None:
+        return None
+    found: list[Number] = []
+    problems: list[str] = []
+    for part in text.split(","):
+        try:
+            found.append(read(option, part.strip()))
+        except ConfigurationError as error:
+            problems += error.messages
+    if problems:
+        raise ConfigurationError(problems)
+    return tuple(found)
+
+
+def named(option: str, text: str) -> str:
+    """An option with what it was given, in a line."""
+    from mfpde.keys.reader import one_line
+
+    return f"{option} {one_line(text)}"
+
+
+def use_threads(text: str) -> None:
+    """Let the compiled kernels use that many threads."""
+    threads = count("--threads", text)
+    if "numba" not in sys.modules:
+        os.environ["NUMBA_NUM_THREADS"] = str(threads)
+        return
+    import numba
+
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))

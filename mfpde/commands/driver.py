@@ -1,0 +1,97 @@
+"""What all commands do once their options are checked: run the study, tell the answer, draw it, end with its code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError
+from mfpde.shell.process import complain
+from mfpde.shell.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from mfpde.results.answer import Answer
+
+EXIT_DONE, EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 0, 2, 3, 130, 141
+EXIT_CODES = {"success": EXIT_DONE, "failed": EXIT_FAILED, "interrupted": EXIT_INTERRUPTED}
+
+
+def carry_out(study: Callable[[ProgressBar], Answer], options: argparse.Namespace, boxed: bool = False) -> int:
+    """Run a study whose options have been checked, and deliver its answer; the exit code.
+
+    Args:
+        boxed: whether a ValueError says that the box of --radius does not suit the search.
+
+    Raises:
+        RunOutputError: the answer could not be written; what is known of it has been told.
+    """
+    from mfpde.results.files.output import make_folder
+
+    plots = None if options.plot is None else Path(options.plot)
+    if plots is not None:
+        make_folder(plots)
+    bar = ProgressBar(options.quiet)
+    try:
+        answer = study(bar)
+    except (ArithmeticError, ValueError) as error:
+        bar.close()
+        if isinstance(error, ValueError) and not boxed:
+            raise
+        complain(f"{error}; write another --radius" if isinstance(error, ValueError) else str(error))
+        return EXIT_FAILED
+    except RunOutputError as error:
+        bar.close()
+        if error.result is not None:
+            _show(error.result, options)
+        raise
+    finally:
+        bar.close()
+    _show(answer, options)
+    if plots is not None:
+        _draw(answer, plots, options)
+    complain(*answer.message.splitlines())
+    return EXIT_CODES[answer.status]
+
+
+def guarded(run: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
+    """Run a command; an error in the input prints every message and gives 2, one of the run gives 3."""
+    from mfpde.solvers.flow.time_loop import StepFailure
+
+    try:
+        return run(options)
+    except ConfigurationError as error:
+        complain(*error.messages)
+        return EXIT_BAD_INPUT
+    except (RunOutputError, StepFailure) as error:
+        complain(str(error))
+        return EXIT_FAILED
+    except MemoryError as error:
+        box = "" if options.radius is None else "a smaller --radius, "
+        complain(f"out of memory ({error}); write {box}fewer solver.cells or save fewer times")
+        return EXIT_FAILED
+    except (ResultFileError, OutputError) as error:
+        complain(str(error))
+        return EXIT_BAD_INPUT
+
+
+def _show(answer: Answer, options: argparse.Namespace) -> None:
+    """One strict JSON object in a line, or words."""
+    if options.json:
+        print(json.dumps(answer.to_json(), allow_nan=False))
+    elif not options.quiet and (text := answer.table()):
+        print(text)
+
+
+def _draw(answer: Answer, folder: Path, options: argparse.Namespace) -> None:
+    """Write the figures, if there is anything to draw, and say where they are; raises RunOutputError."""
+    from mfpde.results.figures.style import save_figures
+
+    try:
+        written = save_figures(answer, folder)
+    except OutputError as error:
+        raise RunOutputError(str(error)) from None
+    if written and not options.json and not options.quiet:
+        print(f"figures: {', '.join(str(path) for path in written)}")
