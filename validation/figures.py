@@ -12,7 +12,7 @@ import numpy as np
 from mfpde.results.answers.solve import SolveResult
 from mfpde.results.figures.solve import density_figure
 from mfpde.results.figures.style import BLUE, ORANGE, STYLE, new_figure
-from mfpde.results.files.output import make_folder, write_atomically
+from mfpde.shell.files import make_folder, write_atomically
 from validation.reference import Trajectory
 
 LINES = {"characteristics": (BLUE, "-"), "finite-volume": (ORANGE, "--")}

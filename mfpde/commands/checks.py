@@ -81,7 +81,7 @@ class Checks:
 
     def drawable(self) -> None:
         """That figures can be written to the folder of --plot."""
-        from mfpde.results.files.output import probe_folder
+        from mfpde.shell.files import probe_folder
 
         folder = self.plots
         if folder is not None:

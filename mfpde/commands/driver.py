@@ -28,7 +28,7 @@ def carry_out(study: Callable[[ProgressBar], Answer], options: argparse.Namespac
     Raises:
         RunOutputError: the answer could not be written; what is known of it has been told.
     """
-    from mfpde.results.files.output import make_folder
+    from mfpde.shell.files import make_folder
 
     plots = None if options.plot is None else Path(options.plot)
     if plots is not None:

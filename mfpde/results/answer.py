@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from mfpde.shell.files import write_json
+from mfpde.solvers.registry import Registry
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Drawing = Callable[[], "Figure"]
+ANSWERS: Registry[Answer] = Registry("answer", "mfpde.results.answers")
 
 
 class Answer:
@@ -18,9 +24,11 @@ class Answer:
     Attributes:
         status: "success", "interrupted", "failed" or "running" (a checkpoint).
         message: what went wrong or is worth a warning, a line each.
+        name: of the question it answers; empty where it is not registered.
         FORMATS: the kinds of file of each figure.
     """
 
+    name: ClassVar[str] = ""
     FORMATS: ClassVar[tuple[str, ...]] = (".png",)
 
     if TYPE_CHECKING:  # fields of most answers: a property here would become their default
@@ -41,10 +49,13 @@ class Answer:
 
     def save(self, path: str | Path) -> None:
         """Write it to a file, which appears whole or not at all; raises OutputError."""
-        from mfpde.results.files.output import write_json
-
         write_json(Path(path), self.to_json())
 
     def figures(self) -> Mapping[str, Drawing]:
-        """What there is to draw, by the name of the figure."""
-        return {}
+        """What there is to draw, by the name of the figure.
+
+        The module of `mfpde.results.figures` that has the name of the answer says it, if there is one.
+        """
+        place = f"mfpde.results.figures.{self.name}"
+        found: Mapping[str, Drawing] = import_module(place).figures(self) if self.name and find_spec(place) else {}
+        return found

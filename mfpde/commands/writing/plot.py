@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     from mfpde.errors import ResultFileError
     from mfpde.results.figures.plot import SUFFIXES, plot
     from mfpde.results.files.netcdf import load
-    from mfpde.results.files.output import probe
+    from mfpde.shell.files import probe
 
     checks = Checks(options)
     result = checks.run(lambda: load(options.run))

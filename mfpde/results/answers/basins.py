@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mfpde.results.answer import Answer, Drawing
+from mfpde.results.answer import ANSWERS, Answer
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class Boundary:
     at: float | None = None
 
 
+@ANSWERS.register("basins")
 @dataclass(frozen=True)
 class BasinsResult(Answer):
     """Which value leads to which law.
@@ -171,14 +172,6 @@ class BasinsResult(Answer):
                 at = f" at {len(held)} values of {self._other(key)} from {held[0]:.10g} to {held[-1]:.10g}"
             lines.append(f"{before} -> {after} between {key} = {low:.10g} and {high:.10g}{at}")
         return lines
-
-    def figures(self) -> Mapping[str, Drawing]:
-        """Where the runs end; nothing where none has."""
-        if not self.laws:
-            return {}
-        from mfpde.results.figures.basins import basins_figure
-
-        return {"basins": lambda: basins_figure(self)}
 
 
 def _row(point: BasinPoint) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mfpde.results.answer import Answer, Drawing
+from mfpde.results.answer import ANSWERS, Answer
 from mfpde.results.answers.solve import Array, Attribute, numbers
 
 HEADS = {"neurons": "N", "step_size": "step size", "dim": "d"}
@@ -80,6 +80,7 @@ class Series:
     reference: float
 
 
+@ANSWERS.register("bounds")
 @dataclass(frozen=True)
 class BoundsResult(Answer):
     """What a sweep found.
@@ -161,14 +162,6 @@ class BoundsResult(Answer):
         lines += [f"{claim}: {text}" for claim, text in self.verdicts.items()]
         lines.append(f"{self.status}, {self.wall_seconds:.1f} s")
         return "\n".join(lines)
-
-    def figures(self) -> Mapping[str, Drawing]:
-        """The gaps along every factor; nothing where no series is complete."""
-        if not self.series:
-            return {}
-        from mfpde.results.figures.bounds import bounds_figure
-
-        return {"bounds": lambda: bounds_figure(self)}
 
 
 def _named(point: Point) -> dict[str, float]:

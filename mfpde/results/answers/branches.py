@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mfpde.results.answer import Answer, Drawing
+from mfpde.results.answer import ANSWERS, Answer
 from mfpde.solvers.arrays import Array
 
 
@@ -91,6 +90,7 @@ class OptimalRange:
     certified: tuple[tuple[float, int, bool], ...]
 
 
+@ANSWERS.register("branches")
 @dataclass(frozen=True)
 class Branches(Answer):
     """The branches of stationary laws of a family.
@@ -197,12 +197,6 @@ class Branches(Answer):
         if not self.optimal and self.status == "success":
             lines.append(f"no one-atom law is optimal on the box of radius {self.radius:g}")
         return "\n".join([*lines, *self.words])
-
-    def figures(self) -> Mapping[str, Drawing]:
-        """The bifurcation diagram."""
-        from mfpde.results.figures.branches import branches_figure
-
-        return {"branches": lambda: branches_figure(self)}
 
     def _place(self, law: BranchLaw) -> str:
         places = [

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mfpde.results.answer import Answer, Drawing
+from mfpde.results.answer import ANSWERS, Answer
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import Array, SolveResult, numbers, told_rows
 
@@ -31,6 +31,7 @@ class LawDistance:
     noise: float
 
 
+@ANSWERS.register("compare")
 @dataclass(frozen=True)
 class CompareResult(Answer):
     """The equation and replicas of SGD from the same rho_0, at the same times.
@@ -105,15 +106,3 @@ class CompareResult(Answer):
                 lines.append(f"{text}{'' if apart is None else f', in max |theta| {apart:.2e}'}")
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
-
-    def figures(self) -> Mapping[str, Drawing]:
-        """Risks, laws and fluctuations; nothing where a part is missing."""
-        if self.status != "success":
-            return {}
-        from mfpde.results.figures.compare import fluctuation_figure, law_figure, risk_figure
-
-        return {
-            "compare_risk": lambda: risk_figure(self),
-            "compare_law": lambda: law_figure(self),
-            "fluctuations": lambda: fluctuation_figure(self),
-        }

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mfpde.results.answer import Answer
+from mfpde.results.answer import ANSWERS, Answer
 from mfpde.results.answers.solve import ROWS, Array, Attribute, numbers, told_rows
 
 
+@ANSWERS.register("sgd")
 @dataclass(frozen=True)
 class SgdResult(Answer):
     """Trajectories of one-pass SGD.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mfpde.results.answer import Answer, Drawing
+from mfpde.results.answer import ANSWERS, Answer
 
 Array = NDArray[np.float64]
 Attribute = str | float | int
@@ -18,6 +18,7 @@ ROWS = 21
 SERIES = ("risk", "risk_error", "free_energy", "free_energy_error", "dissipation", "dissipated", "balance", "mass")
 
 
+@ANSWERS.register("solve")
 @dataclass(frozen=True)
 class SolveResult(Answer):
     """A trajectory t -> rho_t of the reduced dynamics.
@@ -109,14 +110,6 @@ class SolveResult(Answer):
         if self.residual is not None:
             lines.append(f"largest duality gap of a step: {np.nanmax(self.residual):.1e}")
         return "\n".join([*lines, f"{self.scheme}, {self.status}, {self.wall_seconds:.2f} s"])
-
-    def figures(self) -> Mapping[str, Drawing]:
-        """The risk, and the law at a few times; nothing before the first save time."""
-        if not len(self.time):
-            return {}
-        from mfpde.results.figures.solve import density_figure, risk_figure
-
-        return {"risk": lambda: risk_figure(self), "density": lambda: density_figure(self)}
 
 
 def told_rows(count: int, most: int) -> list[int]:

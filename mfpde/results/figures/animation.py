@@ -14,7 +14,7 @@ from mfpde.results.answers.solve import SolveResult
 from mfpde.results.figures.marginals import View, marginal, view_of
 from mfpde.results.figures.solve import draw_density, draw_risk
 from mfpde.results.figures.style import BLUE, ORANGE, STYLE, new_figure, symbol
-from mfpde.results.files.output import write_atomically
+from mfpde.shell.files import write_atomically
 
 FRAMES_PER_SECOND = 12
 MAXIMUM_FRAMES = 120

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.lines import Line2D
 
+from mfpde.results.answer import Drawing
 from mfpde.results.answers.basins import BasinLaw, BasinPoint, BasinsResult
 from mfpde.results.answers.solve import Array
 from mfpde.results.figures.style import new_figure, symbol
@@ -28,6 +29,11 @@ WIDE = 20.0
 BAND = "0.9"
 NARROW = 0.05
 """Least height of a panel of clusters, over the largest coordinate of any."""
+
+
+def figures(result: BasinsResult) -> dict[str, Drawing]:
+    """Where the runs end; nothing where none has."""
+    return {"basins": lambda: basins_figure(result)} if result.laws else {}
 
 
 def basins_figure(result: BasinsResult) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mfpde.results.answer import Drawing
 from mfpde.results.answers.bounds import BoundsResult, Series
 from mfpde.results.figures.style import new_figure
 
@@ -28,6 +29,11 @@ LOOKS = {
 }
 HEADROOM = 4.5
 """Factor of free room above the data, for the legend."""
+
+
+def figures(result: BoundsResult) -> dict[str, Drawing]:
+    """The gaps along every factor; nothing where no series is complete."""
+    return {"bounds": lambda: bounds_figure(result)} if result.series else {}
 
 
 def bounds_figure(result: BoundsResult) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from mfpde.results.answer import Drawing
 from mfpde.results.answers.branches import Branches, BranchEvent, BranchLaw, StationaryBranch
 from mfpde.results.figures.style import new_figure
 
@@ -26,6 +27,11 @@ FAINT = 0.45
 """Opacity of laws on several atoms."""
 SYMBOLS = {"data.delta": r"$\Delta$", "dynamics.ridge": r"ridge $\lambda$"}
 MARK: dict[str, Any] = {"markersize": 5.0, "markeredgecolor": "black", "linestyle": "none"}
+
+
+def figures(result: Branches) -> dict[str, Drawing]:
+    """The bifurcation diagram."""
+    return {"branches": lambda: branches_figure(result)}
 
 
 def branches_figure(result: Branches) -> Any:

@@ -6,11 +6,23 @@ from typing import Any
 
 import numpy as np
 
+from mfpde.results.answer import Drawing
 from mfpde.results.answers.compare import CompareResult
 from mfpde.results.figures.marginals import marginal, view_of
 from mfpde.results.figures.style import BLUE, ORANGE, new_figure
 
 GREY = "#555555"
+
+
+def figures(result: CompareResult) -> dict[str, Drawing]:
+    """Risks, laws and fluctuations; nothing where a part is missing."""
+    if result.status != "success":
+        return {}
+    return {
+        "compare_risk": lambda: risk_figure(result),
+        "compare_law": lambda: law_figure(result),
+        "fluctuations": lambda: fluctuation_figure(result),
+    }
 
 
 def risk_figure(result: CompareResult) -> Any:

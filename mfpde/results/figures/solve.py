@@ -7,9 +7,17 @@ from typing import Any
 import matplotlib
 import numpy as np
 
+from mfpde.results.answer import Drawing
 from mfpde.results.answers.solve import Array, SolveResult
 from mfpde.results.figures.marginals import View, height_of_bulk, marginal, view_of
 from mfpde.results.figures.style import _WHITE_TO_BLUE, BLUE, ORANGE, SMALL, new_figure, symbol
+
+
+def figures(result: SolveResult) -> dict[str, Drawing]:
+    """The risk, and the law at a few times; nothing before the first save time."""
+    if not len(result.time):
+        return {}
+    return {"risk": lambda: risk_figure(result), "density": lambda: density_figure(result)}
 
 
 def risk_figure(result: SolveResult) -> Any:

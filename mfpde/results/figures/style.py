@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
 from mfpde.results.answer import Answer, Drawing
-from mfpde.results.files.output import write_atomically
+from mfpde.shell.files import write_atomically
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 # A law narrower than this share of the axes gets a ring around it, so that it can be seen.

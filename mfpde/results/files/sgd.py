@@ -20,7 +20,7 @@ from mfpde.results.files.netcdf_file import (
     put_checkpoint,
     read,
 )
-from mfpde.results.files.output import write_atomically
+from mfpde.shell.files import write_atomically
 
 FORMAT = "mfpde sgd 1"
 

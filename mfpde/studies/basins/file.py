@@ -17,7 +17,7 @@ from mfpde.experiment import Experiment
 from mfpde.keys.reader import one_line
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.basins import BasinPoint, BasinsResult
-from mfpde.results.files.output import write_json
+from mfpde.shell.files import write_json
 
 REMEDY = "name another file with -o, or replace this one with --force"
 FAILURES = ("message", "label", "values")

@@ -23,8 +23,8 @@ from time import monotonic
 from mfpde.errors import OutputError, RunOutputError
 from mfpde.experiment import Experiment
 from mfpde.results.answers.bounds import BoundsResult
-from mfpde.results.files.output import reserved, write_json
 from mfpde.results.files.provenance import provenance
+from mfpde.shell.files import reserved, write_json
 from mfpde.shell.workers import default_workers
 from mfpde.studies.bounds.analysis import Curves, analyse
 from mfpde.studies.bounds.design import Design, flow_configuration, make_design, pde_configuration, sgd_configuration

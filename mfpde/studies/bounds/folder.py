@@ -10,7 +10,7 @@ from mfpde.configuration.parsing import parse
 from mfpde.configuration.toml import differing_keys, to_toml
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError
 from mfpde.experiment import Experiment
-from mfpde.results.files.output import make_folder, output_error, probe_folder, write_atomically
+from mfpde.shell.files import make_folder, output_error, probe_folder, write_atomically
 from mfpde.studies.bounds.design import base_configuration
 
 PROBLEM_NAME = "problem.toml"

@@ -18,8 +18,8 @@ from mfpde.configuration.toml import to_toml
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.solve import Array, Attribute, numbers
-from mfpde.results.files.output import write_atomically
 from mfpde.shell import tasks as distribution
+from mfpde.shell.files import write_atomically
 from mfpde.solvers.networks.coupled import Drift, particle_dynamics
 from mfpde.solvers.networks.risk import network_risk
 from mfpde.solvers.sgd.engine import SgdState

@@ -17,7 +17,7 @@ from mfpde.experiment import Experiment
 from mfpde.results.answer import Answer
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import SolveResult
-from mfpde.results.files.output import probe, reserved
+from mfpde.shell.files import probe, reserved
 
 Result = TypeVar("Result", SolveResult, SgdResult)
 Found = TypeVar("Found", bound=Answer)

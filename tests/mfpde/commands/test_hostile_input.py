@@ -24,7 +24,7 @@ from mfpde.errors import ConfigurationError, OutputError, ResultFileError
 from mfpde.experiment import Experiment
 from mfpde.problem.marginals import Uniform
 from mfpde.results.files.netcdf import load, load_checkpoint
-from mfpde.results.files.output import probe, reserved, write_atomically
+from mfpde.shell.files import probe, reserved, write_atomically
 from mfpde.shell.progress import ProgressBar
 from mfpde.studies.bounds.folder import prepare_folder
 from mfpde.studies.solve import solve
