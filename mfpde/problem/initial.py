@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +12,9 @@ import numpy as np
 from mfpde.problem.marginals import Marginal, ScaledChi, SquaredShare, quantiles, spread_atom
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.grid import Grid
+
+SLAB = 65536
+"""Places of a fine rule that are deposited at once: their arrays stay in a cache."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class InitialLaw:
         `ATOM_CELLS` cells' standard deviation: an atom on fewer cells stays unresolved however fine the grid.
         """
         if self.coordinates is None:
-            masses = grid.deposit(*self._fine_rule())
+            masses = np.sum([grid.deposit(*slab) for slab in self._fine_rule()], axis=0)
         else:
             masses = np.ones(())
             for axis, source in enumerate(self.coordinates):
@@ -63,7 +68,8 @@ class InitialLaw:
             return np.asarray(np.diff(self.labels[source].cumulative(axis.edges[0])))
         return spread_atom(float(source), axis)
 
-    def _fine_rule(self, panels: int = 48, nodes: int = 8) -> tuple[Array, Array]:
+    def _fine_rule(self, panels: int = 48, nodes: int = 8) -> Iterator[tuple[Array, Array]]:
+        """A Gauss rule of the labels' law, in slabs of places and weights: one of three labels takes gigabytes."""
         axes, weights = [], []
         x, w = np.polynomial.legendre.leggauss(nodes)
         for marginal in self.labels:
@@ -78,11 +84,12 @@ class InitialLaw:
             points = (ends[:-1, None] + half[:, None] * (x + 1.0)).ravel()
             axes.append(points)
             weights.append((half[:, None] * w).ravel() * marginal.density(points))
-        mesh = np.stack([grid.ravel() for grid in np.meshgrid(*axes, indexing="ij")], axis=1)
-        joint = np.ones(())
-        for weight in weights:
-            joint = np.multiply.outer(joint, weight)
-        return self.embed(mesh), joint.ravel()
+        thick = max(1, SLAB // math.prod(len(points) for points in axes[1:]))
+        for first in range(0, len(axes[0]), thick):
+            slab = slice(first, first + thick)
+            mesh = np.meshgrid(axes[0][slab], *axes[1:], indexing="ij")
+            joint = functools.reduce(np.multiply.outer, [weights[0][slab], *weights[1:]])
+            yield self.embed(np.stack([grid.ravel() for grid in mesh], axis=1)), joint.ravel()
 
 
 def product_law(sources: Sequence[Marginal | float]) -> InitialLaw:

@@ -7,9 +7,10 @@ represented by its centre, up to a shift of second order on graded axes.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from scipy.integrate import cumulative_trapezoid
@@ -106,23 +107,23 @@ class Grid:
             positions: shape (n, D).
             weights: shape (n,).
         """
-        masses = np.zeros(self.shape)
-        lower, share = [], []
+        lower, share = np.zeros(len(positions), dtype=np.int64), []
         for axis, centre in enumerate(self.centres):
+            lower *= len(centre)
             if len(centre) == 1:
-                lower.append(np.zeros(len(positions), dtype=np.int64))
-                share.append(np.zeros(len(positions)))
                 continue
             index = np.clip(np.searchsorted(centre, positions[:, axis]) - 1, 0, len(centre) - 2)
             fraction = (positions[:, axis] - centre[index]) / (centre[index + 1] - centre[index])
-            lower.append(index)
-            share.append(np.clip(fraction, 0.0, 1.0))
-        for corner in np.ndindex(*(2 if n > 1 else 1 for n in self.shape)):
-            portion = np.array(weights, dtype=float)
-            for side, fraction in zip(corner, share, strict=True):
-                portion = portion * (fraction if side else 1.0 - fraction)
-            np.add.at(masses, tuple(i + side for i, side in zip(lower, corner, strict=True)), portion)
-        return masses
+            lower += index
+            share.append((axis, np.clip(fraction, 0.0, 1.0)))
+        masses = np.zeros(math.prod(self.shape))
+        for corner in itertools.product((0, 1), repeat=len(share)):
+            portion, step = np.array(weights, dtype=float), 0
+            for side, (axis, fraction) in zip(corner, share, strict=True):
+                portion *= fraction if side else 1.0 - fraction
+                step += side * math.prod(self.shape[axis + 1 :])
+            masses += np.bincount(lower + step, portion, len(masses))
+        return masses.reshape(self.shape)
 
 
 def grid_from_edges(edges: Sequence[Array], origin: Sequence[bool]) -> Grid:
@@ -237,7 +238,7 @@ def _quantile_path(path: Array, weights: Array) -> list[Array]:
         cumulative = np.cumsum(weights[order])
         rows.append(np.interp(LEVELS, (cumulative - 0.5 * weights[order]) / cumulative[-1], place[order]))
     filled = rows[:1]
-    for before, after in pairwise(rows):
+    for before, after in itertools.pairwise(rows):
         spread = max(min(float(np.ptp(before)), float(np.ptp(after))), 1e-3 * float(np.ptp(path)))
         parts = int(np.ceil(2.0 * float(np.abs(after - before).max()) / spread))
         filled += [before + (after - before) * k / parts for k in range(1, parts + 1)]
