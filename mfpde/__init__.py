@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mfpde.shell.compiled_cache import choose_cache
+from mfpde.shell.user_files import install
 
 __version__ = "0.1.0"
 __all__ = [

@@ -14,13 +14,14 @@ from mfpde.keys.reader import (
     NON_NEGATIVE,
     NON_NEGATIVE_SIZE,
     POSITIVE,
-    Interval,
+    Range,
     TableReader,
     as_number,
     increasing,
 )
 from mfpde.problem.laws.interface import DEFAULT, LAWS, DataLaw
 from mfpde.problem.network import Network
+from mfpde.shell.user_files import Use
 from mfpde.solvers.flow.flow import Flow, Schedule
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class ScheduleKey:
         if not isinstance(value, Mapping):
             return Schedule(scale=reader.number(name, default.scale, DURATION, "1.0 or schedule = { power = -0.25 }"))
         table = TableReader(reader.dotted(name), value, ("scale", "power"), reader.errors)
-        above = Interval(-1.0, 100.0, low_open=True)
+        above = Range(-1.0, 100.0, low_open=True)
         power = table.number("power", default.power, above, "-0.25 (the integral of t^power must be finite)")
         return Schedule(table.number("scale", default.scale, DURATION), power)
 
@@ -64,7 +65,7 @@ class Dynamics:
     )
     fisher_rao_rate: float = key(0.0, Number(NON_NEGATIVE_SIZE), "alpha, the rate of birth and death")
     inverse_temperature: float = key(
-        math.inf, Number(Interval(0.0, low_open=True, infinite=True), "inf (no noise)"), "beta, inf without noise"
+        math.inf, Number(Range(0.0, low_open=True, infinite=True), "inf (no noise)"), "beta, inf without noise"
     )
     ridge: float = key(0.0, Number(NON_NEGATIVE_SIZE), "lambda of the penalty lambda |theta|^2")
     schedule: Schedule = key(Schedule(), ScheduleKey(), "xi(t), the step-size schedule")
@@ -111,7 +112,7 @@ class SaveTimes:
         if isinstance(value, Mapping):
             table = TableReader(reader.dotted(name), value, ("log", "first"), reader.errors)
             count = table.integer("log", 50, 2, 10**6)
-            first = table.number("first", end / 10_000.0, Interval(0.0, end, low_open=True, high_open=True))
+            first = table.number("first", end / 10_000.0, Range(0.0, end, low_open=True, high_open=True))
             return LogSave(count, first)
         if not isinstance(value, list | tuple):
             return reader.integer(name, default, 2, 10**6)
@@ -190,7 +191,7 @@ class Solver:
     )
     tolerance: float = key(
         1e-6,
-        Number(Interval(MINIMUM_TOLERANCE, 1.0, high_open=True)),
+        Number(Range(MINIMUM_TOLERANCE, 1.0, high_open=True)),
         "target error of the adaptive parts: objective, grid guide, time step",
     )
     cells: tuple[int, ...] | None = key(
@@ -200,7 +201,7 @@ class Solver:
     step: float | None = key(None, Number(POSITIVE, fallback=1e-3), "largest time step")
     courant: float | None = key(
         None,
-        Number(Interval(0.0, 1.0, low_open=True), fallback=0.5),
+        Number(Range(0.0, 1.0, low_open=True), fallback=0.5),
         "largest part of a cell's mass that may leave it in one step",
     )
     atoms: tuple[int, ...] | None = key(
@@ -240,6 +241,7 @@ class Experiment:
         data: the data law, with its options.
         initial: the law's own options of [initial]; its defaults where None.
         problem: made in Python in place of data, network, initial and dynamics; None for one that is declared.
+        uses: the users' files whose registrations it needs.
     """
 
     data: DataLaw = field(default_factory=_default_law)
@@ -250,6 +252,7 @@ class Experiment:
     solver: Solver = field(default_factory=Solver)
     sgd: Sgd = field(default_factory=Sgd)
     problem: Problem | None = None
+    uses: tuple[Use, ...] = ()
 
     def __post_init__(self) -> None:
         if self.initial is None:

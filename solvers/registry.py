@@ -19,11 +19,13 @@ class Registry(Generic[Item]):
     Attributes:
         noun: what is registered, in words: "data law".
         folder: the package whose modules register the built-in ones.
+        required: the methods that each class must have of its own.
     """
 
-    def __init__(self, noun: str, folder: str) -> None:
+    def __init__(self, noun: str, folder: str, required: tuple[str, ...] = ()) -> None:
         self.noun = noun
         self.folder = folder
+        self.required = required
         self._items: dict[str, type[Item]] = {}
         self._loaded = False
 
@@ -32,9 +34,13 @@ class Registry(Generic[Item]):
 
         Raises:
             ValueError: another class has this name.
+            TypeError: the class lacks a required method.
         """
 
         def keep(item: type[Item]) -> type[Item]:
+            missing = [f"{method}()" for method in self.required if _lacks(item, method)]
+            if missing:
+                raise TypeError(f"the {self.noun} {name!r} lacks {', '.join(missing)}")
             known = self._items.get(name)
             if known is not None and (known.__module__, known.__qualname__) != (item.__module__, item.__qualname__):
                 raise ValueError(f"the {self.noun} {name!r} is registered already, by {known.__module__}")
@@ -66,3 +72,9 @@ class Registry(Generic[Item]):
         for module in sorted(iter_modules(package.__path__), key=lambda module: module.name):
             import_module(f"{self.folder}.{module.name}")
         self._items |= own
+
+
+def _lacks(item: type[object], method: str) -> bool:
+    """Whether a class has no such method, or only the abstract one of its base."""
+    found = getattr(item, method, None)
+    return found is None or bool(getattr(found, "__isabstractmethod__", False))

@@ -1,30 +1,47 @@
-"""Where a configuration comes from: a TOML file or a preset's name, then overrides."""
+"""Where an experiment comes from: a TOML file, a preset's name, standard input or a problem made in Python."""
 
 from __future__ import annotations
 
+import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mfpde import presets
+from mfpde.configuration.extensions import use_installed, used
 from mfpde.configuration.parsing import law_named, parse
+from mfpde.configuration.rules import check_together
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Experiment
-from mfpde.keys.reader import nearest, one_line
+from mfpde.experiment import Dynamics, Experiment, Sgd, Solver, Time
+from mfpde.keys.declaration import names_of, plain_table, read_table
+from mfpde.keys.reader import TableReader, nearest, one_line
+from mfpde.problem.problem import Problem
+from mfpde.shell.user_files import Use
 
 MAXIMUM_BYTES = 10_000_000
+STDIN = "-"
 
 
-def load_configuration(source: str | Path, overrides: Sequence[str] = ()) -> Experiment:
-    """The configuration of a TOML file or preset, with overrides such as "solver.cells=256,256".
+def load_configuration(
+    source: str | Path, overrides: Sequence[str] = (), *, use: Sequence[str | Path] = ()
+) -> Experiment:
+    """The experiment of a TOML file or preset, with overrides such as "solver.cells=256,256".
 
-    A preset's name means the preset even where a file has that name: write ./name for the file.
-    Raises ConfigurationError naming every mistake.
+    A preset's name means the preset even where a file has that name: write ./name for the file. "-" is standard input.
+
+    Args:
+        source: a preset's name, the path of a TOML file, or "-".
+        overrides: "table.key=value" each, applied in their order.
+        use: Python files that register data laws, activations, losses and schemes.
+
+    Raises:
+        ConfigurationError: naming every mistake.
     """
-    errors: list[str] = []
+    uses, errors = _extensions(use)
     tables: dict[str, object] = {}
     try:
-        tables = _read_toml(source_text(source), one_line(str(source)))
+        tables = _read_toml(source_text(source), one_line("standard input" if source == STDIN else str(source)))
     except ConfigurationError as error:
         errors += error.messages
     readable = not errors
@@ -33,12 +50,91 @@ def load_configuration(source: str | Path, overrides: Sequence[str] = ()) -> Exp
     if not readable:
         raise ConfigurationError(errors)
     try:
-        configuration = parse(tables)
+        experiment = replace(parse(tables), uses=uses)
     except ConfigurationError as error:
         raise ConfigurationError(errors + list(error.messages), error.configuration) from None
     if errors:
-        raise ConfigurationError(errors, configuration)
-    return configuration
+        raise ConfigurationError(errors, experiment)
+    return experiment
+
+
+def experiment_of(
+    source: str | Path | Experiment | Problem,
+    overrides: Sequence[str] = (),
+    *,
+    use: Sequence[str | Path] = (),
+    **options: object,
+) -> Experiment:
+    """The experiment of any source, with options of [time], [solver] and [sgd] by their names.
+
+    Args:
+        source: a preset's name, the path of a TOML file, an experiment, or a problem made in Python.
+        overrides: as `load_configuration` takes them; for a name or a path only.
+        use: as there.
+        options: end=5.0, scheme="jko", tolerance=1e-8, neurons=400, ... : keys of [time], [solver] and [sgd]; None for
+            "as it is".
+
+    Raises:
+        ConfigurationError: naming every mistake.
+        TypeError: overrides of an experiment or a problem.
+    """
+    if isinstance(source, str | Path):
+        return _with_options(load_configuration(source, overrides, use=use), options)
+    if overrides:
+        raise TypeError("overrides are for presets and files; give options by their names: solve(problem, end=5.0)")
+    uses, errors = _extensions(use)
+    if errors:
+        raise ConfigurationError(errors)
+    experiment = source if isinstance(source, Experiment) else _declared(source)
+    return _with_options(replace(experiment, uses=(*experiment.uses, *uses)), options)
+
+
+def _declared(problem: Problem) -> Experiment:
+    """The experiment on a problem made in Python."""
+    flow = problem.flow
+    names = {(True, False): "wasserstein", (True, True): "wasserstein-fisher-rao", (False, True): "fisher-rao"}
+    return Experiment(
+        data=problem.data,
+        network=problem.network,
+        initial=problem.options,
+        dynamics=Dynamics(
+            names.get((flow.transport, flow.fisher_rao_rate > 0.0), "fisher-rao"),
+            flow.fisher_rao_rate,
+            flow.inverse_temperature,
+            flow.ridge,
+            flow.schedule,
+        ),
+        problem=problem,
+    )
+
+
+def _with_options(experiment: Experiment, options: Mapping[str, object]) -> Experiment:
+    """The experiment with keys of [time], [solver] and [sgd] given by name, read as from a file."""
+    given = {name: value for name, value in options.items() if value is not None}
+    if not given:
+        return experiment
+    errors: list[str] = []
+    changed = {}
+    for name, table in (("time", Time), ("solver", Solver), ("sgd", Sgd)):
+        own = {key: given.pop(key) for key in names_of(table) if key in given}
+        whole = {**plain_table(getattr(experiment, name)), **own}
+        changed[name] = read_table(table, TableReader(name, whole, names_of(table), errors))
+    known = [key for table in (Time, Solver, Sgd) for key in names_of(table)]
+    errors += [f"{name}: no such option; did you mean {nearest(name, known)}?" for name in given]
+    made = replace(experiment, **changed)  # type: ignore[arg-type]
+    check_together(made, errors)
+    if errors:
+        raise ConfigurationError(errors, made)
+    return made
+
+
+def _extensions(use: Sequence[str | Path]) -> tuple[tuple[Use, ...], list[str]]:
+    """The users' files in use, and what is wrong with them."""
+    try:
+        use_installed()
+        return used(use), []
+    except ConfigurationError as error:
+        return (), list(error.messages)
 
 
 def override_mistakes(overrides: Sequence[str]) -> list[str]:
@@ -53,6 +149,8 @@ def source_text(source: str | Path) -> str:
     """The TOML text of a source; raises ConfigurationError where there is none to read."""
     if isinstance(source, str) and source in presets.names():
         return presets.text(source)
+    if source == STDIN:
+        return _decoded(sys.stdin.buffer.read(MAXIMUM_BYTES + 1), "standard input")
     path, name = Path(source), one_line(str(source))
     if not str(source):
         raise ConfigurationError(["SOURCE is empty; write the path of a TOML file or a preset's name"])
@@ -68,6 +166,10 @@ def source_text(source: str | Path) -> str:
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigurationError([f"{name}: cannot be read ({reason}); write a readable TOML file"]) from None
+    return _decoded(raw, name)
+
+
+def _decoded(raw: bytes, name: str) -> str:
     if len(raw) > MAXIMUM_BYTES:
         raise ConfigurationError([f"{name}: larger than {MAXIMUM_BYTES} bytes; write a TOML configuration file"])
     try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from mfpde.keys.reader import Interval, TableReader
+from mfpde.keys.reader import Range, TableReader
 
 
 class Kind(Protocol):
@@ -36,7 +36,7 @@ class Number:
         fallback: what stands for a mistake where the default is None.
     """
 
-    interval: Interval
+    interval: Range
     example: str = ""
     fallback: float | None = None
 
@@ -103,7 +103,7 @@ class Choice:
 class Numbers:
     """A list of numbers of an interval; one number counts as a list."""
 
-    interval: Interval
+    interval: Range
     example: str
 
     @property

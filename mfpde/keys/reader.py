@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Interval:
+class Range:
     """The numbers a key accepts; NaN lies in no interval, and infinity only where `infinite` says so."""
 
     low: float = -math.inf
@@ -34,8 +34,8 @@ class Interval:
         return f"in {left}{self.low:g}, {self.high:g}{right}"
 
 
-POSITIVE = Interval(low=0.0, low_open=True)
-NON_NEGATIVE = Interval(low=0.0)
+POSITIVE = Range(low=0.0, low_open=True)
+NON_NEGATIVE = Range(low=0.0)
 
 
 def nearest(word: str, valid: Sequence[str]) -> str:
@@ -111,7 +111,7 @@ class TableReader:
         """The value as TOML gave it, None where the key is absent."""
         return self.table.get(key)
 
-    def number(self, key: str, default: float, accepted: Interval, example: str = "") -> float:
+    def number(self, key: str, default: float, accepted: Range, example: str = "") -> float:
         """A real number (not a boolean) in `accepted`."""
         if key not in self.table:
             return default
@@ -143,7 +143,7 @@ class TableReader:
             return default
         return value
 
-    def numbers(self, key: str, accepted: Interval, example: str) -> tuple[float, ...] | None:
+    def numbers(self, key: str, accepted: Range, example: str) -> tuple[float, ...] | None:
         """A list of numbers in `accepted` (one number counts as a list), None where absent or bad."""
         if key not in self.table:
             return None
@@ -185,10 +185,10 @@ def as_list(value: object) -> list[object]:
 
 
 # Beyond these sizes products of the numbers leave floating point, or the flow is too stiff to follow.
-SIZE = Interval(-1e6, 1e6)
-NON_NEGATIVE_SIZE = Interval(0.0, 1e6)
-POSITIVE_SIZE = Interval(1e-6, 1e6)
-DURATION = Interval(1e-9, 1e9)
+SIZE = Range(-1e6, 1e6)
+NON_NEGATIVE_SIZE = Range(0.0, 1e6)
+POSITIVE_SIZE = Range(1e-6, 1e6)
+DURATION = Range(1e-9, 1e9)
 
 
 def increasing(values: tuple[float, ...]) -> bool:

@@ -37,13 +37,14 @@ class Problem:
     flow: Flow = field(default_factory=Flow)
 
     @cached_property
-    def _options(self) -> Any:
+    def options(self) -> Any:
+        """The law's own options of [initial]."""
         return self.data.Initial() if self.initial is None or isinstance(self.initial, InitialLaw) else self.initial
 
     @cached_property
     def unit(self) -> Unit:
         """What the data law averages over its symmetries."""
-        return self.data.unit(self.network, self._options)
+        return self.data.unit(self.network, self.options)
 
     @cached_property
     def geometry(self) -> Geometry:
@@ -56,7 +57,7 @@ class Problem:
         if isinstance(self.initial, InitialLaw):
             return self.initial
         heads = self.unit.coordinates if self.data.network_keys else ()
-        return self.data.start(self._options, [head.marginal for head in heads])
+        return self.data.start(self.options, [head.marginal for head in heads])
 
     @cached_property
     def exact_pairs(self) -> BlockPairs | None:

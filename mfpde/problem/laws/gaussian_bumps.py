@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mfpde.keys.declaration import key
 from mfpde.keys.kinds import Number, Numbers
-from mfpde.keys.reader import POSITIVE_SIZE, SIZE, Interval, TableReader
+from mfpde.keys.reader import POSITIVE_SIZE, SIZE, Range, TableReader
 from mfpde.problem.initial import InitialLaw, product_law
 from mfpde.problem.law_kinds import Position
 from mfpde.problem.laws.interface import LAWS, DataLaw
@@ -59,7 +59,7 @@ class GaussianBumps(DataLaw):
     centres: tuple[float, ...] = key((-2.0, 0.0, 2.0), Numbers(SIZE, "[-2.0, 0.0, 2.0]"), "m_k of the target's bumps")
     weights: tuple[float, ...] | None = key(
         None,
-        Numbers(Interval(0.0, 1.0, low_open=True), "[0.25, 0.5, 0.25]"),
+        Numbers(Range(0.0, 1.0, low_open=True), "[0.25, 0.5, 0.25]"),
         "w_k of the target's bumps, which sum to 1 (equal ones where left out)",
     )
     width: float = key(0.5, Number(POSITIVE_SIZE), "s of every bump")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mfpde.keys.declaration import key
 from mfpde.keys.kinds import Number, Numbers
-from mfpde.keys.reader import POSITIVE_SIZE, Interval, TableReader, as_list, as_number, show
+from mfpde.keys.reader import POSITIVE_SIZE, Range, TableReader, as_list, as_number, show
 from mfpde.problem.initial import InitialLaw, gaussian_blocks, product_law, radial_law
 from mfpde.problem.law_kinds import Parameter, RadiusLaw
 from mfpde.problem.laws.interface import LAWS, DataLaw
@@ -111,13 +111,13 @@ class GaussianMixture(DataLaw):
 
     delta: float | None = key(
         0.8,
-        Number(Interval(0.0, 1.0, high_open=True)),
+        Number(Range(0.0, 1.0, high_open=True)),
         "scales 1 + delta (y = +1) and 1 - delta (y = -1) on the first block, 1 on the others; not beside scales",
     )
     scales: tuple[tuple[float, float], ...] | None = key(None, Scales(), "per block the pair [s_plus, s_minus]")
     dims: tuple[int, ...] | str = key((60, 260), Dims(), 'block dimensions p_j, or "infinite" for the limit')
     fractions: tuple[float, ...] | None = key(
-        None, Numbers(Interval(0.0, 1.0, low_open=True), "[0.1875, 0.8125]"), "the shares p_j / d in that limit"
+        None, Numbers(Range(0.0, 1.0, low_open=True), "[0.1875, 0.8125]"), "the shares p_j / d in that limit"
     )
 
     Initial = MixtureInitial

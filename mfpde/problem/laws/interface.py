@@ -10,13 +10,15 @@ one, write a file in this folder (or a file of your own for --use):
         Initial = MyInitial
 
         def axes(self): ...
-        def start(self, initial, heads): ...
+        @abstractmethod
+    def start(self, initial, heads): ...
         def features(self, unit, box, accuracy, effort): ...
 """
 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -63,17 +65,17 @@ class DataLaw:
     network_keys: ClassVar[tuple[str, ...]] = NETWORK_KEYS
     risk_name: ClassVar[str] = "E(y - f)^2"
 
+    @abstractmethod
     def axes(self) -> Sequence[tuple[str, float]]:
         """Names and block dimensions of the reduced coordinates of w."""
-        raise NotImplementedError(f"the data law {self.name!r} has no method axes()")
 
+    @abstractmethod
     def start(self, initial: Any, heads: Sequence[Marginal | float]) -> InitialLaw:
         """rho_0 in the reduced coordinates: those of w, then `heads`, the laws of a and b as far as they vary."""
-        raise NotImplementedError(f"the data law {self.name!r} has no method start()")
 
+    @abstractmethod
     def features(self, unit: Unit, box: Box, accuracy: float, effort: Effort) -> Expansion:
         """Raw features of the unit (without its coefficient) with U accurate to `accuracy` on the box."""
-        raise NotImplementedError(f"the data law {self.name!r} has no method features()")
 
     def unit(self, network: Network, initial: Any) -> Unit:
         """What is averaged over the symmetries: the network's activation with constant heads folded in."""
@@ -137,6 +139,6 @@ class DataLaw:
         return None
 
 
-LAWS: Registry[DataLaw] = Registry("data law", "mfpde.problem.laws")
+LAWS: Registry[DataLaw] = Registry("data law", "mfpde.problem.laws", required=("axes", "start", "features"))
 DEFAULT = "gaussian-mixture"
 """The law of a [data] table that names none."""

@@ -22,6 +22,7 @@ def provenance(configuration: Experiment) -> dict[str, Attribute]:
         **{f"version_{name}": _version(name) for name in ("numpy", "scipy", "numba")},
         "git_revision": git_revision(),
         "seed": configuration.sgd.seed,
+        **({"use": "\n".join(map(str, configuration.uses))} if configuration.uses else {}),
         "threads": threads(),
     }
 
