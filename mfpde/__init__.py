@@ -9,25 +9,75 @@ from mfpde.shell.user_files import install
 
 __version__ = "0.1.0"
 __all__ = [
+    "NON_NEGATIVE",
+    "POSITIVE",
+    "Box",
+    "BumpInitial",
+    "Choice",
+    "DataLaw",
+    "DenseFeatures",
+    "Density",
+    "Dynamics",
+    "Expansion",
+    "Experiment",
+    "Flow",
+    "GaussianBumps",
+    "GaussianMixture",
+    "InitialLaw",
+    "Integer",
+    "Integers",
+    "Knots",
+    "MixtureInitial",
+    "Network",
+    "Normal",
+    "Number",
+    "Numbers",
+    "Objective",
+    "Problem",
+    "Range",
+    "Schedule",
+    "Tabulated",
+    "Uniform",
     "__version__",
     "basins",
     "bounds",
     "branches",
+    "build_problem",
     "compare",
     "convergence",
+    "data_law",
     "distance",
     "ending",
+    "experiment_of",
+    "key",
     "load",
     "load_configuration",
     "optimum",
+    "product_law",
+    "radial_law",
     "sgd",
     "solve",
     "stationary",
 ]
 
 if TYPE_CHECKING:
-    from mfpde.configuration.sources import load_configuration
+    from mfpde.configuration.sources import experiment_of, load_configuration
+    from mfpde.experiment import Dynamics, Experiment
+    from mfpde.keys.declaration import key
+    from mfpde.keys.kinds import Choice, Integer, Integers, Number, Numbers
+    from mfpde.keys.reader import NON_NEGATIVE, POSITIVE, Range
+    from mfpde.problem.initial import InitialLaw, product_law, radial_law
+    from mfpde.problem.laws.gaussian_bumps import BumpInitial, GaussianBumps
+    from mfpde.problem.laws.gaussian_mixture import GaussianMixture, MixtureInitial
+    from mfpde.problem.laws.interface import DataLaw, data_law
+    from mfpde.problem.marginals import Density, Normal, Tabulated, Uniform
+    from mfpde.problem.network import Knots, Network
+    from mfpde.problem.problem import Problem, build_problem
     from mfpde.results.files.netcdf import load
+    from mfpde.solvers.flow.flow import Flow, Schedule
+    from mfpde.solvers.objective.objective import DenseFeatures, Objective
+    from mfpde.solvers.objective.representation import Expansion
+    from mfpde.solvers.space.box import Box
     from mfpde.studies.basins.basins import basins
     from mfpde.studies.bounds.bounds import bounds
     from mfpde.studies.branches.branches import branches
@@ -41,28 +91,49 @@ if TYPE_CHECKING:
     from mfpde.studies.stationary.stationary import stationary
 
 choose_cache(__version__)
+install()
 
 _HOMES = {
-    "basins": "mfpde.studies.basins.basins",
-    "bounds": "mfpde.studies.bounds.bounds",
-    "branches": "mfpde.studies.branches.branches",
-    "compare": "mfpde.studies.compare.compare",
-    "convergence": "mfpde.studies.convergence",
-    "distance": "mfpde.studies.distance",
-    "ending": "mfpde.studies.ending.ending",
-    "load": "mfpde.results.files.netcdf",
-    "load_configuration": "mfpde.configuration.sources",
-    "optimum": "mfpde.studies.optimum.optimum",
-    "sgd": "mfpde.studies.sgd.replicas",
-    "solve": "mfpde.studies.solve",
-    "stationary": "mfpde.studies.stationary.stationary",
+    "mfpde.configuration.sources": "experiment_of load_configuration",
+    "mfpde.experiment": "Dynamics Experiment",
+    "mfpde.keys.declaration": "key",
+    "mfpde.keys.kinds": "Choice Integer Integers Number Numbers",
+    "mfpde.keys.reader": "NON_NEGATIVE POSITIVE Range",
+    "mfpde.problem.initial": "InitialLaw product_law radial_law",
+    "mfpde.problem.laws.gaussian_bumps": "BumpInitial GaussianBumps",
+    "mfpde.problem.laws.gaussian_mixture": "GaussianMixture MixtureInitial",
+    "mfpde.problem.laws.interface": "DataLaw data_law",
+    "mfpde.problem.marginals": "Density Normal Tabulated Uniform",
+    "mfpde.problem.network": "Knots Network",
+    "mfpde.problem.problem": "Problem build_problem",
+    "mfpde.results.files.netcdf": "load",
+    "mfpde.solvers.flow.flow": "Flow Schedule",
+    "mfpde.solvers.objective.objective": "DenseFeatures Objective",
+    "mfpde.solvers.objective.representation": "Expansion",
+    "mfpde.solvers.space.box": "Box",
+    "mfpde.studies.basins.basins": "basins",
+    "mfpde.studies.bounds.bounds": "bounds",
+    "mfpde.studies.branches.branches": "branches",
+    "mfpde.studies.compare.compare": "compare",
+    "mfpde.studies.convergence": "convergence",
+    "mfpde.studies.distance": "distance",
+    "mfpde.studies.ending.ending": "ending",
+    "mfpde.studies.optimum.optimum": "optimum",
+    "mfpde.studies.sgd.replicas": "sgd",
+    "mfpde.studies.solve": "solve",
+    "mfpde.studies.stationary.stationary": "stationary",
 }
 
 
 def __getattr__(name: str) -> object:
-    """Import the public functions when first used, so that `import mfpde` stays light."""
-    if name not in _HOMES:
+    """Import what is public when it is first used, so that `import mfpde` stays light."""
+    home = next((module for module, names in _HOMES.items() if name in names.split()), None)
+    if home is None:
         raise AttributeError(f"module 'mfpde' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -117,7 +117,7 @@ def experiment_of(options: argparse.Namespace, solved: bool) -> Experiment:
     problems: list[str] = []
     found: Experiment | None
     try:
-        found = load_configuration(options.source, overrides_of(options))
+        found = load_configuration(options.source, overrides_of(options), use=options.use)
     except ConfigurationError as error:
         problems += error.messages
         found = error.configuration

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError
 from mfpde.shell.process import complain
 from mfpde.shell.progress import ProgressBar
+from mfpde.shell.user_files import fault_of
 
 if TYPE_CHECKING:
     from mfpde.results.answer import Answer
@@ -75,6 +76,12 @@ def guarded(run: Callable[[argparse.Namespace], int], options: argparse.Namespac
     except (ResultFileError, OutputError) as error:
         complain(str(error))
         return EXIT_BAD_INPUT
+    except Exception as error:
+        fault = fault_of(error)
+        if fault is None:
+            raise
+        complain(fault)
+        return EXIT_FAILED
 
 
 def _show(answer: Answer, options: argparse.Namespace) -> None:

@@ -140,5 +140,7 @@ class DataLaw:
 
 
 LAWS: Registry[DataLaw] = Registry("data law", "mfpde.problem.laws", required=("axes", "start", "features"))
+data_law = LAWS.register
+"""The decorator `@mfpde.data_law(name)` of a law's class."""
 DEFAULT = "gaussian-mixture"
 """The law of a [data] table that names none."""
