@@ -13,6 +13,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
 from mfpde.solvers.flow.time_loop import Law, State, integrate
 from mfpde.solvers.space.box import Box
+from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.space.grid import Guide
 
 GUIDE_TIMES = 41
@@ -33,7 +34,7 @@ def run_guide(problem: Problem, configuration: Experiment) -> Guide:
     law = label_law(problem.initial_law)
     reach = _initial_reach(problem)
     objective = problem.represent(
-        "guide", Box(np.maximum(problem.geometry.lower_bounds, -reach), np.maximum(4.0 * reach, 10.0)), 1e-5
+        "guide", problem.geometry.cut(Box(-reach, np.maximum(4.0 * reach, 10.0))), 1e-5
     ).objective
     flow = replace(problem.flow, inverse_temperature=np.inf)
     labels = len(law.breaks)
@@ -54,14 +55,14 @@ def run_guide(problem: Problem, configuration: Experiment) -> Guide:
 
 
 def visited_box(problem: Problem, guide: Guide) -> Box:
-    """The box the law visits, with a margin; radii start at 0 where the law comes near."""
+    """The box the law visits, with a margin; radii start at 0 where the law comes near, circles are whole."""
     lower, upper = guide.positions.min(axis=(0, 1)), guide.positions.max(axis=(0, 1))
     margin = 0.25 * (upper - lower) + 0.02 * np.abs(upper)
     low, high = lower - margin, upper + margin
-    bounded = np.isfinite(problem.geometry.lower_bounds)
-    low = np.where(bounded & (low < 0.25 * lower), 0.0, low)
+    radii = problem.geometry.even
+    low = np.where(radii & (low < 0.25 * lower), 0.0, low)
     flat = high - low <= 0
-    return Box(np.where(flat & ~bounded, low - 0.5, low), np.where(flat, high + 0.5, high))
+    return problem.geometry.cut(Box(np.where(flat & ~radii, low - 0.5, low), np.where(flat, high + 0.5, high)))
 
 
 def spread_guide(problem: Problem, guide: Guide) -> Guide:
@@ -73,7 +74,7 @@ def spread_guide(problem: Problem, guide: Guide) -> Guide:
     narrow: times are added between the guide's, so that it is seen everywhere on its way.
     """
     flow, geometry = problem.flow, problem.geometry
-    guide = _between(_thinned(guide))
+    guide = _between(_thinned(guide), geometry)
     doubled = 2.0 * flow.ridge
     gained = guide.times if doubled == 0.0 else -np.expm1(-doubled * guide.times) / doubled
     variance = (gained / flow.inverse_temperature)[:, None]
@@ -82,12 +83,9 @@ def spread_guide(problem: Problem, guide: Guide) -> Guide:
     positions = np.repeat(guide.positions, len(nodes), axis=1)
     atoms = guide.positions.shape[1]
     share, node = np.tile(shares, atoms), np.tile(nodes, atoms)
-    for axis, (p, moves) in enumerate(zip(geometry.block_dimensions, geometry.mobile, strict=True)):
+    for a, (axis, moves) in enumerate(zip(geometry.axes, geometry.mobile, strict=True)):
         if moves:
-            place = positions[:, :, axis]
-            outward = np.sqrt(place**2 + share * p * variance) if p > 0 else place
-            moved = outward + node * np.sqrt(variance)
-            positions[:, :, axis] = np.maximum(moved, geometry.lower_bounds[axis])
+            positions[:, :, a] = axis.spread(positions[:, :, a], share, node, variance)
     return Guide(positions, np.outer(guide.weights, weights / weights.sum()).ravel(), guide.times)
 
 
@@ -101,7 +99,7 @@ def _thinned(guide: Guide) -> Guide:
     return Guide(guide.positions[:, np.concatenate([drawn, outermost])], weights / weights.sum(), guide.times)
 
 
-def _between(guide: Guide) -> Guide:
+def _between(guide: Guide, geometry: Geometry) -> Guide:
     """The guide with `SPREAD_TIMES` - 1 times, and the atoms' places on a straight line, between its own."""
     count = len(guide.times)
     places = np.linspace(0.0, count - 1.0, (count - 1) * SPREAD_TIMES + 1)
@@ -109,8 +107,9 @@ def _between(guide: Guide) -> Guide:
     following = np.minimum(index + 1, count - 1)
     share = places - index
     times = guide.times[index] * (1.0 - share) + guide.times[following] * share
-    late = share[:, None, None]
-    return Guide(guide.positions[index] * (1.0 - late) + guide.positions[following] * late, guide.weights, times)
+    late, here, there = share[:, None, None], guide.positions[index], guide.positions[following]
+    ahead = np.where(geometry.periodic, here + geometry.displacement(here, there), there)
+    return Guide(geometry.turned(here * (1.0 - late) + ahead * late), guide.weights, times)
 
 
 def _initial_reach(problem: Problem) -> Array:

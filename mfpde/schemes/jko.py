@@ -31,7 +31,7 @@ def jko_on_atoms(problem: Problem, configuration: Experiment, guide: Guide, box:
     """
     solver = configuration.solver
     margin = 0.5 * (box.upper - box.lower)
-    box = Box(np.maximum(box.lower - margin, problem.geometry.lower_bounds), box.upper + margin)
+    box = problem.geometry.cut(Box(box.lower - margin, box.upper + margin))
     reduced = problem.represent("tabulated", box, 0.1 * solver.tolerance)
     table = _table_on(reduced.objective.features, box, 10.0 * solver.tolerance)
     reduced = replace(reduced, objective=replace(reduced.objective, features=table))

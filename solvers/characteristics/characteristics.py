@@ -13,8 +13,9 @@ from ..arrays import Array
 from ..flow.flow import Flow
 from ..flow.time_loop import Law, Observation, State, StepFailure
 from ..objective.objective import Objective
+from ..space.box import Box
 from ..space.geometry import Geometry
-from .crossings import beyond
+from .crossings import beyond, come_back
 from .outputs import OutputResolution
 from .panels import Panels, Rule, fill_panels, initial_panels, uniform_corners
 
@@ -55,11 +56,13 @@ class Characteristics:
     with the same tolerance. The risk falls along the exact flow and is not forced to here.
 
     A radius that reaches 0 stays there: positions are read as max(z, 0), with the one-sided gradient, so that an atom
-    past the bound moves on smoothly without effect, and comes back to the bound when the slope turns.
+    past the wall moves on smoothly without effect, and comes back to the wall when the slope turns; so do both ends of
+    an interval, for which a step that would bring an atom back late is halved. On a circle positions run on, and are
+    read within one turn.
 
     The energy that is dissipated, ∫D ds with D = 2 (sum_i w_i |dz_i/ds|^2 + alpha Var_w G) = -dF/ds, is one more
     unknown of the same Runge-Kutta steps, so that F(s) - F(0) + ∫D is the error of the steps and of the halved panels.
-    An atom that crosses a bound within a step counts up to there: what it dissipates beyond is taken off again.
+    An atom that crosses a wall within a step counts up to there: what it dissipates beyond is taken off again.
 
     Args:
         objective, geometry, flow: the problem; the flow must be noise-free.
@@ -92,7 +95,10 @@ class Characteristics:
         self.atoms = atoms
         self.rule = Rule.of_order(order)
         self._reacts = flow.fisher_rao_rate > 0.0
-        self._lower = np.append(geometry.lower_bounds, [-np.inf] * self._reacts)
+        walls, free = geometry.walls, [np.inf] * self._reacts
+        self._walls = Box(np.append(walls.lower, np.negative(free)), np.append(walls.upper, free))
+        closed = np.isfinite(walls.lower) | np.isfinite(walls.upper)
+        self._ends = np.append(closed & ~geometry.even, np.zeros(int(self._reacts), dtype=bool))
         # resolved like a position: an error of the action changes a weight by alpha times as much
         self._scales = np.append(np.ones(geometry.dimension), [flow.fisher_rao_rate] * self._reacts)
         self._unresolved = 10.0 * tolerance
@@ -107,7 +113,12 @@ class Characteristics:
         decades = GROWTH_DECADES if self._reacts else 0
         panels = initial_panels(law.breaks, law.density, self._embed, self.rule, self.tolerance, self.largest, decades)
         outputs = OutputResolution(
-            self.objective, law.density, law.embed, self.rule, OUTPUT_SHARE * self.tolerance, self.largest
+            self.objective,
+            law.density,
+            lambda x: self.geometry.held(law.embed(x)),
+            self.rule,
+            OUTPUT_SHARE * self.tolerance,
+            self.largest,
         )
         corners = outputs.corners(panels.lower, panels.upper)
         panels = fill_panels(*corners, law.density, self._embed, self.rule)
@@ -128,7 +139,7 @@ class Characteristics:
         panels = self._panels(state)
         positions, masses = panels.atoms
         shape = positions.shape
-        moving = positions >= self._lower
+        moving = self._walls.holds(positions)
 
         def velocity(_: float, flat: Array) -> Array:
             rates, weights = self._rates(flat[:-1].reshape(shape), masses)
@@ -154,15 +165,21 @@ class Characteristics:
             )
         moved, rates = solver.y[:-1].reshape(shape), solver.f[:-1].reshape(shape)
         weights = self._law(moved, masses)[1]
-        crossed = moving & (moved < self._lower)
+        if self._delay(solver, positions, moved, rates, weights) > self.tolerance:
+            halved = self.advance(state, 0.5 * (state.flow_time + float(solver.t)))
+            return replace(halved, step=min(halved.step, 2.0 * (halved.flow_time - state.flow_time)))
+        crossed = moving & ~self._walls.holds(moved)
         dissipated = float(solver.y[-1])
         if crossed.any():
             rows = np.flatnonzero(crossed)
-            path, bounds = solver.dense_output(), np.broadcast_to(self._lower, shape).ravel()[rows]
-            excess = beyond(lambda times: path(times)[rows], state.flow_time, solver.t, bounds)
+            path, below = solver.dense_output(), (moved < self._walls.lower).ravel()[rows]
+            ends = np.where(moved < self._walls.lower, self._walls.lower, self._walls.upper).ravel()[rows]
+            # seen from a lower wall
+            side = np.where(below, 1.0, -1.0)
+            excess = beyond(lambda times: side[:, None] * path(times)[rows], state.flow_time, solver.t, side * ends)
             dissipated -= 2.0 * float(weights[rows // shape[1]] @ excess)
         dissipation = self._dissipation(rates, weights, moving & ~crossed)
-        moved = self._returned(moved, rates)
+        moved = self._walls.returned(moved, rates)
         # a step cut short by `until` says little of the next one
         step = max(solver.h_abs, state.step) if solver.status == "finished" else solver.h_abs
         panels = self._resolved(panels.with_positions(moved))
@@ -170,7 +187,7 @@ class Characteristics:
 
     def observe(self, state: State) -> Observation:
         places, masses = self._panels(state).atoms
-        positions, weights = self._law(np.maximum(places, self._lower), masses)
+        positions, weights = self._inside(places, masses)
         mean = weights @ positions
         spread = positions - mean
         risk = self.objective.risk(self.objective.outputs(positions, weights))
@@ -190,6 +207,23 @@ class Characteristics:
         positions = self.law.embed(labels)
         return np.hstack([positions, np.zeros((len(positions), 1))]) if self._reacts else positions
 
+    def _delay(self, solver: DOP853, before: Array, after: Array, rates: Array, weights: Array) -> float:
+        """How far atoms that leave the ends of intervals in a step come late, the sum over them times their weights.
+
+        They start from there at the end of the step, not when the slope turned.
+        """
+        if not self._ends.any():
+            return 0.0
+        below = (np.minimum(before, after) < self._walls.lower) & (rates > 0.0)
+        above = (np.maximum(before, after) > self._walls.upper) & (rates < 0.0)
+        late = (below | above) & self._ends
+        if not late.any():
+            return 0.0
+        rows = np.flatnonzero(late)
+        path, side = solver.dense_output(), np.sign(rates.ravel()[rows])
+        back = come_back(lambda times: side[:, None] * path(times)[rows], solver.t_old, solver.t)
+        return float(weights[rows // after.shape[1]] @ back)
+
     def _law(self, places: Array, masses: Array) -> tuple[Array, Array]:
         """Positions (n, D) and weights (n,) of atoms with their actions."""
         if not self._reacts:
@@ -198,9 +232,14 @@ class Characteristics:
         grown = masses * np.exp(exponent - exponent.max())
         return np.ascontiguousarray(places[:, :-1]), grown / grown.sum()
 
+    def _inside(self, places: Array, masses: Array) -> tuple[Array, Array]:
+        """Positions (n, D) held by the walls and turned back on circles, and weights (n,)."""
+        positions, weights = self._law(self._walls.held(places), masses)
+        return self.geometry.turned(positions), weights
+
     def _rates(self, places: Array, masses: Array) -> tuple[Array, Array]:
         """Velocities of the atoms (and rates of their actions), of the shape of `places`, and their weights."""
-        inside, weights = self._law(np.maximum(places, self._lower), masses)
+        inside, weights = self._inside(places, masses)
         outputs = self.objective.outputs(inside, weights)
         value, gradient = self.objective.features.contract(inside, self.objective.loss_gradient(outputs))
         velocity = -(gradient + self.flow.ridge * inside) * self.geometry.mobility * self.flow.transport
@@ -215,11 +254,6 @@ class Characteristics:
         moved = rates * rates
         moved *= moving
         return 2.0 * float(weights @ (moved @ self._scales))
-
-    def _returned(self, positions: Array, rates: Array) -> Array:
-        """Atoms past a bound, brought back to it where the flow points inwards."""
-        inwards = (positions < self._lower) & (rates > 0)
-        return np.where(inwards, np.maximum(positions, self._lower), positions)
 
     def _resolved(self, panels: Panels) -> Panels:
         """Panels halved until each resolves the flow map to the tolerance or the limit on atoms is reached."""
@@ -250,10 +284,11 @@ class Characteristics:
                 panels = replace(panels, masses=filled.masses)
 
     def _bound_errors(self, panels: Panels, mass: Array) -> Array:
-        """Error of a Gauss rule across the kink max(z, 0) of panels that straddle a bound: mass * range / (8 n^2)."""
+        """Error of a Gauss rule across the kink of panels that straddle a wall: mass * range / (8 n^2)."""
         flat = panels.positions.reshape(len(panels.lower), -1, panels.positions.shape[-1])
         lowest, highest = flat.min(axis=1), flat.max(axis=1)
-        straddles = (lowest < self._lower) & (highest > self._lower)
+        straddles = (lowest < self._walls.lower) & (highest > self._walls.lower)
+        straddles |= (lowest < self._walls.upper) & (highest > self._walls.upper)
         kink = np.where(straddles, highest - lowest, 0.0).max(axis=1)
         return np.asarray(mass * kink / (8.0 * len(self.rule.nodes) ** 2))
 
@@ -261,7 +296,7 @@ class Characteristics:
         """The state on these panels at flow time 0."""
         positions, masses = panels.atoms
         rates, weights = self._rates(positions, masses)
-        moving = (positions > self._lower) | (rates > 0.0)
+        moving = ~self._walls.stops(positions, rates)
         return self._state(0.0, 0.0, panels, 0.0, self._dissipation(rates, weights, moving))
 
     def _state(self, flow_time: float, step: float, panels: Panels, dissipated: float, dissipation: float) -> State:

@@ -1,4 +1,4 @@
-"""What atoms would dissipate beyond a bound, on the way that a Runge-Kutta step takes as if there were none."""
+"""What happens beyond a wall, on the way that a Runge-Kutta step takes as if there were none."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ def beyond(path: Callable[[Array], Array], start: float, end: float, bounds: Arr
     """
     nodes, weights = legendre.leggauss(DEGREE + 1)
     half = 0.5 * (end - start)
-    samples = path(start + half * (nodes + 1.0))
-    coefficients = np.linalg.solve(legendre.legvander(nodes, DEGREE), samples.T)
+    coefficients = _coefficients(path, start, end)
     low, high = np.full(len(bounds), -1.0), np.full(len(bounds), 1.0)
     for _ in range(BISECTIONS):
         middle = 0.5 * (low + high)
@@ -35,3 +34,29 @@ def beyond(path: Callable[[Array], Array], start: float, end: float, bounds: Arr
     places = high + reach * (nodes[:, None] + 1.0)
     velocity = legendre.legval(places, legendre.legder(coefficients), tensor=False) / half
     return np.asarray(half * reach * (weights @ velocity**2))
+
+
+def come_back(path: Callable[[Array], Array], start: float, end: float) -> Array:
+    """How far each coordinate has come back at the end of the step since it last turned inwards, shape (n,).
+
+    Args:
+        path: as for `beyond`; the coordinates rise at the end of the step.
+        start, end: the step.
+    """
+    coefficients = _coefficients(path, start, end)
+    slopes = legendre.legder(coefficients)
+    count = coefficients.shape[1]
+    low, high = np.full(count, -1.0), np.full(count, 1.0)
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        rising = legendre.legval(middle, slopes, tensor=False) > 0.0
+        low, high = np.where(rising, low, middle), np.where(rising, middle, high)
+    turn = legendre.legval(high, coefficients, tensor=False)
+    return np.asarray(legendre.legval(np.ones(count), coefficients, tensor=False) - turn)
+
+
+def _coefficients(path: Callable[[Array], Array], start: float, end: float) -> Array:
+    """Legendre coefficients of the coordinates over the step, shape (DEGREE + 1, n)."""
+    nodes = legendre.leggauss(DEGREE + 1)[0]
+    samples = path(start + 0.5 * (end - start) * (nodes + 1.0))
+    return np.asarray(np.linalg.solve(legendre.legvander(nodes, DEGREE), samples.T))

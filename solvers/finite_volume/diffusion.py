@@ -11,7 +11,7 @@ from ..space.geometry import Geometry
 from ..space.grid import Grid
 from .diffusion_kernels import axis_factors, axis_rates, axis_solve, largest_rate
 
-STEEP = 16.0  # block dimension above which omega is steeper than the laws on the grid
+STEEP = 16.0  # dimension of a radius above which omega is steeper than the laws on the grid
 SAFETY = 1.0 - 1e-10  # of a cell that the correction may drain: strictly less than all, whatever the rounding
 
 
@@ -173,7 +173,7 @@ class Diffusion:
 
 def is_steep(geometry: Geometry, axis: int) -> bool:
     """Whether omega varies over a cell by more than the laws do, so that its values count and not its integrals."""
-    return bool(geometry.mobile[axis] and geometry.block_dimensions[axis] > STEEP)
+    return bool(geometry.mobile[axis] and geometry.axes[axis].dimension > STEEP)
 
 
 def cell_log_measure(geometry: Geometry, grid: Grid, axis: int) -> Array:
@@ -207,7 +207,7 @@ def _axis(
         rise = np.maximum(np.diff(mean), 1e-12)
         face = mean[:-1] + np.log(rise / -np.expm1(-rise))
     distance = np.diff(centre)
-    if centre[0] == edge[0] and geometry.block_dimensions[axis] > 0:
+    if centre[0] == edge[0] and geometry.axes[axis].even:
         squares = geometry.mean_square(axis, edge[:4])
         distance[:2] = (np.diff(squares) / (2.0 * edge[1 : len(squares)]))[:2]
     upward = np.exp(face - measure[:-1]) / (twice_beta * distance)

@@ -42,6 +42,9 @@ DEFAULTS = FiniteVolumeOptions()
 
 def check(geometry: Geometry, flow: Flow, grid: Grid, masses: Array, options: FiniteVolumeOptions) -> None:
     """Raise ValueError for a term of the flow, an option or a mass that the scheme cannot use."""
+    refused = geometry.refusals(straight=True)
+    if refused:
+        raise ValueError("; ".join(refused))
     if not (1 <= len(grid.shape) <= 3 and len(grid.shape) == geometry.dimension):
         raise ValueError(
             f"the grid has {len(grid.shape)} axes, the geometry {geometry.dimension}: give 1 to 3, the same"

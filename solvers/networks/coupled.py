@@ -86,7 +86,7 @@ class FollowedCharacteristics(Characteristics):
                 state.flow_time,
                 "loosen solver.tolerance or end earlier",
             )
-        moved = self._returned(solver.y.reshape(places.shape), solver.f.reshape(places.shape))
+        moved = self._walls.returned(solver.y.reshape(places.shape), solver.f.reshape(places.shape))
         # a step cut short by `until` says little of the next one
         step = max(solver.h_abs, state.step) if solver.status == "finished" else solver.h_abs
         panels = self._resolved(panels.with_positions(moved[: len(masses)]))
@@ -95,7 +95,7 @@ class FollowedCharacteristics(Characteristics):
 
     def neurons(self, state: State) -> Array:
         """Reduced coordinates of the neurons, shape (N, D)."""
-        return np.maximum(state.arrays["followers"], self.geometry.lower_bounds)
+        return self.geometry.held(state.arrays["followers"])
 
     def _with(self, state: State, followers: Array) -> State:
         return replace(state, arrays={**state.arrays, "followers": followers})

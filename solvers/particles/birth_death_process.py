@@ -38,9 +38,9 @@ class ParticleProcess:
     order 3 of Shu and Osher, convex combinations of Euler steps, with Heun's method as the companion that controls the
     step. Then events turn weights back into particles: death with probability 1 - exp(-A_i), duplication with
     exp(-A_i) - 1, so that a particle leaves exp(-A_i) of its kind on average, up to A^3 (the authors' 1 - exp(-|A_i|)
-    agrees to first order in ds, and would leave the law a bias of that order). The noise is exact in law: |r e + s g|^2
-    = (r + s g_1)^2 + s^2 chi^2(p - 1), with no singular drift at the origin. A radius that falls below 0 stops there:
-    within a step positions are read as max(z, 0), with the one-sided gradient, as in characteristics.
+    agrees to first order in ds, and would leave the law a bias of that order). The noise is exact in law
+    (`Axis.shaken`). What passes a wall, as a radius that falls below 0, stops there: within a step positions are read
+    on the wall, with the one-sided gradient, as in characteristics.
 
     The population, and so the mass, is kept exactly; the free energy falls only on average. Random numbers are those of
     Philox keyed by (seed, stream) at the counter of the step: the process is a function of them, whatever the threads
@@ -79,7 +79,6 @@ class ParticleProcess:
         self.particles = particles
         self.key = (seed, stream)
         self.tolerance = tolerance
-        self._lower = geometry.lower_bounds
         self._mobility = geometry.mobility * flow.transport
         self._noisy = math.isfinite(flow.inverse_temperature)
 
@@ -116,7 +115,7 @@ class ParticleProcess:
         risk = self.objective.risk(self.objective.outputs(positions, weights))
         energy = risk + self.flow.ridge * float(weights @ (positions**2).sum(axis=1))
         rate, velocity = self._potential(positions, np.zeros(len(positions)))
-        stopped = (positions <= self._lower) & (velocity < 0.0)
+        stopped = self.geometry.walls.stops(positions, velocity)
         moved = weights @ np.where(stopped, 0.0, velocity**2).sum(axis=1)
         spread = weights @ rate**2 / self.flow.fisher_rao_rate if self.flow.fisher_rao_rate > 0.0 else 0.0
         # of a law of atoms the entropy is infinite
@@ -143,7 +142,7 @@ class ParticleProcess:
         """V, shape (N,), under weights proportional to exp(-A), and the velocity -grad G, shape (N, D)."""
         weights = np.exp(-actions)
         weights /= weights.sum()
-        inside = np.maximum(positions, self._lower)
+        inside = self.geometry.held(positions)
         outputs = self.objective.outputs(inside, weights)
         value, gradient = self.objective.features.contract(inside, self.objective.loss_gradient(outputs))
         velocity = -(gradient + self.flow.ridge * inside) * self._mobility
@@ -166,7 +165,7 @@ class ParticleProcess:
         gap = np.abs(moved - 0.5 * (start + second[0])) / (1.0 + np.abs(moved))
         spread = (float(np.abs(actions).max()) / LARGEST_ACTION) ** 3
         error = max(float(gap.max(initial=0.0)) / self.tolerance, spread)
-        return np.maximum(moved, self._lower), actions, error if error < math.inf else math.inf
+        return self.geometry.held(moved), actions, error if error < math.inf else math.inf
 
     def _shaken(self, positions: Array, step: float, random: np.random.Generator) -> Array:
         """Positions after half a step's noise."""
@@ -174,15 +173,9 @@ class ParticleProcess:
             return positions
         deviation = math.sqrt(0.5 * step / self.flow.inverse_temperature)
         columns = []
-        for axis, (p, moves) in enumerate(zip(self.geometry.block_dimensions, self.geometry.mobile, strict=True)):
-            place = positions[:, axis]
-            if moves:
-                place = place + deviation * random.standard_normal(len(place))
-                if p > 1:
-                    place = np.sqrt(place**2 + deviation**2 * random.chisquare(p - 1.0, len(place)))
-                elif p > 0:
-                    place = np.abs(place)
-            columns.append(place)
+        for a, (axis, moves) in enumerate(zip(self.geometry.axes, self.geometry.mobile, strict=True)):
+            place = positions[:, a]
+            columns.append(axis.shaken(place, deviation, random) if moves else place)
         return np.stack(columns, axis=1)
 
     def _replaced(self, positions: Array, actions: Array, random: np.random.Generator) -> Array:

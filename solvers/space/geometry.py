@@ -1,39 +1,81 @@
-"""The reduced space: its coordinates, their bounds, which of them move, and the image omega of Lebesgue measure."""
+"""The reduced space: its axes, their names, and which of them move."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arrays import Array
+from .axis import Axis, Line
+from .box import Box
+
+STILL = Line()
+"""A coordinate that does not move is measured as it is, whatever it stands for."""
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Coordinates z = (r_1, ..., r_B, a, b): Euclidean metric, omega(r) = prod_j r_j^(p_j - 1).
+    """Coordinates z = (z_1, ..., z_D) with the Euclidean metric and the measure omega of the axes that move.
 
     Attributes:
+        axes: what each coordinate ranges over.
         names: coordinate names, ("r1", "r2", "a", ...).
-        block_dimensions: p_j for a radius r_j = |w_j| >= 0; 0 for a coordinate on the whole line (omega = 1, no bound).
-            np.inf where d is infinite: omega is then undefined and noise is refused.
         mobile: whether the flow moves the coordinate (offsets or coefficients may be frozen).
+
+    Raises:
+        ValueError: axes, names and mobile of different lengths, or a discrete coordinate that moves.
     """
 
+    axes: tuple[Axis, ...]
     names: tuple[str, ...]
-    block_dimensions: tuple[float, ...]
     mobile: tuple[bool, ...]
+
+    def __post_init__(self) -> None:
+        if not (len(self.axes) == len(self.names) == len(self.mobile)):
+            raise ValueError(f"{len(self.axes)} axes, {len(self.names)} names, {len(self.mobile)} marks of what moves")
+        for name, axis, moves in zip(self.names, self.axes, self.mobile, strict=True):
+            if moves and axis.discrete:
+                raise ValueError(f"{name} lies on {axis.described}, along which nothing moves: let it be frozen")
+
+    @classmethod
+    def of(cls, axes: Mapping[str, Axis], frozen: Collection[str] = ()) -> Geometry:
+        """The geometry of named axes, in order; those named in `frozen` do not move."""
+        return cls(tuple(axes.values()), tuple(axes), tuple(name not in frozen for name in axes))
 
     @property
     def dimension(self) -> int:
         """Number of reduced coordinates."""
-        return len(self.names)
+        return len(self.axes)
 
     @property
     def lower_bounds(self) -> Array:
-        """0 for radii, -inf for the others, shape (D,)."""
-        return np.array([0.0 if p > 0 else -np.inf for p in self.block_dimensions])
+        """Least value of each coordinate, -inf on a line, shape (D,)."""
+        return np.array([axis.lower for axis in self.axes])
+
+    @property
+    def upper_bounds(self) -> Array:
+        """Largest value of each coordinate, shape (D,)."""
+        return np.array([axis.upper for axis in self.axes])
+
+    @property
+    def walls(self) -> Box:
+        """Where coordinates stop."""
+        lower, upper = ([axis.walls[end] for axis in self.axes] for end in (0, 1))
+        return Box(np.array(lower), np.array(upper))
+
+    def cut(self, box: Box) -> Box:
+        """The part of a box that belongs to the space; of a circle all."""
+        closed = self.periodic
+        lower = np.where(closed, self.lower_bounds, np.maximum(self.lower_bounds, box.lower))
+        return Box(lower, np.where(closed, self.upper_bounds, np.minimum(self.upper_bounds, box.upper)))
+
+    def box(self, radius: float) -> Box:
+        """The part of the space where no coordinate exceeds a radius in magnitude."""
+        reach = np.full(self.dimension, radius)
+        return self.cut(Box(-reach, reach))
 
     @property
     def mobility(self) -> Array:
@@ -41,49 +83,81 @@ class Geometry:
         return np.array(self.mobile, dtype=float)
 
     @property
+    def frozen(self) -> tuple[str, ...]:
+        """Names of the coordinates that do not move."""
+        return tuple(name for name, moves in zip(self.names, self.mobile, strict=True) if not moves)
+
+    @property
+    def even(self) -> NDArray[np.bool_]:
+        """Which coordinates functions are even in, shape (D,)."""
+        return np.array([axis.even for axis in self.axes])
+
+    @property
+    def periodic(self) -> NDArray[np.bool_]:
+        """Which coordinates close, shape (D,)."""
+        return np.array([axis.period is not None for axis in self.axes])
+
+    def folded(self, points: Array) -> Array:
+        """Points (n, D) brought into the axes, as `Axis.folded` brings each coordinate."""
+        return np.stack([axis.folded(points[..., a]) for a, axis in enumerate(self.axes)], axis=-1)
+
+    def held(self, points: Array) -> Array:
+        """Points (n, D) that ran on past walls and around circles, put on the walls and brought into one turn."""
+        return self.turned(self.walls.held(points))
+
+    def turned(self, points: Array) -> Array:
+        """Points (n, D) with the coordinates on circles brought into one turn."""
+        if not self.periodic.any():
+            return points
+        columns = [
+            axis.folded(points[..., a]) if axis.period is not None else points[..., a]
+            for a, axis in enumerate(self.axes)
+        ]
+        return np.stack(columns, axis=-1)
+
+    def displacement(self, start: Array, end: Array) -> Array:
+        """The way between points (n, D), the shorter one on circles, shape (n, D)."""
+        return np.stack([axis.displacement(start[..., a], end[..., a]) for a, axis in enumerate(self.axes)], axis=-1)
+
+    @property
     def log_surface(self) -> float:
-        """sum_j log S_{p_j} over the radii that move, S_p = 2 pi^(p/2) / Gamma(p/2)."""
-        halves = [0.5 * self._power(axis) for axis in range(self.dimension) if self._is_radius(axis)]
-        return sum(math.log(2.0) + half * math.log(math.pi) - math.lgamma(half) for half in halves)
+        """sum of the logarithms of the constant factors of the axes that move; raises ValueError where undefined."""
+        return sum(self._measured(a).log_surface for a in range(self.dimension))
 
     def log_density(self, axis: int, points: Array) -> Array:
-        """log of the factor of omega of one axis at points > 0: (p - 1) log r, or 0 without a radius that moves."""
-        power = self._power(axis)
-        if power == 1.0:
-            return np.zeros(len(points))
-        return np.asarray((power - 1.0) * np.log(points))
+        """`Axis.log_density` of one axis; raises ValueError where the measure is undefined."""
+        return self._measured(axis).log_density(points)
 
     def log_measure(self, axis: int, edges: Array) -> Array:
-        """log of the integral of that factor over the cells between `edges`, shape (n,).
-
-        (b^p - a^p) / p is formed as b^p (1 - (a/b)^p) / p in logarithms, which holds for p in the thousands.
-        """
-        power = self._power(axis)
-        if power == 1.0:
-            return np.asarray(np.log(np.diff(edges)))
-        low, high = edges[:-1], edges[1:]
-        ratio = power * np.log1p(-(high - low) / np.where(low > 0.0, high, np.inf))
-        part = np.where(low > 0.0, -np.expm1(ratio), 1.0)
-        return np.asarray(power * np.log(high) + np.log(part) - np.log(power))
+        """`Axis.log_measure` of one axis; raises ValueError where the measure is undefined."""
+        return self._measured(axis).log_measure(edges)
 
     def mean_square(self, axis: int, edges: Array) -> Array:
-        """Mean of r^2 over the cells between `edges` with respect to that factor, shape (n,)."""
-        power = self._power(axis)
-        low, high = edges[:-1], edges[1:]
-        ratio = low / high
-        share = (1.0 - ratio ** (power + 2.0)) / (1.0 - ratio**power)
-        return np.asarray(power / (power + 2.0) * high**2 * share)
+        """`Axis.mean_square` of one axis; raises ValueError where the measure is undefined."""
+        return self._measured(axis).mean_square(edges)
 
-    def _is_radius(self, axis: int) -> bool:
-        return self.block_dimensions[axis] > 0 and self.mobile[axis]
+    def refusals(self, *, noise: bool = False, ridge: bool = False, straight: bool = False) -> list[str]:
+        """Why what is asked for cannot be done here, one message per coordinate and reason.
 
-    def _power(self, axis: int) -> float:
-        """p of a radius that moves, else 1; omega is undefined for p = inf."""
-        if not self._is_radius(axis):
-            return 1.0
-        power = float(self.block_dimensions[axis])
-        if not (power < np.inf):
-            raise ValueError(
-                f"{self.names[axis]} has infinite dimension, where omega is undefined: noise needs finite data.dims"
-            )
-        return power
+        Args:
+            noise: Brownian motion along every axis that moves.
+            ridge: a confinement |z|^2 / 2.
+            straight: cells, tables or proximal maps, which are laid out along lines.
+        """
+        words = []
+        for name, axis, moves in zip(self.names, self.axes, self.mobile, strict=True):
+            if noise and moves and axis.without_noise:
+                words.append(f"{name} {axis.without_noise}")
+            if ridge and axis.period is not None:
+                words.append(f"{name} lies on {axis.described}, where |z|^2 jumps after a turn: write ridge = 0")
+            if straight and not axis.straight:
+                words.append(f"{name} lies on {axis.described}, along which no cells or tables can be laid out")
+        return words
+
+    def _measured(self, axis: int) -> Axis:
+        """The axis whose measure counts, a line for what is frozen; raises ValueError where it is undefined."""
+        if not self.mobile[axis]:
+            return STILL
+        if self.axes[axis].without_noise:
+            raise ValueError(f"{self.names[axis]} {self.axes[axis].without_noise}")
+        return self.axes[axis]

@@ -18,6 +18,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import brentq
 
 from ..arrays import Array
+from .axis import Axis
 from .geometry import Geometry
 
 FINE = 8192  # samples of the width function per axis
@@ -156,8 +157,8 @@ def _shift(width: Array) -> Array:
 def uniform_grid(lower: Sequence[float], upper: Sequence[float], cells: Sequence[int], geometry: Geometry) -> Grid:
     """Equal cells on the box [lower, upper], with an origin cell on each radius that starts at 0."""
     edges, origin = [], []
-    for low, high, count, p in zip(lower, upper, cells, geometry.block_dimensions, strict=True):
-        at_origin = p > 0 and low == 0.0 and count > 1
+    for low, high, count, axis in zip(lower, upper, cells, geometry.axes, strict=True):
+        at_origin = axis.even and low == axis.lower and count > 1
         places = np.arange(count + 1) - 0.5 * at_origin
         edges.append(low + (high - low) * np.maximum(places, 0.0) / places[-1])
         origin.append(at_origin)
@@ -181,8 +182,11 @@ def graded_grid(guide: Guide, geometry: Geometry, cells: int | Sequence[int], gr
         growth: bound of |d width / dx|.
 
     Raises:
-        ValueError: guide of the wrong shape or not finite.
+        ValueError: guide of the wrong shape or not finite, or an axis that is no part of a line.
     """
+    refused = geometry.refusals(straight=True)
+    if refused:
+        raise ValueError("; ".join(refused))
     positions = np.asarray(guide.positions, dtype=float)
     if positions.ndim != 3 or positions.shape[2] != geometry.dimension or not np.isfinite(positions).all():
         raise ValueError(
@@ -190,32 +194,34 @@ def graded_grid(guide: Guide, geometry: Geometry, cells: int | Sequence[int], gr
         )
     counts = [cells] * geometry.dimension if isinstance(cells, int) else list(cells)
     edges, origin = [], []
-    for axis, bound in enumerate(geometry.lower_bounds):
-        path = positions[:, :, axis]
+    for a, axis in enumerate(geometry.axes):
+        path = positions[:, :, a]
         if np.ptp(path) == 0.0:
             half = 1e-6 * max(1.0, abs(float(path[0, 0])))
             edges.append(np.array([path[0, 0] - half, path[0, 0] + half]))
             origin.append(False)
             continue
-        lower, upper = _extent(path, guide.weights, float(bound), counts[axis])
+        lower, upper = _extent(path, guide.weights, axis, counts[a])
         samples = np.linspace(lower, upper, FINE + 1)
-        width = _wanted_width(path, guide.weights, samples, counts[axis])
-        at_origin = lower == 0.0 and bound == 0.0
-        edges.append(_edges(samples, width, counts[axis], at_origin, growth))
+        width = _wanted_width(path, guide.weights, samples, counts[a])
+        at_origin = axis.even and lower == axis.lower
+        edges.append(_edges(samples, width, counts[a], at_origin, growth))
         origin.append(at_origin)
     return grid_from_edges(edges, origin)
 
 
-def _extent(path: Array, weights: Array, bound: float, cells: int) -> tuple[float, float]:
-    """Interval that holds the law at all times with a margin; it reaches the bound only where mass comes
+def _extent(path: Array, weights: Array, axis: Axis, cells: int) -> tuple[float, float]:
+    """Interval that holds the law at all times with a margin; it reaches an end of the axis only where mass comes
     near."""
     kept = path[:, weights > 1e-13 * weights.sum()]
     low, high = kept.min(axis=1), kept.max(axis=1)
     travelled = float(high.max() - low.min())
     margin = np.maximum(0.12 * (high - low), min(0.1, 0.02 + 4.0 / cells) * travelled)
     lower, upper = float((low - margin).min()), float((high + margin).max())
-    if lower < bound + 0.02 * (upper - bound):
-        lower = bound
+    if lower < axis.lower + 0.02 * (upper - axis.lower):
+        lower = axis.lower
+    if upper > axis.upper - 0.02 * (axis.upper - lower):
+        upper = axis.upper
     return lower, upper
 
 

@@ -48,7 +48,7 @@ class Branch:
 def split(law: AtomicLaw, mode: Mode, share: float, landscape: Landscape) -> AtomicLaw:
     """The law with atom `mode.atom` cut into `share` and 1 - share of its mass, a little apart along the mode.
 
-    The centre of mass stays; a radius below 0 is reflected.
+    The centre of mass stays; what leaves its axis is folded back.
     """
     index = mode.atom
     if index is None:
@@ -57,7 +57,7 @@ def split(law: AtomicLaw, mode: Mode, share: float, landscape: Landscape) -> Ato
     size = np.linalg.norm(place)
     reach = OFFSET * (size if size > 0.0 else 1.0)
     pair = np.stack([place + (1.0 - share) * reach * direction, place - share * reach * direction])
-    pair = np.where(landscape.radii, np.abs(pair), pair)
+    pair = landscape.geometry.folded(pair)
     masses = law.masses[index] * np.array([share, 1.0 - share])
     rest = np.delete(np.arange(len(law.masses)), index)
     return AtomicLaw(np.concatenate([law.positions[rest], pair]), np.concatenate([law.masses[rest], masses]))
@@ -109,7 +109,7 @@ class _Path:
 
     def __init__(self, landscape: Landscape, law: AtomicLaw) -> None:
         self.landscape, self.masses, self.shape = landscape, law.masses, law.positions.shape
-        self.rate, self.floor = landscape.flow.fisher_rao_rate, landscape.geometry.lower_bounds
+        self.rate, self.walls = landscape.flow.fisher_rao_rate, landscape.geometry.walls
         logs = np.log(law.masses) if self.rate > 0.0 else np.zeros(0)
         self.start = np.concatenate([law.positions.ravel(), logs])
 
@@ -118,19 +118,18 @@ class _Path:
         return LSODA(self.velocity, time, state, LONGEST, rtol=TOLERANCE, atol=TOLERANCE)
 
     def law(self, state: Array) -> AtomicLaw:
-        """The law of a state; a radius past its bound is on it."""
+        """The law of a state; what is past a wall is on it."""
         size = self.shape[0] * self.shape[1]
         logs = state[size:]
         masses = self.masses if not logs.size else np.exp(np.maximum(logs - logs.max(), -300.0))
-        return AtomicLaw(np.maximum(state[:size].reshape(self.shape), self.floor), masses / masses.sum())
+        return AtomicLaw(self.walls.held(state[:size].reshape(self.shape)), masses / masses.sum())
 
     def velocity(self, _: float, state: Array) -> Array:
-        """d state / ds; an atom on a bound that is pushed outwards rests."""
+        """d state / ds; an atom at a wall that is pushed outwards rests."""
         now = self.law(state)
         value, gradient = self.landscape.potential(now.positions, self.landscape.outputs(now))
         moving = -gradient * self.landscape.geometry.mobility
-        outside = state[: gradient.size].reshape(self.shape) <= self.floor
-        moving = np.where(outside & (moving < 0.0), 0.0, moving)
+        moving = np.where(self.walls.stops(state[: gradient.size].reshape(self.shape), moving), 0.0, moving)
         if not self.rate > 0.0:
             return np.asarray(moving.ravel())
         return np.concatenate([moving.ravel(), -self.rate * (value - now.masses @ value)])
@@ -163,7 +162,8 @@ def polish(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> 
 
     Unknowns are the coordinates off their bounds, and the masses under birth and death, where G is equal on the atoms.
     """
-    inside = (law.positions > landscape.geometry.lower_bounds) & (law.positions < upper)
+    walls = landscape.geometry.walls
+    inside = (law.positions > walls.lower) & (law.positions < np.minimum(walls.upper, upper))
     free = np.broadcast_to(np.array(landscape.geometry.mobile), law.positions.shape) & inside
     weighted = landscape.flow.fisher_rao_rate > 0.0 and len(law.masses) > 1
     places, width = int(free.sum()), float(np.max(upper - lower))

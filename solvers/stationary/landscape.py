@@ -81,7 +81,7 @@ class Landscape:
     @property
     def radii(self) -> NDArray[np.bool_]:
         """Which coordinates are radii, shape (D,)."""
-        return np.array([p > 0 for p in self.geometry.block_dimensions])
+        return self.geometry.even
 
     def outputs(self, law: AtomicLaw) -> Array:
         """Phi rho, shape (M,)."""

@@ -16,6 +16,7 @@ import pytest
 from mfpde.experiment import Experiment
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Law, Observation, State, StepFailure
+from mfpde.solvers.space.axis import Radius
 from mfpde.solvers.space.geometry import Geometry
 
 START = np.array([[1.0, 0.5], [0.6, 0.2], [0.3, 0.9]])
@@ -93,8 +94,7 @@ class DecayingGrid:
 
 def fake_problem(configuration: Experiment) -> SimpleNamespace:
     """What `build_problem` returns, as far as the studies look."""
-    names = ("r1", "r2")
-    geometry = Geometry(names, (60.0, 260.0), (True, True))
+    geometry = Geometry.of({"r1": Radius(60.0), "r2": Radius(260.0)})
     flow = Flow(schedule=configuration.dynamics.schedule)
     return SimpleNamespace(geometry=geometry, flow=flow, objective_info={"rank": 2})
 

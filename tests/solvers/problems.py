@@ -9,6 +9,7 @@ from scipy.special import erf
 
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
+from mfpde.solvers.space.axis import Line, Radius
 from mfpde.solvers.space.geometry import Geometry
 
 RANK_TWO_RISK = {1.0: 0.988870006853, 3.0: 0.847601345005}
@@ -72,13 +73,12 @@ class Coordinates(DenseFeatures):
 def rank_two() -> tuple[Objective, Geometry]:
     """The two-class problem at d = infinity: weights 1/2, targets ±1, plain Lebesgue geometry in (r1, r2)."""
     objective = Objective(RankTwo(), np.array([0.5, 0.5]), np.array([1.0, -1.0]))
-    return objective, Geometry(("r1", "r2"), (np.inf, np.inf), (True, True))
+    return objective, Geometry.of({"r1": Radius(np.inf), "r2": Radius(np.inf)})
 
 
 def line(dimension: int, radii: bool = False) -> Geometry:
     """Coordinates z1, z2, ... on the line, or radii r >= 0."""
-    names = tuple(f"z{i + 1}" for i in range(dimension))
-    return Geometry(names, ((2.0,) if radii else (0.0,)) * dimension, (True,) * dimension)
+    return Geometry.of({f"z{i + 1}": Radius(2.0) if radii else Line() for i in range(dimension)})
 
 
 def bump(edges: tuple[Array, ...], centre: tuple[float, ...], deviation: float) -> Array:

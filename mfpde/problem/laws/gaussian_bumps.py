@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from mfpde.problem.law_kinds import Position
 from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.marginals import Marginal, Normal, Uniform
 from mfpde.problem.network import Unit
+from mfpde.solvers.space.axis import Axis, Line
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
@@ -99,8 +100,8 @@ class GaussianBumps(DataLaw):
             for (first, first_weight), (centre, weight) in itertools.product(*pairs)
         )
 
-    def axes(self) -> Sequence[tuple[str, float]]:
-        return [("z", 0.0)]
+    def axes(self) -> Mapping[str, Axis]:
+        return {"z": Line()}
 
     def start(self, initial: BumpInitial, heads: Sequence[Marginal | float]) -> InitialLaw:
         return product_law([initial.position, *heads])

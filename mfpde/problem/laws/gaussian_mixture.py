@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.marginals import Marginal, Normal, Tabulated, Uniform
 from mfpde.problem.network import Unit
 from mfpde.problem.reduction.mixture import BlockMixture
+from mfpde.solvers.space.axis import Axis, Radius
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
@@ -186,8 +187,8 @@ class GaussianMixture(DataLaw):
         fractions = self.fractions or tuple(p / sum(dimensions) for p in dimensions)
         return BlockMixture(dimensions, self.block_scales, fractions)
 
-    def axes(self) -> Sequence[tuple[str, float]]:
-        return [(f"r{j + 1}", p) for j, p in enumerate(self.mixture.dimensions)]
+    def axes(self) -> Mapping[str, Axis]:
+        return {f"r{j + 1}": Radius(p) for j, p in enumerate(self.mixture.dimensions)}
 
     def start(self, initial: MixtureInitial, heads: Sequence[Marginal | float]) -> InitialLaw:
         dimensions, fractions = self.mixture.dimensions, self.mixture.fractions

@@ -19,13 +19,14 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mfpde.keys.declaration import names_of
 from mfpde.problem.network import Network, Unit, unit_of
 from mfpde.solvers.registry import Registry
+from mfpde.solvers.space.axis import Axis, Line
 from mfpde.solvers.space.geometry import Geometry
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ class DataLaw:
     risk_name: ClassVar[str] = "E(y - f)^2"
 
     @abstractmethod
-    def axes(self) -> Sequence[tuple[str, float]]:
-        """Names and block dimensions of the reduced coordinates of w."""
+    def axes(self) -> Mapping[str, Axis]:
+        """The reduced coordinates of w, by name."""
 
     @abstractmethod
     def start(self, initial: Any, heads: Sequence[Marginal | float]) -> InitialLaw:
@@ -84,11 +85,8 @@ class DataLaw:
     def space(self, unit: Unit) -> Geometry:
         """The reduced coordinates: those of w, then a and b as far as they vary."""
         axes, heads = self.axes(), unit.coordinates if self.network_keys else ()
-        return Geometry(
-            names=(*(name for name, _ in axes), *(head.name for head in heads)),
-            block_dimensions=(*(float(p) for _, p in axes), *(0.0 for _ in heads)),
-            mobile=(*(True for _ in axes), *(head.trained for head in heads)),
-        )
+        frozen = [head.name for head in heads if not head.trained]
+        return Geometry.of({**axes, **{head.name: Line() for head in heads}}, frozen)
 
     def problems(self, experiment: Experiment) -> list[str]:
         """What is wrong with an experiment on this law that no table shows alone."""

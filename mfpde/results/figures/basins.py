@@ -74,11 +74,14 @@ def _draw_risk(axes: Any, points: list[BasinPoint]) -> None:
 
 def _draw_clusters(axes: Any, points: list[BasinPoint], name: str) -> None:
     """Discs whose areas are the masses, with a bar of one standard deviation to each side."""
+    # what is nowhere negative is a length
+    places = [cluster["position"][name] for point in points for cluster in point.ending["clusters"]]
+    floor = 0.0 if min(places, default=0.0) >= 0.0 else -np.inf
     for point in points:
         colour, _ = _look(point.label)
         for cluster in point.ending["clusters"]:
             place, spread = cluster["position"][name], cluster["spread"][name]
-            low = max(place - spread, 0.0) if name.startswith("r") else place - spread
+            low = max(place - spread, floor)
             axes.plot([point.values[0]] * 2, [low, place + spread], color=colour, linewidth=0.9, alpha=0.7)
             area = 4.0 + 36.0 * cluster["weight"]
             axes.scatter(point.values[0], place, s=area, color=colour, linewidths=0, alpha=0.85, clip_on=False)

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from mfpde.results.answer import Drawing
 from mfpde.results.answers.branches import Branches, BranchEvent, BranchLaw, StationaryBranch
-from mfpde.results.figures.style import new_figure
+from mfpde.results.figures.style import new_figure, symbol
 
 # Okabe-Ito; black is for the marks.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -48,7 +48,7 @@ def branches_figure(result: Branches) -> Any:
     for branch in sorted(result.branches, key=lambda branch: -len(branch.laws[0].masses)):
         _draw(panels, branch, COLOURS[branch.label % len(COLOURS)])
     for axes, name in zip(panels, result.names, strict=False):
-        axes.set_ylabel(f"atoms, ${name[0]}_{{{name[1:]}}}$" if len(name) > 1 else f"atoms, ${name}$")
+        axes.set_ylabel(f"atoms, {symbol(name)}")
     panels[-1].set_ylabel("risk $R$")
     if all(law.risk > 0.0 for branch in result.branches for law in branch.laws):
         panels[-1].set_yscale("log")

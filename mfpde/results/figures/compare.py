@@ -9,7 +9,7 @@ import numpy as np
 from mfpde.results.answer import Drawing
 from mfpde.results.answers.compare import CompareResult
 from mfpde.results.figures.marginals import marginal, view_of
-from mfpde.results.figures.style import BLUE, ORANGE, new_figure
+from mfpde.results.figures.style import BLUE, ORANGE, new_figure, symbol
 
 GREY = "#555555"
 
@@ -65,7 +65,7 @@ def law_figure(result: CompareResult) -> Any:
             if row == 0:
                 axes.set_title(f"$t = {result.sgd.time[index]:.3g}$")
             if row == len(names) - 1 or len(names) > 1:
-                axes.set_xlabel(f"${name[0]}_{{{name[1:]}}}$" if len(name) > 1 else f"${name}$")
+                axes.set_xlabel(symbol(name))
     panels[0, 0].legend(handlelength=1.2)
     return figure
 

@@ -18,7 +18,6 @@ from mfpde.configuration.families import Family
 from mfpde.problem.landscape import landscape_on
 from mfpde.problem.problem import build_problem
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.space.box import Box
 from mfpde.solvers.stationary.branches import equations
 from mfpde.solvers.stationary.landscape import AtomicLaw, Landscape
 
@@ -49,8 +48,8 @@ class Landscapes:
         self._kept: OrderedDict[float, Site] = OrderedDict()
         geometry = build_problem(family.at(self.low)).geometry
         self.names, self.geometry = geometry.names, geometry
-        self.upper = np.full(geometry.dimension, radius)
-        self.lower = np.maximum(geometry.lower_bounds, -radius)
+        self.box = geometry.box(radius)
+        self.lower, self.upper = self.box.lower, self.box.upper
 
     def value(self, share: float) -> float:
         """The key's value at a scaled parameter; beyond [0, 1] that of its ends."""
@@ -66,7 +65,7 @@ class Landscapes:
         value = self.value(share)
         if value not in self._kept:
             problem = build_problem(self.family.at(value))
-            self._kept[value] = Site(*landscape_on(problem, Box(self.lower, self.upper)))
+            self._kept[value] = Site(*landscape_on(problem, self.box))
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(value)
@@ -80,7 +79,8 @@ class LawEquations:
         self.landscapes = landscapes
         self._law = law
         landscape = landscapes.at(share).landscape
-        off_bounds = law.positions > landscapes.geometry.lower_bounds
+        walls = landscapes.geometry.walls
+        off_bounds = (law.positions > walls.lower) & (law.positions < walls.upper)
         self.free: NDArray[np.bool_] = (
             np.broadcast_to(np.array(landscapes.geometry.mobile), off_bounds.shape) & off_bounds
         )

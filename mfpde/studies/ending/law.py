@@ -127,12 +127,13 @@ class Motion:
 
 
 def motion(landscape: Landscape, law: Pieces) -> Motion:
-    """The velocity -grad G of every piece; what touches r_j = 0 does not cross it."""
+    """The velocity -grad G of every piece; what touches a wall does not cross it."""
     centres = law.centres
     value, gradient = landscape.potential(centres, landscape.objective.outputs(centres, law.masses))
     velocity = -gradient * landscape.geometry.mobility
-    held = landscape.radii & (law.lower <= 0.0) & (velocity < 0.0)
-    velocity = np.where(held, 0.0, velocity)
+    walls = landscape.geometry.walls
+    stopped = walls.stops(law.lower, velocity) | walls.stops(law.upper, velocity)
+    velocity = np.where(stopped, 0.0, velocity)
     squares = (velocity**2).sum(axis=1)
     variance = float(law.masses @ (value - law.masses @ value) ** 2)
     order = np.argsort(squares)

@@ -165,8 +165,9 @@ def optimum_atoms(
     )
     positions, weights = found.law.positions, found.law.weights
     ends = AT_END * (box.upper - box.lower)
-    bounded_below = problem.geometry.lower_bounds == 0.0
-    outside = (positions >= box.upper - ends) | ((positions <= box.lower + ends) & ~bounded_below)
+    # an end of the space is no end of the search
+    below, above = box.lower > problem.geometry.lower_bounds, box.upper < problem.geometry.upper_bounds
+    outside = (positions >= box.upper - ends) & above | (positions <= box.lower + ends) & below
     lower = max(found.lower_bound - reduced.error, 0.0)
     risk, pairs = found.risk, problem.exact_pairs
     if pairs is not None:
@@ -193,7 +194,7 @@ def _refuse(problem: Problem) -> None:
     messages = []
     if np.isfinite(problem.flow.inverse_temperature):
         messages.append("dynamics.inverse_temperature: finite; with noise the optimum is a Gibbs law, write inf")
-    frozen = [n for n, moves in zip(problem.geometry.names, problem.geometry.mobile, strict=True) if not moves]
+    frozen = problem.geometry.frozen
     if frozen:
         messages.append(f"initial.{frozen[0]}: a fixed random law; the optimum needs a constant or a trained one")
     if type(problem.data).curvature is DataLaw.curvature:
@@ -204,8 +205,8 @@ def _refuse(problem: Problem) -> None:
 
 
 def _search_box(problem: Problem, radius: float) -> SearchBox:
-    upper = np.full(problem.geometry.dimension, radius)
-    return SearchBox(np.maximum(problem.geometry.lower_bounds, -upper), upper, problem.flow.ridge)
+    box = problem.geometry.box(radius)
+    return SearchBox(box.lower, box.upper, problem.flow.ridge)
 
 
 def _features(problem: Problem, box: SearchBox, accuracy: float) -> ReducedObjective:

@@ -126,7 +126,7 @@ def _refuse(problem: Problem, radius: float | None) -> None:
         messages.append(
             "dynamics.ridge: 0; without confinement there is no Gibbs law, write ridge > 0 or give a box with --radius"
         )
-    frozen = [n for n, moves in zip(problem.geometry.names, problem.geometry.mobile, strict=True) if not moves]
+    frozen = problem.geometry.frozen
     if frozen:
         messages.append(f"initial.{frozen[0]}: a fixed random law; the Gibbs law needs a constant or a trained one")
     if messages:
@@ -136,15 +136,15 @@ def _refuse(problem: Problem, radius: float | None) -> None:
 def _first_box(problem: Problem, radius: float | None) -> Box:
     """The stated box, or one around where the ridge alone would hold the mass, with room for the data's pull."""
     reach = []
-    for p in problem.geometry.block_dimensions:
+    for axis in problem.geometry.axes:
         if radius is not None:
             reach.append(radius)
             continue
         spread = 1.0 / math.sqrt(2.0 * problem.flow.inverse_temperature * problem.flow.ridge)
         pull = math.sqrt(2.0 / problem.flow.ridge)
-        reach.append(spread * (math.sqrt(max(p, 1.0)) + 9.0) + 4.0 * pull)
+        reach.append(spread * (math.sqrt(axis.dimension) + 9.0) + 4.0 * pull)
     upper = np.array(reach)
-    return Box(np.maximum(problem.geometry.lower_bounds, -upper), upper)
+    return problem.geometry.cut(Box(-upper, upper))
 
 
 def _solve(problem: Problem, objective: Objective, box: Box, panels: int) -> Solved:

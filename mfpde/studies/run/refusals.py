@@ -26,7 +26,7 @@ UNSUPPORTED = (
         "data.dims",
         lambda configuration: (
             math.isfinite(configuration.dynamics.inverse_temperature)
-            and max(p for _, p in configuration.data.axes()) > LARGEST_NOISY_BLOCK
+            and max(axis.dimension for axis in configuration.data.axes().values()) > LARGEST_NOISY_BLOCK
         ),
         f"noise is not resolved yet in blocks above {LARGEST_NOISY_BLOCK}; write smaller dims or "
         "inverse_temperature = inf",

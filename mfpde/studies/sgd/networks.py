@@ -62,5 +62,5 @@ def reduced_positions(sgd: Sgd, state: SgdState, names: tuple[str, ...]) -> Arra
     """The neurons in the reduced coordinates `names`, shape (N, D)."""
     radii = sgd.coordinates(state.neurons).radii(state.w)
     heads = {"a": state.a, "b": state.b}
-    columns = [heads[name] if name in heads else radii[:, int(name[1:]) - 1] for name in names]
+    columns = [*radii.T, *(heads[name] for name in names if name in heads)]
     return np.stack(columns, axis=1)

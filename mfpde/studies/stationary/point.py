@@ -13,7 +13,6 @@ from mfpde.errors import ConfigurationError
 from mfpde.problem.landscape import feature_landscape, landscape_on
 from mfpde.problem.problem import Problem
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.space.box import Box
 from mfpde.solvers.stationary.landscape import AtomicLaw, Landscape, Stability, stability
 from mfpde.solvers.stationary.minimum import lowest
 from mfpde.solvers.stationary.pair_landscape import PairLandscape
@@ -98,9 +97,8 @@ class Classifier:
 
     def __init__(self, problem: Problem, radius: float, optimum: AtomicOptimum) -> None:
         self.names, self.radius, self.optimum = problem.geometry.names, radius, optimum
-        self.upper = np.full(problem.geometry.dimension, radius)
-        self.lower = np.maximum(problem.geometry.lower_bounds, -radius)
-        self._problem, self._box = problem, Box(self.lower, self.upper)
+        self._problem, self._box = problem, problem.geometry.box(radius)
+        self.lower, self.upper = self._box.lower, self._box.upper
         self.landscape, self.feature_error = landscape_on(problem, self._box)
 
     @cached_property
@@ -169,7 +167,7 @@ def unmoved(problem: Problem) -> list[str]:
             'dynamics.flow: "fisher-rao"; without transport every atom rests where it is, write "wasserstein" or '
             '"wasserstein-fisher-rao"'
         )
-    frozen = [n for n, moves in zip(problem.geometry.names, problem.geometry.mobile, strict=True) if not moves]
+    frozen = problem.geometry.frozen
     if frozen:
         messages.append(f"initial.{frozen[0]}: a fixed random law; atoms need a constant or a trained one")
     return messages

@@ -322,7 +322,8 @@ class Jko:
         """StepFailure where atoms reach an edge of the table that is no bound of the space."""
         lower, upper = self._box
         mobile = self.geometry.mobility > 0.0
-        inner = (positions <= lower) & (lower > self.geometry.lower_bounds) | (positions >= upper)
+        walls = self.geometry.walls
+        inner = (positions <= lower) & (lower > walls.lower) | (positions >= upper) & (upper < walls.upper)
         if inner[:, mobile].any():
             axis = int(np.argmax((inner & mobile).any(axis=0)))
             place = f"{self.geometry.names[axis]} in [{lower[axis]:.4g}, {upper[axis]:.4g}]"

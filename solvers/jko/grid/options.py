@@ -42,6 +42,9 @@ def check(geometry: Geometry, flow: Flow, grid: Grid, masses: Array, options: Gr
     Raises:
         ValueError: naming it and what to write instead.
     """
+    refused = geometry.refusals(straight=True)
+    if refused:
+        raise ValueError("; ".join(refused))
     if not (1 <= len(grid.shape) <= 3 and len(grid.shape) == geometry.dimension):
         raise ValueError(
             f"the grid has {len(grid.shape)} axes, the geometry {geometry.dimension}: give 1 to 3, the same"

@@ -13,6 +13,7 @@ from scipy import special, stats
 from mfpde.problem.initial import InitialLaw, gaussian_blocks, product_law, radial_law
 from mfpde.problem.marginals import Density, Marginal, Normal, ScaledChi, SquaredShare, Tabulated, Uniform
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.space.axis import Radius
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.space.grid import Grid, uniform_grid
 
@@ -188,8 +189,7 @@ def test_radial_law_beside_coefficients() -> None:
 
 
 def cells(counts: tuple[int, ...], upper: tuple[float, ...]) -> Grid:
-    names = tuple(f"r{j + 1}" for j in range(len(counts)))
-    geometry = Geometry(names, (3.0,) * len(counts), (True,) * len(counts))
+    geometry = Geometry.of({f"r{j + 1}": Radius(3.0) for j in range(len(counts))})
     return uniform_grid([0.0] * len(counts), list(upper), list(counts), geometry)
 
 

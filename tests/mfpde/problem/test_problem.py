@@ -9,6 +9,7 @@ from mfpde.configuration.parsing import parse
 from mfpde.problem.problem import build_problem
 from mfpde.schemes import make_schemes
 from mfpde.solvers.flow.time_loop import Observation, integrate
+from mfpde.solvers.space.axis import Line, Radius
 from tests import reference
 
 QUICK = [
@@ -47,7 +48,7 @@ def test_coordinates_follow_the_declaration() -> None:
     problem = build_problem(parse(tables))
     assert problem.geometry.names == ("r1", "r2", "a", "b")
     assert problem.geometry.mobile == (True, True, True, False)
-    assert problem.geometry.block_dimensions == (3.0, 5.0, 0.0, 0.0)
+    assert problem.geometry.axes == (Radius(3.0), Radius(5.0), Line(), Line())
     assert len(problem.initial_law.labels) == 3
     embedded = problem.initial_law.embed(np.array([[0.1, 0.2, -0.4]]))
     assert embedded.tolist() == [[0.1, 0.2, 0.7, -0.4]]

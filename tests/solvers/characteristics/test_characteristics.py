@@ -16,6 +16,7 @@ from mfpde.solvers.characteristics.characteristics import Characteristics, Label
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Observation, State, StepFailure, integrate
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
+from mfpde.solvers.space.axis import Radius
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.geometry import Geometry
 from tests import reference
@@ -206,7 +207,7 @@ def test_atoms_stop_at_a_cone_in_finite_time() -> None:
     Uniform r on [0, 1] all reaches 0 once ∫(m + 1) dt = s covers it: m = (1 - s)^2 / 2, ds/dt = 1 + m.
     """
     objective = Objective(Cone(), np.ones(1), np.array([-1.0]))
-    geometry = Geometry(("r1",), (3.0,), (True,))
+    geometry = Geometry.of({"r1": Radius(3.0)})
     law = LabelLaw((np.array([0.0, 1.0]),), lambda x: np.ones(len(x)), lambda x: x)
     scheme = Characteristics(objective, geometry, Flow(), law, 1e-7)
     root = np.sqrt(2.0)

@@ -20,6 +20,7 @@ from mfpde.solvers.finite_volume.finite_volume import FiniteVolume, FiniteVolume
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Observation, State, integrate
 from mfpde.solvers.objective.objective import Objective
+from mfpde.solvers.space.axis import Line
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.space.grid import grid_from_edges, uniform_grid
 from tests.solvers.problems import Coordinates, Nothing, bump, line, rank_two
@@ -291,7 +292,7 @@ def test_the_splitting_error_limits_the_step() -> None:
 
 def test_frozen_coordinates_react_and_do_not_move() -> None:
     """Two cells of a frozen coordinate with potentials 0 and 1: m_1 / m_0 = exp(-alpha s), nothing transported."""
-    geometry = Geometry(("z1", "b"), (0.0, 0.0), (True, False))
+    geometry = Geometry.of({"z1": Line(), "b": Line()}, frozen=["b"])
     edges = (np.array([-0.5, 0.5]), np.array([-1.0, 1.0, 1.0 + 2.0 * (np.sqrt(2.0) - 1.0)]))
     objective = Objective(Nothing(2), np.ones(1), np.zeros(1))
     scheme = FiniteVolume(

@@ -16,6 +16,7 @@ from mfpde.solvers.finite_volume.finite_volume import FiniteVolume, FiniteVolume
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Observation, State, integrate
 from mfpde.solvers.objective.objective import Objective
+from mfpde.solvers.space.axis import Line, Radius
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.space.grid import Grid, grid_from_edges, uniform_grid
 from mfpde.studies.solve import solve
@@ -32,7 +33,7 @@ def _strict_arithmetic() -> object:
 
 
 def radii(*dimensions: float) -> Geometry:
-    return Geometry(tuple(f"r{j + 1}" for j in range(len(dimensions))), dimensions, (True,) * len(dimensions))
+    return Geometry.of({f"r{j + 1}": Radius(p) for j, p in enumerate(dimensions)})
 
 
 def ornstein_uhlenbeck(dimension: float, cells: int) -> FiniteVolume:
@@ -145,7 +146,7 @@ def test_the_discrete_gibbs_law_stays_and_attracts() -> None:
 
 
 def test_the_euler_step_keeps_gibbs_laws_and_lowers_the_relative_entropy_at_any_step_size() -> None:
-    geometry = Geometry(("r1", "r2", "b"), (60.0, 3.0, 0.0), (True, True, True))
+    geometry = Geometry.of({"r1": Radius(60.0), "r2": Radius(3.0), "b": Line()})
     grid = uniform_grid((0.5, 0.0, -1.0), (1.5, 1.0, 1.0), (9, 8, 7), geometry)
     diffusion = Diffusion(geometry, grid, 5.0)
     generator = np.random.default_rng(3)

@@ -15,6 +15,7 @@ from mfpde.solvers.finite_volume.finite_volume import FiniteVolume, FiniteVolume
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import State, StepFailure, integrate
 from mfpde.solvers.objective.objective import Objective
+from mfpde.solvers.space.axis import Line
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.space.grid import grid_from_edges, uniform_grid
 from tests.solvers.problems import RANK_TWO_MEAN_R1, RANK_TWO_RISK, Coordinates, Nothing, bump, line, rank_two
@@ -269,7 +270,7 @@ def test_an_atom_follows_its_characteristic() -> None:
 
 
 def test_a_frozen_coordinate_on_one_cell_changes_nothing() -> None:
-    geometry = Geometry(("z1", "b"), (0.0, 0.0), (True, False))
+    geometry = Geometry.of({"z1": Line(), "b": Line()}, frozen=["b"])
     alone = contraction(1, 60)
     edges = (alone.grid.edges[0], np.array([0.4, 0.6]))
     objective = Objective(Nothing(2), np.ones(1), np.zeros(1))

@@ -90,8 +90,8 @@ class QuantileJko:
         self.options = options
         self._knots = np.array(knots, dtype=float)
         self._masses = np.asarray(masses, dtype=float) / float(np.sum(masses))
-        self._fixed = geometry.block_dimensions[0] > 0
-        self._power = max(float(geometry.block_dimensions[0]), 1.0) - 1.0
+        self._fixed = geometry.axes[0].even
+        self._power = geometry.axes[0].dimension - 1.0
         self._twice_beta = 2.0 * flow.inverse_temperature
         self._energy_scale = objective.constant + float(np.dot(objective.weights, objective.targets**2)) + 1.0
 
@@ -253,7 +253,7 @@ def _check(geometry: Geometry, flow: Flow, knots: Array, masses: Array, options:
         raise ValueError("quantile JKO only transports mass: set dynamics.flow = 'wasserstein'")
     if not (len(knots) == len(masses) + 1 and np.diff(knots).min() > 0.0 and np.min(masses) > 0.0):
         raise ValueError(f"give n + 1 increasing knots and n positive masses, got {len(knots)} and {len(masses)}")
-    if geometry.block_dimensions[0] > 0 and knots[0] != 0.0:
+    if geometry.axes[0].even and knots[0] != 0.0:
         raise ValueError(f"a radius needs its first knot at 0, got {knots[0]}")
     if options.order not in (1, 2) or not (0.0 < options.step < np.inf):
         raise ValueError(f"order must be 1 or 2 and step > 0, got {options.order} and {options.step}")

@@ -19,6 +19,7 @@ from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import State, integrate
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.particles.birth_death_process import ParticleProcess
+from mfpde.solvers.space.axis import Line, Radius
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.geometry import Geometry
 from tests.solvers.problems import Coordinates, Nothing, line, rank_two
@@ -77,7 +78,7 @@ def test_noise_against_the_ornstein_uhlenbeck_law(dimension: int) -> None:
     40,000 particles against five of their own standard errors; half the noise would be off by more than 20.
     """
     beta, ridge, time, count = 2.0, 0.7, 0.8, 40_000
-    geometry = Geometry(("z1",), (float(dimension),), (True,))
+    geometry = Geometry.of({"z1": Radius(float(dimension)) if dimension else Line()})
     flow = Flow(ridge=ridge, inverse_temperature=beta)
     objective = Objective(Nothing(1), np.ones(1), np.zeros(1))
     process = ParticleProcess(objective, geometry, flow, np.ones((count, 1)), seed=3, tolerance=1e-4)

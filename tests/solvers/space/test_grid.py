@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mfpde.solvers.space.axis import Line, Radius
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.space.grid import Guide, graded_grid, grid_from_edges, uniform_grid
 
-RADIUS = Geometry(("r1",), (3.0,), (True,))
+RADIUS = Geometry.of({"r1": Radius(3.0)})
 
 
 def travelling(start: float, end: float, wide: float, narrow: float) -> Guide:
@@ -20,7 +21,7 @@ def travelling(start: float, end: float, wide: float, narrow: float) -> Guide:
 
 
 def test_uniform_grid_has_a_half_cell_at_the_origin_of_a_radius_only() -> None:
-    geometry = Geometry(("r1", "a"), (3.0, 0.0), (True, True))
+    geometry = Geometry.of({"r1": Radius(3.0), "a": Line()})
     grid = uniform_grid((0.0, 0.0), (0.7, 1.0), (4, 4), geometry)
     np.testing.assert_allclose(grid.edges[0], [0.0, 0.1, 0.3, 0.5, 0.7], atol=1e-15)
     np.testing.assert_allclose(grid.centres[0], [0.0, 0.2, 0.4, 0.6], atol=1e-15)
@@ -61,7 +62,7 @@ def test_graded_grid_is_fine_along_the_way_of_a_narrow_law_between_the_times_of_
 def test_an_axis_on_which_the_atoms_agree_and_rest_gets_one_cell() -> None:
     guide = travelling(2.0, 3.0, 0.3, 0.3)
     positions = np.concatenate([guide.positions, np.full_like(guide.positions, 0.7)], axis=2)
-    geometry = Geometry(("r1", "b"), (3.0, 0.0), (True, False))
+    geometry = Geometry.of({"r1": Radius(3.0), "b": Line()}, frozen=["b"])
     grid = graded_grid(Guide(positions, guide.weights, guide.times), geometry, (50, 50))
     assert grid.shape == (50, 1)
     assert abs(grid.centres[1][0] - 0.7) < 1e-12

@@ -11,6 +11,7 @@ from mfpde.solvers.characteristics.characteristics import Characteristics, Label
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import integrate
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
+from mfpde.solvers.space.axis import Line
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.stationary.branches import follow, polish, split
 from mfpde.solvers.stationary.landscape import AtomicLaw, Landscape, stability
@@ -18,7 +19,7 @@ from mfpde.solvers.stationary.minimum import lowest
 from mfpde.solvers.stationary.search import critical_points
 from tests.solvers.problems import rank_two
 
-LINE = Geometry(("z",), (0.0,), (True,))
+LINE = Geometry.of({"z": Line()})
 
 
 class Waves(DenseFeatures):

@@ -16,6 +16,7 @@ from mfpde.problem.reduction.block_pairs import block_pairs
 from mfpde.problem.reduction.zonal import split_chi_rule, zonal_features
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import Flow
+from mfpde.solvers.space.axis import Radius
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.stationary.landscape import AtomicLaw, Landscape
@@ -130,7 +131,7 @@ def test_landscapes_of_pairs_and_features_agree(dimension: float) -> None:
     problem = problem_on(LETTERS["N"], gaussian_mixture(0.5, dimension))
     objective = problem.represent("exact", Box(np.zeros(1), np.full(1, 4.0)), 1e-13).objective
     assert problem.exact_pairs is not None
-    geometry, flow = Geometry(("r1",), (dimension,), (True,)), Flow(ridge=0.02, fisher_rao_rate=0.3)
+    geometry, flow = Geometry.of({"r1": Radius(dimension)}), Flow(ridge=0.02, fisher_rao_rate=0.3)
     exact = PairLandscape(objective, geometry, flow, problem.exact_pairs)
     features = Landscape(objective, geometry, flow)
     law = AtomicLaw(np.array([[0.0], [0.8], [2.9]]), np.array([0.2, 0.5, 0.3]))

@@ -10,7 +10,6 @@ import pytest
 from mfpde.configuration.parsing import parse
 from mfpde.problem.problem import build_problem
 from mfpde.solvers.optimum.newton import Law
-from mfpde.solvers.space.box import Box
 from mfpde.studies.optimum.atoms import _curvature
 
 BENT = {"knots": [0.0, 0.5, 1.5], "values": [-2.5, -4.0, 7.5]}
@@ -47,9 +46,9 @@ def test_bounds_hold_inside_their_cells(name: str) -> None:
     problem = build_problem(parse(PROBLEMS[name]))
     dimension = problem.geometry.dimension
     generator = np.random.default_rng(len(name))
-    upper = np.full(dimension, 3.0)
-    lower = np.maximum(problem.geometry.lower_bounds, -upper)
-    objective = problem.represent("exact", Box(lower, upper), 1e-9).objective
+    box = problem.geometry.box(3.0)
+    lower, upper = box.lower, box.upper
+    objective = problem.represent("exact", box, 1e-9).objective
     typical, largest = [], []
     for _ in range(4):
         atoms = 3

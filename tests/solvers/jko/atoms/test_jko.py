@@ -26,6 +26,7 @@ from mfpde.solvers.jko.atoms.jko import Jko
 from mfpde.solvers.jko.atoms.options import JkoOptions
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.objective.table.feature_table import FeatureTable, build_table
+from mfpde.solvers.space.axis import Line
 from mfpde.solvers.space.geometry import Geometry
 from tests.reference import values
 from tests.solvers.problems import RANK_TWO_MEAN_R1, RANK_TWO_RISK, Coordinates, Nothing, line, rank_two
@@ -412,7 +413,7 @@ def test_what_the_scheme_cannot_use_is_named(make: Callable[[], Jko], words: str
 def test_a_law_that_leaves_the_table_is_refused() -> None:
     objective = Objective(Coordinates(1), np.ones(1), np.array([50.0]))
     table = build_table(Coordinates(1), [np.array([-5.0, 5.0])], degree=4, tolerance=np.inf)
-    geometry = Geometry(("z",), (0.0,), (True,))
+    geometry = Geometry.of({"z": Line()})
     scheme = Jko(objective, table, geometry, Flow(), atoms(np.zeros(1)), options("plain", 10.0))
     with pytest.raises(StepFailure, match=r"atoms reach the edge of z in \[-5, 5\]"):
         scheme.advance(scheme.initial_state(), 10.0)

@@ -27,6 +27,7 @@ from mfpde.solvers.jko.grid.newton import solve_outputs
 from mfpde.solvers.jko.grid.options import GridJkoOptions
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.optimum.gibbs import gibbs_law
+from mfpde.solvers.space.axis import Line, Radius
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.space.grid import Grid, grid_from_edges, uniform_grid
 from tests.reference import values
@@ -142,7 +143,7 @@ def test_quantiles_of_a_radius_at_order_two() -> None:
     decay = np.exp(-2.0 * end)
     scale = 0.15**2 * decay + (1.0 - decay) / 8.0
     energy = 3.0 * scale - 1.5 * np.log(2.0 * np.pi * np.e * scale) / BETA
-    geometry = Geometry(("r",), (3.0,), (True,))
+    geometry = Geometry.of({"r": Radius(3.0)})
     for cells, step in ((200, 0.01), (400, 0.005)):
         knots = np.linspace(0.0, 1.2, cells + 1)
         masses = np.diff(gammainc(1.5, knots**2 / (2.0 * 0.15**2)))
@@ -293,7 +294,7 @@ def test_steps_of_a_thousand_lower_the_energy_and_reach_the_gibbs_law(order: int
 def test_invariants_hold_at_every_step_for_a_discontinuous_law(
     dimensions: tuple[float, ...], options: dict[str, float]
 ) -> None:
-    geometry = Geometry(("r1", "r2"), dimensions, (True, True))
+    geometry = Geometry.of({"r1": Radius(dimensions[0]), "r2": Radius(dimensions[1])})
     grid = uniform_grid((0.0, 0.0), (2.4, 3.2), (40, 40), geometry)
     masses = np.zeros((40, 40))
     masses[5:20, 8:20] = 1.0
@@ -454,7 +455,7 @@ def test_restart_is_the_uninterrupted_run_bit_for_bit(options: dict[str, float])
 
 
 def test_a_frozen_coordinate_keeps_its_law() -> None:
-    geometry = Geometry(("z", "a"), (0.0, 0.0), (True, False))
+    geometry = Geometry.of({"z": Line(), "a": Line()}, frozen=["a"])
     grid = uniform_grid((-2.0, -2.0), (2.0, 2.0), (32, 8), geometry)
     objective = Objective(Coordinates(2), np.ones(2), np.array([0.5, 0.5]))
     masses = bump(grid.edges, (-0.5, 0.3), 0.3)
@@ -616,7 +617,8 @@ def test_random_problems_keep_mass_positivity_and_falling_energy(
     seed: int,
 ) -> None:
     count = len(dimensions)
-    geometry = Geometry(("x", "y")[:count], tuple(dimensions), (True,) * count)
+    axes = [Radius(p) if p > 0.0 else Line() for p in dimensions]
+    geometry = Geometry.of(dict(zip("xy", axes, strict=False)))
     grid = uniform_grid((0.0,) * count, (2.0,) * count, (24, 20)[:count], geometry)
     objective = Objective(Coordinates(count), np.full(count, 2.0), np.array(targets[:count]))
     masses = np.random.default_rng(seed).random(grid.shape) ** 6

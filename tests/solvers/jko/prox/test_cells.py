@@ -11,6 +11,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.jko.atoms.dual import DualStep
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.objective.table.feature_table import FeatureTable, build_table
+from mfpde.solvers.space.axis import Line, Radius
 from mfpde.solvers.space.geometry import Geometry
 from tests.solvers.problems import line
 
@@ -57,8 +58,8 @@ def atoms(dimension: int, count: int) -> tuple[Array, Array, Array]:
     return places, places + generator.normal(0.0, 0.05, places.shape), masses / masses.sum()
 
 
-HALF_LINES = Geometry(("r1", "r2"), (2.0, 2.0), (True, True))
-FROZEN = Geometry(("z1", "z2"), (0.0, 0.0), (True, False))
+HALF_LINES = Geometry.of({"r1": Radius(2.0), "r2": Radius(2.0)})
+FROZEN = Geometry.of({"z1": Line(), "z2": Line()}, frozen=["z2"])
 
 
 def compared(step: DualStep, tau: float) -> float:
