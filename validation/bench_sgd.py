@@ -255,9 +255,9 @@ def environment(reuse: Path | None) -> Iterator[dict[str, Path]]:
             try:
                 if reuse is None:
                     venv.create(folder, with_pip=True)
-                    command = [python, "-m", "pip", "install", "-q", "--no-cache-dir", package]
+                    command = [str(python), "-m", "pip", "install", "-q", "--no-cache-dir", package]
                     subprocess.run(command, check=True, capture_output=True, timeout=INSTALL_SECONDS)
-                subprocess.run([python, "-c", f"import {package}"], check=True, capture_output=True, timeout=300)
+                subprocess.run([str(python), "-c", f"import {package}"], check=True, capture_output=True, timeout=300)
                 found[package] = python
             except (OSError, subprocess.SubprocessError) as failure:
                 reason = getattr(failure, "stderr", None) or b""

@@ -15,6 +15,7 @@ import tempfile
 import time
 import venv
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -130,12 +131,12 @@ def error_table(sizes: tuple[int, ...], threads: int) -> None:
         last, steps = solve(scheme)
         seen = scheme.observe(last)
         set_num_threads(1)
-        one = best(lambda scheme=scheme: solve(scheme), 3)
+        one = best(partial(solve, scheme), 3)
         arrays, out = np.ones((4, cells * cells)), np.empty(cells * cells)
-        plain = best(lambda arrays=arrays, out=out: stream(arrays, out), 20)
+        plain = best(partial(stream, arrays, out), 20)
         sweep = best(stage(scheme), 20)
         set_num_threads(threads)
-        many = best(lambda scheme=scheme: solve(scheme), 3)
+        many = best(partial(solve, scheme), 3)
         error = seen.risk - RANK_TWO_RISK[3.0]
         print(
             f"{cells:>4}^2 {error:>11.1e} {seen.mean[0] - RANK_TWO_MEAN_R1[3.0]:>13.1e} "
@@ -183,7 +184,7 @@ def against_py_pde(cells: int) -> None:
         scheme = two_class(size)
         ours = abs(scheme.observe(solve(scheme)[0]).risk - RANK_TWO_RISK[3.0])
         if ours <= error:
-            seconds = best(lambda scheme=scheme: solve(scheme), 10)
+            seconds = best(partial(solve, scheme), 10)
             print(
                 f"  finite volumes {size}^2: error {ours:.1e}, {seconds:.4f} s on one thread, "
                 f"{theirs['seconds'] / seconds:.0f} times faster"

@@ -40,7 +40,8 @@ def transient(bench: Workbench, scheme: str) -> Iterator[Row]:
                 value, bar = row[quantity]
                 allowed = max(TRANSIENT * abs(value), 3.0 * bar)
                 yield Row(f"noisy {quantity}({row['t']:g})", scheme, value, at(result, series, row["t"]), bar, allowed)
-        yield worst(within_estimate("noisy", scheme, row["t"], *row["R"], result) for row in rows)
+        risks = [(row["t"], *row["R"]) for row in rows]
+        yield worst(within_estimate("noisy", scheme, time, value, bar, result) for time, value, bar in risks)
 
 
 @check("gibbs", ("newton",))

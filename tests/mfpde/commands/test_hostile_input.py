@@ -128,7 +128,11 @@ def test_a_symbolic_link_stays_and_its_target_is_replaced(tmp_path: Path) -> Non
     target, link = tmp_path / "real" / "run.nc", tmp_path / "link.nc"
     target.write_text("before")
     link.symlink_to(target)
-    write_atomically(link, lambda path: path.write_text("after") and None)
+
+    def write(path: Path) -> None:
+        path.write_text("after")
+
+    write_atomically(link, write)
     assert link.is_symlink()
     assert target.read_text() == "after"
 

@@ -17,6 +17,7 @@ import mfpde
 from mfpde import presets
 from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
+from mfpde.problem.laws.gaussian_mixture import GaussianMixture
 from mfpde.results.files.netcdf import load
 from tests.mfpde.fake_problem import DecayingAtoms, DecayingGrid, install
 
@@ -44,7 +45,7 @@ def test_presets_are_listed_and_printed(capsys: pytest.CaptureFixture[str]) -> N
     listed = capsys.readouterr().out.splitlines()
     assert tuple(line.split()[0] for line in listed) == presets.names()
     assert main(["presets", "isotropic-gaussians"]) == 0
-    assert parse(tomllib.loads(capsys.readouterr().out)).data.dims == (40,)
+    assert parse(tomllib.loads(capsys.readouterr().out)).data == GaussianMixture(delta=0.8, dims=(40,))
     assert main(["presets", "isotropic"]) == 2
     assert "did you mean isotropic-gaussians?" in capsys.readouterr().err
 

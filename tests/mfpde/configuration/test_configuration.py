@@ -36,7 +36,11 @@ def messages(text: str) -> tuple[str, ...]:
 def test_empty_tables_give_the_documented_defaults() -> None:
     assert parsed(MINIMAL) == Experiment()
     assert parsed(MINIMAL).time.save_times[1] == 0.1
-    assert parsed(MINIMAL).data.block_scales == ((1.8, pytest.approx(0.2)), (1.0, 1.0))
+    data = parsed(MINIMAL).data
+    assert isinstance(data, GaussianMixture)
+    (plus, minus), other = data.block_scales
+    assert (plus, other) == (1.8, (1.0, 1.0))
+    assert minus == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize("name", presets.names())
@@ -55,8 +59,9 @@ def test_presets_are_the_published_experiments() -> None:
         assert (experiment.data, experiment.initial.kappa) == (GaussianMixture(delta=0.5, dims=(320,)), kappa)
         assert experiment.network.activation == Knots((0.0, 0.5, 1.5), (-2.5, -4.0, 7.5))
     infinite = load_configuration("anisotropic-relu-infinite").data
+    assert isinstance(infinite, GaussianMixture)
     assert (infinite.infinite, infinite.fractions, infinite.dimension) == (True, (0.1875, 0.8125), math.inf)
-    assert load_configuration("anisotropic-relu").data.dims == (60, 260)
+    assert load_configuration("anisotropic-relu").data == GaussianMixture(delta=0.8, dims=(60, 260))
 
 
 REFUSED = [

@@ -4,6 +4,7 @@ import pytest
 
 from mfpde.configuration.families import Family, Variation, distinct, read_variation
 from mfpde.errors import ConfigurationError
+from mfpde.problem.laws.gaussian_mixture import GaussianMixture
 
 
 @pytest.mark.parametrize(
@@ -15,7 +16,7 @@ from mfpde.errors import ConfigurationError
         ("initial.a=-1:1:2", (-1.0, 1.0)),
     ],
 )
-def test_the_forms_of_a_variation(text, values):
+def test_the_forms_of_a_variation(text: str, values: tuple[float, ...]) -> None:
     found = read_variation(text, count=5, most=100)
     assert found.values == values
     assert found.key == text.partition("=")[0].strip()
@@ -41,27 +42,28 @@ def test_the_forms_of_a_variation(text, values):
         "data.delta=0.1:0.9:99999999999999",
     ],
 )
-def test_a_variation_that_is_none_is_refused_with_an_example(text):
+def test_a_variation_that_is_none_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"--vary .*write for example --vary initial\.kappa=0\.05:1\.0:40"):
         read_variation(text, count=5, most=100)
 
 
-def test_the_values_of_a_family_reach_the_configuration_after_its_overrides():
+def test_the_values_of_a_family_reach_the_configuration_after_its_overrides() -> None:
     family = Family(
         "isotropic-gaussians",
         ("data.delta=0.3", "time.end=2"),
         (Variation("data.delta", (0.1, 0.9)), Variation("data.dims", (20.0, 40.0))),
     )
     configuration = family.at(0.45, 30.0)
+    assert isinstance(configuration.data, GaussianMixture)
     assert (configuration.data.delta, configuration.data.dims, configuration.time.end) == (0.45, (30,), 2.0)
 
 
-def test_a_key_that_does_not_exist_is_named():
+def test_a_key_that_does_not_exist_is_named() -> None:
     with pytest.raises(ConfigurationError, match=r"did you mean data\.delta"):
         Family("isotropic-gaussians", (), (Variation("data.detla", (0.1, 0.9)),)).at(0.1)
 
 
-def test_one_key_is_not_varied_twice():
+def test_one_key_is_not_varied_twice() -> None:
     once = Variation("data.delta", (0.1, 0.9))
     with pytest.raises(ConfigurationError, match=r"--vary data\.delta: varied twice"):
         distinct([once, once])

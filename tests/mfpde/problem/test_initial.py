@@ -17,7 +17,7 @@ from mfpde.solvers.space.axis import Radius
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.space.grid import Grid, uniform_grid
 
-TABLE = Tabulated(np.array([0.2, 0.5, 0.6, 1.0]), np.array([0.0, 2.0, 1.0, 0.5]))
+TABLE = Tabulated((0.2, 0.5, 0.6, 1.0), (0.0, 2.0, 1.0, 0.5))
 MARGINALS: dict[str, Marginal] = {
     "chi-1": ScaledChi(1.0, 0.7),
     "chi-2": ScaledChi(2.0, 0.7),
@@ -256,7 +256,7 @@ def test_a_dirac_is_deposited_with_its_mean_on_a_few_cells() -> None:
 )
 def test_bad_tables_are_refused(points: list[float], values: list[float], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        Tabulated(np.array(points), np.array(values))
+        Tabulated(tuple(points), tuple(values))
 
 
 def test_a_table_is_linear_between_its_points() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -23,12 +24,11 @@ from tests import reference
 TIMES = np.array([0.0, 1.5])
 
 
-def result(law: dict[str, object], dimension: int, names: tuple[str, ...] | None = None) -> SolveResult:
+def result(law: dict[str, Any], dimension: int, names: tuple[str, ...] | None = None) -> SolveResult:
     series, moments = np.ones(2), np.ones((2, dimension))
     return SolveResult(
         time=TIMES,
-        **{key: series for key in SERIES if key != "mass"},
-        mass=series,
+        **cast("dict[str, Any]", dict.fromkeys(SERIES, series)),
         mean=moments,
         variance=moments,
         names=names or tuple(f"r{axis + 1}" for axis in range(dimension)),
@@ -210,7 +210,7 @@ def solve_nothing() -> SolveResult:
     """A run interrupted before its first save time."""
     none, moments = np.empty(0), np.empty((0, 1))
     return SolveResult(
-        **dict.fromkeys(("time", *SERIES), none),
+        **cast("dict[str, Any]", dict.fromkeys(("time", *SERIES), none)),
         mean=moments,
         variance=moments,
         names=("r1",),

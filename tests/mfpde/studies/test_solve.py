@@ -91,7 +91,8 @@ def test_cell_masses_come_back_from_densities(monkeypatch: pytest.MonkeyPatch) -
     install(monkeypatch, DecayingGrid())
     result = solve(configuration())
     np.testing.assert_allclose(result.cell_masses.sum(axis=(1, 2)), 1.0, rtol=1e-14)
-    np.testing.assert_allclose(result.cell_masses[0], [[0, 0], [0.125, 0.25], [0.5, 0.125]], rtol=1e-15)
+    first = np.array([[0.0, 0.0], [0.125, 0.25], [0.5, 0.125]])
+    np.testing.assert_allclose(result.cell_masses[0], first, rtol=1e-15)
     assert result.density is not None
     np.testing.assert_allclose(result.density[0, 1, 1], 0.25 / (0.5 * 0.75), rtol=1e-15)
 

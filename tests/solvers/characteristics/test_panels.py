@@ -183,7 +183,7 @@ class Hinges(DenseFeatures):
         self.dimension = dimension
 
     def values(self, points: Array) -> Array:
-        return np.maximum(points[:, [0, -1]] - np.array([0.3, 0.7]), 0.0)
+        return np.asarray(np.maximum(points[:, [0, -1]] - np.array([0.3, 0.7]), 0.0))
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
         raise NotImplementedError

@@ -218,7 +218,7 @@ def test_logarithms_of_omega() -> None:
         np.testing.assert_allclose(radii(p).log_measure(0, edges), np.log(expected), atol=1e-12)
         squares = (points ** (p + 1.0)) @ weights * half / expected
         np.testing.assert_allclose(radii(p).mean_square(0, edges), squares, rtol=1e-12)
-    narrow = 1.0 + 1e-7 * np.arange(3)
+    narrow = 1.0 + 1e-7 * np.arange(3.0)
     np.testing.assert_allclose(np.diff(radii(1e5).log_measure(0, narrow)), 99999.0 * 1e-7, rtol=1e-6)
     surfaces = [np.exp(radii(p).log_surface) for p in (1, 2, 3)]
     np.testing.assert_allclose(surfaces, [2.0, 2.0 * np.pi, 4.0 * np.pi], rtol=1e-13)

@@ -259,7 +259,7 @@ def test_an_atom_follows_its_characteristic() -> None:
     alone = np.ones(1)
 
     def velocity(_: float, place: Array) -> Array:
-        return -objective.psi_gradient(place[None, :], objective.outputs(place[None, :], alone))[0]
+        return np.asarray(-objective.psi_gradient(place[None, :], objective.outputs(place[None, :], alone))[0])
 
     end = solve_ivp(velocity, (0.0, 3.0), start[0], rtol=1e-10, atol=1e-12).y[:, -1:].T
     grid = uniform_grid((0.3, 0.0), (0.7, 0.8), (128, 128), geometry)

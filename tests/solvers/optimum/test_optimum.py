@@ -62,7 +62,9 @@ def waves(seed: int, dimension: int, count: int = 6) -> Objective:
 
 
 def wave_bounds(objective: Objective):  # type: ignore[no-untyped-def]
-    return lambda law, outputs, risk: WaveBounds(objective.loss_gradient(outputs), objective.features.frequencies)
+    assert isinstance(objective.features, Waves)
+    frequencies = objective.features.frequencies
+    return lambda law, outputs, risk: WaveBounds(objective.loss_gradient(outputs), frequencies)
 
 
 @pytest.mark.parametrize(("dimension", "seed"), [(1, 0), (1, 1), (1, 2), (2, 3), (2, 4), (2, 5), (3, 6)])
@@ -112,7 +114,7 @@ def test_the_bound_lies_under_the_minimum_and_close(dimension: int) -> None:
     """prod_j cos(3 z_j) plus a slope: the minimum from many polished starts."""
 
     def psi(points: Array) -> Array:
-        return np.cos(3.0 * points).prod(axis=1) + 0.1 * points.sum(axis=1)
+        return np.asarray(np.cos(3.0 * points).prod(axis=1) + 0.1 * points.sum(axis=1))
 
     class Bounds:
         def second_derivatives(self, lower: Array, upper: Array) -> Array:

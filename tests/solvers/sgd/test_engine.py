@@ -16,7 +16,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import Schedule
 from mfpde.solvers.sgd import blas as sgd_blas
 from mfpde.solvers.sgd import engine as engine
-from mfpde.solvers.sgd.draw import draw
+from mfpde.solvers.sgd.draw import draw, draw_steps
 from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState, embed_radii
 from mfpde.solvers.sgd.fast import ahead as sgd_ahead
 from mfpde.solvers.sgd.unit import Unit
@@ -218,7 +218,7 @@ def test_samples_drawn_ahead_change_no_bit(buffer: int, monkeypatch: pytest.Monk
 
 
 def test_samples_are_drawn_ahead_on_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn_by, draw_steps = set(), sgd_ahead.draw_steps
+    drawn_by: set[int] = set()
 
     def watched(*arguments: Any) -> None:
         drawn_by.add(threading.get_ident())

@@ -20,7 +20,7 @@ from mfpde.studies.ending.ending import ending
 from mfpde.studies.solve import solve
 
 QUICK = ("solver.scheme=characteristics", "solver.tolerance=1e-4", "time.save=2", "time.end=20")
-KAPPA = {"initial.kappa": (0.05, 0.15, 0.2, 0.25, 0.6, 1.0)}
+KAPPA: dict[str, tuple[float, ...]] = {"initial.kappa": (0.05, 0.15, 0.2, 0.25, 0.6, 1.0)}
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,12 @@ def test_an_interrupted_sweep_resumes(swept: BasinsResult, tmp_path: Path, monke
     assert len(json.loads(place.read_text(encoding="utf-8"))["points"]) == 3
     computed: list[tuple[float, ...]] = []
     compute = study.compute
-    monkeypatch.setattr(study, "compute", lambda task: (computed.append(task.values), compute(task))[1])
+
+    def watched(task: study.Task) -> Any:
+        computed.append(task.values)
+        return compute(task)
+
+    monkeypatch.setattr(study, "compute", watched)
     resumed = basins("nonmonotone-success", KAPPA, place, overrides=QUICK, workers=1, resume=True)
     assert computed == [(0.25,), (0.6,), (1.0,)]
     assert comparable(resumed) == comparable(swept)

@@ -19,15 +19,16 @@ from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError, OutputError
 from mfpde.experiment import Experiment, Solver
+from mfpde.problem.laws.gaussian_mixture import GaussianMixture
 from mfpde.results.answers.bounds import BoundsResult, Exponent, Point
 from mfpde.shell import tasks as distribution
 from mfpde.shell.workers import InlineExecutor
-from mfpde.studies.bounds import bounds as study
 from mfpde.studies.bounds import runs as bounds_runs
 from mfpde.studies.bounds.analysis import BIAS, CLAIMS, Curves, analyse
 from mfpde.studies.bounds.bounds import bounds
 from mfpde.studies.bounds.design import Design, make_design, scaled, sgd_times
 from mfpde.studies.bounds.fits import FAILS, HOLDS, UNDECIDED, Bootstrap, fluctuation, positive_slopes, verdict
+from mfpde.studies.bounds.folder import RESULT_NAME
 from mfpde.studies.bounds.runs import Curve, RunSpec
 from mfpde.studies.sgd.replicas import sgd
 from mfpde.studies.solve import solve
@@ -167,7 +168,7 @@ def test_the_design_varies_one_factor_at_a_time() -> None:
     design = make_design(tiny(), [80, 20, 20], [1e-3, 4e-3], [10, 20], 3)
     assert design.points == (Point(20, 1e-3, 10), Point(80, 1e-3, 10), Point(80, 2e-3, 20), Point(80, 4e-3, 10))
     two_blocks = parse({"data": {"dims": [4, 6]}, "network": {}})
-    assert scaled(two_blocks, 20).data.dims == (8, 12)
+    assert scaled(two_blocks, 20).data == GaussianMixture(dims=(8, 12))
     assert sgd_times(tiny(), Point(20, 3e-3, 10)) == pytest.approx([0.0, 0.126, 0.249, 0.375, 0.501], abs=1e-12)
 
 
@@ -237,7 +238,12 @@ def test_an_interrupted_sweep_resumes(tmp_path: Path, monkeypatch: pytest.Monkey
     kept[0].write_text(kept[0].read_text()[:200])
     computed: list[RunSpec] = []
     compute = bounds_runs.compute
-    monkeypatch.setattr(bounds_runs, "compute", lambda spec: (computed.append(spec), compute(spec))[1])
+
+    def watched(spec: RunSpec) -> Any:
+        computed.append(spec)
+        return compute(spec)
+
+    monkeypatch.setattr(bounds_runs, "compute", watched)
     resumed = bounds(*sweep, folder, workers=1, resume=True)
     assert len(computed) == 13 - 8 + 1
     monkeypatch.undo()
@@ -378,7 +384,7 @@ def test_interruption_exits_with_130(
     assert main([*ARGUMENTS, *options, "-o", str(tmp_path / "o")]) == 130
     assert "continue with --resume" in capsys.readouterr().err
     assert len(list((tmp_path / "o").glob("pde-*.json"))) == 1
-    assert study.RESULT_NAME in {path.name for path in (tmp_path / "o").iterdir()}
+    assert RESULT_NAME in {path.name for path in (tmp_path / "o").iterdir()}
     assert sys.exc_info() == (None, None, None)
 
 

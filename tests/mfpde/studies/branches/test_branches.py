@@ -15,13 +15,15 @@ from scipy import optimize, stats
 from mfpde.commands.main import main
 from mfpde.configuration.families import Family, Variation
 from mfpde.errors import ConfigurationError
+from mfpde.experiment import Experiment
+from mfpde.problem.laws.gaussian_mixture import GaussianMixture
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.branches import Branches, BranchEvent
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.stationary.landscape import AtomicLaw, Landscape
 from mfpde.studies.branches.branches import branches
 from mfpde.studies.optimum.atoms import optimum_atoms
-from mfpde.studies.stationary.stationary import stationary
+from mfpde.studies.stationary.stationary import Stationary, stationary
 
 INFINITE = ("data.dims=infinite", "data.fractions=[1.0]")
 DELTA_INFINITE, RADIUS_INFINITE = 0.474219, 1.749455
@@ -59,7 +61,7 @@ def q(t: float) -> tuple[float, float]:
     return -2.5 + 10.0 * (ramps[0] - ramps[1]), 10.0 * (stats.norm.pdf(low) - stats.norm.pdf(high))
 
 
-def test_the_threshold_at_infinite_dimension():
+def test_the_threshold_at_infinite_dimension() -> None:
     """One atom has zero risk at Delta_inf alone, ceases to be optimal there, and begins to split there."""
     result = infinite()
     (event,) = events(result, "splitting")
@@ -68,14 +70,15 @@ def test_the_threshold_at_infinite_dimension():
     assert event.risk < 1e-14
     assert event.error < 1e-9
     (span,) = result.optimal
-    assert (span.low, span.high) == (0.3, pytest.approx(event.parameter, abs=1e-6))
+    assert span.low == 0.3
+    assert span.high == pytest.approx(event.parameter, abs=1e-6)
     assert [atoms for _, atoms, _ in span.certified] == [1, 2]
     assert all(certified for _, _, certified in span.certified)
     assert q((1.0 + event.parameter) * event.positions[0, 0])[0] == pytest.approx(1.0, abs=1e-9)
     assert q((1.0 - event.parameter) * event.positions[0, 0])[0] == pytest.approx(-1.0, abs=1e-9)
 
 
-def test_the_fold_at_infinite_dimension_solves_its_own_equations():
+def test_the_fold_at_infinite_dimension_solves_its_own_equations() -> None:
     """F'(r) = F''(r) = 0 of F(r) = R(delta_r) = (1 - q(t+))^2 / 2 + (1 + q(t-))^2 / 2, with q by quadrature."""
     (event,) = events(infinite(), "fold")
 
@@ -98,7 +101,7 @@ def test_the_fold_at_infinite_dimension_solves_its_own_equations():
     assert event.error < 1e-9
 
 
-def test_the_optimum_of_finite_dimension_ceases_to_be_one_atom_before_the_atom_splits():
+def test_the_optimum_of_finite_dimension_ceases_to_be_one_atom_before_the_atom_splits() -> None:
     """At d = 40 mass leaves for the end of the box first: the certified optimum agrees 1e-4 to both sides."""
     result = two_atoms()
     (span,) = result.optimal
@@ -115,7 +118,7 @@ def result_family() -> Family:
     return family("isotropic-gaussians", "data.delta", 0.38, 0.6)
 
 
-def test_every_law_of_a_branch_is_stationary():
+def test_every_law_of_a_branch_is_stationary() -> None:
     """grad G vanishes at every atom, on branches of one and of two atoms, and masses are those of the start."""
     result = two_atoms()
     assert {len(branch.laws[0].masses) for branch in result.branches} == {1, 2}
@@ -131,7 +134,7 @@ def test_every_law_of_a_branch_is_stationary():
             assert law.gap_bound >= 0.0
 
 
-def test_a_branch_of_two_atoms_begins_where_the_one_atom_begins_to_split():
+def test_a_branch_of_two_atoms_begins_where_the_one_atom_begins_to_split() -> None:
     result = two_atoms()
     halves = next(branch for branch in result.branches if len(branch.laws[0].masses) == 2)
     meeting = min((halves.laws[0], halves.laws[-1]), key=lambda law: float(np.ptp(law.positions)))
@@ -140,7 +143,7 @@ def test_a_branch_of_two_atoms_begins_where_the_one_atom_begins_to_split():
     assert meeting.parameter == pytest.approx(one, abs=2e-4)
 
 
-def test_an_atom_leaves_an_axis_where_the_branch_off_it_begins():
+def test_an_atom_leaves_an_axis_where_the_branch_off_it_begins() -> None:
     """Two blocks: splitting across r2 = 0 on the axis, and the branch inside that meets the axis, at one Delta."""
     activation = "network.activation={knots=[0.5,1.5],values=[-2.5,7.5]}"
     result = followed(family("anisotropic-relu", "data.delta", 0.445, 0.455, activation), most_atoms=1, radius=4.0)
@@ -152,7 +155,7 @@ def test_an_atom_leaves_an_axis_where_the_branch_off_it_begins():
     assert ends[0].positions[0, 0] == pytest.approx(event.positions[0, 0], abs=1e-7)
 
 
-def test_births_make_the_masses_unknowns():
+def test_births_make_the_masses_unknowns() -> None:
     """With birth and death a law on two atoms is isolated: equal G on the atoms all along the branch."""
     births = ("dynamics.flow=wasserstein-fisher-rao", "dynamics.fisher_rao_rate=1.0", "dynamics.ridge=0.001")
     varied = family("isotropic-gaussians", "data.delta", 0.69, 0.7, *births)
@@ -184,13 +187,13 @@ def test_births_make_the_masses_unknowns():
         (["data.delta=0.1:0.9", "dynamics.ridge=0:1"], "branches are followed in one key"),
     ],
 )
-def test_what_cannot_be_followed_is_named(vary: list[str], message: str, capsys: pytest.CaptureFixture[str]):
+def test_what_cannot_be_followed_is_named(vary: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [part for text in vary for part in ("--vary", text)]
     assert main(["branches", "isotropic-gaussians", *arguments]) == 2
     assert re.search(message, capsys.readouterr().err)
 
 
-def test_every_mistake_is_named_at_once(capsys: pytest.CaptureFixture[str]):
+def test_every_mistake_is_named_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["branches", "isotropic-gaussians", "--vary", "delta", "--radius", "-1", "--atoms", "9"])
     text = capsys.readouterr().err
     assert code == 2
@@ -198,13 +201,13 @@ def test_every_mistake_is_named_at_once(capsys: pytest.CaptureFixture[str]):
         assert part in text
 
 
-def test_noise_is_refused():
+def test_noise_is_refused() -> None:
     noisy = ("dynamics.inverse_temperature=10.0", "dynamics.ridge=0.1")
     with pytest.raises(ConfigurationError, match="the only stationary law is the Gibbs law"):
         followed(family("isotropic-gaussians", "data.delta", 0.3, 0.5, *noisy))
 
 
-def test_the_command_writes_json_and_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_command_writes_json_and_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     overrides = [part for text in INFINITE for part in ("--set", text)]
     output = tmp_path / "out.json"
     arguments = ["--vary", "data.delta=0.46:0.48:2", "--atoms", "1", "-o", str(output)]
@@ -224,11 +227,12 @@ def test_the_command_writes_json_and_figure(tmp_path: Path, capsys: pytest.Captu
 
 def test_laws_are_searched_for_at_the_values_and_an_interruption_keeps_the_branches(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     """At 3 of .46, .47 and .48, and Ctrl-C at the third: the branches of the first two, exit code 130."""
     searched = []
 
-    def watched(configuration, *arguments, **options):
+    def watched(configuration: Experiment, *arguments: Any, **options: Any) -> Stationary:
+        assert isinstance(configuration.data, GaussianMixture)
         searched.append(configuration.data.delta)
         if len(searched) == 3:
             raise KeyboardInterrupt

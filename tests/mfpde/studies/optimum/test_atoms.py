@@ -60,7 +60,7 @@ def exact_risk(r1: float) -> float:
     def unit(s: float) -> float:
         knot = min(1.0 / s, 1.0) if s > 0 else 1.0
         below = (knot * math.sqrt(1 - knot**2) + math.asin(knot)) / math.pi
-        return s * 2 / (3 * math.pi) * (1 - (1 - knot**2) ** 1.5) + 0.5 - below
+        return float(s * 2 / (3 * math.pi) * (1 - (1 - knot**2) ** 1.5) + 0.5 - below)
 
     total = 0.0
     for scale, label in ((1.8, 1.0), (0.2, -1.0)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,13 +22,13 @@ from tests.reference import values
 REFERENCE = values()["gibbs"]
 
 
-def activation(letter: str) -> dict:
+def activation(letter: str) -> dict[str, Any]:
     """The activation of the reference, as a table."""
-    return values()["conventions"]["activations"][letter]
+    return dict(values()["conventions"]["activations"][letter])
 
 
 @pytest.mark.parametrize("entry", REFERENCE, ids=lambda entry: f"beta={entry['params']['beta']:g}")
-def test_reference_gibbs_laws(entry: dict) -> None:
+def test_reference_gibbs_laws(entry: dict[str, Any]) -> None:
     given = entry["params"]
     found = gibbs_optimum(
         parse(

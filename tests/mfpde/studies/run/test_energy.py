@@ -186,11 +186,11 @@ def test_an_interrupted_run_until_stationary_goes_on_bit_for_bit(
     install(monkeypatch, DissipatingAtoms(0.01), DissipatingAtoms(0.02))
     whole = solve(configured(**STATIONARY))
     stop = {who: Interruption(at_step)}
-    parts = [
+    main, companion = (
         DissipatingAtoms(step, on_step=stop.get(role, lambda time: None))
         for role, step in (("main", 0.01), ("companion", 0.02))
-    ]
-    install(monkeypatch, *parts)
+    )
+    install(monkeypatch, main, companion)
     assert solve(configured(**STATIONARY), tmp_path / "run.nc").status == "interrupted"
     resumed = solve(configured(**STATIONARY), tmp_path / "run.nc", resume=True)
     for key in ("time", "risk", "risk_error", "dissipation", "dissipated", "balance", "position"):

@@ -23,7 +23,8 @@ from mfpde.solvers.characteristics.characteristics import Characteristics, Label
 from mfpde.solvers.flow.time_loop import Observation, integrate
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.stationary.landscape import AtomicLaw, Landscape, Mode, stability
-from mfpde.studies.stationary.stationary import Stationary, StationaryPoint, stationary
+from mfpde.studies.stationary.point import StationaryPoint
+from mfpde.studies.stationary.stationary import Stationary, stationary
 from tests.reference import activation, values
 
 REFERENCE = values()["single_atom"]
