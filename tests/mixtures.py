@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mfpde.problem.activations.interface import Activation
 from mfpde.problem.laws.gaussian_mixture import INFINITE, GaussianMixture
 from mfpde.problem.network import Network
 from mfpde.problem.problem import Problem
 from mfpde.problem.reduction.mixture import BlockMixture
+from mfpde.solvers.activations.activation import Activation
 
 
 def with_delta(delta: float, dimensions: tuple[float, ...], fractions: tuple[float, ...]) -> BlockMixture:

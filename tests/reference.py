@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mfpde.problem.activations.piecewise_linear import PiecewiseLinear, truncated_relu
+from mfpde.problem.activations.piecewise_linear import TruncatedRelu
 from mfpde.problem.reduction.mixture import BlockMixture
+from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from tests.mixtures import with_delta
 
 Tables = dict[str, dict[str, Any]]
@@ -27,7 +28,7 @@ def activation(letter: str) -> PiecewiseLinear:
     """The activation "T", "M" or "N" of the reference."""
     declared = values()["conventions"]["activations"][letter]
     if letter == "T":
-        return truncated_relu()
+        return TruncatedRelu()
     return PiecewiseLinear.through(np.array(declared["knots"], float), np.array(declared["values"], float))
 
 

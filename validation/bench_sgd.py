@@ -29,11 +29,11 @@ from pathlib import Path
 import numpy as np
 from scipy.linalg import blas
 
+from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.sgd import engine as engine
 from mfpde.solvers.sgd.blas import one_thread
 from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState
-from mfpde.solvers.sgd.unit import Unit
 
 SIZES = ((100, (40,)), (800, (60, 260)), (10_000, (400, 1600)))
 STEP_SIZE = 1e-5
@@ -128,7 +128,7 @@ print(json.dumps(answer))
 def problem(neurons: int, dimensions: tuple[int, ...]) -> tuple[Sgd, SgdState]:
     """The engine and its first state."""
     data = GaussianClasses(dimensions, ((1.8, 0.2), (1.0, 1.0))[: len(dimensions)])
-    sgd = Sgd(data, Unit.through(np.array([0.5, 1.5]), np.array([-2.5, 7.5])), STEP_SIZE)
+    sgd = Sgd(data, PiecewiseLinear.through(np.array([0.5, 1.5]), np.array([-2.5, 7.5])), STEP_SIZE)
     w = np.random.default_rng(0).standard_normal((neurons, data.dimension))
     return sgd, sgd.start(0.8 / np.sqrt(data.dimension) * w)
 

@@ -10,8 +10,9 @@ from typing import Any
 from mfpde.keys.declaration import key
 from mfpde.keys.kinds import Choice
 from mfpde.keys.reader import SIZE, TableReader, increasing
-from mfpde.problem.activations.interface import Activation
+from mfpde.problem.activations.interface import ACTIVATIONS, made_activation
 from mfpde.problem.marginals import Marginal, Normal
+from mfpde.solvers.activations.activation import Activation
 
 STEEPEST = 1e9
 """Largest slope between two knots of an activation: steeper ones are jumps."""
@@ -31,25 +32,18 @@ class ActivationKey:
 
     @property
     def accepted(self) -> str:
-        return f"one of {', '.join(activation_names())}, or {{ knots = [...], values = [...] }}"
+        return f"one of {', '.join(ACTIVATIONS.names())}, or {{ knots = [...], values = [...] }}"
 
     def read(self, reader: TableReader, name: str, default: str) -> str | Knots:
         value = reader.raw(name)
         if not isinstance(value, Mapping):
-            return reader.choice(name, default, activation_names())
+            return reader.choice(name, default, ACTIVATIONS.names())
         return _read_knots(TableReader(reader.dotted(name), value, ("knots", "values"), reader.errors))
 
     def plain(self, value: object) -> object:
         if isinstance(value, Knots):
             return {"knots": list(value.knots), "values": list(value.values)}
         return value if isinstance(value, str) else str(getattr(value, "name", value))
-
-
-def activation_names() -> tuple[str, ...]:
-    """The names a configuration may give."""
-    from mfpde.problem.activations.registry import BY_NAME
-
-    return tuple(BY_NAME)
 
 
 def _read_knots(reader: TableReader) -> Knots:
@@ -155,8 +149,7 @@ def unit_of(network: Network, a: float | Marginal = 1.0, b: float | Marginal = 0
     moving_a, moving_b = network.trained
     coefficient = Head("a", a, moving_a)
     offset = Head("b", b if network.offsets != "none" else 0.0, moving_b)
-    activation = folded(
-        activation_of(network.activation),
+    activation = activation_of(network.activation).affine(
         1.0 if coefficient.is_coordinate else coefficient.value,
         0.0 if offset.is_coordinate else offset.value,
     )
@@ -164,24 +157,9 @@ def unit_of(network: Network, a: float | Marginal = 1.0, b: float | Marginal = 0
 
 
 def activation_of(declared: Any) -> Activation:
-    """The activation named, given by its knots, or given as it is."""
-    import numpy as np
-
-    from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
-    from mfpde.problem.activations.registry import BY_NAME
-
-    if isinstance(declared, str):
-        return BY_NAME[declared]()
+    """The activation named, given by its knots, or made of what is given: an activation, an object, a function."""
     if isinstance(declared, Knots):
-        return PiecewiseLinear.through(np.array(declared.knots), np.array(declared.values))
-    return declared  # type: ignore[no-any-return]
+        from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 
-
-def folded(activation: Activation, coefficient: float, offset: float) -> Activation:
-    """u -> coefficient * sigma(u + offset)."""
-    from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
-    from mfpde.problem.reduction.coefficient import AffineUnit
-
-    if isinstance(activation, PiecewiseLinear):
-        return activation.affine(coefficient, offset)
-    return activation if (coefficient, offset) == (1.0, 0.0) else AffineUnit(activation, coefficient, offset)
+        return PiecewiseLinear.through(declared.knots, declared.values)
+    return made_activation(declared)

@@ -20,8 +20,8 @@ KEPT_SECONDS = 30 * 86400.0
 # Modules whose kernels are compiled into those of other modules: of a cached kernel numba compares only the module that
 # defines it. Paths from the package's folder.
 SHARED_KERNELS = (
+    "solvers/activations/kernels.py",
     "solvers/jko/prox/kernels.py",
-    "solvers/networks/gaussian.py",
     "solvers/objective/table/kernels.py",
     "solvers/sgd/blas.py",
     "solvers/sgd/draw.py",
@@ -29,7 +29,6 @@ SHARED_KERNELS = (
     "solvers/sgd/kernels.py",
     "solvers/sgd/neurons.py",
     "solvers/sgd/philox.py",
-    "solvers/sgd/unit.py",
 )
 
 

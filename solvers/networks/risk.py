@@ -4,7 +4,7 @@
 
 over the classes y = ±1, where u_i = <w_i, x> + b_i ~ N(b_i, tau_i^2) and the correlation of u_i, u_j is that of the
 scaled weights. Pairs are summed by Mehler's series, short for all, long for those whose bound on what is left out asks
-for it, in closed form for the rest (`gaussian_pairs`); the diagonal is a second moment.
+for it, without expansion for the rest; the diagonal is a second moment.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas
 
+from ..activations.activation import TINY_SCALE, Activation
 from ..arrays import Array
 from ..sgd.blas import one_thread
 from ..sgd.engine import GaussianClasses
-from ..sgd.unit import Unit
-from .gaussian import TINY_SCALE, hermite_coefficients, pair_expectations, second_moments
 
 SHORT, LONG = 24, 160
 """Terms of the two series; multiples of four."""
@@ -27,7 +26,7 @@ TOLERANCE = 1e-14
 """What a series may leave out of E sigma(u) sigma(v), in units of the root mean squares of its factors."""
 
 
-def network_risk(data: GaussianClasses, unit: Unit, w: Array, a: Array, b: Array) -> float:
+def network_risk(data: GaussianClasses, unit: Activation, w: Array, a: Array, b: Array) -> float:
     """R_N of a network with weights w, shape (N, d), coefficients a and offsets b, shape (N,).
 
     The error is of the order of 1e-13 (mean_i |a_i| rms sigma(u_i))^2.
@@ -36,13 +35,13 @@ def network_risk(data: GaussianClasses, unit: Unit, w: Array, a: Array, b: Array
     return 0.5 * (_class_risk(unit, w * plus, a, b, 1.0) + _class_risk(unit, w * minus, a, b, -1.0))
 
 
-def _class_risk(unit: Unit, weights: Array, a: Array, b: Array, label: float) -> float:
+def _class_risk(unit: Activation, weights: Array, a: Array, b: Array, label: float) -> float:
     """E (y - f_N)^2 for x standard normal under the scaled weights."""
     with one_thread():
         gram = blas.dsyrk(1.0, np.ascontiguousarray(weights).T, trans=1, lower=0).T
     scale = np.sqrt(np.diagonal(gram))
-    moments = second_moments(unit, scale, b)
-    coefficients = hermite_coefficients(unit, scale, b, SHORT)
+    moments = unit.second_moments(scale, b)
+    coefficients = unit.coefficients(scale, b, SHORT)
     inverse = np.where(scale > TINY_SCALE, 1.0 / np.maximum(scale, TINY_SCALE), 0.0)
     total, rows, columns = _sum_pairs(gram, inverse, coefficients, _reach(coefficients, moments), a)
     if rows.size:
@@ -65,7 +64,7 @@ def _reach(coefficients: Array, moments: Array) -> Array:
 
 
 def _listed_pairs(
-    unit: Unit,
+    unit: Activation,
     scale: Array,
     moments: Array,
     rows: NDArray[np.int64],
@@ -75,13 +74,13 @@ def _listed_pairs(
     b: Array,
 ) -> float:
     """Sum of a_i a_j E sigma(u_i) sigma(u_j) over pairs that the short series does not reach."""
-    coefficients = hermite_coefficients(unit, scale, b, LONG)
+    coefficients = unit.coefficients(scale, b, LONG)
     reach = _reach(coefficients, moments)
     short = np.abs(correlation) * reach[rows] * reach[columns] <= 1.0
     total = float(_long_series(coefficients, a, rows[short], columns[short], correlation[short]))
     i, j = rows[~short], columns[~short]
     if i.size:
-        values = pair_expectations(unit, (scale[i], scale[j]), (b[i], b[j]), correlation[~short])
+        values = unit.pair_moments(0, 0, (scale[i], scale[j]), (b[i], b[j]), correlation[~short])
         total += float(np.sum(a[i] * a[j] * values))
     return total
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ..activations.activation import Activation
 from ..arrays import Array
 from ..flow.flow import Schedule
 from .blas import DGEMM, SGEMM, one_thread
@@ -25,7 +26,6 @@ from .fast.ahead import drawn_ahead
 from .fast.gram import GramBlocks, GramCoordinates
 from .kernels import advance_blocks, advance_samples, advance_steps
 from .state import GaussianClasses, SgdState, embed_radii
-from .unit import Unit
 
 __all__ = ["LARGEST_GRAM_BATCH", "PRECISIONS", "GaussianClasses", "Sgd", "SgdState", "embed_radii"]
 
@@ -65,7 +65,7 @@ class Sgd:
     """
 
     data: GaussianClasses
-    unit: Unit
+    unit: Activation
     step_size: float
     schedule: Schedule = field(default_factory=Schedule)
     ridge: float = 0.0
@@ -175,7 +175,9 @@ class Sgd:
     def _advance_in_place(self, w: Array, head: tuple[Array, Array], step: int, stop: int) -> None:
         rates = self.rates(step, stop)
         trained = (self.trained_coefficients, self.trained_offsets)
-        scales, unit = self.data.coordinate_scales, (self.unit.code, self.unit.table.astype(w.dtype))
+        scales, unit = self.data.coordinate_scales, self.unit.compiled(self.precision)
+        if unit is None:
+            raise ValueError(f"the activation {self.unit.name!r} is not of the kind that numba compiles")
         slope = self._subset_slope(len(head[0]))
         gemm = DGEMM if self.kind is np.float64 else SGEMM
         key = (np.uint64(self.seed), np.uint64(self.replica))
@@ -218,7 +220,8 @@ class Sgd:
         """The one slope of sigma besides 0 where weights are to be moved by sums over subsets, else 0."""
         single = self.precision == "float64" and not self.gram and not self.trained_coefficients
         large = neurons * self.data.dimension >= SUBSET_WORK and self._blocks(neurons)[0] * self.batch >= 32
-        return self.unit.single_slope if single and large else 0.0
+        linear = self.unit.linear
+        return linear.single_slope if linear is not None and single and large else 0.0
 
     def _blocks(self, neurons: int) -> tuple[int, int]:
         if math.isfinite(self.inverse_temperature):

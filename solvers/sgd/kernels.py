@@ -25,13 +25,13 @@ from typing import Any
 import numba
 import numpy as np
 
+from ..activations.kernels import evaluate
 from ..arrays import Array
 from .blas import multiply
 from .draw import counters, draw, draw_rows
 from .neurons import add_row, correct, dot, forward, move_head, weigh
 from .philox import HEAD_NOISE, NOISE, fill_normals
 from .subsets import add_subsets, subset_space
-from .unit import evaluate
 
 _LARGEST = 1e150
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numba
 
+from ..activations.kernels import evaluate
 from ..arrays import Array
-from .unit import evaluate
 
 SUMS = {"reassoc", "contract", "nsz", "arcp"}
 """What the compiler may do to sums: order and contract them, but keep what is not finite."""
@@ -84,10 +84,10 @@ def forward(
 
     Rows are named by index here and below: a view of one costs more than a pass over 100 neurons.
     """
-    (code, table), (a, b) = unit, head
+    (address, table), (a, b) = unit, head
     zero = s.dtype.type(0.0)
     scale = s.dtype.type(factor)
-    if code == 0 and table.shape[0] == 3:
+    if address == 0 and table.shape[0] == 3:
         # the same as `evaluate` in one pass, which is half of the time of small networks
         left, slope = table[0, 0], table[0, 1]
         first, first_kink = table[1, 0], table[1, 1]
@@ -103,7 +103,7 @@ def forward(
     else:
         for i in range(a.size):
             u[i] = scale * s[row, i] + b[i]
-        evaluate(code, table, u, value[batch_row], gate[batch_row])
+        evaluate(address, table, u, value[batch_row], gate[batch_row])
     return _dot_row(a, value, batch_row) / a.size
 
 

@@ -1,46 +1,35 @@
-"""What the reduction asks of an activation: its Gaussian moments, and no more.
+"""Activations by name: what the files of this folder register, and what a user adds.
 
-For a pre-activation t G + b with G standard normal,
-
-    q(t, b)   = E sigma(t G + b)
-    c_k(t, b) = E[sigma(t G + b) h_k(G)],      h_k = He_k / sqrt(k!), the normalised Hermite polynomial.
+A class that knows its moments derives from `mfpde.solvers.activations.activation.Activation`. Of any other, methods
+`value(u)` and `slope(u)` on arrays are enough; attributes `knots` (where sigma' jumps), `bounds` and `homogeneity` are
+read where they are there.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any
 
-from mfpde.solvers.arrays import Array
+from mfpde.solvers.activations.activation import Activation
+from mfpde.solvers.registry import Registry
 
-
-class Moments(NamedTuple):
-    """Gaussian moments at n scales: value and derivatives in t and b, each of shape (n,) or (n, orders)."""
-
-    value: Array
-    by_scale: Array
-    by_offset: Array
+ACTIVATIONS: Registry[Any] = Registry("activation", "mfpde.problem.activations")
 
 
-class Activation(Protocol):
-    """A unit's activation, seen through its values and Gaussian moments."""
+def made_activation(given: Any) -> Activation:
+    """The activation that is named, or made of an object with `value(u)` or of a function on arrays.
 
-    @property
-    def name(self) -> str:
-        """The name in configurations."""
-        ...
+    Raises:
+        KeyError: no activation has this name.
+        ValueError: what is given is none: its functions do not work on arrays, or contradict one another.
+    """
+    from mfpde.solvers.activations.sampled import Sampled
 
-    def __call__(self, u: Array) -> Array:
-        """sigma(u), elementwise."""
-        ...
-
-    def derivative(self, u: Array) -> Array:
-        """sigma'(u), elementwise; at a knot the slope to its right."""
-        ...
-
-    def mean(self, scale: Array, offset: Array) -> Moments:
-        """q(t, b) with its derivatives, at scales t >= 0 and offsets b of shape (n,)."""
-        ...
-
-    def even_hermite(self, scale: Array, offset: Array, highest: int) -> Moments:
-        """c_2, c_4, ..., c_highest with their derivatives, each of shape (n, highest // 2)."""
-        ...
+    item = ACTIVATIONS[given]() if isinstance(given, str) else given
+    if isinstance(item, Activation):
+        return item
+    name = str(getattr(item, "name", getattr(item, "__name__", "activation")))
+    if hasattr(item, "value"):
+        return Sampled.of(item, name)
+    if callable(item):
+        return Sampled(item, None, name)
+    raise ValueError(f"activation {name!r}: no method value(u); write one, on arrays, and slope(u)")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mfpde.keys.declaration import key
 from mfpde.keys.kinds import Number, Numbers
@@ -243,9 +243,9 @@ class GaussianMixture(DataLaw):
         return None if unit.has_coefficient or unit.has_offset else block_pairs(unit.activation, self.mixture)
 
     def curvature(self, unit: Unit, positions: Array, weights: Array, outputs: Array, risk: float) -> Curvature | None:
-        from mfpde.problem.reduction.curvature import MixtureCurvature, unit_bounds
+        from mfpde.problem.reduction.curvature import MixtureCurvature
 
-        bounds: Any = unit_bounds(unit.activation)
+        bounds = unit.activation.bounds()
         return MixtureCurvature(
             bounds, self.mixture, unit.has_coefficient, unit.has_offset, positions, weights, outputs, risk
         )

@@ -23,8 +23,9 @@ import numba
 import numpy as np
 from scipy import special
 
-from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
 from mfpde.problem.reduction.mixture import BlockMixture
+from mfpde.solvers.activations.activation import Activation
+from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 
 LARGEST = 4
@@ -132,11 +133,12 @@ class BlockPairs:
         return rules
 
 
-def block_pairs(unit: object, mixture: BlockMixture) -> BlockPairs | None:
+def block_pairs(activation: Activation, mixture: BlockMixture) -> BlockPairs | None:
     """The exact interaction of one block of at most four dimensions and a piecewise linear unit, None otherwise."""
-    if mixture.infinite or len(mixture.dimensions) != 1 or not isinstance(unit, PiecewiseLinear):
+    unit = activation.linear
+    if mixture.infinite or len(mixture.dimensions) != 1 or unit is None:
         return None
-    if unit.slope != 0.0 or not (mixture.dimensions[0] <= LARGEST and float(mixture.dimensions[0]).is_integer()):
+    if unit.first_slope != 0.0 or not (mixture.dimensions[0] <= LARGEST and float(mixture.dimensions[0]).is_integer()):
         return None
     plus, minus = mixture.scales[0]
     return BlockPairs(unit, int(mixture.dimensions[0]), (float(plus), float(minus)))

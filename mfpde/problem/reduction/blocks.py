@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mfpde.problem.activations.interface import Activation
-from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
 from mfpde.problem.reduction.hermite import hermite_features, squared_tail
 from mfpde.problem.reduction.mixture import BlockMixture
 from mfpde.problem.reduction.zonal import zonal_features
+from mfpde.solvers.activations.activation import Activation
 from mfpde.solvers.objective.objective import FeatureMap, Objective
 from mfpde.solvers.objective.representation import Effort, Expansion
 from mfpde.solvers.space.box import Box
@@ -27,26 +26,26 @@ def expand(
     mixture: BlockMixture, unit: Activation, has_offset: bool, box: Box, accuracy: float, effort: Effort
 ) -> Expansion:
     """Features of the unit on the box of the radii (and of b): the class means first, with targets ±1."""
-    linear = isinstance(unit, PiecewiseLinear)
+    linear = unit.linear
     if mixture.infinite:
         features = hermite_features(unit, mixture, has_offset, 0)
-        return _expansion(features, 0.0, "closed form at d = infinity", linear, cheap=True)
+        return _expansion(features, 0.0, "closed form at d = infinity", linear is not None, cheap=True)
     blocks = len(mixture.dimensions)
     limit = ROUGH_EXPANSION if effort == "rough" else LARGEST_EXPANSION
     highest, error = _order(
         mixture, unit, has_offset, box, accuracy, limit if blocks <= 2 else min(limit, LARGEST_CHEAP)
     )
     count = _count(highest, blocks)
-    if isinstance(unit, PiecewiseLinear) and blocks <= 2 and not has_offset and effort != "rough":
+    if linear is not None and blocks <= 2 and not has_offset and effort != "rough":
         costly = count > (LARGEST_CHEAP if blocks == 2 else LARGEST_CHEAP // 10)
         if error > accuracy or costly:
             target = max(accuracy, FINEST if effort == "finest" else _reachable(mixture))
-            zonal, reached = zonal_features(unit, mixture, _largest_scale(mixture, box), target)
+            zonal, reached = zonal_features(linear, mixture, _largest_scale(mixture, box), target)
             cheap = error <= accuracy and count <= LARGEST_CHEAP
-            return _expansion(zonal, reached, "zonal harmonics", linear, cheap)
+            return _expansion(zonal, reached, "zonal harmonics", True, cheap)
     hermite = hermite_features(unit, mixture, has_offset, highest)
     cheap = error <= accuracy and count <= LARGEST_CHEAP
-    return _expansion(hermite, error, "Hermite moment expansion", linear, cheap)
+    return _expansion(hermite, error, "Hermite moment expansion", linear is not None, cheap)
 
 
 def _expansion(features: FeatureMap, error: float, method: str, linear: bool, cheap: bool) -> Expansion:

@@ -20,57 +20,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mfpde.problem.activations.interface import Activation
-from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
-from mfpde.problem.reduction.coefficient import AffineUnit
 from mfpde.problem.reduction.mixture import BlockMixture
+from mfpde.solvers.activations.activation import Bounds
 from mfpde.solvers.arrays import Array
-
-SMOOTH_UNITS = {
-    "sigmoid": (0.0, 1.0, 0.25, 1.0 / (6.0 * math.sqrt(3.0)), 0.5),
-    "tanh": (-1.0, 1.0, 1.0, 4.0 / (3.0 * math.sqrt(3.0)), 2.0),
-    "erf": (-1.0, 1.0, 2.0 / math.sqrt(math.pi), math.sqrt(8.0 / (math.pi * math.e)), 4.0 / math.sqrt(math.pi)),
-}
-"""Infimum, supremum, sup |sigma'|, sup |sigma''|, total variation of sigma'."""
-
-
-@dataclass(frozen=True)
-class UnitBounds:
-    """What the bounds need of an activation.
-
-    Attributes:
-        low, high: its range, infinite where it grows.
-        at_zero: sigma(0).
-        slope: sup |sigma'|.
-        knots, kinks: sigma'' = sum kinks delta_knots; empty for a smooth unit.
-        bend: sup |sigma''| of a smooth unit, inf otherwise.
-        variation: total variation of sigma' of a smooth unit.
-    """
-
-    low: float
-    high: float
-    at_zero: float
-    slope: float
-    knots: Array
-    kinks: Array
-    bend: float
-    variation: float
-
-
-def unit_bounds(unit: Activation) -> UnitBounds:
-    """The bounds of a piecewise linear or smooth unit."""
-    at_zero = float(unit(np.zeros(1))[0])
-    if isinstance(unit, PiecewiseLinear):
-        slopes = unit.slope + np.concatenate([[0.0], np.cumsum(unit.kinks)])
-        steepest = float(np.max(np.abs(slopes)))
-        flat = max(abs(slopes[0]), abs(slopes[-1])) <= 1e-14 * steepest
-        ends = unit(unit.knots) if flat else np.array([-np.inf, np.inf])
-        return UnitBounds(ends.min(), ends.max(), at_zero, steepest, unit.knots, unit.kinks, math.inf, 0.0)
-    factor = unit.coefficient if isinstance(unit, AffineUnit) else 1.0
-    low, high, slope, bend, variation = SMOOTH_UNITS[unit.name]
-    ends = np.sort(factor * np.array([low, high]))
-    size, none = abs(factor), np.empty(0)
-    return UnitBounds(ends[0], ends[1], at_zero, size * slope, none, none, size * bend, size * variation)
 
 
 @dataclass(frozen=True)
@@ -78,7 +30,7 @@ class MixtureCurvature:
     """Derivative bounds of Psi(.; rho) for a Gaussian mixture.
 
     Attributes:
-        unit: the activation, constants folded in.
+        unit: bounds of the activation, constants folded in.
         mixture: the data law.
         has_coefficient, has_offset: whether a and b are coordinates, after the radii in this order.
         positions, weights: the atoms of rho, shapes (K, D) and (K,).
@@ -86,7 +38,7 @@ class MixtureCurvature:
         risk: R(rho).
     """
 
-    unit: UnitBounds
+    unit: Bounds
     mixture: BlockMixture
     has_coefficient: bool
     has_offset: bool
@@ -145,16 +97,16 @@ class MixtureCurvature:
         constant, growing, residual_low, residual_high = self._residuals(sign)
         factors = np.stack([a * f for a in (a_low, a_high) for f in (residual_low, residual_high)])
         total = np.zeros_like(lower)
-        knots = self.unit.knots if self.unit.knots.size else np.array([np.nan])
-        for i, knot in enumerate(knots):
-            if math.isnan(knot):
-                strength = self.unit.variation * np.max(np.abs(factors), axis=0)
-                near, far = np.zeros(len(lower)), np.full(len(lower), np.inf)
-            else:
-                strength = np.maximum(np.max(self.unit.kinks[i] * factors, axis=0), 0.0)
-                ends = np.abs(np.stack([knot - b_low, knot - b_high]))
-                near = np.where((knot - b_low) * (knot - b_high) <= 0.0, 0.0, ends.min(axis=0))
-                far = ends.max(axis=0)
+        bends = []
+        for knot, kink in zip(self.unit.knots, self.unit.kinks, strict=True):
+            strength = np.maximum(np.max(kink * factors, axis=0), 0.0)
+            ends = np.abs(np.stack([knot - b_low, knot - b_high]))
+            near = np.where((knot - b_low) * (knot - b_high) <= 0.0, 0.0, ends.min(axis=0))
+            bends.append((strength, near, ends.max(axis=0)))
+        if self.unit.variation > 0.0:
+            strength = self.unit.variation * np.max(np.abs(factors), axis=0)
+            bends.append((strength, np.zeros(len(lower)), np.full(len(lower), np.inf)))
+        for strength, near, far in bends:
             parts = [_largest(q, near, far, tau_low, tau_high, constant, growing) for q in (0, 2)]
             blocks = scales**2 * (_product(along, parts[1][:, None]) + _product(across, parts[0][:, None]))
             total[:, : self._blocks] += 0.5 * _product(strength[:, None], blocks)

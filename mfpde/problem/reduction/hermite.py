@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from mfpde.problem.activations.interface import Activation, Moments
 from mfpde.problem.reduction.mixture import BlockMixture
+from mfpde.solvers.activations.activation import Activation, Moments
 from mfpde.solvers.arrays import Array
 
 NEGLIGIBLE = 1e-18

@@ -28,9 +28,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, special
 
-from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
 from mfpde.problem.reduction.hermite import log_rising
 from mfpde.problem.reduction.mixture import BlockMixture
+from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.objective import DenseFeatures
 from mfpde.solvers.objective.table.elements import axis_nodes
@@ -296,7 +296,7 @@ def _table_edges(unit: PiecewiseLinear, total: float, largest: float, accuracy: 
     distances = np.abs(unit.knots[unit.knots != 0.0])
     farthest = chi_range(total)[1]
     nearest = float(distances.min()) / farthest if distances.size else 1e-3 * largest
-    steepness = float(np.abs(unit.kinks).sum()) + abs(unit.slope)
+    steepness = float(np.abs(unit.kinks).sum()) + abs(unit.first_slope)
     size = float(np.max(np.abs(unit(largest * np.linspace(-farthest, farthest, 101)))))
     still = UNSEEN * accuracy / max(steepness * farthest * size, 1e-300)
     smallest = min(0.5 * largest, max(nearest, still))

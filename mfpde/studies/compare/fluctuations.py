@@ -14,11 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mfpde.solvers.activations.activation import Activation
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.networks.gaussian import second_moments
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.sgd.engine import GaussianClasses
-from mfpde.solvers.sgd.unit import Unit
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Fluctuations:
 
     objective: Objective
     data: GaussianClasses
-    unit: Unit
+    unit: Activation
     names: tuple[str, ...]
     a: float = 1.0
     b: float = 0.0
@@ -67,5 +66,5 @@ class Fluctuations:
         b = positions[:, self.names.index("b")] if "b" in self.names else np.full(len(positions), self.b)
         total = np.zeros(len(positions))
         for scales in np.array(self.data.scales).T:
-            total += 0.5 * second_moments(self.unit, np.sqrt((radii**2) @ scales**2), b)
+            total += 0.5 * self.unit.second_moments(np.sqrt((radii**2) @ scales**2), b)
         return np.asarray(a**2 * total)

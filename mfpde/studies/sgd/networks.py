@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from mfpde.experiment import Experiment
-from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
 from mfpde.problem.network import activation_of
 from mfpde.problem.problem import Problem
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.sgd.engine import Sgd, SgdState
-from mfpde.solvers.sgd.unit import SMOOTH, Unit
 
 
 def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) -> Sgd:
@@ -20,7 +18,7 @@ def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) ->
     assert samples is not None, "refused where the law draws no samples"
     return Sgd(
         samples,
-        build_unit(configuration),
+        activation_of(configuration.network.activation),
         options.step_size,
         dynamics.schedule,
         dynamics.ridge,
@@ -34,17 +32,6 @@ def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) ->
         precision=options.precision,
         overlap=overlap,
     )
-
-
-def build_unit(configuration: Experiment) -> Unit:
-    """The activation as the loops read it."""
-    declared = configuration.network.activation
-    if isinstance(declared, str) and declared in SMOOTH:
-        return Unit(smooth=declared)
-    activation = activation_of(declared)
-    assert isinstance(activation, PiecewiseLinear)
-    knots, kinks = tuple(map(float, activation.knots)), tuple(map(float, activation.kinks))
-    return Unit(knots, kinks, activation.left, activation.slope)
 
 
 def first_state(configuration: Experiment, problem: Problem, sgd: Sgd) -> SgdState:

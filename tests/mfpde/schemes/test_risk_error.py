@@ -9,7 +9,7 @@ from scipy import stats
 
 from mfpde.configuration.parsing import parse
 from mfpde.configuration.sources import load_configuration
-from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
+from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.studies.solve import solve
 from tests.reference import case
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mfpde.problem.activations.tanh import Tanh
+from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import LabelLaw
 from mfpde.solvers.flow.flow import Flow, Schedule
@@ -21,17 +23,16 @@ from mfpde.solvers.networks.coupled import (
 )
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState
-from mfpde.solvers.sgd.unit import Unit
 from tests.solvers.problems import Coordinates, line
 
 DATA = GaussianClasses((5, 9), ((1.8, 0.2), (1.0, 1.0)))
-KINKED = Unit.through(np.array([0.0, 1.0]), np.array([-0.5, 1.0]))
+KINKED = PiecewiseLinear.through(np.array([0.0, 1.0]), np.array([-0.5, 1.0]))
 UNIFORM = LabelLaw((np.array([1.0, 2.0]),), lambda labels: np.ones(len(labels)), lambda labels: labels.copy())
 
 
 def network(trained: bool = False, step_size: float = 0.01, schedule: Schedule | None = None) -> tuple[Drift, SgdState]:
     random = np.random.default_rng(5)
-    unit = Unit(smooth="tanh") if trained else KINKED
+    unit = Tanh() if trained else KINKED
     sgd = Sgd(
         DATA,
         unit,
@@ -110,7 +111,7 @@ def test_the_particle_dynamics_do_not_depend_on_where_they_are_read() -> None:
 
 def test_particles_held_at_the_origin_are_noticed() -> None:
     """A kink of sigma at 0 makes Psi a cone at w = 0, where all neurons arrive by t = .03 and stay: R = 7.25."""
-    unit = Unit.through(np.array([0.0, 0.5, 1.5]), np.array([-2.5, -4.0, 7.5]))
+    unit = PiecewiseLinear.through(np.array([0.0, 0.5, 1.5]), np.array([-2.5, -4.0, 7.5]))
     sgd = Sgd(GaussianClasses((20,), ((1.5, 0.5),)), unit, 0.001)
     state = sgd.start(0.1 / math.sqrt(20) * np.random.default_rng(1).standard_normal((4, 20)))
     with pytest.raises(StepFailure, match=r"held at w = 0 at flow time 0\.0\d+; end earlier, or use an activation"):

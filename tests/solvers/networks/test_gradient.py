@@ -10,34 +10,38 @@ import numpy as np
 import pytest
 from scipy import integrate, special
 
+from mfpde.problem.activations.erf import Erf
+from mfpde.problem.activations.sigmoid import Sigmoid
+from mfpde.problem.activations.tanh import Tanh
+from mfpde.solvers.activations.activation import Activation
+from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.networks.gradient import Population, _Pairs
 from mfpde.solvers.sgd.engine import GaussianClasses
-from mfpde.solvers.sgd.unit import Unit
 
 LINEAR = {
-    "truncated-relu": Unit((0.0, 1.0), (1.0, -1.0)),
-    "relu": Unit((0.0,), (1.0,)),
-    "non-monotone": Unit.through(np.array([0.5, 1.5]), np.array([-2.5, 7.5])),
-    "three kinks on a slope": Unit((-0.3, 0.2, 1.0), (1.0, -2.0, 0.5), 0.3, 0.7),
+    "truncated-relu": PiecewiseLinear((0.0, 1.0), (1.0, -1.0)),
+    "relu": PiecewiseLinear((0.0,), (1.0,)),
+    "non-monotone": PiecewiseLinear.through(np.array([0.5, 1.5]), np.array([-2.5, 7.5])),
+    "three kinks on a slope": PiecewiseLinear((-0.3, 0.2, 1.0), (1.0, -2.0, 0.5), 0.3, 0.7),
 }
-SMOOTH = {name: Unit(smooth=name) for name in ("sigmoid", "tanh", "erf")}
+SMOOTH: dict[str, Activation] = {"sigmoid": Sigmoid(), "tanh": Tanh(), "erf": Erf()}
 CORRELATIONS = (-1.0, -1.0 + 1e-10, -0.9999, -0.8, -0.7, -0.2, 0.0, 0.4, 0.7, 0.7001, 0.95, 1.0 - 1e-7, 1.0)
 # deviations and offsets of u and v; in the second both knots lie at the same place, in the third and fourth at 0
 PAIRS = (((1.3, 0.2), (0.7, -0.4)), ((0.9, 0.0), (0.9, 0.0)), ((2.0, 0.5), (1.0, 0.5)), ((0.3, 0.0), (2.5, 0.0)))
 ORDERS = ((0, 0), (1, 0), (1, 1), (2, 0))
 
 
-def moment(unit: Unit, p: int, q: int, u: tuple[float, float], v: tuple[float, float], rho: float) -> float:
+def moment(unit: Activation, p: int, q: int, u: tuple[float, float], v: tuple[float, float], rho: float) -> float:
     """E[sigma^(p) sigma^(q)] as the gradient takes it: entry (0, 1) of the pairs of two neurons."""
     across = math.sqrt(max(1.0 - rho * rho, 0.0))
     weights = np.array([[u[0], 0.0], [v[0] * rho, v[0] * across]])
     return float(_Pairs.of(unit, weights, np.array([u[1], v[1]])).moments(p, q)[0, 1])
 
 
-def smoothed(unit: Unit, order: int, mean: float, spread: float) -> float:
+def smoothed(unit: PiecewiseLinear, order: int, mean: float, spread: float) -> float:
     """E sigma^(order)(N(mean, spread^2)) of a piecewise linear sigma, orders 0, 1 and 2."""
-    total = (unit.left + unit.slope * mean, unit.slope, 0.0)[order]
+    total = (unit.left + unit.first_slope * mean, unit.first_slope, 0.0)[order]
     for knot, kink in zip(unit.knots, unit.kinks, strict=True):
         above = mean - knot
         if spread == 0.0:
@@ -49,7 +53,9 @@ def smoothed(unit: Unit, order: int, mean: float, spread: float) -> float:
     return float(total)
 
 
-def linear_reference(unit: Unit, p: int, q: int, u: tuple[float, float], v: tuple[float, float], rho: float) -> float:
+def linear_reference(
+    unit: PiecewiseLinear, p: int, q: int, u: tuple[float, float], v: tuple[float, float], rho: float
+) -> float:
     """The same by adaptive quadrature over v, the conditional expectation over u inside."""
     (tau_u, b_u), (tau_v, b_v) = u, v
     across = math.sqrt(max(1.0 - rho * rho, 0.0))
@@ -62,7 +68,7 @@ def linear_reference(unit: Unit, p: int, q: int, u: tuple[float, float], v: tupl
         places = [(knot - b_u) / tau_u for knot in unit.knots]
         inner = [smoothed(unit, q, b_v + tau_v * rho * z, tau_v * across) for z in places]
         terms = zip(unit.kinks, places, inner, strict=True)
-        return sum(k / tau_u * math.exp(-0.5 * z * z) * m for k, z, m in terms) / math.sqrt(2.0 * math.pi)
+        return float(sum(k / tau_u * math.exp(-0.5 * z * z) * m for k, z, m in terms)) / math.sqrt(2.0 * math.pi)
     cuts = [(knot - b_v) / tau_v for knot in unit.knots]
     if rho != 0.0:
         layers = [-8.0, -3.0, 0.0, 3.0, 8.0]
@@ -131,12 +137,12 @@ def test_tiny_weights_leave_a_constant_unit(name: str, tiny: float) -> None:
         assert moment(unit, 0, q, (tiny, offset), v, rho) == pytest.approx(value * mean, abs=1e-13 + 2.0 * tiny)
 
 
-def _mean(unit: Unit, order: int, v: tuple[float, float]) -> float:
-    if unit.smooth is None:
-        return smoothed(unit, order, v[1], v[0])
+def _mean(unit: Activation, order: int, v: tuple[float, float]) -> float:
+    if unit.linear is not None:
+        return smoothed(unit.linear, order, v[1], v[0])
     x = np.linspace(-10.0, 10.0, 801)
     weights = np.exp(-0.5 * x * x) / np.exp(-0.5 * x * x).sum()
-    return float(weights @ DERIVATIVES[unit.smooth][order](v[0] * x + v[1]))
+    return float(weights @ DERIVATIVES[unit.name][order](v[0] * x + v[1]))
 
 
 def numerical_gradient(risk: Callable[[Array], float], at: Array, index: tuple[int, ...], neurons: int) -> float:
@@ -178,7 +184,7 @@ def test_risk_and_gradient_against_samples(name: str) -> None:
     b = 0.3 * random.standard_normal(neurons)
     y = random.choice([1.0, -1.0], samples)
     x = random.standard_normal((samples, 4)) * np.where(y[:, None] > 0, *data.coordinate_scales[:, None, :])
-    value, slope = unit.values(x @ w.T + b)
+    value, slope = unit.value(x @ w.T + b), unit.slope(x @ w.T + b)
     residual = y - value @ a / neurons
     population = Population(data, unit)
     gw, ga, gb = population.gradient(w, a, b, True, True)

@@ -9,24 +9,28 @@ import numpy as np
 import pytest
 from scipy import integrate
 
+from mfpde.problem.activations.erf import Erf
+from mfpde.problem.activations.sigmoid import Sigmoid
+from mfpde.problem.activations.tanh import Tanh
+from mfpde.solvers.activations.activation import Activation
+from mfpde.solvers.activations.hinges import hinge_products
+from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.networks.gaussian import hermite_coefficients, hinge_products, pair_expectations, second_moments
 from mfpde.solvers.networks.risk import network_risk
 from mfpde.solvers.sgd.engine import GaussianClasses
-from mfpde.solvers.sgd.unit import Unit
 
-UNITS = {
-    "ramp": Unit.through(np.array([0.5, 1.5]), np.array([-2.5, 7.5])),
-    "relu": Unit((0.0,), (1.0,)),
-    "three kinks": Unit((-0.3, 0.2, 1.0), (1.0, -2.0, 0.5), 0.7, 0.3),
-    "sigmoid": Unit(smooth="sigmoid"),
-    "tanh": Unit(smooth="tanh"),
-    "erf": Unit(smooth="erf"),
+UNITS: dict[str, Activation] = {
+    "ramp": PiecewiseLinear.through(np.array([0.5, 1.5]), np.array([-2.5, 7.5])),
+    "relu": PiecewiseLinear((0.0,), (1.0,)),
+    "three kinks": PiecewiseLinear((-0.3, 0.2, 1.0), (1.0, -2.0, 0.5), 0.7, 0.3),
+    "sigmoid": Sigmoid(),
+    "tanh": Tanh(),
+    "erf": Erf(),
 }
 SCALES, OFFSETS = np.array([1.7, 0.6]), np.array([0.3, -0.4])
 
 
-def by_quadrature(unit: Unit, correlation: float) -> float:
+def by_quadrature(unit: Activation, correlation: float) -> float:
     """E sigma(u) sigma(v) by adaptive quadrature in two dimensions, told of the kinks."""
     width = math.sqrt(1.0 - correlation**2)
     knots = np.array(unit.knots)
@@ -61,9 +65,9 @@ def _panels(function: object, low: float, high: float) -> float:
     return float(np.sum(values * (half[:, None] * WEIGHTS).ravel()))
 
 
-def pair(unit: Unit, correlation: float) -> float:
+def pair(unit: Activation, correlation: float) -> float:
     columns = [np.array([value]) for value in (*SCALES, *OFFSETS)]
-    found = pair_expectations(unit, (columns[0], columns[1]), (columns[2], columns[3]), np.array([correlation]))
+    found = unit.pair_moments(0, 0, (columns[0], columns[1]), (columns[2], columns[3]), np.array([correlation]))
     return float(found[0])
 
 
@@ -76,7 +80,7 @@ def test_pairs_against_adaptive_quadrature(name: str, correlation: float) -> Non
 @pytest.mark.parametrize("name", UNITS)
 def test_series_and_closed_forms_agree(name: str) -> None:
     unit = UNITS[name]
-    coefficients = hermite_coefficients(unit, SCALES, OFFSETS, 160)
+    coefficients = unit.coefficients(SCALES, OFFSETS, 160)
     for correlation in (0.0, 0.1, -0.5, 0.75):
         series = float(np.sum(coefficients[0] * coefficients[1] * correlation ** np.arange(160)))
         assert pair(unit, correlation) == pytest.approx(series, abs=2e-13)
@@ -86,9 +90,9 @@ def test_series_and_closed_forms_agree(name: str) -> None:
 def test_second_moments_are_pairs_of_equals(name: str) -> None:
     unit = UNITS[name]
     scales, offsets = np.array([1.7, 0.6, 3.0]), np.array([0.3, -0.4, 1.0])
-    found = pair_expectations(unit, (scales, scales), (offsets, offsets), np.ones(3))
-    np.testing.assert_allclose(second_moments(unit, scales, offsets), found, rtol=1e-13)
-    at_rest = second_moments(unit, np.zeros(3), offsets)
+    found = unit.pair_moments(0, 0, (scales, scales), (offsets, offsets), np.ones(3))
+    np.testing.assert_allclose(unit.second_moments(scales, offsets), found, rtol=1e-13)
+    at_rest = unit.second_moments(np.zeros(3), offsets)
     np.testing.assert_allclose(at_rest, unit(offsets) ** 2, rtol=1e-13, atol=1e-15)
 
 
@@ -109,11 +113,11 @@ def test_hinges_near_full_correlation() -> None:
         tail = 0.5 * np.array([math.erfc(-value / math.sqrt(2.0)) for value in ratio])
         inner = lift * tail + width * np.exp(-0.5 * ratio**2) / math.sqrt(2 * math.pi)
         expected = float(np.sum(weights * (x - h) * inner))
-        found = hinge_products(np.array([h]), np.array([k]), np.array([correlation]))[0]
+        found = hinge_products(0, 0, np.array([h]), np.array([k]), np.array([correlation]))[0]
         assert found == pytest.approx(expected, abs=1e-13), gap
 
 
-def by_closed_forms(data: GaussianClasses, unit: Unit, w: Array, a: Array, b: Array) -> float:
+def by_closed_forms(data: GaussianClasses, unit: Activation, w: Array, a: Array, b: Array) -> float:
     """R_N with every pair summed without expansion."""
     risk = 0.0
     for label, class_scales in zip((1.0, -1.0), data.coordinate_scales, strict=True):
@@ -121,9 +125,9 @@ def by_closed_forms(data: GaussianClasses, unit: Unit, w: Array, a: Array, b: Ar
         scale = np.linalg.norm(scaled, axis=1)
         i, j = np.tril_indices(len(w), -1)
         correlation = np.clip(np.sum(scaled[i] * scaled[j], axis=1) / (scale[i] * scale[j]), -1.0, 1.0)
-        pairs = a[i] * a[j] * pair_expectations(unit, (scale[i], scale[j]), (b[i], b[j]), correlation)
-        square = (2.0 * np.sum(pairs) + np.sum(a * a * second_moments(unit, scale, b))) / len(w) ** 2
-        mean = np.mean(a * hermite_coefficients(unit, scale, b, 2)[:, 0])
+        pairs = a[i] * a[j] * unit.pair_moments(0, 0, (scale[i], scale[j]), (b[i], b[j]), correlation)
+        square = (2.0 * np.sum(pairs) + np.sum(a * a * unit.second_moments(scale, b))) / len(w) ** 2
+        mean = np.mean(a * unit.coefficients(scale, b, 2)[:, 0])
         risk += 0.5 * (1.0 - 2.0 * label * mean + square)
     return risk
 
@@ -133,7 +137,7 @@ def by_closed_forms(data: GaussianClasses, unit: Unit, w: Array, a: Array, b: Ar
 def test_risk_against_closed_forms_for_all_pairs(dimensions: tuple[int, ...], name: str) -> None:
     random = np.random.default_rng(sum(dimensions))
     data = GaussianClasses(dimensions, ((1.8, 0.2), (1.0, 1.0))[: len(dimensions)])
-    neurons = 24 if UNITS[name].smooth else 90
+    neurons = 90 if UNITS[name].linear else 24
     w = 1.5 / math.sqrt(data.dimension) * random.standard_normal((neurons, data.dimension))
     w[1] = w[0]
     w[2] = -2.0 * w[0]

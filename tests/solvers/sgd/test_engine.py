@@ -12,6 +12,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mfpde.problem.activations.erf import Erf
+from mfpde.problem.activations.sigmoid import Sigmoid
+from mfpde.problem.activations.tanh import Tanh
+from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import Schedule
 from mfpde.solvers.sgd import blas as sgd_blas
@@ -19,11 +23,10 @@ from mfpde.solvers.sgd import engine as engine
 from mfpde.solvers.sgd.draw import draw, draw_steps
 from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState, embed_radii
 from mfpde.solvers.sgd.fast import ahead as sgd_ahead
-from mfpde.solvers.sgd.unit import Unit
 
-RAMP = Unit.through(np.array([0.5, 1.5]), np.array([-2.5, 7.5]))
-RELU = Unit((0.0,), (1.0,))
-THREE_KINKS = Unit((-0.3, 0.2, 1.0), (1.0, -2.0, 0.5), 0.7, 0.3)
+RAMP = PiecewiseLinear.through(np.array([0.5, 1.5]), np.array([-2.5, 7.5]))
+RELU = PiecewiseLinear((0.0,), (1.0,))
+THREE_KINKS = PiecewiseLinear((-0.3, 0.2, 1.0), (1.0, -2.0, 0.5), 0.7, 0.3)
 TWO_BLOCKS = GaussianClasses((12, 29), ((1.8, 0.2), (1.0, 1.0)))
 PLAIN = Sgd(TWO_BLOCKS, RAMP, 1e-3, seed=5, replica=2)
 
@@ -32,9 +35,9 @@ VARIANTS = {
     "batch and schedule": replace(PLAIN, batch=3, schedule=Schedule(1.0, -0.25)),
     "ridge": replace(PLAIN, ridge=0.7, unit=RELU),
     "trained coefficients": replace(PLAIN, trained_coefficients=True, ridge=0.1, batch=2, unit=THREE_KINKS),
-    "trained offsets": replace(PLAIN, trained_offsets=True, unit=Unit(smooth="tanh")),
-    "everything moves": replace(PLAIN, trained_coefficients=True, trained_offsets=True, unit=Unit(smooth="erf")),
-    "sigmoid": replace(PLAIN, trained_coefficients=True, unit=Unit(smooth="sigmoid"), step_size=1e-2),
+    "trained offsets": replace(PLAIN, trained_offsets=True, unit=Tanh()),
+    "everything moves": replace(PLAIN, trained_coefficients=True, trained_offsets=True, unit=Erf()),
+    "sigmoid": replace(PLAIN, trained_coefficients=True, unit=Sigmoid(), step_size=1e-2),
 }
 
 
@@ -54,7 +57,7 @@ def textbook(sgd: Sgd, state: SgdState, steps: int) -> SgdState:
         change = [-sgd.ridge * part for part in (w, a, b)]
         for sample in range(k * sgd.batch, (k + 1) * sgd.batch):
             y = draw(x, scales, sample, *key)
-            value, slope = sgd.unit.values(w @ x + b)
+            value, slope = sgd.unit.value(w @ x + b), sgd.unit.slope(w @ x + b)
             error = (y - np.mean(a * value)) / sgd.batch
             change[0] = change[0] + error * np.outer(a * slope, x)
             change[1] = change[1] + error * value
@@ -100,7 +103,9 @@ def test_blocks_follow_the_plain_loop_for_ten_thousand_steps(name: str) -> None:
 SUBSETS = {
     "one ramp": PLAIN,
     "batch, ridge and offsets": replace(PLAIN, batch=3, ridge=0.7, unit=RELU, trained_offsets=True, block=13),
-    "a falling line": replace(PLAIN, unit=Unit((0.1,), (2.0,), 0.5, -2.0), data=GaussianClasses((100,), ((1.8, 0.2),))),
+    "a falling line": replace(
+        PLAIN, unit=PiecewiseLinear((0.1,), (2.0,), 0.5, -2.0), data=GaussianClasses((100,), ((1.8, 0.2),))
+    ),
 }
 
 
@@ -111,7 +116,8 @@ def test_sums_over_subsets_follow_the_plain_loop(name: str, monkeypatch: pytest.
     sgd = replace(SUBSETS[name], block=SUBSETS[name].block or 37)
     start = first_state(sgd)
     plain = replace(sgd, block=1).advance(start, 10_000)
-    assert sgd._subset_slope(start.neurons) == sgd.unit.single_slope != 0.0
+    assert sgd.unit.linear is not None
+    assert sgd._subset_slope(start.neurons) == sgd.unit.linear.single_slope != 0.0
     found = sgd.advance(start, 10_000)
     assert difference(found, plain) < 1e-9
     middle, once = sgd.run(start, [sgd.next_boundary(start, 500), 2000])
@@ -122,11 +128,11 @@ def test_sums_over_subsets_follow_the_plain_loop(name: str, monkeypatch: pytest.
 def test_sums_over_subsets_are_for_one_slope_and_fixed_coefficients(monkeypatch: pytest.MonkeyPatch) -> None:
     assert RAMP.single_slope == 10.0
     assert RELU.single_slope == 1.0
-    assert THREE_KINKS.single_slope == Unit(smooth="tanh").single_slope == Unit((0.0,), (0.0,)).single_slope == 0.0
+    assert THREE_KINKS.single_slope == PiecewiseLinear((0.0,), (0.0,)).single_slope == 0.0
     large = replace(PLAIN, data=GaussianClasses((320,), ((1.8, 0.2),)))
     assert large._subset_slope(800) == 10.0
     others: list[dict[str, Any]] = [{"trained_coefficients": True}, {"precision": "float32"}, {"gram": True}]
-    for change in (*others, {"unit": THREE_KINKS}, {"block": 16}):
+    for change in (*others, {"unit": THREE_KINKS}, {"unit": Tanh()}, {"block": 16}):
         assert replace(large, **change)._subset_slope(800) == 0.0
     assert large._subset_slope(100) == 0.0
 
@@ -243,7 +249,7 @@ def test_the_first_state_is_left_alone() -> None:
 def test_noise_gives_the_variance_of_ornstein_uhlenbeck() -> None:
     # without a gradient, theta <- (1 - eps lambda) theta + sqrt(eps / beta) g, in w and in what is trained
     eps, ridge, beta, neurons = 0.05, 0.8, 3.0, 400
-    still = Unit((0.0,), (0.0,))
+    still = PiecewiseLinear((0.0,), (0.0,))
     sgd = Sgd(
         GaussianClasses((25,), ((1.0, 1.0),)),
         still,
@@ -336,5 +342,7 @@ def test_refused_states() -> None:
         replace(PLAIN, ridge=2000.0).advance(start, 3)
     with pytest.raises(ValueError, match="whole and positive"):
         GaussianClasses((0,), ((1.0, 1.0),))
-    with pytest.raises(ValueError, match="write one of sigmoid, tanh, erf"):
-        Unit(smooth="gelu")
+    with pytest.raises(ValueError, match="2 knots but 1 kinks: give one kink to each knot"):
+        PiecewiseLinear((0.0, 1.0), (1.0,))
+    with pytest.raises(ValueError, match="must be finite"):
+        PiecewiseLinear((0.0,), (math.inf,))

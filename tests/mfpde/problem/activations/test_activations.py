@@ -9,22 +9,24 @@ import pytest
 from numpy.polynomial.legendre import leggauss
 from numpy.testing import assert_allclose
 
-from mfpde.problem.activations.interface import Activation
-from mfpde.problem.activations.piecewise_linear import PiecewiseLinear, relu, truncated_relu
-from mfpde.problem.activations.smooth import erf, sigmoid, tanh
-from mfpde.problem.reduction.coefficient import AffineUnit
+from mfpde.problem.activations.erf import Erf
+from mfpde.problem.activations.piecewise_linear import Relu, TruncatedRelu
+from mfpde.problem.activations.sigmoid import Sigmoid
+from mfpde.problem.activations.tanh import Tanh
+from mfpde.solvers.activations.activation import Activation, Affine
+from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 
 HIGHEST = 60
 STEEP = PiecewiseLinear.through(np.array([0.5, 1.5]), np.array([-2.5, 7.5]))
 NONMONOTONE = PiecewiseLinear.through(np.array([0.0, 0.5, 1.5]), np.array([-2.5, -4.0, 7.5]))
 LINEAR: dict[str, PiecewiseLinear] = {
-    "relu": relu(),
-    "truncated-relu": truncated_relu(),
+    "relu": Relu(),
+    "truncated-relu": TruncatedRelu(),
     "steep": STEEP,
     "nonmonotone": NONMONOTONE,
 }
-SMOOTH: dict[str, Activation] = {"sigmoid": sigmoid(), "tanh": tanh(), "erf": erf()}
+SMOOTH: dict[str, Activation] = {"sigmoid": Sigmoid(), "tanh": Tanh(), "erf": Erf()}
 ALL: dict[str, Activation] = {**LINEAR, **SMOOTH}
 
 
@@ -53,7 +55,7 @@ def moments(unit: Activation, scale: float, offset: float, highest: int) -> tupl
         nodes, weights = normal_rule(np.empty(0), min(0.25, 0.25 / scale))
     table = hermite(nodes, highest)
     u = scale * nodes + offset
-    slope = weights * unit.derivative(u)
+    slope = weights * unit.slope(u)
     return (weights * unit(u)) @ table, (slope * nodes) @ table, slope @ table
 
 
@@ -100,7 +102,7 @@ def test_slope_at_scale_zero_is_that_of_the_cone(name: str) -> None:
 def test_tiny_scales_see_only_the_nearest_kink(name: str, scale: float) -> None:
     unit = LINEAR[name]
     for knot, jump in zip(unit.knots, unit.kinks, strict=True):
-        below = unit.derivative(np.array([knot - 0.1]))
+        below = unit.slope(np.array([knot - 0.1]))
         offset = np.array([knot + 0.3 * scale])
         tail = 0.6179114221889526  # P(G > -0.3)
         density = 0.3813878154605241  # of G at 0.3
@@ -156,7 +158,7 @@ def test_high_orders_stay_accurate(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_affine_unit_is_the_activation_shifted_and_scaled(name: str) -> None:
     unit = ALL[name]
-    affine = AffineUnit(unit, -1.7, 0.4)
+    affine = Affine(unit, -1.7, 0.4)
     u = np.linspace(-3.03, 3.04, 61)
     assert_allclose(affine(u), -1.7 * unit(u + 0.4), atol=1e-15)
     expected = moments(unit, 0.9, 0.4 - 0.2, 12)
@@ -173,7 +175,7 @@ def test_derivative_is_the_slope_of_the_values(name: str) -> None:
     u = np.linspace(-2.983, 3.011, 41)
     step = 1e-5
     slope = (unit(u + step) - unit(u - step)) / (2 * step)
-    assert_allclose(unit.derivative(u), slope, atol=2e-9)
+    assert_allclose(unit.slope(u), slope, atol=2e-9)
 
 
 def test_interpolant_passes_through_its_knots_and_is_flat_outside() -> None:

@@ -9,11 +9,12 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from mfpde.configuration.sources import load_configuration
-from mfpde.problem.activations.piecewise_linear import PiecewiseLinear, relu
-from mfpde.problem.activations.smooth import tanh
+from mfpde.problem.activations.piecewise_linear import Relu
+from mfpde.problem.activations.tanh import Tanh
 from mfpde.problem.problem import build_problem
 from mfpde.problem.reduction.block_pairs import block_pairs
 from mfpde.problem.reduction.zonal import split_chi_rule, zonal_features
+from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.space.axis import Radius
@@ -119,11 +120,11 @@ def test_hessians_at_an_atom_have_no_delta() -> None:
 
 
 def test_pairs_are_of_one_small_block_and_piecewise_linear_units() -> None:
-    assert block_pairs(tanh(), gaussian_mixture(0.5, 2.0)) is None
-    assert block_pairs(relu(), gaussian_mixture(0.5, 5.0)) is None
-    assert block_pairs(relu(), gaussian_mixture(0.5, 1.0, 2.0)) is None
-    assert problem_on(relu(), gaussian_mixture(0.5, 2.0), has_coefficient=True).exact_pairs is None
-    assert problem_on(relu(), gaussian_mixture(0.5, 2.0)).exact_pairs is not None
+    assert block_pairs(Tanh(), gaussian_mixture(0.5, 2.0)) is None
+    assert block_pairs(Relu(), gaussian_mixture(0.5, 5.0)) is None
+    assert block_pairs(Relu(), gaussian_mixture(0.5, 1.0, 2.0)) is None
+    assert problem_on(Relu(), gaussian_mixture(0.5, 2.0), has_coefficient=True).exact_pairs is None
+    assert problem_on(Relu(), gaussian_mixture(0.5, 2.0)).exact_pairs is not None
 
 
 @pytest.mark.parametrize("dimension", [3.0, 4.0])

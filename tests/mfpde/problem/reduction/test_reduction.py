@@ -11,12 +11,14 @@ from numpy.polynomial.legendre import leggauss
 from numpy.testing import assert_allclose
 from scipy import special
 
-from mfpde.problem.activations.interface import Activation
-from mfpde.problem.activations.piecewise_linear import PiecewiseLinear, relu, truncated_relu
-from mfpde.problem.activations.smooth import sigmoid, tanh
+from mfpde.problem.activations.piecewise_linear import Relu, TruncatedRelu
+from mfpde.problem.activations.sigmoid import Sigmoid
+from mfpde.problem.activations.tanh import Tanh
 from mfpde.problem.reduction.hermite import angular_moment, hermite_features
 from mfpde.problem.reduction.mixture import BlockMixture
 from mfpde.problem.reduction.zonal import zonal_features
+from mfpde.solvers.activations.activation import Activation
+from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.coefficient import WithCoefficient
 from mfpde.solvers.objective.objective import FeatureMap, Objective
@@ -27,7 +29,7 @@ from tests.mixtures import problem_on, with_delta
 
 STEEP = PiecewiseLinear.through(np.array([0.5, 1.5]), np.array([-2.5, 7.5]))
 NONMONOTONE = PiecewiseLinear.through(np.array([0.0, 0.5, 1.5]), np.array([-2.5, -4.0, 7.5]))
-LETTERS = {"T": truncated_relu(), "M": STEEP, "N": NONMONOTONE, "R": relu()}
+LETTERS = {"T": TruncatedRelu(), "M": STEEP, "N": NONMONOTONE, "R": Relu()}
 
 
 def gaussian_mixture(delta: float, *dimensions: float) -> BlockMixture:
@@ -263,7 +265,7 @@ def test_hermite_features_of_several_blocks(dimensions: tuple[float, ...], lette
     [("sigmoid", (12.0,)), ("T", (12.0,)), ("T", (20.0, 60.0)), ("N", (20.0, 60.0))],
 )
 def test_offset_as_a_coordinate(name: str, dimensions: tuple[float, ...]) -> None:
-    unit = {"sigmoid": sigmoid(), "tanh": tanh()}.get(name) or LETTERS[name]
+    unit = {"sigmoid": Sigmoid(), "tanh": Tanh()}.get(name) or LETTERS[name]
     blocks = len(dimensions)
     mixture = gaussian_mixture(0.5, *dimensions)
     objective = objective_of(hermite_features(unit, mixture, True, 120))
@@ -302,11 +304,11 @@ def _class_means(unit: Activation, mixture: BlockMixture, point: Array) -> list[
 def test_coefficient_as_a_coordinate() -> None:
     """U = a a' U_0 and V = a V_0, whichever way they are evaluated, with b beside it."""
     mixture = gaussian_mixture(0.5, 10.0, 30.0)
-    problem = problem_on(sigmoid(), mixture, has_coefficient=True, has_offset=True)
+    problem = problem_on(Sigmoid(), mixture, has_coefficient=True, has_offset=True)
     lower, upper = np.array([0.0, 0.0, -2.0, -1.0]), np.array([2.0, 2.0, 2.0, 1.0])
     objective = problem.represent("exact", Box(lower, upper), 1e-12).objective
     first, second = np.array([0.9, 0.5, -1.3, 0.3]), np.array([0.4, 0.8, 0.7, -0.6])
-    expected = -1.3 * 0.7 * direct_kernel(sigmoid(), mixture, first[[0, 1, 3]], second[[0, 1, 3]])
+    expected = -1.3 * 0.7 * direct_kernel(Sigmoid(), mixture, first[[0, 1, 3]], second[[0, 1, 3]])
     got, slope = kernel(objective, first[None], second[None])
     assert_allclose(got, expected, rtol=0, atol=1e-11)
     assert_allclose(slope[0, 2], expected / -1.3, rtol=0, atol=1e-11)
@@ -362,7 +364,7 @@ def test_risk_of_a_network_against_sampling() -> None:
     rng, count = np.random.default_rng(4), 200_000
     mixture = gaussian_mixture(0.5, 3.0, 5.0)
     points, masses = rng.uniform(0.1, 1.5, (7, 2)), rng.dirichlet(np.ones(7))
-    objective = objective_of(hermite_features(truncated_relu(), mixture, False, 160))
+    objective = objective_of(hermite_features(TruncatedRelu(), mixture, False, 160))
     risk = objective.risk(objective.outputs(points, masses))
     total, squares = 0.0, 0.0
     for sign, scales in zip((1.0, -1.0), np.asarray(mixture.scales).T, strict=True):
@@ -373,7 +375,7 @@ def test_risk_of_a_network_against_sampling() -> None:
                 w = rng.normal(size=(count, 8))
                 w[:, :3] *= (point[0] / np.linalg.norm(w[:, :3], axis=1))[:, None]
                 w[:, 3:] *= (point[1] / np.linalg.norm(w[:, 3:], axis=1))[:, None]
-                copy += mass * truncated_relu()((w * x).sum(axis=1))
+                copy += mass * TruncatedRelu()((w * x).sum(axis=1))
         sample = (sign - copies[0]) * (sign - copies[1])
         total += 0.5 * sample.mean()
         squares += 0.25 * sample.var() / count
@@ -534,8 +536,8 @@ def test_zonal_features_of_small_blocks_keep_their_stated_error(
 
 def test_hermite_and_zonal_features_agree() -> None:
     mixture = gaussian_mixture(0.8, 10.0, 30.0)
-    zonal = objective_of(zonal_features(truncated_relu(), mixture, 3.0, 1e-8)[0])
-    hermite = objective_of(hermite_features(truncated_relu(), mixture, False, 100))
+    zonal = objective_of(zonal_features(TruncatedRelu(), mixture, 3.0, 1e-8)[0])
+    hermite = objective_of(hermite_features(TruncatedRelu(), mixture, False, 100))
     points = np.random.default_rng(3).uniform(0.05, 1.2, (60, 2))
     pairs = points[:30], points[30:]
     for ours, theirs, within in zip(kernel(zonal, *pairs), kernel(hermite, *pairs), (1e-8, 1e-5), strict=True):

@@ -16,8 +16,8 @@ from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
-from mfpde.problem.activations.piecewise_linear import PiecewiseLinear
 from mfpde.problem.problem import build_problem
+from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
 from mfpde.solvers.flow.time_loop import Observation, integrate

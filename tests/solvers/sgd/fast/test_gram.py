@@ -14,15 +14,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mfpde.problem.activations.tanh import Tanh
+from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import Schedule
 from mfpde.solvers.networks.risk import network_risk
 from mfpde.solvers.sgd.engine import PRECISIONS, GaussianClasses, Sgd, SgdState
 from mfpde.solvers.sgd.fast import gram as sgd_gram
 from mfpde.solvers.sgd.fast.gram import GramBlocks, GramCoordinates, chi
-from mfpde.solvers.sgd.unit import Unit
 
-RAMP = Unit.through(np.array([0.5, 1.5]), np.array([-2.5, 7.5]))
+RAMP = PiecewiseLinear.through(np.array([0.5, 1.5]), np.array([-2.5, 7.5]))
 KEY = (np.uint64(3), np.uint64(1))
 # 6 neurons and blocks of 16 samples: the first block of 40 coordinates is reduced, the second keeps its 9
 DATA = GaussianClasses((40, 9), ((1.8, 0.2), (1.0, 1.0)))
@@ -30,7 +31,7 @@ PLAIN = Sgd(DATA, RAMP, 5e-3, seed=5, gram=True)
 VARIANTS = {
     "fixed coefficients": PLAIN,
     "batch, ridge and schedule": replace(PLAIN, batch=3, ridge=0.7, schedule=Schedule(1.0, -0.25)),
-    "everything moves": replace(PLAIN, trained_coefficients=True, trained_offsets=True, unit=Unit(smooth="tanh")),
+    "everything moves": replace(PLAIN, trained_coefficients=True, trained_offsets=True, unit=Tanh()),
 }
 
 
@@ -67,7 +68,8 @@ def textbook(sgd: Sgd, state: SgdState, steps: int) -> Array:
             w = blocks.w.T
             change = [-sgd.ridge * part for part in (w, a, b)]
             for sample in range(k * sgd.batch, (k + 1) * sgd.batch):
-                value, slope = sgd.unit.values(w @ xs[sample] + b)
+                u = w @ xs[sample] + b
+                value, slope = sgd.unit.value(u), sgd.unit.slope(u)
                 error = (ys[sample] - np.mean(a * value)) / sgd.batch
                 change[0] = change[0] + error * np.outer(a * slope, xs[sample])
                 change[1] = change[1] + error * value
@@ -219,6 +221,6 @@ def test_refused_options() -> None:
 
 
 def test_a_diverging_run_says_when_and_what_to_do() -> None:
-    sgd = replace(PLAIN, unit=Unit((0.0,), (1.0,)), step_size=20.0, trained_coefficients=True)
+    sgd = replace(PLAIN, unit=PiecewiseLinear((0.0,), (1.0,)), step_size=20.0, trained_coefficients=True)
     with pytest.raises(ArithmeticError, match=r"not finite at step \d+, t = .*: lower step_size = 20"):
         sgd.advance(first_state(sgd), 10_000)

@@ -1,0 +1,131 @@
+"""Compiled loops over the Hermite orders of an activation, and over the places it is evaluated at."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.extending import intrinsic
+
+from ..arrays import Array
+
+
+@numba.njit(cache=True, error_model="numpy")
+def piecewise_linear_hermite(scale: Array, x: Array, kinks: Array, moments: Array) -> None:
+    """Fill moments[0], [1], [2] with c_{2j+2}, its t- and its b-derivative at index j."""
+    orders = moments.shape[2]
+    for n in range(scale.size):
+        for i in range(kinks.size):
+            previous, current = 0.0, kinks[i] * np.exp(-0.5 * x[n, i] ** 2) / np.sqrt(2 * np.pi)
+            for j in range(orders):
+                k = 2.0 * (j + 1)
+                # current = m n(x) h_{k-2}; one Hermite step gives h_{k-1}, a second h_k
+                following = (x[n, i] * current - np.sqrt(k - 2.0) * previous) / np.sqrt(k - 1.0)
+                norm = 1.0 / np.sqrt(k * (k - 1.0))
+                moments[0, n, j] += scale[n] * current * norm
+                moments[1, n, j] += (current + np.sqrt(k - 1.0) * x[n, i] * following) * norm
+                moments[2, n, j] += following / np.sqrt(k)
+                previous, current = following, (x[n, i] * following - np.sqrt(k - 1.0) * current) / np.sqrt(k)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def kink_coefficients(factor: Array, x: Array, weights: Array, order: int, coefficients: Array) -> None:
+    """Add factor sum_p weights_p h_{k - m}(x_p) / sqrt(k ... (k - m + 1)), m = 2 - order, to the columns k >= m."""
+    shift = 2 - order
+    for n in range(factor.size):
+        for p in range(x.shape[1]):
+            previous, current = 0.0, factor[n] * weights[n, p]
+            for k in range(shift, coefficients.shape[1]):
+                norm = 1.0
+                if order == 0:
+                    norm = math.sqrt(k * (k - 1.0))
+                elif order == 1:
+                    norm = math.sqrt(float(k))
+                coefficients[n, k] += current / norm
+                degree = float(k - shift)
+                following = (x[n, p] * current - math.sqrt(degree) * previous) / math.sqrt(degree + 1.0)
+                previous, current = current, following
+
+
+@intrinsic
+def _call(typing_context: Any, address: Any, u: Any, value: Any, gate: Any) -> Any:
+    """The compiled function at `address` on the data of three vectors of one length."""
+    signature = types.void(address, u, value, gate)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        arrays = [
+            context.make_array(kind)(context, builder, argument)
+            for kind, argument in zip(signature.args[1:], arguments[1:], strict=True)
+        ]
+        pointers = [array.data for array in arrays]
+        function = ir.FunctionType(ir.VoidType(), [*(pointer.type for pointer in pointers), ir.IntType(64)])
+        builder.call(builder.inttoptr(arguments[0], function.as_pointer()), [*pointers, arrays[0].nitems])
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def evaluate(address: int, table: Array, u: Array, value: Array, gate: Array) -> None:
+    """Fill value with sigma(u) and gate with sigma'(u), contiguous vectors of the type of the `Compiled` form."""
+    if address == 0:
+        _piecewise(table, u, value, gate)
+    else:
+        _call(address, u, value, gate)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _piecewise(table: Array, u: Array, value: Array, gate: Array) -> None:
+    zero = u.dtype.type(0.0)
+    left, slope = table[0, 0], table[0, 1]
+    first, first_kink = table[1, 0], table[1, 1]
+    second, second_kink = table[2, 0], table[2, 1]
+    for i in range(u.size):
+        above, beyond = u[i] - first, u[i] - second
+        value[i] = left + slope * u[i] + first_kink * max(above, zero) + second_kink * max(beyond, zero)
+        gate[i] = slope + (first_kink if above >= zero else zero) + (second_kink if beyond >= zero else zero)
+    for row in range(3, table.shape[0]):
+        knot, kink = table[row, 0], table[row, 1]
+        for i in range(u.size):
+            above = u[i] - knot
+            value[i] += kink * max(above, zero)
+            gate[i] += kink if above >= zero else zero
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def even_sums(nodes: Array, half: Array, value: Array, slope: Array, moments: Array) -> None:
+    """Add E[f h_k] for f = sigma, X sigma' and sigma' to moments[0], [1], [2] at index k / 2, k even.
+
+    Rows of nodes, with the square roots of their weights in `half`.
+    """
+    orders = moments.shape[2]
+    for n in range(nodes.shape[0]):
+        for m in range(nodes.shape[1]):
+            x = nodes[n, m]
+            previous, current = 0.0, half[n, m]
+            level = half[n, m] * value[n, m]
+            rise = half[n, m] * slope[n, m]
+            for j in range(orders):
+                moments[0, n, j] += level * current
+                moments[1, n, j] += rise * x * current
+                moments[2, n, j] += rise * current
+                k = 2.0 * j
+                following = (x * current - math.sqrt(k) * previous) / math.sqrt(k + 1.0)
+                previous, current = following, (x * following - math.sqrt(k + 1.0) * current) / math.sqrt(k + 2.0)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def hermite_sums(nodes: Array, half: Array, value: Array, found: Array) -> None:
+    """Add E[f h_k] to found[n, k], from values of f at rows of nodes; `half` as for `even_sums`."""
+    for n in range(nodes.shape[0]):
+        for m in range(nodes.shape[1]):
+            previous, current = 0.0, half[n, m]
+            level = half[n, m] * value[n, m]
+            for k in range(found.shape[1]):
+                found[n, k] += level * current
+                following = (nodes[n, m] * current - math.sqrt(float(k)) * previous) / math.sqrt(k + 1.0)
+                previous, current = current, following

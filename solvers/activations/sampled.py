@@ -1,0 +1,238 @@
+"""An activation of which only the values (and slopes) are known: moments by composite Gauss rules, split at its knots.
+
+The panels of a rule are `width` wide in u, and never wide for the normal law or h_k. The width is found by halving it
+until moments settle; what is left is measured against a finer rule (`moment_error`). sigma'' is never needed:
+
+    t E[sigma''(t X + b) h_k(X)] = sqrt(k + 1) E[sigma'(t X + b) h_{k+1}(X)],
+    t E[sigma''(u) sigma(v)]     = E[X sigma'(u) sigma(v)] - rho t' E[sigma'(u) sigma'(v)].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array
+from .activation import TINY_SCALE, Activation, Bounds, Compiled, Moments, Pair
+from .samples import check, kinks_of, largest_values, slope_of
+
+Function = Callable[[Array], Array]
+
+REACH, PAIR_REACH = 12.5, 8.6
+"""|X| that a rule covers: with h_k, that times the density decays like exp(-x^2 / 4) only; without."""
+NODES = 20
+"""Gauss nodes of a panel."""
+WIDEST = 1.0
+"""Widest panel in X."""
+WAVES = 12.0
+"""Widest panel in wave lengths over 2 pi of h_k, that is in 1 / sqrt(2 k + 1)."""
+WIDTHS = tuple(8.0 * 0.5**level for level in range(8))
+"""Widths in u that are tried; more panels than of the last one cost more than they bring."""
+SETTLED = 1e-13
+"""Change of moments, relative to the largest, from one width to the next half as wide."""
+LAYERS = np.array([-8.0, -3.0, 0.0, 3.0, 8.0])
+"""Ends of panels about a kink that is smoothed by a normal law, in its standard deviations."""
+CHUNK = 1_000_000
+"""Values held at once."""
+MEASURED = 8
+"""Scales at which the error of moments is measured."""
+CONE = 1e-9
+"""Scale below which slopes are taken on either side of b: at a knot those of the cone."""
+
+
+class Sampled(Activation):
+    """An activation given by functions on arrays.
+
+    Args:
+        value: sigma, elementwise on arrays, continuous.
+        slope: sigma'; None for differences of the values.
+        name: for messages and results.
+        knots: where sigma' or a higher derivative may jump.
+        bounds: proven bounds; None for the largest values among samples.
+        homogeneity: k with sigma(c u) = c^k sigma(u) for c > 0, where there is one.
+
+    Raises:
+        ValueError: the functions do not work on arrays, are not finite, or contradict one another.
+    """
+
+    def __init__(
+        self,
+        value: Function,
+        slope: Function | None = None,
+        name: str = "activation",
+        knots: Sequence[float] = (),
+        bounds: Bounds | None = None,
+        homogeneity: float | None = None,
+    ) -> None:
+        self.name, self.homogeneity = name, homogeneity
+        self._value, self._declared_slope, self._declared_bounds = value, slope, bounds
+        self._knots = np.unique(np.asarray(knots, dtype=float))
+        self._slope = slope_of(value, self._knots) if slope is None else slope
+        check(name, value, self._slope, self._knots, slope is None)
+
+    @classmethod
+    def of(cls, given: Any, name: str) -> Sampled:
+        """The activation of an object with `value` and, if it likes, `slope`, `knots`, `bounds` and `homogeneity`."""
+        slope = getattr(given, "slope", None)
+        knots, bounds = getattr(given, "knots", ()), getattr(given, "bounds", None)
+        return cls(given.value, slope, name, knots, bounds, getattr(given, "homogeneity", None))
+
+    @property
+    def knots(self) -> Array:
+        return self._knots
+
+    @cached_property
+    def kinks(self) -> Array:
+        return kinks_of(self._slope, self._knots)
+
+    def value(self, u: Array) -> Array:
+        return np.asarray(self._value(u), dtype=float)
+
+    def slope(self, u: Array) -> Array:
+        return np.asarray(self._slope(u), dtype=float)
+
+    def bounds(self) -> Bounds:
+        return self._sampled_bounds if self._declared_bounds is None else self._declared_bounds
+
+    @cached_property
+    def _sampled_bounds(self) -> Bounds:
+        return largest_values(self.value, self.slope, self._knots, self.kinks)
+
+    def compiled(self, precision: str) -> Compiled | None:
+        from .translated import translated_address
+
+        if self._declared_slope is None:
+            return None
+        address = translated_address(self._value, self._declared_slope, precision)
+        return None if address is None else (address, np.zeros((3, 2), precision))
+
+    @cached_property
+    def width(self) -> float:
+        """Width of the panels in u."""
+        scale, offset = (part.ravel() for part in np.meshgrid([0.5, 2.0, 8.0, 16.0], [0.0, 0.37, -1.3]))
+        coarse = self._both(scale, offset, WIDTHS[0])
+        for width, finer in pairwise(WIDTHS):
+            fine = self._both(scale, offset, finer)
+            if np.max(np.linalg.norm(fine - coarse, axis=1)) <= SETTLED * np.max(np.linalg.norm(fine, axis=1)):
+                return width
+            coarse = fine
+        return WIDTHS[-1]
+
+    def _both(self, scale: Array, offset: Array, width: float) -> Array:
+        """A few moments of sigma and of sigma', side by side."""
+        return np.concatenate([self._expectations(order, scale, offset, 12, width) for order in (0, 1)], axis=1)
+
+    def mean(self, scale: Array, offset: Array) -> Moments:
+        moments = self._even(scale, offset, 0, self.width)
+        return Moments(*(part[:, 0] for part in moments))
+
+    def even_hermite(self, scale: Array, offset: Array, highest: int) -> Moments:
+        moments = self._even(scale, offset, highest, self.width)
+        return Moments(*(part[:, 1:] for part in moments))
+
+    def moment_error(self, scale: Array, offset: Array, highest: int) -> float:
+        chosen = np.unique(np.linspace(0, len(scale) - 1, min(MEASURED, len(scale))).astype(int))
+        scale, offset = scale[chosen], offset[chosen]
+        found = self._even(scale, offset, highest, self.width).value
+        finer = self._even(scale, offset, highest, 0.5 * self.width, REACH + 4.0).value
+        return float(np.max(np.linalg.norm(found - finer, axis=1)))
+
+    def coefficients(self, scale: Array, offset: Array, terms: int, order: int = 0) -> Array:
+        if order < 2:
+            return self._expectations(order, scale, offset, terms, self.width)
+        lifted = self._expectations(1, scale, offset, terms + 1, self.width)[:, 1:]
+        return np.asarray(lifted * np.sqrt(np.arange(1.0, terms + 1.0)) / np.maximum(scale, TINY_SCALE)[:, None])
+
+    def second_moments(self, scale: Array, offset: Array) -> Array:
+        found = np.empty(scale.size)
+        for part, nodes, weights in self._rules(scale, offset, self.width):
+            found[part] = np.sum(weights * self._at(0, scale[part], offset[part], nodes) ** 2, axis=1)
+        return found
+
+    def pair_moments(self, p: int, q: int, scales: Pair, offsets: Pair, correlation: Array) -> Array:
+        if p == 2:
+            tilted = self._pairs(1, q, scales, offsets, correlation, tilt=1)
+            level = self._pairs(1, q + 1, scales, offsets, correlation)
+            return np.asarray((tilted - correlation * scales[1] * level) / scales[0])
+        return self._pairs(p, q, scales, offsets, correlation)
+
+    def _pairs(self, p: int, q: int, scales: Pair, offsets: Pair, correlation: Array, tilt: int = 0) -> Array:
+        """E X^tilt sigma^(p)(u) sigma^(q)(v), v integrated under its normal law given u = t X + b."""
+        found = np.empty_like(correlation)
+        root = np.sqrt(np.maximum((1.0 - correlation) * (1.0 + correlation), 0.0))
+        for n, (ti, tj, bi, bj, rho) in enumerate(zip(*scales, *offsets, correlation, strict=True)):
+            slant, spread = tj * rho, tj * root[n]
+            breaks = [(self._knots - bi) / ti]
+            if slant != 0.0:
+                breaks += [(self._knots - bj + layer * spread) / slant for layer in LAYERS]
+            widest = self.width / max(ti, abs(slant))
+            nodes, weights = _panels(np.concatenate(breaks)[None], widest, PAIR_REACH)
+            left = weights[0] * nodes[0] ** tilt * self._at(p, np.array([ti]), np.array([bi]), nodes)[0]
+            found[n] = left @ self._under_normal(q, bj + slant * nodes[0], spread)
+        return found
+
+    def _under_normal(self, order: int, mean: Array, spread: float) -> Array:
+        """E sigma^(order)(N(mean, spread^2))."""
+        if spread == 0.0:
+            return self.value(mean) if order == 0 else self.slope(mean)
+        found, scale = np.empty_like(mean), np.full_like(mean, spread)
+        for part, nodes, weights in self._rules(scale, mean, self.width, reach=PAIR_REACH):
+            found[part] = np.sum(weights * self._at(order, scale[part], mean[part], nodes), axis=1)
+        return found
+
+    def _at(self, order: int, scale: Array, offset: Array, nodes: Array) -> Array:
+        """sigma or sigma' at b + t x, rows of nodes for each scale and offset; at t = 0 on a knot that of the cone."""
+        if order == 1 and self._knots.size:
+            scale = np.maximum(scale, CONE * (1.0 + np.abs(offset)))
+        u = scale[:, None] * nodes + offset[:, None]
+        return self.value(u) if order == 0 else self.slope(u)
+
+    def _rules(
+        self, scale: Array, offset: Array, width: float, highest: int = 0, reach: float = REACH
+    ) -> Iterator[tuple[slice, Array, Array]]:
+        """Parts of the scales with their nodes and weights, rows of them."""
+        steepest = max(float(np.max(scale, initial=0.0)), 1e-3)
+        widest = min(WIDEST, width / steepest, WAVES / np.sqrt(2.0 * highest + 1.0))
+        panels = int(np.ceil(2.0 * reach / widest)) + self._knots.size
+        chunk = max(1, CHUNK // (panels * NODES))
+        for start in range(0, scale.size, chunk):
+            part = slice(start, start + chunk)
+            distance = self._knots - offset[part, None]
+            yield part, *_panels(distance / np.maximum(scale[part], TINY_SCALE)[:, None], widest, reach)
+
+    def _even(self, scale: Array, offset: Array, highest: int, width: float, reach: float = REACH) -> Moments:
+        """c_0, c_2, ..., c_highest with their derivatives."""
+        from .kernels import even_sums
+
+        moments = np.zeros((3, scale.size, highest // 2 + 1))
+        for part, nodes, weights in self._rules(scale, offset, width, highest, reach):
+            value, slope = (self._at(order, scale[part], offset[part], nodes) for order in (0, 1))
+            even_sums(nodes, np.sqrt(weights), value, slope, moments[:, part])
+        return Moments(*moments)
+
+    def _expectations(self, order: int, scale: Array, offset: Array, terms: int, width: float) -> Array:
+        """E[sigma^(order)(t X + b) h_k(X)] for k < terms, order 0 or 1."""
+        from .kernels import hermite_sums
+
+        found = np.zeros((scale.size, terms))
+        for part, nodes, weights in self._rules(scale, offset, width, terms):
+            hermite_sums(nodes, np.sqrt(weights), self._at(order, scale[part], offset[part], nodes), found[part])
+        return found
+
+
+_POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(NODES)
+
+
+def _panels(breaks: Array, widest: float, reach: float) -> tuple[Array, Array]:
+    """Gauss nodes and weights for a standard Gaussian, a row for each row of breaks: panels end at these."""
+    ends = np.linspace(-reach, reach, int(np.ceil(2.0 * reach / min(WIDEST, widest))) + 1)
+    inside = np.clip(breaks, -reach, reach)
+    edges = np.sort(np.concatenate([np.broadcast_to(ends, (len(breaks), len(ends))), inside], axis=1), axis=1)
+    half = 0.5 * np.diff(edges, axis=1)[:, :, None]
+    nodes = (edges[:, :-1, None] + half * (_POINTS + 1.0)).reshape(len(breaks), -1)
+    weights = (half * _WEIGHTS).reshape(len(breaks), -1) * np.exp(-0.5 * nodes**2) / np.sqrt(2.0 * np.pi)
+    return nodes, weights
