@@ -1,4 +1,4 @@
-"""The objective: a finite feature map under a convex loss (design: "one structure behind every problem").
+"""The objective: a finite feature map under a convex loss (docs/mathematics.md, section 2).
 
     R(rho) = c + sum_m omega_m (y_m - (Phi rho)_m)^2,        (Phi rho)_m = ∫ Phi_m(z) rho(dz)
     L = R / 2,     Psi(z; rho) = grad L(Phi rho) . Phi(z)

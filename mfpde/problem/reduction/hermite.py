@@ -10,7 +10,7 @@ coordinate of a uniform point of S^{p_j - 1}. Expanding the unit in Hermite poly
 
 so the psi_i are features with unit weight and target 0, while k = 0 is q(tau, b) itself, with target ±1: the limit
 d -> infinity is the first term. The moments of a block of dimension p decay like (k/p)^{k/2} for k < p and like
-k^{-(p-1)/2} afterwards: small blocks need the angular kernel of `mfpde.reduction.angular` instead.
+k^{-(p-1)/2} afterwards: small blocks use the zonal harmonics of `zonal` instead.
 """
 
 from __future__ import annotations
