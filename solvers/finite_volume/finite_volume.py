@@ -1,4 +1,4 @@
-"""Finite volumes for the flow of docs/mathematics.md, section 1, on a tensor grid: transport, noise, birth and death."""
+"""Finite volumes for the flow of docs/mathematics.md, section 1, on a tensor grid: transport, noise, births."""
 
 from __future__ import annotations
 
