@@ -49,6 +49,7 @@ __all__ = [
     "distance",
     "ending",
     "experiment_of",
+    "joint_law",
     "key",
     "load",
     "load_configuration",
@@ -66,7 +67,7 @@ if TYPE_CHECKING:
     from mfpde.keys.declaration import key
     from mfpde.keys.kinds import Choice, Integer, Integers, Number, Numbers
     from mfpde.keys.reader import NON_NEGATIVE, POSITIVE, Range
-    from mfpde.problem.initial import InitialLaw, product_law, radial_law
+    from mfpde.problem.initial import InitialLaw, joint_law, product_law, radial_law
     from mfpde.problem.laws.gaussian_bumps import BumpInitial, GaussianBumps
     from mfpde.problem.laws.gaussian_mixture import GaussianMixture, MixtureInitial
     from mfpde.problem.laws.interface import DataLaw, data_law
@@ -99,7 +100,7 @@ _HOMES = {
     "mfpde.keys.declaration": "key",
     "mfpde.keys.kinds": "Choice Integer Integers Number Numbers",
     "mfpde.keys.reader": "NON_NEGATIVE POSITIVE Range",
-    "mfpde.problem.initial": "InitialLaw product_law radial_law",
+    "mfpde.problem.initial": "InitialLaw joint_law product_law radial_law",
     "mfpde.problem.laws.gaussian_bumps": "BumpInitial GaussianBumps",
     "mfpde.problem.laws.gaussian_mixture": "GaussianMixture MixtureInitial",
     "mfpde.problem.laws.interface": "DataLaw data_law",

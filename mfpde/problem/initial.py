@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mfpde.problem.marginals import Marginal, ScaledChi, SquaredShare, quantiles, spread_atom
+from mfpde.problem.marginals import Marginal, ScaledChi, SquaredShare, Uniform, quantiles, spread_atom
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.grid import Grid
 
@@ -100,11 +100,78 @@ def product_law(sources: Sequence[Marginal | float]) -> InitialLaw:
         is_constant = isinstance(source, int | float)
         coordinates.append(float(source) if is_constant else sum(isinstance(c, int) for c in coordinates))  # type: ignore[arg-type]
 
-    def embed(points: Array) -> Array:
-        columns = [points[:, c] if isinstance(c, int) else np.full(len(points), c) for c in coordinates]
+    return InitialLaw(labels, _Coordinates(tuple(coordinates)), tuple(coordinates))
+
+
+def joint_law(density: Callable[[Array], Array], lower: Sequence[float], upper: Sequence[float]) -> InitialLaw:
+    """rho_0 with any density on the box [lower, upper] of the reduced coordinates; it is normalised to mass 1.
+
+    Args:
+        density: not negative, smooth on the box; points of shape (n, D) -> shape (n,).
+        lower, upper: corners, D numbers each.
+
+    Raises:
+        ValueError: a density that is negative, not finite or zero at all the nodes of its quadrature.
+    """
+    labels = tuple(Uniform(low, high) for low, high in zip(lower, upper, strict=True))
+    return _JointLaw(labels, _Coordinates(tuple(range(len(labels)))), None, density)
+
+
+@dataclass(frozen=True)
+class _Coordinates:
+    """Reduced coordinates that are labels (by their index) or constants (a float)."""
+
+    sources: tuple[int | float, ...]
+
+    def __call__(self, points: Array) -> Array:
+        columns = [points[:, c] if isinstance(c, int) else np.full(len(points), c) for c in self.sources]
         return np.stack(columns, axis=1)
 
-    return InitialLaw(labels, embed, tuple(coordinates))
+
+@dataclass(frozen=True)
+class _JointLaw(InitialLaw):
+    """A law with a density that is no product; the labels are the coordinates, uniform on a box."""
+
+    function: Callable[[Array], Array]
+
+    @functools.cached_property
+    def _summary(self) -> tuple[float, float]:
+        """The mass, and the largest density at the nodes of the rule."""
+        mass = highest = 0.0
+        for places, weights in super()._fine_rule(panels=48 if len(self.labels) < 3 else 12):
+            values = np.asarray(self.function(places))
+            if not (np.all(np.isfinite(values)) and np.all(values >= 0.0)):
+                raise ValueError("the density of an initial law must be finite and not negative on its box")
+            mass += float(weights @ values)
+            highest = max(highest, float(values.max()))
+        if not (mass > 0.0):
+            raise ValueError("the density of an initial law is zero on its box")
+        return mass * self._volume, highest
+
+    @property
+    def _volume(self) -> float:
+        return math.prod(float(np.ptp(marginal.breaks)) for marginal in self.labels)
+
+    def density(self, labels: Array) -> Array:
+        return np.asarray(self.function(labels)) / self._summary[0]
+
+    def sample(self, count: int, seed: int, stream: int = 0) -> Array:
+        """As that of `InitialLaw`, by rejection from the box."""
+        random = np.random.Generator(np.random.Philox(key=(seed, stream)))
+        lower, upper = (np.array([marginal.breaks[end] for marginal in self.labels]) for end in (0, -1))
+        most = 1.5 * self._summary[1]
+        kept: list[Array] = []
+        while sum(map(len, kept)) < count:
+            places = lower + (upper - lower) * random.random((max(count, 64), len(self.labels)))
+            values = np.asarray(self.function(places))
+            if not (values.max() <= most):
+                raise ValueError("the density of an initial law is far from smooth: its largest value was not seen")
+            kept.append(places[random.random(len(places)) * most < values])
+        return np.concatenate(kept)[:count]
+
+    def _fine_rule(self, panels: int = 48, nodes: int = 8) -> Iterator[tuple[Array, Array]]:
+        for places, weights in super()._fine_rule(panels, nodes):
+            yield places, weights * np.asarray(self.function(places))
 
 
 def gaussian_blocks(kappa: float, dimensions: Sequence[float], fractions: Sequence[float]) -> list[Marginal | float]:
@@ -133,18 +200,26 @@ def radial_law(
         return product_law([radius, *others])
     tail = product_law(list(others)) if others else None
     labels = (radius, *shares, *(tail.labels if tail else ()))
+    return InitialLaw(labels, _Radial(len(shares), tuple(fixed.tolist()), tail), None)
 
-    def embed(points: Array) -> Array:
+
+@dataclass(frozen=True)
+class _Radial:
+    """Block radii r c_j: the labels are r and the angles of the shares c_j, or r alone where these are fixed."""
+
+    angles: int
+    fixed: tuple[float, ...]
+    tail: InitialLaw | None
+
+    def __call__(self, points: Array) -> Array:
         left = points[:, 0].copy()
         columns = []
-        if not shares:
-            columns = [left * share for share in fixed]
-        for j in range(len(shares)):
+        if not self.angles:
+            columns = [left * share for share in self.fixed]
+        for j in range(self.angles):
             columns.append(left * np.sin(points[:, 1 + j]))
             left = left * np.cos(points[:, 1 + j])
-        if shares:
+        if self.angles:
             columns.append(left)
         blocks = np.stack(columns, axis=1)
-        return np.hstack([blocks, tail.embed(points[:, 1 + len(shares) :])]) if tail else blocks
-
-    return InitialLaw(labels, embed, None)
+        return np.hstack([blocks, self.tail.embed(points[:, 1 + self.angles :])]) if self.tail else blocks

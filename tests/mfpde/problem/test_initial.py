@@ -10,12 +10,12 @@ from numpy.polynomial.legendre import leggauss
 from numpy.testing import assert_allclose
 from scipy import special, stats
 
-from mfpde.problem.initial import InitialLaw, gaussian_blocks, product_law, radial_law
+from mfpde.problem.initial import InitialLaw, gaussian_blocks, joint_law, product_law, radial_law
 from mfpde.problem.marginals import Density, Marginal, Normal, ScaledChi, SquaredShare, Tabulated, Uniform
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.axis import Radius
 from mfpde.solvers.space.geometry import Geometry
-from mfpde.solvers.space.grid import Grid, uniform_grid
+from mfpde.solvers.space.grid import Grid, grid_from_edges, uniform_grid
 
 TABLE = Tabulated((0.2, 0.5, 0.6, 1.0), (0.0, 2.0, 1.0, 0.5))
 MARGINALS: dict[str, Marginal] = {
@@ -284,3 +284,27 @@ def test_samples_are_functions_of_seed_and_stream() -> None:
     norms = np.linalg.norm(first, axis=1)
     assert np.all((norms >= 0.2) & (norms <= 1.0))
     assert product_law([0.7]).sample(3, 0).tolist() == [[0.7]] * 3
+
+
+def test_any_density_is_a_law_in_every_form() -> None:
+    """A density that is no product: its moments by quadrature from atoms, cells and draws."""
+
+    def density(z: Array) -> Array:
+        return 7.0 * (1.0 + z[:, 0] * z[:, 1]) * np.exp(-z[:, 0])
+
+    law = joint_law(density, [0.0, -1.0], [2.0, 1.0])
+    mass = 14.0 * (1.0 - np.exp(-2.0))
+    exact = 14.0 * (1.0 - 3.0 * np.exp(-2.0)) / mass, 14.0 / 3.0 * (1.0 - 3.0 * np.exp(-2.0)) / mass
+    points, masses = integrate(law, 2)
+    assert_allclose(masses.sum(), 1.0, rtol=1e-12)
+    assert_allclose(masses @ points, exact, rtol=1e-12)
+    edges = [np.linspace(0.0, 2.0, 81), np.linspace(-1.0, 1.0, 81)]
+    grid = grid_from_edges(edges, [False, False])
+    cells = law.cell_masses(grid)
+    assert_allclose([grid.moments(cells, axis)[0] for axis in (0, 1)], exact, rtol=1e-3)
+    drawn = law.sample(40_000, seed=3)
+    # five standard errors: fails once in a million
+    assert np.all(np.abs(drawn.mean(axis=0) - exact) <= 5.0 * drawn.std(axis=0) / 200.0)
+    assert np.array_equal(drawn[:100], law.sample(40_000, seed=3)[:100])
+    with pytest.raises(ValueError, match="not negative"):
+        joint_law(lambda z: z[:, 0] - 1.0, [0.0], [2.0]).density(np.ones((1, 1)))
