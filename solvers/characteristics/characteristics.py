@@ -190,10 +190,10 @@ class Characteristics:
         positions, weights = self._inside(places, masses)
         mean = weights @ positions
         spread = positions - mean
-        risk = self.objective.risk(self.objective.outputs(positions, weights))
+        outputs = self.objective.outputs(positions, weights)
         return Observation(
-            risk=risk,
-            free_energy=risk + self.flow.ridge * float(weights @ (positions**2).sum(axis=1)),
+            risk=self.objective.risk(outputs),
+            free_energy=self.objective.energy(outputs) + self.flow.ridge * float(weights @ (positions**2).sum(axis=1)),
             mass=float(weights.sum()),
             mean=mean,
             variance=weights @ spread**2,

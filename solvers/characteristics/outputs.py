@@ -1,7 +1,7 @@
 """Panels of labels on which the outputs Phi rho of a law are resolved, not only its density.
 
 Let g = 2 grad L at Phi rho, d_p what the outputs change when panel p is halved along a label axis, and d = sum_p d_p.
-For the square loss the risk then changes by g . d + |d|^2 in the norm of omega, hence by no more than
+2 L then changes by g . d + |d|^2 in the norm of Hess L, exactly for the square loss, hence by no more than
 
     sum_p e_p,    e_p = |g . d_p| + |d_p| |d|.
 
@@ -96,7 +96,8 @@ class OutputResolution:
         changes = (halves.sum(axis=2) - own[:, None]) / total[0]
         # of outputs over mass
         changes = changes[..., 1:] - changes[..., :1] * outputs
-        sizes, whole = (np.sqrt(part**2 @ objective.weights) for part in (changes, changes.sum(axis=0)))
+        hessian = objective.loss.hessian(outputs)
+        sizes, whole = (np.sqrt(hessian.squares(part)) for part in (changes, changes.sum(axis=0)))
         errors = np.abs(changes @ (2.0 * objective.loss_gradient(outputs))) + sizes * whole
         axis = errors.argmax(axis=1)
         return axis, errors[np.arange(len(errors)), axis]

@@ -58,16 +58,25 @@ class Cells:
         self.bounds = block_bounds(shape, self.features.shape[1])
         open_axes = sum(n > 1 and moves for n, moves in zip(grid.shape, geometry.mobile, strict=True))
         self.faces = 2 * max(open_axes, 1)
-        self.energy_scale = objective.constant + float(np.dot(objective.weights, objective.targets**2))
+        self.energy_scale = objective.loss.scale
         self._axes = padded_axes(geometry, grid, reconstruction_slopes(masses, order))
         self._layout = shape[0], shape[1]
         self._floor = empty / masses.size
 
     def gradient(self, outputs: Array) -> Array:
         """Coefficients of the features in Psi."""
-        gradient = np.ones(len(outputs))
-        gradient[: self.rank] = self.objective.loss_gradient(outputs[: self.rank])
-        return gradient
+        return self._with_ridge(self.objective.loss_gradient(outputs[: self.rank]), outputs)
+
+    def mean_gradient(self, start: Array, end: Array) -> Array:
+        """The same on average between two outputs: 2 L + ridge ∫|z|^2 drho changes by twice that times their change."""
+        loss = self.objective.loss
+        return self._with_ridge(loss.mean_gradient(start[: self.rank], end[: self.rank]), start)
+
+    def _with_ridge(self, gradient: Array, outputs: Array) -> Array:
+        """1 as the coefficient of the ridge's share."""
+        whole = np.ones(len(outputs))
+        whole[: self.rank] = gradient
+        return whole
 
     def potential(self, gradient: Array) -> Array:
         """sum_m gradient_m Phi_m, of the grid's shape."""
@@ -82,17 +91,17 @@ class Cells:
         return np.asarray(partial.sum(axis=0))
 
     def energy(self, outputs: Array) -> float:
-        """R + ridge ∫|z|^2 drho; NaN where an output is not finite."""
+        """2 L + ridge ∫|z|^2 drho; NaN where an output is not finite."""
         if not np.isfinite(outputs).all():
             return float("nan")
-        return self.objective.risk(outputs[: self.rank]) + 2.0 * float(outputs[self.rank :].sum())
+        return self.objective.energy(outputs[: self.rank]) + 2.0 * float(outputs[self.rank :].sum())
 
     def distance(self, first: Array, second: Array) -> float:
         """sqrt(sum omega (first - second)^2); NaN where an output is not finite."""
         if not (np.isfinite(first).all() and np.isfinite(second).all()):
             return float("nan")
         difference = first[: self.rank] - second[: self.rank]
-        return float(np.sqrt(np.dot(self.objective.weights, difference**2)))
+        return float(np.sqrt(np.dot(self.objective.loss.metric, difference**2)))
 
     def sweep(
         self,

@@ -24,7 +24,7 @@ REMEDY = "use a finer grid (solver.cells) or a smaller Courant number (solver.co
 
 
 class FiniteVolume:
-    """Upwind finite volumes for the flow of (1/2) F, F = R + ridge ∫|z|^2 drho; order 2 where the law is
+    """Upwind finite volumes for the flow of (1/2) F, F = 2 L + ridge ∫|z|^2 drho; order 2 where the law is
     smooth.
 
     With cell masses m_i, representative points x_i, outputs sum_i Phi_i m_i, Phi_i = Phi(x_i), and
@@ -38,8 +38,8 @@ class FiniteVolume:
     strong-stability-preserving combination of Euler steps.
 
     With noise F gains (1/beta) sum m_i log(m_i / w_i), w_i the cell integrals of omega, and the step is
-    implicit (`Diffusion`), with Psi at the midpoint (outputs before + outputs after) / 2, found by fixed-point
-    rounds in the M outputs. R is quadratic, so that F rises by (1/beta) times the rise of
+    implicit (`Diffusion`), with Psi of grad L averaged from the outputs before to those after (for the square loss that
+    of their mean), found by fixed-point rounds in the M outputs, so that F rises by (1/beta) times the rise of
     sum m_i log(m_i / pi_i), pi_i ∝ w_i exp(-2 beta Psi_i): it falls, for the Euler form of the step at any
     size, because that form is a stochastic matrix which keeps pi. The step of order 2 is checked and halved.
     The discrete Gibbs laws m = pi are exact steady states, and mass and positivity hold as without noise.

@@ -116,11 +116,11 @@ class HeunTransport:
 
 
 class NoisyTransport:
-    """With noise: the implicit step of `Diffusion` at the potential of the mean outputs.
+    """With noise: the implicit step of `Diffusion` at the mean potential on the way of the outputs.
 
     With Psi and the law both taken halfway, ∫D = -2 sum_i G_i (m_i' - m_i), G = Psi + log((m + m') / (2 w)) / (2 beta):
-    of order 2, by the masses that crossed the faces. Its part in Psi is the change of the risk itself, R being
-    quadratic. A cell that was empty counts with half of what it received, where the slope of log m would be infinite.
+    of order 2, by the masses that crossed the faces. Its part in Psi is the change of 2 L itself (`Loss.chord`). A cell
+    that was empty counts with half of what it received, where the slope of log m would be infinite.
     """
 
     shortest = 1e-12
@@ -141,7 +141,7 @@ class NoisyTransport:
         factors: list[Array] = []
         for rounds in range(1, MIDPOINT_ROUNDS + 2):
             before = after
-            psi = self._cells.potential(self._cells.gradient(0.5 * (outputs + after)))
+            psi = self._cells.potential(self._cells.mean_gradient(outputs, after))
             if rounds <= FROZEN_FROM:
                 factors = self._diffusion.factors(psi, 0.5 * (mass + final))
             final, euler = self._diffusion.extrapolated(mass, self._diffusion.rates(psi, factors), step)

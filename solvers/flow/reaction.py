@@ -7,8 +7,10 @@ With G = Psi_lambda + log(m/w) / (2 beta), Psi_lambda = grad L(Phi m) . Phi + la
 Both steps below end at masses m_g ∝ nu exp(-(g . Phi + V) / kappa), V = lambda |z|^2 / 2, for a known nu and kappa and
 the g that maximises the smooth, strictly concave
 
-    D(g) = -g . y' - |g|^2_{1/omega'} / 2 - kappa log sum_i nu_i exp(-(g . Phi_i + V_i) / kappa),
-    grad D = Phi m_g - y' - g / omega',        Hess D = -diag(1 / omega') - Cov_{m_g}(Phi) / kappa.
+    D(g) = -L'*(g) - kappa log sum_i nu_i exp(-(g . Phi_i + V_i) / kappa),
+    grad D = Phi m_g - grad L'*(g),        Hess D = -Hess L'*(g) - Cov_{m_g}(Phi) / kappa
+
+for a convex L' of the outputs (L, or its chord).
 
 Newton's equations are solved by conjugate gradients, so that the points are touched only through m -> Phi m and
 g -> g . Phi. Everything is done with logarithms: a mass may underflow, and one that is 0 stays 0.
@@ -23,6 +25,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..arrays import Array
+from ..objective.losses.interface import Loss
 from ..objective.objective import Objective
 
 NEWTON_STEPS = 40
@@ -41,7 +44,7 @@ class Reaction:
     """What the steps need to know of the points.
 
     Attributes:
-        objective: weights, targets and constant of the loss; its features are not evaluated here.
+        objective: the loss; its features are not evaluated here.
         potential: g, shape (M,), -> g . Phi at the points, shape (n,).
         outputs: m, shape (n,), -> Phi m, shape (M,).
         rate: alpha > 0.
@@ -97,9 +100,9 @@ def kl_step(reaction: Reaction, masses: Array, step: float, start: Array | None 
     """The minimising movement argmin_mu F(mu)/2 + KL(mu | m) / (alpha tau), of order 1 in tau.
 
     With a = alpha tau / (2 beta) (0 without noise) the minimiser is mu ∝ nu exp(-(g . Phi + V) / kappa) with
-    nu = m^(1/(1+a)) w^(a/(1+a)), kappa = (1 + a) / (alpha tau), y' = y and omega' = omega. By definition F falls,
-    by at least 2 KL(mu | m) / (alpha tau). The gap is found without cancellation: the entropy
-    leaves none, and that of the loss is L(Phi mu) + L*(g) - g . Phi mu = |grad D|^2_omega / 2.
+    nu = m^(1/(1+a)) w^(a/(1+a)), kappa = (1 + a) / (alpha tau) and L' = L. By definition F falls, by at least
+    2 KL(mu | m) / (alpha tau). The gap is found without cancellation: the entropy leaves none, and that of the loss,
+    L(Phi mu) + L*(g) - g . Phi mu, is `Loss.divergence`.
 
     Args:
         reaction: the points.
@@ -114,25 +117,24 @@ def kl_step(reaction: Reaction, masses: Array, step: float, start: Array | None 
     reference = _log(masses) / (1.0 + share)
     if reaction.log_measure is not None:
         reference = reference + reaction.log_measure * (share / (1.0 + share))
-    objective = reaction.objective
-    first = objective.loss_gradient(reaction.outputs(masses)) if start is None else start
+    loss = reaction.objective.loss
+    first = loss.gradient(reaction.outputs(masses)) if start is None else start
     kappa = (1.0 + share) / max(reaction.rate * step, LEAST_REACH)
-    dual = _Dual(reaction, reference, kappa, objective.weights, objective.targets)
-    return dual.maximum(first)
+    return _Dual(reaction, reference, kappa, loss).maximum(first)
 
 
 def midpoint_step(reaction: Reaction, masses: Array, outputs: Array, step: float) -> ReactionStep:
-    """The step of order 2: Psi is frozen at g = grad L((Phi m + Phi m') / 2), and the flow then solved exactly.
+    """The step of order 2: Psi is frozen at grad L averaged from Phi m to Phi m', and the flow then solved exactly.
 
     For a frozen Psi, u = log(m/w) obeys du/ds = -alpha (Psi_lambda + u / (2 beta)) + const, so that with
     b = alpha tau / (2 beta)
 
         log m'/w = e^-b log m/w - theta Psi_lambda + const,        theta = alpha tau (1 - e^-b) / b.
 
-    The condition on g is grad D = 0 with nu = w (m/w)^(e^-b), kappa = 1 / theta, omega' = omega / 2 and
-    y' = 2 y - Phi m: it has one solution whatever the step. R is quadratic, so that F(m') - F(m) equals the change of
-    2 sum_i m_i (Psi_lambda,i + log(m_i/w_i) / (2 beta)) at the frozen Psi, which the exact flow decreases at the rate
-    2 alpha Var_m G: F falls for every step size.
+    The condition on g is grad D = 0 with nu = w (m/w)^(e^-b), kappa = 1 / theta and L' the chord of L from Phi m: it
+    has one solution whatever the step. L(Phi m') - L(Phi m) = g . (Phi m' - Phi m), so that F(m') - F(m) equals the
+    change of 2 sum_i m_i (Psi_lambda,i + log(m_i/w_i) / (2 beta)) at the frozen Psi, which the exact flow decreases at
+    the rate 2 alpha Var_m G: F falls for every step size. (For the square loss grad L is that of the mean outputs.)
 
     Args:
         reaction: the points.
@@ -143,11 +145,10 @@ def midpoint_step(reaction: Reaction, masses: Array, outputs: Array, step: float
     Raises:
         ArithmeticError: the maximum is not found, or a value is not finite.
     """
-    objective, logarithm = reaction.objective, _log(masses)
+    loss, logarithm = reaction.objective.loss, _log(masses)
     reference, reach = _relaxed(reaction, logarithm, step)
-    targets = 2.0 * objective.targets - outputs
-    dual = _Dual(reaction, reference, 1.0 / max(reach, LEAST_REACH), 0.5 * objective.weights, targets)
-    found = dual.maximum(objective.loss_gradient(outputs))
+    dual = _Dual(reaction, reference, 1.0 / max(reach, LEAST_REACH), loss.chord(outputs))
+    found = dual.maximum(loss.gradient(outputs))
     psi = reaction.psi(found.gradient)
     half, half_reach = _relaxed(reaction, logarithm, 0.5 * step)
     middle = _normalised(half - half_reach * psi)[0]
@@ -158,20 +159,19 @@ def midpoint_step(reaction: Reaction, masses: Array, outputs: Array, step: float
 
 @dataclass(frozen=True)
 class _Dual:
-    """D(g) of the module's docstring: log nu, kappa, omega' and y'."""
+    """D(g) of the module's docstring: log nu, kappa and L'."""
 
     reaction: Reaction
     reference: Array
     kappa: float
-    weights: Array
-    targets: Array
+    loss: Loss
 
     def law(self, g: Array) -> tuple[float, Array, Array, Array]:
         """D(g), grad D, the masses m_g and their outputs."""
         masses, log_sum = _normalised(self.reference - self.reaction.psi(g) / self.kappa)
         outputs = self.reaction.outputs(masses)
-        value = -float(g @ self.targets) - 0.5 * float(g @ (g / self.weights)) - self.kappa * log_sum
-        return value, outputs - self.targets - g / self.weights, masses, outputs
+        value = -self.loss.conjugate(g) - self.kappa * log_sum
+        return value, self.loss.mismatch(outputs, g), masses, outputs
 
     def maximum(self, g: Array, levels: int = LEVELS) -> ReactionStep:
         """Newton's method from a first g; where that fails, from the maximum for twice the kappa."""
@@ -189,18 +189,18 @@ class _Dual:
         """g at the maximum for another kappa, along the tangent: (d/dkappa) Phi m_g = Cov(Phi, Psi) / kappa^2."""
         psi = self.reaction.psi(found.gradient)
         turned = self.reaction.outputs(found.masses * (psi - float(found.masses @ psi)))
-        change = self._newton(found.masses, found.outputs, turned / self.kappa**2, TANGENT_ACCURACY)
+        change = self._newton(found.gradient, found.masses, found.outputs, turned / self.kappa**2, TANGENT_ACCURACY)
         return found.gradient + (kappa - self.kappa) * change
 
     def _climbed(self, g: Array) -> tuple[ReactionStep, float]:
         """Where damped Newton steps from g end, and |grad D| there relative to what it adds up."""
         value, slope, masses, outputs = self.law(g)
-        scale = self._norm(self.targets) + self._norm(outputs)
+        scale = math.sqrt(self.loss.scale) + self._norm(outputs)
         for _ in range(NEWTON_STEPS):
             residual = self._norm(slope)
             if residual <= TOLERANCE * scale:
                 break
-            direction = self._newton(masses, outputs, slope, min(0.1, residual / scale))
+            direction = self._newton(g, masses, outputs, slope, min(0.1, residual / scale))
             gain = float(slope @ direction)
             slack = SLACK * (1.0 + abs(value) + self.kappa)
             length, trial = 1.0, self.law(g + direction)
@@ -216,23 +216,24 @@ class _Dual:
             g = g + length * direction
             value, slope, masses, outputs = trial
         residual = self._norm(slope)
-        return ReactionStep(masses, outputs, g, 0.5 * residual * residual), residual / scale if scale > 0.0 else 0.0
+        gap = self.loss.divergence(self.loss.conjugate_gradient(g), slope)
+        return ReactionStep(masses, outputs, g, gap), residual / scale if scale > 0.0 else 0.0
 
     def _norm(self, outputs: Array) -> float:
-        return math.sqrt(float(self.weights @ (outputs * outputs)))
+        return math.sqrt(float(self.loss.metric @ (outputs * outputs)))
 
-    def _newton(self, masses: Array, outputs: Array, slope: Array, accuracy: float) -> Array:
-        """-(Hess D)^-1 slope by conjugate gradients in the variables g / sqrt(omega')."""
-        root = np.sqrt(self.weights)
-        residual = root * slope
+    def _newton(self, g: Array, masses: Array, outputs: Array, slope: Array, accuracy: float) -> Array:
+        """-(Hess D)^-1 slope by conjugate gradients in the variables S^-1 g, S S^T = Hess L'."""
+        root = self.loss.hessian(self.loss.conjugate_gradient(g)).root()
+        residual = root.T @ slope
         solution, direction = np.zeros_like(slope), residual
         square = float(residual @ residual)
         enough = accuracy * accuracy * square
         for _ in range(2 * len(slope) + 10):
-            along = root * direction
+            along = root @ direction
             psi = self.reaction.potential(along)
             spread = self.reaction.outputs(masses * (psi - float(along @ outputs)))
-            image = direction + root * spread / self.kappa
+            image = direction + root.T @ spread / self.kappa
             size = square / float(direction @ image)
             solution = solution + size * direction
             residual = residual - size * image
@@ -240,7 +241,7 @@ class _Dual:
             if not (square > enough):
                 break
             direction = residual + (square / before) * direction
-        return np.asarray(root * solution)
+        return root @ solution
 
 
 def _relaxed(reaction: Reaction, log_masses: Array, step: float) -> tuple[Array, float]:

@@ -1,37 +1,43 @@
-"""Compression of a feature map to its numerical rank on a box.
+"""Compression of a feature map to its numerical rank on a box; the loss follows.
 
-Features with unit weight and target 0 may be rotated freely, and those that stay below sqrt(accuracy) everywhere be
-dropped: by Cauchy-Schwarz U, and so the risk of any law on the box, changes by less than the accuracy.
+Outputs of unit weight and target 0 under the square loss may be rotated freely, and those that stay below
+sqrt(accuracy) everywhere be dropped: by Cauchy-Schwarz U, and so the risk of any law on the box, changes by less than
+the accuracy. Where many outputs have a target they are rotated so that one of them has it all. Under any other loss
+outputs are written in an orthonormal basis of what they span on the box, in the norm of the loss, and the loss taken
+through it; what is dropped counts to first order there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg
 
 from ..arrays import Array
+from .losses.interface import Loss
+from .losses.square import SquareLoss
 from .objective import FeatureMap
 from .table.mesh import sequence
 
-KEPT = 2
-"""Leading features (the class means q_±, with targets ±1) that are never rotated."""
+MOST_KEPT = 4
+"""Outputs with a target or a weight of their own beyond which they are turned into one."""
 
 
 @dataclass(frozen=True)
 class CompressedFeatures:
-    """The leading features of a map, and the others projected on an orthonormal basis.
+    """The leading features of a map, and the others projected on a basis.
 
     Attributes:
-        inner: the map; its features from number 2 on have unit weight and target 0.
-        basis: shape (inner.rank - 2, rank - 2), orthonormal columns.
-        error: largest squared norm of what was dropped at the sample points: the error of U there.
+        inner: the map.
+        basis: shape (inner.rank - kept, rank - kept).
+        kept: leading features that stay as they are.
     """
 
     inner: FeatureMap
     basis: Array
-    error: float
+    kept: int = 0
 
     @property
     def dimension(self) -> int:
@@ -39,25 +45,33 @@ class CompressedFeatures:
 
     @property
     def rank(self) -> int:
-        return KEPT + int(self.basis.shape[1])
+        return self.kept + int(self.basis.shape[1])
 
     def values(self, points: Array) -> Array:
         return self._project(self.inner.values(points))
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
         values, gradients = self.inner.values_and_gradients(points)
-        rotated = np.einsum("nmd,mk->nkd", gradients[:, KEPT:], self.basis, optimize=True)
-        return self._project(values), np.concatenate([gradients[:, :KEPT], rotated], axis=1)
+        rotated = np.einsum("nmd,mk->nkd", gradients[:, self.kept :], self.basis, optimize=True)
+        return self._project(values), np.concatenate([gradients[:, : self.kept], rotated], axis=1)
 
     def outputs(self, points: Array, masses: Array) -> Array:
         return self._project(self.inner.outputs(points, masses))
 
     def contract(self, points: Array, coefficients: Array) -> tuple[Array, Array]:
-        raw = np.concatenate([coefficients[:KEPT], self.basis @ coefficients[KEPT:]])
+        raw = np.concatenate([coefficients[: self.kept], self.basis @ coefficients[self.kept :]])
         return self.inner.contract(points, raw)
 
     def _project(self, raw: Array) -> Array:
-        return np.concatenate([raw[..., :KEPT], raw[..., KEPT:] @ self.basis], axis=-1)
+        return np.concatenate([raw[..., : self.kept], raw[..., self.kept :] @ self.basis], axis=-1)
+
+
+class Compressed(NamedTuple):
+    """Fewer features, the loss of their outputs, and the error of U on the box as sampled."""
+
+    features: FeatureMap
+    loss: Loss
+    error: float
 
 
 def sample_box(lower: Array, upper: Array, count: int) -> Array:
@@ -69,13 +83,67 @@ def sample_box(lower: Array, upper: Array, count: int) -> Array:
 
 
 def compress(
-    features: FeatureMap, lower: Array, upper: Array, accuracy: float, samples: int = 2048
-) -> CompressedFeatures:
-    """Compress `features` so that U on the box [lower, upper] changes by less than `accuracy`, as sampled."""
+    features: FeatureMap, loss: Loss, lower: Array, upper: Array, accuracy: float, samples: int = 2048
+) -> Compressed:
+    """Compress `features` so that U on the box [lower, upper] changes by less than `accuracy`, as sampled.
+
+    Under a loss that is not quadratic, Psi on the box changes by less; there features stay as they are where that does
+    not halve their number.
+    """
     points = sample_box(lower, upper, samples)
-    raw = np.concatenate([features.values(part)[:, KEPT:] for part in np.array_split(points, max(1, samples // 256))])
+    bound = np.flatnonzero(~loss.free)
+    kept = int(bound[-1]) + 1 if bound.size else 0
+    parts = np.array_split(points, max(1, samples // 256))
+    if kept > MOST_KEPT:
+        raw = np.concatenate([features.values(part) for part in parts])
+        return (
+            _turned(features, loss, raw, accuracy)
+            if isinstance(loss, SquareLoss)
+            else _spanned(features, loss, raw, accuracy)
+        )
+    raw = np.concatenate([features.values(part)[:, kept:] for part in parts])
     if raw.shape[1] == 0:
-        return CompressedFeatures(features, np.empty((0, 0)), 0.0)
+        return Compressed(features, loss, 0.0)
+    basis, error = _principal(raw, accuracy)
+    return Compressed(CompressedFeatures(features, basis, kept), loss.rotated(kept, basis.shape[1]), error)
+
+
+def _turned(features: FeatureMap, loss: SquareLoss, raw: Array, accuracy: float) -> Compressed:
+    """The square loss with all of its target in the first output."""
+    roots = np.sqrt(loss.weights)
+    weighted, target = raw * roots, loss.targets * roots
+    size = float(np.linalg.norm(target))
+    along = (target / size)[:, None] if size > 0.0 else np.empty((len(target), 0))
+    basis, error = _principal(weighted - (weighted @ along) @ along.T, accuracy)
+    whole = np.column_stack([along, basis])
+    targets = np.zeros(whole.shape[1])
+    targets[: along.shape[1]] = size
+    turned = SquareLoss(np.ones(len(targets)), targets, loss.constant)
+    return Compressed(CompressedFeatures(features, roots[:, None] * whole), turned, error)
+
+
+def _spanned(features: FeatureMap, loss: Loss, raw: Array, accuracy: float) -> Compressed:
+    """Any loss through a basis of what the outputs span, orthonormal in its norm."""
+    roots = np.sqrt(loss.metric)
+    sampled = np.concatenate([np.zeros((1, raw.shape[1])), raw])
+    slope = float(np.max(np.linalg.norm(loss.gradient(sampled) / roots, axis=1)))
+    vectors = linalg.svd(raw * roots, full_matrices=False)[2].T
+    left = raw * roots
+    error, rank = float(np.max(np.linalg.norm(left, axis=1))), 0
+    while error * slope > accuracy and rank < vectors.shape[1] // 2:
+        direction = vectors[:, rank]
+        left = left - np.outer(left @ direction, direction)
+        error, rank = float(np.max(np.linalg.norm(left, axis=1))), rank + 1
+    if error * slope > accuracy:
+        return Compressed(features, loss, 0.0)
+    basis = vectors[:, :rank]
+    spanned = loss.through(basis / roots[:, None])
+    return Compressed(CompressedFeatures(features, roots[:, None] * basis), spanned, error * slope)
+
+
+def _principal(raw: Array, accuracy: float) -> tuple[Array, float]:
+    """An orthonormal basis of what the rows span up to squared norms of `accuracy`, and the largest of what is left."""
+    samples = raw.shape[0]
     small_side = raw.T if raw.shape[1] <= samples else raw
     eigenvalues, vectors = linalg.eigh(small_side @ small_side.T)
     order = np.argsort(eigenvalues)[::-1]
@@ -87,4 +155,4 @@ def compress(
     errors = np.concatenate([[float(np.max(np.sum(raw**2, axis=1)))], left.max(axis=0)])
     below = np.flatnonzero(errors <= accuracy)
     rank = int(below[0]) if below.size else directions.shape[1]
-    return CompressedFeatures(features, directions[:, :rank].copy(), max(float(errors[rank]), 0.0))
+    return directions[:, :rank].copy(), max(float(errors[rank]), 0.0)

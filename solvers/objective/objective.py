@@ -1,9 +1,9 @@
 """The objective: a finite feature map under a convex loss (docs/mathematics.md, section 2).
 
-    R(rho) = c + sum_m omega_m (y_m - (Phi rho)_m)^2,        (Phi rho)_m = ∫ Phi_m(z) rho(dz)
-    L = R / 2,     Psi(z; rho) = grad L(Phi rho) . Phi(z)
+    L(Phi rho),     (Phi rho)_m = ∫ Phi_m(z) rho(dz),     Psi(z; rho) = grad L(Phi rho) . Phi(z)
 
-A scheme reaches the risk only through the M *outputs* Phi rho and the value and gradient of Phi.
+with R = 2 L = c + sum_m omega_m (y_m - (Phi rho)_m)^2 for the square loss. A scheme reaches the risk only through the
+M *outputs* Phi rho, the value and gradient of Phi, and the `Loss`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from ..arrays import Array
+from .losses.interface import Loss
 
 
 class FeatureMap(Protocol):
@@ -59,36 +60,27 @@ class DenseFeatures:
 
 @dataclass(frozen=True)
 class Objective:
-    """Risk of a law rho through its outputs Phi rho.
+    """A convex loss L of the outputs Phi rho of a law.
 
     Attributes:
         features: the feature map Phi.
-        weights: omega, shape (M,), positive.
-        targets: y, shape (M,).
-        constant: c, the part of the risk that no law changes.
+        loss: L, of M outputs.
     """
 
     features: FeatureMap
-    weights: Array
-    targets: Array
-    constant: float = 0.0
+    loss: Loss
 
     def risk(self, outputs: Array) -> float:
-        """R at outputs Phi rho of shape (M,)."""
-        residual = self.targets - outputs
-        return self.constant + float(np.dot(self.weights * residual, residual))
+        """The risk that is reported, at outputs Phi rho of shape (M,): 2 L for the square loss, L for others."""
+        return self.loss.risk(outputs)
 
-    def loss(self, outputs: Array) -> float:
-        """L = R / 2, the functional whose Wasserstein gradient flow is the dynamics."""
-        return 0.5 * self.risk(outputs)
+    def energy(self, outputs: Array) -> float:
+        """2 L, the share of the loss in the free energy F = 2 L + ... that the dynamics halve and lower."""
+        return 2.0 * self.loss.value(outputs)
 
     def loss_gradient(self, outputs: Array) -> Array:
         """grad L, shape (M,): Psi = loss_gradient . Phi."""
-        return self.weights * (outputs - self.targets)
-
-    def loss_hessian(self, outputs: Array) -> Array:
-        """Hess L, shape (M, M); constant for the square loss."""
-        return np.diag(self.weights)
+        return self.loss.gradient(outputs)
 
     def outputs(self, points: Array, masses: Array) -> Array:
         """Phi rho, shape (M,), of the atomic law sum_i masses_i delta_{points_i}."""
@@ -97,7 +89,3 @@ class Objective:
     def psi(self, points: Array, outputs: Array) -> Array:
         """Psi(z; rho), shape (n,), of the law with these outputs."""
         return self.features.values(points) @ self.loss_gradient(outputs)
-
-    def psi_gradient(self, points: Array, outputs: Array) -> Array:
-        """grad Psi(z; rho), shape (n, D)."""
-        return self.features.contract(points, self.loss_gradient(outputs))[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,8 +11,8 @@ import numpy as np
 from ..arrays import Array
 from ..space.box import Box
 from .coefficient import WithCoefficient
-from .compression import KEPT, compress
-from .objective import FeatureMap, Objective
+from .compression import compress
+from .objective import Objective
 from .table.feature_table import build_table
 from .table.patched import PatchedFeatures
 
@@ -125,7 +125,7 @@ class _Made:
         table = build_table(
             objective.features, _ends(inner), tolerance=GRADIENTS * accuracy, max_nodes=GUIDE_NODES, rounds=1
         )
-        patched = _with_features(objective, PatchedFeatures(table, objective.features))
+        patched = replace(objective, features=PatchedFeatures(table, objective.features))
         return self._reduced(patched, float(table.value_error))
 
     def compressed(self, inner: Box, accuracy: float) -> ReducedObjective:
@@ -146,17 +146,15 @@ class _Made:
             smallest_cell=2.0**-8,
         )
         error += 2.0 * float(table.value_error) * scale**2
-        patched = _with_features(small, PatchedFeatures(table, small.features))
+        patched = replace(small, features=PatchedFeatures(table, small.features))
         return self._reduced(patched, error, ", compressed, tabulated")
 
     def _compressed(self, inner: Box, accuracy: float) -> tuple[Objective, float]:
         """The objective in features of the numerical rank, and the error of its U."""
         source = self.expansion.objective
-        small = compress(source.features, inner.lower, inner.upper, max(accuracy, self.expansion.error))
-        rest = small.rank - KEPT
-        weights = np.concatenate([source.weights[:KEPT], np.ones(rest)])
-        targets = np.concatenate([source.targets[:KEPT], np.zeros(rest)])
-        return Objective(small, weights, targets, source.constant), small.error
+        enough = max(accuracy, self.expansion.error)
+        small = compress(source.features, source.loss, inner.lower, inner.upper, enough)
+        return Objective(small.features, small.loss), small.error
 
     def _scale(self, inner: Box) -> float:
         if self.expansion.scale is not None:
@@ -178,11 +176,7 @@ class _Made:
     def _with_coefficient(self, objective: Objective) -> Objective:
         if self.coefficient is None:
             return objective
-        return _with_features(objective, WithCoefficient(objective.features, self.coefficient))
-
-
-def _with_features(objective: Objective, features: FeatureMap) -> Objective:
-    return Objective(features, objective.weights, objective.targets, objective.constant)
+        return replace(objective, features=WithCoefficient(objective.features, self.coefficient))
 
 
 def _ends(box: Box) -> list[Array]:

@@ -7,7 +7,7 @@ With noise the free energy is strictly convex,
 and its minimiser is the fixed point p ∝ omega exp(-2 beta (g . Phi + lambda |z|^2/2)), g = grad L(Phi p). The dual
 
     D(g) = -L*(g) - (1/(2 beta)) log ∫ omega exp(-2 beta (g . Phi + lambda |z|^2 / 2)),
-    grad D = ∫Phi p_g - (y + g / weights),      Hess D = -diag(1/weights) - 2 beta Cov_{p_g}(Phi),
+    grad D = ∫Phi p_g - grad L*(g),      Hess D = -Hess L*(g) - 2 beta Cov_{p_g}(Phi),
 
 is smooth and concave in the M numbers g; F(p_g)/2 - D(g) >= 0 certifies a solution.
 """
@@ -59,7 +59,7 @@ def gibbs_law(
     """Maximise the dual on a quadrature rule by damped Newton steps.
 
     Args:
-        objective: weights, targets and constant of the loss (its features are not evaluated here).
+        objective: the loss (its features are not evaluated here).
         features: Phi at the nodes, shape (n, M).
         log_weights: logarithm of the nodes' weights times omega, shape (n,).
         squares: |z|^2 at the nodes, shape (n,).
@@ -69,23 +69,24 @@ def gibbs_law(
     Raises:
         ArithmeticError: if the iteration does not converge or meets a value that is not finite.
     """
-    beta2 = 2.0 * inverse_temperature
+    loss, beta2 = objective.loss, 2.0 * inverse_temperature
     base = log_weights - 0.5 * beta2 * ridge * squares
 
     def evaluate(g: Array) -> tuple[float, Array, Array, Array]:
         exponent = base - beta2 * (features @ g)
         log_partition = float(special.logsumexp(exponent))
         masses = np.exp(exponent - log_partition)
-        conjugate = float(np.sum(g * objective.targets + 0.5 * g * g / objective.weights)) - 0.5 * objective.constant
         outputs = masses @ features
-        slope = outputs - objective.targets - g / objective.weights
-        return -conjugate - log_partition / beta2, slope, masses, outputs
+        return -loss.conjugate(g) - log_partition / beta2, loss.mismatch(outputs, g), masses, outputs
 
-    g = np.zeros(features.shape[1]) if start is None else start
+    zero = np.zeros(features.shape[1])
+    if start is None:
+        start = zero if loss.quadratic else loss.gradient(zero)
+    g = start
     value, slope, masses, outputs = evaluate(g)
     for _ in range(ITERATIONS):
         centred = features - outputs
-        curvature = np.diag(1.0 / objective.weights) + beta2 * (centred.T * masses) @ centred
+        curvature = loss.conjugate_hessian(g).dense() + beta2 * (centred.T * masses) @ centred
         step = linalg.solve(curvature, slope, assume_a="pos")
         gain = float(slope @ step)
         if not np.isfinite(gain):
@@ -106,5 +107,5 @@ def gibbs_law(
         raise ArithmeticError(f"the Gibbs law is not found in {ITERATIONS} Newton steps; raise dynamics.ridge")
     entropy = -beta2 * float(masses @ (features @ g)) - 0.5 * beta2 * ridge * float(masses @ squares)
     entropy -= float(special.logsumexp(base - beta2 * (features @ g)))
-    half = objective.loss(outputs) + 0.5 * ridge * float(masses @ squares) + entropy / beta2
+    half = loss.value(outputs) + 0.5 * ridge * float(masses @ squares) + entropy / beta2
     return Gibbs(masses, outputs, g, half, value, float(np.max(np.abs(slope))))

@@ -68,16 +68,14 @@ class Law:
         return np.asarray(self.weights @ objective.features.values(self.positions))
 
     def free_energy(self, objective: Objective, box: SearchBox) -> float:
-        """F = R + lambda ∫|z|^2 drho."""
+        """F = 2 L + lambda ∫|z|^2 drho."""
         square = float(self.weights @ (self.positions**2).sum(axis=1))
-        return objective.risk(self.outputs(objective)) + box.ridge * square
+        return objective.energy(self.outputs(objective)) + box.ridge * square
 
     def rounding(self, objective: Objective, box: SearchBox) -> float:
         """Rounding error of F: residuals are small differences of outputs and targets."""
-        outputs = self.outputs(objective)
-        residual = np.abs(outputs - objective.targets)
-        terms = objective.weights * residual @ (np.abs(outputs) + np.abs(objective.targets))
-        return 4.0 * EPSILON * (float(terms) + abs(self.free_energy(objective, box)))
+        terms = objective.loss.rounding(self.outputs(objective))
+        return 4.0 * EPSILON * (terms + abs(self.free_energy(objective, box)))
 
 
 def joint_newton(objective: Objective, box: SearchBox, law: Law) -> Law:
@@ -124,10 +122,31 @@ def _descended(objective: Objective, box: SearchBox, law: Law) -> Law:
 
 def reweighted(objective: Objective, box: SearchBox, law: Law) -> Law:
     """The best weights on the atoms; those that get none are dropped."""
-    values = objective.features.values(law.positions)
-    weights = simplex_weights(objective, values, box.ridge * (law.positions**2).sum(axis=1), law.weights)
+    values, costs = objective.features.values(law.positions), box.ridge * (law.positions**2).sum(axis=1)
+    weights = law.weights
+    for _ in range(1 if objective.loss.quadratic else STEPS):
+        following = simplex_weights(objective.loss.model(weights @ values), values, costs, weights)
+        if not objective.loss.quadratic:
+            following = _shortened(objective, values, costs, weights, following)
+        settled, weights = bool(np.abs(following - weights).max() <= NEGLIGIBLE), following
+        if settled:
+            break
     kept = weights > NEGLIGIBLE
     return Law(law.positions[kept], weights[kept] / weights[kept].sum())
+
+
+def _shortened(objective: Objective, values: Array, costs: Array, weights: Array, following: Array) -> Array:
+    """The step to the minimiser of the quadratic model, halved while it does not lower F."""
+
+    def energy(masses: Array) -> float:
+        return objective.energy(masses @ values) + float(masses @ costs)
+
+    before, length = energy(weights), 1.0
+    while not (energy(weights + length * (following - weights)) <= before):
+        length *= 0.5
+        if not (length > NEGLIGIBLE):
+            return weights
+    return weights + length * (following - weights)
 
 
 def _settled(box: SearchBox, law: Law) -> Law:
@@ -144,14 +163,15 @@ def _newton_step(objective: Objective, box: SearchBox, law: Law) -> tuple[Array,
     potential, gradient = box.potential_and_gradient(objective, outputs, law.positions)
     free = _free(box, law.positions, gradient)
     atoms, axes = np.nonzero(free)
-    weighted = values * objective.weights
+    hessian = objective.loss.hessian(outputs)
+    weighted = values @ hessian
     moving = slopes[atoms, :, axes]
     count, moves = len(law.weights), len(atoms)
     mass = law.weights[atoms]
     jacobian = np.zeros((moves + count + 1, moves + count + 1))
     hessians = _hessians(objective, box, outputs, law.positions)
     same = atoms[:, None] == atoms[None, :]
-    jacobian[:moves, :moves] = (moving * objective.weights) @ moving.T * mass
+    jacobian[:moves, :moves] = (moving @ hessian) @ moving.T * mass
     jacobian[:moves, :moves] += np.where(same, hessians[atoms[:, None], axes[:, None], axes[None, :]], 0.0)
     jacobian[:moves, moves:-1] = moving @ weighted.T
     jacobian[moves:-1, :moves] = (weighted @ moving.T) * mass

@@ -1,6 +1,6 @@
 """The law of least risk on a box, with a certificate.
 
-    F(rho) = R(rho) + lambda ∫|z|^2 drho  is convex: rho is optimal iff its atoms lie in argmin Psi_lambda, and
+    F(rho) = 2 L(Phi rho) + lambda ∫|z|^2 drho  is convex: rho is optimal iff its atoms lie in argmin Psi_lambda, and
     F(mu) >= F(rho) - 2 (∫Psi_lambda drho - min Psi_lambda)        for every law mu on the box.
 
 The law comes from Frank-Wolfe and Newton (`optimum_search`, `optimum_newton`); the minimum of Psi_lambda is bounded
@@ -16,13 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import Array
+from ..objective.losses.interface import least
 from ..objective.objective import Objective
 from .bound import Curvature, global_lower_bound
 from .newton import EPSILON, Law, SearchBox
 from .search import optimal_law
 
 VANISHING = 1e-15
-"""What F - c counts as zero, relative to the risk of the zero function."""
+"""What F less the least 2 L counts as zero, relative to that of the zero function."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class CertifiedLaw:
         free_energy: F.
         lower_bound: no law on the box has less free energy.
         evaluations: values of Psi that the bound took.
-        tight: whether the gap is within the tolerance asked for, or F the constant c to rounding.
+        tight: whether the gap is within the tolerance asked for, or F the least 2 L to rounding.
     """
 
     law: Law
@@ -89,10 +90,11 @@ def _certified(
     values = objective.features.values(law.positions)
     mean = float(law.weights @ box.potential(objective, outputs, law.positions))
     rounding = 8.0 * EPSILON * float(np.abs(objective.loss_gradient(outputs)) @ np.abs(values).max(axis=0))
+    floor = least(objective.loss)
     accuracy = 0.2 * tolerance * abs(energy) + rounding
-    if energy - objective.constant <= VANISHING * objective.risk(np.zeros_like(outputs)):
-        # F >= c, and the gradient of the loss is nothing but rounding
-        return CertifiedLaw(_sorted(law), outputs, risk, energy, min(objective.constant, energy), 0, True), None
+    if energy - floor <= VANISHING * objective.energy(np.zeros_like(outputs)):
+        # F is no less, and the gradient of the loss is nothing but rounding
+        return CertifiedLaw(_sorted(law), outputs, risk, energy, min(floor, energy), 0, True), None
     bound = global_lower_bound(
         lambda points: box.potential(objective, outputs, points),
         _WithRidge(curvature_of(law, outputs, risk), box.ridge),
@@ -102,7 +104,7 @@ def _certified(
         accuracy,
         most_evaluations,
     )
-    lower = max(energy - 2.0 * (mean - bound.lower + rounding), objective.constant)
+    lower = max(energy - 2.0 * (mean - bound.lower + rounding), floor)
     found = CertifiedLaw(
         law=_sorted(law),
         outputs=outputs,

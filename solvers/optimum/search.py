@@ -35,7 +35,7 @@ def optimal_law(objective: Objective, box: SearchBox, start: Law | None = None) 
     """
     samples = _Samples.of(objective, box)
     if start is None:
-        first = samples.potential(objective, box, np.zeros_like(objective.targets))
+        first = samples.potential(objective, box, np.zeros(objective.features.rank))
         start = Law(samples.points[[int(np.argmin(first))]], np.ones(1))
     law = _improved(objective, box, start)
     energy = law.free_energy(objective, box)

@@ -1,6 +1,8 @@
 """Weights of least free energy on fixed atoms: a convex quadratic programme on the simplex, by an active set.
 
-    min_p  p^T G p - 2 h^T p + c^T p,    p >= 0,  sum p = 1,    G = Phi diag(omega) Phi^T,  h = Phi (omega y)
+    min_p  p^T G p - 2 h^T p + c^T p,    p >= 0,  sum p = 1,    G = Phi H Phi^T,  h = Phi b
+
+for a loss q . H q / 2 - b . q of the outputs q = Phi^T p; diag(omega) and omega y for the square loss.
 
 On the free set S the minimiser solves [2 G_SS, 1; 1^T, 0] (p, -mu) = (2 h - c, 1); a weight that would leave the
 simplex is fixed at 0, and a fixed one with the most negative multiplier is freed (Lawson and Hanson's scheme for
@@ -13,19 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Array
-from ..objective.objective import Objective
+from ..objective.losses.hessian import Hessian
 
 
-def simplex_weights(objective: Objective, values: Array, costs: Array, start: Array, most_steps: int = 500) -> Array:
+def simplex_weights(
+    model: tuple[Hessian, Array], values: Array, costs: Array, start: Array, most_steps: int = 500
+) -> Array:
     """The minimising weights of atoms with features `values` (K, M) and linear costs (K,), from feasible `start`.
+
+    Args:
+        model: H and b, see `Loss.model`.
 
     Raises:
         ValueError: if `start` is no law.
     """
     if not (np.all(start >= 0.0) and abs(start.sum() - 1.0) <= 1e-9):
         raise ValueError("start is not a law on the atoms; write weights >= 0 that sum to 1")
-    gram = (values * objective.weights) @ values.T
-    linear = values @ (objective.weights * objective.targets) - 0.5 * costs
+    hessian, pull = model
+    gram = (values @ hessian) @ values.T
+    linear = values @ pull - 0.5 * costs
     # below this a multiplier is rounding
     slack = 1e-15 * (1.0 + float(np.abs(gram).max()) + float(np.abs(linear).max()))
     weights = start / start.sum()

@@ -112,15 +112,15 @@ class ParticleProcess:
         positions = state.arrays["positions"]
         weights = np.full(len(positions), 1.0 / len(positions))
         mean = weights @ positions
-        risk = self.objective.risk(self.objective.outputs(positions, weights))
-        energy = risk + self.flow.ridge * float(weights @ (positions**2).sum(axis=1))
+        outputs = self.objective.outputs(positions, weights)
+        energy = self.objective.energy(outputs) + self.flow.ridge * float(weights @ (positions**2).sum(axis=1))
         rate, velocity = self._potential(positions, np.zeros(len(positions)))
         stopped = self.geometry.walls.stops(positions, velocity)
         moved = weights @ np.where(stopped, 0.0, velocity**2).sum(axis=1)
         spread = weights @ rate**2 / self.flow.fisher_rao_rate if self.flow.fisher_rao_rate > 0.0 else 0.0
         # of a law of atoms the entropy is infinite
         return Observation(
-            risk=risk,
+            risk=self.objective.risk(outputs),
             free_energy=math.nan if self._noisy else energy,
             mass=float(weights.sum()),
             mean=mean,

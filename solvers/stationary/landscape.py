@@ -52,7 +52,7 @@ class AtomicLaw:
 
 
 class Interaction(NamedTuple):
-    """U between the K atoms of a law: U(z_i, z_j), d_1 U(z_i, z_j) and d_1 d_2 U(z_i, z_j).
+    """U = Phi . L'' Phi between the K atoms of a law: U(z_i, z_j), d_1 U(z_i, z_j) and d_1 d_2 U(z_i, z_j).
 
     Shapes (K, K), (K, D, K) and (K, D, K, D); 0 along a radius that vanishes, in which U is even.
     """
@@ -69,7 +69,7 @@ class Landscape:
     What `outputs` returns stands for the law in the other methods.
 
     Attributes:
-        objective: feature map, weights, targets.
+        objective: feature map and loss.
         geometry: coordinates; G is even in every radius, up to a cone where all radii vanish.
         flow: ridge, birth and death.
     """
@@ -91,10 +91,14 @@ class Landscape:
         """R of the law with these outputs."""
         return self.objective.risk(outputs)
 
+    def energy(self, outputs: Array) -> float:
+        """2 L of the law with these outputs."""
+        return self.objective.energy(outputs)
+
     def free_energy(self, law: AtomicLaw) -> float:
-        """F = R + ridge ∫|z|^2 drho."""
+        """F = 2 L + ridge ∫|z|^2 drho."""
         square = float(law.masses @ (law.positions**2).sum(axis=1))
-        return self.risk(self.outputs(law)) + self.flow.ridge * square
+        return self.energy(self.outputs(law)) + self.flow.ridge * square
 
     def potential(self, points: Array, outputs: Array) -> tuple[Array, Array]:
         """G, shape (n,), and its gradient, shape (n, D), both continued evenly to negative radii."""
@@ -111,7 +115,7 @@ class Landscape:
         found = []
         for part in np.array_split(points, parts):
             values, gradients = self.objective.features.values_and_gradients(part)
-            slopes = self.objective.weights * (values - self.objective.targets)
+            slopes = self.objective.loss_gradient(values)
             found.append(np.einsum("nm,nmd->nd", slopes, gradients) + self.flow.ridge * part)
         return np.concatenate(found)
 
@@ -167,8 +171,8 @@ class Landscape:
         values, gradients = self.objective.features.values_and_gradients(law.positions)
         held = self.radii & (law.positions == 0.0)
         gradients = np.where(held[:, None, :], 0.0, gradients)
-        weighted = values * self.objective.weights
-        moved = gradients * self.objective.weights[:, None]
+        hessian = self.objective.loss.hessian(law.masses @ values)
+        weighted, moved = values @ hessian, hessian @ gradients
         return Interaction(
             weighted @ values.T,
             np.einsum("imd,jm->idj", gradients, weighted),

@@ -52,6 +52,8 @@ class PairLandscape(Landscape):
     def risk(self, outputs: Array) -> float:
         return self.pairs.risk(outputs[:, 1:], outputs[:, 0])
 
+    energy = risk
+
     def potential(self, points: Array, outputs: Array) -> tuple[Array, Array]:
         flipped = self.radii & (points < 0.0)
         value, gradient, _ = self.pairs.psi(np.where(flipped, -points, points), outputs[:, 1:], outputs[:, 0])

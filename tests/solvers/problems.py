@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import erf
 
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.space.axis import Line, Radius
 from mfpde.solvers.space.geometry import Geometry
@@ -72,7 +73,7 @@ class Coordinates(DenseFeatures):
 
 def rank_two() -> tuple[Objective, Geometry]:
     """The two-class problem at d = infinity: weights 1/2, targets ±1, plain Lebesgue geometry in (r1, r2)."""
-    objective = Objective(RankTwo(), np.array([0.5, 0.5]), np.array([1.0, -1.0]))
+    objective = Objective(RankTwo(), SquareLoss(np.array([0.5, 0.5]), np.array([1.0, -1.0])))
     return objective, Geometry.of({"r1": Radius(np.inf), "r2": Radius(np.inf)})
 
 

@@ -98,9 +98,10 @@ def _allowed(dims: Sequence[int], reduced: ReducedObjective, source: str) -> tup
 def _values(objective: Objective, first: Array, second: Array) -> dict[str, Array]:
     """V, U at the first point and the pair, with derivatives in the first point and, mixed, in both."""
     values, gradients = objective.features.values_and_gradients(np.stack((first, second)))
-    weighted, by_target = objective.weights * values[1], objective.weights * objective.targets
+    weights, by_target = objective.loss.metric, -objective.loss_gradient(np.zeros(objective.features.rank))
+    weighted = weights * values[1]
     slope_v, slope_u = -by_target @ gradients[0], weighted @ gradients[0]
-    mixed = np.einsum("m,md,me->de", objective.weights, gradients[0], gradients[1])
+    mixed = np.einsum("m,md,me->de", weights, gradients[0], gradients[1])
     return {
         "U": np.atleast_1d(weighted @ values[0]),
         "V": np.atleast_1d(-by_target @ values[0]),

@@ -8,8 +8,6 @@ with respect to Lebesgue measure,
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -90,16 +88,6 @@ class GaussianBumps(DataLaw):
         """w_k."""
         return self.weights or (1.0 / len(self.centres),) * len(self.centres)
 
-    @property
-    def squared_norm(self) -> float:
-        """∫f^2 dx = sum_kl w_k w_l N(m_k; m_l, 2 s^2)."""
-        height = 1.0 / (2.0 * math.sqrt(math.pi) * self.width)
-        pairs = zip(self.centres, self.shares, strict=True), zip(self.centres, self.shares, strict=True)
-        return height * sum(
-            first_weight * weight * math.exp(-(((first - centre) / (2.0 * self.width)) ** 2))
-            for (first, first_weight), (centre, weight) in itertools.product(*pairs)
-        )
-
     def axes(self) -> Mapping[str, Axis]:
         return {"z": Line()}
 
@@ -110,7 +98,7 @@ class GaussianBumps(DataLaw):
         from mfpde.problem.reduction.trapezoidal import expand
 
         del unit, accuracy, effort
-        return expand(self.centres, self.shares, self.width, self.squared_norm, box)
+        return expand(self.centres, self.shares, self.width, box)
 
     def guide_box(self, box: Box) -> Box:
         import numpy as np

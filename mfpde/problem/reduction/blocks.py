@@ -8,6 +8,7 @@ from mfpde.problem.reduction.hermite import hermite_features, squared_tail
 from mfpde.problem.reduction.mixture import BlockMixture
 from mfpde.problem.reduction.zonal import zonal_features
 from mfpde.solvers.activations.activation import Activation
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import FeatureMap, Objective
 from mfpde.solvers.objective.representation import Effort, Expansion
 from mfpde.solvers.space.box import Box
@@ -52,7 +53,9 @@ def _expansion(features: FeatureMap, error: float, method: str, linear: bool, ch
     weights, targets = np.ones(features.rank), np.zeros(features.rank)
     weights[:2], targets[:2] = 0.5, (1.0, -1.0)
     explicit = features.rank == 2 and linear
-    return Expansion(Objective(features, weights, targets), error, method, explicit, cheap, costly=not linear)
+    return Expansion(
+        Objective(features, SquareLoss(weights, targets)), error, method, explicit, cheap, costly=not linear
+    )
 
 
 def _largest_scale(mixture: BlockMixture, box: Box) -> float:

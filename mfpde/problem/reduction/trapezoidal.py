@@ -1,7 +1,7 @@
 """Equal Gaussian bumps on the line as features of their locations, by the trapezoidal rule.
 
-The rule with step h takes integrals of products of bumps of width s with the relative error 2 exp(-(pi s / h)^2): its
-nodes are the features.
+The rule with step h takes integrals of products of bumps of width s with the relative error 2 exp(-(pi s / h)^2): the
+values at its nodes are the features, h the weight of each.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.objective.representation import Expansion
 from mfpde.solvers.space.box import Box
@@ -25,17 +26,15 @@ REACH = 9.0
 
 @dataclass(frozen=True)
 class BumpFeatures(DenseFeatures):
-    """sqrt(h) N(x_m; z, s^2) at equidistant nodes x_m, reflected so that the target has one component only.
+    """N(x_m; z, s^2), the bump itself at equidistant nodes x_m.
 
     Attributes:
         nodes: x_m, shape (M,).
         width: s.
-        mirror: unit normal v of the reflection Phi -> Phi - 2 v (v . Phi), shape (M,).
     """
 
     nodes: Array
     width: float
-    mirror: Array
 
     @property
     def dimension(self) -> int:
@@ -46,44 +45,29 @@ class BumpFeatures(DenseFeatures):
         return len(self.nodes)
 
     def values(self, points: Array) -> Array:
-        return self._reflected(bumps(self.nodes, points, self.width))
+        return bumps(self.nodes, points, self.width)
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
         values = bumps(self.nodes, points, self.width)
         slopes = values * ((self.nodes - points) / self.width**2)
-        return self._reflected(values), self._reflected(slopes)[:, :, None]
-
-    def _reflected(self, rows: Array) -> Array:
-        return np.asarray(rows - 2.0 * np.outer(rows @ self.mirror, self.mirror))
+        return values, slopes[:, :, None]
 
 
 def bumps(nodes: Array, points: Array, width: float) -> Array:
-    """sqrt(h) N(x_m; z, s^2), shape (n, M), for nodes (M,) and points (n, 1)."""
-    spacing = STEP * width
+    """N(x_m; z, s^2), shape (n, M), for nodes (M,) and points (n, 1)."""
     distance = (nodes - points) / width
-    height = np.sqrt(spacing) / (np.sqrt(2.0 * np.pi) * width)
-    return np.asarray(height * np.exp(-0.5 * distance * distance))
+    return np.asarray(1.0 / (np.sqrt(2.0 * np.pi) * width) * np.exp(-0.5 * distance * distance))
 
 
-def expand(centres: Sequence[float], shares: Sequence[float], width: float, squared_norm: float, box: Box) -> Expansion:
-    """The nodes of the rule for locations on the box, and for the target sum_k shares_k N(x; centres_k, width^2).
-
-    Unit weights; the reflected target is -|target| in the first component, whose square `squared_norm` has a closed
-    form.
-    """
+def expand(centres: Sequence[float], shares: Sequence[float], width: float, box: Box) -> Expansion:
+    """The nodes of the rule for locations on the box, and for the target sum_k shares_k N(x; centres_k, width^2)."""
     places = np.asarray(centres)
     low, high = min(box.lower[0], places.min()), max(box.upper[0], places.max())
     spacing = STEP * width
     count = int(np.ceil((high - low + 2.0 * REACH * width) / spacing)) + 1
     nodes = low - REACH * width + spacing * np.arange(count)
     target = np.asarray(shares) @ bumps(nodes, places[:, None], width)
-    # the sign of the first component is that of -target[0]: nothing cancels
-    normal = target.copy()
-    normal[0] += np.linalg.norm(target)
-    features = BumpFeatures(nodes, width, normal / np.linalg.norm(normal))
-    targets = np.zeros(features.rank)
-    targets[0] = -np.sqrt(squared_norm)
     size = 1.0 / math.sqrt(2.0 * math.sqrt(math.pi) * width)
     rounding = 1e-15 * size**2
-    objective = Objective(features, np.ones(features.rank), targets)
+    objective = Objective(BumpFeatures(nodes, width), SquareLoss(np.full(count, spacing), target))
     return Expansion(objective, rounding, "trapezoidal rule", cheap=True, scale=size)

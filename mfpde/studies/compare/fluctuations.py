@@ -46,17 +46,16 @@ class Fluctuations:
     def scaled_variance(self, network: Array, risk: float, outputs: Array) -> float:
         """N E|f_N - f|^2 of a network with neurons at `network`, shape (N, D), exact risk R_N, against outputs Phi rho.
 
-        E f_N^2 comes from R_N; E f_N f needs the symmetrised unit only, because f is symmetric.
+        E f_N^2 comes from R_N; the terms with f or y need the symmetrised unit only, because these are symmetric.
         """
         own = self.objective.features.values(network).mean(axis=0)
-        weights, targets = self.objective.weights, self.objective.targets
-        squared = risk - self.objective.constant - float(weights @ targets**2) + 2.0 * float(weights @ (targets * own))
-        mixed = float(weights @ (own * outputs))
+        squared = risk - self.objective.risk(own) + self._square(own)
+        mixed = float(self.objective.loss.metric @ (own * outputs))
         return len(network) * (squared - 2.0 * mixed + self._square(outputs))
 
     def _square(self, outputs: Array) -> float:
         """E f^2."""
-        return float(self.objective.weights @ outputs**2)
+        return float(self.objective.loss.metric @ outputs**2)
 
     def _second_moment(self, positions: Array) -> Array:
         """E_x sigma_*(x; theta)^2, shape (n,)."""

@@ -159,7 +159,7 @@ class _Study:
 
         objective = self.landscape.objective
         # a gradient below its rounding changes F over the box by less than the rounding of R
-        floor = objective.risk(np.zeros_like(objective.targets)) / self.radius
+        floor = objective.energy(np.zeros(objective.features.rank)) / self.radius
         return critical_points(gradient, self.lower[kept], self.upper[kept], self.landscape.radii[kept], floor)
 
     def _rests_at_origin(self, law: AtomicLaw) -> bool:

@@ -6,11 +6,12 @@
 because L is convex and sees rho only through the M numbers Phi rho. D is concave; rho is the image of mu under the
 proximal map of the best g, for which
 
-    grad D = Phi rho - y - g / weights = 0,    Hess D = -diag(1/weights) - ∫ grad Phi B^-1 grad Phi^T dmu,
+    grad D = Phi rho - grad L*(g) = 0,    Hess D = -Hess L*(g) - ∫ grad Phi B^-1 grad Phi^T dmu,
     B = Hess(g . Phi + (ridge/2) |z|^2) + 1/tau.
 
 For any g and any map T the gap between the movement's energy of T # mu and D(g) is
-(1/2) sum weights (grad D)^2 + ∫(J(T(x)) - min J) dmu, a sum of squares that certifies the step.
+L(q) + L*(g) - g . q + ∫(J(T(x)) - min J) dmu, q = Phi T # mu: both are >= 0 and certify the step. For the square loss
+the first is (1/2) sum omega (grad D)^2; in general it is bounded by (grad L(q) - g) . grad D.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from ..prox.kernels import SUMS, IntArray, derivatives, envelope_along, lowest_c
 CONVEX = 0.9
 """Largest tau times (lowest curvature of the potential): below, J is convex and a local minimiser is the global one."""
 RESIDUAL = 1e-9
-"""Accepted residual of the outputs, sqrt(sum weights (grad D)^2)."""
+"""Accepted residual of the outputs, sqrt(sum omega (grad D)^2)."""
 MOVE = 1e-4
 """Accepted last Newton move of an atom, relative to the box; what it leaves is of the order of its square."""
 SUBOPTIMALITY = 1e-4
@@ -108,7 +109,7 @@ class DualStep:
     """Solves minimising movements of one objective on one table.
 
     Args:
-        objective: weights, targets and constant of the loss.
+        objective: the loss.
         table: its features on a box; laws must stay in it.
         geometry: bounds and mobility.
         ridge: lambda.
@@ -149,19 +150,19 @@ class DualStep:
         Raises:
             NoConvergence: where J is not convex at an atom or the passes do not settle.
         """
-        weights, targets = self.objective.weights, self.objective.targets
+        loss = self.objective.loss
         settled = MOVE * float(np.max(self.box[1] - self.box[0]))
         g, before, step = dual, None, None
         for passes in range(1, LOCAL_PASSES + 1):
             places, outputs, sums, _ = self._newton(places, centres, masses, tau, g)
-            residual = outputs - targets - g / weights
+            residual = loss.mismatch(outputs, g)
             if not np.isfinite(residual).all() or sums[5] > 0.0:
                 raise NoConvergence("the movement's energy is not convex at an atom")
             if before is not None and step is not None:
                 curvature = _updated(curvature, step, before - residual)
-            solved = float(weights @ residual**2) <= RESIDUAL**2
+            solved = float(loss.metric @ residual**2) <= RESIDUAL**2
             if solved and sums[4] <= settled and sums[2] <= SUBOPTIMALITY * RESIDUAL:
-                gap = 0.5 * float(weights @ residual**2) + float(sums[2])
+                gap = loss.divergence(loss.conjugate_gradient(g), residual) + float(sums[2])
                 return Movement(places, outputs, g, gap, passes, curvature)
             step, before = _solved(curvature, residual), residual
             g = g + step
@@ -175,8 +176,7 @@ class DualStep:
         Raises:
             NoConvergence: where the gap does not fall to rounding.
         """
-        weights, targets = self.objective.weights, self.objective.targets
-        scale = self.objective.constant + float(weights @ targets**2) + 1e-300
+        scale = self.objective.loss.scale + 1e-300
         dual = self._locally(centres, masses, tau, dual)
         g, target = dual, dual
         best: Movement | None = None
@@ -184,7 +184,7 @@ class DualStep:
         rounding = 1e-13 * scale
         for passes in range(1, GLOBAL_PASSES + 1):
             found = self._global(places, centres, masses, tau, target, best is not None)
-            reached = found.energy - self._conjugate(target)
+            reached = found.energy - self.objective.loss.conjugate(target)
             if not (reached >= value - rounding) and float(np.abs(target - g).max()) > 1e-14:
                 target = 0.5 * (g + target)
                 continue
@@ -217,7 +217,7 @@ class DualStep:
         carried = np.einsum("nmd,nde,n->nme", gradients, inverses, masses)
         rank = self.table.rank
         product = carried.transpose(1, 0, 2).reshape(rank, -1) @ gradients.transpose(1, 0, 2).reshape(rank, -1).T
-        return np.asarray(np.diag(1.0 / self.objective.weights) + 0.5 * (product + product.T))
+        return np.asarray(self.objective.loss.conjugate_hessian(dual).dense() + 0.5 * (product + product.T))
 
     def sampled_curvature(self, centres: Array, masses: Array, tau: float, places: Array, dual: Array) -> Array:
         """`curvature` from about SAMPLE of the atoms, which stand for all: the passes' secants do the rest."""
@@ -279,11 +279,6 @@ class DualStep:
 
     def _lowest(self, nodal: Array) -> float:
         return -float(lowest_curvature(self._mesh, self._plan, nodal, self._mobile))
-
-    def _conjugate(self, g: Array) -> float:
-        """L*(g)."""
-        objective = self.objective
-        return float(g @ objective.targets + 0.5 * g @ (g / objective.weights)) - 0.5 * objective.constant
 
     def _newton(
         self, places: Array, centres: Array, masses: Array, tau: float, g: Array, with_inverses: bool = False
@@ -382,12 +377,12 @@ class DualStep:
         self, centres: Array, masses: Array, tau: float, g: Array, images: _Images, passes: int
     ) -> tuple[Movement, Array]:
         """The movement at g with tied atoms shared as the dual asks, and the Newton direction of g."""
-        weights = self.objective.weights
+        loss = self.objective.loss
         moved, outputs, rivals = images.places, images.outputs, images.rivals
-        residual = outputs - self.objective.targets - g / weights
+        own, residual = loss.conjugate_gradient(g), loss.mismatch(outputs, g)
         tied = np.flatnonzero(np.isfinite(images.rival_values))
-        gap = 0.5 * float(weights @ residual**2) + images.suboptimality
-        if not tied.size and float(weights @ residual**2) <= RESIDUAL**2:
+        gap = loss.divergence(own, residual) + images.suboptimality
+        if not tied.size and float(loss.metric @ residual**2) <= RESIDUAL**2:
             return Movement(moved, outputs, g, gap, passes), np.zeros(len(g))
         inverse = linalg.inv(self.curvature(centres, masses, tau, moved, g))
         jumps = masses[tied, None] * (self.table.values(rivals[tied]) - self.table.values(moved[tied]))
@@ -397,7 +392,7 @@ class DualStep:
         fractions = np.zeros(len(tied))
         shared_fractions(residual, jumps, inverse, costs, fractions)
         residual = residual + fractions @ jumps
-        gap = 0.5 * float(weights @ residual**2) + float(fractions @ costs) + images.suboptimality
+        gap = loss.divergence(own, residual) + float(fractions @ costs) + images.suboptimality
         kept = fractions > 0.0
         movement = Movement(
             moved,

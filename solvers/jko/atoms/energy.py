@@ -18,7 +18,7 @@ class AtomicEnergy:
     """F and its slopes for laws sum_i weights_i delta_{positions_i}, positions of shape (n, D) inside the table's box.
 
     Attributes:
-        objective: weights, targets and constant of the loss.
+        objective: the loss.
         table: its features.
         geometry, flow: bounds, mobility, ridge, birth and death.
     """
@@ -34,10 +34,10 @@ class AtomicEnergy:
         return self.geometry.mobility
 
     def summary(self, positions: Array, masses: Array, outputs: Array) -> Array:
-        """sqrt(weights) outputs, means and deviations: what the error of a step is measured in."""
+        """sqrt(omega) outputs, means and deviations: what the error of a step is measured in."""
         mean = masses @ positions
         deviation = np.sqrt(masses @ (positions - mean) ** 2)
-        return np.concatenate([np.sqrt(self.objective.weights) * outputs, mean, deviation])
+        return np.concatenate([np.sqrt(self.objective.loss.metric) * outputs, mean, deviation])
 
     def gradient(self, positions: Array, outputs: Array) -> Array:
         """Gradient of the potential over the mobile coordinates, 0 where a bound holds an atom back."""
@@ -59,4 +59,4 @@ class AtomicEnergy:
     def free_energy(self, positions: Array, masses: Array, outputs: Array) -> float:
         """F."""
         squares = float(masses @ (positions**2).sum(axis=1)) if self.flow.ridge > 0.0 else 0.0
-        return self.objective.risk(outputs) + self.flow.ridge * squares
+        return self.objective.energy(outputs) + self.flow.ridge * squares

@@ -57,7 +57,7 @@ class Jko:
     (2019) 1 (BDF2); Legendre, Turinici, C. R. Math. 355 (2017) 345 (midpoint).
 
     Args:
-        objective: weights, targets and constant of the loss; its features are read from the table.
+        objective: the loss; its features are read from the table.
         table: the features on a box that the law stays in.
         geometry, flow: bounds, mobility, ridge, birth and death; the flow must be noise-free.
         law: rho_0.

@@ -92,7 +92,7 @@ class Mover:
             trial.dissipation = trial.transport
         if formula != "midpoint":
             trial.spent = 0.5 * tau * (trial.dissipation + float(arrays["dissipation"][0]))
-        rounding = ENERGY_ROUNDING * (abs(before) + self._energy.objective.constant + 1.0)
+        rounding = ENERGY_ROUNDING * (abs(before) + 1.0)
         trial.falls = self._energy.free_energy(trial.moved, trial.weights, trial.outputs) <= before + rounding
         return trial
 
@@ -147,8 +147,8 @@ class Mover:
         """Change of the outputs over a time `ahead`, by the parabola, or the line, through the laws remembered."""
         known = min(int(arrays["steps"][0]) + 1, len(arrays["history_times"]))
         ages = arrays["history_times"][0] - arrays["history_times"][:known]
-        outputs = arrays["history"][:known, : self._energy.objective.weights.size]
-        outputs = outputs / np.sqrt(self._energy.objective.weights)
+        outputs = arrays["history"][:known, : self._energy.table.rank]
+        outputs = outputs / np.sqrt(self._energy.objective.loss.metric)
         slope = (outputs[0] - outputs[1]) / ages[1]
         change = ahead * slope
         if known > 2 and ages[2] > (1.0 + 1.0 / STRETCH) * ages[1]:
@@ -160,14 +160,15 @@ class Mover:
         self, arrays: Mapping[str, Array], trial: Trial, centres: Array, tau: float, places: Array, dual: Array
     ) -> Movement:
         """The minimising movement from `centres`."""
-        identity = np.diag(1.0 / self._energy.objective.weights)
+        loss = self._energy.objective.loss
+        own = loss.conjugate_hessian(dual).dense()
         trial.fresh = int(arrays["curvature_age"][0]) >= REFRESHED
         if trial.fresh:
             sampled = self._dual.sampled_curvature(centres, trial.weights, tau, places, dual)
-            trial.curvature = (sampled - identity) / tau
+            trial.curvature = (sampled - own) / tau
         try:
-            movement = self._dual.local(centres, trial.weights, tau, places, dual, identity + tau * trial.curvature)
-            trial.curvature = (movement.curvature - identity) / tau
+            movement = self._dual.local(centres, trial.weights, tau, places, dual, own + tau * trial.curvature)
+            trial.curvature = (movement.curvature - loss.conjugate_hessian(movement.dual).dense()) / tau
         except NoConvergence:
             pass
         else:

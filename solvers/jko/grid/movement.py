@@ -81,7 +81,7 @@ class Movements:
         if not np.isfinite(self._features).all():
             cell = int(np.argmax(~np.isfinite(self._features).all(axis=0)))
             raise ValueError(f"the features are not finite at the cell of {points[cell]}: shrink the domain")
-        self._energy_scale = objective.constant + float(np.dot(objective.weights, objective.targets**2))
+        self._energy_scale = objective.loss.scale
 
     def minimise(
         self, mass: Array, outputs: Array, factors: Sequence[Array], step: float, guess: Array, response: Array
@@ -118,7 +118,7 @@ class Movements:
         self, mass: Array, outputs: Array, factors: Sequence[Array], step: float, guess: Array, response: Array
     ) -> Solution[_Sweep] | None:
         """The M equations solved to a fraction of the outputs' change, or to what rounding of the rates leaves."""
-        weights = self.objective.weights
+        weights = self.objective.loss.metric
         scale = float(np.sqrt(np.dot(weights, outputs * outputs) + self._energy_scale))
         rounding = EPSILON * scale * (4.0 + 2.0 * self.beta * float(np.ptp(self.potential(guess))))
 
@@ -136,7 +136,7 @@ class Movements:
     def _settled(self, found: Solution[_Sweep], step: float) -> Movement:
         """The movement of a solution, with its dissipation and duality gap."""
         swept, miss = found.trial, found.miss
-        gap = 0.5 * float(miss @ self.objective.loss_hessian(found.outputs) @ miss)
+        gap = self.objective.loss.divergence(found.outputs - miss, miss)
         dissipated = 0.0
         for a, law in zip(self._moving, swept.laws[1:], strict=True):
             work, axis_gap = self._account(law, swept.rates[a], swept.crossed[a], step, a)
@@ -198,7 +198,7 @@ class Movements:
         """F; NaN where a value is not finite."""
         if not np.isfinite(outputs).all():
             return float("nan")
-        energy = self.objective.risk(outputs) + 2.0 * float(np.dot(self.confinement, mass.ravel()))
+        energy = self.objective.energy(outputs) + 2.0 * float(np.dot(self.confinement, mass.ravel()))
         return energy + self.diffusion.entropy(mass) / self.beta
 
     def energy_scale(self, mass: Array, energy: float) -> float:

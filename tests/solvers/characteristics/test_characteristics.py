@@ -15,6 +15,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Observation, State, StepFailure, integrate
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.space.axis import Radius
 from mfpde.solvers.space.box import Box
@@ -92,7 +93,8 @@ def test_energy_falls_at_the_rate_of_the_gradient(name: str) -> None:
     law = seen[2].law
     assert law.positions is not None
     outputs = scheme.objective.outputs(law.positions, law.weights)
-    slope = scheme.objective.psi_gradient(law.positions, outputs) + problem.flow.ridge * law.positions
+    gradient = scheme.objective.loss_gradient(outputs)
+    slope = scheme.objective.features.contract(law.positions, gradient)[1] + problem.flow.ridge * law.positions
     rate = schedule.scale * time**schedule.power
     expected = -2.0 * rate * law.weights @ ((slope * problem.geometry.mobility) ** 2).sum(axis=1)
     assert_allclose(measured, expected, rtol=2e-5)
@@ -130,7 +132,7 @@ def test_frozen_coordinates_stay() -> None:
 def test_mean_field_of_the_coordinates_themselves() -> None:
     """Phi(z) = z: R = |m - y|^2, dz/dt = y - m, hence m(t) = y + exp(-t) (m(0) - y) and a law that is only shifted."""
     targets = np.array([2.0, -1.0])
-    objective = Objective(Coordinates(2), np.ones(2), targets)
+    objective = Objective(Coordinates(2), SquareLoss(np.ones(2), targets))
     breaks = (np.array([0.0, 1.0]), np.array([0.0, 1.0]))
     law = LabelLaw(breaks, lambda x: 6.0 * x[:, 0] * (1.0 - x[:, 0]), lambda x: x)
     errors = []
@@ -207,7 +209,7 @@ def test_atoms_stop_at_a_cone_in_finite_time() -> None:
 
     Uniform r on [0, 1] all reaches 0 once ∫(m + 1) dt = s covers it: m = (1 - s)^2 / 2, ds/dt = 1 + m.
     """
-    objective = Objective(Cone(), np.ones(1), np.array([-1.0]))
+    objective = Objective(Cone(), SquareLoss(np.ones(1), np.array([-1.0])))
     geometry = Geometry.of({"r1": Radius(3.0)})
     law = LabelLaw((np.array([0.0, 1.0]),), lambda x: np.ones(len(x)), lambda x: x)
     scheme = Characteristics(objective, geometry, Flow(), law, 1e-7)
@@ -250,7 +252,7 @@ class Poisoned(Coordinates):
 
 
 def test_a_non_finite_slope_is_refused_and_says_when() -> None:
-    objective = Objective(Poisoned(1), np.ones(1), np.array([3.0]))
+    objective = Objective(Poisoned(1), SquareLoss(np.ones(1), np.array([3.0])))
     law = LabelLaw((), lambda x: np.ones(len(x)), lambda x: np.full((1, 1), 0.5))
     scheme = Characteristics(objective, line(1), Flow(), law, 1e-6)
     state = scheme.initial_state()

@@ -11,6 +11,7 @@ from scipy import stats
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.outputs import OutputResolution
 from mfpde.solvers.characteristics.panels import Panels, Rule, fill_panels, initial_panels
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 
 RULE = Rule.of_order(8)
@@ -192,7 +193,7 @@ class Hinges(DenseFeatures):
 @pytest.mark.parametrize("axes", [1, 2])
 @pytest.mark.parametrize("tolerance", [1e-4, 1e-8])
 def test_panels_are_graded_towards_kinks_of_the_features(axes: int, tolerance: float) -> None:
-    objective = Objective(Hinges(axes), np.array([1.0, 2.0]), np.array([2.0, -1.0]))
+    objective = Objective(Hinges(axes), SquareLoss(np.array([1.0, 2.0]), np.array([2.0, -1.0])))
     lower, upper = np.zeros((1, axes)), np.ones((1, axes))
     resolution = OutputResolution(objective, lambda x: np.ones(len(x)), lambda x: x.copy(), RULE, tolerance, 100_000)
     panels = fill_panels(*resolution.corners(lower, upper), lambda x: np.ones(len(x)), lambda x: x, RULE)
@@ -206,7 +207,7 @@ def test_panels_are_graded_towards_kinks_of_the_features(axes: int, tolerance: f
 
 
 def test_resolving_outputs_stops_at_the_limit() -> None:
-    objective = Objective(Hinges(1), np.ones(2), np.zeros(2))
+    objective = Objective(Hinges(1), SquareLoss(np.ones(2), np.zeros(2)))
     resolution = OutputResolution(objective, lambda x: np.ones(len(x)), lambda x: x, RULE, 1e-300, 100)
     lower, _ = resolution.corners(np.zeros((1, 1)), np.ones((1, 1)))
     assert len(lower) == 100 // len(RULE.nodes)

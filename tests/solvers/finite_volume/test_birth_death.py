@@ -19,6 +19,7 @@ from mfpde.solvers.finite_volume import cells as finite_volume_cells
 from mfpde.solvers.finite_volume.finite_volume import FiniteVolume, FiniteVolumeOptions
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Observation, State, integrate
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.space.axis import Line
 from mfpde.solvers.space.geometry import Geometry
@@ -45,7 +46,7 @@ def gaussian(cells: int, flow: Flow) -> FiniteVolume:
     """N(0.6, 0.25^2) on the line, with a ridge only: it stays Gaussian under every term of the flow."""
     edge = np.linspace(-1.6, 2.2, cells + 1)
     options = FiniteVolumeOptions(noisy_tolerance=10.0 / cells**2)
-    objective = Objective(Nothing(1), np.ones(1), np.zeros(1))
+    objective = Objective(Nothing(1), SquareLoss(np.ones(1), np.zeros(1)))
     return FiniteVolume(
         objective, line(1), flow, grid_from_edges((edge,), (False,)), bump((edge,), (0.6,), 0.25), options
     )
@@ -266,7 +267,7 @@ def test_nothing_moves_and_nothing_dissipates() -> None:
     masses = np.zeros(50)
     masses[0] = 1.0
     for rate in (0.0, 1.0):
-        objective = Objective(Coordinates(1), np.ones(1), np.array([-1.0]))
+        objective = Objective(Coordinates(1), SquareLoss(np.ones(1), np.array([-1.0])))
         scheme = FiniteVolume(objective, geometry, Flow(fisher_rao_rate=rate), grid, masses)
         last = scheme.observe(states(scheme, 3.0)[-1])
         assert last.dissipation == 0.0
@@ -278,7 +279,7 @@ def test_the_splitting_error_limits_the_step() -> None:
     flow = Flow(ridge=0.05, fisher_rao_rate=400.0)
     edge = np.linspace(-1.6, 2.2, 101)
     grid = grid_from_edges((edge,), (False,))
-    objective = Objective(Nothing(1), np.ones(1), np.zeros(1))
+    objective = Objective(Nothing(1), SquareLoss(np.ones(1), np.zeros(1)))
     ends, counts = [], []
     for tolerance in (1.6e-2, 1e-3, 1e-6):
         options = FiniteVolumeOptions(noisy_tolerance=tolerance)
@@ -294,7 +295,7 @@ def test_frozen_coordinates_react_and_do_not_move() -> None:
     """Two cells of a frozen coordinate with potentials 0 and 1: m_1 / m_0 = exp(-alpha s), nothing transported."""
     geometry = Geometry.of({"z1": Line(), "b": Line()}, frozen=["b"])
     edges = (np.array([-0.5, 0.5]), np.array([-1.0, 1.0, 1.0 + 2.0 * (np.sqrt(2.0) - 1.0)]))
-    objective = Objective(Nothing(2), np.ones(1), np.zeros(1))
+    objective = Objective(Nothing(2), SquareLoss(np.ones(1), np.zeros(1)))
     scheme = FiniteVolume(
         objective,
         geometry,

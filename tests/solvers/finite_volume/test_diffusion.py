@@ -15,6 +15,7 @@ from mfpde.solvers.finite_volume.diffusion_kernels import axis_solve
 from mfpde.solvers.finite_volume.finite_volume import FiniteVolume, FiniteVolumeOptions
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Observation, State, integrate
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.space.axis import Line, Radius
 from mfpde.solvers.space.geometry import Geometry
@@ -47,7 +48,7 @@ def ornstein_uhlenbeck(dimension: float, cells: int) -> FiniteVolume:
 
 
 def nothing(dimension: int) -> Objective:
-    return Objective(Nothing(dimension), np.ones(1), np.zeros(1))
+    return Objective(Nothing(dimension), SquareLoss(np.ones(1), np.zeros(1)))
 
 
 def two_class(cells: int, inverse_temperature: float = 200.0) -> FiniteVolume:

@@ -14,6 +14,7 @@ from mfpde.solvers.finite_volume import faces as finite_volume_faces
 from mfpde.solvers.finite_volume.finite_volume import FiniteVolume, FiniteVolumeOptions
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import State, StepFailure, integrate
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.space.axis import Line
 from mfpde.solvers.space.geometry import Geometry
@@ -49,7 +50,7 @@ def two_class(cells: int, options: FiniteVolumeOptions | None = None) -> FiniteV
 
 def contraction(dimension: int, cells: int) -> FiniteVolume:
     """Only a ridge of 1: dz/ds = -z, so that N(m, s^2) becomes N(m e^-s, s^2 e^-2s). Graded."""
-    objective = Objective(Nothing(dimension), np.ones(1), np.zeros(1))
+    objective = Objective(Nothing(dimension), SquareLoss(np.ones(1), np.zeros(1)))
     x = np.linspace(-0.4, 1.6, cells + 1)
     edges = (x + x**2 / 8,) * dimension
     grid = grid_from_edges(edges, (False,) * dimension)
@@ -100,7 +101,7 @@ def test_ridge_alone_contracts_a_gaussian_at_order_two(dimension: int, cells: in
 def test_rigid_motion_keeps_the_variance() -> None:
     """R = (2 - mean)^2 moves every point alike, over 100 cells; numerical diffusion would widen the law."""
     grid = uniform_grid((0.0,), (3.0,), (300,), line(1))
-    objective = Objective(Coordinates(1), np.ones(1), np.array([2.0]))
+    objective = Objective(Coordinates(1), SquareLoss(np.ones(1), np.array([2.0])))
     scheme = FiniteVolume(objective, line(1), Flow(), grid, bump(grid.edges, (0.6,), 0.06))
     last = scheme.observe(run(scheme, 1.25)[-1])
     assert abs(last.mean[0] - (2.0 - 1.4 * np.exp(-1.25))) < 2e-5
@@ -124,7 +125,7 @@ def test_mass_positivity_and_energy_hold_at_every_step_for_a_discontinuous_law()
 
 @pytest.mark.parametrize("courant", [0.5, 1.0])
 def test_density_stays_nonnegative_from_a_single_full_cell(courant: float) -> None:
-    objective = Objective(Coordinates(3), np.ones(3), np.array([1.0, -1.0, 0.5]))
+    objective = Objective(Coordinates(3), SquareLoss(np.ones(3), np.array([1.0, -1.0, 0.5])))
     grid = uniform_grid((-1.0,) * 3, (1.0,) * 3, (9, 9, 9), line(3))
     masses = np.zeros((9, 9, 9))
     masses[4, 4, 4] = 1.0
@@ -140,7 +141,7 @@ def absorbing(target: float, masses: Array) -> FiniteVolume:
     """Psi = -(target - mean) r: a cone at r = 0."""
     grid = uniform_grid((0.0,), (2.0,), (200,), line(1, radii=True))
     return FiniteVolume(
-        Objective(Coordinates(1), np.ones(1), np.array([target])), line(1, radii=True), Flow(), grid, masses
+        Objective(Coordinates(1), SquareLoss(np.ones(1), np.array([target]))), line(1, radii=True), Flow(), grid, masses
     )
 
 
@@ -167,7 +168,7 @@ def test_a_cone_pointing_up_releases_the_atom_at_the_origin() -> None:
 
 def test_collapse_to_a_point_takes_long_steps_and_holds_few_cells() -> None:
     """R = (1/2)(z - 1)^2-like confinement: the ridge gathers the law at 0, between two cell centres."""
-    objective = Objective(Nothing(1), np.ones(1), np.zeros(1))
+    objective = Objective(Nothing(1), SquareLoss(np.ones(1), np.zeros(1)))
     grid = uniform_grid((-1.0,), (1.0,), (100,), line(1))
     scheme = FiniteVolume(objective, line(1), Flow(ridge=1.0), grid, bump(grid.edges, (0.3,), 0.1))
     states = run(scheme, 100.0)
@@ -218,7 +219,7 @@ def test_a_rising_energy_fails_with_a_remedy() -> None:
 
     grid = uniform_grid((0.0,), (2.0,), (50,), line(1))
     scheme = FiniteVolume(
-        Uphill(Coordinates(1), np.ones(1), np.array([2.0])),
+        Uphill(Coordinates(1), SquareLoss(np.ones(1), np.array([2.0]))),
         line(1),
         Flow(),
         grid,
@@ -246,7 +247,7 @@ def test_a_rising_energy_fails_with_a_remedy() -> None:
     ],
 )
 def test_bad_input_is_named(flow: Flow, options: FiniteVolumeOptions, masses: Array, message: str) -> None:
-    objective = Objective(Coordinates(1), np.ones(1), np.zeros(1))
+    objective = Objective(Coordinates(1), SquareLoss(np.ones(1), np.zeros(1)))
     grid = uniform_grid((0.0,), (1.0,), (10,), line(1))
     with pytest.raises(ValueError, match=message):
         FiniteVolume(objective, line(1), flow, grid, masses, options)
@@ -259,7 +260,8 @@ def test_an_atom_follows_its_characteristic() -> None:
     alone = np.ones(1)
 
     def velocity(_: float, place: Array) -> Array:
-        return np.asarray(-objective.psi_gradient(place[None, :], objective.outputs(place[None, :], alone))[0])
+        gradient = objective.loss_gradient(objective.outputs(place[None, :], alone))
+        return np.asarray(-objective.features.contract(place[None, :], gradient)[1][0])
 
     end = solve_ivp(velocity, (0.0, 3.0), start[0], rtol=1e-10, atol=1e-12).y[:, -1:].T
     grid = uniform_grid((0.3, 0.0), (0.7, 0.8), (128, 128), geometry)
@@ -273,7 +275,7 @@ def test_a_frozen_coordinate_on_one_cell_changes_nothing() -> None:
     geometry = Geometry.of({"z1": Line(), "b": Line()}, frozen=["b"])
     alone = contraction(1, 60)
     edges = (alone.grid.edges[0], np.array([0.4, 0.6]))
-    objective = Objective(Nothing(2), np.ones(1), np.zeros(1))
+    objective = Objective(Nothing(2), SquareLoss(np.ones(1), np.zeros(1)))
     masses = alone.initial_state().arrays["mass"][:, None]
     grid = grid_from_edges(edges, (False, False))
     scheme = FiniteVolume(objective, geometry, Flow(ridge=1.0), grid, masses)

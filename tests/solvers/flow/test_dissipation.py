@@ -9,6 +9,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Observation, State, integrate
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.space.axis import Line, Radius
 from mfpde.solvers.space.geometry import Geometry
@@ -36,9 +37,8 @@ def balance(seen: list[Observation]) -> Array:
 def test_the_mean_field_of_the_coordinates_dissipates_in_closed_form() -> None:
     """Phi(z) = z: every atom moves by y - m = e^-s (y - m(0)), so D = 2 e^-2s |y - m(0)|^2, ∫D = (1 - e^-2s) |.|^2."""
     targets = np.array([2.0, -1.0])
-    scheme = Characteristics(
-        Objective(Coordinates(2), np.ones(2), targets), line(2), Flow(), uniform(np.zeros(2), np.ones(2)), 1e-9
-    )
+    objective = Objective(Coordinates(2), SquareLoss(np.ones(2), targets))
+    scheme = Characteristics(objective, line(2), Flow(), uniform(np.zeros(2), np.ones(2)), 1e-9)
     square = float(((targets - 0.5) ** 2).sum())
     for time, seen in zip((0.0, 0.4, 1.7), observed(scheme, [0.0, 0.4, 1.7]), strict=True):
         assert seen.dissipation == pytest.approx(2.0 * square * np.exp(-2.0 * time), rel=1e-8)
@@ -64,7 +64,7 @@ def test_the_balance_is_of_the_size_of_the_tolerance(rate: float, transport: boo
 def test_frozen_coordinates_do_not_dissipate() -> None:
     """Phi(z) = z with z2 frozen: only the slope along z1 counts, though that along z2 is larger."""
     geometry = Geometry.of({"z1": Line(), "b": Line()}, frozen=["b"])
-    objective = Objective(Coordinates(2), np.ones(2), np.array([2.0, -3.0]))
+    objective = Objective(Coordinates(2), SquareLoss(np.ones(2), np.array([2.0, -3.0])))
     law = uniform(np.zeros(2), np.ones(2))
     seen = observed(Characteristics(objective, geometry, Flow(), law, 1e-9), [0.0, 1.0])
     assert seen[0].dissipation == pytest.approx(2.0 * 1.5**2, rel=1e-12)
@@ -89,7 +89,8 @@ def test_atoms_stopped_at_a_bound_dissipate_nothing() -> None:
 
     D jumps to 0 with the last atom; F falls from (3/2)^2 to 1, and ∫D is all of it.
     """
-    objective, geometry = Objective(Cone(), np.ones(1), np.array([-1.0])), Geometry.of({"r1": Radius(3.0)})
+    objective = Objective(Cone(), SquareLoss(np.ones(1), np.array([-1.0])))
+    geometry = Geometry.of({"r1": Radius(3.0)})
     law = uniform(np.zeros(1), np.ones(1))
     scheme = Characteristics(objective, geometry, Flow(), law, 1e-7, atoms=[800])
     root = np.sqrt(2.0)
@@ -107,7 +108,8 @@ def test_atoms_stopped_at_a_bound_dissipate_nothing() -> None:
 
 def test_one_atom_that_hits_the_bound_dissipates_up_to_there() -> None:
     """Psi' = 1 + r for one atom: r + 1 = e^-s (r0 + 1), at the bound s = log(1 + r0), whatever the step is."""
-    objective, geometry = Objective(Cone(), np.ones(1), np.array([-1.0])), Geometry.of({"r1": Radius(3.0)})
+    objective = Objective(Cone(), SquareLoss(np.ones(1), np.array([-1.0])))
+    geometry = Geometry.of({"r1": Radius(3.0)})
     law = LabelLaw((), lambda x: np.ones(len(x)), lambda x: np.full((1, 1), 0.5))
     for tolerance in (1e-4, 1e-6, 1e-8):
         seen = observed(Characteristics(objective, geometry, Flow(), law, tolerance), [0.0, 0.3, 2.0])

@@ -12,6 +12,7 @@ from scipy.special import logsumexp
 
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.reaction import Reaction, ReactionStep, kl_step, midpoint_step
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
 from tests.solvers.problems import Nothing
 
@@ -34,7 +35,7 @@ def reaction(
     log_measure: Array | None = None,
 ) -> Reaction:
     """Points at `PLACES` with features of shape (n, M)."""
-    loss = Objective(Nothing(1), np.ones(len(targets)) if weights is None else weights, targets, 0.3)
+    loss = Objective(Nothing(1), SquareLoss(np.ones(len(targets)) if weights is None else weights, targets, 0.3))
     confinement = 0.5 * ridge * PLACES**2 if ridge > 0.0 else None
     if np.isfinite(inverse_temperature) and log_measure is None:
         log_measure = np.sin(3.0 * PLACES)
@@ -139,7 +140,8 @@ def test_duality_gap_is_the_difference_of_the_two_values(points: Reaction, step:
     reference = np.log(start) / (1.0 + share)
     if points.log_measure is not None:
         reference = reference + share / (1.0 + share) * points.log_measure
-    g, loss = found.gradient, points.objective
+    g, loss = found.gradient, points.objective.loss
+    assert isinstance(loss, SquareLoss)
     conjugate = float(g @ loss.targets + 0.5 * np.sum(g * g / loss.weights)) - 0.5 * loss.constant
     dual = -conjugate - kappa * float(logsumexp(reference - points.psi(g) / kappa))
     assert abs(primal - dual) < 1e-13 * (1.0 + kappa)

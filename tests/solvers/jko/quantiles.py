@@ -93,7 +93,7 @@ class QuantileJko:
         self._fixed = geometry.axes[0].even
         self._power = geometry.axes[0].dimension - 1.0
         self._twice_beta = 2.0 * flow.inverse_temperature
-        self._energy_scale = objective.constant + float(np.dot(objective.weights, objective.targets**2)) + 1.0
+        self._energy_scale = objective.loss.scale + 1.0
 
     def initial_state(self) -> State:
         """The given knots."""
@@ -147,7 +147,11 @@ class QuantileJko:
         if self._power > 0.0:
             potential = potential - self._power * np.log(points) / self._twice_beta
         entropy = float(mass @ np.log(mass / np.diff(knots))) / self._twice_beta
-        return self.objective.loss(self.objective.outputs(points[:, None], share)) + float(share @ potential) + entropy
+        return (
+            self.objective.loss.value(self.objective.outputs(points[:, None], share))
+            + float(share @ potential)
+            + entropy
+        )
 
     def _minimise(self, old: Array, start: Array, step: float, state: State) -> tuple[Array, float]:
         """The minimiser, and half the squared Newton decrement there."""
@@ -201,10 +205,10 @@ class QuantileJko:
         if self._fixed:
             gradient[0], jacobian[0] = 0.0, 0.0
         bands = self._bands(width, share * second, step)
-        move = _solve(bands, jacobian, self.objective.weights, gradient)
+        move = _solve(bands, jacobian, self.objective.loss.metric, gradient)
         if not (float(gradient @ move) <= 0.0):
             bands = self._bands(width, share * np.maximum(second, 0.0), step)
-            move = _solve(bands, jacobian, self.objective.weights, gradient)
+            move = _solve(bands, jacobian, self.objective.loss.metric, gradient)
         return gradient, move
 
     def _bands(self, width: Array, curvature: Array, step: float) -> Array:

@@ -21,6 +21,7 @@ from mfpde.solvers.networks.coupled import (
     gradient_descent,
     particle_dynamics,
 )
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState
 from tests.solvers.problems import Coordinates, line
@@ -47,7 +48,7 @@ def network(trained: bool = False, step_size: float = 0.01, schedule: Schedule |
 
 
 def followed(radii: bool, target: float, followers: Array, ridge: float) -> FollowedCharacteristics:
-    objective = Objective(Coordinates(1), np.array([0.8]), np.array([target]))
+    objective = Objective(Coordinates(1), SquareLoss(np.array([0.8]), np.array([target])))
     return FollowedCharacteristics(objective, line(1, radii), Flow(ridge=ridge), UNIFORM, followers, 1e-10)
 
 
@@ -77,7 +78,7 @@ def test_a_neuron_that_reaches_radius_zero_stays() -> None:
 
 
 def test_birth_and_death_is_refused() -> None:
-    objective = Objective(Coordinates(1), np.ones(1), np.ones(1))
+    objective = Objective(Coordinates(1), SquareLoss(np.ones(1), np.ones(1)))
     with pytest.raises(ValueError, match=r"no birth and death: write fisher_rao_rate = 0\.0"):
         FollowedCharacteristics(objective, line(1), Flow(fisher_rao_rate=1.0), UNIFORM, np.ones((1, 1)))
 

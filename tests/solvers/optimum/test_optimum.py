@@ -9,6 +9,7 @@ import pytest
 from scipy import optimize
 
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.optimum.bound import global_lower_bound
 from mfpde.solvers.optimum.newton import Law, SearchBox, joint_newton
@@ -58,7 +59,7 @@ def waves(seed: int, dimension: int, count: int = 6) -> Objective:
     """A random objective whose optimum is not exact."""
     generator = np.random.default_rng(seed)
     features = Waves(generator.normal(size=(count, dimension)) * 2.0, generator.random(count) * 6.0)
-    return Objective(features, generator.random(count) + 0.5, 0.7 * generator.normal(size=count), 0.1)
+    return Objective(features, SquareLoss(generator.random(count) + 0.5, 0.7 * generator.normal(size=count), 0.1))
 
 
 def wave_bounds(objective: Objective):  # type: ignore[no-untyped-def]
@@ -81,7 +82,12 @@ def test_optimum_of_random_objectives(dimension: int, seed: int) -> None:
     grid = np.stack([part.ravel() for part in np.meshgrid(*axes)], axis=1)
     start = np.zeros(len(grid))
     start[0] = 1.0
-    weights = simplex_weights(objective, objective.features.values(grid), box.ridge * (grid**2).sum(axis=1), start)
+    weights = simplex_weights(
+        objective.loss.model(np.zeros(objective.features.rank)),
+        objective.features.values(grid),
+        box.ridge * (grid**2).sum(axis=1),
+        start,
+    )
     best = Law(grid, weights).free_energy(objective, box)
     assert best >= found.free_energy * (1.0 - tolerance)
     if dimension == 1:
@@ -96,8 +102,10 @@ def test_weights_are_those_of_nonnegative_least_squares(seed: int) -> None:
     values = generator.normal(size=(15, objective.features.rank))
     values[7] = values[3]
     start = np.full(15, 1 / 15)
-    weights = simplex_weights(objective, values, np.zeros(15), start)
-    residuals = np.sqrt(objective.weights) * (values - objective.targets)
+    model = objective.loss.model(np.zeros(objective.features.rank))
+    weights = simplex_weights(model, values, np.zeros(15), start)
+    assert isinstance(objective.loss, SquareLoss)
+    residuals = np.sqrt(objective.loss.weights) * (values - objective.loss.targets)
     cone, _ = optimize.nnls(np.vstack([residuals.T, np.ones(15)]), np.append(np.zeros(objective.features.rank), 1.0))
     exact = objective.risk((cone / cone.sum()) @ values)
     assert objective.risk(weights @ values) == pytest.approx(exact, rel=1e-13)
@@ -106,7 +114,7 @@ def test_weights_are_those_of_nonnegative_least_squares(seed: int) -> None:
 
 def test_weights_refuse_a_start_that_is_no_law() -> None:
     with pytest.raises(ValueError, match="write weights >= 0 that sum to 1"):
-        simplex_weights(waves(0, 1), np.zeros((2, 6)), np.zeros(2), np.array([0.5, 0.2]))
+        simplex_weights(waves(0, 1).loss.model(np.zeros(6)), np.zeros((2, 6)), np.zeros(2), np.array([0.5, 0.2]))
 
 
 @pytest.mark.parametrize("dimension", [1, 2])
@@ -173,7 +181,7 @@ def test_a_well_between_the_samples_is_found_by_the_bound() -> None:
         def slopes(self, lower: Array, upper: Array) -> Array:
             return np.full_like(lower, 2e4)
 
-    objective = Objective(Well(), np.ones(1), np.full(1, 2.0))
+    objective = Objective(Well(), SquareLoss(np.ones(1), np.full(1, 2.0)))
     box = SearchBox(np.zeros(1), np.ones(1))
     assert optimal_law(objective, box).free_energy(objective, box) > 3.9
     found = certified_optimum(objective, box, lambda *_: Bounds())

@@ -17,6 +17,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import State, integrate
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.particles.birth_death_process import ParticleProcess
 from mfpde.solvers.space.axis import Line, Radius
@@ -37,7 +38,10 @@ def test_the_drift_is_of_order_three() -> None:
 
     def velocity(_: float, flat: Array) -> Array:
         places = flat.reshape(12, 2)
-        return -(objective.psi_gradient(places, objective.outputs(places, weights)) + 0.1 * places).ravel()
+        return -(
+            objective.features.contract(places, objective.loss_gradient(objective.outputs(places, weights)))[1]
+            + 0.1 * places
+        ).ravel()
 
     exact = solve_ivp(velocity, (0.0, 2.0), start.ravel(), "DOP853", rtol=1e-12, atol=1e-12).y[:, -1].reshape(12, 2)
     process = ParticleProcess(objective, geometry, Flow(ridge=0.1), start, seed=0, tolerance=0.1)
@@ -66,7 +70,7 @@ def replace_step(process: ParticleProcess, step: float) -> ParticleProcess:
 
 def test_a_radius_stops_at_zero() -> None:
     """Phi = z with target -1: the mean heads for -1 and every radius ends at 0 exactly."""
-    objective = Objective(Coordinates(1), np.ones(1), np.array([-1.0]))
+    objective = Objective(Coordinates(1), SquareLoss(np.ones(1), np.array([-1.0])))
     process = ParticleProcess(objective, line(1, radii=True), Flow(), np.array([[0.2], [0.5], [0.9]]), seed=0)
     assert last(process, [3.0]).arrays["positions"].tolist() == [[0.0]] * 3
 
@@ -80,7 +84,7 @@ def test_noise_against_the_ornstein_uhlenbeck_law(dimension: int) -> None:
     beta, ridge, time, count = 2.0, 0.7, 0.8, 40_000
     geometry = Geometry.of({"z1": Radius(float(dimension)) if dimension else Line()})
     flow = Flow(ridge=ridge, inverse_temperature=beta)
-    objective = Objective(Nothing(1), np.ones(1), np.zeros(1))
+    objective = Objective(Nothing(1), SquareLoss(np.ones(1), np.zeros(1)))
     process = ParticleProcess(objective, geometry, flow, np.ones((count, 1)), seed=3, tolerance=1e-4)
     squares = last(process, [time], 0.1).arrays["positions"][:, 0] ** 2
     decayed = math.exp(-2.0 * ridge * time)
@@ -95,7 +99,7 @@ def test_events_follow_the_replicator() -> None:
 
     The mean of 60 replicas of 2000 particles against four of its standard errors; a rate 10 % off would be seen.
     """
-    objective = Objective(Coordinates(1), np.ones(1), np.array([0.8]))
+    objective = Objective(Coordinates(1), SquareLoss(np.ones(1), np.array([0.8])))
     rate, count, replicas = 1.5, 2000, 60
 
     def growth(_: float, share: Array) -> Array:
@@ -179,6 +183,6 @@ def test_the_process_converges_to_the_mean_field_law() -> None:
 
 
 def test_noise_with_birth_and_death_is_refused() -> None:
-    objective = Objective(Nothing(1), np.ones(1), np.zeros(1))
+    objective = Objective(Nothing(1), SquareLoss(np.ones(1), np.zeros(1)))
     with pytest.raises(ValueError, match=r"log rho, which N atoms do not have; write inverse_temperature = inf"):
         ParticleProcess(objective, line(1), Flow(inverse_temperature=1.0, fisher_rao_rate=1.0), np.ones((2, 1)), seed=0)

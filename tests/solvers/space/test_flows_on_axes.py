@@ -15,6 +15,7 @@ from mfpde.solvers.characteristics.characteristics import Characteristics, Label
 from mfpde.solvers.finite_volume.finite_volume import FiniteVolume
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Observation, Scheme, integrate
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.particles.birth_death_process import ParticleProcess
 from mfpde.solvers.space.axis import Circle, Interval, Line
@@ -54,7 +55,7 @@ def test_a_uniform_law_stops_at_the_upper_wall() -> None:
     With s = ∫(2 - m) dt the mean is 1 - (1 - s)^2 / 2 and ds/dt = 1 + (1 - s)^2 / 2. What is dissipated is the risk
     lost, R = (m - 2)^2: an atom that crossed the wall counts up to there.
     """
-    objective = Objective(Coordinates(1), np.ones(1), np.array([2.0]))
+    objective = Objective(Coordinates(1), SquareLoss(np.ones(1), np.array([2.0])))
     law = LabelLaw((np.array([0.0, 1.0]),), lambda x: np.ones(len(x)), lambda x: x)
     scheme = Characteristics(objective, Geometry.of({"z": Interval(0.0, 1.0)}), Flow(), law, 1e-7, atoms=[800])
     root = math.sqrt(2.0)
@@ -90,7 +91,7 @@ def test_an_atom_waits_at_a_wall_until_the_slope_turns(make: Maker, tolerance: f
 
     The same mirrored, at the lower wall. The exact solution is put together from the three stretches.
     """
-    objective = Objective(Pulled(), np.ones(2), side * np.array([3.0, 5.0]))
+    objective = Objective(Pulled(), SquareLoss(np.ones(2), side * np.array([3.0, 5.0])))
     geometry = Geometry.of({"x": Interval(-1.0, 1.0), "y": Line()})
 
     def free(_: float, z: Array) -> list[float]:
@@ -136,7 +137,7 @@ class Turns(DenseFeatures):
 def test_an_atom_runs_around_a_circle(make: Maker, tolerance: float, start: float, end: float) -> None:
     """z' = sin(end - z): tan((end - z)/2) decays like exp(-s), the short way through 0."""
     target = np.array([math.cos(end), math.sin(end)])
-    scheme = make(Objective(Turns(), np.ones(2), target), Geometry.of({"angle": Circle()}), at([start]))
+    scheme = make(Objective(Turns(), SquareLoss(np.ones(2), target)), Geometry.of({"angle": Circle()}), at([start]))
     for time, seen in zip((0.5, 1.5, 4.0), observed(scheme, [0.5, 1.5, 4.0]), strict=True):
         exact = end - 2.0 * math.atan(math.tan(0.5 * (end - start)) * math.exp(-time))
         assert seen.law.positions is not None
@@ -153,7 +154,7 @@ def test_a_law_across_the_cut_of_a_circle_is_that_of_a_turned_one() -> None:
             return labels + turn
 
         law = LabelLaw((np.array([1.0, 4.0]),), lambda x: np.full(len(x), 1.0 / 3.0), embed)
-        objective = Objective(Turns(), np.ones(2), target)
+        objective = Objective(Turns(), SquareLoss(np.ones(2), target))
         scheme = Characteristics(objective, Geometry.of({"angle": Circle()}), Flow(), law, 1e-9)
         (last,) = observed(scheme, [2.0])
         assert last.law.positions is not None
@@ -175,7 +176,9 @@ def test_noise_between_walls_decays_mode_by_mode() -> None:
             wave = 0.8 / math.pi * np.sin(0.5 * math.pi * edges) * math.exp(-(math.pi**2) * time / (8.0 * beta))
             return np.asarray(np.diff(0.5 * edges + wave))
 
-        scheme = FiniteVolume(Objective(Nothing(1), np.ones(1), np.zeros(1)), geometry, flow, grid, exact(0.0))
+        scheme = FiniteVolume(
+            Objective(Nothing(1), SquareLoss(np.ones(1), np.zeros(1))), geometry, flow, grid, exact(0.0)
+        )
         (last,) = observed(scheme, [time])
         errors.append(float(np.abs(last.law.weights - exact(time)).sum()))
     assert errors[1] < 1e-3
@@ -200,6 +203,6 @@ def test_cells_cannot_be_laid_along_a_circle() -> None:
         graded_grid(guide, geometry, 8)
     line = Geometry.of({"angle": Line()})
     grid = uniform_grid([0.0], [1.0], [8], line)
-    objective = Objective(Nothing(1), np.ones(1), np.zeros(1))
+    objective = Objective(Nothing(1), SquareLoss(np.ones(1), np.zeros(1)))
     with pytest.raises(ValueError, match="angle lies on a circle, along which no cells"):
         FiniteVolume(objective, geometry, Flow(), grid, np.ones(8))

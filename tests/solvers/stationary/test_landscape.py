@@ -10,6 +10,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import integrate
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.space.axis import Line
 from mfpde.solvers.space.geometry import Geometry
@@ -37,7 +38,7 @@ class Waves(DenseFeatures):
         return self.values(points), slopes[:, :, None]
 
 
-WAVES = Objective(Waves(), np.array([1.0, 0.5, 0.25]), np.array([0.2, -0.4, 0.3]))
+WAVES = Objective(Waves(), SquareLoss(np.array([1.0, 0.5, 0.25]), np.array([0.2, -0.4, 0.3])))
 
 
 def waves(rate: float = 0.0) -> Landscape:

@@ -54,7 +54,7 @@ def test_risk_and_potential_have_their_closed_forms(form: Form, accuracy: float,
     slopes = -(targets[:, None] - everywhere) / (2.0 * BUMPS.width**2) * kernel(targets, everywhere)
     value = objective.psi(targets[:, None], outputs)
     np.testing.assert_allclose(value, kernel(targets, everywhere) @ signed, atol=within)
-    gradient = objective.psi_gradient(targets[:, None], outputs)[:, 0]
+    gradient = objective.features.contract(targets[:, None], objective.loss_gradient(outputs))[1][:, 0]
     np.testing.assert_allclose(gradient, slopes @ signed, atol=300.0 * within)
     assert reduced.error <= 10.0 * within
     assert reduced.rank < (60 if accuracy else 90)

@@ -178,7 +178,7 @@ def test_features_keep_their_stated_error_between_their_nodes(
     points = np.exp(np.concatenate([drawn, drawn[:20] + 3e-3]))[:, None]
     values = features.values(points)
     objective = objective_of(features)
-    gap = float(np.max(np.abs((values * objective.weights) @ values.T - pairs.gram(points)[0])))
+    gap = float(np.max(np.abs((values * objective.loss.metric) @ values.T - pairs.gram(points)[0])))
     # found on samples of the singularity's line
     assert gap <= 1.5 * error
     # twice the truth would still be honest, a hundred times useless
@@ -195,7 +195,7 @@ def test_features_of_two_blocks_keep_their_stated_error(
     unit, mixture = LETTERS[letter], gaussian_mixture(0.5, *dimensions)
     features, error = zonal_features(unit, mixture, 5.0, accuracy)
     assert error <= 10.0 * accuracy
-    weights = objective_of(features).weights
+    weights = objective_of(features).loss.metric
     for first, second in (([0.9, 0.53], [0.9, 0.53]), ([2.11, 0.04], [2.12, 0.05]), ([0.31, 1.9], [0.93, 0.6])):
         pair = features.values(np.array([first, second]))
         expected = direct_kernel(unit, mixture, np.array(first), np.array(second))

@@ -21,6 +21,7 @@ from mfpde.solvers.activations.activation import Activation
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.coefficient import WithCoefficient
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import FeatureMap, Objective
 from mfpde.solvers.objective.representation import Form
 from mfpde.solvers.space.box import Box
@@ -46,19 +47,19 @@ def objective_of(features: FeatureMap) -> Objective:
     """The objective of features whose first two are the class means."""
     weights, targets = np.ones(features.rank), np.zeros(features.rank)
     weights[:2], targets[:2] = 0.5, (1.0, -1.0)
-    return Objective(features, weights, targets)
+    return Objective(features, SquareLoss(weights, targets))
 
 
 def kernel(objective: Objective, first: Array, second: Array) -> tuple[Array, Array]:
     """U, shape (n,), of pairs of points (n, D), and its gradient in the first, shape (n, D)."""
     values, gradients = objective.features.values_and_gradients(first)
-    weighted = objective.features.values(second) * objective.weights
+    weighted = objective.features.values(second) * objective.loss.metric
     return (values * weighted).sum(axis=1), np.einsum("nmd,nm->nd", gradients, weighted)
 
 
 def potential(objective: Objective, points: Array) -> tuple[Array, Array]:
     """V, shape (n,), and its gradient, shape (n, D)."""
-    return objective.features.contract(points, -objective.weights * objective.targets)
+    return objective.features.contract(points, objective.loss_gradient(np.zeros(objective.features.rank)))
 
 
 # Quadratures that share nothing with the reduction but q(t, b), which has its own tests.
@@ -205,7 +206,7 @@ def test_kernels_equal_the_reference(entry: dict[str, Any]) -> None:
     assert_allclose(np.squeeze(slope), entry["grad1U" if several else "d1U"], rtol=0, atol=20 * within)
     if "d12U" in entry:
         both = [objective.features.values_and_gradients(point)[1][0, :, 0] for point in (first, second)]
-        assert_allclose((both[0] * objective.weights) @ both[1], entry["d12U"], rtol=0, atol=1e-11)
+        assert_allclose((both[0] * objective.loss.metric) @ both[1], entry["d12U"], rtol=0, atol=1e-11)
 
 
 @pytest.mark.parametrize("letter", ["T", "M", "N"])
@@ -424,8 +425,8 @@ def test_no_law_beats_bayes_and_signed_laws_come_close(dimension: float, delta: 
     mixture = gaussian_mixture(delta, dimension)
     objective = objective_of(hermite_features(NONMONOTONE, mixture, False, 800))
     points = np.geomspace(0.02, 20.0, 60)[:, None]
-    values = np.sqrt(objective.weights) * objective.features.values(points)
-    target = np.sqrt(objective.weights) * objective.targets
+    values = np.sqrt(objective.loss.metric) * objective.features.values(points)
+    target = -objective.loss_gradient(np.zeros(objective.features.rank)) / np.sqrt(objective.loss.metric)
     bayes = bayes_risk(delta, dimension)
     solution = np.linalg.lstsq(values.T, target, rcond=1e-9)[0]
     best = float(np.sum((values.T @ solution - target) ** 2))
@@ -444,7 +445,7 @@ def test_kernel_matrix_is_positive_semidefinite_and_bounded(dimensions: tuple[fl
     objective = objective_of(hermite_features(STEEP, mixture, False, 60))
     points = np.random.default_rng(2).uniform(0.0, 2.0, (80, len(dimensions)))
     values = objective.features.values(points)
-    matrix = (values * objective.weights) @ values.T
+    matrix = (values * objective.loss.metric) @ values.T
     assert np.linalg.eigvalsh(matrix)[0] > -1e-12
     for point, diagonal in zip(points[:10], np.diag(matrix), strict=False):
         second = 0.0

@@ -14,6 +14,7 @@ from scipy import special
 from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.optimum.gibbs import gibbs_law
 from mfpde.studies.optimum.gibbs import gibbs_optimum
@@ -85,7 +86,7 @@ def test_a_box_that_cuts_the_law_says_so() -> None:
 def test_no_other_law_on_the_rule_has_less_free_energy() -> None:
     generator = np.random.default_rng(4)
     features = generator.normal(size=(60, 3))
-    objective = Objective(features, np.array([0.5, 1.0, 2.0]), np.array([1.0, 0.0, -0.5]), 0.1)  # type: ignore[arg-type]
+    objective = Objective(features, SquareLoss(np.array([0.5, 1.0, 2.0]), np.array([1.0, 0.0, -0.5]), 0.1))  # type: ignore[arg-type]
     log_weights, squares, ridge, beta = generator.normal(size=60), generator.random(60), 0.2, 3.0
     law = gibbs_law(objective, features, log_weights, squares, ridge, beta)
     assert law.residual < 1e-10
@@ -94,7 +95,7 @@ def test_no_other_law_on_the_rule_has_less_free_energy() -> None:
         other = law.masses * np.exp(0.3 * generator.normal(size=60))
         other /= other.sum()
         entropy = float(other @ (np.log(other) - log_weights))
-        half = objective.loss(other @ features) + 0.5 * ridge * float(other @ squares) + entropy / (2 * beta)
+        half = objective.loss.value(other @ features) + 0.5 * ridge * float(other @ squares) + entropy / (2 * beta)
         assert half > law.half_free_energy
 
 

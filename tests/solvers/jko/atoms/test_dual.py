@@ -16,6 +16,7 @@ from mfpde.solvers.jko.atoms import dual as jko_dual
 from mfpde.solvers.jko.atoms.dual import DualStep, Movement, NoConvergence
 from mfpde.solvers.jko.atoms.jko import Jko
 from mfpde.solvers.jko.atoms.options import JkoOptions
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.objective.table.feature_table import build_table
 from tests.solvers.problems import line
@@ -46,7 +47,8 @@ def _strict_arithmetic() -> Iterator[None]:
         yield
 
 
-OBJECTIVE = Objective(Waves(), np.array([1.0, 2.0]), np.array([0.3, -0.2]))
+WEIGHTS, TARGETS = np.array([1.0, 2.0]), np.array([0.3, -0.2])
+OBJECTIVE = Objective(Waves(), SquareLoss(WEIGHTS, TARGETS))
 TABLE = build_table(Waves(), [np.linspace(-EDGE, EDGE, 5)], degree=10, tolerance=1e-11)
 FINE = np.linspace(-EDGE, EDGE, 24_001)
 STEPS = (0.05, 0.3, 2.0, 50.0)
@@ -75,14 +77,16 @@ def energy(found: Movement, centres: Array, masses: Array, step: float, ridge: f
     shares = np.concatenate([shares, masses[found.tied] * found.fractions])
     assert shares.min() >= 0.0
     outputs = shares @ Waves().values(places[:, None])
-    return float(shares @ ((places - starts) ** 2 / (2.0 * step) + 0.5 * ridge * places**2)) + OBJECTIVE.loss(outputs)
+    return float(shares @ ((places - starts) ** 2 / (2.0 * step) + 0.5 * ridge * places**2)) + OBJECTIVE.loss.value(
+        outputs
+    )
 
 
 def brute_dual(centres: Array, masses: Array, step: float, points: Array = FINE, ridge: float = 0.0) -> float:
     """max_g of the m-dimensional dual with J minimised on a grid, by a simplex search from several starts."""
     values = Waves().values(points[:, None])
     costs = (points - centres) ** 2 / (2.0 * step) + 0.5 * ridge * points**2
-    weights, targets = OBJECTIVE.weights, OBJECTIVE.targets
+    weights, targets = WEIGHTS, TARGETS
 
     def negative(g: Array) -> float:
         least = (costs + values @ g).min(axis=1)
@@ -111,7 +115,7 @@ def test_a_movement_is_the_global_minimum(step: float, ridge: float) -> None:
 
 def brute_split(place: float, step: float, first: Array, second: Array) -> tuple[float, float, float, float]:
     """The best law on one point of each grid, by its convex energy in the share: energy, both points, second share."""
-    weights, targets = OBJECTIVE.weights, OBJECTIVE.targets
+    weights, targets = WEIGHTS, TARGETS
     starts, ends = (Waves().values(points[:, None]) for points in (first, second))
     costs, others = ((points - place) ** 2 / (2.0 * step) for points in (first, second))
     jump = ends[None] - starts[:, None]
@@ -195,7 +199,7 @@ def test_the_gap_bounds_the_distance_to_the_optimum(step: float, monkeypatch: py
     """Movements left unfinished, far above rounding: the optimum of a finished one lies within their gap."""
     centres, masses = law(6, 5)
     dual = DualStep(OBJECTIVE, TABLE, line(1), 0.0)
-    identity = np.diag(1.0 / OBJECTIVE.weights)
+    identity = np.diag(1.0 / WEIGHTS)
     exact = energy(moved(centres, masses, step), centres, masses, step)
     for accepted in (0.3, 0.03, 1e-3):
         monkeypatch.setattr(jko_dual, "RESIDUAL", accepted)

@@ -24,6 +24,7 @@ from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Observation, State, StepFailure, integrate
 from mfpde.solvers.jko.atoms.jko import Jko
 from mfpde.solvers.jko.atoms.options import JkoOptions
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.objective.table.feature_table import FeatureTable, build_table
 from mfpde.solvers.space.axis import Line
@@ -154,7 +155,7 @@ def test_steps_that_adapt_meet_the_tolerance() -> None:
 
 
 def ridge_only(formula: str, step: float, ridge: float) -> Jko:
-    objective = Objective(Nothing(2), np.ones(1), np.zeros(1))
+    objective = Objective(Nothing(2), SquareLoss(np.ones(1), np.zeros(1)))
     table = build_table(Nothing(2), [np.array([-9.0, 9.0])] * 2, degree=4, tolerance=np.inf)
     return Jko(objective, table, line(2), Flow(ridge=ridge), gaussian((0.4, -0.3), 0.5), options(formula, step))
 
@@ -189,7 +190,7 @@ def test_the_nonlocal_energy_is_implicit(step: float, ridge: float) -> None:
     The frozen recursion differs by tau^2 w^2 (m - y) at least: 1e-4 at the smallest step.
     """
     weights, targets = np.array([1.0, 0.5]), np.array([1.0, -0.4])
-    objective = Objective(Coordinates(2), weights, targets)
+    objective = Objective(Coordinates(2), SquareLoss(weights, targets))
     table = build_table(Coordinates(2), [np.array([-9.0, 9.0])] * 2, degree=4, tolerance=np.inf)
     law = gaussian((0.3, 0.2), 0.25)
     scheme = Jko(objective, table, line(2), Flow(ridge=ridge), law, options("plain", step))
@@ -411,7 +412,7 @@ def test_what_the_scheme_cannot_use_is_named(make: Callable[[], Jko], words: str
 
 
 def test_a_law_that_leaves_the_table_is_refused() -> None:
-    objective = Objective(Coordinates(1), np.ones(1), np.array([50.0]))
+    objective = Objective(Coordinates(1), SquareLoss(np.ones(1), np.array([50.0])))
     table = build_table(Coordinates(1), [np.array([-5.0, 5.0])], degree=4, tolerance=np.inf)
     geometry = Geometry.of({"z": Line()})
     scheme = Jko(objective, table, geometry, Flow(), atoms(np.zeros(1)), options("plain", 10.0))

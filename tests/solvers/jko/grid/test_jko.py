@@ -25,6 +25,7 @@ from mfpde.solvers.jko.grid.kernels import axis_account, drain, transfer
 from mfpde.solvers.jko.grid.movement import Movement, Movements
 from mfpde.solvers.jko.grid.newton import solve_outputs
 from mfpde.solvers.jko.grid.options import GridJkoOptions
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.optimum.gibbs import gibbs_law
 from mfpde.solvers.space.axis import Line, Radius
@@ -45,7 +46,7 @@ def _strict_arithmetic() -> object:
 
 
 def nothing(dimension: int) -> Objective:
-    return Objective(Nothing(dimension), np.ones(1), np.zeros(1))
+    return Objective(Nothing(dimension), SquareLoss(np.ones(1), np.zeros(1)))
 
 
 def ornstein_uhlenbeck(cells: int, **options: object) -> GridJko:
@@ -157,7 +158,7 @@ def test_quantiles_of_a_radius_at_order_two() -> None:
 
 def nonlocal_pair(step: float, order: int) -> tuple[GridJko, QuantileJko]:
     """R = (∫cos 2z - .9)^2 + 2 (∫sin 2z + .4)^2 on the line, on a grid and between knots."""
-    objective = Objective(Waves(), np.array([1.0, 2.0]), np.array([0.9, -0.4]))
+    objective = Objective(Waves(), SquareLoss(np.array([1.0, 2.0]), np.array([0.9, -0.4])))
     flow = Flow(ridge=0.2, inverse_temperature=BETA)
     edge = np.linspace(-4.0, 4.6, 801)
     grid = grid_from_edges((edge,), (False,))
@@ -328,7 +329,9 @@ class Duality:
     def primal(self, flux: Array) -> float:
         """P(m, J) at m = m_0 - div J, the mobility being that of the movement."""
         mass = self.old - np.diff(flux, prepend=0.0, append=0.0)
-        energy = self.scheme.objective.loss(self.movements.outputs(mass)) + float(mass @ self.movements.confinement)
+        energy = self.scheme.objective.loss.value(self.movements.outputs(mass)) + float(
+            mass @ self.movements.confinement
+        )
         entropy = float(mass @ (np.log(mass) - self.movements.diffusion.log_measure))
         return float(np.sum(flux**2 / self.mobility)) / (2.0 * self.step) + energy + entropy / self.twice_beta
 
@@ -338,7 +341,9 @@ class Duality:
         g = objective.loss_gradient(self.assumed)
         log_measure = self.movements.diffusion.log_measure
         phi = -(self.psi + (np.log(self.found.mass) - log_measure) / self.twice_beta)
-        conjugate = float(g @ objective.targets + 0.5 * np.sum(g * g / objective.weights)) - 0.5 * objective.constant
+        loss = objective.loss
+        assert isinstance(loss, SquareLoss)
+        conjugate = float(g @ loss.targets + 0.5 * np.sum(g * g / loss.weights)) - 0.5 * loss.constant
         partition = float(logsumexp(log_measure - self.twice_beta * (self.psi + phi)))
         moved = 0.5 * self.step * float(np.sum(self.mobility * np.diff(phi) ** 2))
         return -moved - float(phi @ self.old) - conjugate - partition / self.twice_beta
@@ -457,7 +462,7 @@ def test_restart_is_the_uninterrupted_run_bit_for_bit(options: dict[str, float])
 def test_a_frozen_coordinate_keeps_its_law() -> None:
     geometry = Geometry.of({"z": Line(), "a": Line()}, frozen=["a"])
     grid = uniform_grid((-2.0, -2.0), (2.0, 2.0), (32, 8), geometry)
-    objective = Objective(Coordinates(2), np.ones(2), np.array([0.5, 0.5]))
+    objective = Objective(Coordinates(2), SquareLoss(np.ones(2), np.array([0.5, 0.5])))
     masses = bump(grid.edges, (-0.5, 0.3), 0.3)
     scheme = GridJko(objective, geometry, Flow(inverse_temperature=10.0), grid, masses)
     seen = final(scheme, 1.0)
@@ -499,7 +504,8 @@ def test_long_steps_of_a_rugged_problem_are_found_on_a_detour() -> None:
     generator = np.random.default_rng(0)
     rugged = 0
     for _ in range(12):
-        objective = Objective(Rugged(generator), 10.0 ** generator.uniform(-1.0, 1.5, 16), generator.normal(size=16))
+        weights, targets = 10.0 ** generator.uniform(-1.0, 1.5, 16), generator.normal(size=16)
+        objective = Objective(Rugged(generator), SquareLoss(weights, targets))
         grid = uniform_grid((0.0, 0.0), (2.0, 2.0), (40, 30), line(2))
         masses = generator.random(grid.shape) ** 8 + 1e-12
         flow = Flow(inverse_temperature=300.0)
@@ -620,7 +626,7 @@ def test_random_problems_keep_mass_positivity_and_falling_energy(
     axes = [Radius(p) if p > 0.0 else Line() for p in dimensions]
     geometry = Geometry.of(dict(zip("xy", axes, strict=False)))
     grid = uniform_grid((0.0,) * count, (2.0,) * count, (24, 20)[:count], geometry)
-    objective = Objective(Coordinates(count), np.full(count, 2.0), np.array(targets[:count]))
+    objective = Objective(Coordinates(count), SquareLoss(np.full(count, 2.0), np.array(targets[:count])))
     masses = np.random.default_rng(seed).random(grid.shape) ** 6
     flow = Flow(ridge=ridge, inverse_temperature=beta, fisher_rao_rate=rate)
     options = GridJkoOptions(order=order, step=step, tolerance=3e-2)

@@ -9,6 +9,7 @@ import pytest
 
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.jko.atoms.dual import DualStep
+from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.objective.table.feature_table import FeatureTable, build_table
 from mfpde.solvers.space.axis import Line, Radius
@@ -46,7 +47,7 @@ def dual(dimension: int, degree: int, geometry: Geometry | None = None, ridge: f
     edges = [np.array([-1.0, -0.3, 0.6, 1.0]), np.array([-1.0, 0.1, 1.0])][:dimension]
     features = Ripples(dimension)
     table: FeatureTable = build_table(features, edges, degree=degree, tolerance=np.inf)
-    objective = Objective(features, np.array([1.0, 2.0]), np.array([0.3, -0.2]))
+    objective = Objective(features, SquareLoss(np.array([1.0, 2.0]), np.array([0.3, -0.2])))
     return DualStep(objective, table, geometry or line(dimension), ridge)
 
 

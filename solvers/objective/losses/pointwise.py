@@ -1,0 +1,184 @@
+"""The mean of a pointwise loss over nodes, from a user's value and slope."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...arrays import Array
+from .hessian import Diagonal
+from .interface import LOSSES, Loss, Pointwise
+from .square import Square, SquareLoss
+from .through import LossThrough
+
+DIFFERENCE = float(np.finfo(float).eps) ** (1.0 / 3.0)
+"""Relative step of the central differences of a slope."""
+WIDENINGS = 60
+"""Doublings of the interval around y in which an output with a given slope is sought: to 1e18."""
+BISECTIONS = 200
+ROUNDED = 4.0 * float(np.finfo(float).eps)
+"""Width of that interval, relative to its ends, at which it is one number."""
+_GAUSS = np.polynomial.legendre.leggauss(12)
+CHORD_NODES, CHORD_WEIGHTS = 0.5 * (_GAUSS[0] + 1.0), 0.5 * _GAUSS[1]
+
+
+@dataclass(frozen=True)
+class PointwiseLoss(Loss):
+    """L(q) = sum_m omega_m l(q_m, y_m); the reported risk is L, the mean loss where the omega sum up to 1.
+
+    Attributes:
+        weights: omega, shape (M,), positive.
+        targets: y, shape (M,).
+        pointwise: l.
+
+    Raises:
+        ValueError: targets that have no meaning for l, or an l without value or slope.
+    """
+
+    weights: Array
+    targets: Array
+    pointwise: Pointwise
+
+    def __post_init__(self) -> None:
+        missing = [name for name in ("value", "slope") if not callable(getattr(self.pointwise, name, None))]
+        if missing:
+            raise ValueError(f"the loss {_name(self.pointwise)} needs a method {' and a method '.join(missing)}(f, y)")
+        check = getattr(self.pointwise, "check", None)
+        if check is not None:
+            check(self.targets)
+
+    @property
+    def metric(self) -> Array:
+        return self.weights
+
+    @property
+    def scale(self) -> float:
+        zero = np.zeros_like(self.targets)
+        return float(self.weights @ (2.0 * np.abs(self.pointwise.value(zero, self.targets)) + 1.0))
+
+    def value(self, outputs: Array) -> float:
+        return float(self.weights @ self.pointwise.value(outputs, self.targets))
+
+    def gradient(self, outputs: Array) -> Array:
+        return self.weights * self.pointwise.slope(outputs, self.targets)
+
+    def hessian(self, outputs: Array) -> Diagonal:
+        return Diagonal(self.weights * curvature(self.pointwise, outputs, self.targets))
+
+    def conjugate(self, gradient: Array) -> float:
+        slope = gradient / self.weights
+        own = getattr(self.pointwise, "conjugate", None)
+        if own is not None:
+            return float(self.weights @ own(slope, self.targets))
+        outputs = conjugate_slope(self.pointwise, slope, self.targets)
+        return float(gradient @ outputs) - self.value(outputs) if np.isfinite(outputs).all() else math.inf
+
+    def conjugate_gradient(self, gradient: Array) -> Array:
+        return conjugate_slope(self.pointwise, gradient / self.weights, self.targets)
+
+    def chord(self, start: Array) -> PointwiseLoss:
+        return PointwiseLoss(self.weights, self.targets, _Chord(self.pointwise, start))
+
+    def rounding(self, outputs: Array) -> float:
+        sizes = np.abs(self.gradient(outputs)) @ (np.abs(outputs) + np.abs(self.targets))
+        return float(sizes + 2.0 * self.weights @ np.abs(self.pointwise.value(outputs, self.targets)))
+
+    def through(self, basis: Array) -> Loss:
+        return LossThrough(self, basis)
+
+
+def nodal_loss(name: str, weights: Array, targets: Array) -> Loss:
+    """The mean over nodes of the registered loss of this name.
+
+    Raises:
+        KeyError: no loss has this name.
+        ValueError: targets that have no meaning for it.
+    """
+    chosen = LOSSES[name]
+    return SquareLoss(weights, targets) if chosen is Square else PointwiseLoss(weights, targets, chosen())
+
+
+def curvature(pointwise: Pointwise, f: Array, y: Array) -> Array:
+    """d^2 l/df^2 >= 0, by central differences of the slope where the loss does not say."""
+    own = getattr(pointwise, "curvature", None)
+    if own is not None:
+        return np.asarray(own(f, y))
+    step = DIFFERENCE * (1.0 + np.abs(f))
+    above, below = f + step, f - step
+    return np.asarray(np.maximum((pointwise.slope(above, y) - pointwise.slope(below, y)) / (above - below), 0.0))
+
+
+def conjugate_slope(pointwise: Pointwise, v: Array, y: Array) -> Array:
+    """The f at which the slope is v, NaN where there is none: by Newton's method where the loss does not say."""
+    own = getattr(pointwise, "conjugate_slope", None)
+    return np.asarray(own(v, y)) if own is not None else _inverted(pointwise, v, y)
+
+
+def _inverted(pointwise: Pointwise, v: Array, y: Array) -> Array:
+    """Newton's method kept within an interval that the monotone slope halves."""
+    low, high = _interval(pointwise, v, y)
+    f = np.where(np.isfinite(low + high), y, np.nan)
+    for _ in range(BISECTIONS):
+        excess = pointwise.slope(f, y) - v
+        low, high = np.where(excess <= 0.0, f, low), np.where(excess >= 0.0, f, high)
+        bend = curvature(pointwise, f, y)
+        newton = f - np.divide(excess, bend, out=np.full_like(f, np.inf), where=bend > 0.0)
+        inside = (newton > low) & (newton < high)
+        following = np.where(inside, newton, 0.5 * (low + high))
+        moves = np.abs(following - f) > ROUNDED * np.abs(f)
+        f = np.where(excess == 0.0, f, following)
+        if not (moves & (excess != 0.0)).any():
+            break
+    return f
+
+
+def _interval(pointwise: Pointwise, v: Array, y: Array) -> tuple[Array, Array]:
+    """Outputs at which the slope is below and above v, NaN where it never is."""
+    reach = 1.0 + np.abs(y)
+    low, high = y - reach, y + reach
+    for _ in range(WIDENINGS):
+        early, late = pointwise.slope(low, y) > v, pointwise.slope(high, y) < v
+        if not (early | late).any():
+            break
+        reach = 2.0 * reach
+        low, high = np.where(early, y - reach, low), np.where(late, y + reach, high)
+    found = ~(early | late) & np.isfinite(v)
+    return np.where(found, low, np.nan), np.where(found, high, np.nan)
+
+
+@dataclass(frozen=True)
+class _Chord:
+    """The function of f whose slope is that of l averaged from a start to f, by Gauss' rule.
+
+    Attributes:
+        inner: l.
+        start: of each node, shape (M,).
+    """
+
+    inner: Pointwise
+    start: Array
+
+    def value(self, f: Array, y: Array) -> Array:
+        origin = self.inner.value(self.start, y)
+        rises = (self.inner.value(place, y) - origin for place in self._places(f))
+        return self._sum(rise / share for rise, share in zip(rises, CHORD_NODES, strict=True))
+
+    def slope(self, f: Array, y: Array) -> Array:
+        return self._sum(self.inner.slope(place, y) for place in self._places(f))
+
+    def curvature(self, f: Array, y: Array) -> Array:
+        bends = (curvature(self.inner, place, y) for place in self._places(f))
+        return self._sum(share * bend for bend, share in zip(bends, CHORD_NODES, strict=True))
+
+    def _places(self, f: Array) -> list[Array]:
+        return [self.start + share * (f - self.start) for share in CHORD_NODES]
+
+    def _sum(self, parts: Any) -> Array:
+        return np.asarray(sum(weight * part for weight, part in zip(CHORD_WEIGHTS, parts, strict=True)))
+
+
+def _name(pointwise: Pointwise) -> str:
+    return str(getattr(pointwise, "name", type(pointwise).__name__))
