@@ -28,7 +28,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.finite_volume.finite_volume import FiniteVolume
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import State, integrate
-from mfpde.solvers.space.grid import uniform_grid
+from tests.solvers.grids import uniform_grid
 from tests.solvers.problems import RANK_TWO_MEAN_R1, RANK_TWO_RISK, bump, rank_two
 
 PY_PDE = """

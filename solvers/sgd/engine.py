@@ -134,10 +134,6 @@ class Sgd:
     def _gram_coordinates(self, neurons: int) -> GramCoordinates:
         return GramCoordinates(self.data, neurons, self._blocks(neurons)[0] * self.batch)
 
-    def steps_to(self, time: float) -> int:
-        """The step nearest to t: k with k eps = t up to rounding, if there is one."""
-        return round(time / self.step_size)
-
     def next_boundary(self, state: SgdState, step: int) -> int:
         """The first end of a block at or after `step`."""
         block = self._blocks(state.neurons)[0]

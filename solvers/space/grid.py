@@ -154,17 +154,6 @@ def _shift(width: Array) -> Array:
     return np.asarray(np.clip((width[2:] - width[:-2]) / 12.0, -0.25 * width[1:-1], 0.25 * width[1:-1]), dtype=float)
 
 
-def uniform_grid(lower: Sequence[float], upper: Sequence[float], cells: Sequence[int], geometry: Geometry) -> Grid:
-    """Equal cells on the box [lower, upper], with an origin cell on each radius that starts at 0."""
-    edges, origin = [], []
-    for low, high, count, axis in zip(lower, upper, cells, geometry.axes, strict=True):
-        at_origin = axis.even and low == axis.lower and count > 1
-        places = np.arange(count + 1) - 0.5 * at_origin
-        edges.append(low + (high - low) * np.maximum(places, 0.0) / places[-1])
-        origin.append(at_origin)
-    return grid_from_edges(edges, origin)
-
-
 def graded_grid(guide: Guide, geometry: Geometry, cells: int | Sequence[int], growth: float = 0.08) -> Grid:
     """Grid on the region the guide visits, finest where its law is narrow.
 

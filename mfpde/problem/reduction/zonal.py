@@ -314,7 +314,6 @@ def _table(edges: Array, nodal: Array) -> FeatureTable:
         tolerance=np.inf,
         value_error=np.nan,
         gradient_error=np.nan,
-        value_error_at=nothing,
         gradient_error_at=nothing,
         value_scale=np.max(np.abs(nodal), axis=0),
         gradient_scale=np.ones(nodal.shape[1]),

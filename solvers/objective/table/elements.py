@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import basix
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ...arrays import Array
-from ..objective import FeatureMap
 
 CHUNK = 2048
 """Points per evaluation of a source: it may hold hundreds of raw features and their gradients per point."""
@@ -52,27 +49,3 @@ def axis_nodes(edges: Array, degree: int) -> Array:
     """Nodes of one axis, shape (cells * degree + 1,), shared by neighbouring cells."""
     inner = edges[:-1, None] + np.diff(edges)[:, None] * reference_element(degree).nodes[None, :-1]
     return np.append(inner.ravel(), edges[-1])
-
-
-def cell_averages(features: FeatureMap, edges: Sequence[ArrayLike], degree: int = 5, chunk: int = CHUNK) -> Array:
-    """Averages of the features over the cells of a tensor grid, shape (cells_1, ..., cells_D, M).
-
-    Tensorised basix quadrature on the interval, exact for polynomials of `degree` in each coordinate.
-    """
-    axes = [np.array(axis, dtype=float) for axis in edges]
-    nodes, weights = basix.make_quadrature(basix.CellType.interval, degree)
-    local = np.array(np.meshgrid(*[nodes[:, 0]] * len(axes), indexing="ij")).reshape(len(axes), -1).T
-    products = np.array(np.meshgrid(*[weights] * len(axes), indexing="ij")).reshape(len(axes), -1).prod(axis=0)
-    shape = tuple(len(axis) - 1 for axis in axes)
-    count = int(np.prod(shape))
-    averages = np.empty((count, features.rank))
-    together = max(1, chunk // len(products))
-    for start in range(0, count, together):
-        flat = np.arange(start, min(start + together, count))
-        index = np.unravel_index(flat, shape)
-        left = np.stack([axis[i] for axis, i in zip(axes, index, strict=True)], axis=1)
-        width = np.stack([np.diff(axis)[i] for axis, i in zip(axes, index, strict=True)], axis=1)
-        points = (left[:, None] + width[:, None] * local).reshape(-1, len(axes))
-        values = features.values(points).reshape(len(flat), len(products), features.rank)
-        averages[flat] = np.einsum("q,kqm->km", products, values)
-    return averages.reshape(*shape, features.rank)

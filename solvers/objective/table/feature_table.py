@@ -38,7 +38,6 @@ class FeatureTable:
         tolerance: what the mesh was asked to reach.
         value_error: largest measured |error of Phi_m| / value_scale_m.
         gradient_error: largest measured |error of grad Phi_m| / gradient_scale_m (per component).
-        value_error_at: where the first was found, shape (D,).
         gradient_error_at: where the second was found, shape (D,).
         value_scale: max |Phi_m| over samples of the box (at least `least_scales`), shape (M,).
         gradient_scale: max |grad Phi_m|, likewise, shape (M,).
@@ -50,7 +49,6 @@ class FeatureTable:
     tolerance: float
     value_error: float
     gradient_error: float
-    value_error_at: Array
     gradient_error_at: Array
     value_scale: Array
     gradient_scale: Array
@@ -267,7 +265,6 @@ def _checked_table(
         tolerance=tolerance,
         value_error=np.inf,
         gradient_error=np.inf,
-        value_error_at=points[0],
         gradient_error_at=points[0],
         value_scale=scales.values,
         gradient_scale=scales.gradients,
@@ -281,7 +278,6 @@ def _checked_table(
         table,
         value_error=float(value_errors[by_value[0]]),
         gradient_error=float(slope_errors[by_slope[0]]),
-        value_error_at=points[by_value[0]],
         gradient_error_at=points[by_slope[0]],
     )
     return checked, points[worst], np.maximum(value_errors, slope_errors)[worst]

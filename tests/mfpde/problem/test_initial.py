@@ -15,7 +15,8 @@ from mfpde.problem.marginals import Density, Marginal, Normal, ScaledChi, Square
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.axis import Radius
 from mfpde.solvers.space.geometry import Geometry
-from mfpde.solvers.space.grid import Grid, grid_from_edges, uniform_grid
+from mfpde.solvers.space.grid import Grid, grid_from_edges
+from tests.solvers.grids import uniform_grid
 
 TABLE = Tabulated((0.2, 0.5, 0.6, 1.0), (0.0, 2.0, 1.0, 0.5))
 MARGINALS: dict[str, Marginal] = {

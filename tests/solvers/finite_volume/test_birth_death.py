@@ -23,7 +23,8 @@ from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.space.axis import Line
 from mfpde.solvers.space.geometry import Geometry
-from mfpde.solvers.space.grid import grid_from_edges, uniform_grid
+from mfpde.solvers.space.grid import grid_from_edges
+from tests.solvers.grids import uniform_grid
 from tests.solvers.problems import Coordinates, Nothing, bump, line, rank_two
 
 END = 0.8

@@ -19,9 +19,10 @@ from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.space.axis import Line, Radius
 from mfpde.solvers.space.geometry import Geometry
-from mfpde.solvers.space.grid import Grid, grid_from_edges, uniform_grid
+from mfpde.solvers.space.grid import Grid, grid_from_edges
 from mfpde.studies.solve import solve
 from tests.reference import values
+from tests.solvers.grids import uniform_grid
 from tests.solvers.problems import Nothing, bump, line, rank_two
 
 BOX_RISK, BOX_MEAN = 0.85802451, 0.56340329

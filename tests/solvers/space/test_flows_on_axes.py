@@ -20,7 +20,8 @@ from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.particles.birth_death_process import ParticleProcess
 from mfpde.solvers.space.axis import Circle, Interval, Line
 from mfpde.solvers.space.geometry import Geometry
-from mfpde.solvers.space.grid import Guide, graded_grid, uniform_grid
+from mfpde.solvers.space.grid import Guide, graded_grid
+from tests.solvers.grids import uniform_grid
 from tests.solvers.problems import Coordinates, Nothing
 
 

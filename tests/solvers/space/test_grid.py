@@ -7,7 +7,8 @@ import pytest
 
 from mfpde.solvers.space.axis import Line, Radius
 from mfpde.solvers.space.geometry import Geometry
-from mfpde.solvers.space.grid import Guide, graded_grid, grid_from_edges, uniform_grid
+from mfpde.solvers.space.grid import Guide, graded_grid, grid_from_edges
+from tests.solvers.grids import uniform_grid
 
 RADIUS = Geometry.of({"r1": Radius(3.0)})
 

@@ -30,8 +30,9 @@ from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.optimum.gibbs import gibbs_law
 from mfpde.solvers.space.axis import Line, Radius
 from mfpde.solvers.space.geometry import Geometry
-from mfpde.solvers.space.grid import Grid, grid_from_edges, uniform_grid
+from mfpde.solvers.space.grid import Grid, grid_from_edges
 from tests.reference import values
+from tests.solvers.grids import uniform_grid
 from tests.solvers.jko.quantiles import QuantileJko, QuantileJkoOptions
 from tests.solvers.problems import Coordinates, Nothing, bump, line, rank_two
 

@@ -13,7 +13,7 @@ from scipy.special import ndtr
 
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.objective import DenseFeatures
-from mfpde.solvers.objective.table.elements import axis_nodes, cell_averages
+from mfpde.solvers.objective.table.elements import axis_nodes
 from mfpde.solvers.objective.table.feature_table import FeatureTable, build_table
 
 Both = Callable[[Array], tuple[Array, Array]]
@@ -297,38 +297,6 @@ def test_threads_change_nothing() -> None:
     numba.set_num_threads(before)
     for one, two in zip(*results, strict=True):
         np.testing.assert_array_equal(one, two)
-
-
-@pytest.mark.parametrize("dimension", [1, 2, 3])
-def test_cell_averages_of_polynomials(dimension: int) -> None:
-    """prod_a P_m(z_a) integrates to a product; degree 7 is exact, degree 3 is not."""
-    edges = uneven_edges(dimension)
-    exact = np.ones((1,) * dimension + (8,))
-    for axis, points in enumerate(edges):
-        powers = np.arange(8)
-        primitive = (points[:, None] - 0.2) ** (powers + 1) / (powers + 1) + 0.25 * points[:, None] ** 2
-        shape = [1] * dimension + [8]
-        shape[axis] = len(points) - 1
-        exact = exact * (np.diff(primitive, axis=0) / np.diff(points)[:, None]).reshape(shape)
-    source = monomials(dimension, 7)
-    np.testing.assert_allclose(cell_averages(source, edges, 7), exact, rtol=1e-13, atol=1e-14)
-    assert np.abs(cell_averages(source, edges, 3) - exact).max() > 1e-6
-    np.testing.assert_allclose(cell_averages(source, edges, 7, chunk=10), exact, rtol=1e-13, atol=1e-14)
-    assert source.largest <= 4**dimension * max(1, 2048 // 4**dimension)
-
-
-def test_cell_averages_of_exponentials() -> None:
-    """exp(z_1 - 2 z_2): averages over uneven cells against the primitive."""
-
-    def both(points: Array) -> tuple[Array, Array]:
-        values = np.exp(points @ np.array([1.0, -2.0]))[:, None]
-        return values, values[:, :, None] * np.array([1.0, -2.0])
-
-    edges = uneven_edges(2)
-    first = np.diff(np.exp(edges[0])) / np.diff(edges[0])
-    second = np.diff(-0.5 * np.exp(-2.0 * edges[1])) / np.diff(edges[1])
-    got = cell_averages(Source(2, 1, both), edges, 13)[..., 0]
-    np.testing.assert_allclose(got, first[:, None] * second[None, :], rtol=1e-13)
 
 
 def test_points_outside_are_refused_with_the_remedy() -> None:
