@@ -11,6 +11,8 @@ __version__ = "0.1.0"
 __all__ = [
     "NON_NEGATIVE",
     "POSITIVE",
+    "Activation",
+    "Bounds",
     "Box",
     "BumpInitial",
     "Choice",
@@ -33,12 +35,14 @@ __all__ = [
     "Number",
     "Numbers",
     "Objective",
+    "PiecewiseLinear",
     "Problem",
     "Range",
     "Schedule",
     "Tabulated",
     "Uniform",
     "__version__",
+    "activation",
     "basins",
     "bounds",
     "branches",
@@ -67,6 +71,7 @@ if TYPE_CHECKING:
     from mfpde.keys.declaration import key
     from mfpde.keys.kinds import Choice, Integer, Integers, Number, Numbers
     from mfpde.keys.reader import NON_NEGATIVE, POSITIVE, Range
+    from mfpde.problem.activations.interface import Activation, activation
     from mfpde.problem.initial import InitialLaw, joint_law, product_law, radial_law
     from mfpde.problem.laws.gaussian_bumps import BumpInitial, GaussianBumps
     from mfpde.problem.laws.gaussian_mixture import GaussianMixture, MixtureInitial
@@ -75,6 +80,8 @@ if TYPE_CHECKING:
     from mfpde.problem.network import Knots, Network
     from mfpde.problem.problem import Problem, build_problem
     from mfpde.results.files.netcdf import load
+    from mfpde.solvers.activations.activation import Bounds
+    from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
     from mfpde.solvers.flow.flow import Flow, Schedule
     from mfpde.solvers.objective.objective import DenseFeatures, Objective
     from mfpde.solvers.objective.representation import Expansion
@@ -100,6 +107,7 @@ _HOMES = {
     "mfpde.keys.declaration": "key",
     "mfpde.keys.kinds": "Choice Integer Integers Number Numbers",
     "mfpde.keys.reader": "NON_NEGATIVE POSITIVE Range",
+    "mfpde.problem.activations.interface": "Activation activation",
     "mfpde.problem.initial": "InitialLaw joint_law product_law radial_law",
     "mfpde.problem.laws.gaussian_bumps": "BumpInitial GaussianBumps",
     "mfpde.problem.laws.gaussian_mixture": "GaussianMixture MixtureInitial",
@@ -108,6 +116,8 @@ _HOMES = {
     "mfpde.problem.network": "Knots Network",
     "mfpde.problem.problem": "Problem build_problem",
     "mfpde.results.files.netcdf": "load",
+    "mfpde.solvers.activations.activation": "Bounds",
+    "mfpde.solvers.activations.piecewise_linear": "PiecewiseLinear",
     "mfpde.solvers.flow.flow": "Flow Schedule",
     "mfpde.solvers.objective.objective": "DenseFeatures Objective",
     "mfpde.solvers.objective.representation": "Expansion",

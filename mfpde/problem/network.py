@@ -37,13 +37,23 @@ class ActivationKey:
     def read(self, reader: TableReader, name: str, default: str) -> str | Knots:
         value = reader.raw(name)
         if not isinstance(value, Mapping):
-            return reader.choice(name, default, ACTIVATIONS.names())
+            return _working(reader, name, reader.choice(name, default, ACTIVATIONS.names()), default)
         return _read_knots(TableReader(reader.dotted(name), value, ("knots", "values"), reader.errors))
 
     def plain(self, value: object) -> object:
         if isinstance(value, Knots):
             return {"knots": list(value.knots), "values": list(value.values)}
         return value if isinstance(value, str) else str(getattr(value, "name", value))
+
+
+def _working(reader: TableReader, name: str, chosen: str, default: str) -> str:
+    """The chosen activation, where its functions are those of one."""
+    try:
+        made_activation(chosen)
+    except ValueError as error:
+        reader.errors.append(f"{reader.dotted(name)}: {error}")
+        return default
+    return chosen
 
 
 def _read_knots(reader: TableReader) -> Knots:
@@ -73,11 +83,20 @@ def _steepest(knots: tuple[float, ...], values: tuple[float, ...]) -> float:
 
 @dataclass(frozen=True)
 class Network:
-    """A neuron a sigma(<w, x> + b) and which of its parameters move; w always does."""
+    """A neuron a sigma(<w, x> + b) and which of its parameters move; w always does.
 
-    activation: str | Knots | Activation = key("truncated-relu", ActivationKey(), "sigma, applied to <w, x> + b")
+    Attributes:
+        activation: a name, `Knots`, or one made in Python: an `mfpde.Activation`, any object with `value(u)` and
+            `slope(u)` on arrays, or a function.
+    """
+
+    activation: Any = key("truncated-relu", ActivationKey(), "sigma, applied to <w, x> + b")
     coefficients: str = key("fixed", Choice(("fixed", "trained")), "whether the coefficients a move")
     offsets: str = key("none", Choice(("none", "fixed", "trained")), "whether there are offsets b, and they move")
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.activation, str | Knots):
+            object.__setattr__(self, "activation", made_activation(self.activation))
 
     @property
     def trained(self) -> tuple[bool, bool]:

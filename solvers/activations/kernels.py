@@ -96,36 +96,56 @@ def _piecewise(table: Array, u: Array, value: Array, gate: Array) -> None:
             gate[i] += kink if above >= zero else zero
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+SUMS = {"reassoc", "contract", "nsz", "arcp"}
+"""What the compiler may do to sums: order and contract them, but keep what is not finite."""
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+def _step(degree: int, nodes: Array, current: Array, previous: Array) -> None:
+    """previous <- h_{degree + 1} of h_degree = current and h_{degree - 1} = previous, times a common factor."""
+    first, second = 1.0 / math.sqrt(degree + 1.0), math.sqrt(degree / (degree + 1.0))
+    for m in range(nodes.size):
+        previous[m] = nodes[m] * current[m] * first - previous[m] * second
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
 def even_sums(nodes: Array, half: Array, value: Array, slope: Array, moments: Array) -> None:
     """Add E[f h_k] for f = sigma, X sigma' and sigma' to moments[0], [1], [2] at index k / 2, k even.
 
     Rows of nodes, with the square roots of their weights in `half`.
     """
-    orders = moments.shape[2]
+    count = nodes.shape[1]
+    current, previous, level, rise = np.empty(count), np.empty(count), np.empty(count), np.empty(count)
     for n in range(nodes.shape[0]):
-        for m in range(nodes.shape[1]):
-            x = nodes[n, m]
-            previous, current = 0.0, half[n, m]
-            level = half[n, m] * value[n, m]
-            rise = half[n, m] * slope[n, m]
-            for j in range(orders):
-                moments[0, n, j] += level * current
-                moments[1, n, j] += rise * x * current
-                moments[2, n, j] += rise * current
-                k = 2.0 * j
-                following = (x * current - math.sqrt(k) * previous) / math.sqrt(k + 1.0)
-                previous, current = following, (x * following - math.sqrt(k + 1.0) * current) / math.sqrt(k + 2.0)
+        for m in range(count):
+            current[m], previous[m] = half[n, m], 0.0
+            level[m], rise[m] = half[n, m] * value[n, m], half[n, m] * slope[n, m]
+        for j in range(moments.shape[2]):
+            total, tilted, raised = 0.0, 0.0, 0.0
+            for m in range(count):
+                total += level[m] * current[m]
+                tilted += rise[m] * nodes[n, m] * current[m]
+                raised += rise[m] * current[m]
+            moments[0, n, j] += total
+            moments[1, n, j] += tilted
+            moments[2, n, j] += raised
+            _step(2 * j, nodes[n], current, previous)
+            _step(2 * j + 1, nodes[n], previous, current)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
 def hermite_sums(nodes: Array, half: Array, value: Array, found: Array) -> None:
     """Add E[f h_k] to found[n, k], from values of f at rows of nodes; `half` as for `even_sums`."""
+    count = nodes.shape[1]
+    current, previous, level = np.empty(count), np.empty(count), np.empty(count)
     for n in range(nodes.shape[0]):
-        for m in range(nodes.shape[1]):
-            previous, current = 0.0, half[n, m]
-            level = half[n, m] * value[n, m]
-            for k in range(found.shape[1]):
-                found[n, k] += level * current
-                following = (nodes[n, m] * current - math.sqrt(float(k)) * previous) / math.sqrt(k + 1.0)
-                previous, current = current, following
+        for m in range(count):
+            current[m], previous[m] = half[n, m], 0.0
+            level[m] = half[n, m] * value[n, m]
+        for k in range(found.shape[1]):
+            total = 0.0
+            for m in range(count):
+                total += level[m] * current[m]
+            found[n, k] += total
+            _step(k, nodes[n], current, previous)
+            current, previous = previous, current

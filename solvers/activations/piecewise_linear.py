@@ -6,6 +6,7 @@ c_k = t sum_i m_i n(x_i) h_{k-2}(x_i) / sqrt(k (k-1)) for k >= 2, n the normal d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -108,10 +109,13 @@ class PiecewiseLinear(Activation):
     def bounds(self) -> Bounds:
         slopes = self.first_slope + np.concatenate([[0.0], np.cumsum(self.kinks)])
         steepest = float(np.max(np.abs(slopes)))
-        flat = max(abs(slopes[0]), abs(slopes[-1])) <= 1e-14 * steepest
-        ends = self.value(self.knots) if flat else np.array([-np.inf, np.inf])
+        # how fast it rises outwards, to the left and to the right
+        ends = [end for end in (-slopes[0], slopes[-1]) if not (abs(end) <= 1e-14 * steepest)]
+        reached = [*self.value(np.append(self.knots, 0.0)), *(math.copysign(math.inf, end) for end in ends)]
         at_zero = float(self.value(np.zeros(1))[0])
-        return Bounds(ends.min(), ends.max(), at_zero, steepest, self.knots, self.kinks, np.inf, 0.0)
+        return Bounds(
+            float(min(reached)), float(max(reached)), at_zero, steepest, self.knots, self.kinks, math.inf, 0.0
+        )
 
     def compiled(self, precision: str) -> Compiled:
         """Row 0 (left, slope), then a row (knot, kink) for each knot; at least two, padded by kinks of 0."""

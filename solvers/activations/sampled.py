@@ -9,7 +9,7 @@ until moments settle; what is left is measured against a finer rule (`moment_err
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -18,9 +18,7 @@ import numpy as np
 
 from ..arrays import Array
 from .activation import TINY_SCALE, Activation, Bounds, Compiled, Moments, Pair
-from .samples import check, kinks_of, largest_values, slope_of
-
-Function = Callable[[Array], Array]
+from .samples import Function, check, evaluated, kinks_of, largest_values, slope_of
 
 REACH, PAIR_REACH = 12.5, 8.6
 """|X| that a rule covers: with h_k, that times the density decays like exp(-x^2 / 4) only; without."""
@@ -38,8 +36,6 @@ LAYERS = np.array([-8.0, -3.0, 0.0, 3.0, 8.0])
 """Ends of panels about a kink that is smoothed by a normal law, in its standard deviations."""
 CHUNK = 1_000_000
 """Values held at once."""
-MEASURED = 8
-"""Scales at which the error of moments is measured."""
 CONE = 1e-9
 """Scale below which slopes are taken on either side of b: at a knot those of the cone."""
 
@@ -64,7 +60,7 @@ class Sampled(Activation):
         value: Function,
         slope: Function | None = None,
         name: str = "activation",
-        knots: Sequence[float] = (),
+        knots: Sequence[float] | Array = (),
         bounds: Bounds | None = None,
         homogeneity: float | None = None,
     ) -> None:
@@ -90,17 +86,23 @@ class Sampled(Activation):
         return kinks_of(self._slope, self._knots)
 
     def value(self, u: Array) -> Array:
-        return np.asarray(self._value(u), dtype=float)
+        return self._finite("value", self._value, u)
 
     def slope(self, u: Array) -> Array:
-        return np.asarray(self._slope(u), dtype=float)
+        return self._finite("slope", self._slope, u)
+
+    def _finite(self, what: str, function: Function, u: Array) -> Array:
+        found = evaluated(function, u)
+        if not np.all(np.isfinite(found)):
+            raise FloatingPointError(f"{what}({u[~np.isfinite(found)][0]:g}) of {self.name!r} is not finite")
+        return found
 
     def bounds(self) -> Bounds:
         return self._sampled_bounds if self._declared_bounds is None else self._declared_bounds
 
     @cached_property
     def _sampled_bounds(self) -> Bounds:
-        return largest_values(self.value, self.slope, self._knots, self.kinks)
+        return largest_values(self._value, self._slope, self._knots, self.kinks)
 
     def compiled(self, precision: str) -> Compiled | None:
         from .translated import translated_address
@@ -135,8 +137,6 @@ class Sampled(Activation):
         return Moments(*(part[:, 1:] for part in moments))
 
     def moment_error(self, scale: Array, offset: Array, highest: int) -> float:
-        chosen = np.unique(np.linspace(0, len(scale) - 1, min(MEASURED, len(scale))).astype(int))
-        scale, offset = scale[chosen], offset[chosen]
         found = self._even(scale, offset, highest, self.width).value
         finer = self._even(scale, offset, highest, 0.5 * self.width, REACH + 4.0).value
         return float(np.max(np.linalg.norm(found - finer, axis=1)))

@@ -16,11 +16,17 @@ STEP = 2e-4
 FAR = 1e4
 """|u| up to which bounds are sampled."""
 GROWN = 1.001
-"""Factor between the largest |sigma| up to FAR / 100 and up to FAR above which sigma is taken to be unbounded."""
+"""Factor between the largest |sigma| up to a hundredth of the reach and all of it, above which it is unbounded."""
 BESIDE = 1e-7
 """Distance from a knot, relative to 1 + |u|, at which slopes to its left and right are taken."""
 MISMATCH = 1e-4
 """Largest difference of slopes and rises of values, relative to the largest slope."""
+
+
+def evaluated(function: Function, u: Array) -> Array:
+    """The values of a user's function, whatever it does beyond the range of floating point."""
+    with np.errstate(all="ignore"):
+        return np.asarray(function(u), dtype=float)
 
 
 def slope_of(value: Function, knots: Array) -> Function:
@@ -51,17 +57,21 @@ def kinks_of(slope: Function, knots: Array) -> Array:
     if not knots.size:
         return np.empty(0)
     beside = BESIDE * (1.0 + np.abs(knots))
-    return np.asarray(slope(knots + beside) - slope(knots - beside), dtype=float)
+    return evaluated(slope, knots + beside) - evaluated(slope, knots - beside)
 
 
 def largest_values(value: Function, slope: Function, knots: Array, kinks: Array) -> Bounds:
     """Bounds as the largest values among samples on [-FAR, FAR], dense about 0; not proven."""
     tail = np.geomspace(50.0, FAR, 2001)
     grid = np.unique(np.concatenate([-tail, np.linspace(-50.0, 50.0, 20_001), tail, knots]))
-    values, slopes = np.asarray(value(grid), dtype=float), np.asarray(slope(grid), dtype=float)
+    values, slopes = evaluated(value, grid), evaluated(slope, grid)
+    lost = np.abs(grid[~(np.isfinite(values) & np.isfinite(slopes))])
+    reach = float(np.min(lost, initial=2.0 * FAR))
+    held = np.abs(grid) < reach
+    grid, values, slopes = grid[held], values[held], slopes[held]
     middle = 0.5 * (grid[1:] + grid[:-1])
-    bends = (np.asarray(slope(middle), dtype=float) - slopes[:-1]) / (middle - grid[:-1])
-    near = np.abs(grid) <= FAR / 100.0
+    bends = (evaluated(slope, middle) - slopes[:-1]) / (middle - grid[:-1])
+    near = np.abs(grid) <= grid[-1] / 100.0
     low, high = float(values.min()), float(values.max())
     size = max(float(np.max(np.abs(values[near]))), 1e-300)
     if max(-low, high) > GROWN * size:
@@ -70,13 +80,13 @@ def largest_values(value: Function, slope: Function, knots: Array, kinks: Array)
     return Bounds(
         low=low,
         high=high,
-        at_zero=float(np.asarray(value(np.zeros(1)))[0]),
+        at_zero=float(evaluated(value, np.zeros(1))[0]),
         slope=float(np.max(np.abs(slopes))),
         knots=knots,
         kinks=kinks,
         bend=float(np.inf) if np.any(kinks) else float(np.max(np.abs(bends))),
         variation=max(jumps, 0.0),
-        reach=FAR,
+        reach=float(grid[-1]),
         proven=False,
     )
 
@@ -89,7 +99,8 @@ def check(name: str, value: Function, slope: Function, knots: Array, differences
     """
     u = np.linspace(-4.93, 5.07, 202).reshape(2, 101)
     for what, function in (("value", value), ("slope", slope)):
-        found = np.asarray(function(u))
+        with np.errstate(all="ignore"):
+            found = np.asarray(function(u))
         if found.shape != u.shape or found.dtype.kind not in "fiub":
             raise ValueError(
                 f"activation {name!r}: {what}(u) gives {_described(found)} for an array of shape {u.shape}; "
@@ -112,9 +123,10 @@ def _described(found: Array) -> str:
 
 def _check_continuity(name: str, value: Function, slope: Function, knots: Array) -> None:
     beside = BESIDE * (1.0 + np.abs(knots))
-    jump = np.abs(np.asarray(value(knots + beside) - value(knots - beside), dtype=float))
-    steepest = np.maximum(np.abs(slope(knots + beside)), np.abs(slope(knots - beside)))
-    apart = jump > 1e-9 * (1.0 + np.abs(value(knots))) + 3.0 * beside * steepest
+    left, right = knots - beside, knots + beside
+    jump = np.abs(evaluated(value, right) - evaluated(value, left))
+    steepest = np.maximum(np.abs(evaluated(slope, left)), np.abs(evaluated(slope, right)))
+    apart = jump > 1e-9 * (1.0 + np.abs(evaluated(value, knots))) + 3.0 * beside * steepest
     if np.any(apart):
         raise ValueError(
             f"activation {name!r}: value jumps by {jump[apart][0]:.3g} at the knot {knots[apart][0]:g}; "
@@ -124,7 +136,7 @@ def _check_continuity(name: str, value: Function, slope: Function, knots: Array)
 
 def _check_slope(name: str, value: Function, slope: Function, u: Array, knots: Array) -> None:
     """Slopes against differences of values; a kink that is not declared may spoil a few places, but no more."""
-    expected, given = slope_of(value, knots)(u), np.asarray(slope(u), dtype=float)
+    expected, given = evaluated(slope_of(value, knots), u), evaluated(slope, u)
     wrong = np.abs(given - expected) > MISMATCH * max(1.0, float(np.max(np.abs(expected))))
     if np.count_nonzero(wrong) > u.size // 20:
         at = np.flatnonzero(wrong)[0]

@@ -7,29 +7,40 @@ read where they are there.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from mfpde.solvers.activations.activation import Activation
+from mfpde.solvers.activations import activation as base
+from mfpde.solvers.activations.sampled import Sampled
 from mfpde.solvers.registry import Registry
 
-ACTIVATIONS: Registry[Any] = Registry("activation", "mfpde.problem.activations")
+ACTIVATIONS: Registry[Any] = Registry("activation", "mfpde.problem.activations", required=("value",))
+activation = ACTIVATIONS.register
+"""The decorator `@mfpde.activation(name)` of an activation's class."""
+Activation = Sampled
+"""`mfpde.Activation(value=..., slope=..., name=..., knots=...)`: the activation of functions on arrays."""
 
 
-def made_activation(given: Any) -> Activation:
+def made_activation(given: Any) -> base.Activation:
     """The activation that is named, or made of an object with `value(u)` or of a function on arrays.
 
     Raises:
         KeyError: no activation has this name.
         ValueError: what is given is none: its functions do not work on arrays, or contradict one another.
     """
-    from mfpde.solvers.activations.sampled import Sampled
-
-    item = ACTIVATIONS[given]() if isinstance(given, str) else given
-    if isinstance(item, Activation):
-        return item
-    name = str(getattr(item, "name", getattr(item, "__name__", "activation")))
-    if hasattr(item, "value"):
-        return Sampled.of(item, name)
-    if callable(item):
-        return Sampled(item, None, name)
+    if isinstance(given, str):
+        return _registered(ACTIVATIONS[given])  # type: ignore[arg-type]
+    if isinstance(given, base.Activation):
+        return given
+    name = str(getattr(given, "name", getattr(given, "__name__", "activation")))
+    if hasattr(given, "value"):
+        return Sampled.of(given, name)
+    if callable(given):
+        return Sampled(given, None, name)
     raise ValueError(f"activation {name!r}: no method value(u); write one, on arrays, and slope(u)")
+
+
+@cache
+def _registered(item: Any) -> base.Activation:
+    """One activation for each class: what it has measured of itself is measured once."""
+    return made_activation(item())

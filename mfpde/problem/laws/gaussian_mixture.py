@@ -210,8 +210,10 @@ class GaussianMixture(DataLaw):
         return []
 
     def confines(self, unit: Unit) -> bool:
-        """A unit that grows without bound, whose coefficient and offset do not move."""
-        return unit.activation.name == "relu" and not unit.coefficient.trained and not unit.offset.trained
+        """A unit that grows to one side, where nothing cancels it, and whose coefficient and offset do not move."""
+        bounds = unit.activation.bounds()
+        grows = math.isinf(bounds.low) != math.isinf(bounds.high)
+        return grows and not unit.coefficient.trained and not unit.offset.trained
 
     def sampler(self) -> GaussianClasses | None:
         from mfpde.solvers.sgd.state import GaussianClasses

@@ -30,7 +30,8 @@ def expand(
     linear = unit.linear
     if mixture.infinite:
         features = hermite_features(unit, mixture, has_offset, 0)
-        return _expansion(features, 0.0, "closed form at d = infinity", linear is not None, cheap=True)
+        error = _moment_error(mixture, unit, has_offset, box, 0)
+        return _expansion(features, error, "closed form at d = infinity", linear is not None, cheap=True)
     blocks = len(mixture.dimensions)
     limit = ROUGH_EXPANSION if effort == "rough" else LARGEST_EXPANSION
     highest, error = _order(
@@ -45,6 +46,7 @@ def expand(
             cheap = error <= accuracy and count <= LARGEST_CHEAP
             return _expansion(zonal, reached, "zonal harmonics", True, cheap)
     hermite = hermite_features(unit, mixture, has_offset, highest)
+    error += _moment_error(mixture, unit, has_offset, box, highest)
     cheap = error <= accuracy and count <= LARGEST_CHEAP
     return _expansion(hermite, error, "Hermite moment expansion", linear is not None, cheap)
 
@@ -78,6 +80,15 @@ def _order(
     enough = np.flatnonzero(tails[: highest // 2] <= accuracy)
     index = int(enough[0]) if enough.size else highest // 2 - 1
     return 2 * (index + 1), float(tails[index])
+
+
+def _moment_error(mixture: BlockMixture, unit: Activation, has_offset: bool, box: Box, highest: int) -> float:
+    """Error of U that the unit's own moments leave: 2 |c| |dc| in the l2 norm."""
+    scale = np.geomspace(1e-3, 1.0, 16) * _largest_scale(mixture, box)
+    offsets = np.linspace(box.lower[-1], box.upper[-1], 5) if has_offset else np.zeros(1)
+    scale, offset = np.repeat(scale, len(offsets)), np.tile(offsets, len(scale))
+    error = unit.moment_error(scale, offset, highest)
+    return 2.0 * error * float(np.sqrt(np.max(unit.second_moments(scale, offset)))) if error > 0.0 else 0.0
 
 
 def _reachable(mixture: BlockMixture) -> float:

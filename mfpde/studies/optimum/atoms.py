@@ -54,6 +54,7 @@ class AtomicOptimum(Answer):
         certified: whether F - lower_bound <= 1e-10 F, or F vanishes to rounding.
         larger: (radius, F) on larger boxes, searched and not certified.
         limit: F as the radius grows and the error of the extrapolation, None where the values do not settle.
+        proven: whether the bounds of derivatives that the lower bound rests on are.
     """
 
     names: tuple[str, ...]
@@ -68,6 +69,7 @@ class AtomicOptimum(Answer):
     certified: bool
     larger: tuple[tuple[float, float], ...]
     limit: tuple[float, float] | None
+    proven: bool = True
     status = "success"
     message = ""
 
@@ -97,6 +99,8 @@ class AtomicOptimum(Answer):
             )
         elif self.larger:
             text += f", and no less up to radius {self.larger[-1][0]:g} (searched, not certified)"
+        if not self.proven:
+            return f"{text}; the lower bound rests on sampled bounds of the activation: it is not certified"
         if not self.certified:
             gap = self.free_energy - self.lower_bound
             text += (
@@ -173,6 +177,7 @@ def optimum_atoms(
     if pairs is not None:
         risk = pairs.risk(positions, weights)
     energy = found.free_energy + (risk - found.risk)
+    proven = not problem.data.network_keys or problem.unit.activation.bounds().proven
     larger = tuple((factor * radius, _searched(problem, factor * radius, found.free_energy)) for factor in growth)
     return AtomicOptimum(
         names=problem.geometry.names,
@@ -184,9 +189,10 @@ def optimum_atoms(
         weights=weights,
         boundary_mass=float(weights[outside.any(axis=1)].sum()),
         feature_error=reduced.error,
-        certified=energy - lower <= max(TOLERANCE * abs(energy), VANISHING),
+        certified=proven and energy - lower <= max(TOLERANCE * abs(energy), VANISHING),
         larger=larger,
         limit=extrapolated([found.free_energy, *(value for _, value in larger)]),
+        proven=proven,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.polynomial.legendre import leggauss
 from numpy.testing import assert_allclose
+from scipy import special
 
 from mfpde.problem.activations.erf import Erf
 from mfpde.problem.activations.piecewise_linear import Relu, TruncatedRelu
@@ -15,6 +16,7 @@ from mfpde.problem.activations.sigmoid import Sigmoid
 from mfpde.problem.activations.tanh import Tanh
 from mfpde.solvers.activations.activation import Activation, Affine
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
+from mfpde.solvers.activations.sampled import Sampled
 from mfpde.solvers.arrays import Array
 
 HIGHEST = 60
@@ -27,7 +29,18 @@ LINEAR: dict[str, PiecewiseLinear] = {
     "nonmonotone": NONMONOTONE,
 }
 SMOOTH: dict[str, Activation] = {"sigmoid": Sigmoid(), "tanh": Tanh(), "erf": Erf()}
-ALL: dict[str, Activation] = {**LINEAR, **SMOOTH}
+GIVEN: dict[str, Activation] = {
+    "softplus": Sampled(lambda u: np.logaddexp(0.0, u), special.expit, "softplus"),
+    "tanh without slope": Sampled(np.tanh, None, "tanh without slope"),
+    "bent exponential": Sampled(
+        lambda u: np.where(u > 0.0, u, 0.3 * np.expm1(np.minimum(u, 0.0))),
+        lambda u: np.where(u >= 0.0, 1.0, 0.3 * np.exp(np.minimum(u, 0.0))),
+        "bent exponential",
+        knots=(0.0,),
+    ),
+    "nonmonotone, given": Sampled(NONMONOTONE.value, NONMONOTONE.slope, "nonmonotone", NONMONOTONE.knots),
+}
+ALL: dict[str, Activation] = {**LINEAR, **SMOOTH, **GIVEN}
 
 
 def normal_rule(breaks: Array, spacing: float = 0.25) -> tuple[Array, Array]:
@@ -49,10 +62,8 @@ def hermite(nodes: Array, highest: int) -> Array:
 
 def moments(unit: Activation, scale: float, offset: float, highest: int) -> tuple[Array, Array, Array]:
     """E[sigma(tG + b) h_k], E[sigma'(tG + b) G h_k], E[sigma'(tG + b) h_k] for k = 0 ... highest."""
-    if isinstance(unit, PiecewiseLinear):
-        nodes, weights = normal_rule((unit.knots - offset) / scale)
-    else:
-        nodes, weights = normal_rule(np.empty(0), min(0.25, 0.25 / scale))
+    spacing = 0.25 if unit.linear else min(0.25, 0.25 / scale)
+    nodes, weights = normal_rule((unit.knots - offset) / scale, spacing)
     table = hermite(nodes, highest)
     u = scale * nodes + offset
     slope = weights * unit.slope(u)
@@ -138,12 +149,11 @@ def test_expansion_adds_up_to_the_second_moment(name: str) -> None:
     values = moments(unit, scale, offset, highest)[0]
     even = unit.even_hermite(np.array([scale]), np.array([offset]), highest).value[0]
     mean = unit.mean(np.array([scale]), np.array([offset])).value[0]
-    breaks = (unit.knots - offset) / scale if isinstance(unit, PiecewiseLinear) else np.empty(0)
-    nodes, weights = normal_rule(breaks)
+    nodes, weights = normal_rule((unit.knots - offset) / scale)
     second = float(weights @ unit(scale * nodes + offset) ** 2)
     total = mean**2 + even @ even + values[1::2] @ values[1::2]
     # piecewise linear: c_k^2 ~ k^(-5/2), so that about 400^(-3/2) = 1e-4 of kinks^2 is missing
-    missing = 1e-5 * float(unit.kinks @ unit.kinks) if isinstance(unit, PiecewiseLinear) else 0.0
+    missing = 1e-5 * float(unit.kinks @ unit.kinks)
     assert 0.0 - 1e-12 <= second - total <= missing + 1e-12
 
 
