@@ -16,6 +16,7 @@ __all__ = [
     "Box",
     "BumpInitial",
     "Choice",
+    "Circle",
     "DataLaw",
     "DenseFeatures",
     "Density",
@@ -28,7 +29,9 @@ __all__ = [
     "InitialLaw",
     "Integer",
     "Integers",
+    "Interval",
     "Knots",
+    "Line",
     "MixtureInitial",
     "Network",
     "Normal",
@@ -36,9 +39,13 @@ __all__ = [
     "Numbers",
     "Objective",
     "PiecewiseLinear",
+    "PointwiseLoss",
     "Problem",
+    "Radius",
     "Range",
     "Schedule",
+    "Sign",
+    "SquareLoss",
     "Tabulated",
     "Uniform",
     "__version__",
@@ -57,6 +64,8 @@ __all__ = [
     "key",
     "load",
     "load_configuration",
+    "loss",
+    "nodal_loss",
     "optimum",
     "product_law",
     "radial_law",
@@ -83,8 +92,12 @@ if TYPE_CHECKING:
     from mfpde.solvers.activations.activation import Bounds
     from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
     from mfpde.solvers.flow.flow import Flow, Schedule
+    from mfpde.solvers.objective.losses.interface import loss
+    from mfpde.solvers.objective.losses.pointwise import PointwiseLoss, nodal_loss
+    from mfpde.solvers.objective.losses.square import SquareLoss
     from mfpde.solvers.objective.objective import DenseFeatures, Objective
     from mfpde.solvers.objective.representation import Expansion
+    from mfpde.solvers.space.axis import Circle, Interval, Line, Radius, Sign
     from mfpde.solvers.space.box import Box
     from mfpde.studies.basins.basins import basins
     from mfpde.studies.bounds.bounds import bounds
@@ -119,8 +132,12 @@ _HOMES = {
     "mfpde.solvers.activations.activation": "Bounds",
     "mfpde.solvers.activations.piecewise_linear": "PiecewiseLinear",
     "mfpde.solvers.flow.flow": "Flow Schedule",
+    "mfpde.solvers.objective.losses.interface": "loss",
+    "mfpde.solvers.objective.losses.pointwise": "PointwiseLoss nodal_loss",
+    "mfpde.solvers.objective.losses.square": "SquareLoss",
     "mfpde.solvers.objective.objective": "DenseFeatures Objective",
     "mfpde.solvers.objective.representation": "Expansion",
+    "mfpde.solvers.space.axis": "Circle Interval Line Radius Sign",
     "mfpde.solvers.space.box": "Box",
     "mfpde.studies.basins.basins": "basins",
     "mfpde.studies.bounds.bounds": "bounds",

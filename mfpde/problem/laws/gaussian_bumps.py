@@ -13,13 +13,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mfpde.keys.declaration import key
-from mfpde.keys.kinds import Number, Numbers
+from mfpde.keys.kinds import Choice, Number, Numbers
 from mfpde.keys.reader import POSITIVE_SIZE, SIZE, Range, TableReader
 from mfpde.problem.initial import InitialLaw, product_law
 from mfpde.problem.law_kinds import Position
 from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.marginals import Marginal, Normal, Uniform
 from mfpde.problem.network import Unit
+from mfpde.solvers.objective.losses.interface import LOSSES
+from mfpde.solvers.objective.losses.pointwise import nodal_loss
 from mfpde.solvers.space.axis import Axis, Line
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from mfpde.solvers.space.box import Box
 
 MAXIMUM_BUMPS = 1000
+SQUARE = "square"
+"""The loss whose integral is the squared L2 distance."""
 LONGEST = 1e6
 """Largest time.end in times s^3 of bumps of width s, in which the potential of one moves another by s."""
 WIDEST = 200.0
@@ -62,10 +66,10 @@ class GaussianBumps(DataLaw):
         "w_k of the target's bumps, which sum to 1 (equal ones where left out)",
     )
     width: float = key(0.5, Number(POSITIVE_SIZE), "s of every bump")
+    loss: str = key(SQUARE, Choice(LOSSES.names), "l of ∫ l(f_rho(x), f(x)) dx")
 
     Initial = BumpInitial
     network_keys = ()
-    risk_name = "squared L2 distance"
 
     def settled(self, reader: TableReader) -> GaussianBumps:
         """As many weights as centres, which sum to 1."""
@@ -84,6 +88,10 @@ class GaussianBumps(DataLaw):
         return replace(self, centres=centres, weights=weights)
 
     @property
+    def risk_name(self) -> str:
+        return "squared L2 distance" if self.loss == SQUARE else f"integral of the {self.loss} loss"
+
+    @property
     def shares(self) -> tuple[float, ...]:
         """w_k."""
         return self.weights or (1.0 / len(self.centres),) * len(self.centres)
@@ -98,7 +106,7 @@ class GaussianBumps(DataLaw):
         from mfpde.problem.reduction.trapezoidal import expand
 
         del unit, accuracy, effort
-        return expand(self.centres, self.shares, self.width, box)
+        return expand(self.centres, self.shares, self.width, self.loss, box)
 
     def guide_box(self, box: Box) -> Box:
         import numpy as np
@@ -112,7 +120,7 @@ class GaussianBumps(DataLaw):
         ends = (start.mean - 9.0 * start.std, start.mean + 9.0 * start.std) if isinstance(start, Normal) else ()
         ends = ends or tuple(start.breaks)
         reach = max(abs(place) for place in (*self.centres, *ends))
-        errors = []
+        errors = self._loss_problems()
         if not (reach <= WIDEST * width):
             problem = f"data.width = {width:g}: centres and start reach {reach:g}, beyond {WIDEST:g} widths from 0"
             errors.append(f"{problem}; write a width of at least {reach / WIDEST:.3g}, or places nearer 0")
@@ -121,7 +129,17 @@ class GaussianBumps(DataLaw):
             errors.append(f"{problem}; write an end of at most {LONGEST * width**3:.3g}, or a larger data.width")
         return errors
 
+    def _loss_problems(self) -> list[str]:
+        """A loss of labels has no meaning for a target that is a density."""
+        import numpy as np
+
+        try:
+            nodal_loss(self.loss, np.ones(1), np.full(1, 0.5))
+        except ValueError as error:
+            return [f'data.loss = "{self.loss}": {error}; write loss = "{SQUARE}"']
+        return []
+
     def curvature(self, unit: Unit, positions: Array, weights: Array, outputs: Array, risk: float) -> Curvature | None:
         from mfpde.problem.reduction.curvature import BumpCurvature
 
-        return BumpCurvature(self.width, risk)
+        return BumpCurvature(self.width, risk) if self.loss == SQUARE else None

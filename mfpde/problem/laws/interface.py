@@ -3,7 +3,7 @@
 A data law is a frozen dataclass whose fields are its keys of [data]; its options of [initial] are another one. To add
 one, write a file in this folder (or a file of your own for --use):
 
-    @LAWS.register("my-law")
+    @data_law("my-law")
     @dataclass(frozen=True)
     class MyLaw(DataLaw):
         width: float = key(1.0, Number(POSITIVE), "width of the target")
@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mfpde.keys.declaration import names_of
@@ -57,13 +57,16 @@ class DataLaw:
         name: in configurations.
         Initial: the frozen dataclass of the law's keys of [initial].
         network_keys: the keys of [network] that the law takes; none where its units are its own.
-        risk_name: what the risk is, in words, for axes and files.
     """
 
     name: ClassVar[str]
     Initial: ClassVar[type[Any]] = NoOptions
     network_keys: ClassVar[tuple[str, ...]] = NETWORK_KEYS
-    risk_name: ClassVar[str] = "E(y - f)^2"
+
+    @property
+    def risk_name(self) -> str:
+        """What the risk is, in words, for axes and files."""
+        return "E(y - f)^2"
 
     @abstractmethod
     def axes(self) -> Mapping[str, Axis]:
@@ -137,7 +140,27 @@ class DataLaw:
 
 
 LAWS: Registry[DataLaw] = Registry("data law", "mfpde.problem.laws", required=("axes", "start", "features"))
-data_law = LAWS.register
-"""The decorator `@mfpde.data_law(name)` of a law's class."""
+
+
+def data_law(name: str) -> Callable[[type[DataLaw]], type[DataLaw]]:
+    """The decorator of a law's class, a frozen dataclass that derives from `DataLaw`.
+
+    Raises:
+        ValueError: another law has this name.
+        TypeError: the class is no frozen dataclass, or lacks axes(), start() or features().
+    """
+
+    def keep(law: type[DataLaw]) -> type[DataLaw]:
+        options = {"the data law": law, "its Initial of": getattr(law, "Initial", NoOptions)}
+        for words, table in options.items():
+            if not (is_dataclass(table) and table.__dataclass_params__.frozen):  # type: ignore[attr-defined]
+                raise TypeError(
+                    f"{words} {name!r} is no frozen dataclass: write @dataclass(frozen=True) below @data_law"
+                )
+        return LAWS.register(name)(law)
+
+    return keep
+
+
 DEFAULT = "gaussian-mixture"
 """The law of a [data] table that names none."""

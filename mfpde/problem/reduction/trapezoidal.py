@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.objective.losses.square import SquareLoss
+from mfpde.solvers.objective.losses.pointwise import nodal_loss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.objective.representation import Expansion
 from mfpde.solvers.space.box import Box
@@ -59,7 +59,7 @@ def bumps(nodes: Array, points: Array, width: float) -> Array:
     return np.asarray(1.0 / (np.sqrt(2.0 * np.pi) * width) * np.exp(-0.5 * distance * distance))
 
 
-def expand(centres: Sequence[float], shares: Sequence[float], width: float, box: Box) -> Expansion:
+def expand(centres: Sequence[float], shares: Sequence[float], width: float, loss: str, box: Box) -> Expansion:
     """The nodes of the rule for locations on the box, and for the target sum_k shares_k N(x; centres_k, width^2)."""
     places = np.asarray(centres)
     low, high = min(box.lower[0], places.min()), max(box.upper[0], places.max())
@@ -69,5 +69,5 @@ def expand(centres: Sequence[float], shares: Sequence[float], width: float, box:
     target = np.asarray(shares) @ bumps(nodes, places[:, None], width)
     size = 1.0 / math.sqrt(2.0 * math.sqrt(math.pi) * width)
     rounding = 1e-15 * size**2
-    objective = Objective(BumpFeatures(nodes, width), SquareLoss(np.full(count, spacing), target))
+    objective = Objective(BumpFeatures(nodes, width), nodal_loss(loss, np.full(count, spacing), target))
     return Expansion(objective, rounding, "trapezoidal rule", cheap=True, scale=size)

@@ -35,6 +35,8 @@ class Pointwise(Protocol):
 
 LOSSES: Registry[Pointwise] = Registry("loss", __package__ or "")
 """Pointwise losses by the name that a configuration gives them."""
+loss = LOSSES.register
+"""The decorator `@mfpde.loss(name)` of a loss's class."""
 
 
 class Loss(Protocol):
