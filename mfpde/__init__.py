@@ -38,12 +38,14 @@ __all__ = [
     "Number",
     "Numbers",
     "Objective",
+    "Pair",
     "PiecewiseLinear",
     "PointwiseLoss",
     "Problem",
     "Radius",
     "Range",
     "Schedule",
+    "SchemeKind",
     "Sign",
     "SquareLoss",
     "Tabulated",
@@ -69,6 +71,7 @@ __all__ = [
     "optimum",
     "product_law",
     "radial_law",
+    "scheme",
     "sgd",
     "solve",
     "stationary",
@@ -89,6 +92,8 @@ if TYPE_CHECKING:
     from mfpde.problem.network import Knots, Network
     from mfpde.problem.problem import Problem, build_problem
     from mfpde.results.files.netcdf import load
+    from mfpde.schemes.interface import SchemeKind, scheme
+    from mfpde.schemes.pair import Pair
     from mfpde.solvers.activations.activation import Bounds
     from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
     from mfpde.solvers.flow.flow import Flow, Schedule
@@ -129,6 +134,8 @@ _HOMES = {
     "mfpde.problem.network": "Knots Network",
     "mfpde.problem.problem": "Problem build_problem",
     "mfpde.results.files.netcdf": "load",
+    "mfpde.schemes.interface": "SchemeKind scheme",
+    "mfpde.schemes.pair": "Pair",
     "mfpde.solvers.activations.activation": "Bounds",
     "mfpde.solvers.activations.piecewise_linear": "PiecewiseLinear",
     "mfpde.solvers.flow.flow": "Flow Schedule",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mfpde.keys.declaration import key
-from mfpde.keys.kinds import Choice, Integer, Integers, Number
+from mfpde.keys.kinds import Choice, Integer, Number
 from mfpde.keys.reader import (
     DURATION,
     NON_NEGATIVE,
@@ -21,6 +21,8 @@ from mfpde.keys.reader import (
 )
 from mfpde.problem.laws.interface import DEFAULT, LAWS, DataLaw
 from mfpde.problem.network import Network
+from mfpde.schemes.choice import chosen_scheme
+from mfpde.schemes.solver import Solver
 from mfpde.shell.user_files import Use
 from mfpde.solvers.flow.flow import Flow, Schedule
 
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from mfpde.problem.problem import Problem
 
 STATIONARY_TOLERANCE = 1e-6
-# Below it the adaptive parts would chase the rounding of double precision.
-MINIMUM_TOLERANCE = 1e-12
 MAXIMUM_COUNT = 10**9
 
 
@@ -183,35 +183,6 @@ class Time:
 
 
 @dataclass(frozen=True)
-class Solver:
-    """The scheme and its options; None means chosen from the problem."""
-
-    scheme: str = key(
-        "finite-volume", Choice(("finite-volume", "characteristics", "jko", "particles")), "the numerical scheme"
-    )
-    tolerance: float = key(
-        1e-6,
-        Number(Range(MINIMUM_TOLERANCE, 1.0, high_open=True)),
-        "target error of the adaptive parts: objective, grid guide, time step",
-    )
-    cells: tuple[int, ...] | None = key(
-        None, Integers(2, 10**7, "[128, 128]"), "cells per reduced coordinate; one number stands for all"
-    )
-    order: int | None = key(None, Integer(1, 2, 2), "order of the reconstruction and of the time step")
-    step: float | None = key(None, Number(POSITIVE, fallback=1e-3), "largest time step")
-    courant: float | None = key(
-        None,
-        Number(Range(0.0, 1.0, low_open=True), fallback=0.5),
-        "largest part of a cell's mass that may leave it in one step",
-    )
-    atoms: tuple[int, ...] | None = key(
-        None,
-        Integers(1, 10**7, "[64]"),
-        "atoms per reduced coordinate of rho_0, one number stands for all; of particles their number N",
-    )
-
-
-@dataclass(frozen=True)
 class Sgd:
     """The stochastic gradient descent run beside the equation."""
 
@@ -240,6 +211,7 @@ class Experiment:
     Attributes:
         data: the data law, with its options.
         initial: the law's own options of [initial]; its defaults where None.
+        solver: the scheme and its options; the scheme is chosen from the problem where none is named.
         problem: made in Python in place of data, network, initial and dynamics; None for one that is declared.
         uses: the users' files whose registrations it needs.
     """
@@ -257,3 +229,5 @@ class Experiment:
     def __post_init__(self) -> None:
         if self.initial is None:
             object.__setattr__(self, "initial", self.data.Initial())
+        if self.solver.scheme is None:
+            object.__setattr__(self, "solver", replace(self.solver, scheme=chosen_scheme(self)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Generic, TypeVar
@@ -49,6 +50,18 @@ class Registry(Generic[Item]):
             return item
 
         return keep
+
+    @contextmanager
+    def lending(self, name: str, item: type[Item]) -> Iterator[None]:
+        """Let `name` mean this class while the context lasts, whatever it means otherwise."""
+        self._load()
+        before = dict(self._items)
+        item.name = name  # type: ignore[attr-defined]
+        self._items[name] = item
+        try:
+            yield
+        finally:
+            self._items = before
 
     def names(self) -> tuple[str, ...]:
         """Every name, the built-in ones first, in the order of their files."""

@@ -13,10 +13,13 @@ import pytest
 import mfpde
 from mfpde import presets
 from mfpde.commands.main import main
-from tests.mfpde.fake_problem import DecayingAtoms, install
+from mfpde.configuration.sources import load_configuration
+from tests.mfpde.decaying import DecayingAtoms, lent
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SCHEME = load_configuration("anisotropic-relu").solver.scheme or ""
+"""That of README's commands."""
 
 
 def test_readme_has_two_blocks_of_commands_and_the_first_one_runs_twice(
@@ -27,19 +30,21 @@ def test_readme_has_two_blocks_of_commands_and_the_first_one_runs_twice(
     checks = ("ruff check .", "ruff format --check .", "mypy", "lint-imports", "pytest")
     assert re.findall(r"\.venv/bin/(.*?) *(?:&&|\n)", blocks[1])[1:] == list(checks)
     command = shlex.split(blocks[0].split(".venv/bin/mfpde ")[1])
-    install(monkeypatch, DecayingAtoms(0.05), DecayingAtoms(0.1))
     monkeypatch.chdir(tmp_path)
-    assert main(command) == 0
-    assert main(command) == 0
+    with lent(SCHEME) as quick:
+        quick.use(DecayingAtoms(0.05), DecayingAtoms(0.1))
+        assert main(command) == 0
+        assert main(command) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("figures: figures/risk.png")
     assert (tmp_path / "anisotropic.nc").exists()
     assert (ROOT / "docs" / "anisotropic.png").exists()
 
 
-def test_readme_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_readme_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     (example,) = re.findall(r"^```python\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
-    install(monkeypatch, DecayingAtoms(0.025), DecayingAtoms(0.05))
-    exec(compile(example, "README.md", "exec"), {})
+    with lent(SCHEME) as quick:
+        quick.use(DecayingAtoms(0.025), DecayingAtoms(0.05))
+        exec(compile(example, "README.md", "exec"), {})
     risk, error = (float(word) for word in capsys.readouterr().out.split())
     assert risk == pytest.approx((0.74**2 + 0.49**2) * 4.54e-5, rel=0.03)
     assert 0.0 < error < 1e-5

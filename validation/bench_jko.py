@@ -34,7 +34,7 @@ from numba import get_num_threads, njit, set_num_threads
 
 from mfpde.configuration.sources import load_configuration
 from mfpde.problem.problem import build_problem
-from mfpde.schemes import make_schemes
+from mfpde.schemes.pair import make_pair
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
 from mfpde.solvers.finite_volume.diffusion import Diffusion
@@ -286,7 +286,7 @@ def _note_energy(scheme: Scheme, energies: list[float], state: State) -> None:
 def preset_schemes(full: bool, preset: str = "anisotropic-relu") -> None:
     def scheme(name: str, *overrides: str) -> Scheme:
         configuration = load_configuration(preset, [f"solver.scheme={name}", *overrides])
-        return make_schemes(build_problem(configuration), configuration).main
+        return make_pair(build_problem(configuration), configuration).main
 
     end = load_configuration(preset, []).time.end
     oracle = timed_to(scheme("characteristics", "solver.tolerance=1e-10"), end, 1)[0].risk
@@ -501,7 +501,7 @@ def noisy_runs(kind: type, cases: Sequence[tuple[int, Any]]) -> list[Run]:
         seen, steps, seconds = timed_to(scheme, END, 10 if cells <= 64 else 3)
         step = getattr(options, "step", None)
         length = f"tau {step:g}" if step else f"tolerance {getattr(options, 'noisy_tolerance', 0.0):g}"
-        runs.append(_noted(f"{scheme.name} {cells}^2 {length}", seen.risk, float(seen.mean[0]), seconds, steps))
+        runs.append(_noted(f"{kind.__name__} {cells}^2 {length}", seen.risk, float(seen.mean[0]), seconds, steps))
     return runs
 
 

@@ -23,7 +23,7 @@ from numba import get_num_threads, njit, set_num_threads
 
 from mfpde.configuration.sources import load_configuration
 from mfpde.problem.problem import build_problem
-from mfpde.schemes import make_schemes
+from mfpde.schemes.pair import make_pair
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.finite_volume.finite_volume import FiniteVolume
 from mfpde.solvers.flow.flow import Flow
@@ -196,7 +196,7 @@ def real_rank(cells: int, preset: str = "anisotropic-relu") -> None:
     """Cost of a stage at the rank of a preset, over that at rank 2, on one thread."""
     overrides = ["solver.scheme=finite-volume", f"solver.cells={cells},{cells}"]
     configuration = load_configuration(preset, overrides)
-    scheme = make_schemes(build_problem(configuration), configuration).main
+    scheme = make_pair(build_problem(configuration), configuration).main
     assert isinstance(scheme, FiniteVolume)
     set_num_threads(1)
     small, large = best(stage(two_class(cells)), 20), best(stage(scheme), 20)

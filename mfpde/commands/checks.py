@@ -8,6 +8,7 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -114,15 +115,16 @@ def experiment_of(options: argparse.Namespace, solved: bool) -> Experiment:
     from mfpde.configuration.sources import load_configuration
     from mfpde.studies.run.refusals import unsupported
 
-    problems: list[str] = []
-    found: Experiment | None
     try:
         found = load_configuration(options.source, overrides_of(options), use=options.use)
     except ConfigurationError as error:
-        problems += error.messages
-        found = error.configuration
-    problems += unsupported(found) if found is not None and solved else []
-    if problems or found is None:
+        problems = list(error.messages)
+        # defaults stand in for the mistakes, which need not make a problem
+        with suppress(Exception):
+            problems += unsupported(error.configuration) if error.configuration is not None and solved else []
+        raise ConfigurationError(problems) from None
+    problems = unsupported(found) if solved else []
+    if problems:
         raise ConfigurationError(problems)
     return found
 

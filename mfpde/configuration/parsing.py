@@ -7,11 +7,12 @@ from typing import TypeVar
 
 from mfpde.configuration.rules import check_together
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Dynamics, Experiment, Sgd, Solver, Time
+from mfpde.experiment import Dynamics, Experiment, Sgd, Time
 from mfpde.keys.declaration import foreign_keys, names_of, read_table
 from mfpde.keys.reader import TableReader
 from mfpde.problem.laws.interface import DEFAULT, LAWS, DataLaw
 from mfpde.problem.network import Network
+from mfpde.schemes.solver import Solver
 
 TABLES = ("data", "network", "initial", "dynamics", "time", "solver", "sgd")
 REQUIRED = ("data", "network")

@@ -6,9 +6,7 @@ import math
 
 from mfpde.experiment import Experiment
 from mfpde.keys.reader import increasing
-
-MAXIMUM_CELLS = 2**24
-MAXIMUM_PARTICLES = 10**6
+from mfpde.schemes.interface import scheme_named, scheme_names
 
 
 def check_together(experiment: Experiment, errors: list[str]) -> None:
@@ -24,20 +22,7 @@ def check_together(experiment: Experiment, errors: list[str]) -> None:
     _check_times(experiment, errors)
     errors += law.problems(experiment)
     names = law.space(unit).names
-    if solver.scheme == "particles" and solver.atoms is not None:
-        if len(solver.atoms) != 1 or not (solver.atoms[0] <= MAXIMUM_PARTICLES):
-            problem = f"solver.atoms = {list(solver.atoms)}: particles take one number, at most {MAXIMUM_PARTICLES}"
-            errors.append(f"{problem}; write for example atoms = 200")
-        return
-    for key, counts in (("cells", solver.cells), ("atoms", solver.atoms)):
-        if counts is not None and len(counts) not in (1, len(names)):
-            problem = f"solver.{key} = {list(counts)}: the reduced coordinates are {', '.join(names)}"
-            errors.append(f"{problem}; write {len(names)} numbers, one for each, or one for all")
-        elif counts is not None:
-            total = math.prod(counts) if len(counts) == len(names) else counts[0] ** len(names)
-            if not (total <= MAXIMUM_CELLS):
-                problem = f"solver.{key} = {list(counts)}: {total:.3g} {key} in all, more than {MAXIMUM_CELLS}"
-                errors.append(f"{problem}; write for example {key} = {int(MAXIMUM_CELLS ** (1 / len(names)) / 2)}")
+    errors += scheme_named(solver.scheme or scheme_names()[0]).mistakes(solver, names)
 
 
 def _check_times(experiment: Experiment, errors: list[str]) -> None:

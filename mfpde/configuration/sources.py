@@ -13,10 +13,11 @@ from mfpde.configuration.extensions import use_installed, used
 from mfpde.configuration.parsing import law_named, parse
 from mfpde.configuration.rules import check_together
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Dynamics, Experiment, Sgd, Solver, Time
+from mfpde.experiment import Dynamics, Experiment, Sgd, Time
 from mfpde.keys.declaration import names_of, plain_table, read_table
 from mfpde.keys.reader import TableReader, nearest, one_line
 from mfpde.problem.problem import Problem
+from mfpde.schemes.solver import Solver
 from mfpde.shell.user_files import Use
 
 MAXIMUM_BYTES = 10_000_000

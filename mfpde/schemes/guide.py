@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mfpde.experiment import Experiment
 from mfpde.problem.initial import InitialLaw
 from mfpde.problem.problem import Problem
 from mfpde.solvers.arrays import Array
@@ -16,9 +16,13 @@ from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.space.grid import Guide
 
+if TYPE_CHECKING:
+    from mfpde.experiment import Experiment
+
 GUIDE_TIMES = 41
 GUIDE_TOLERANCE = {1: 1e-4}
 GUIDE_ATOMS = {1: 3000}
+STARTING_ATOMS = 1000
 SPREAD_ATOMS = 150
 SPREAD_TIMES = 6
 SPREAD_NODES = np.concatenate([np.linspace(-3.0, 3.0, 13), [-8.5, 8.5]])
@@ -52,6 +56,12 @@ def run_guide(problem: Problem, configuration: Experiment) -> Guide:
         laws.clear()
         integrate(scheme.without_halving(), scheme.state_on(last), list(times), save)
     return Guide(np.stack([law.positions for law in laws if law.positions is not None]), laws[0].weights, times)
+
+
+def starting_guide(problem: Problem) -> Guide:
+    """The law at t = 0 alone: `STARTING_ATOMS` draws of it."""
+    positions = problem.initial_law.sample(STARTING_ATOMS, seed=0)
+    return Guide(positions[None], np.full(STARTING_ATOMS, 1.0 / STARTING_ATOMS), np.zeros(1))
 
 
 def visited_box(problem: Problem, guide: Guide) -> Box:

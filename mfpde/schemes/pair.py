@@ -1,18 +1,28 @@
-"""What a choice of scheme brings: the scheme, its coarser companion, and what is known of their errors."""
+"""What a scheme brings to a run: the scheme, its coarser companion, and what is known of their errors."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mfpde.problem.initial import InitialLaw
+from mfpde.problem.problem import Problem
+from mfpde.schemes.choice import scheme_of
+from mfpde.schemes.guide import run_guide, starting_guide, visited_box
+from mfpde.schemes.interface import SchemeKind
 from mfpde.solvers.flow.time_loop import Scheme
 from mfpde.solvers.objective.representation import ReducedObjective
 from mfpde.solvers.space.grid import Guide
 
+if TYPE_CHECKING:
+    from mfpde.experiment import Experiment
+
 
 @dataclass(frozen=True)
-class Schemes:
+class Pair:
     """A scheme ready to run.
 
     Attributes:
@@ -25,11 +35,27 @@ class Schemes:
     """
 
     main: Scheme
-    companion: Scheme | None
-    error_floor: float
-    notes: tuple[str, ...]
-    attributes: dict[str, str | float | int]
+    companion: Scheme | None = None
+    error_floor: float = 0.0
+    notes: tuple[str, ...] = ()
+    attributes: Mapping[str, str | float | int] = field(default_factory=dict)
     fixed_step: float | None = None
+
+
+def make_pair(
+    problem: Problem,
+    experiment: Experiment,
+    progress: Callable[[str], object] | None = None,
+    scheme: SchemeKind | None = None,
+) -> Pair:
+    """The scheme of `experiment.solver` (or `scheme` itself) on this problem, with its companion."""
+    say = progress or (lambda text: None)
+    kind = scheme_of(experiment) if scheme is None else scheme
+    say("guide")
+    guide = run_guide(problem, experiment) if kind.needs_guide else starting_guide(problem)
+    box = visited_box(problem, guide)
+    say("features")
+    return kind.pair(problem, experiment, guide, box)
 
 
 def error_floor_of(reduced: ReducedObjective, guide: Guide) -> float:
@@ -39,4 +65,13 @@ def error_floor_of(reduced: ReducedObjective, guide: Guide) -> float:
 
 
 def described(reduced: ReducedObjective) -> dict[str, str | float | int]:
+    """How the features were obtained, for the result file."""
     return {"features": reduced.method, "rank": reduced.rank, "feature_error": reduced.error}
+
+
+def atoms_per_label(law: InitialLaw, atoms: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """Atoms asked for per label of rho_0; None where none are, or where a Dirac mass has no labels to spread over."""
+    labels = len(law.labels)
+    if atoms is None or not labels:
+        return None
+    return (atoms * labels if len(atoms) == 1 else atoms)[:labels]

@@ -1,40 +1,32 @@
 """convergence: refine schemes, and hold every level against one oracle.
 
-The oracle is a run of characteristics at a fine tolerance. With noise there are none: it is then the finest grid of
-finite volumes refined once more.
+The oracle is a fine run of the most trusted scheme that can serve the problem: characteristics where there is no
+noise, otherwise the finest grid of finite volumes refined once more.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import MINIMUM_TOLERANCE, Experiment, Solver
-from mfpde.problem.problem import build_problem
+from mfpde.experiment import Experiment
+from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answer import Answer
 from mfpde.results.answers.solve import SolveResult
-from mfpde.studies.run.refusals import unsupported
+from mfpde.schemes.choice import oracles, refusal_messages, refusals_of, scheme_of
+from mfpde.schemes.interface import Refined, SchemeKind, scheme_named, scheme_names
+from mfpde.schemes.solver import Solver
+from mfpde.studies.run.refusals import setting_up
 from mfpde.studies.run.run import Progress, silent
 from mfpde.studies.solve import solve
 
-# The coarsest cells per axis in 1, 2 and 3 dimensions; every level doubles them.
-COARSEST_CELLS = {1: 128, 2: 32, 3: 12}
-COARSEST_PARTICLES = 50
-COARSEST_TOLERANCE = 1e-2
-TOLERANCE_RATIO = 1e-2
-REFERENCE_TOLERANCE = 1e-8
-COARSEST_STEPS = 256
-"""Steps of the coarsest run of minimising movements; every level doubles them."""
-STEP_TOLERANCE = 1e-7
-"""Tolerance of the parts of minimising movements that are not refined, so that the step shows."""
 SHARED_TIMES = 5
 """Save times, equally spaced in flow time, where steps are refined: no save time cuts a step."""
-NAMES = ("finite-volume", "jko", "characteristics", "particles")
 
 
 @dataclass(frozen=True)
@@ -43,7 +35,7 @@ class Level:
 
     Attributes:
         scheme: the scheme's name.
-        refined: what is refined: "cells" (per axis), "tolerance", "step" (in flow time) or "particles".
+        refined: what is refined, as the scheme calls it: "cells" (per axis), "tolerance", "step" (in flow time).
         resolution: its value.
         error: max over the save times of |R - R_reference|.
         estimate: max over the save times of the run's own `risk_error`.
@@ -116,14 +108,15 @@ def chosen_schemes(text: str) -> tuple[str, ...]:
     """The schemes of a comma list, or of "all"; raises ConfigurationError."""
     from mfpde.keys.reader import nearest, one_line
 
+    names = scheme_names()
     if text.strip() == "all":
-        return NAMES
+        return names
     found = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
     problems = [
-        f"--schemes {one_line(name)}: no such scheme; did you mean {nearest(name, NAMES)}? write all, or some of "
-        f"{', '.join(NAMES)}"
+        f"--schemes {one_line(name)}: no such scheme; did you mean {nearest(name, names)}? write all, or some of "
+        f"{', '.join(names)}"
         for name in found
-        if name not in NAMES
+        if name not in names
     ]
     if problems:
         raise ConfigurationError(problems)
@@ -138,41 +131,35 @@ def convergence(
 ) -> ConvergenceResult:
     """Refine the scheme of `configuration`, or each of `schemes`, `levels` times against one reference.
 
-    Finite volumes, and minimising movements with noise, double their cells, which halves their steps; minimising
-    movements of atoms halve their fixed step; characteristics tighten their tolerance; particles become four times as
-    many, one draw each: their order of 1/2 shows only on average.
+    What is refined is the scheme's to say (`SchemeKind.refined`).
 
     Raises:
         ConfigurationError: no scheme of them can do the problem.
     """
-    names = (configuration.solver.scheme,) if schemes is None else tuple(schemes)
-    configuration = _with_times(configuration, steps=schemes is not None or names == ("jko",))
-    each = {name: _solver(configuration, name) for name in names}
-    refused = {}
-    if schemes is not None:
-        for name, solver in each.items():
-            reasons = unsupported(replace(configuration, solver=solver))
-            if reasons:
-                refused[name] = "; ".join(reasons)
-        if len(refused) == len(names):
-            raise ConfigurationError(list(dict.fromkeys(refused.values())))
-    words, options = _reference(configuration, names, levels)
+    kinds = [scheme_named(name) for name in schemes] if schemes else [scheme_of(configuration)]
+    configuration = _with_times(configuration, few=schemes is not None or kinds[0].refines_steps)
+    with setting_up(configuration):
+        problem = build_problem(configuration)
+    refused = _refused(problem, configuration, kinds)
+    words, options = _reference(problem, configuration, kinds, levels)
     reference = solve(replace(configuration, solver=options), progress=progress)
     found: list[Level] = []
     status, messages = reference.status, [str(reference.attributes.get("message", ""))]
-    for name in names if status == "success" else ():
-        if name in refused or status == "interrupted":
+    for kind in kinds if status == "success" else ():
+        if kind.name in refused or status == "interrupted":
             continue
+        own = _on_scheme(configuration, kind)
+        ladder = [kind.refined(problem, own, level) for level in range(levels)]
         try:
-            ended, message = _refine(replace(configuration, solver=each[name]), reference, levels, found, progress)
+            ended, message = _refine(own, ladder, reference, found, progress)
         except ConfigurationError as error:
             if schemes is None:
                 raise
-            refused[name] = "; ".join(error.messages)
+            refused[kind.name] = "; ".join(error.messages)
             continue
         if ended != "success":
             status = ended
-            messages.append(message if schemes is None else f"{name}: {message}")
+            messages.append(message if schemes is None else f"{kind.name}: {message}")
     return ConvergenceResult(
         tuple(found),
         words,
@@ -188,14 +175,14 @@ def convergence(
 
 def _refine(
     configuration: Experiment,
+    ladder: Sequence[Refined],
     reference: SolveResult,
-    levels: int,
     found: list[Level],
     progress: Progress,
 ) -> tuple[str, str]:
     """Append the levels of one scheme; the status and message of the run that ends them."""
     coarser: Level | None = None
-    for refined, resolution, solver in _refinements(configuration, len(reference.names), levels):
+    for refined, resolution, solver in ladder:
         result = solve(replace(configuration, solver=solver), progress=progress)
         if result.status != "success":
             return result.status, str(result.attributes.get("message", ""))
@@ -204,64 +191,49 @@ def _refine(
     return "success", ""
 
 
-def _noisy(configuration: Experiment) -> bool:
-    return math.isfinite(configuration.dynamics.inverse_temperature)
+def _refused(problem: Problem, configuration: Experiment, kinds: Sequence[SchemeKind]) -> dict[str, str]:
+    """The schemes that cannot do the problem, each with the reason; raises ConfigurationError where none can."""
+    each = {kind.name: refusal_messages(kind, problem, _on_scheme(configuration, kind)) for kind in kinds}
+    found = {name: "; ".join(messages) for name, messages in each.items() if messages}
+    if len(found) == len(kinds):
+        raise ConfigurationError(list(dict.fromkeys(found.values())))
+    return found
 
 
-def _with_times(configuration: Experiment, steps: bool) -> Experiment:
-    """The configuration to its end at save times all levels share; few where fixed `steps` are refined."""
+def _with_times(configuration: Experiment, few: bool) -> Experiment:
+    """The configuration to its end at save times all levels share; `few` where fixed steps are refined."""
     time, schedule = (
         replace(configuration.time, until="end", stationary_tolerance=None),
         configuration.dynamics.schedule,
     )
     end = schedule.flow_time(time.end)
-    if steps and end > 0.0:
+    if few and end > 0.0:
         inner = (schedule.time(end * index / (SHARED_TIMES - 1)) for index in range(1, SHARED_TIMES - 1))
         time = replace(time, save=(0.0, *inner, time.end))
     return replace(configuration, time=time)
 
 
-def _solver(configuration: Experiment, name: str) -> Solver:
-    """The solver of a scheme; numbers of atoms are meant for the configuration's own."""
+def _on_scheme(configuration: Experiment, kind: SchemeKind) -> Experiment:
+    """The configuration on a scheme; numbers of atoms are meant for its own."""
     solver = configuration.solver
-    return solver if name == solver.scheme else replace(solver, scheme=name, atoms=None)
+    own = solver if kind.name == solver.scheme else replace(solver, scheme=kind.name, atoms=None)
+    return replace(configuration, solver=own)
 
 
-def _reference(configuration: Experiment, names: Sequence[str], levels: int) -> tuple[str, Solver]:
-    """What the reference is, and its solver."""
-    if _noisy(configuration):
-        dimension = build_problem(configuration).geometry.dimension
-        finest = tuple(count * 2**levels for count in _coarsest(configuration.solver, dimension))
-        words = f"finite-volume, {finest[0]} cells (noise: no characteristics; the finest grid refined once more)"
-        return words, replace(configuration.solver, scheme="finite-volume", cells=finest, atoms=None)
-    tolerance = min(REFERENCE_TOLERANCE, configuration.solver.tolerance)
-    if "characteristics" in names:
-        tolerance = max(min(tolerance, COARSEST_TOLERANCE * TOLERANCE_RATIO**levels), MINIMUM_TOLERANCE)
-    return "characteristics", Solver(scheme="characteristics", tolerance=tolerance)
-
-
-def _coarsest(solver: Solver, dimension: int) -> tuple[int, ...]:
-    return solver.cells or (COARSEST_CELLS.get(dimension, COARSEST_CELLS[3]),)
-
-
-def _refinements(configuration: Experiment, dimension: int, levels: int) -> Iterator[tuple[str, float, Solver]]:
-    """What is refined, its value and the solver, coarse to fine."""
-    solver = configuration.solver
-    end = configuration.dynamics.schedule.flow_time(configuration.time.end)
-    steps = solver.scheme == "jko" and not _noisy(configuration) and end > 0.0
-    for level in range(levels):
-        if solver.scheme == "characteristics":
-            tolerance = COARSEST_TOLERANCE * TOLERANCE_RATIO**level
-            yield "tolerance", tolerance, replace(solver, tolerance=tolerance)
-        elif solver.scheme == "particles":
-            count = (solver.atoms or (COARSEST_PARTICLES,))[0] * 4**level
-            yield "particles", float(count), replace(solver, atoms=(count,))
-        elif steps:
-            step = (solver.step or end / COARSEST_STEPS) / 2**level
-            yield "step", step, replace(solver, step=step, tolerance=min(solver.tolerance, STEP_TOLERANCE))
-        else:
-            cells = tuple(count * 2**level for count in _coarsest(solver, dimension))
-            yield "cells", float(cells[0]), replace(solver, cells=cells)
+def _reference(
+    problem: Problem, configuration: Experiment, kinds: Sequence[SchemeKind], levels: int
+) -> tuple[str, Solver]:
+    """What the reference is, in words, and its solver."""
+    reasons: list[str] = []
+    for kind in oracles():
+        refusals = refusals_of(kind, problem, configuration)
+        if not refusals:
+            among = kind.name in [each.name for each in kinds]
+            words, detail, solver = kind.reference(problem, _on_scheme(configuration, kind), levels, among)
+            details = "; ".join(filter(None, (*reasons, detail)))
+            return f"{words} ({details})" if details else words, solver
+        reasons += [f"{refusal.subject}: no {kind.name}" for refusal in refusals]
+    raise ConfigurationError(["no scheme that could be the reference can serve this problem"])
 
 
 def _level(

@@ -9,22 +9,24 @@ from time import monotonic
 
 import numpy as np
 
-from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.solve import SolveResult
 from mfpde.results.files.netcdf import load_checkpoint
 from mfpde.results.files.provenance import provenance
-from mfpde.schemes import make_schemes
+from mfpde.schemes.choice import on_scheme, scheme_of
+from mfpde.schemes.interface import SchemeKind, scheme_named
+from mfpde.schemes.pair import make_pair
 from mfpde.studies.run.outputs import earlier_run, output_file
-from mfpde.studies.run.refusals import refuse_unsupported
-from mfpde.studies.run.run import ARITHMETIC, Progress, Run, silent
+from mfpde.studies.run.refusals import refuse_unsupported, setting_up
+from mfpde.studies.run.run import Progress, Run, silent
 
 
 def solve(
     configuration: Experiment,
     output: str | Path | None = None,
     *,
+    scheme: str | SchemeKind | None = None,
     resume: bool = False,
     force: bool = False,
     progress: Progress = silent,
@@ -33,6 +35,7 @@ def solve(
 
     Args:
         configuration: what to solve, and how.
+        scheme: the scheme, in place of the one that `configuration` names.
         output: result file, also the checkpoint; an existing one is kept unless `force` or `resume`.
         resume: go on from `output`, which must come from the same configuration; bit-identical to one run.
         progress: called with a line of text and the fraction of the work done.
@@ -47,38 +50,36 @@ def solve(
         OutputError: `output` cannot be written (RunOutputError: during the run).
     """
     started = monotonic()
-    refuse_unsupported(configuration)
+    kind = scheme_of(configuration) if scheme is None else scheme_named(scheme)
+    configuration = on_scheme(configuration, kind)
+    refuse_unsupported(configuration, kind)
     with output_file(output, resume=resume, force=force) as path, ExitStack() as held:
         earlier = earlier_run(path, configuration, load_checkpoint) if resume and path is not None else None
         if earlier is not None and earlier[0].status == "success":
             return earlier[0]
         # A number that leaves the range of floating point is an error, not a NaN that travels on.
         held.enter_context(np.errstate(all="raise", under="ignore"))
-        run = _prepared(configuration, path, progress, started)
+        with setting_up(configuration):
+            run = _prepared(configuration, kind, path, progress, started)
         if earlier is not None:
             run.restore(*earlier)
         return run.complete()
 
 
-def _prepared(configuration: Experiment, path: Path | None, progress: Progress, started: float) -> Run:
-    """The run at its start; raises ConfigurationError where the problem lies outside what numbers can hold."""
-    try:
-        progress("reducing the problem", 0.0)
-        problem = build_problem(configuration)
-        schemes = make_schemes(problem, configuration, progress=lambda text: progress(text, 0.0))
-        return Run(
-            schemes,
-            problem.geometry.names,
-            configuration.time.save_times,
-            problem.flow.schedule,
-            provenance(configuration),
-            path,
-            progress,
-            started,
-            configuration.solver.step or math.inf,
-            configuration.time.stationary_tolerance,
-        )
-    except ARITHMETIC as error:
-        message = f"the problem cannot be set up in floating point ({error})"
-        remedy = "write scales, activation, initial law and dynamics of moderate size"
-        raise ConfigurationError([f"{message}; {remedy}"], configuration) from error
+def _prepared(experiment: Experiment, kind: SchemeKind, path: Path | None, progress: Progress, started: float) -> Run:
+    """The run at its start."""
+    progress("reducing the problem", 0.0)
+    problem = build_problem(experiment)
+    return Run(
+        make_pair(problem, experiment, lambda text: progress(text, 0.0), kind),
+        kind.name,
+        problem.geometry.names,
+        experiment.time.save_times,
+        problem.flow.schedule,
+        provenance(experiment),
+        path,
+        progress,
+        started,
+        experiment.solver.step or math.inf,
+        experiment.time.stationary_tolerance,
+    )

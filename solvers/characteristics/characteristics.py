@@ -73,8 +73,6 @@ class Characteristics:
         atoms: least number of atoms per label at the start; None for as many as rho_0 needs.
     """
 
-    name = "characteristics"
-
     def __init__(
         self,
         objective: Objective,

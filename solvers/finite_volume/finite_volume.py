@@ -77,8 +77,6 @@ class FiniteVolume:
         ValueError: a term of the flow, an option, a mass or a feature value that the scheme cannot use.
     """
 
-    name = "finite-volume"
-
     def __init__(
         self,
         objective: Objective,

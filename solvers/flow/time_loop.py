@@ -83,8 +83,6 @@ class Observation:
 class Scheme(Protocol):
     """A numerical method: an initial state, one accepted step, and a reading of a state."""
 
-    name: str
-
     def initial_state(self) -> State:
         """The state at flow time 0."""
         ...

@@ -56,8 +56,6 @@ class ParticleProcess:
         ValueError: noise together with birth and death.
     """
 
-    name = "particles"
-
     def __init__(
         self,
         objective: Objective,

@@ -9,7 +9,7 @@ import numpy as np
 
 from mfpde.configuration.sources import load_configuration
 from mfpde.problem.problem import build_problem
-from mfpde.schemes import make_schemes
+from mfpde.schemes.pair import make_pair
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.time_loop import integrate
 from mfpde.solvers.particles.birth_death_process import ParticleProcess
@@ -44,7 +44,7 @@ def _replicas(settings: list[str], count: int) -> Array:
     """Risk and mean at the end of every replica, shape (replicas, 2)."""
     configuration = load_configuration("bumps-bad", [*settings, f"solver.atoms={count}", "solver.tolerance=1e-4"])
     problem = build_problem(configuration)
-    objective = make_schemes(problem, configuration).main.objective  # type: ignore[attr-defined]
+    objective = make_pair(problem, configuration).main.objective  # type: ignore[attr-defined]
     rows = []
     for stream in range(REPLICAS):
         start = problem.initial_law.sample(count, 7, stream)

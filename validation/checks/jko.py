@@ -12,7 +12,7 @@ from mfpde.configuration.parsing import parse
 from mfpde.configuration.sources import load_configuration
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
-from mfpde.schemes import make_schemes
+from mfpde.schemes.pair import make_pair
 from validation.reference import Trajectory, activation, reference, trajectories
 from validation.rows import CHARACTERISTICS, CHECKS, FINITE_VOLUME, Check, Row, check, within_estimate, worst
 from validation.workbench import Workbench, at, gaussian_mixture
@@ -62,7 +62,7 @@ def one_step(bench: Workbench, scheme: str) -> Iterator[Row]:
         tau = entry["tau"]
         tables = gaussian_mixture(activation("M"), 0.8, [40], 0.8)
         configuration = configured(tables, (0.0, tau), 1e-8, step=tau, order=1)
-        movement = make_schemes(build_problem(configuration), configuration).main
+        movement = make_pair(build_problem(configuration), configuration).main
         state = movement.advance(movement.initial_state(), tau)
         seen = movement.observe(state)
         law = seen.law

@@ -14,8 +14,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Experiment, Sgd, Solver, Time
+from mfpde.experiment import Experiment, Sgd, Time
 from mfpde.results.answers.bounds import Point
+from mfpde.schemes.choice import on_oracle
+from mfpde.schemes.solver import Solver
 from mfpde.studies.run.refusals import unsupported
 from mfpde.studies.sgd.replicas import refuse, save_steps
 
@@ -85,7 +87,7 @@ def make_design(
     Raises:
         ConfigurationError: everything that cannot be run.
     """
-    problems = unsupported(replace(configuration, solver=Solver(scheme="characteristics")))
+    problems = unsupported(on_oracle(configuration, configuration.solver.tolerance))
     if configuration.data.sampler() is None:
         try:
             refuse(configuration)
@@ -157,7 +159,7 @@ def pde_configuration(configuration: Experiment, dim: int, points: Iterable[Poin
     """The PDE in dimension d by characteristics, recorded at the times of SGD at these points."""
     tolerance = min(PDE_TOLERANCE, configuration.solver.tolerance)
     base = _recorded(configuration, dim, [point for point in points if point.dim == dim])
-    return replace(base, sgd=Sgd(), solver=Solver(scheme="characteristics", tolerance=tolerance))
+    return replace(on_oracle(base, tolerance), sgd=Sgd())
 
 
 def _recorded(configuration: Experiment, dim: int, points: list[Point]) -> Experiment:

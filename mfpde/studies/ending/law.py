@@ -11,6 +11,7 @@ from mfpde.errors import ResultFileError
 from mfpde.experiment import Experiment
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import SolveResult
+from mfpde.schemes.interface import SCHEMES
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.stationary.landscape import Landscape
 from mfpde.studies.distance import Pieces, pieces
@@ -72,7 +73,7 @@ def _of_equation(result: SolveResult, name: str) -> LastLaw:
         risk=float(result.risk[-1]),
         free_energy=float(result.free_energy[-1]),
         dissipation=float(result.dissipation[-1]) / rate if 0.0 < rate < math.inf else math.nan,
-        sampled=result.scheme == "particles",
+        sampled=result.scheme in SCHEMES and SCHEMES[result.scheme].samples,
         words=_unfinished(result.status, time),
     )
 

@@ -9,8 +9,9 @@ from functools import lru_cache
 import numpy as np
 
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Experiment, Sgd, Solver, Time
+from mfpde.experiment import Experiment, Sgd, Time
 from mfpde.problem.problem import build_problem
+from mfpde.schemes.solver import Solver
 from mfpde.solvers.stationary.branches import follow, merged, polish
 from mfpde.solvers.stationary.landscape import CONE, AtomicLaw
 from mfpde.studies.distance import Pieces, distance_to_atoms

@@ -1,64 +1,47 @@
-"""What the configuration can say but no scheme can do yet: the one place where it is refused."""
+"""What an experiment can say but its scheme cannot do: refused in words before anything is computed."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
 
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
+from mfpde.problem.problem import build_problem
+from mfpde.schemes.choice import refusal_messages, scheme_of
+from mfpde.schemes.interface import SchemeKind
+
+# What NumPy, LAPACK and Python raise where a number leaves the range of floating point.
+ARITHMETIC = (ArithmeticError, np.linalg.LinAlgError)
 
 
-class Refusal(NamedTuple):
-    """A key, the configurations it is refused in, and what to write instead."""
+@contextmanager
+def setting_up(experiment: Experiment) -> Iterator[None]:
+    """While it lasts, a number that leaves the range of floating point is an error, told as the experiment's.
 
-    key: str
-    applies: Callable[[Experiment], bool]
-    remedy: str
-
-
-LARGEST_NOISY_BLOCK = 1000
-"""Block dimension up to which noisy finite volumes were seen to keep time: far above, the law lags behind."""
-
-UNSUPPORTED = (
-    Refusal(
-        "data.dims",
-        lambda configuration: (
-            math.isfinite(configuration.dynamics.inverse_temperature)
-            and max(axis.dimension for axis in configuration.data.axes().values()) > LARGEST_NOISY_BLOCK
-        ),
-        f"noise is not resolved yet in blocks above {LARGEST_NOISY_BLOCK}; write smaller dims or "
-        "inverse_temperature = inf",
-    ),
-    Refusal(
-        "dynamics.inverse_temperature",
-        lambda configuration: (
-            math.isfinite(configuration.dynamics.inverse_temperature)
-            and configuration.solver.scheme == "characteristics"
-        ),
-        'characteristics have no noise; write solver.scheme = "finite-volume" or "jko", or inverse_temperature = inf',
-    ),
-    Refusal(
-        "dynamics.fisher_rao_rate",
-        lambda configuration: (
-            math.isfinite(configuration.dynamics.inverse_temperature)
-            and configuration.dynamics.fisher_rao_rate > 0.0
-            and configuration.solver.scheme == "particles"
-        ),
-        "birth and death with noise needs log rho, which particles do not have; write inverse_temperature = inf, or "
-        "fisher_rao_rate = 0.0",
-    ),
-)
+    Raises:
+        ConfigurationError: there was such a number.
+    """
+    try:
+        with np.errstate(all="raise", under="ignore"):
+            yield
+    except ARITHMETIC as error:
+        message = f"the problem cannot be set up in floating point ({error})"
+        remedy = "write scales, activation, initial law and dynamics of moderate size"
+        raise ConfigurationError([f"{message}; {remedy}"], experiment) from error
 
 
-def unsupported(configuration: Experiment) -> list[str]:
-    """One message for every part of the configuration that no scheme can do."""
-    return [f"{row.key}: {row.remedy}" for row in UNSUPPORTED if row.applies(configuration)]
+def unsupported(experiment: Experiment, scheme: SchemeKind | None = None) -> list[str]:
+    """One message for every part of the experiment that its scheme (or `scheme`) cannot do."""
+    with setting_up(experiment):
+        kind = scheme_of(experiment) if scheme is None else scheme
+        return refusal_messages(kind, build_problem(experiment), experiment)
 
 
-def refuse_unsupported(configuration: Experiment) -> None:
-    """Raise ConfigurationError with every part of the configuration that no scheme can do."""
-    messages = unsupported(configuration)
+def refuse_unsupported(experiment: Experiment, scheme: SchemeKind | None = None) -> None:
+    """Raise ConfigurationError with every part of the experiment that its scheme (or `scheme`) cannot do."""
+    messages = unsupported(experiment, scheme)
     if messages:
-        raise ConfigurationError(messages, configuration)
+        raise ConfigurationError(messages, experiment)

@@ -16,11 +16,12 @@ from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOu
 from mfpde.results.answers.solve import Attribute, SolveResult
 from mfpde.results.files.netcdf import save
 from mfpde.results.files.netcdf_file import Checkpoint
-from mfpde.schemes import Schemes
+from mfpde.schemes.pair import Pair
 from mfpde.shell.process import uninterrupted
 from mfpde.solvers.flow.flow import Schedule
 from mfpde.solvers.flow.time_loop import Law, Scheme, State, StepFailure, integrate
 from mfpde.studies.run.energy import balance_warning, stationary_verdict
+from mfpde.studies.run.refusals import ARITHMETIC
 from mfpde.studies.run.trajectory import Trajectory, estimated_error, pack_state, restored, unpack_state
 
 Progress = Callable[[str, float], None]
@@ -34,8 +35,6 @@ AUDITED = 4
 STATIONARY_AUDITS = 240
 # Stops nearer to a save time than this share of it are left out.
 APART = 1e-6
-# What NumPy, LAPACK and Python raise where a number leaves the range of floating point.
-ARITHMETIC = (ArithmeticError, np.linalg.LinAlgError)
 MAXIMUM_BYTES = 2**31 - 2**16
 
 
@@ -55,12 +54,13 @@ class Run:
             go on to the last of `times`.
 
     Raises:
-        ConfigurationError: too much to save, or a scheme without D is to run until stationary.
+        ConfigurationError: too much to save.
     """
 
     def __init__(
         self,
-        schemes: Schemes,
+        pair: Pair,
+        scheme: str,
         names: tuple[str, ...],
         times: Sequence[float],
         schedule: Schedule,
@@ -73,31 +73,29 @@ class Run:
     ) -> None:
         self.path = path
         self.progress = progress
+        self._scheme = scheme
         self._times = tuple(times)
         self._schedule = schedule
         self._targets = [schedule.flow_time(time) for time in times]
-        audits = AUDITS if schemes.companion else 0
+        audits = AUDITS if pair.companion else 0
         count = audits if stationary_tolerance is None else STATIONARY_AUDITS
-        self._stops = _stops(self._targets, count, schemes.fixed_step)
+        self._stops = _stops(self._targets, count, pair.fixed_step)
         self._stationary_tolerance = stationary_tolerance
         # flow time, differences of the risks and of the free energies, D
         self._audit: list[tuple[float, float, float, float]] = []
-        self._longest = longest_step if schemes.fixed_step is None else math.inf
-        self._error_floor = schemes.error_floor
-        self._schemes: dict[str, Scheme] = {"main": schemes.main}
-        if schemes.companion is not None:
-            self._schemes["companion"] = schemes.companion
+        self._longest = longest_step if pair.fixed_step is None else math.inf
+        self._error_floor = pair.error_floor
+        self._schemes: dict[str, Scheme] = {"main": pair.main}
+        if pair.companion is not None:
+            self._schemes["companion"] = pair.companion
         self._states = {role: scheme.initial_state() for role, scheme in self._schemes.items()}
-        start = schemes.main.observe(self._states["main"])
+        start = pair.main.observe(self._states["main"])
         law, self._initial_energy = start.law, start.free_energy
         _refuse_too_much(len(times), law)
-        if stationary_tolerance is not None and math.isnan(start.dissipation):
-            problem = f'time.until = "stationary": the scheme {schemes.main.name} does not know its dissipation'
-            raise ConfigurationError([f'{problem}; write until = "end", or solver.scheme = "characteristics"'])
         self._trajectory = Trajectory(names, edges=law.edges)
-        self._attributes = {**attributes, **schemes.attributes}
-        if schemes.notes:
-            self._attributes["notes"] = "\n".join(schemes.notes)
+        self._attributes = {**attributes, **pair.attributes}
+        if pair.notes:
+            self._attributes["notes"] = "\n".join(pair.notes)
         self._started = monotonic() if started is None else started
         self._checkpointed = monotonic()
         self._earlier_seconds = self._write_seconds = 0.0
@@ -203,7 +201,6 @@ class Run:
 
     def _result(self, status: str) -> SolveResult:
         wall_seconds = self._earlier_seconds + monotonic() - self._started
-        name = self._schemes["main"].name
         flow_times = self._targets[: len(self._trajectory)]
         if self._at_rest:
             flow_times[-1] = self._audit[-1][0]
@@ -211,7 +208,7 @@ class Run:
             estimated_error(flow_times, [(row[0], row[part]) for row in self._audit], self._error_floor)
             for part in (1, 2)
         )
-        return self._trajectory.result(errors, energy_errors, name, status, wall_seconds, self._attributes)
+        return self._trajectory.result(errors, energy_errors, self._scheme, status, wall_seconds, self._attributes)
 
     def _checkpoint(self) -> None:
         if self.path is None:

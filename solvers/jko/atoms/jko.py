@@ -67,8 +67,6 @@ class Jko:
         ValueError: a term of the flow or an option that the scheme cannot use.
     """
 
-    name = "jko"
-
     def __init__(
         self,
         objective: Objective,

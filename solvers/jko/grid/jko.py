@@ -94,8 +94,6 @@ class GridJko:
         ValueError: a term of the flow, an option, a mass or a feature value that the scheme cannot use.
     """
 
-    name = "jko"
-
     def __init__(
         self,
         objective: Objective,

@@ -28,7 +28,7 @@ from mfpde.shell.files import probe, reserved, write_atomically
 from mfpde.shell.progress import ProgressBar
 from mfpde.studies.bounds.folder import prepare_folder
 from mfpde.studies.solve import solve
-from tests.mfpde.fake_problem import DecayingAtoms, DecayingGrid, install
+from tests.mfpde.decaying import Chosen, DecayingAtoms, DecayingGrid
 
 KEYS = {
     "data": "law delta scales dims fractions centres weights width",
@@ -46,7 +46,8 @@ VALUES = [
     *("true", '"a"', "", "[]", "[[]]", "[nan]", "[1,nan]", "[3,2,1]", "[-1,2]", "[true]", '["1"]', "{}", "{x=1}"),
     *("1979-05-27", "[1,[2]]", "[[1,2],[3]]", "a,b", "1,2", "=", "a=b=c", "\x00", "é", "'''\n'''", "1\n[time]\nend=3"),
 ]
-QUICK = ["--set", "time.end=2.0", "--set", "time.save=5"]
+QUICK = ["--set", "time.end=2.0", "--set", "time.save=5", "--scheme", "decaying"]
+SHORT = parse({"data": {}, "network": {}, "time": {"end": 2.0, "save": 5}})
 
 
 @pytest.mark.parametrize("source", ["anisotropic-relu", "bumps-good"])
@@ -137,8 +138,8 @@ def test_a_symbolic_link_stays_and_its_target_is_replaced(tmp_path: Path) -> Non
     assert target.read_text() == "after"
 
 
-def test_two_runs_do_not_share_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    install(monkeypatch, DecayingAtoms(0.05))
+def test_two_runs_do_not_share_a_file(decaying: Chosen, tmp_path: Path) -> None:
+    decaying.use(DecayingAtoms(0.05))
     path = tmp_path / "run.nc"
     refused: list[str] = []
 
@@ -148,8 +149,8 @@ def test_two_runs_do_not_share_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
                 pass
             refused.append(str(caught.value))
 
-    install(monkeypatch, DecayingAtoms(0.05, on_step=second_run))
-    assert solve(Experiment(), path).status == "success"
+    decaying.use(DecayingAtoms(0.05, on_step=second_run))
+    assert solve(Experiment(), path, scheme="decaying").status == "success"
     assert "another run is writing it; wait for that run, or name another file" in refused[0]
     assert [entry.name for entry in tmp_path.iterdir()] == ["run.nc"]
 
@@ -164,13 +165,13 @@ def test_the_lock_of_a_killed_run_does_not_hold(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_signals_keep_what_was_computed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, number: signal.Signals
+    decaying: Chosen, capsys: pytest.CaptureFixture[str], tmp_path: Path, number: signal.Signals
 ) -> None:
     def strike(flow_time: float) -> None:
         if flow_time > 1.2:
             os.kill(os.getpid(), number)
 
-    install(monkeypatch, DecayingAtoms(0.05, on_step=strike))
+    decaying.use(DecayingAtoms(0.05, on_step=strike))
     path = tmp_path / "run.nc"
     if signal.getsignal(number) is signal.SIG_IGN:  # as under nohup, which the program would respect
         signal.signal(number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL)
@@ -182,31 +183,31 @@ def test_signals_keep_what_was_computed(
 
 
 def test_an_interruption_without_a_file_tells_how_to_keep_the_next(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    decaying: Chosen, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def strike(flow_time: float) -> None:
         raise KeyboardInterrupt
 
-    install(monkeypatch, DecayingAtoms(0.05, on_step=strike))
-    assert main(["solve", "anisotropic-relu", "--set", "time.save=[1.0]", "--quiet"]) == 130
+    decaying.use(DecayingAtoms(0.05, on_step=strike))
+    assert main(["solve", "anisotropic-relu", "--scheme", "decaying", "--set", "time.save=[1.0]", "--quiet"]) == 130
     assert "after 0 of 1 save times; nothing was written: name a file with -o" in capsys.readouterr().err
 
 
 def test_a_run_without_save_times_yet_cannot_be_drawn(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    decaying: Chosen, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     def strike(flow_time: float) -> None:
         raise KeyboardInterrupt
 
-    install(monkeypatch, DecayingGrid(on_step=strike))
+    decaying.use(DecayingGrid(on_step=strike))
     path = str(tmp_path / "run.nc")
-    assert main(["solve", "anisotropic-relu", "--set", "time.save=[1.0]", "-o", path]) == 130
+    assert main(["solve", "anisotropic-relu", "--scheme", "decaying", "--set", "time.save=[1.0]", "-o", path]) == 130
     assert main(["plot", path]) == 2
     assert "holds no save time yet; continue it with `mfpde solve --resume`" in capsys.readouterr().err
 
 
 def test_a_full_disk_still_prints_what_was_computed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    decaying: Chosen, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
@@ -214,7 +215,7 @@ def test_a_full_disk_still_prints_what_was_computed(
         if flow_time > 1.0:
             resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
 
-    install(monkeypatch, DecayingAtoms(0.05, on_step=fill))
+    decaying.use(DecayingAtoms(0.05, on_step=fill))
     try:
         assert main(["solve", "anisotropic-relu", *QUICK, "-o", str(tmp_path / "run.nc"), "--json"]) == 3
     finally:
@@ -225,28 +226,30 @@ def test_a_full_disk_still_prints_what_was_computed(
     assert "run.nc: cannot be written (File too large); free space there" in err
 
 
-def test_an_arithmetic_accident_is_a_failed_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_arithmetic_accident_is_a_failed_run(decaying: Chosen, tmp_path: Path) -> None:
     def overflow(flow_time: float) -> None:
         if flow_time > 1.2:
             np.float64(1e300) * np.float64(1e300)
 
-    install(monkeypatch, DecayingAtoms(0.05, on_step=overflow))
-    result = solve(parse({"data": {}, "network": {}, "time": {"end": 2.0, "save": 5}}), tmp_path / "run.nc")
+    decaying.use(DecayingAtoms(0.05, on_step=overflow))
+    result = solve(SHORT, tmp_path / "run.nc", scheme="decaying")
     assert (result.status, load(tmp_path / "run.nc").time[-1]) == ("failed", 1.0)
     assert "a number left the range of floating point (overflow" in str(result.attributes["message"])
 
 
-def test_more_laws_than_a_file_holds_are_refused_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, DecayingAtoms(0.05))
+def test_more_laws_than_a_file_holds_are_refused_before_the_run(
+    monkeypatch: pytest.MonkeyPatch, decaying: Chosen
+) -> None:
+    decaying.use(DecayingAtoms(0.05))
     monkeypatch.setattr("mfpde.studies.run.run.MAXIMUM_BYTES", 8 * 6 * 100)
     with pytest.raises(ConfigurationError, match=r"101 times of 6 numbers each exceed the 2 GB .* at most 100 times"):
-        solve(Experiment())
+        solve(Experiment(), scheme="decaying")
 
 
-def test_any_damage_to_the_numbers_of_a_file_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    install(monkeypatch, DecayingGrid())
+def test_any_damage_to_the_numbers_of_a_file_is_seen(decaying: Chosen, tmp_path: Path) -> None:
+    decaying.use(DecayingGrid())
     whole = tmp_path / "run.nc"
-    result = solve(parse({"data": {}, "network": {}, "time": {"end": 2.0, "save": 5}}), whole)
+    result = solve(SHORT, whole, scheme="decaying")
     content = whole.read_bytes()
     damaged = tmp_path / "damaged.nc"
     place = content.find(np.array(result.risk[1:3], dtype=">f8").tobytes())
@@ -268,20 +271,20 @@ def test_any_damage_to_the_numbers_of_a_file_is_seen(monkeypatch: pytest.MonkeyP
     assert max(map(len, messages)) < 400
 
 
-def test_a_file_of_another_version_is_named_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    install(monkeypatch, DecayingGrid())
+def test_a_file_of_another_version_is_named_so(
+    monkeypatch: pytest.MonkeyPatch, decaying: Chosen, tmp_path: Path
+) -> None:
+    decaying.use(DecayingGrid())
     monkeypatch.setattr("mfpde.results.files.netcdf.FORMAT", "mfpde solve 7")
-    solve(Experiment(), tmp_path / "run.nc")
+    solve(Experiment(), tmp_path / "run.nc", scheme="decaying")
     monkeypatch.undo()
     with pytest.raises(ResultFileError, match="made by another version"):
         load(tmp_path / "run.nc")
 
 
-def test_figures_are_kept_unless_forced(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    install(monkeypatch, DecayingGrid())
-    solve(Experiment(), tmp_path / "run.nc")
+def test_figures_are_kept_unless_forced(decaying: Chosen, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    decaying.use(DecayingGrid())
+    solve(Experiment(), tmp_path / "run.nc", scheme="decaying")
     figure = tmp_path / "run.png"
     figure.write_text("mine")
     assert main(["plot", str(tmp_path / "run.nc")]) == 2

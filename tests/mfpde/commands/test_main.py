@@ -19,9 +19,9 @@ from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.problem.laws.gaussian_mixture import GaussianMixture
 from mfpde.results.files.netcdf import load
-from tests.mfpde.fake_problem import DecayingAtoms, DecayingGrid, install
+from tests.mfpde.decaying import Chosen, DecayingAtoms, DecayingGrid
 
-QUICK = ["--set", "time.end=2.0", "--set", "time.save=5"]
+QUICK = ["--set", "time.end=2.0", "--set", "time.save=5", "--scheme", "decaying"]
 
 
 def test_help_imports_nothing_heavy_and_answers_at_once() -> None:
@@ -85,8 +85,8 @@ def test_every_mistake_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split()[1].rstrip(":") for line in err.splitlines()] == ["data.delta", "time.ned"]
 
 
-def test_json_is_one_strict_object(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    install(monkeypatch, DecayingAtoms(0.05), DecayingAtoms(0.1))
+def test_json_is_one_strict_object(decaying: Chosen, capsys: pytest.CaptureFixture[str]) -> None:
+    decaying.use(DecayingAtoms(0.05), DecayingAtoms(0.1))
     assert main(["solve", "anisotropic-relu", *QUICK, "--json"]) == 0
     out, err = capsys.readouterr()
 
@@ -106,11 +106,9 @@ def test_json_is_one_strict_object(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert answer["status"] == "success"
 
 
-def test_the_table_shows_first_and_last_time(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    install(monkeypatch, DecayingAtoms(0.05), DecayingAtoms(0.1))
-    assert main(["solve", "anisotropic-relu", "--set", "time.end=2.0"]) == 0
+def test_the_table_shows_first_and_last_time(decaying: Chosen, capsys: pytest.CaptureFixture[str]) -> None:
+    decaying.use(DecayingAtoms(0.05), DecayingAtoms(0.1))
+    assert main(["solve", "anisotropic-relu", "--set", "time.end=2.0", "--scheme", "decaying"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["t", "risk", "error", "mean", "r1", "mean", "r2", "var", "r1", "var", "r2"]
     assert lines[1].split()[:2] == ["0", "0.7877"]
@@ -121,9 +119,9 @@ def test_the_table_shows_first_and_last_time(
 
 
 def test_exit_codes_of_failed_and_interrupted_runs(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    decaying: Chosen, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    install(monkeypatch, DecayingAtoms(0.05, fail_after=1.0))
+    decaying.use(DecayingAtoms(0.05, fail_after=1.0))
     assert main(["solve", "anisotropic-relu", *QUICK, "-o", str(tmp_path / "failed.nc")]) == 3
     assert "t = 1: the step collapsed" in capsys.readouterr().err
     assert load(tmp_path / "failed.nc").status == "failed"
@@ -132,17 +130,19 @@ def test_exit_codes_of_failed_and_interrupted_runs(
         if flow_time > 0.7:
             raise KeyboardInterrupt
 
-    install(monkeypatch, DecayingAtoms(0.05, on_step=interrupt))
+    decaying.use(DecayingAtoms(0.05, on_step=interrupt))
     assert main(["solve", "anisotropic-relu", *QUICK, "-o", str(tmp_path / "stopped.nc"), "--json"]) == 130
     out, err = capsys.readouterr()
     assert json.loads(out)["time"] == [0.0, 0.5]
     assert "continue with --resume" in err
 
 
-def test_figures_and_plot(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_figures_and_plot(
+    monkeypatch: pytest.MonkeyPatch, decaying: Chosen, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     from PIL import Image
 
-    install(monkeypatch, DecayingGrid())
+    decaying.use(DecayingGrid())
     run, folder = tmp_path / "run.nc", tmp_path / "figures"
     assert main(["solve", "anisotropic-relu", *QUICK, "-o", str(run), "--plot", str(folder)]) == 0
     assert sorted(path.name for path in folder.iterdir()) == ["density.png", "risk.png"]

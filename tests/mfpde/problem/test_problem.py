@@ -7,7 +7,7 @@ import pytest
 
 from mfpde.configuration.parsing import parse
 from mfpde.problem.problem import build_problem
-from mfpde.schemes import make_schemes
+from mfpde.schemes.pair import make_pair
 from mfpde.solvers.flow.time_loop import Observation, integrate
 from mfpde.solvers.space.axis import Line, Radius
 from tests import reference
@@ -26,7 +26,7 @@ def test_characteristics_reproduce_the_reference(name: str, end: float) -> None:
     rows = [row for row in reference.case(name)["rows"] if row["t"] <= end]
     times = [float(row["t"]) for row in rows]
     configuration = parse(reference.tables(name, end, times))
-    scheme = make_schemes(build_problem(configuration), configuration).main
+    scheme = make_pair(build_problem(configuration), configuration).main
     seen: list[Observation] = []
     integrate(scheme, scheme.initial_state(), times, lambda index, state: seen.append(scheme.observe(state)))
     for row, observation in zip(rows, seen, strict=True):

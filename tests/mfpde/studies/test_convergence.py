@@ -3,38 +3,77 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
-from typing import Any
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import pytest
 
 from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.experiment import Experiment
-from mfpde.studies.convergence import NAMES, convergence
-from tests.mfpde.fake_problem import DecayingAtoms, fake_problem
+from mfpde.problem.problem import Problem
+from mfpde.schemes.interface import SCHEMES, Refined, SchemeKind
+from mfpde.schemes.pair import Pair
+from mfpde.solvers.space.box import Box
+from mfpde.solvers.space.grid import Guide
+from mfpde.studies.convergence import convergence
+from tests.mfpde.decaying import DecayingAtoms
 
 
-def install_refinable(monkeypatch: pytest.MonkeyPatch, fail_from: int = 10**9) -> None:
-    """Steps of 0.8 / cells for finite volumes, and steps small enough to be exact for characteristics."""
+class Refinable(SchemeKind):
+    """Steps of 0.8 / cells; with `fail_from` cells or more they fail at 0.5."""
 
-    def make(problem: object, configuration: Experiment, progress: object = None) -> SimpleNamespace:
-        solver = configuration.solver
-        assert solver.scheme == "finite-volume" or solver.cells is None
-        step = 1e-3 if solver.cells is None else 0.8 / solver.cells[0]
-        failing = 0.5 if solver.cells is not None and solver.cells[0] >= fail_from else float("inf")
-        main, companion = (DecayingAtoms(size, fail_after=failing) for size in (step, 2.0 * step))
-        return SimpleNamespace(
-            main=main, companion=companion, error_floor=0.0, notes=(), attributes={}, fixed_step=None
-        )
+    needs_guide = False
+    fail_from: ClassVar[int] = 10**9
 
-    monkeypatch.setattr("mfpde.studies.solve.build_problem", fake_problem)
-    monkeypatch.setattr("mfpde.studies.solve.make_schemes", make)
+    def pair(self, problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
+        (cells,) = experiment.solver.cells or (32,)
+        failing = 0.5 if cells >= self.fail_from else math.inf
+        return Pair(DecayingAtoms(0.8 / cells, fail_after=failing), DecayingAtoms(1.6 / cells, fail_after=failing))
+
+    def refined(self, problem: Problem, experiment: Experiment, level: int) -> Refined:
+        cells = 32 * 2**level
+        return Refined("cells", float(cells), replace(experiment.solver, cells=(cells,)))
 
 
-def test_second_order_is_observed(monkeypatch: pytest.MonkeyPatch) -> None:
-    install_refinable(monkeypatch)
-    result = convergence(parse({"data": {}, "network": {}, "time": {"end": 1.0, "save": 3}}), levels=4)
+class Failing(Refinable):
+    """The same, which fails from 128 cells on."""
+
+    fail_from = 128
+
+
+class Fine(SchemeKind):
+    """Steps small enough to be exact; trusted more than any other scheme."""
+
+    needs_guide = False
+    oracle = 10
+
+    def pair(self, problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
+        assert experiment.solver.cells is None
+        return Pair(DecayingAtoms(1e-3), DecayingAtoms(2e-3))
+
+
+@pytest.fixture
+def refinable() -> Iterator[None]:
+    """The schemes "refinable", "failing" and "fine"."""
+    with (
+        SCHEMES.lending("refinable", Refinable),
+        SCHEMES.lending("failing", Failing),
+        SCHEMES.lending("fine", Fine),
+    ):
+        yield
+
+
+def configured(scheme: str) -> Experiment:
+    """A short run on one of these schemes."""
+    return parse({"data": {}, "network": {}, "time": {"end": 1.0, "save": 3}, "solver": {"scheme": scheme}})
+
+
+@pytest.mark.usefixtures("refinable")
+def test_second_order_is_observed() -> None:
+    result = convergence(configured("refinable"), levels=4)
     assert [level.resolution for level in result.levels] == [32.0, 64.0, 128.0, 256.0]
     assert [level.order for level in result.levels[2:]] == pytest.approx([2.0, 2.0], abs=0.1)
     assert result.levels[-1].error < 3e-5
@@ -44,13 +83,14 @@ def test_second_order_is_observed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads(json.dumps(result.to_json(), allow_nan=False))["levels"][0]["order"] is None
 
 
-def test_a_failing_level_ends_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    install_refinable(monkeypatch, fail_from=128)
-    result = convergence(parse({"data": {}, "network": {}, "time": {"end": 1.0, "save": 3}}), levels=4)
+@pytest.mark.usefixtures("refinable")
+def test_a_failing_level_ends_the_table() -> None:
+    result = convergence(configured("failing"), levels=4)
     assert (len(result.levels), result.status) == (2, "failed")
     assert "the step collapsed" in result.message
 
 
+NAMES = ("finite-volume", "jko", "characteristics", "particles")
 ISOTROPIC: dict[str, Any] = {"data": {"dims": [40]}, "network": {}, "time": {"end": 2.0}, "solver": {"step": 0.125}}
 
 
@@ -108,10 +148,9 @@ def test_schemes_that_cannot_be_used_exit_2(options: list[str], words: str, caps
     assert words in err
 
 
-def test_the_levels_of_the_other_schemes_survive_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    install_refinable(monkeypatch, fail_from=128)
-    configuration = parse({"data": {}, "network": {}, "time": {"end": 1.0, "save": 3}})
-    result = convergence(configuration, levels=4, schemes=("finite-volume", "characteristics"))
+@pytest.mark.usefixtures("refinable")
+def test_the_levels_of_the_other_schemes_survive_a_failure() -> None:
+    result = convergence(configured("refinable"), levels=4, schemes=("failing", "fine"))
     assert [level.refined for level in result.levels] == ["cells"] * 2 + ["tolerance"] * 4
     assert result.status == "failed"
-    assert result.message.startswith("finite-volume: ")
+    assert result.message.startswith("failing: ")

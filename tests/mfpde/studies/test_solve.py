@@ -15,7 +15,7 @@ from mfpde.results.files.netcdf import load
 from mfpde.studies.run import run as run_module
 from mfpde.studies.run.trajectory import estimated_error
 from mfpde.studies.solve import solve
-from tests.mfpde.fake_problem import MASSES, START, DecayingAtoms, DecayingGrid, install
+from tests.mfpde.decaying import MASSES, START, Chosen, DecayingAtoms, DecayingGrid
 
 ARRAYS = (
     "time",
@@ -32,7 +32,8 @@ ARRAYS = (
 
 
 def configuration(**time: object) -> Experiment:
-    return parse({"data": {}, "network": {}, "time": {"end": 2.0, "save": 9, **time}})
+    solver = {"scheme": "decaying"}
+    return parse({"data": {}, "network": {}, "solver": solver, "time": {"end": 2.0, "save": 9, **time}})
 
 
 def assert_same(first: SolveResult, second: SolveResult) -> None:
@@ -46,15 +47,16 @@ def assert_same(first: SolveResult, second: SolveResult) -> None:
 
 
 def test_the_estimate_bounds_the_error_and_the_schedule_sets_the_clock(
-    monkeypatch: pytest.MonkeyPatch,
+    decaying: Chosen,
 ) -> None:
-    install(monkeypatch, DecayingAtoms(0.05), DecayingAtoms(0.1))
+    decaying.use(DecayingAtoms(0.05), DecayingAtoms(0.1))
     slowed = parse(
         {
             "data": {},
             "network": {},
             "time": {"end": 2.0, "save": 9},
             "dynamics": {"schedule": {"power": -0.5}},
+            "solver": {"scheme": "decaying"},
         }
     )
     result = solve(slowed)
@@ -75,20 +77,20 @@ def test_the_error_estimate_looks_past_an_accidental_crossing() -> None:
 
 
 @pytest.mark.parametrize("kind", ["atoms", "grid"])
-def test_files_give_back_every_bit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str) -> None:
+def test_files_give_back_every_bit(decaying: Chosen, tmp_path: Path, kind: str) -> None:
     main = DecayingAtoms(0.05, drop_after=1.0) if kind == "atoms" else DecayingGrid()
-    install(monkeypatch, main)
+    decaying.use(main)
     result = solve(configuration(), tmp_path / "run.nc")
     read = load(tmp_path / "run.nc")
     assert_same(result, read)
-    assert (read.status, read.scheme, read.names) == ("success", main.name, ("r1", "r2"))
+    assert (read.status, read.scheme, read.names) == ("success", "decaying", ("r1", "r2"))
     assert "delta = 0.8" in str(read.attributes["configuration"])
     assert read.attributes["version_numpy"] == np.__version__
     assert [path.name for path in tmp_path.iterdir()] == ["run.nc"]
 
 
-def test_cell_masses_come_back_from_densities(monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, DecayingGrid())
+def test_cell_masses_come_back_from_densities(decaying: Chosen) -> None:
+    decaying.use(DecayingGrid())
     result = solve(configuration())
     np.testing.assert_allclose(result.cell_masses.sum(axis=(1, 2)), 1.0, rtol=1e-14)
     first = np.array([[0.0, 0.0], [0.125, 0.25], [0.5, 0.125]])
@@ -97,11 +99,11 @@ def test_cell_masses_come_back_from_densities(monkeypatch: pytest.MonkeyPatch) -
     np.testing.assert_allclose(result.density[0, 1, 1], 0.25 / (0.5 * 0.75), rtol=1e-15)
 
 
-def test_xarray_opens_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_xarray_opens_the_file(decaying: Chosen, tmp_path: Path) -> None:
     xarray = pytest.importorskip("xarray")
-    install(monkeypatch, DecayingGrid())
+    decaying.use(DecayingGrid())
     result = solve(configuration(), tmp_path / "grid.nc")
-    install(monkeypatch, DecayingAtoms(0.05))
+    decaying.use(DecayingAtoms(0.05))
     atoms = solve(configuration(), tmp_path / "atoms.nc")
     with xarray.open_dataset(tmp_path / "grid.nc", engine="scipy") as data:
         assert data["density"].dims == ("time", "r1", "r2")
@@ -127,15 +129,13 @@ class Stop:
 
 @pytest.mark.parametrize("at_step", [1, 2, 17, 39])
 @pytest.mark.parametrize("who", ["main", "companion"])
-def test_a_resumed_run_equals_the_uninterrupted_one(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, at_step: int, who: str
-) -> None:
-    install(monkeypatch, DecayingAtoms(0.047, drop_after=1.0), DecayingAtoms(0.09))
+def test_a_resumed_run_equals_the_uninterrupted_one(decaying: Chosen, tmp_path: Path, at_step: int, who: str) -> None:
+    decaying.use(DecayingAtoms(0.047, drop_after=1.0), DecayingAtoms(0.09))
     whole = solve(configuration())
     stop = {who: Stop(at_step if who == "main" else min(at_step, 20))}
     main = DecayingAtoms(0.047, drop_after=1.0, on_step=stop.get("main", lambda time: None))
     companion = DecayingAtoms(0.09, on_step=stop.get("companion", lambda time: None))
-    install(monkeypatch, main, companion)
+    decaying.use(main, companion)
     path = tmp_path / "run.nc"
     part = solve(configuration(), path)
     assert (part.status, load(path).status) == ("interrupted", "interrupted")
@@ -151,58 +151,60 @@ def test_a_resumed_run_equals_the_uninterrupted_one(
 @pytest.mark.parametrize("kind", ["atoms", "grid"])
 @pytest.mark.parametrize("at_step", [1, 3, 30])
 def test_an_interruption_before_the_first_save_time_loses_nothing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, at_step: int
+    decaying: Chosen, tmp_path: Path, kind: str, at_step: int
 ) -> None:
     late = configuration(save=[1.9, 2.0])
     scheme = DecayingAtoms if kind == "atoms" else DecayingGrid
-    install(monkeypatch, scheme(0.047), scheme(0.09))
+    decaying.use(scheme(0.047), scheme(0.09))
     whole = solve(late)
-    install(monkeypatch, scheme(0.047, on_step=Stop(at_step)), scheme(0.09))
+    decaying.use(scheme(0.047, on_step=Stop(at_step)), scheme(0.09))
     part = solve(late, tmp_path / "run.nc")
     assert part.attributes["message"] == "interrupted after 0 of 2 save times; continue with --resume"
     assert_same(load(tmp_path / "run.nc"), part)
     assert (part.time.shape, part.mean.shape) == ((0,), (0, 2))
     counted: list[float] = []
-    install(monkeypatch, scheme(0.047, on_step=counted.append), scheme(0.09))
+    decaying.use(scheme(0.047, on_step=counted.append), scheme(0.09))
     assert_same(solve(late, tmp_path / "run.nc", resume=True), whole)
     assert_same(load(tmp_path / "run.nc"), whole)
     # The steps before the interruption are not taken again.
     assert at_step == 1 or counted[0] > 0.0
 
 
-def test_a_killed_run_resumes_from_its_last_checkpoint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_killed_run_resumes_from_its_last_checkpoint(
+    monkeypatch: pytest.MonkeyPatch, decaying: Chosen, tmp_path: Path
+) -> None:
     def kill(flow_time: float) -> None:
         if flow_time > 1.3:
             raise SystemError("killed")
 
-    install(monkeypatch, DecayingAtoms(0.047), DecayingAtoms(0.09))
+    decaying.use(DecayingAtoms(0.047), DecayingAtoms(0.09))
     whole = solve(configuration())
     monkeypatch.setattr(run_module, "CHECKPOINT_SECONDS", 0.0)
-    install(monkeypatch, DecayingAtoms(0.047, on_step=kill), DecayingAtoms(0.09))
+    decaying.use(DecayingAtoms(0.047, on_step=kill), DecayingAtoms(0.09))
     with pytest.raises(SystemError):
         solve(configuration(), tmp_path / "run.nc")
     assert load(tmp_path / "run.nc").status == "running"
-    install(monkeypatch, DecayingAtoms(0.047), DecayingAtoms(0.09))
+    decaying.use(DecayingAtoms(0.047), DecayingAtoms(0.09))
     assert_same(solve(configuration(), tmp_path / "run.nc", resume=True), whole)
 
 
-def test_a_failed_step_keeps_what_was_computed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    install(monkeypatch, DecayingAtoms(0.05, fail_after=1.0))
+def test_a_failed_step_keeps_what_was_computed(decaying: Chosen, tmp_path: Path) -> None:
+    decaying.use(DecayingAtoms(0.05, fail_after=1.0))
     result = solve(configuration(), tmp_path / "run.nc")
     assert (result.status, result.time[-1]) == ("failed", 1.0)
     assert "t = 1: the step collapsed at flow time 1; raise solver.cells" in str(result.attributes["message"])
     assert_same(load(tmp_path / "run.nc"), result)
 
 
-def test_resume_refuses_another_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    install(monkeypatch, DecayingAtoms(0.05))
+def test_resume_refuses_another_configuration(decaying: Chosen, tmp_path: Path) -> None:
+    decaying.use(DecayingAtoms(0.05))
     solve(configuration(), tmp_path / "run.nc")
     with pytest.raises(ConfigurationError, match=r"differs in time\.end; resume with the same values"):
         solve(configuration(end=3.0), tmp_path / "run.nc", resume=True)
 
 
-def test_an_existing_file_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    install(monkeypatch, DecayingAtoms(0.05))
+def test_an_existing_file_is_kept(decaying: Chosen, tmp_path: Path) -> None:
+    decaying.use(DecayingAtoms(0.05))
     path = tmp_path / "run.nc"
     solve(configuration(), path)
     before = path.read_bytes()
@@ -213,11 +215,11 @@ def test_an_existing_file_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert load(path).time[-1] == 3.0
 
 
-def test_unwritable_places_are_found_before_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_unwritable_places_are_found_before_the_run(decaying: Chosen, tmp_path: Path) -> None:
     def never(flow_time: float) -> None:
         raise AssertionError("the run started")
 
-    install(monkeypatch, DecayingAtoms(0.05, on_step=never))
+    decaying.use(DecayingAtoms(0.05, on_step=never))
     for path, words in (
         (tmp_path, "is a directory"),
         (tmp_path / "no" / "run.nc", "does not exist; create it"),
@@ -227,7 +229,7 @@ def test_unwritable_places_are_found_before_the_run(monkeypatch: pytest.MonkeyPa
             solve(configuration(), path)
 
 
-def test_a_disk_that_fills_up_leaves_the_last_checkpoint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_leaves_the_last_checkpoint(decaying: Chosen, tmp_path: Path) -> None:
     import resource
 
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -236,7 +238,7 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint(monkeypatch: pytest.Mon
         if flow_time > 1.0:
             resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
 
-    install(monkeypatch, DecayingAtoms(0.05, on_step=fill))
+    decaying.use(DecayingAtoms(0.05, on_step=fill))
     try:
         with pytest.raises(RunOutputError, match=r"run\.nc: cannot be written \(File too large\)"):
             solve(configuration(), tmp_path / "run.nc")
@@ -246,10 +248,10 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint(monkeypatch: pytest.Mon
     assert [path.name for path in tmp_path.iterdir()] == ["run.nc"]
 
 
-def test_damaged_and_foreign_files_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_damaged_and_foreign_files_are_refused(decaying: Chosen, tmp_path: Path) -> None:
     from scipy.io import netcdf_file
 
-    install(monkeypatch, DecayingAtoms(0.05))
+    decaying.use(DecayingAtoms(0.05))
     whole = tmp_path / "run.nc"
     solve(configuration(), whole)
     content = whole.read_bytes()

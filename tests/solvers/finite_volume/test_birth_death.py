@@ -13,7 +13,7 @@ from scipy.special import logsumexp
 
 from mfpde.configuration.parsing import parse
 from mfpde.problem.problem import build_problem
-from mfpde.schemes import make_schemes
+from mfpde.schemes.pair import make_pair
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.finite_volume import cells as finite_volume_cells
 from mfpde.solvers.finite_volume.finite_volume import FiniteVolume, FiniteVolumeOptions
@@ -112,7 +112,7 @@ def isotropic(flow: str, scheme: str, cells: int, ridge: float = 0.0, end: float
             "solver": solver,
         }
     )
-    built = make_schemes(build_problem(configuration), configuration).main
+    built = make_pair(build_problem(configuration), configuration).main
     seen: list[Observation] = []
     integrate(built, built.initial_state(), [end], lambda _, state: seen.append(built.observe(state)))
     return seen[-1]

@@ -9,7 +9,7 @@ import pytest
 
 from mfpde.configuration.parsing import parse
 from mfpde.problem.problem import build_problem
-from mfpde.schemes import make_schemes
+from mfpde.schemes.pair import make_pair
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics
 from mfpde.solvers.flow.time_loop import Observation, integrate
@@ -26,7 +26,7 @@ def run(times: list[float], flow: str, rate: float, ridge: float = 0.0) -> tuple
         "solver": {"scheme": "characteristics", "tolerance": 1e-9},
     }
     configuration = parse(tables)
-    scheme = make_schemes(build_problem(configuration), configuration).main
+    scheme = make_pair(build_problem(configuration), configuration).main
     assert isinstance(scheme, Characteristics)
     seen: list[Observation] = []
     integrate(scheme, scheme.initial_state(), times, lambda _, state: seen.append(scheme.observe(state)))

@@ -72,8 +72,6 @@ class QuantileJko:
         ValueError: an argument that the scheme cannot use.
     """
 
-    name = "jko"
-
     def __init__(
         self,
         objective: Objective,

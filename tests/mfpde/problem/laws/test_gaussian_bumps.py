@@ -18,7 +18,7 @@ from mfpde.problem.laws.gaussian_bumps import BumpInitial, GaussianBumps
 from mfpde.problem.marginals import Normal, Uniform
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.solve import SolveResult
-from mfpde.schemes import make_schemes
+from mfpde.schemes.pair import make_pair
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.time_loop import integrate
 from mfpde.solvers.objective.representation import Form
@@ -231,7 +231,7 @@ def test_particles_run_on_a_mixture_and_resume(tmp_path: Path) -> None:
     assert np.all(np.diff(whole.risk) < 0.0)
     again = solve(configuration, tmp_path / "run.nc", resume=True)
     np.testing.assert_array_equal(again.risk, whole.risk)
-    schemes = make_schemes(build_problem(configuration), configuration)
+    schemes = make_pair(build_problem(configuration), configuration)
     state = schemes.main.initial_state()
     for time in (0.1, 0.2, 0.30000000000000004, 0.4, 0.5):
         state = integrate(schemes.main, state, [time], lambda index, state: None)

@@ -11,13 +11,13 @@ from mfpde.results.figures.marginals import marginal, view_of
 from mfpde.results.figures.solve import chosen_times
 from mfpde.results.figures.style import symbol
 from mfpde.studies.solve import solve
-from tests.mfpde.fake_problem import DecayingAtoms, DecayingGrid, install
+from tests.mfpde.decaying import Chosen, DecayingAtoms, DecayingGrid
 
 
 @pytest.fixture(params=["atoms", "grid"])
-def result(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> SolveResult:
-    install(monkeypatch, DecayingAtoms(0.05, drop_after=1.0) if request.param == "atoms" else DecayingGrid())
-    return solve(parse({"data": {}, "network": {}, "time": {"end": 8.0, "save": 33}}))
+def result(request: pytest.FixtureRequest, decaying: Chosen) -> SolveResult:
+    decaying.use(DecayingAtoms(0.05, drop_after=1.0) if request.param == "atoms" else DecayingGrid())
+    return solve(parse({"data": {}, "network": {}, "time": {"end": 8.0, "save": 33}}), scheme="decaying")
 
 
 def test_marginals_integrate_to_one_and_keep_the_mean(result: SolveResult) -> None:

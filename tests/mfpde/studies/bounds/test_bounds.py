@@ -18,9 +18,10 @@ import pytest
 from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError, OutputError
-from mfpde.experiment import Experiment, Solver
+from mfpde.experiment import Experiment
 from mfpde.problem.laws.gaussian_mixture import GaussianMixture
 from mfpde.results.answers.bounds import BoundsResult, Exponent, Point
+from mfpde.schemes.solver import Solver
 from mfpde.shell import tasks as distribution
 from mfpde.shell.workers import InlineExecutor
 from mfpde.studies.bounds import runs as bounds_runs

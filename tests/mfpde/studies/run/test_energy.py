@@ -25,8 +25,9 @@ from mfpde.solvers.flow.flow import Schedule
 from mfpde.solvers.flow.time_loop import Observation, State
 from mfpde.studies.run.energy import balance_warning
 from mfpde.studies.solve import solve
-from tests.mfpde.fake_problem import MASSES, START, DecayingAtoms, install
+from tests.mfpde.decaying import MASSES, START, Chosen, DecayingAtoms
 
+QUICK = ["--set", "time.end=2.0", "--set", "time.save=5", "--scheme", "decaying"]
 MEAN = MASSES @ START
 SQUARE = float(MEAN @ MEAN)
 
@@ -44,13 +45,14 @@ class DissipatingAtoms(DecayingAtoms):
         return replace(seen, dissipation=2.0 * self.factor * seen.risk, dissipated=dissipated, residual=self.residual)
 
 
-def configured(dynamics: dict[str, Any] | None = None, **time: Any) -> Experiment:
-    return parse({"data": {}, "network": {}, "dynamics": dynamics or {}, "time": {"end": 2.0, "save": 5, **time}})
+def configured(dynamics: dict[str, Any] | None = None, scheme: str = "decaying", **time: Any) -> Experiment:
+    tables = {"data": {}, "network": {}, "dynamics": dynamics or {}, "time": {"end": 2.0, "save": 5, **time}}
+    return parse(tables | {"solver": {"scheme": scheme}})
 
 
-def test_the_schedule_enters_the_dissipation_per_unit_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_schedule_enters_the_dissipation_per_unit_of_time(decaying: Chosen) -> None:
     """R = |mean(0)|^2 exp(-2 s), s = 3 t^2 / 2: -dR/dt = 6 t R, and xi(0) is infinite for a negative power."""
-    install(monkeypatch, DissipatingAtoms(0.001))
+    decaying.use(DissipatingAtoms(0.001))
     result = solve(configured({"schedule": {"scale": 3.0, "power": 1.0}}))
     np.testing.assert_allclose(result.dissipation, 6.0 * result.time * result.risk, rtol=1e-14)
     exact = SQUARE * np.exp(-3.0 * result.time**2)
@@ -62,21 +64,21 @@ def test_the_schedule_enters_the_dissipation_per_unit_of_time(monkeypatch: pytes
     assert (Schedule(2.0, -0.5).rate(0.0), Schedule(2.0, 0.0).rate(0.0)) == (np.inf, 2.0)
 
 
-def test_the_balance_starts_at_time_0_though_the_first_save_time_is_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, DissipatingAtoms(0.01, factor=0.9))
+def test_the_balance_starts_at_time_0_though_the_first_save_time_is_later(decaying: Chosen) -> None:
+    decaying.use(DissipatingAtoms(0.01, factor=0.9))
     result = solve(configured(save=[1.5, 2.0]))
     np.testing.assert_allclose(result.balance, 0.1 * (SQUARE - result.risk), rtol=1e-12)
 
 
-def test_files_and_json_carry_the_energy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    install(monkeypatch, DissipatingAtoms(0.01, residual=3e-9))
+def test_files_and_json_carry_the_energy(decaying: Chosen, tmp_path: Path) -> None:
+    decaying.use(DissipatingAtoms(0.01, residual=3e-9))
     result = solve(configured(), tmp_path / "run.nc")
     read = load(tmp_path / "run.nc")
     for key in ("dissipation", "dissipated", "balance", "residual"):
         np.testing.assert_array_equal(getattr(read, key), getattr(result, key))
         assert read.to_json()[key] == getattr(result, key).tolist()
     assert read.to_json()["residual"] == [3e-9] * 5
-    install(monkeypatch, DecayingAtoms(0.01))
+    decaying.use(DecayingAtoms(0.01))
     unknown = solve(configured(), tmp_path / "unknown.nc")
     assert unknown.to_json()["balance"] == unknown.to_json()["dissipation"] == [None] * 5
     assert load(tmp_path / "unknown.nc").residual is None
@@ -84,8 +86,10 @@ def test_files_and_json_carry_the_energy(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert "message" not in unknown.attributes
 
 
-def test_files_of_the_format_without_energy_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    install(monkeypatch, DissipatingAtoms(0.01))
+def test_files_of_the_format_without_energy_are_refused(
+    monkeypatch: pytest.MonkeyPatch, decaying: Chosen, tmp_path: Path
+) -> None:
+    decaying.use(DissipatingAtoms(0.01))
     with monkeypatch.context() as earlier:
         earlier.setattr(netcdf, "FORMAT", "mfpde solve 1")
         solve(configured(), tmp_path / "run.nc")
@@ -94,8 +98,8 @@ def test_files_of_the_format_without_energy_are_refused(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(("factor", "off"), [(1.0, False), (0.995, False), (1.02, True), (0.95, True), (-1.0, True)])
-def test_a_wrong_dissipation_is_noticed(monkeypatch: pytest.MonkeyPatch, factor: float, off: bool) -> None:
-    install(monkeypatch, DissipatingAtoms(0.01, factor=factor))
+def test_a_wrong_dissipation_is_noticed(decaying: Chosen, factor: float, off: bool) -> None:
+    decaying.use(DissipatingAtoms(0.01, factor=factor))
     result = solve(configured())
     assert result.status == "success"
     assert ("energy balance" in str(result.attributes["notes"])) == off
@@ -103,24 +107,22 @@ def test_a_wrong_dissipation_is_noticed(monkeypatch: pytest.MonkeyPatch, factor:
     assert ("energy balance" in str(result.attributes.get("message", ""))) == off
 
 
-def test_the_errors_of_the_run_excuse_the_balance(monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, DissipatingAtoms(0.01, factor=0.95), floor=0.1 * SQUARE)
+def test_the_errors_of_the_run_excuse_the_balance(decaying: Chosen) -> None:
+    decaying.use(DissipatingAtoms(0.01, factor=0.95), floor=0.1 * SQUARE)
     assert balance_warning(solve(configured())) is None
 
 
-def test_the_command_line_prints_the_balance_and_warns(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    install(monkeypatch, DissipatingAtoms(0.01, residual=2e-10))
-    assert main(["solve", "anisotropic-relu", "--set", "time.end=2.0", "--set", "time.save=5"]) == 0
+def test_the_command_line_prints_the_balance_and_warns(decaying: Chosen, capsys: pytest.CaptureFixture[str]) -> None:
+    decaying.use(DissipatingAtoms(0.01, residual=2e-10))
+    assert main(["solve", "anisotropic-relu", *QUICK]) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert lines[-3].startswith(f"F = {SQUARE * np.exp(-4.0):.3g}")
     assert "|F - F(0) + dissipated| up to" in lines[-3]
     assert lines[-2] == "largest duality gap of a step: 2.0e-10"
     assert err == ""
-    install(monkeypatch, DissipatingAtoms(0.01, factor=2.0))
-    assert main(["solve", "anisotropic-relu", "--set", "time.end=2.0", "--set", "time.save=5", "--json"]) == 0
+    decaying.use(DissipatingAtoms(0.01, factor=2.0))
+    assert main(["solve", "anisotropic-relu", *QUICK, "--json"]) == 0
     out, err = capsys.readouterr()
     balance = json.loads(out)["balance"][-1]
     assert balance == pytest.approx(SQUARE * (1.0 - np.exp(-4.0)), rel=1e-3)
@@ -162,9 +164,9 @@ class Interruption:
 STATIONARY: dict[str, Any] = {"until": "stationary", "stationary_tolerance": 0.1, "end": 50.0, "save": [0.0, 0.5, 40.0]}
 
 
-def test_a_run_stops_where_it_is_stationary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_run_stops_where_it_is_stationary(decaying: Chosen, tmp_path: Path) -> None:
     """D = 2 |mean(0)|^2 exp(-2 s) falls below .1 at s = log(20 |mean(0)|^2) / 2 = 1.38, found to 4 % of it."""
-    install(monkeypatch, DissipatingAtoms(0.01), DissipatingAtoms(0.02))
+    decaying.use(DissipatingAtoms(0.01), DissipatingAtoms(0.02))
     result = solve(configured(**STATIONARY), tmp_path / "run.nc")
     exact = 0.5 * np.log(20.0 * SQUARE)
     np.testing.assert_array_equal(result.time[:2], [0.0, 0.5])
@@ -181,16 +183,16 @@ def test_a_run_stops_where_it_is_stationary(monkeypatch: pytest.MonkeyPatch, tmp
 @pytest.mark.parametrize("who", ["main", "companion"])
 @pytest.mark.parametrize("at_step", [1, 60, 140])
 def test_an_interrupted_run_until_stationary_goes_on_bit_for_bit(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, who: str, at_step: int
+    decaying: Chosen, tmp_path: Path, who: str, at_step: int
 ) -> None:
-    install(monkeypatch, DissipatingAtoms(0.01), DissipatingAtoms(0.02))
+    decaying.use(DissipatingAtoms(0.01), DissipatingAtoms(0.02))
     whole = solve(configured(**STATIONARY))
     stop = {who: Interruption(at_step)}
     main, companion = (
         DissipatingAtoms(step, on_step=stop.get(role, lambda time: None))
         for role, step in (("main", 0.01), ("companion", 0.02))
     )
-    install(monkeypatch, main, companion)
+    decaying.use(main, companion)
     assert solve(configured(**STATIONARY), tmp_path / "run.nc").status == "interrupted"
     resumed = solve(configured(**STATIONARY), tmp_path / "run.nc", resume=True)
     for key in ("time", "risk", "risk_error", "dissipation", "dissipated", "balance", "position"):
@@ -198,8 +200,8 @@ def test_an_interrupted_run_until_stationary_goes_on_bit_for_bit(
     assert resumed.attributes["message"] == whole.attributes["message"]
 
 
-def test_the_end_is_the_upper_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, DissipatingAtoms(0.01))
+def test_the_end_is_the_upper_limit(decaying: Chosen) -> None:
+    decaying.use(DissipatingAtoms(0.01))
     result = solve(configured(until="stationary", end=3.0, save=[0.0, 1.0]))
     np.testing.assert_array_equal(result.time, [0.0, 1.0, 3.0])
     message = str(result.attributes["message"])
@@ -207,16 +209,16 @@ def test_the_end_is_the_upper_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert message.endswith("above time.stationary_tolerance = 1e-06; write a later time.end, or a larger tolerance")
 
 
-def test_stationarity_is_judged_in_flow_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stationarity_is_judged_in_flow_time(decaying: Chosen) -> None:
     """A slow clock makes dF/dt small at once, but not D = -dF/ds."""
-    install(monkeypatch, DissipatingAtoms(1e-3))
+    decaying.use(DissipatingAtoms(1e-3))
     slowed = {"schedule": 1e-3}
     result = solve(configured(slowed, until="stationary", stationary_tolerance=0.1, end=3000.0))
     assert result.time[-1] == pytest.approx(500.0 * np.log(20.0 * SQUARE), rel=0.04)
 
 
-def test_a_scheme_that_does_not_know_its_dissipation_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, DecayingAtoms(0.01))
+def test_a_scheme_that_does_not_know_its_dissipation_is_refused(decaying: Chosen) -> None:
+    decaying.use(DecayingAtoms(0.01))
     with pytest.raises(ConfigurationError, match='does not know its dissipation; write until = "end"'):
         solve(configured(until="stationary"))
 
@@ -243,10 +245,11 @@ def test_nonsense_names_the_remedy(capsys: pytest.CaptureFixture[str], arguments
 
 
 def test_the_command_line_stops_where_it_is_stationary(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    decaying: Chosen, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    install(monkeypatch, DissipatingAtoms(0.01))
+    decaying.use(DissipatingAtoms(0.01))
     options = ["--until", "stationary", "--set", "time.end=50", "--set", "time.stationary_tolerance=0.1", "--json"]
+    options += ["--scheme", "decaying"]
     run = str(tmp_path / "run.nc")
     assert main(["solve", "anisotropic-relu", *options, "-o", run]) == 0
     out, err = capsys.readouterr()
@@ -260,8 +263,8 @@ def test_the_command_line_stops_where_it_is_stationary(
 
 
 def test_stationarity_is_part_of_the_configuration() -> None:
-    plain = configured()
-    stationary = configured(until="stationary")
+    plain = configured(scheme="jko")
+    stationary = configured(scheme="jko", until="stationary")
     assert stationary.time.stationary_tolerance == 1e-6
     assert differing_keys(plain, stationary) == ("time.stationary_tolerance", "time.until")
     for configuration in (plain, stationary):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mfpde.configuration.parsing import parse
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
-from mfpde.schemes import make_schemes
+from mfpde.schemes.pair import make_pair
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
 from mfpde.solvers.flow.flow import Flow
@@ -96,7 +96,7 @@ def test_one_step_of_the_reference() -> None:
     activation = values()["conventions"]["activations"]["M"]
     tables |= {"data": {"delta": 0.8, "dims": [40]}, "network": {"activation": activation}}
     configuration = parse(tables)
-    scheme = make_schemes(build_problem(configuration), configuration).main
+    scheme = make_pair(build_problem(configuration), configuration).main
     start = scheme.initial_state()
     state = scheme.advance(start, tau)
     seen = scheme.observe(state)
@@ -238,7 +238,7 @@ def test_the_energy_never_rises_at_any_step(tables: dict[str, Any]) -> None:
     """tau from 1e-4 to 1e3, all formulas: F falls up to rounding, mass and bounds hold; or the box is named."""
     solver = {"scheme": "jko", "tolerance": 1e-3, "step": 1.0}
     configuration = parse({**tables, "time": {"end": 3.0, "save": 2}, "solver": solver})
-    main = make_schemes(build_problem(configuration), configuration).main
+    main = make_pair(build_problem(configuration), configuration).main
     assert isinstance(main, Jko)
     for formula, step in itertools.product(FORMULAS, (1e-4, 1e-2, 1.0, 1e3)):
         # a given number of atoms that are never halved: interpolation does not change F
@@ -387,7 +387,7 @@ def test_atoms_stop_at_the_origin_and_stay() -> None:
         "solver": {"scheme": "jko", "tolerance": 1e-6},
     }
     configuration: Experiment = parse(tables)
-    seen = final_of(make_schemes(build_problem(configuration), configuration).main, 0.04)
+    seen = final_of(make_pair(build_problem(configuration), configuration).main, 0.04)
     assert entry["rows"][-1]["t"] == 0.04
     assert seen.risk == pytest.approx(entry["rows"][-1]["R"][0], abs=1e-9)
     assert seen.mean == pytest.approx([0.0], abs=1e-12)

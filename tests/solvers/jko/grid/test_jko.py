@@ -14,7 +14,7 @@ from scipy.special import gammainc, logsumexp, ndtr
 
 from mfpde.configuration.parsing import parse
 from mfpde.problem.problem import build_problem
-from mfpde.schemes import make_schemes
+from mfpde.schemes.pair import make_pair
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.finite_volume.diffusion import Diffusion
 from mfpde.solvers.flow.flow import Flow
@@ -588,7 +588,7 @@ def test_noisy_trajectory_of_the_reference() -> None:
             "solver": {"cells": [1024]},
         }
     )
-    main = make_schemes(build_problem(configuration), configuration).main
+    main = make_pair(build_problem(configuration), configuration).main
     grid, masses = main.grid, main.initial_state().arrays["mass"]  # type: ignore[attr-defined]
     assert isinstance(grid, Grid)
     scheme = GridJko(main.objective, main.geometry, main.flow, grid, masses, GridJkoOptions(tolerance=4e-4))  # type: ignore[attr-defined]

@@ -1,23 +1,26 @@
-"""A problem with a known answer in place of the reduction: atoms that decay, z' = -z, risk = |mean|^2.
+"""A scheme with a known answer: atoms that decay, z' = -z, risk = |mean|^2, whatever the problem.
 
-It lets the studies be tested without tables and kernels: z(t) = z(0) exp(-t) in flow time.
+It lets the studies be tested without tables and kernels: z(t) = z(0) exp(-t) in flow time. A test asks for the
+fixture `decaying`, says what runs are made of by `decaying.use(...)`, and solves with `solver.scheme = "decaying"`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
-import pytest
 
 from mfpde.experiment import Experiment
-from mfpde.solvers.flow.flow import Flow
-from mfpde.solvers.flow.time_loop import Law, Observation, State, StepFailure
-from mfpde.solvers.space.axis import Radius
-from mfpde.solvers.space.geometry import Geometry
+from mfpde.problem.problem import Problem
+from mfpde.schemes.interface import SCHEMES, SchemeKind
+from mfpde.schemes.pair import Pair
+from mfpde.solvers.flow.time_loop import Law, Observation, Scheme, State, StepFailure
+from mfpde.solvers.space.box import Box
+from mfpde.solvers.space.grid import Guide
 
 START = np.array([[1.0, 0.5], [0.6, 0.2], [0.3, 0.9]])
 MASSES = np.array([0.5, 0.3, 0.2])
@@ -31,7 +34,6 @@ class DecayingAtoms:
     """
 
     step: float
-    name: str = "decaying-atoms"
     fail_after: float = math.inf
     drop_after: float = math.inf
     on_step: Callable[[float], None] = lambda flow_time: None
@@ -66,7 +68,6 @@ class DecayingGrid:
     """The exact decay of the masses on a fixed 2-D grid towards its zero-width first cell."""
 
     step: float = 0.1
-    name: str = "decaying-grid"
     on_step: Callable[[float], None] = lambda flow_time: None
     edges: tuple[np.ndarray, ...] = field(
         default_factory=lambda: (np.array([0.0, 0.0, 0.5, 1.5]), np.array([0.0, 0.25, 1.0]))
@@ -92,32 +93,31 @@ class DecayingGrid:
         return Observation(float(mean @ mean), float(mean @ mean), 1.0, mean, squares - mean**2, law)
 
 
-def fake_problem(configuration: Experiment) -> SimpleNamespace:
-    """What `build_problem` returns, as far as the studies look."""
-    geometry = Geometry.of({"r1": Radius(60.0), "r2": Radius(260.0)})
-    flow = Flow(schedule=configuration.dynamics.schedule)
-    return SimpleNamespace(geometry=geometry, flow=flow, objective_info={"rank": 2})
+class DecayingScheme(SchemeKind):
+    """The scheme "decaying": the pair that the test chose."""
+
+    needs_guide = False
+    chosen: ClassVar[Pair]
+
+    @classmethod
+    def use(cls, main: Scheme, companion: Scheme | None = None, floor: float = 1e-12) -> None:
+        """Let runs consist of these."""
+        cls.chosen = Pair(main, companion, floor, ("a note",), {"rank": 2})
+        cls.knows_dissipation = not math.isnan(main.observe(main.initial_state()).dissipation)
+
+    def pair(self, problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
+        return self.chosen
 
 
-def fake_schemes(main: object, companion: object | None, floor: float = 1e-12) -> Callable[..., SimpleNamespace]:
-    """What `make_schemes` is replaced by."""
-
-    def make(problem: object, configuration: Experiment, progress: object = None) -> SimpleNamespace:
-        return SimpleNamespace(
-            main=main,
-            companion=companion,
-            error_floor=floor,
-            notes=("a note",),
-            attributes={"rank": 2},
-            fixed_step=None,
-        )
-
-    return make
+Chosen = type[DecayingScheme]
 
 
-def install(
-    monkeypatch: pytest.MonkeyPatch, main: object, companion: object | None = None, floor: float = 1e-12
-) -> None:
-    """Let `solve` use these schemes."""
-    monkeypatch.setattr("mfpde.studies.solve.build_problem", fake_problem)
-    monkeypatch.setattr("mfpde.studies.solve.make_schemes", fake_schemes(main, companion, floor))
+@contextmanager
+def lent(name: str = "decaying") -> Iterator[Chosen]:
+    """A scheme of this name, for a while; it may be chosen by default where it stands in for another."""
+
+    class Lent(DecayingScheme):
+        by_default, place = name in SCHEMES, 0 if name in SCHEMES else 100
+
+    with SCHEMES.lending(name, Lent):
+        yield Lent

@@ -1,0 +1,75 @@
+"""Which schemes can serve a problem, and which of them is taken where an experiment names none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mfpde.schemes.interface import SCHEMES, Refusal, SchemeKind, scheme_named, scheme_names
+from mfpde.schemes.solver import Solver
+
+if TYPE_CHECKING:
+    from mfpde.experiment import Experiment
+    from mfpde.problem.problem import Problem
+
+
+def refusals_of(kind: SchemeKind, problem: Problem, experiment: Experiment) -> list[Refusal]:
+    """Why a scheme cannot serve an experiment: its own reasons, and those that hold for all."""
+    found = list(kind.refusals(problem, experiment))
+    if experiment.time.until == "stationary" and not kind.knows_dissipation:
+        words = f"the scheme {kind.name} does not know its dissipation"
+        found.append(Refusal('time.until = "stationary"', words, 'until = "end"', "dissipation"))
+    return found
+
+
+def refusal_messages(kind: SchemeKind, problem: Problem, experiment: Experiment) -> list[str]:
+    """The same in one message each: the key, the reason, what to write instead, another scheme among it."""
+    found = refusals_of(kind, problem, experiment)
+    if not found:
+        return []
+    others = [f'"{name}"' for name in serving(problem, experiment) if name != kind.name]
+    schemes = f"solver.scheme = {' or '.join(filter(None, (', '.join(others[:-1]), others[-1])))}" if others else ""
+    return [
+        f"{key}: {words}; write {', or '.join(filter(None, (remedy, schemes))) or 'another problem'}"
+        for key, words, remedy, _ in found
+    ]
+
+
+def serving(problem: Problem, experiment: Experiment) -> tuple[str, ...]:
+    """The schemes that can serve an experiment, in the order in which they are listed."""
+    return tuple(name for name in scheme_names() if not refusals_of(scheme_named(name), problem, experiment))
+
+
+def chosen_scheme(experiment: Experiment) -> str:
+    """The scheme of an experiment that names none: the first that can serve it, the first of all where none can."""
+    from mfpde.problem.problem import build_problem
+
+    names = scheme_names()
+    try:
+        problem = build_problem(experiment)
+        able = [name for name in serving(problem, experiment) if SCHEMES[name].by_default]
+    except ArithmeticError:
+        # numbers beyond floating point, of which the run will tell
+        able = []
+    return (*able, *names)[0]
+
+
+def scheme_of(experiment: Experiment) -> SchemeKind:
+    """The scheme of an experiment."""
+    return scheme_named(experiment.solver.scheme or chosen_scheme(experiment))
+
+
+def on_scheme(experiment: Experiment, kind: SchemeKind) -> Experiment:
+    """The experiment on a scheme, its other options as they are."""
+    return replace(experiment, solver=replace(experiment.solver, scheme=kind.name))
+
+
+def oracles() -> list[SchemeKind]:
+    """The schemes that others are held against, the most trusted first."""
+    kinds = [scheme_named(name) for name in scheme_names()]
+    return sorted((kind for kind in kinds if kind.oracle > 0), key=lambda kind: -kind.oracle)
+
+
+def on_oracle(experiment: Experiment, tolerance: float) -> Experiment:
+    """The experiment on the most trusted scheme at this tolerance, all else about the scheme by default."""
+    return replace(experiment, solver=Solver(scheme=oracles()[0].name, tolerance=tolerance))

@@ -1,0 +1,218 @@
+"""What a scheme is to the rest of the program, and the schemes by name.
+
+To add one, copy a file of mfpde/schemes/kinds, or write the class in a file of your own:
+
+    @mfpde.scheme("explicit-euler")
+    class ExplicitEuler:
+        def pair(self, problem, experiment, guide, box):
+            return Pair(main, companion, error_floor=1e-9)
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from mfpde.errors import ConfigurationError
+from mfpde.keys.reader import nearest, show
+from mfpde.solvers.registry import Registry
+
+if TYPE_CHECKING:
+    from mfpde.experiment import Experiment
+    from mfpde.problem.problem import Problem
+    from mfpde.schemes.pair import Pair
+    from mfpde.schemes.solver import Solver
+    from mfpde.solvers.space.box import Box
+    from mfpde.solvers.space.grid import Guide
+
+LARGEST_NOISY_BLOCK = 1000
+"""Block dimension up to which noisy finite volumes were seen to keep time: far above, the law lags behind."""
+MAXIMUM_CELLS = 2**24
+"""Most cells, or atoms, that options may ask for: one number for each of them takes 128 MiB."""
+COARSEST_TOLERANCE = 1e-2
+TOLERANCE_RATIO = 1e-2
+
+
+class Refusal(NamedTuple):
+    """Why a scheme cannot serve a problem.
+
+    Attributes:
+        key: the key that asks for it.
+        problem: what is wrong, in words.
+        remedy: what to write instead, besides another scheme.
+        subject: what the scheme lacks, in one word.
+    """
+
+    key: str
+    problem: str
+    remedy: str = ""
+    subject: str = ""
+
+
+class Refined(NamedTuple):
+    """One level of a refinement.
+
+    Attributes:
+        refined: what is refined, in a word: "cells", "step", "tolerance".
+        resolution: its value.
+        solver: the options of the run.
+    """
+
+    refined: str
+    resolution: float
+    solver: Solver
+
+
+class Reference(NamedTuple):
+    """A run that others are held against.
+
+    Attributes:
+        words: its scheme and resolution, in words.
+        detail: what else is to be said of it.
+        solver: the options of the run.
+    """
+
+    words: str
+    detail: str
+    solver: Solver
+
+
+class SchemeKind:
+    """A scheme by its name: everything the program asks before and after a run of it.
+
+    `pair` is all that a subclass must define.
+
+    Attributes:
+        name: as `solver.scheme` names it; the decorator sets it.
+        place: its place where schemes are listed; a user's own come last.
+        by_default: whether it may be chosen where the user names none.
+        oracle: how far its runs are trusted as the reference of others, the largest first; 0 for none.
+        knows_dissipation: whether its runs report D = -dF/ds, by which a run until stationary is stopped.
+        samples: whether the law is sampled, so that it fluctuates about the mean-field law.
+        refines_steps: whether refinement halves its fixed time steps, which save times must not cut.
+        needs_guide: whether `pair` wants to know where the law goes; otherwise the guide shows the law at t = 0 only.
+    """
+
+    name: ClassVar[str] = ""
+    place: ClassVar[int] = 100
+    by_default: ClassVar[bool] = False
+    oracle: ClassVar[int] = 0
+    knows_dissipation: bool = False
+    samples: ClassVar[bool] = False
+    refines_steps: ClassVar[bool] = False
+    needs_guide: ClassVar[bool] = True
+
+    @abstractmethod
+    def pair(self, problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
+        """The scheme ready to run on this problem, with its coarser companion.
+
+        Args:
+            problem: what is learned, in reduced coordinates.
+            experiment: the declared options; its tables [solver] and [sgd] (for the seed) are those of a scheme.
+            guide: where the law goes, from a cheap run of characteristics without noise.
+            box: the part of the reduced space that the guide visits, with a margin.
+
+        Raises:
+            ConfigurationError: it cannot be made.
+        """
+        raise NotImplementedError
+
+    def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:
+        """Why it cannot serve this problem; a subclass appends its own reasons to these."""
+        return noisy_blocks(problem)
+
+    def mistakes(self, solver: Solver, names: Sequence[str]) -> list[str]:
+        """What is wrong with its options, given the reduced coordinates: one message each."""
+        counts = {"cells": solver.cells, "atoms": solver.atoms}
+        return [text for key, count in counts.items() for text in count_mistakes(key, count, names)]
+
+    def refined(self, problem: Problem, experiment: Experiment, level: int) -> Refined:
+        """The options at level 0 (the coarsest), 1, 2, ... of a refinement: by default the tolerance falls."""
+        tolerance = COARSEST_TOLERANCE * TOLERANCE_RATIO**level
+        return Refined("tolerance", tolerance, replace(experiment.solver, tolerance=tolerance))
+
+    def reference(self, problem: Problem, experiment: Experiment, levels: int, refined: bool) -> Reference:
+        """What other schemes are held against; only asked where `oracle` is above 0.
+
+        Args:
+            problem, experiment: of the refinement, on this scheme.
+            levels: number of its levels.
+            refined: whether this scheme is among those refined.
+        """
+        level = self.refined(problem, experiment, levels)
+        return Reference(f"{self.name}, {level.refined} = {level.resolution:g}", "", level.solver)
+
+
+SCHEMES: Registry[SchemeKind] = Registry("scheme", "mfpde.schemes.kinds", required=("pair",))
+
+
+def scheme(name: str) -> Callable[[type], type]:
+    """A decorator that makes a class with a method `pair` the scheme of this name.
+
+    What the class does not define it takes from `SchemeKind`.
+
+    Raises:
+        ValueError: another class has this name.
+        TypeError: the class has no method `pair`.
+    """
+
+    def keep(item: type) -> type:
+        if not issubclass(item, SchemeKind):
+            parts = {"__module__": item.__module__, "__qualname__": item.__qualname__, "__doc__": item.__doc__}
+            item = type(item.__name__, (item, SchemeKind), parts)
+        return SCHEMES.register(name)(item)
+
+    return keep
+
+
+def scheme_named(scheme: str | SchemeKind) -> SchemeKind:
+    """The scheme of this name; one that is made already is returned as it is.
+
+    Raises:
+        ConfigurationError: there is none of this name.
+    """
+    if isinstance(scheme, SchemeKind):
+        return scheme
+    if scheme not in SCHEMES:
+        names = scheme_names()
+        message = f"solver.scheme = {show(scheme)}: no such scheme; did you mean {nearest(scheme, names)}?"
+        raise ConfigurationError([f"{message} Write one of {', '.join(names)}"])
+    return SCHEMES[scheme]()
+
+
+def scheme_names() -> tuple[str, ...]:
+    """Every scheme, in the order in which they are listed."""
+    return tuple(sorted(SCHEMES.names(), key=lambda name: SCHEMES[name].place))
+
+
+def noisy(problem: Problem) -> bool:
+    """Whether the dynamics has noise."""
+    return problem.flow.inverse_temperature < float("inf")
+
+
+def noisy_blocks(problem: Problem) -> list[Refusal]:
+    """The refusal of noise in blocks so large that no scheme was seen to resolve it."""
+    largest = max((axis.dimension for axis in problem.geometry.axes if axis.dimension < float("inf")), default=0.0)
+    if not (noisy(problem) and largest > LARGEST_NOISY_BLOCK):
+        return []
+    words = f"noise is not resolved yet in blocks above {LARGEST_NOISY_BLOCK}"
+    return [Refusal("data.dims", words, "smaller dims or inverse_temperature = inf", "noise in large blocks")]
+
+
+def count_mistakes(key: str, counts: tuple[int, ...] | None, names: Sequence[str]) -> list[str]:
+    """What is wrong with numbers of cells or atoms per reduced coordinate."""
+    if counts is None:
+        return []
+    dimension = len(names)
+    if len(counts) not in (1, dimension):
+        problem = f"solver.{key} = {list(counts)}: the reduced coordinates are {', '.join(names)}"
+        return [f"{problem}; write {dimension} numbers, one for each, or one for all"]
+    total = 1
+    for count in counts if len(counts) == dimension else counts * dimension:
+        total *= count
+    if total <= MAXIMUM_CELLS:
+        return []
+    problem = f"solver.{key} = {list(counts)}: {total:.3g} {key} in all, more than {MAXIMUM_CELLS}"
+    return [f"{problem}; write for example {key} = {int(MAXIMUM_CELLS ** (1 / dimension) / 2)}"]

@@ -1,0 +1,66 @@
+"""Characteristics from quadrature labels of rho_0."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mfpde.schemes.interface import Reference, Refusal, SchemeKind, noisy, scheme
+from mfpde.schemes.solver import MINIMUM_TOLERANCE, Solver
+
+if TYPE_CHECKING:
+    from mfpde.experiment import Experiment
+    from mfpde.problem.problem import Problem
+    from mfpde.schemes.pair import Pair
+    from mfpde.solvers.space.box import Box
+    from mfpde.solvers.space.grid import Guide
+
+REFERENCE_TOLERANCE = 1e-8
+
+
+@scheme("characteristics")
+class CharacteristicsKind(SchemeKind):
+    """Atoms at quadrature labels of rho_0, moved along -grad Psi by steps of an adaptive tolerance.
+
+    The companion has ten times the tolerance, and half the atoms where their number is given.
+    """
+
+    place = 3
+    by_default = True
+    oracle = 2
+    knows_dissipation = True
+
+    def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:
+        words = Refusal(
+            "dynamics.inverse_temperature", "characteristics have no noise", "inverse_temperature = inf", "noise"
+        )
+        return super().refusals(problem, experiment) + [words] * noisy(problem)
+
+    def pair(self, problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
+        from mfpde.schemes.guide import label_law
+        from mfpde.schemes.pair import Pair, atoms_per_label, described, error_floor_of
+        from mfpde.solvers.characteristics.characteristics import Characteristics
+
+        tolerance = experiment.solver.tolerance
+        reduced = problem.represent("tabulated", box, 0.1 * tolerance)
+        atoms = atoms_per_label(problem.initial_law, experiment.solver.atoms)
+
+        def run(coarser: int, counts: tuple[int, ...] | None) -> Characteristics:
+            # with the atoms given, fewer of them are fewer nodes a panel or fewer panels
+            order = 10 if counts is None else max(2, min(10, *counts))
+            law = label_law(problem.initial_law)
+            return Characteristics(
+                reduced.objective, problem.geometry, problem.flow, law, coarser * tolerance, order=order, atoms=counts
+            )
+
+        main = run(1, atoms)
+        companion = run(10, None if atoms is None else tuple(max(2, count // 2) for count in atoms))
+        # where saves lie closer than the steps, main and companion step alike and their difference says nothing
+        floor = error_floor_of(reduced, guide) + 0.1 * tolerance
+        return Pair(main, companion, floor, attributes=described(reduced))
+
+    def reference(self, problem: Problem, experiment: Experiment, levels: int, refined: bool) -> Reference:
+        tolerance = min(REFERENCE_TOLERANCE, experiment.solver.tolerance)
+        if refined:
+            beyond = self.refined(problem, experiment, levels).resolution
+            tolerance = max(min(tolerance, beyond), MINIMUM_TOLERANCE)
+        return Reference(self.name, "", Solver(scheme=self.name, tolerance=tolerance))

@@ -1,0 +1,132 @@
+"""Minimising movements, on atoms and on the cells of a grid."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mfpde.schemes.grids import DEFAULT_CELLS, cell_counts, refined_cells, too_many_coordinates
+from mfpde.schemes.interface import Refined, Refusal, SchemeKind, noisy, scheme
+
+if TYPE_CHECKING:
+    from mfpde.experiment import Experiment
+    from mfpde.problem.problem import Problem
+    from mfpde.schemes.pair import Pair
+    from mfpde.solvers.jko.atoms.jko import Jko
+    from mfpde.solvers.jko.grid.jko import GridJko
+    from mfpde.solvers.objective.objective import FeatureMap
+    from mfpde.solvers.objective.table.feature_table import FeatureTable
+    from mfpde.solvers.space.box import Box
+    from mfpde.solvers.space.grid import Guide
+
+JKO_NODES = 60_000
+"""Most nodes of a table made for proximal maps."""
+COARSEST_STEPS = 256
+"""Steps of the coarsest run of a refinement; every level doubles them."""
+STEP_TOLERANCE = 1e-7
+"""Tolerance of the parts that are not refined, so that the step shows."""
+
+
+@scheme("jko")
+class JkoKind(SchemeKind):
+    """Steps that minimise W2^2 / (2 tau) + F / 2: on atoms without noise, on the cells of a grid with it."""
+
+    place = 2
+    knows_dissipation = True
+    refines_steps = True
+
+    def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:
+        on_grid = too_many_coordinates(problem) if noisy(problem) else []
+        return super().refusals(problem, experiment) + on_grid
+
+    def pair(self, problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
+        return (_on_grid if noisy(problem) else _on_atoms)(problem, experiment, guide, box)
+
+    def refined(self, problem: Problem, experiment: Experiment, level: int) -> Refined:
+        """On atoms half the step, on a grid twice the cells, which halves the steps as well."""
+        solver = experiment.solver
+        end = problem.flow.schedule.flow_time(experiment.time.end)
+        if noisy(problem) or not (end > 0.0):
+            return refined_cells(problem, experiment, level)
+        step = (solver.step or end / COARSEST_STEPS) / 2**level
+        return Refined("step", step, replace(solver, step=step, tolerance=min(solver.tolerance, STEP_TOLERANCE)))
+
+
+def _on_atoms(problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
+    """Minimising movements of atoms, and the other formula of order 2 beside them.
+
+    With the step given, the companion takes the same steps by the midpoint formula, whose error is another one; with
+    steps that adapt it has ten times the tolerance as well.
+    """
+
+    from mfpde.schemes.guide import label_law
+    from mfpde.schemes.pair import Pair, atoms_per_label, described, error_floor_of
+    from mfpde.solvers.jko.atoms.jko import Jko
+    from mfpde.solvers.jko.atoms.options import JkoOptions
+    from mfpde.solvers.space.box import Box
+
+    solver = experiment.solver
+    margin = 0.5 * (box.upper - box.lower)
+    box = problem.geometry.cut(Box(box.lower - margin, box.upper + margin))
+    reduced = problem.represent("tabulated", box, 0.1 * solver.tolerance)
+    table = _table_on(reduced.objective.features, box, 10.0 * solver.tolerance)
+    reduced = replace(reduced, objective=replace(reduced.objective, features=table))
+    atoms = atoms_per_label(problem.initial_law, solver.atoms)
+
+    def run(order: int, formula: str, coarser: float) -> Jko:
+        options = JkoOptions(
+            order=order,
+            formula=formula,
+            step=solver.step,
+            tolerance=0.1 * coarser * solver.tolerance,
+            resolution=10.0 * coarser * solver.tolerance,
+            atoms=atoms,
+        )
+        return Jko(reduced.objective, table, problem.geometry, problem.flow, label_law(problem.initial_law), options)
+
+    main = run(2 if solver.order is None else solver.order, "bdf2", 1.0)
+    companion = run(2, "midpoint", 1.0 if solver.step is not None else 10.0)
+    # main and companion may agree with each other better than with the truth, as their tables and first steps do
+    floor = error_floor_of(reduced, guide) + solver.tolerance
+    return Pair(main, companion, floor, (), described(reduced), solver.step)
+
+
+def _table_on(features: FeatureMap, box: Box, tolerance: float) -> FeatureTable:
+    """The table behind tabulated features, or one on the box of features that have none."""
+    import numpy as np
+
+    from mfpde.solvers.objective.table.feature_table import FeatureTable, build_table
+
+    table = getattr(features, "table", None)
+    if isinstance(table, FeatureTable):
+        return table
+    edges = [np.array([low, high]) for low, high in zip(box.lower, box.upper, strict=True)]
+    return build_table(features, edges, tolerance=tolerance, max_nodes=JKO_NODES, rounds=1, smallest_cell=2.0**-8)
+
+
+def _on_grid(problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
+    """Minimising movements with noise on the cells of a grid, and with half as many cells beside them."""
+    from mfpde.schemes.guide import spread_guide, visited_box
+    from mfpde.schemes.pair import Pair, described, error_floor_of
+    from mfpde.solvers.jko.grid.jko import GridJko, GridJkoOptions
+    from mfpde.solvers.space.grid import graded_grid
+
+    solver = experiment.solver
+    counts = cell_counts(problem, experiment)
+    visited = spread_guide(problem, guide)
+    reduced = problem.represent("grid", visited_box(problem, visited), 0.1 * solver.tolerance)
+
+    def on_grid(cells: tuple[int, ...], coarser: float) -> GridJko:
+        grid = graded_grid(visited, problem.geometry, cells)
+        relative = max(grid.shape) / DEFAULT_CELLS[problem.geometry.dimension]
+        options = GridJkoOptions(
+            order=2 if solver.order is None else solver.order,
+            step=None if solver.step is None else coarser * solver.step,
+            tolerance=min(4e-3, 1e-4 / relative**2),
+        )
+        masses = problem.initial_law.cell_masses(grid)
+        return GridJko(reduced.objective, problem.geometry, problem.flow, grid, masses, options)
+
+    main, companion = on_grid(counts, 1.0), on_grid(tuple(max(8, count // 2) for count in counts), 2.0)
+    words = described(reduced) | {"cells": " x ".join(map(str, main.grid.shape))}
+    return Pair(main, companion, error_floor_of(reduced, guide), (), words, solver.step)

@@ -1,0 +1,78 @@
+"""Finitely many neurons drawn from rho_0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mfpde.schemes.interface import Refined, Refusal, SchemeKind, noisy, scheme
+
+if TYPE_CHECKING:
+    from mfpde.experiment import Experiment
+    from mfpde.problem.problem import Problem
+    from mfpde.schemes.pair import Pair
+    from mfpde.schemes.solver import Solver
+    from mfpde.solvers.space.box import Box
+    from mfpde.solvers.space.grid import Guide
+
+DEFAULT_PARTICLES = 200
+COARSEST_PARTICLES = 50
+MAXIMUM_PARTICLES = 10**6
+
+
+@scheme("particles")
+class ParticlesKind(SchemeKind):
+    """N particles drawn from rho_0, and half as many drawn apart from them.
+
+    The risks of N and N/2 particles differ by the bias of N, which is of order 1/N, and by fluctuations sqrt(3) times
+    those of N: their difference estimates the distance from the mean-field law.
+    """
+
+    place = 4
+    by_default = True
+    samples = True
+    knows_dissipation = True
+
+    def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:
+        births = Refusal(
+            "dynamics.fisher_rao_rate",
+            "birth and death with noise needs log rho, which particles do not have",
+            "inverse_temperature = inf, or fisher_rao_rate = 0.0",
+            "births with noise",
+        )
+        both = noisy(problem) and problem.flow.fisher_rao_rate > 0.0
+        return super().refusals(problem, experiment) + [births] * both
+
+    def mistakes(self, solver: Solver, names: Sequence[str]) -> list[str]:
+        atoms = solver.atoms
+        if atoms is None:
+            return super().mistakes(solver, names)
+        if len(atoms) == 1 and atoms[0] <= MAXIMUM_PARTICLES:
+            return []
+        problem = f"solver.atoms = {list(atoms)}: particles take one number, at most {MAXIMUM_PARTICLES}"
+        return [f"{problem}; write for example atoms = {DEFAULT_PARTICLES}"]
+
+    def pair(self, problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
+        from mfpde.schemes.guide import spread_guide, visited_box
+        from mfpde.schemes.pair import Pair, described, error_floor_of
+        from mfpde.solvers.particles.birth_death_process import ParticleProcess
+
+        tolerance, seed = experiment.solver.tolerance, experiment.sgd.seed
+        (count,) = experiment.solver.atoms or (DEFAULT_PARTICLES,)
+        if noisy(problem):
+            box = visited_box(problem, spread_guide(problem, guide))
+        reduced = problem.represent("tabulated", box, 0.1 * tolerance)
+
+        def run(particles: int, stream: int) -> ParticleProcess:
+            start = problem.initial_law.sample(particles, seed, stream)
+            return ParticleProcess(reduced.objective, problem.geometry, problem.flow, start, seed, stream, tolerance)
+
+        floor = error_floor_of(reduced, guide) + 0.1 * tolerance
+        notes = (f"{count} particles: risk_error is their distance from the mean-field law, seen from half as many",)
+        return Pair(run(count, 0), run(max(1, count // 2), 1), floor, notes, described(reduced) | {"seed": seed})
+
+    def refined(self, problem: Problem, experiment: Experiment, level: int) -> Refined:
+        """Four times as many, one draw each: their order of 1/2 shows only on average."""
+        count = (experiment.solver.atoms or (COARSEST_PARTICLES,))[0] * 4**level
+        return Refined("particles", float(count), replace(experiment.solver, atoms=(count,)))
