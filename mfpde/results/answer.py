@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from mfpde.results.objects import Part, coordinate_names
 from mfpde.shell.files import write_json
 from mfpde.solvers.registry import Registry
 
@@ -18,7 +19,7 @@ Drawing = Callable[[], "Figure"]
 ANSWERS: Registry[Answer] = Registry("answer", "mfpde.results.answers")
 
 
-class Answer:
+class Answer(Part):
     """What a study finds: as JSON, in words, as figures.
 
     Attributes:
@@ -39,10 +40,6 @@ class Answer:
         @property
         def message(self) -> str: ...
 
-    def to_json(self) -> dict[str, Any]:
-        """As one JSON object."""
-        raise NotImplementedError
-
     def table(self) -> str:
         """In words."""
         raise NotImplementedError
@@ -50,6 +47,11 @@ class Answer:
     def save(self, path: str | Path) -> None:
         """Write it to a file, which appears whole or not at all; raises OutputError."""
         write_json(Path(path), self.to_json())
+
+    @classmethod
+    def untold(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The reduced coordinates."""
+        return {"names": coordinate_names(content)}
 
     def figures(self) -> Mapping[str, Drawing]:
         """What there is to draw, by the name of the figure.

@@ -7,16 +7,15 @@ noise, otherwise the finest grid of finite volumes refined once more.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
-from mfpde.results.answer import Answer
+from mfpde.results.answers.convergence import ConvergenceResult, Level
 from mfpde.results.answers.solve import SolveResult
 from mfpde.schemes.choice import oracles, refusal_messages, refusals_of, scheme_of
 from mfpde.schemes.interface import Refined, SchemeKind, scheme_named, scheme_names
@@ -27,81 +26,6 @@ from mfpde.studies.solve import solve
 
 SHARED_TIMES = 5
 """Save times, equally spaced in flow time, where steps are refined: no save time cuts a step."""
-
-
-@dataclass(frozen=True)
-class Level:
-    """One run of the refinement.
-
-    Attributes:
-        scheme: the scheme's name.
-        refined: what is refined, as the scheme calls it: "cells" (per axis), "tolerance", "step" (in flow time).
-        resolution: its value.
-        error: max over the save times of |R - R_reference|.
-        estimate: max over the save times of the run's own `risk_error`.
-        order: log of the ratio of errors over log of the ratio of resolutions, NaN at the coarsest level.
-        wall_seconds: time of the run.
-    """
-
-    scheme: str
-    refined: str
-    resolution: float
-    error: float
-    estimate: float
-    order: float
-    wall_seconds: float
-
-
-@dataclass(frozen=True)
-class ConvergenceResult(Answer):
-    """The levels of a refinement, coarse to fine, scheme after scheme, and the reference they are held against.
-
-    Attributes:
-        levels: the runs that were completed.
-        reference: what the reference is, in words.
-        reference_scheme: its scheme.
-        reference_risk: R at the last save time of the reference.
-        reference_error: the largest `risk_error` of the reference; no smaller error can be seen.
-        reference_seconds: time of the reference run.
-        status: "success", or that of the run that was not.
-        message: why it was not.
-        refused: schemes that cannot do the problem, each with the reason.
-    """
-
-    levels: tuple[Level, ...]
-    reference: str
-    reference_scheme: str
-    reference_risk: float
-    reference_error: float
-    reference_seconds: float
-    status: str
-    message: str = ""
-    refused: Mapping[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """The result as JSON values; NaN becomes None."""
-        keys = ("scheme", "refined", "resolution", "error", "estimate", "order", "wall_seconds")
-        levels = [{key: _number(getattr(level, key)) for key in keys} for level in self.levels]
-        names = ("reference_scheme", "reference_risk", "reference_error", "reference_seconds")
-        return {
-            "levels": levels,
-            **{name: _number(getattr(self, name)) for name in names},
-            "refused": dict(self.refused),
-            "status": self.status,
-        }
-
-    def table(self) -> str:
-        """The result as text."""
-        head = f"reference: {self.reference}, R = {self.reference_risk:.12g}"
-        lines = [f"{head}, error {self.reference_error:.1e}, {self.reference_seconds:.2f} s"]
-        titles = f"{'error':>9} {'estimate':>9} {'order':>6} {'seconds':>8}"
-        lines.append(f"{'scheme':<16} {'refined':<9} {'resolution':>10} {titles}")
-        for level in self.levels:
-            order = "" if math.isnan(level.order) else f"{level.order:.2f}"
-            text = f"{level.scheme:<16} {level.refined:<9} {level.resolution:>10.4g} {level.error:>9.1e}"
-            lines.append(f"{text} {level.estimate:>9.1e} {order:>6} {level.wall_seconds:>8.2f}")
-        lines += [f"{scheme}: not run: {reason}" for scheme, reason in self.refused.items()]
-        return "\n".join(lines)
 
 
 def chosen_schemes(text: str) -> tuple[str, ...]:
@@ -245,7 +169,3 @@ def _level(
         order = math.log(coarser.error / error) / abs(math.log(resolution / coarser.resolution))
     estimate = float(result.risk_error.max())
     return Level(result.scheme, refined, resolution, error, estimate, order, result.wall_seconds)
-
-
-def _number(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -20,7 +20,7 @@ from scipy.sparse import csr_array, vstack
 from scipy.spatial.distance import cdist
 
 from mfpde.errors import ConfigurationError
-from mfpde.results.answer import Answer
+from mfpde.results.answers.distance import Distance
 from mfpde.results.answers.solve import Array, SolveResult
 
 MOST_POINTS = 2000
@@ -46,41 +46,6 @@ class Pieces:
     def centres(self) -> Array:
         """Middles of the boxes, shape (n, D)."""
         return 0.5 * (self.lower + self.upper)
-
-
-@dataclass(frozen=True)
-class Distance(Answer):
-    """W2 between two laws.
-
-    Attributes:
-        distance: W2 of the laws as they were gathered.
-        gathering_error: bound of |distance - W2| by gathering the laws to points; 0 in one coordinate.
-        times: of the two laws.
-        points: number of pieces of each law that were compared.
-    """
-
-    distance: float
-    gathering_error: float
-    times: tuple[float, float]
-    points: tuple[int, int]
-    status = "success"
-    message = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """The JSON object of `mfpde distance`."""
-        return {
-            "distance": self.distance,
-            "gathering_error": self.gathering_error,
-            "time_a": self.times[0],
-            "time_b": self.times[1],
-            "points": list(self.points),
-        }
-
-    def table(self) -> str:
-        """The same in words."""
-        exact = "exact for the recorded laws"
-        bound = exact if self.gathering_error == 0.0 else f"within {self.gathering_error:.1e} of the recorded laws"
-        return f"W2 = {self.distance:.12g} between t = {self.times[0]:g} and t = {self.times[1]:g} ({bound})"
 
 
 def distance(

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import optimize
 
 from mfpde.configuration.parsing import parse
-from mfpde.studies.stationary.point import StationaryPoint
+from mfpde.results.answers.stationary import StationaryPoint
 from mfpde.studies.stationary.stationary import stationary
 from validation.quadrature import Array, piecewise_linear_mean
 from validation.reference import activation, reference

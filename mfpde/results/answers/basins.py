@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mfpde.results.answer import ANSWERS, Answer
+from mfpde.results.objects import Part, computed, told
+
+OTHERS = ("message", "label", "values")
+NUMBER, TEXT, JUDGED = (int, float), (str,), (bool, type(None))
+ENDING = {
+    **dict.fromkeys(("time", "risk", "dust", "wall_seconds"), NUMBER),
+    **dict.fromkeys(("gap_to_optimum", "dissipation", "distance"), (*NUMBER, type(None))),
+    **{"at_rest": JUDGED, "clusters": (list,), "nearest": (dict, type(None)), "note": TEXT, "near": (bool,)},
+}
+NEAREST = {"atoms": (list,), "stable": JUDGED, "eigenvalues": (dict,), "note": TEXT}
+"""The kinds of value that the end of a run and its nearest law have, by their keys; `OTHERS` are not of the end."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,7 @@ class BasinPoint:
 
 
 @dataclass(frozen=True)
-class BasinLaw:
+class BasinLaw(Part):
     """What several runs end at: one law, or members of one family of laws.
 
     Attributes:
@@ -40,6 +51,8 @@ class BasinLaw:
         risk: least and largest final risk.
         count: number of runs.
     """
+
+    JSON = ("label", "name", "stable", "eigenvalues", "risk", "count")
 
     label: int
     name: str
@@ -86,6 +99,14 @@ class BasinsResult(Answer):
         message: what went wrong.
     """
 
+    JSON = (
+        told("vary", "keys"),
+        computed("values", lambda swept, names: dict(zip(swept.keys, swept.values, strict=True))),
+        computed("points", lambda swept, names: [swept._point_json(point) for point in swept.points]),
+        "laws",
+        computed("boundaries", lambda swept, names: [swept._boundary_json(each) for each in swept.boundaries]),
+        *("status", "message", "wall_seconds", "radius", "names", "configuration"),
+    )
     FORMATS = (".png", ".pdf")
 
     keys: tuple[str, ...]
@@ -100,44 +121,23 @@ class BasinsResult(Answer):
     wall_seconds: float
     message: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """The JSON object of `mfpde basins`, which is also what a sweep is resumed from."""
+    @classmethod
+    def untold(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The values, the points and the boundaries, by the keys."""
+        keys, names = content["vary"], content["names"]
         return {
-            "vary": list(self.keys),
-            "values": {key: list(values) for key, values in zip(self.keys, self.values, strict=True)},
-            "points": [self._point_json(point) for point in self.points],
-            "laws": [
-                {
-                    "label": law.label,
-                    "name": law.name,
-                    "stable": law.stable,
-                    "eigenvalues": law.eigenvalues,
-                    "risk": list(law.risk),
-                    "count": law.count,
-                }
-                for law in self.laws
-            ],
-            "boundaries": [
-                {
-                    "key": boundary.key,
-                    "low": boundary.low,
-                    "high": boundary.high,
-                    "labels": list(boundary.labels),
-                    "at": None if boundary.at is None else {self._other(boundary.key): boundary.at},
-                }
-                for boundary in self.boundaries
-            ],
-            "status": self.status,
-            "message": self.message,
-            "wall_seconds": self.wall_seconds,
-            "radius": self.radius,
-            "names": list(self.names),
-            "configuration": self.configuration,
+            "values": [content["values"][key] for key in keys],
+            "points": [_point(entry, keys, names) for entry in content["points"]],
+            "boundaries": [_boundary(entry) for entry in content["boundaries"]],
         }
 
     def _point_json(self, point: BasinPoint) -> dict[str, Any]:
         named = dict(zip(self.keys, point.values, strict=True))
         return {"values": named, "label": point.label, **point.ending, "message": point.message}
+
+    def _boundary_json(self, boundary: Boundary) -> dict[str, Any]:
+        at = None if boundary.at is None else {self._other(boundary.key): boundary.at}
+        return {**vars(boundary), "at": at}
 
     def _other(self, key: str) -> str:
         return next(other for other in self.keys if other != key)
@@ -172,6 +172,42 @@ class BasinsResult(Answer):
                 at = f" at {len(held)} values of {self._other(key)} from {held[0]:.10g} to {held[-1]:.10g}"
             lines.append(f"{before} -> {after} between {key} = {low:.10g} and {high:.10g}{at}")
         return lines
+
+
+def _point(entry: Mapping[str, Any], keys: Sequence[str], names: Sequence[str]) -> BasinPoint:
+    """A point; raises KeyError, TypeError or ValueError where the entry is none."""
+    values = tuple(float(entry["values"][key]) for key in keys)
+    if entry["message"]:
+        return BasinPoint(values, None, {}, str(entry["message"]))
+    ending = {key: value for key, value in entry.items() if key not in OTHERS}
+    _expect(ending, ENDING)
+    if ending["near"] and not (ending["nearest"] and ending["nearest"].get("atoms")):
+        raise ValueError("near no law")
+    nearest = [] if ending["nearest"] is None else [ending["nearest"]]
+    for law in nearest:
+        _expect(law, NEAREST)
+    for part in (*ending["clusters"], *(atom for law in nearest for atom in law["atoms"])):
+        _expect(part, {"weight": NUMBER, "position": (dict,)})
+        _expect(part["position"], dict.fromkeys(names, NUMBER))
+    for cluster in ending["clusters"]:
+        _expect(cluster["spread"], dict.fromkeys(names, NUMBER))
+    return BasinPoint(values, entry["label"], ending)
+
+
+def _boundary(entry: Mapping[str, Any]) -> Boundary:
+    low, high = entry["labels"]
+    at = None if entry["at"] is None else next(iter(entry["at"].values()))
+    return Boundary(entry["key"], entry["low"], entry["high"], (low, high), at)
+
+
+def _expect(content: Mapping[str, Any], kinds: Mapping[str, tuple[type, ...]]) -> None:
+    """Raise TypeError or KeyError where a value is missing or of another kind."""
+    for key, kind in kinds.items():
+        value = content[key]
+        if not isinstance(value, kind) or (isinstance(value, bool) and bool not in kind):
+            raise TypeError(f"{key} is {value!r}")
+        if kind == NUMBER and key == "weight" and not 0.0 <= float(content[key]) <= 2.0:
+            raise ValueError(f"{key} is {value!r}")
 
 
 def _row(point: BasinPoint) -> str:

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from mfpde.results.answer import ANSWERS, Answer
-from mfpde.results.answers.solve import Array, Attribute, numbers
+from mfpde.results.answers.solve import Array, Attribute
+from mfpde.results.objects import Part, array
 
+WORDS = {
+    "fluctuation_neurons": "std of $R_N$, gradient flow",
+    "bias_neurons": "bias of $R_N$, gradient flow",
+    "flow_gap_neurons": "sup gap, gradient flow",
+    "sup_gap_neurons": "sup gap, SGD",
+    "step_part_step_size": "step part",
+    "step_fluctuation_step_size": "std of step part",
+    "sup_gap_step_size": "sup gap, SGD",
+    "step_part_dimension": "step part",
+    "sup_gap_dimension": "sup gap, SGD",
+}
+"""What is measured, by its key among the exponents."""
 HEADS = {"neurons": "N", "step_size": "step size", "dim": "d"}
 
 
 @dataclass(frozen=True, order=True)
-class Point:
+class Point(Part):
     """One setting of the sweep: N, eps and d."""
 
     neurons: int
@@ -47,7 +59,7 @@ class PointRuns:
 
 
 @dataclass(frozen=True)
-class Exponent:
+class Exponent(Part):
     """The slope of log(quantity) against log(factor), with a 95 % interval; NaN where it cannot be told."""
 
     value: float
@@ -56,28 +68,38 @@ class Exponent:
 
 
 @dataclass(frozen=True)
-class Series:
+class Series(Part):
     """One quantity along one factor.
 
     Attributes:
         name: its key among the exponents.
         factor: "neurons", "step_size" or "dim".
-        words: the quantity.
         x: the values of the factor, increasing, shape (P,).
         value, low, high: the quantity and its 95 % interval, shape (P,).
         exponent: its slope.
         reference: the slope of the bound; NaN where it bounds this quantity by a sum of powers.
     """
 
+    JSON = ("name", "factor", "reference", "x", "value", "low", "high")
+
     name: str
     factor: str
-    words: str
     x: Array
     value: Array
     low: Array
     high: Array
     exponent: Exponent
     reference: float
+
+    @property
+    def words(self) -> str:
+        """The quantity."""
+        return WORDS.get(self.name, self.name)
+
+    @classmethod
+    def untold(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The slope, which the exponents of the result tell."""
+        return {"exponent": content["exponent"]}
 
 
 @ANSWERS.register("bounds")
@@ -98,6 +120,7 @@ class BoundsResult(Answer):
         attributes: provenance.
     """
 
+    JSON = ("design", "runs", "curves", "series", "exponents", "verdicts", "pde_error", "status", "wall_seconds")
     FORMATS = (".png", ".pdf")
 
     design: str
@@ -111,40 +134,36 @@ class BoundsResult(Answer):
     message: str = ""
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """The result as JSON values; a number that is not finite becomes None."""
-        runs = [
-            {**_named(runs.point), "replica": replica, "sup_gap": float(gap)}
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """From a JSON object; see `Part`."""
+        series = [{**item, "exponent": content["exponents"][item["name"]]} for item in content["series"]]
+        return super().from_json({**content, "series": series})
+
+    @classmethod
+    def untold(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The runs of SGD, from their gaps and numbers."""
+        points = []
+        for curve in content["curves"]:
+            point = Point(curve["neurons"], curve["step_size"], curve["dim"])
+            told = vars(point).items()
+            replicas = tuple(run["replica"] for run in content["runs"] if told <= run.items())
+            points.append(PointRuns(point, replicas, array(curve["time"]), array(curve["gap"])))
+        return {"points": points, "attributes": content.get("provenance", {})}
+
+    @property
+    def runs(self) -> list[dict[str, Any]]:
+        """The largest gap of every run of SGD."""
+        return [
+            {**runs.point.to_json(), "replica": replica, "sup_gap": gap}
             for runs in self.points
             for replica, gap in zip(runs.replicas, runs.sup_gap, strict=True)
         ]
-        curves = [
-            {**_named(runs.point), "time": numbers(runs.time), "gap": [numbers(row) for row in runs.gap]}
-            for runs in self.points
-        ]
-        series = [
-            {
-                "name": item.name,
-                "factor": item.factor,
-                "reference": item.reference if math.isfinite(item.reference) else None,
-                **{key: numbers(getattr(item, key)) for key in ("x", "value", "low", "high")},
-            }
-            for item in self.series
-        ]
-        return {
-            "design": self.design,
-            "runs": runs,
-            "curves": curves,
-            "series": series,
-            "exponents": {
-                name: dict(zip(("value", "low", "high"), numbers(np.array(_triple(found))), strict=True))
-                for name, found in self.exponents.items()
-            },
-            "verdicts": dict(self.verdicts),
-            "pde_error": self.pde_error if math.isfinite(self.pde_error) else None,
-            "status": self.status,
-            "wall_seconds": self.wall_seconds,
-        }
+
+    @property
+    def curves(self) -> list[dict[str, Any]]:
+        """The gaps at every point."""
+        return [{**runs.point.to_json(), "time": runs.time, "gap": runs.gap} for runs in self.points]
 
     def table(self) -> str:
         """The result as text."""
@@ -162,11 +181,3 @@ class BoundsResult(Answer):
         lines += [f"{claim}: {text}" for claim, text in self.verdicts.items()]
         lines.append(f"{self.status}, {self.wall_seconds:.1f} s")
         return "\n".join(lines)
-
-
-def _named(point: Point) -> dict[str, float]:
-    return {"neurons": point.neurons, "step_size": point.step_size, "dim": point.dim}
-
-
-def _triple(exponent: Exponent) -> tuple[float, float, float]:
-    return exponent.value, exponent.low, exponent.high

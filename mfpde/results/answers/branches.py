@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+
+import numpy as np
 
 from mfpde.results.answer import ANSWERS, Answer
+from mfpde.results.objects import Part, atom_list, group, labelled, several, told
+from mfpde.results.words import verdict_text
 from mfpde.solvers.arrays import Array
 
 
 @dataclass(frozen=True)
-class BranchLaw:
+class BranchLaw(Part):
     """A stationary law at one value of the key.
 
     Attributes:
@@ -21,6 +26,11 @@ class BranchLaw:
         stable: True, False, or None where rounding hides it.
         splitting, drift: eigenvalues; perturbations grow like exp(-eigenvalue s).
     """
+
+    JSON = (
+        *("parameter", atom_list("positions", "masses"), "risk", "free_energy", "gap_bound", "stable"),
+        group("eigenvalues", "splitting", "drift"),
+    )
 
     parameter: float
     positions: Array
@@ -34,7 +44,7 @@ class BranchLaw:
 
 
 @dataclass(frozen=True)
-class BranchEvent:
+class BranchEvent(Part):
     """A place on a branch where an eigenvalue vanishes.
 
     Attributes:
@@ -45,6 +55,8 @@ class BranchEvent:
         text: in words, going along the branch.
     """
 
+    JSON = ("kind", "parameter", "error", atom_list("positions", "masses"), "risk", "text")
+
     kind: str
     parameter: float
     error: float
@@ -54,9 +66,14 @@ class BranchEvent:
     risk: float
     text: str
 
+    @classmethod
+    def untold(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The place."""
+        return {"place": content["place"]}
+
 
 @dataclass(frozen=True)
-class StationaryBranch:
+class StationaryBranch(Part):
     """Stationary laws on a curve.
 
     Attributes:
@@ -66,15 +83,22 @@ class StationaryBranch:
         events: in order along the curve.
     """
 
+    JSON = ("label", "begins", "ends", told("points", "laws"))
+
     label: int
     laws: tuple[BranchLaw, ...]
     begins: str
     ends: str
     events: tuple[BranchEvent, ...]
 
+    @classmethod
+    def untold(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The events."""
+        return {"events": content["events"]}
+
 
 @dataclass(frozen=True)
-class OptimalRange:
+class OptimalRange(Part):
     """Values of the key for which one atom is the global optimum on the box.
 
     Attributes:
@@ -83,6 +107,8 @@ class OptimalRange:
         certified: (value, number of atoms, certified) of the optimum a little to both sides of each end, none at an
             end of the key's own range.
     """
+
+    JSON = ("branches", several("range", "low", "high"), labelled("certified", ("parameter", "atoms", "certified")))
 
     branches: tuple[int, ...]
     low: float
@@ -105,6 +131,12 @@ class Branches(Answer):
         status: "success" or "interrupted".
     """
 
+    JSON = (
+        *("key", several("range", "low", "high"), "radius", "branches"),
+        "events",
+        *(told("one_atom_optimal", "optimal"), told("completeness", "words"), "status"),
+    )
+
     key: str
     low: float
     high: float
@@ -116,64 +148,27 @@ class Branches(Answer):
     status: str
     message = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """The JSON object of `mfpde branches`."""
-        return {
-            "key": self.key,
-            "range": [self.low, self.high],
-            "radius": self.radius,
-            "branches": [self._branch_json(branch) for branch in self.branches],
-            "events": [
-                {
-                    "branch": branch.label,
-                    "kind": event.kind,
-                    "parameter": event.parameter,
-                    "error": event.error,
-                    "atoms": self._atoms(event.positions, event.masses),
-                    "risk": event.risk,
-                    "text": event.text,
-                }
-                for branch in self.branches
-                for event in branch.events
-            ],
-            "one_atom_optimal": [
-                {
-                    "branches": list(span.branches),
-                    "range": [span.low, span.high],
-                    "certified": [
-                        {"parameter": value, "atoms": atoms, "certified": certified}
-                        for value, atoms, certified in span.certified
-                    ],
-                }
-                for span in self.optimal
-            ],
-            "completeness": list(self.words),
-            "status": self.status,
-        }
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """From a JSON object, whose events are given to their branches; see `Part`."""
+        branches = [
+            {
+                **branch,
+                "events": [
+                    {**event, "place": _place(event, branch["points"])}
+                    for event in content["events"]
+                    if event["branch"] == branch["label"]
+                ],
+            }
+            for branch in content["branches"]
+        ]
+        return super().from_json({**content, "branches": branches})
 
-    def _branch_json(self, branch: StationaryBranch) -> dict[str, Any]:
-        return {
-            "label": branch.label,
-            "begins": branch.begins,
-            "ends": branch.ends,
-            "points": [
-                {
-                    "parameter": law.parameter,
-                    "atoms": self._atoms(law.positions, law.masses),
-                    "risk": law.risk,
-                    "free_energy": law.free_energy,
-                    "gap_bound": law.gap_bound,
-                    "stable": law.stable,
-                    "eigenvalues": {"splitting": list(law.splitting), "drift": list(law.drift)},
-                }
-                for law in branch.laws
-            ],
-        }
-
-    def _atoms(self, positions: Array, masses: Array) -> list[dict[str, Any]]:
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What happens on every branch."""
         return [
-            {"position": dict(zip(self.names, place, strict=True)), "weight": mass}
-            for place, mass in zip(positions.tolist(), masses.tolist(), strict=True)
+            {"branch": branch.label, **event.to_json(self.names)} for branch in self.branches for event in branch.events
         ]
 
     def table(self) -> str:
@@ -184,7 +179,7 @@ class Branches(Answer):
             count = len(first.masses)
             lines.append(f"branch {branch.label}: {count} atom{'s' * (count > 1)}")
             for law, word in ((first, branch.begins), (last, branch.ends)):
-                lines.append(f"    {self._place(law)}, risk {law.risk:.8g}, {_verdict(law.stable)}: {word}")
+                lines.append(f"    {self._place(law)}, risk {law.risk:.8g}, {verdict_text(law.stable)}: {word}")
             for event in branch.events:
                 lines.append(
                     f"    {event.kind} at {self.key} = {event.parameter:.9g} (to {event.error:.0e}): {event.text}"
@@ -208,9 +203,22 @@ class Branches(Answer):
         return "; ".join(f"{mass:.4g} at {place}" for mass, place in zip(law.masses.tolist(), places, strict=True))
 
 
+def _place(event: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> float:
+    """The index along the laws of a branch at which an event lies: on the nearest of the lines between neighbours."""
+    spots = np.array([_spot(point) for point in (*points, event)])
+    spread = np.ptp(spots[:-1], axis=0)
+    spots = spots / np.where(spread > 0.0, spread, 1.0)
+    start, step = spots[:-2], np.diff(spots[:-1], axis=0)
+    squares = np.maximum((step**2).sum(axis=1), np.finfo(float).tiny)
+    share = np.clip(((spots[-1] - start) * step).sum(axis=1) / squares, 0.0, 1.0)
+    apart = np.linalg.norm(start + share[:, None] * step - spots[-1], axis=1)
+    nearest = int(np.argmin(apart)) if len(apart) else 0
+    return nearest + float(share[nearest]) if len(apart) else 0.0
+
+
+def _spot(point: Mapping[str, Any]) -> list[float]:
+    return [point["parameter"], *(value for atom in point["atoms"] for value in atom["position"].values())]
+
+
 def _span(span: OptimalRange) -> str:
     return f"[{span.low:.9g}, {span.high:.9g}]"
-
-
-def _verdict(stable: bool | None) -> str:
-    return {True: "stable", False: "unstable", None: "undecided"}[stable]

@@ -10,11 +10,12 @@ import numpy as np
 
 from mfpde.results.answer import ANSWERS, Answer
 from mfpde.results.answers.sgd import SgdResult
-from mfpde.results.answers.solve import Array, SolveResult, numbers, told_rows
+from mfpde.results.answers.solve import Array, SolveResult, told_rows
+from mfpde.results.objects import Part, computed, told
 
 
 @dataclass(frozen=True)
-class LawDistance:
+class LawDistance(Part):
     """How far the law of all replicas' neurons is from rho_t in one coordinate.
 
     Attributes:
@@ -46,6 +47,13 @@ class CompareResult(Answer):
         wall_seconds: of everything.
     """
 
+    JSON = (
+        *(told("time", "sgd.time"), told("risk_pde", "pde.risk"), told("risk_pde_error", "pde.risk_error")),
+        *(told("risk_sgd", "sgd.risk"), "sup_gap", "laws", "fluctuation", "monte_carlo"),
+        computed("", lambda compared, names: compared.coupled or {"gaps": None}),
+        *("notes", "wall_seconds", "status"),
+    )
+
     pde: SolveResult
     sgd: SgdResult
     laws: tuple[LawDistance, ...]
@@ -69,21 +77,6 @@ class CompareResult(Answer):
     def sup_gap(self) -> Array:
         """sup_t |R_N(theta^k) - R(rho_t)| of every replica, shape (R,)."""
         return np.asarray(np.abs(self.sgd.risk - self.pde.risk).max(axis=1))
-
-    def to_json(self) -> dict[str, Any]:
-        """The JSON object of `mfpde compare`."""
-        content: dict[str, Any] = {
-            "time": numbers(self.sgd.time),
-            "risk_pde": numbers(self.pde.risk),
-            "risk_pde_error": numbers(self.pde.risk_error),
-            "risk_sgd": [numbers(row) for row in self.sgd.risk],
-            "sup_gap": numbers(self.sup_gap),
-            "laws": [vars(law) for law in self.laws],
-            "fluctuation": [numbers(row) for row in self.fluctuation],
-            "monte_carlo": numbers(self.monte_carlo),
-            **(self.coupled or {"gaps": None}),
-        }
-        return {**content, "notes": list(self.notes), "wall_seconds": self.wall_seconds, "status": self.status}
 
     def table(self, rows: int = 16) -> str:
         """Risks with the spread of the replicas, gaps and distances as text; empty where a part is missing."""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from mfpde.results.answer import ANSWERS, Answer
+from mfpde.results.objects import labelled, told
 from mfpde.solvers.arrays import Array
 
 GAPS = {"pde_nd": ("pde", "nd"), "nd_pd": ("nd", "pd"), "pd_gd": ("pd", "gd"), "gd_sgd": ("gd", "sgd")}
 """The gaps, each between neighbours in the chain from the equation to SGD."""
 
 
+@ANSWERS.register("coupled")
 @dataclass(frozen=True)
-class CoupledResult:
+class CoupledResult(Answer):
     """The coupled dynamics at the save times t = k eps, shape (T,).
 
     Attributes:
@@ -30,6 +32,13 @@ class CoupledResult:
         status: "success"; "failed" or "interrupted" where the later save times are missing.
         wall_seconds: time of the run.
     """
+
+    JSON = (
+        *("gaps", "parameter_gaps", "rates", "time", "risk", "gap_curves"),
+        *(told("parameter_gap_curves", "parameter_curves"), "stride"),
+        *(labelled("descent_error", ("risk", "parameters")), "notes", "replica", "status", "wall_seconds"),
+    )
+    message = ""
 
     time: Array
     risk: dict[str, Array]
@@ -56,24 +65,6 @@ class CoupledResult:
     def parameter_gaps(self) -> dict[str, float]:
         """Largest gap of the parameters over the save times and neurons."""
         return {name: float(curve.max()) for name, curve in self.parameter_curves.items()}
-
-    def to_json(self) -> dict[str, Any]:
-        """The result as JSON values."""
-        return {
-            "gaps": self.gaps,
-            "parameter_gaps": self.parameter_gaps,
-            "rates": self.rates,
-            "time": self.time.tolist(),
-            "risk": {name: curve.tolist() for name, curve in self.risk.items()},
-            "gap_curves": {name: curve.tolist() for name, curve in self.gap_curves.items()},
-            "parameter_gap_curves": {name: curve.tolist() for name, curve in self.parameter_curves.items()},
-            "stride": self.stride,
-            "descent_error": dict(zip(("risk", "parameters"), self.descent_error, strict=True)),
-            "notes": list(self.notes),
-            "replica": self.replica,
-            "status": self.status,
-            "wall_seconds": self.wall_seconds,
-        }
 
     def table(self) -> str:
         """The result as text."""

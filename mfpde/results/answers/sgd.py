@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from mfpde.results.answer import ANSWERS, Answer
-from mfpde.results.answers.solve import ROWS, Array, Attribute, numbers, told_rows
+from mfpde.results.answers.solve import ROWS, Array, Attribute, told_rows
+from mfpde.results.objects import by_name
 
 
 @ANSWERS.register("sgd")
@@ -27,6 +27,8 @@ class SgdResult(Answer):
         wall_seconds: time spent, over all resumed parts.
         attributes: provenance.
     """
+
+    JSON = ("time", "risk", by_name("mean"), by_name("variance"), "steps", "wall_seconds", "status")
 
     time: Array
     risk: Array
@@ -51,21 +53,6 @@ class SgdResult(Answer):
     def variance(self) -> Array:
         """Variance of each coordinate over the neurons, shape (R, T, D)."""
         return np.asarray(self.position.var(axis=2))
-
-    def to_json(self) -> dict[str, Any]:
-        """The time series as JSON values, replicas x time; a number that is not finite becomes None."""
-        moments = {
-            key: {name: [numbers(row) for row in values[:, :, axis]] for axis, name in enumerate(self.names)}
-            for key, values in (("mean", self.mean), ("variance", self.variance))
-        }
-        return {
-            "time": numbers(self.time),
-            "risk": [numbers(row) for row in self.risk],
-            **moments,
-            "steps": self.steps,
-            "wall_seconds": self.wall_seconds,
-            "status": self.status,
-        }
 
     def table(self) -> str:
         """Mean and spread of the risk over the replicas, and of the coordinates' means."""

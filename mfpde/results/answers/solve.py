@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mfpde.results.answer import ANSWERS, Answer
+from mfpde.results.objects import by_name, told
 
 Array = NDArray[np.float64]
 Attribute = str | float | int
@@ -50,6 +50,11 @@ class SolveResult(Answer):
         attributes: provenance and what the scheme has to say.
     """
 
+    JSON = (
+        *("time", *SERIES, told("residual", optional=True), by_name("mean"), by_name("variance")),
+        *("scheme", "wall_seconds", "status"),
+    )
+
     time: Array
     risk: Array
     risk_error: Array
@@ -83,18 +88,6 @@ class SolveResult(Answer):
     def message(self) -> str:
         """Why it was not a success, where a run until stationary stopped, that the energy balance is off."""
         return str(self.attributes.get("message", ""))
-
-    def to_json(self) -> dict[str, Any]:
-        """The time series as JSON values; a number that is not finite becomes None."""
-        series = {key: numbers(getattr(self, key)) for key in ("time", *SERIES)}
-        if self.residual is not None:
-            series["residual"] = numbers(self.residual)
-        moments = {
-            key: {name: numbers(getattr(self, key)[:, axis]) for axis, name in enumerate(self.names)}
-            for key in ("mean", "variance")
-        }
-        final = {"scheme": self.scheme, "wall_seconds": self.wall_seconds, "status": self.status}
-        return {**series, **moments, **final}
 
     def table(self) -> str:
         """Risk, its error and the moments at up to `ROWS` save times, the first and the last among them."""

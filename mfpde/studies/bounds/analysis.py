@@ -12,15 +12,15 @@ from mfpde.studies.bounds.design import Design
 from mfpde.studies.bounds.fits import FAILS, UNKNOWN, Bootstrap, Quantity, bias, fluctuation, mean_sup, verdict
 from mfpde.studies.bounds.runs import Curve
 
-FLUCTUATION = Quantity("fluctuation_neurons", "neurons", "std of $R_N$, gradient flow", fluctuation, -0.5)
-BIAS = Quantity("bias_neurons", "neurons", "bias of $R_N$, gradient flow", bias, -1.0, signed=True)
-FLOW_GAP = Quantity("flow_gap_neurons", "neurons", "sup gap, gradient flow", mean_sup, -0.5)
-SUP_NEURONS = Quantity("sup_gap_neurons", "neurons", "sup gap, SGD", mean_sup, -0.5)
-STEP_PART = Quantity("step_part_step_size", "step_size", "step part", mean_sup, 0.5)
-STEP_STD = Quantity("step_fluctuation_step_size", "step_size", "std of step part", fluctuation, 0.5)
-SUP_STEPS = Quantity("sup_gap_step_size", "step_size", "sup gap, SGD", mean_sup, np.nan)
-SUP_DIMS = Quantity("sup_gap_dimension", "dim", "sup gap, SGD", mean_sup, 0.0)
-STEP_DIMS = Quantity("step_part_dimension", "dim", "step part", mean_sup, 0.0)
+FLUCTUATION = Quantity("fluctuation_neurons", "neurons", fluctuation, -0.5)
+BIAS = Quantity("bias_neurons", "neurons", bias, -1.0, signed=True)
+FLOW_GAP = Quantity("flow_gap_neurons", "neurons", mean_sup, -0.5)
+SUP_NEURONS = Quantity("sup_gap_neurons", "neurons", mean_sup, -0.5)
+STEP_PART = Quantity("step_part_step_size", "step_size", mean_sup, 0.5)
+STEP_STD = Quantity("step_fluctuation_step_size", "step_size", fluctuation, 0.5)
+SUP_STEPS = Quantity("sup_gap_step_size", "step_size", mean_sup, np.nan)
+SUP_DIMS = Quantity("sup_gap_dimension", "dim", mean_sup, 0.0)
+STEP_DIMS = Quantity("step_part_dimension", "dim", mean_sup, 0.0)
 STEP_DIMS_FIXED = "step_part_dimension_fixed_step"
 FLOOR_SHARE = 0.25
 """Share of the step part in the gap at the largest N above which a flat curve over N says nothing of N."""

@@ -123,14 +123,13 @@ class Quantity:
     """What to measure along a factor.
 
     Attributes:
-        name, factor, words, reference: as in Series.
+        name, factor, reference: as in Series.
         measure: from gaps to numbers.
         signed: whether noise may change its sign.
     """
 
     name: str
     factor: str
-    words: str
     measure: Measure
     reference: float
     signed: bool = False
@@ -147,7 +146,7 @@ class Quantity:
         if self.signed and not (low[0] > 0.0 or high[0] < 0.0):
             slopes = np.full_like(slopes, np.nan)
         exponent = bootstrap.interval(slopes)
-        return Series(self.name, self.factor, self.words, x, value, low, high, exponent, self.reference), slopes
+        return Series(self.name, self.factor, x, value, low, high, exponent, self.reference), slopes
 
 
 def verdict(exponent: Exponent, reference: float, at_most: bool = True, missing: str = "") -> str:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mfpde.results.answers.branches import BranchEvent
+from mfpde.results.words import place_text
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.stationary.continuation import locate
 from mfpde.solvers.stationary.landscape import AtomicLaw, Stability, stability
 from mfpde.studies.branches.samples import FollowedBranch, Sample
-from mfpde.studies.stationary.words import place_text
 
 SAME_PLACE = 1e-8
 """Distance along the branch, in samples, within which two events are one."""

@@ -9,12 +9,12 @@ higher one (F. Chazal, L. Guibas, S. Oudot, P. Skraba, "Persistence-based cluste
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from mfpde.results.answers.ending import Cluster
 from mfpde.solvers.arrays import Array
 from mfpde.studies.distance import Pieces
 
@@ -27,22 +27,6 @@ DUST = 1e-3
 FEWEST = 3
 """Neurons or particles below which a heap is no cluster, unless they are `LARGEST_DUST` of all."""
 LARGEST_DUST = 0.1
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Mass around one place.
-
-    Attributes:
-        position, spread: mean and standard deviation of each coordinate, shape (D,).
-        weight: its mass.
-        members: which pieces of the law belong to it, shape (n,).
-    """
-
-    position: Array
-    spread: Array
-    weight: float
-    members: NDArray[np.bool_]
 
 
 def clusters(law: Pieces, size: float, sampled: bool = False) -> tuple[Cluster, ...]:

@@ -8,122 +8,22 @@ is slow, and yet leaves.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mfpde.errors import ConfigurationError
-from mfpde.results.answer import Answer
+from mfpde.results.answers.ending import Cluster, Ending
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import SolveResult
 from mfpde.results.files.runs import load_run
 from mfpde.studies.distance import distance_to_atoms
-from mfpde.studies.ending.clusters import Cluster, clusters, gathered_in
+from mfpde.studies.ending.clusters import clusters, gathered_in
 from mfpde.studies.ending.law import LastLaw, last_law, motion
-from mfpde.studies.ending.noise import NearGibbs, near_gibbs
+from mfpde.studies.ending.noise import near_gibbs
 from mfpde.studies.ending.search import chosen_radius, ground, nearest_law
-from mfpde.studies.ending.words import Facts, cluster_text, moved, resting, statements
-from mfpde.studies.optimum.atoms import AtomicOptimum
-from mfpde.studies.optimum.gibbs import GibbsOptimum, gibbs_optimum
+from mfpde.studies.ending.words import Facts, moved, resting, statements
+from mfpde.studies.optimum.gibbs import gibbs_optimum
 from mfpde.studies.run.outputs import kept, output_file
 from mfpde.studies.run.run import Progress, silent
-from mfpde.studies.stationary.point import StationaryPoint, optimum_json, optimum_text
-
-
-@dataclass(frozen=True)
-class Ending(Answer):
-    """Where a run ends.
-
-    Attributes:
-        run: what it is called.
-        names: reduced coordinates.
-        time: t of the law.
-        risk, free_energy: R and F; NaN where F is not known.
-        dissipation: D per unit of flow time s = ∫xi; NaN where it is not known.
-        speed: largest |dz/ds|, the fastest thousandth of the mass left aside; NaN with noise.
-        at_rest: whether it has come to rest; None where that is not known.
-        clusters: the heaviest first.
-        dust: mass in none of them.
-        nearest: the stationary law at the least W2 distance, None where none was found; with noise the Gibbs law.
-        distance: W2 to it; NaN without one, and with noise.
-        near: whether that is so little that the run is on the way there, or lingers there.
-        optimum: the law of least free energy on the box.
-        gap_to_optimum: F of the run minus F of the optimum; NaN where F is not known.
-        statements: what that means, in words.
-    """
-
-    run: str
-    names: tuple[str, ...]
-    time: float
-    risk: float
-    free_energy: float
-    dissipation: float
-    speed: float
-    at_rest: bool | None
-    clusters: tuple[Cluster, ...]
-    dust: float
-    nearest: StationaryPoint | NearGibbs | None
-    distance: float
-    near: bool
-    optimum: AtomicOptimum | GibbsOptimum
-    gap_to_optimum: float
-    statements: tuple[str, ...]
-    status = "success"
-    message = ""
-
-    @property
-    def note(self) -> str:
-        """The statements in a line."""
-        return "; ".join(self.statements)
-
-    def to_json(self) -> dict[str, Any]:
-        """The JSON object of `mfpde stationary --from`."""
-        nearest = None
-        if self.nearest is not None:
-            nearest = {**self.nearest.to_json(self.names), "distance": _number(self.distance), "near": self.near}
-        best = self.optimum
-        return {
-            "run": self.run,
-            "time": self.time,
-            "risk": self.risk,
-            "free_energy": _number(self.free_energy),
-            "dissipation": _number(self.dissipation),
-            "speed": _number(self.speed),
-            "at_rest": self.at_rest,
-            "clusters": clusters_json(self.names, self.clusters),
-            "dust": self.dust,
-            "nearest": nearest,
-            "gap_to_optimum": _number(self.gap_to_optimum),
-            "optimum": optimum_json(best) if isinstance(best, AtomicOptimum) else best.to_json(),
-            "note": self.note,
-        }
-
-    def table(self) -> str:
-        """The same in words."""
-        energy = "" if math.isnan(self.gap_to_optimum) else f", gap to the optimum {self.gap_to_optimum:.6g}"
-        lines = [f"{self.run} at t = {self.time:.6g}: risk {self.risk:.10g}{energy}"]
-        lines += [f"    {cluster_text(self.names, cluster)}" for cluster in self.clusters]
-        if self.dust > 1e-12:
-            lines.append(f"    dust of mass {self.dust:.2g} elsewhere")
-        lines += [f"    {part}" for part in self.statements]
-        if self.nearest is not None:
-            away = "" if math.isnan(self.distance) else f", at W2 distance {self.distance:.6g}"
-            lines.append(f"nearest stationary law{away}: {self.nearest.text(self.names)}")
-        best = self.optimum
-        lines.append(optimum_text(best) if isinstance(best, AtomicOptimum) else f"optimum:\n{best.table()}")
-        return "\n".join(lines)
-
-
-def clusters_json(names: tuple[str, ...], found: tuple[Cluster, ...]) -> list[dict[str, Any]]:
-    """Clusters as JSON."""
-    return [
-        {
-            "position": dict(zip(names, cluster.position.tolist(), strict=True)),
-            "weight": cluster.weight,
-            "spread": dict(zip(names, cluster.spread.tolist(), strict=True)),
-        }
-        for cluster in found
-    ]
 
 
 def ending(
@@ -241,7 +141,3 @@ def _with_noise(run: str, last: LastLaw, found: tuple[Cluster, ...], radius: flo
 
 def _dust(found: tuple[Cluster, ...]) -> float:
     return max(1.0 - math.fsum(cluster.weight for cluster in found), 0.0)
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -11,13 +11,14 @@ import numpy as np
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment, Sgd, Time
 from mfpde.problem.problem import build_problem
+from mfpde.results.answers.ending import Cluster
+from mfpde.results.answers.stationary import StationaryPoint
 from mfpde.schemes.solver import Solver
 from mfpde.solvers.stationary.branches import follow, merged, polish
 from mfpde.solvers.stationary.landscape import CONE, AtomicLaw
 from mfpde.studies.distance import Pieces, distance_to_atoms
-from mfpde.studies.ending.clusters import Cluster
 from mfpde.studies.optimum.atoms import DEFAULT_RADIUS, optimum_atoms
-from mfpde.studies.stationary.point import Classifier, StationaryPoint, refuse_stationary
+from mfpde.studies.stationary.point import Classifier, refuse_stationary
 from mfpde.studies.stationary.stationary import one_atom_laws
 
 MOST_SEARCHED = 2

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from mfpde.results.answers.ending import Cluster
+from mfpde.results.answers.optimum import AtomicOptimum
+from mfpde.results.answers.stationary import StationaryPoint
+from mfpde.results.words import atoms_text, place_text
 from mfpde.solvers.arrays import Array
-from mfpde.studies.ending.clusters import Cluster
 from mfpde.studies.ending.law import LastLaw, Motion
-from mfpde.studies.optimum.atoms import AtomicOptimum
-from mfpde.studies.stationary.point import OPTIMAL, StationaryPoint
-from mfpde.studies.stationary.words import atoms_text
+from mfpde.studies.stationary.point import OPTIMAL
 
 REST = 1e-3
 """Share of its size by which a law at rest would move in as long as it has run."""
@@ -110,7 +111,7 @@ def _state(facts: Facts) -> Iterator[str]:
         outwards = float(velocity @ cluster.position)
         distance = float(np.linalg.norm(cluster.position))
         if outwards > 0.0 and outwards / distance * facts.last.time > REST * facts.last.size:
-            where = place_text(facts.last.names, cluster.position)
+            where = place_text(facts.last.names, cluster.position, 5)
             yield f"mass {cluster.weight:.4g} moves outwards, now about {where}, at speed {outwards / distance:.3g}"
     if facts.best.at_boundary:
         yield "the optimum has mass at the end of the box: mass may leave for ever larger radii"
@@ -152,21 +153,10 @@ def _widening(facts: Facts) -> Iterator[str]:
         if square > 0.0:
             rate = float(masses @ (offset * relative).sum(axis=1)) / square
             doing = "widens" if rate > 0.0 else "narrows"
-            yield f"the cluster at {place_text(facts.last.names, cluster.position)} {doing} at rate {abs(rate):.4g}"
+            yield f"the cluster at {place_text(facts.last.names, cluster.position, 5)} {doing} at rate {abs(rate):.4g}"
 
 
 def _velocity(facts: Facts, cluster: Cluster) -> Array:
     """Mean velocity of a cluster."""
     masses = facts.last.pieces.masses[cluster.members]
     return np.asarray(masses @ facts.moving.velocity[cluster.members] / masses.sum())
-
-
-def place_text(names: Sequence[str], position: Array) -> str:
-    """A place in a few digits."""
-    return ", ".join(f"{name} = {value:.5g}" for name, value in zip(names, position.tolist(), strict=True))
-
-
-def cluster_text(names: Sequence[str], cluster: Cluster) -> str:
-    """A cluster in a line."""
-    spread = ", ".join(f"{value:.2g}" for value in cluster.spread.tolist())
-    return f"mass {cluster.weight:.6g} at {place_text(names, cluster.position)}, spread {spread}"

@@ -6,16 +6,13 @@ on larger boxes, without a certificate, and the values are extrapolated where th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.laws.interface import DataLaw
 from mfpde.problem.problem import Problem, build_problem
-from mfpde.results.answer import Answer
+from mfpde.results.answers.optimum import AtomicOptimum
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.representation import ReducedObjective
 from mfpde.solvers.optimum.bound import Curvature
@@ -37,109 +34,6 @@ GROWTH = (2.0, 4.0, 8.0)
 """Factors of the larger boxes."""
 AT_END = 1e-9
 """Distance from the end of the box, relative to it, within which an atom sits there."""
-
-
-@dataclass(frozen=True)
-class AtomicOptimum(Answer):
-    """The law that minimises F = R + lambda ∫|z|^2 drho on the box.
-
-    Attributes:
-        names: reduced coordinates.
-        risk, free_energy: R and F.
-        lower_bound: no law on the box has less free energy.
-        radius: R of the box 0 <= r_j <= R, -R <= a, b, z <= R.
-        positions, weights: the atoms, shapes (K, D) and (K,).
-        boundary_mass: mass on the outer ends of the box.
-        feature_error: error of U that the features leave, as stated by the reduction; part of the bound.
-        certified: whether F - lower_bound <= 1e-10 F, or F vanishes to rounding.
-        larger: (radius, F) on larger boxes, searched and not certified.
-        limit: F as the radius grows and the error of the extrapolation, None where the values do not settle.
-        proven: whether the bounds of derivatives that the lower bound rests on are.
-    """
-
-    names: tuple[str, ...]
-    risk: float
-    free_energy: float
-    lower_bound: float
-    radius: float
-    positions: Array
-    weights: Array
-    boundary_mass: float
-    feature_error: float
-    certified: bool
-    larger: tuple[tuple[float, float], ...]
-    limit: tuple[float, float] | None
-    proven: bool = True
-    status = "success"
-    message = ""
-
-    @property
-    def at_boundary(self) -> bool:
-        """Whether mass sits on the outer ends of the box."""
-        return self.boundary_mass > 0.0
-
-    @property
-    def note(self) -> str:
-        """What the radius has to do with it, and what the bound is worth, in words."""
-        values = ", ".join(f"{value:.9g} at {radius:g}" for radius, value in self.larger)
-        larger = f"larger boxes (searched, not certified) have F = {values}"
-        least = min((value for _, value in self.larger), default=self.free_energy)
-        depends = self.at_boundary or least < self.free_energy * (1.0 - 1e-6) - 1e-12
-        if self.at_boundary:
-            text = f"{self.boundary_mass:.6g} of the mass sits at the end of the box: the optimum depends on the radius"
-        elif depends:
-            text = "no mass at the end of the box, but the optimum depends on the radius"
-        else:
-            text = "no mass at the end of the box"
-        if self.larger and depends:
-            text += f"; {larger}; " + (
-                "no limit can be read off these values"
-                if self.limit is None
-                else f"the limit as the radius grows is about {self.limit[0]:.9g}, give or take {self.limit[1]:.1g}"
-            )
-        elif self.larger:
-            text += f", and no less up to radius {self.larger[-1][0]:g} (searched, not certified)"
-        if not self.proven:
-            return f"{text}; the lower bound rests on sampled bounds of the activation: it is not certified"
-        if not self.certified:
-            gap = self.free_energy - self.lower_bound
-            text += (
-                f"; the gap {gap:.2g} to the lower bound, {self.feature_error:.2g} of it from the features, "
-                "is above 1e-10 of F: the bound holds but is not tight"
-            )
-        return text
-
-    def table(self) -> str:
-        """The same in words."""
-        lines = [
-            f"free energy  {self.free_energy:.12g}  (at least {self.lower_bound:.12g})",
-            f"risk         {self.risk:.12g}",
-            f"radius       {self.radius:g}",
-        ]
-        for position, weight in zip(self.positions, self.weights, strict=True):
-            where = ", ".join(f"{name} = {z:.10g}" for name, z in zip(self.names, position, strict=True))
-            lines.append(f"atom         weight {weight:.10g} at {where}")
-        return "\n".join([*lines, self.note])
-
-    def to_json(self) -> dict[str, Any]:
-        """The JSON object of `mfpde optimum`."""
-        return {
-            "risk": self.risk,
-            "free_energy": self.free_energy,
-            "lower_bound": self.lower_bound,
-            "radius": self.radius,
-            "atoms": [
-                {"position": dict(zip(self.names, position, strict=True)), "weight": weight}
-                for position, weight in zip(self.positions.tolist(), self.weights.tolist(), strict=True)
-            ],
-            "at_boundary": self.at_boundary,
-            "boundary_mass": self.boundary_mass,
-            "certified": self.certified,
-            "feature_error": self.feature_error,
-            "larger_radii": [{"radius": radius, "free_energy": value} for radius, value in self.larger],
-            "limit": None if self.limit is None else {"free_energy": self.limit[0], "error": self.limit[1]},
-            "note": self.note,
-        }
 
 
 def optimum_atoms(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
-from mfpde.results.answer import Answer
+from mfpde.results.answers.optimum import GibbsOptimum
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.optimum.gibbs import Gibbs, gibbs_law
@@ -23,62 +21,6 @@ MOST_NODES = 400_000
 ROUGH, ACCURACY = 1e-6, 1e-12
 TAIL = 1e-17
 """Mass, relative to the largest in a slice, below which the box is cut."""
-
-
-@dataclass(frozen=True)
-class GibbsOptimum(Answer):
-    """The law that minimises the free energy.
-
-    Attributes:
-        names: reduced coordinates.
-        risk: R.
-        free_energy: F, the surface constants of the entropy included.
-        lower_bound: certified lower bound of F from the dual.
-        mean, variance: per coordinate.
-        radius: the box [0, radius] searched, None where it was chosen to hold all the mass.
-        at_boundary: whether mass sits at the outer end of the box.
-        quadrature_change: change of F in the last refinement of the quadrature.
-    """
-
-    names: tuple[str, ...]
-    risk: float
-    free_energy: float
-    lower_bound: float
-    mean: Array
-    variance: Array
-    radius: float | None
-    at_boundary: bool
-    quadrature_change: float
-    status = "success"
-    message = ""
-
-    def table(self) -> str:
-        """The same in words."""
-        lines = [
-            f"free energy  {self.free_energy:.12g}  (at least {self.lower_bound:.12g})",
-            f"risk         {self.risk:.12g}",
-            *(
-                f"{name:<11}  mean {mean:.10g}, variance {variance:.10g}"
-                for name, mean, variance in zip(self.names, self.mean, self.variance, strict=True)
-            ),
-        ]
-        if self.at_boundary:
-            lines.append(f"mass sits at the end of the box: the optimum depends on --radius {self.radius:g}")
-        return "\n".join(lines)
-
-    def to_json(self) -> dict[str, Any]:
-        """The JSON object of `mfpde optimum`."""
-        return {
-            "risk": self.risk,
-            "free_energy": self.free_energy,
-            "lower_bound": self.lower_bound,
-            "radius": self.radius,
-            "atoms": [],
-            "at_boundary": self.at_boundary,
-            "mean": dict(zip(self.names, self.mean.tolist(), strict=True)),
-            "variance": dict(zip(self.names, self.variance.tolist(), strict=True)),
-            "quadrature_change": self.quadrature_change,
-        }
 
 
 def gibbs_optimum(configuration: Experiment, radius: float | None = None) -> GibbsOptimum:

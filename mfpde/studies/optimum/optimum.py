@@ -6,8 +6,9 @@ import math
 from pathlib import Path
 
 from mfpde.experiment import Experiment
-from mfpde.studies.optimum.atoms import DEFAULT_RADIUS, AtomicOptimum, optimum_atoms
-from mfpde.studies.optimum.gibbs import GibbsOptimum, gibbs_optimum
+from mfpde.results.answers.optimum import AtomicOptimum, GibbsOptimum
+from mfpde.studies.optimum.atoms import DEFAULT_RADIUS, optimum_atoms
+from mfpde.studies.optimum.gibbs import gibbs_optimum
 from mfpde.studies.run.outputs import kept, output_file
 from mfpde.studies.run.run import Progress, silent
 

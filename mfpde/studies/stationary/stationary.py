@@ -9,67 +9,30 @@ family with the masses as parameters, under birth and death it is isolated.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
-from mfpde.results.answer import Answer
+from mfpde.results.answers.stationary import Stationary, StationaryPoint
+from mfpde.results.words import atoms_text
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.stationary.branches import follow, split
 from mfpde.solvers.stationary.landscape import CONE, AtomicLaw, Stability
 from mfpde.solvers.stationary.search import Search, critical_points
-from mfpde.studies.optimum.atoms import AtomicOptimum, optimum_atoms
+from mfpde.studies.optimum.atoms import optimum_atoms
 from mfpde.studies.run.outputs import kept, output_file
 from mfpde.studies.run.run import Progress, silent
-from mfpde.studies.stationary.point import Classifier, StationaryPoint, optimum_json, optimum_text, refuse_stationary
-from mfpde.studies.stationary.words import atoms_text, search_text
+from mfpde.studies.stationary.point import Classifier, refuse_stationary
+from mfpde.studies.stationary.words import search_text
 
 RADIUS = 10.0
 SHARES = (0.25, 0.5, 0.75)
 """Shares of the mass that a split atom is cut into, at the first split; in halves later."""
 MOST_ATOMS = 3
-
-
-@dataclass(frozen=True)
-class Stationary(Answer):
-    """The stationary laws of a problem on a box.
-
-    Attributes:
-        names: reduced coordinates.
-        radius: R of the box 0 <= r_j <= R, -R <= a, b <= R.
-        points: one-atom laws, then the others.
-        optimum: the law of least free energy on the box, with its certificate.
-        complete: whether the search for one-atom laws is exhaustive.
-        completeness: that in words, face by face.
-    """
-
-    names: tuple[str, ...]
-    radius: float
-    points: tuple[StationaryPoint, ...]
-    optimum: AtomicOptimum
-    complete: bool
-    completeness: tuple[str, ...]
-    status = "success"
-    message = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """The JSON object of `mfpde stationary`."""
-        return {
-            "points": [point.to_json(self.names) for point in self.points],
-            "optimum": optimum_json(self.optimum),
-            "complete": self.complete,
-            "completeness": list(self.completeness),
-        }
-
-    def table(self) -> str:
-        """The same in words."""
-        lines = [point.text(self.names) for point in self.points]
-        return "\n".join([*lines, optimum_text(self.optimum), *self.completeness])
 
 
 def stationary(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mfpde.results.words import place_text
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.stationary.landscape import AtomicLaw, Landscape, Mode, Stability
 from mfpde.solvers.stationary.search import Search
@@ -131,21 +132,6 @@ def _direction(names: Sequence[str], vector: Array) -> str:
     if len(parts) == 1:
         return parts[0][0]
     return " ".join(f"{part:+.3g} {name}" for name, part in parts)
-
-
-def place_text(names: Sequence[str], place: Array) -> str:
-    """A place by its coordinates."""
-    return ", ".join(f"{name} = {value:.8g}" for name, value in zip(names, place.tolist(), strict=True))
-
-
-def atoms_text(names: Sequence[str], positions: Array, masses: Array) -> str:
-    """An atomic law in a line."""
-    if len(masses) == 1:
-        return f"atom at {place_text(names, positions[0])}"
-    parts = [
-        f"{mass:.6g} at {place_text(names, place)}" for place, mass in zip(positions, masses.tolist(), strict=True)
-    ]
-    return f"atoms {'; '.join(parts)}"
 
 
 def search_text(names: Sequence[str], vanishing: Sequence[str], kept: Array, search: Search) -> str:

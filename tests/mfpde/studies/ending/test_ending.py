@@ -15,13 +15,13 @@ from mfpde import ending
 from mfpde.commands.main import main
 from mfpde.configuration.sources import load_configuration
 from mfpde.errors import ConfigurationError, ResultFileError
+from mfpde.results.answers.ending import Ending
 from mfpde.results.answers.solve import SolveResult
+from mfpde.results.answers.stationary import StationaryPoint
 from mfpde.studies.distance import Pieces, distance_to_atoms
 from mfpde.studies.ending.clusters import clusters
-from mfpde.studies.ending.ending import Ending
 from mfpde.studies.sgd.replicas import sgd
 from mfpde.studies.solve import solve
-from mfpde.studies.stationary.point import StationaryPoint
 from tests.reference import values
 
 PLATEAU = 2.0881845272033512

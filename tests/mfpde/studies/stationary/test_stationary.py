@@ -17,14 +17,14 @@ from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
+from mfpde.results.answers.stationary import Stationary, StationaryPoint
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
 from mfpde.solvers.flow.time_loop import Observation, integrate
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.stationary.landscape import AtomicLaw, Landscape, Mode, stability
-from mfpde.studies.stationary.point import StationaryPoint
-from mfpde.studies.stationary.stationary import Stationary, stationary
+from mfpde.studies.stationary.stationary import stationary
 from tests.reference import activation, values
 
 REFERENCE = values()["single_atom"]
