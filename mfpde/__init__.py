@@ -91,7 +91,7 @@ if TYPE_CHECKING:
     from mfpde.problem.marginals import Density, Normal, Tabulated, Uniform
     from mfpde.problem.network import Knots, Network
     from mfpde.problem.problem import Problem, build_problem
-    from mfpde.results.files.netcdf import load
+    from mfpde.results.reading import load
     from mfpde.schemes.interface import SchemeKind, scheme
     from mfpde.schemes.pair import Pair
     from mfpde.solvers.activations.activation import Bounds
@@ -133,7 +133,7 @@ _HOMES = {
     "mfpde.problem.marginals": "Density Normal Tabulated Uniform",
     "mfpde.problem.network": "Knots Network",
     "mfpde.problem.problem": "Problem build_problem",
-    "mfpde.results.files.netcdf": "load",
+    "mfpde.results.reading": "load",
     "mfpde.schemes.interface": "SchemeKind scheme",
     "mfpde.schemes.pair": "Pair",
     "mfpde.solvers.activations.activation": "Bounds",

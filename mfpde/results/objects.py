@@ -143,6 +143,11 @@ class Part:
         for each in cls._keys():
             if each.name in content:
                 found |= each.read(content[each.name])
+        return cls.made(found)
+
+    @classmethod
+    def made(cls, found: Mapping[str, Any]) -> Self:
+        """From values of strict JSON by the names of the fields; see `from_json`."""
         hints = get_type_hints(cls)
         named = [field.name for field in fields(cls) if field.init]  # type: ignore[arg-type]
         return cls(**{name: typed(found[name], hints[name]) for name in named if name in found})
@@ -181,7 +186,7 @@ def plain(value: Any, names: Names) -> Any:
 def typed(value: Any, hint: Any) -> Any:
     """A value of strict JSON as the type of a field says; raises TypeError, ValueError or LookupError."""
     kind, kinds = get_origin(hint), get_args(hint)
-    if hint is Any:
+    if hint is Any or isinstance(value, Part):
         return value
     if kind is UnionType:
         return None if value is None and NoneType in kinds else _either(value, kinds)

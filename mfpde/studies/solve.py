@@ -12,7 +12,6 @@ import numpy as np
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.solve import SolveResult
-from mfpde.results.files.netcdf import load_checkpoint
 from mfpde.results.files.provenance import provenance
 from mfpde.schemes.choice import on_scheme, scheme_of
 from mfpde.schemes.interface import SchemeKind, scheme_named
@@ -54,7 +53,7 @@ def solve(
     configuration = on_scheme(configuration, kind)
     refuse_unsupported(configuration, kind)
     with output_file(output, resume=resume, force=force) as path, ExitStack() as held:
-        earlier = earlier_run(path, configuration, load_checkpoint) if resume and path is not None else None
+        earlier = earlier_run(path, configuration, SolveResult) if resume and path is not None else None
         if earlier is not None and earlier[0].status == "success":
             return earlier[0]
         # A number that leaves the range of floating point is an error, not a NaN that travels on.

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """W2 between the laws of two results."""
-    from mfpde.results.files.netcdf import load
+    from mfpde.results.answers.solve import SolveResult
     from mfpde.studies.distance import distance
 
     checks = Checks(options)
@@ -34,8 +34,8 @@ def run(options: argparse.Namespace) -> int:
         checks.run(lambda: refuse("--time stands for --time-a and --time-b: write either it or those"))
     given = {"--time": options.time, "--time-a": options.time_a, "--time-b": options.time_b}
     both, *each = (None if text is None else checks.run(partial(_time, name, text)) for name, text in given.items())
-    loaded = [checks.run(partial(load, path)) for path in (options.first, options.second)]
-    first, second = (checks.passed(result) for result in loaded)
+    loaded = [checks.run(partial(SolveResult.read, path)) for path in (options.first, options.second)]
+    (first, _), (second, _) = (checks.passed(found) for found in loaded)
     times = (both, both) if options.time else (each[0], each[1])
     return carry_out(lambda progress: distance(first, second, times), options)
 

@@ -53,7 +53,7 @@ def _laws(checks: Checks, radius: float | None) -> int:
 
 def _ending(checks: Checks, radius: float | None) -> int:
     options = checks.options
-    from mfpde.results.files.runs import load_run
+    from mfpde.results.reading import load_run
 
     checks.run(lambda: _alone(options))
     result: SolveResult | SgdResult | None = checks.run(lambda: load_run(options.run))

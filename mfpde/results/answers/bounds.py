@@ -9,7 +9,8 @@ from typing import Any, Self
 import numpy as np
 
 from mfpde.results.answer import ANSWERS, Answer
-from mfpde.results.answers.solve import Array, Attribute
+from mfpde.results.answers.solve import Array
+from mfpde.results.files.netcdf_file import Attribute
 from mfpde.results.objects import Part, array
 
 WORDS = {
@@ -150,6 +151,10 @@ class BoundsResult(Answer):
             replicas = tuple(run["replica"] for run in content["runs"] if told <= run.items())
             points.append(PointRuns(point, replicas, array(curve["time"]), array(curve["gap"])))
         return {"points": points, "attributes": content.get("provenance", {})}
+
+    def provenance(self) -> Mapping[str, Any]:
+        """Versions, configuration, seed."""
+        return {"provenance": dict(self.attributes)}
 
     @property
     def runs(self) -> list[dict[str, Any]]:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
 from mfpde.results.answer import ANSWERS, Answer
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import Array, SolveResult, told_rows
-from mfpde.results.objects import Part, computed, told
+from mfpde.results.files.netcdf_file import Checkpoint
+from mfpde.results.objects import Part, computed, plain, told
+
+ATTRIBUTE = "comparison"
+"""What the file of the replicas calls what was compared."""
+COMPARED = ("laws", "fluctuation", "monte_carlo", "coupled", "notes", "wall_seconds")
+
+
+def beside(path: str | Path) -> Path:
+    """The file of the equation, beside that of the replicas."""
+    return Path(path).with_suffix(".pde.nc")
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,23 @@ class CompareResult(Answer):
     def message(self) -> str:
         """What the equation and SGD have to say."""
         return "\n".join(filter(None, (self.pde.message, self.sgd.message)))
+
+    def save(self, path: str | Path, checkpoint: Checkpoint | None = None, of_pde: Checkpoint | None = None) -> None:
+        """Write the replicas, with what was compared, and beside them the equation; raises OutputError.
+
+        Args:
+            checkpoint, of_pde: the arrays that the replicas and the equation can be resumed from.
+        """
+        self.pde.save(beside(path), of_pde)
+        said = json.dumps(plain({key: getattr(self, key) for key in COMPARED}, ()), allow_nan=False)
+        replace(self.sgd, attributes={**self.sgd.attributes, ATTRIBUTE: said}).save(path, checkpoint)
+
+    @classmethod
+    def of_file(cls, sgd: SgdResult, path: Path) -> Self:
+        """The comparison of the replicas that a file holds; raises ResultFileError."""
+        said = json.loads(str(sgd.attributes[ATTRIBUTE]))
+        own = {key: value for key, value in sgd.attributes.items() if key != ATTRIBUTE}
+        return cls.made({**said, "pde": SolveResult.read(beside(path))[0], "sgd": replace(sgd, attributes=own)})
 
     @property
     def sup_gap(self) -> Array:

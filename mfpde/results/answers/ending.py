@@ -70,6 +70,10 @@ class NearGibbs(Part):
     least_distance: float
     note: str
 
+    @property
+    def atoms(self) -> None:
+        """None: it has a density."""
+
     def text(self, names: tuple[str, ...]) -> str:
         """The same in words."""
         return f"the Gibbs law, {self.note}"

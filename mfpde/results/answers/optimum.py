@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mfpde.results.answer import ANSWERS, Answer
 from mfpde.results.objects import atom_list, by_name, computed, labelled
 from mfpde.results.words import atoms_text
@@ -14,6 +16,7 @@ from mfpde.solvers.arrays import Array
 
 BRIEF = ("risk", "free_energy", "lower_bound", "radius", "atoms", "at_boundary", "certified")
 """What a study of something else tells of the optimum on the stated box."""
+SAMPLED = "the lower bound rests on sampled bounds of the activation: it is not certified"
 
 
 @ANSWERS.register("optimum")
@@ -32,6 +35,7 @@ class AtomicOptimum(Answer):
         certified: whether F - lower_bound <= 1e-10 F, or F vanishes to rounding.
         larger: (radius, F) on larger boxes, searched and not certified.
         limit: F as the radius grows and the error of the extrapolation, None where the values do not settle.
+        proven: whether the bounds of derivatives that the lower bound rests on are.
     """
 
     JSON = (
@@ -53,8 +57,24 @@ class AtomicOptimum(Answer):
     certified: bool
     larger: tuple[tuple[float, float], ...]
     limit: tuple[float, float] | None
+    proven: bool = True
     status = "success"
     message = ""
+
+    @property
+    def atoms(self) -> tuple[Array, Array] | None:
+        """Positions and masses."""
+        return self.positions, self.weights
+
+    @property
+    def mean(self) -> Array:
+        """Of each coordinate."""
+        return np.asarray(self.weights @ self.positions)
+
+    @property
+    def variance(self) -> Array:
+        """Of each coordinate."""
+        return np.asarray(self.weights @ (self.positions - self.mean) ** 2)
 
     @property
     def at_boundary(self) -> bool:
@@ -82,6 +102,8 @@ class AtomicOptimum(Answer):
             )
         elif self.larger:
             text += f", and no less up to radius {self.larger[-1][0]:g} (searched, not certified)"
+        if not self.proven:
+            return f"{text}; {SAMPLED}"
         if not self.certified:
             gap = self.free_energy - self.lower_bound
             text += (
@@ -124,6 +146,7 @@ class AtomicOptimum(Answer):
             "feature_error": math.nan,
             "larger": [],
             "limit": None,
+            "proven": not str(content.get("note", "")).endswith(SAMPLED),
         }
 
 
@@ -159,6 +182,10 @@ class GibbsOptimum(Answer):
     quadrature_change: float
     status = "success"
     message = ""
+
+    @property
+    def atoms(self) -> None:
+        """None: it has a density."""
 
     def table(self) -> str:
         """The same in words."""

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mfpde.results.answer import ANSWERS, Answer
-from mfpde.results.answers.solve import ROWS, Array, Attribute, told_rows
+from mfpde.results.answer import ANSWERS, Recorded
+from mfpde.results.answers.solve import ROWS, Array, told_rows
+from mfpde.results.files.netcdf_file import Attribute
+from mfpde.results.files.sgd import LAYOUT
 from mfpde.results.objects import by_name
 
 
 @ANSWERS.register("sgd")
 @dataclass(frozen=True)
-class SgdResult(Answer):
+class SgdResult(Recorded):
     """Trajectories of one-pass SGD.
 
     Attributes:
@@ -29,6 +31,7 @@ class SgdResult(Answer):
     """
 
     JSON = ("time", "risk", by_name("mean"), by_name("variance"), "steps", "wall_seconds", "status")
+    LAYOUT = LAYOUT
 
     time: Array
     risk: Array
@@ -38,11 +41,6 @@ class SgdResult(Answer):
     status: str
     wall_seconds: float
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
-
-    @property
-    def message(self) -> str:
-        """Why it was not a success."""
-        return str(self.attributes.get("message", ""))
 
     @property
     def mean(self) -> Array:

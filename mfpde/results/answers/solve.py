@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mfpde.results.answer import ANSWERS, Answer
+from mfpde.results.answer import ANSWERS, Recorded
+from mfpde.results.files.netcdf_file import Attribute
+from mfpde.results.files.solve import LAYOUT
 from mfpde.results.objects import by_name, told
 
 Array = NDArray[np.float64]
-Attribute = str | float | int
 ROWS = 21
 """Rows of a table at most."""
 SERIES = ("risk", "risk_error", "free_energy", "free_energy_error", "dissipation", "dissipated", "balance", "mass")
@@ -20,7 +22,7 @@ SERIES = ("risk", "risk_error", "free_energy", "free_energy_error", "dissipation
 
 @ANSWERS.register("solve")
 @dataclass(frozen=True)
-class SolveResult(Answer):
+class SolveResult(Recorded):
     """A trajectory t -> rho_t of the reduced dynamics.
 
     Attributes:
@@ -55,6 +57,9 @@ class SolveResult(Answer):
         *("scheme", "wall_seconds", "status"),
     )
 
+    LAYOUT = LAYOUT
+    NOTHING = "holds no save time yet; continue it with `mfpde solve --resume`"
+
     time: Array
     risk: Array
     risk_error: Array
@@ -84,11 +89,6 @@ class SolveResult(Answer):
             raise ValueError("the law is carried by atoms: read weight and position instead of cell_masses")
         return self.density * cell_volumes(self.edges)
 
-    @property
-    def message(self) -> str:
-        """Why it was not a success, where a run until stationary stopped, that the energy balance is off."""
-        return str(self.attributes.get("message", ""))
-
     def table(self) -> str:
         """Risk, its error and the moments at up to `ROWS` save times, the first and the last among them."""
         names = [f"{moment} {name}" for moment in ("mean", "var") for name in self.names]
@@ -104,15 +104,16 @@ class SolveResult(Answer):
             lines.append(f"largest duality gap of a step: {np.nanmax(self.residual):.1e}")
         return "\n".join([*lines, f"{self.scheme}, {self.status}, {self.wall_seconds:.2f} s"])
 
+    def animate(self, path: Path) -> None:
+        """Write the law in motion beside the risk; raises OutputError where .mp4 lacks ffmpeg."""
+        from mfpde.results.figures.animation import animate
+
+        animate(self, path)
+
 
 def told_rows(count: int, most: int) -> list[int]:
     """Indices of at most `most` of `count` rows, equally spaced, the first and the last among them."""
     return sorted({round(index * (count - 1) / max(most - 1, 1)) for index in range(most)}) if count else []
-
-
-def numbers(values: Array) -> list[float | None]:
-    """A 1-D array as a list that strict JSON can hold."""
-    return [float(value) if np.isfinite(value) else None for value in values]
 
 
 def cell_volumes(edges: tuple[Array, ...]) -> Array:

@@ -51,6 +51,11 @@ class StationaryPoint(Part):
     global_optimum: bool
     note: str
 
+    @property
+    def atoms(self) -> tuple[Array, Array] | None:
+        """Positions and masses."""
+        return self.positions, self.masses
+
     def text(self, names: tuple[str, ...]) -> str:
         """The same in three lines."""
         optimal = ", global optimum" if self.global_optimum else ""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
 
 from mfpde.errors import OutputError
-from mfpde.results.answers.solve import SolveResult
 from mfpde.results.figures.marginals import View, marginal, view_of
 from mfpde.results.figures.solve import draw_density, draw_risk
 from mfpde.results.figures.style import BLUE, ORANGE, STYLE, new_figure, symbol
 from mfpde.shell.files import write_atomically
+
+if TYPE_CHECKING:
+    from mfpde.results.answers.solve import SolveResult
+
 
 FRAMES_PER_SECOND = 12
 MAXIMUM_FRAMES = 120

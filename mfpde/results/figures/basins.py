@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.lines import Line2D
 
-from mfpde.results.answer import Drawing
-from mfpde.results.answers.basins import BasinLaw, BasinPoint, BasinsResult
-from mfpde.results.answers.solve import Array
-from mfpde.results.figures.style import new_figure, symbol
+from mfpde.results.figures.style import AMBER, BLUE, GREEN, KEYS, ORANGE, PINK, SKY, new_figure, symbol
+from mfpde.solvers.arrays import Array
+
+if TYPE_CHECKING:
+    from mfpde.results.answer import Drawing
+    from mfpde.results.answers.basins import BasinLaw, BasinPoint, BasinsResult
+
 
 # Okabe-Ito, then what Tol's muted scheme adds, each with a mark of its own.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#882255", "#999933", "#AAAAAA")
+COLOURS = (BLUE, ORANGE, GREEN, AMBER, PINK, SKY, "#000000", "#882255", "#999933", "#AAAAAA")
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
-KEYS = {
-    "initial.kappa": r"initial width $\kappa$",
-    "initial.a": "initial coefficient $a$",
-    "data.delta": r"difference of scales $\Delta$",
-    "dynamics.ridge": r"ridge $\lambda$",
-    "dynamics.fisher_rao_rate": r"birth and death rate $\alpha$",
-    "time.end": "end time $t$",
-}
 WIDE = 20.0
 """Ratio of the risks from which on their axis is logarithmic."""
 BAND = "0.9"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mfpde.results.answer import Drawing
-from mfpde.results.answers.bounds import BoundsResult, Series
-from mfpde.results.figures.style import new_figure
+from mfpde.results.figures.style import AMBER, BLUE, GREEN, ORANGE, PINK, SKY, new_figure
+
+if TYPE_CHECKING:
+    from mfpde.results.answer import Drawing
+    from mfpde.results.answers.bounds import BoundsResult, Series
+
 
 FACTORS = {"neurons": "neurons $N$", "step_size": r"step size $\varepsilon$", "dim": "dimension $d$"}
 LETTERS = {"neurons": "N", "step_size": r"\varepsilon", "dim": "d"}
@@ -18,14 +21,14 @@ TITLES = {
     "dim": r"$N$ and $\varepsilon d$ fixed",
 }
 REFERENCES = {-1.0: "-1", -0.5: "-1/2", 0.0: "0", 0.5: "1/2"}
-# Okabe-Ito: one colour and mark for one quantity in all panels.
+# One colour and mark for one quantity in all panels.
 LOOKS = {
-    "sup gap, SGD": ("#0072B2", "o"),
-    "step part": ("#D55E00", "s"),
-    "std of step part": ("#56B4E9", "P"),
-    "sup gap, gradient flow": ("#009E73", "^"),
-    "std of $R_N$, gradient flow": ("#CC79A7", "D"),
-    "bias of $R_N$, gradient flow": ("#E69F00", "v"),
+    "sup gap, SGD": (BLUE, "o"),
+    "step part": (ORANGE, "s"),
+    "std of step part": (SKY, "P"),
+    "sup gap, gradient flow": (GREEN, "^"),
+    "std of $R_N$, gradient flow": (PINK, "D"),
+    "bias of $R_N$, gradient flow": (AMBER, "v"),
 }
 HEADROOM = 4.5
 """Factor of free room above the data, for the legend."""

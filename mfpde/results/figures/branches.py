@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from mfpde.results.answer import Drawing
-from mfpde.results.answers.branches import Branches, BranchEvent, BranchLaw, StationaryBranch
-from mfpde.results.figures.style import new_figure, symbol
+from mfpde.results.figures.style import AMBER, BLUE, GREEN, KEYS, ORANGE, PINK, SKY, new_figure, symbol
 
-# Okabe-Ito; black is for the marks.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+if TYPE_CHECKING:
+    from mfpde.results.answer import Drawing
+    from mfpde.results.answers.branches import Branches, BranchEvent, BranchLaw, StationaryBranch
+
+
+# black is for the marks
+COLOURS = (BLUE, ORANGE, GREEN, PINK, SKY, AMBER)
 LINES: dict[bool | None, dict[str, Any]] = {
     True: {"linestyle": "-", "linewidth": 2.0},
     False: {"linestyle": "--", "linewidth": 1.0},
@@ -25,7 +28,6 @@ MARKS = {"fold": "o", "splitting": "^", "drift": "s", "cone": "v"}
 SHADE = "0.92"
 FAINT = 0.45
 """Opacity of laws on several atoms."""
-SYMBOLS = {"data.delta": r"$\Delta$", "dynamics.ridge": r"ridge $\lambda$"}
 MARK: dict[str, Any] = {"markersize": 5.0, "markeredgecolor": "black", "linestyle": "none"}
 
 
@@ -43,7 +45,7 @@ def branches_figure(result: Branches) -> Any:
         for span in result.optimal:
             axes.axvspan(span.low, span.high, color=SHADE, linewidth=0)
         axes.set_xlim(result.low, result.high)
-        axes.set_xlabel(SYMBOLS.get(result.key, result.key))
+        axes.set_xlabel(KEYS.get(result.key, result.key))
     # laws on more atoms first, so that those on one lie above
     for branch in sorted(result.branches, key=lambda branch: -len(branch.laws[0].masses)):
         _draw(panels, branch, COLOURS[branch.label % len(COLOURS)])

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mfpde.results.answers.solve import Array, SolveResult
+from mfpde.solvers.arrays import Array
+
+if TYPE_CHECKING:
+    from mfpde.results.answers.solve import SolveResult
+
 
 BINS = 80
 NEGLIGIBLE = 1e-4

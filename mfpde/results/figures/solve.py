@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
 
-from mfpde.results.answer import Drawing
-from mfpde.results.answers.solve import Array, SolveResult
 from mfpde.results.figures.marginals import View, height_of_bulk, marginal, view_of
-from mfpde.results.figures.style import _WHITE_TO_BLUE, BLUE, ORANGE, SMALL, new_figure, symbol
+from mfpde.results.figures.style import BLUE, ORANGE, SMALL, WHITE_TO_BLUE, new_figure, symbol
+from mfpde.solvers.arrays import Array
+
+if TYPE_CHECKING:
+    from mfpde.results.answer import Drawing
+    from mfpde.results.answers.solve import SolveResult
 
 
 def figures(result: SolveResult) -> dict[str, Drawing]:
@@ -34,7 +37,7 @@ def density_figure(result: SolveResult) -> Any:
     return figure
 
 
-def overview_figure(result: SolveResult) -> Any:
+def overview(result: SolveResult) -> Any:
     """Risk above, law below."""
     width, height = _density_size(result)
     figure = new_figure(width, height + 2.9)
@@ -149,7 +152,7 @@ def draw_density(axes: Any, result: SolveResult, view: View, index: int) -> None
     if result.density is not None:
         joint = view.joint(result, index)
         top = float(joint.max(initial=0.0)) or 1.0
-        axes.pcolormesh(view.edges[0], view.edges[1], joint.T, cmap=_WHITE_TO_BLUE, vmin=0.0, vmax=top, rasterized=True)
+        axes.pcolormesh(view.edges[0], view.edges[1], joint.T, cmap=WHITE_TO_BLUE, vmin=0.0, vmax=top, rasterized=True)
     elif result.position is not None and result.weight is not None:
         weight, points = result.weight[index], result.position[index]
         held = weight > 0.0

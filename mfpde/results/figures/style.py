@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 
-from mfpde.results.answer import Answer, Drawing
 from mfpde.shell.files import write_atomically
 
-BLUE, ORANGE = "#0072B2", "#D55E00"
+if TYPE_CHECKING:
+    from mfpde.results.answer import Answer, Drawing
+
+
+SUFFIXES = (".png", ".pdf", ".svg")
+MOVING = (".gif", ".mp4")
+"""The kinds of file of a figure, and of one in motion."""
+# Okabe-Ito.
+BLUE, ORANGE, GREEN, PINK, SKY, AMBER = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
+GREY = "#555555"
+KEYS = {
+    "initial.kappa": r"initial width $\kappa$",
+    "initial.a": "initial coefficient $a$",
+    "data.delta": r"difference of scales $\Delta$",
+    "dynamics.ridge": r"ridge $\lambda$",
+    "dynamics.fisher_rao_rate": r"birth and death rate $\alpha$",
+    "time.end": "end time $t$",
+}
+"""What keys mean, on axes."""
 # A law narrower than this share of the axes gets a ring around it, so that it can be seen.
 SMALL = 0.03
 STYLE: dict[str, Any] = {
@@ -29,17 +51,31 @@ STYLE: dict[str, Any] = {
     "savefig.dpi": 200,
     "figure.constrained_layout.use": True,
 }
-_WHITE_TO_BLUE = LinearSegmentedColormap.from_list(
+WHITE_TO_BLUE = LinearSegmentedColormap.from_list(
     "white to blue", [(1.0, 1.0, 1.0, 1.0), *matplotlib.colormaps["Blues"](np.linspace(0.15, 1.0, 6))]
 )
 
 
+class NotebookFigure(Figure):
+    """A figure that a notebook shows where it is the value of a cell."""
+
+    def _repr_png_(self) -> bytes:
+        stream = BytesIO()
+        with drawing():
+            self.savefig(stream, format="png", dpi=110)
+        return stream.getvalue()
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Our style; a number that leaves the range of floating point is not drawn."""
+    with matplotlib.rc_context(STYLE), np.errstate(all="ignore"):
+        yield
+
+
 def new_figure(width: float, height: float) -> Any:
     """An empty figure of this size in inches, which needs no display."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = NotebookFigure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -47,19 +83,20 @@ def new_figure(width: float, height: float) -> Any:
 def save_figures(answer: Answer, folder: Path) -> tuple[Path, ...]:
     """Write what an answer has to draw into a folder, and return the paths; raises OutputError."""
     written: list[Path] = []
-    for name, drawing in answer.figures().items():
+    for name, draw in answer.figures().items():
         paths = [folder / f"{name}{suffix}" for suffix in answer.FORMATS]
-        save_figure(drawing, *paths)
+        save_figure(draw, *paths)
         written += paths
     return tuple(written)
 
 
-def save_figure(drawing: Drawing, *paths: Path) -> None:
+def save_figure(draw: Drawing, *paths: Path) -> NotebookFigure:
     """Draw a figure, and write it to every path; raises OutputError."""
-    with matplotlib.rc_context(STYLE), np.errstate(all="ignore"):
-        figure = drawing()
+    with drawing():
+        figure = draw()
         for path in paths:
             write_atomically(path, lambda temporary: figure.savefig(temporary))
+    return figure
 
 
 def symbol(name: str) -> str:

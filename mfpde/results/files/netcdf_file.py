@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +15,68 @@ from scipy.io import netcdf_file
 
 from mfpde.errors import ResultFileError
 from mfpde.keys.reader import one_line
-from mfpde.results.answers.solve import Array, Attribute
+from mfpde.shell.files import write_atomically
+from mfpde.solvers.arrays import Array
 
 PREFIX = "checkpoint_"
+Attribute = str | int | float
 Checkpoint = Mapping[str, NDArray[Any]]
+Variables = Mapping[str, Any]
+"""By name the array of a variable and its attributes."""
+
+
+class Recorded(Protocol):
+    """What a file of trajectories needs of an answer, besides its own numbers."""
+
+    @property
+    def attributes(self) -> Mapping[str, Attribute]:
+        """Provenance, and what there is to say."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The reduced coordinates."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one kind of answer is written to a file, and read.
+
+    Attributes:
+        form: "mfpde WORD VERSION".
+        own: the fields that are attributes of the file, of these types.
+        put: writes the dimensions and variables of an answer.
+        fields: the other fields of an answer, from the variables and the names of the coordinates.
+    """
+
+    form: str
+    own: Mapping[str, type]
+    put: Callable[[Any, Any], None]
+    fields: Callable[[Variables, tuple[str, ...]], dict[str, Any]]
+
+    def write(self, answer: Recorded, path: Path, checkpoint: Checkpoint | None = None) -> None:
+        """Write an answer, and the arrays to resume from, atomically; raises OutputError."""
+
+        def fill(temporary: Path) -> None:
+            with netcdf_file(temporary, "w", version=2) as file:
+                own = {name: getattr(answer, name) for name in self.own}
+                head = {"format": self.form, "coordinates_of_the_law": " ".join(answer.names)}
+                put_attributes(file, {**answer.attributes, **head, **own})
+                self.put(file, answer)
+                put_checkpoint(file, checkpoint or {})
+
+        write_atomically(path, fill)
+
+    def read(self, path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """The fields of an answer, and the arrays to resume from; raises ResultFileError for any other file."""
+        rest, variables = read(path, self.form)
+        try:
+            names = tuple(str(rest.pop("coordinates_of_the_law")).split())
+            own = {name: kind(rest.pop(name)) for name, kind in self.own.items()}
+            found = self.fields(variables, names)
+            attributes = {key: value for key, value in rest.items() if key not in ("format", "checksum")}
+            return {**found, "names": names, **own, "attributes": attributes}, checkpoint_arrays(variables)
+        except (KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError) as error:
+            raise ResultFileError(f"{path}: a damaged result file ({error!r}); run it again with --force") from None
 
 
 def put_attributes(file: Any, attributes: Mapping[str, Attribute]) -> None:
@@ -54,6 +114,19 @@ def put_checkpoint(file: Any, checkpoint: Checkpoint) -> None:
     file.checksum = _checksum({name: variable.data for name, variable in file.variables.items()})
 
 
+def form_of(path: Path) -> str:
+    """The format that a NetCDF file says it has, of which no number is read; empty for any other file."""
+    # `read` tells what is wrong with a file that cannot be read
+    with suppress(Exception), netcdf_file(path, "r", mmap=True) as file:
+        return str(file.format.decode("utf-8"))
+    return ""
+
+
+def same_kind(form: str, other: str) -> bool:
+    """Whether two formats are versions of one."""
+    return form.rpartition(" ")[0] == other.rpartition(" ")[0]
+
+
 def read(path: Path, form: str) -> tuple[dict[str, Attribute], dict[str, Any]]:
     """The attributes and variables (array, attributes) of a NetCDF file that this program wrote in the format `form`.
 
@@ -88,7 +161,7 @@ def read(path: Path, form: str) -> tuple[dict[str, Attribute], dict[str, Any]]:
         problem = "a NetCDF file, but not a result of this program"
         if other.startswith("mfpde "):
             problem = f"a result of `mfpde {one_line(other.split()[1])}`"
-        if other.startswith(form.rpartition(" ")[0]):
+        if same_kind(other, form):
             problem = f"made by another version ({attributes.get('version_mfpde')}), which this one cannot read"
         raise ResultFileError(f"{path}: {problem}; write a file that `{command} -o` made")
     return attributes, variables

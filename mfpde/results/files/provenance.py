@@ -10,7 +10,7 @@ from pathlib import Path
 import mfpde
 from mfpde.configuration.toml import to_toml
 from mfpde.experiment import Experiment
-from mfpde.results.answers.solve import Attribute
+from mfpde.results.files.netcdf_file import Attribute
 
 
 def provenance(configuration: Experiment) -> dict[str, Attribute]:

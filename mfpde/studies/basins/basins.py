@@ -24,7 +24,7 @@ from mfpde.results.answers.basins import BasinPoint, BasinsResult
 from mfpde.shell.process import uninterrupted
 from mfpde.shell.tasks import distribute
 from mfpde.shell.workers import default_workers
-from mfpde.studies.basins.file import earlier_points, write_result
+from mfpde.studies.basins.file import earlier_points
 from mfpde.studies.basins.labels import boundaries, labelled
 from mfpde.studies.ending.ending import ending
 from mfpde.studies.ending.search import problem_alone
@@ -187,7 +187,7 @@ class _Sweep:
         with uninterrupted():
             result = self._result(status, message)
             if self.path is not None:
-                write_result(result, self.path)
+                result.save(self.path)
         return result
 
     def _keep(self, task: Task, found: dict[str, Any]) -> None:
@@ -200,7 +200,7 @@ class _Sweep:
         self.points[point.values] = point
         self.progress(f"point {len(self.points)} of {len(self.tasks)}", len(self.points) / len(self.tasks))
         if self.path is not None and monotonic() - self.checkpointed >= CHECKPOINT_SECONDS:
-            write_result(self._result("running", ""), self.path)
+            self._result("running", "").save(self.path)
             self.checkpointed = monotonic()
 
     def _result(self, status: str, message: str) -> BasinsResult:

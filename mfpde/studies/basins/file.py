@@ -1,9 +1,7 @@
-"""The file of a sweep: its result, and what it is resumed from."""
+"""The file of a sweep: what a sweep is resumed from."""
 
 from __future__ import annotations
 
-import json
-import math
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,14 +13,9 @@ from mfpde.errors import ConfigurationError, ResultFileError
 from mfpde.experiment import Experiment
 from mfpde.keys.reader import one_line
 from mfpde.results.answers.basins import BasinPoint, BasinsResult
-from mfpde.shell.files import write_json
+from mfpde.results.reading import DAMAGE, read_object
 
 REMEDY = "name another file with -o, or replace this one with --force"
-
-
-def write_result(result: BasinsResult, path: Path) -> None:
-    """Write the JSON object; raises RunOutputError."""
-    write_json(path, result.to_json())
 
 
 def earlier_points(
@@ -38,7 +31,7 @@ def earlier_points(
     try:
         earlier = BasinsResult.from_json(content)
         then = parse(tomllib.loads(earlier.configuration))
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, ConfigurationError) as error:
+    except (*DAMAGE, ConfigurationError) as error:
         raise ResultFileError(f"{path}: no sweep, or a damaged sweep ({one_line(repr(error))}); {REMEDY}") from None
     problems = list(_differences(family, earlier))
     different = [key for key in differing_keys(then, first) if key not in earlier.keys]
@@ -56,24 +49,9 @@ def _read(path: Path) -> Any:
     if not path.exists():
         raise ResultFileError(f"{path}: no such file to continue; write the command without --resume to begin one")
     try:
-        text = path.read_text(encoding="utf-8")
-        return json.loads(text, parse_constant=_no_number, parse_float=_finite, parse_int=_whole)
+        return read_object(path)
     except (OSError, ValueError, RecursionError) as error:
         raise ResultFileError(f"{path}: not a sweep of `mfpde basins` ({one_line(str(error))}); {REMEDY}") from None
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    return value if math.isfinite(value) else _no_number(text)
-
-
-def _whole(text: str) -> int:
-    _finite(text)
-    return int(text)
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number")
 
 
 def _differences(family: Family, earlier: BasinsResult) -> list[str]:

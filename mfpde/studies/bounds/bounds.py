@@ -24,11 +24,12 @@ from mfpde.errors import OutputError, RunOutputError
 from mfpde.experiment import Experiment
 from mfpde.results.answers.bounds import BoundsResult
 from mfpde.results.files.provenance import provenance
-from mfpde.shell.files import reserved, write_json
+from mfpde.results.reading import SWEEP
+from mfpde.shell.files import reserved
 from mfpde.shell.workers import default_workers
 from mfpde.studies.bounds.analysis import Curves, analyse
 from mfpde.studies.bounds.design import Design, flow_configuration, make_design, pde_configuration, sgd_configuration
-from mfpde.studies.bounds.folder import RESULT_NAME, check_folder, prepare_folder
+from mfpde.studies.bounds.folder import check_folder, prepare_folder
 from mfpde.studies.bounds.runs import Curve, RunSpec, Store, compute, distribute
 from mfpde.studies.run.run import Progress, silent
 
@@ -70,7 +71,7 @@ def bounds(
     with ExitStack() as held:
         if folder is not None:
             prepare_folder(folder, configuration, force=force)
-            held.enter_context(reserved(folder / RESULT_NAME))
+            held.enter_context(reserved(folder / SWEEP))
         sweep = Sweep(configuration, design, Store(folder, attributes), progress)
         status = sweep.complete(default_workers(10**6) if workers is None else workers, scheduler)
         result = replace(
@@ -81,7 +82,7 @@ def bounds(
             attributes=attributes,
         )
         if folder is not None:
-            _write(result, folder / RESULT_NAME)
+            result.save(folder / SWEEP)
     return result
 
 
@@ -160,7 +161,3 @@ class Sweep:
 def _finished(store: Store, specs: list[RunSpec]) -> dict[int, Curve]:
     found = ((spec.replica, store.get(spec)) for spec in specs)
     return {replica: curve for replica, curve in found if curve is not None}
-
-
-def _write(result: BoundsResult, path: Path) -> None:
-    write_json(path, {**result.to_json(), "provenance": dict(result.attributes)})

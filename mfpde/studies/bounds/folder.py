@@ -10,11 +10,11 @@ from mfpde.configuration.parsing import parse
 from mfpde.configuration.toml import differing_keys, to_toml
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError
 from mfpde.experiment import Experiment
+from mfpde.results.reading import SWEEP
 from mfpde.shell.files import make_folder, output_error, probe_folder, write_atomically
 from mfpde.studies.bounds.design import base_configuration
 
 PROBLEM_NAME = "problem.toml"
-RESULT_NAME = "bounds.json"
 RUN_NAME = re.compile(r"(sgd|flow|pde)-[0-9a-f]{20}\.json")
 """The name of a run's file; others in the folder are not ours."""
 
@@ -36,7 +36,7 @@ def check_folder(folder: Path | None, configuration: Experiment | None, *, resum
         if keys:
             message = f"{folder}: holds runs of another problem, which differs in {', '.join(keys)}"
             raise ConfigurationError([f"{message}; resume with the same values, or name another folder with -o"])
-    elif not force and (problem.exists() or (folder / RESULT_NAME).exists()):
+    elif not force and (problem.exists() or (folder / SWEEP).exists()):
         message = f"{folder}: holds an earlier sweep"
         raise OutputError(f"{message}; add --resume to continue it, --force to replace it, or name another folder")
 
@@ -48,7 +48,7 @@ def prepare_folder(folder: Path, configuration: Experiment, *, force: bool) -> N
         try:
             for place in [path for path in folder.iterdir() if RUN_NAME.fullmatch(path.name)]:
                 place.unlink()
-            (folder / RESULT_NAME).unlink(missing_ok=True)
+            (folder / SWEEP).unlink(missing_ok=True)
         except OSError as error:
             raise output_error(folder, error) from None
     text = to_toml(base_configuration(configuration))

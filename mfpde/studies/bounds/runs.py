@@ -17,7 +17,9 @@ import numpy as np
 from mfpde.configuration.toml import to_toml
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
-from mfpde.results.answers.solve import Array, Attribute, numbers
+from mfpde.results.answers.solve import Array
+from mfpde.results.files.netcdf_file import Attribute
+from mfpde.results.objects import plain
 from mfpde.shell import tasks as distribution
 from mfpde.shell.files import write_atomically
 from mfpde.solvers.networks.coupled import Drift, particle_dynamics
@@ -159,8 +161,8 @@ class Store:
                 **self._attributes,
                 "wall_seconds": curve.wall_seconds,
                 "error": curve.error,
-                "time": numbers(curve.time),
-                "risk": numbers(curve.risk),
+                "time": plain(curve.time, ()),
+                "risk": plain(curve.risk, ()),
             }
             text = json.dumps(content, allow_nan=False, indent=0)
             write_atomically(self._path(spec), lambda place: _ignore(place.write_text(text + "\n", encoding="utf-8")))

@@ -14,10 +14,10 @@ import numpy as np
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
-from mfpde.results.answers.compare import CompareResult, LawDistance
+from mfpde.results.answers.compare import CompareResult, LawDistance, beside
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import Array, SolveResult
-from mfpde.results.files.sgd import load_sgd
+from mfpde.shell.files import reserved
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.space.box import Box
 from mfpde.studies.compare.fluctuations import Fluctuations
@@ -66,16 +66,14 @@ def compare(
         message = 'sgd.state: the weights of state = "gram" are those of SGD up to rotations, which cannot be compared'
         raise ConfigurationError([f'{message} with the coupled dynamics; write --no-coupled, or state = "weights"'])
     path = None if output is None else Path(output)
-    beside = None if path is None else path.with_suffix(".pde.nc")
+    place = None if path is None else beside(path)
     check_output(path, resume=resume, force=force)
     if resume and path is not None and path.exists():
-        earlier_run(path, configuration, load_sgd)  # before the equation is solved into the file beside it
+        earlier_run(path, configuration, SgdResult)  # before the equation is solved into the file beside it
     times = tuple(step * configuration.sgd.step_size for step in save_steps(configuration))
     timed = replace(configuration, time=replace(configuration.time, end=max(times), save=times))
     equation = timed
-    pde = solve(
-        equation, beside, resume=resume and beside is not None and beside.exists(), force=force, progress=progress
-    )
+    pde = solve(equation, place, resume=resume and place is not None and place.exists(), force=force, progress=progress)
     runs = sgd(configuration, path, resume=resume, force=force, workers=workers, progress=progress)
     found = CompareResult(pde, runs, (), np.full(runs.risk.shape, math.nan), np.full(len(times), math.nan))
     if found.status != "success":
@@ -87,7 +85,7 @@ def compare(
         from mfpde.studies.compare.coupled import coupled as run_coupled
 
         extra = run_coupled(timed, progress=progress).to_json()
-    return replace(
+    compared = replace(
         found,
         laws=law_distances(pde, runs),
         fluctuation=fluctuation,
@@ -96,6 +94,10 @@ def compare(
         notes=() if pde.density is not None else (ATOMS_NOTE,),
         wall_seconds=monotonic() - started,
     )
+    if path is not None:
+        with reserved(path):
+            compared.save(path, SgdResult.read(path)[1], SolveResult.read(beside(path))[1])
+    return compared
 
 
 def law_distances(pde: SolveResult, runs: SgdResult) -> tuple[LawDistance, ...]:

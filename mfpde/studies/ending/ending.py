@@ -14,7 +14,7 @@ from mfpde.errors import ConfigurationError
 from mfpde.results.answers.ending import Cluster, Ending
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import SolveResult
-from mfpde.results.files.runs import load_run
+from mfpde.results.reading import load_run
 from mfpde.studies.distance import distance_to_atoms
 from mfpde.studies.ending.clusters import clusters, gathered_in
 from mfpde.studies.ending.law import LastLaw, last_law, motion

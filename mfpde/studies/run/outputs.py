@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,16 +69,14 @@ def kept(answer: Found, path: Path | None) -> Found:
     return answer
 
 
-def earlier_run(
-    path: Path, configuration: Experiment, load: Callable[[Path], tuple[Result, dict[str, NDArray[Any]]]]
-) -> tuple[Result, dict[str, NDArray[Any]]]:
-    """The result to go on from, read by `load`, once it is known to belong to this configuration.
+def earlier_run(path: Path, configuration: Experiment, kind: type[Result]) -> tuple[Result, dict[str, NDArray[Any]]]:
+    """The result to go on from, and its arrays, once it is known to belong to this configuration.
 
     Raises ResultFileError for a missing, damaged or foreign file, ConfigurationError naming the keys that differ.
     """
     if not path.exists():
         raise ResultFileError(f"{path}: no such file to continue; write the command without --resume to begin one")
-    result, checkpoint = load(path)
+    result, checkpoint = kind.read(path)
     keys = differing_keys(configuration_of(result, path), configuration)
     if keys:
         message = f"{path}: comes from another configuration, which differs in {', '.join(keys)}"

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError
-from mfpde.results.answers.solve import Attribute, SolveResult
-from mfpde.results.files.netcdf import save
-from mfpde.results.files.netcdf_file import Checkpoint
+from mfpde.results.answers.solve import SolveResult
+from mfpde.results.files.netcdf_file import Attribute, Checkpoint
 from mfpde.schemes.pair import Pair
 from mfpde.shell.process import uninterrupted
 from mfpde.solvers.flow.flow import Schedule
@@ -223,7 +222,7 @@ class Run:
         for role, state in self._states.items():
             arrays |= pack_state(role, state)
         try:
-            save(result, path, arrays)
+            result.save(path, arrays)
         except OutputError as error:
             message = str(error)
             failed = replace(result, status="failed", attributes={**result.attributes, "message": message})

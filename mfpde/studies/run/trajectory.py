@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mfpde.results.answers.solve import Array, Attribute, SolveResult, cell_volumes
+from mfpde.results.answers.solve import Array, SolveResult, cell_volumes
+from mfpde.results.files.netcdf_file import Attribute
 from mfpde.solvers.flow.time_loop import Law, Observation, State
 
 SCALARS = ("time", "risk", "free_energy", "dissipation", "dissipated", "balance", "residual", "mass")

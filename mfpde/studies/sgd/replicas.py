@@ -18,7 +18,6 @@ from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.files.provenance import provenance
-from mfpde.results.files.sgd import load_sgd, save_sgd
 from mfpde.shell.process import uninterrupted
 from mfpde.shell.workers import default_workers, executor, processors
 from mfpde.solvers.arrays import Array
@@ -238,7 +237,7 @@ class Replicas:
                 arrays |= {f"{name}_{replica}": getattr(state, name) for name in ("w", "a", "b")}
         assert self.path is not None
         try:
-            save_sgd(result, self.path, arrays)
+            result.save(self.path, arrays)
         except OutputError as error:
             raise RunOutputError(str(error)) from None
 
@@ -269,7 +268,7 @@ def sgd(
     """
     refuse(configuration)
     with output_file(output, resume=resume, force=force) as path, ExitStack() as held:
-        earlier = earlier_run(path, configuration, load_sgd) if resume and path is not None else None
+        earlier = earlier_run(path, configuration, SgdResult) if resume and path is not None else None
         if earlier is not None and earlier[0].status == "success":
             return earlier[0]
         count = default_workers(configuration.sgd.replicas) if workers is None else workers

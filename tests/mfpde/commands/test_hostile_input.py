@@ -10,6 +10,7 @@ import resource
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from mfpde.configuration.toml import to_tables
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError
 from mfpde.experiment import Experiment
 from mfpde.problem.marginals import Uniform
-from mfpde.results.files.netcdf import load, load_checkpoint
+from mfpde.results.answers.solve import SolveResult
 from mfpde.shell.files import probe, reserved, write_atomically
 from mfpde.shell.progress import ProgressBar
 from mfpde.studies.bounds.folder import prepare_folder
@@ -177,7 +178,7 @@ def test_signals_keep_what_was_computed(
         signal.signal(number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL)
     assert main(["solve", "anisotropic-relu", *QUICK, "-o", str(path), "--json"]) == 130
     assert json.loads(capsys.readouterr().out)["status"] == "interrupted"
-    assert load(path).time.tolist() == [0.0, 0.5, 1.0]
+    assert SolveResult.load(path).time.tolist() == [0.0, 0.5, 1.0]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert main(["plot", str(path), "-o", str(path)]) == 2
 
@@ -233,7 +234,7 @@ def test_an_arithmetic_accident_is_a_failed_run(decaying: Chosen, tmp_path: Path
 
     decaying.use(DecayingAtoms(0.05, on_step=overflow))
     result = solve(SHORT, tmp_path / "run.nc", scheme="decaying")
-    assert (result.status, load(tmp_path / "run.nc").time[-1]) == ("failed", 1.0)
+    assert (result.status, SolveResult.load(tmp_path / "run.nc").time[-1]) == ("failed", 1.0)
     assert "a number left the range of floating point (overflow" in str(result.attributes["message"])
 
 
@@ -256,7 +257,7 @@ def test_any_damage_to_the_numbers_of_a_file_is_seen(decaying: Chosen, tmp_path:
     assert place > 0
     damaged.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
     with pytest.raises(ResultFileError, match="its numbers are not those that were written"):
-        load(damaged)
+        SolveResult.load(damaged)
     source = random.Random(2)
     messages: list[str] = []
     for _ in range(300):
@@ -264,7 +265,7 @@ def test_any_damage_to_the_numbers_of_a_file_is_seen(decaying: Chosen, tmp_path:
         broken[source.randrange(len(broken))] = source.choice([0, 127, 128, 255])
         damaged.write_bytes(broken[: source.choice([len(broken), source.randrange(len(broken))])])
         try:
-            load_checkpoint(damaged)
+            SolveResult.read(damaged)
         except ResultFileError as error:
             messages.append(str(error))
     assert len(messages) > 200
@@ -275,11 +276,11 @@ def test_a_file_of_another_version_is_named_so(
     monkeypatch: pytest.MonkeyPatch, decaying: Chosen, tmp_path: Path
 ) -> None:
     decaying.use(DecayingGrid())
-    monkeypatch.setattr("mfpde.results.files.netcdf.FORMAT", "mfpde solve 7")
+    monkeypatch.setattr(SolveResult, "LAYOUT", replace(SolveResult.LAYOUT, form="mfpde solve 7"))
     solve(Experiment(), tmp_path / "run.nc", scheme="decaying")
     monkeypatch.undo()
     with pytest.raises(ResultFileError, match="made by another version"):
-        load(tmp_path / "run.nc")
+        SolveResult.load(tmp_path / "run.nc")
 
 
 def test_figures_are_kept_unless_forced(decaying: Chosen, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -445,7 +446,7 @@ def test_files_of_sgd_are_named_so_and_a_refused_comparison_writes_nothing(
 ) -> None:
     place, quick = tmp_path / "run.nc", ["--set", "time.end=0.001", "--set", "time.save=2", "--set", "sgd.neurons=5"]
     assert main(["sgd", "nonmonotone-failure", *quick, "--workers", "1", "--quiet", "-o", str(place)]) == 0
-    assert main(["plot", str(place)]) == 2
+    assert main(["distance", str(place), str(place)]) == 2
     assert "run.nc: a result of `mfpde sgd`; write a file that `mfpde solve -o` made" in capsys.readouterr().err
     other = [*quick[:-1], "sgd.neurons=6", "-o", str(place), "--resume", "--workers", "1"]
     assert main(["compare", "nonmonotone-failure", *other]) == 2

@@ -18,7 +18,7 @@ from mfpde import presets
 from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.problem.laws.gaussian_mixture import GaussianMixture
-from mfpde.results.files.netcdf import load
+from mfpde.results.answers.solve import SolveResult
 from tests.mfpde.decaying import Chosen, DecayingAtoms, DecayingGrid
 
 QUICK = ["--set", "time.end=2.0", "--set", "time.save=5", "--scheme", "decaying"]
@@ -124,7 +124,7 @@ def test_exit_codes_of_failed_and_interrupted_runs(
     decaying.use(DecayingAtoms(0.05, fail_after=1.0))
     assert main(["solve", "anisotropic-relu", *QUICK, "-o", str(tmp_path / "failed.nc")]) == 3
     assert "t = 1: the step collapsed" in capsys.readouterr().err
-    assert load(tmp_path / "failed.nc").status == "failed"
+    assert SolveResult.load(tmp_path / "failed.nc").status == "failed"
 
     def interrupt(flow_time: float) -> None:
         if flow_time > 0.7:

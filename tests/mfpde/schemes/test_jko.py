@@ -15,7 +15,6 @@ from mfpde import presets
 from mfpde.commands.main import main
 from mfpde.configuration.sources import load_configuration
 from mfpde.results.answers.solve import SolveResult
-from mfpde.results.files.netcdf import load
 from mfpde.studies.solve import solve
 from tests.reference import values
 
@@ -97,7 +96,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(options: list[str], tmp_path: Pa
     assert stopped.status == "interrupted"
     assert 0 < len(stopped.time) < len(once.time)
     solve(configuration, path, resume=True)
-    again = load(path)
+    again = SolveResult.load(path)
     for name in ("time", "risk", "risk_error", "free_energy", "dissipated", "mean", "variance", "weight", "position"):
         assert np.array_equal(getattr(again, name), getattr(once, name), equal_nan=True), name
     assert again.residual is not None

@@ -16,7 +16,6 @@ from mfpde.commands.main import main
 from mfpde.configuration.sources import load_configuration
 from mfpde.errors import ConfigurationError
 from mfpde.results.answers.solve import SERIES, Array, SolveResult, cell_volumes
-from mfpde.results.files.netcdf import save
 from mfpde.studies.distance import distance
 from mfpde.studies.solve import solve
 from tests import reference
@@ -156,7 +155,7 @@ def test_cells_in_the_plane_count_with_their_width() -> None:
 def files(tmp_path: Path) -> tuple[str, str, str]:
     moving = atoms(np.array([1.0]), np.array([[1.0]]), np.array([[3.0]]))
     for name, law in (("a.nc", moving), ("b.nc", HALF), ("plane.nc", atoms(np.ones(1), np.ones((1, 2))))):
-        save(law, tmp_path / name)
+        law.save(tmp_path / name)
     return str(tmp_path / "a.nc"), str(tmp_path / "b.nc"), str(tmp_path / "plane.nc")
 
 

@@ -11,7 +11,6 @@ from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError
 from mfpde.experiment import Experiment
 from mfpde.results.answers.solve import SolveResult
-from mfpde.results.files.netcdf import load
 from mfpde.studies.run import run as run_module
 from mfpde.studies.run.trajectory import estimated_error
 from mfpde.studies.solve import solve
@@ -81,7 +80,7 @@ def test_files_give_back_every_bit(decaying: Chosen, tmp_path: Path, kind: str) 
     main = DecayingAtoms(0.05, drop_after=1.0) if kind == "atoms" else DecayingGrid()
     decaying.use(main)
     result = solve(configuration(), tmp_path / "run.nc")
-    read = load(tmp_path / "run.nc")
+    read = SolveResult.load(tmp_path / "run.nc")
     assert_same(result, read)
     assert (read.status, read.scheme, read.names) == ("success", "decaying", ("r1", "r2"))
     assert "delta = 0.8" in str(read.attributes["configuration"])
@@ -138,13 +137,13 @@ def test_a_resumed_run_equals_the_uninterrupted_one(decaying: Chosen, tmp_path: 
     decaying.use(main, companion)
     path = tmp_path / "run.nc"
     part = solve(configuration(), path)
-    assert (part.status, load(path).status) == ("interrupted", "interrupted")
+    assert (part.status, SolveResult.load(path).status) == ("interrupted", "interrupted")
     assert len(part.time) < len(whole.time)
     assert "continue with --resume" in str(part.attributes["message"])
     resumed = solve(configuration(), path, resume=True)
     assert resumed.status == "success"
     assert_same(resumed, whole)
-    assert_same(load(path), whole)
+    assert_same(SolveResult.load(path), whole)
     assert resumed.wall_seconds > part.wall_seconds
 
 
@@ -160,12 +159,12 @@ def test_an_interruption_before_the_first_save_time_loses_nothing(
     decaying.use(scheme(0.047, on_step=Stop(at_step)), scheme(0.09))
     part = solve(late, tmp_path / "run.nc")
     assert part.attributes["message"] == "interrupted after 0 of 2 save times; continue with --resume"
-    assert_same(load(tmp_path / "run.nc"), part)
+    assert_same(SolveResult.load(tmp_path / "run.nc"), part)
     assert (part.time.shape, part.mean.shape) == ((0,), (0, 2))
     counted: list[float] = []
     decaying.use(scheme(0.047, on_step=counted.append), scheme(0.09))
     assert_same(solve(late, tmp_path / "run.nc", resume=True), whole)
-    assert_same(load(tmp_path / "run.nc"), whole)
+    assert_same(SolveResult.load(tmp_path / "run.nc"), whole)
     # The steps before the interruption are not taken again.
     assert at_step == 1 or counted[0] > 0.0
 
@@ -183,7 +182,7 @@ def test_a_killed_run_resumes_from_its_last_checkpoint(
     decaying.use(DecayingAtoms(0.047, on_step=kill), DecayingAtoms(0.09))
     with pytest.raises(SystemError):
         solve(configuration(), tmp_path / "run.nc")
-    assert load(tmp_path / "run.nc").status == "running"
+    assert SolveResult.load(tmp_path / "run.nc").status == "running"
     decaying.use(DecayingAtoms(0.047), DecayingAtoms(0.09))
     assert_same(solve(configuration(), tmp_path / "run.nc", resume=True), whole)
 
@@ -193,7 +192,7 @@ def test_a_failed_step_keeps_what_was_computed(decaying: Chosen, tmp_path: Path)
     result = solve(configuration(), tmp_path / "run.nc")
     assert (result.status, result.time[-1]) == ("failed", 1.0)
     assert "t = 1: the step collapsed at flow time 1; raise solver.cells" in str(result.attributes["message"])
-    assert_same(load(tmp_path / "run.nc"), result)
+    assert_same(SolveResult.load(tmp_path / "run.nc"), result)
 
 
 def test_resume_refuses_another_configuration(decaying: Chosen, tmp_path: Path) -> None:
@@ -212,7 +211,7 @@ def test_an_existing_file_is_kept(decaying: Chosen, tmp_path: Path) -> None:
         solve(configuration(end=3.0), path)
     assert path.read_bytes() == before
     solve(configuration(end=3.0), path, force=True)
-    assert load(path).time[-1] == 3.0
+    assert SolveResult.load(path).time[-1] == 3.0
 
 
 def test_unwritable_places_are_found_before_the_run(decaying: Chosen, tmp_path: Path) -> None:
@@ -244,7 +243,7 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint(decaying: Chosen, tmp_p
             solve(configuration(), tmp_path / "run.nc")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert load(tmp_path / "run.nc").status == "running"
+    assert SolveResult.load(tmp_path / "run.nc").status == "running"
     assert [path.name for path in tmp_path.iterdir()] == ["run.nc"]
 
 
@@ -259,13 +258,13 @@ def test_damaged_and_foreign_files_are_refused(decaying: Chosen, tmp_path: Path)
         cut = tmp_path / "cut.nc"
         cut.write_bytes(content[:length])
         with pytest.raises(ResultFileError, match="not a NetCDF-3 file, or cut off"):
-            load(cut)
+            SolveResult.load(cut)
         with pytest.raises(ResultFileError):
             solve(configuration(), cut, resume=True)
     with netcdf_file(tmp_path / "foreign.nc", "w", version=2) as file:
         file.createDimension("x", 2)
     with pytest.raises(ResultFileError, match="not a result of this program"):
-        load(tmp_path / "foreign.nc")
+        SolveResult.load(tmp_path / "foreign.nc")
     with pytest.raises(ResultFileError, match="no such file"):
         solve(configuration(), tmp_path / "missing.nc", resume=True)
 

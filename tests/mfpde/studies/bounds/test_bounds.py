@@ -21,6 +21,7 @@ from mfpde.errors import ConfigurationError, OutputError
 from mfpde.experiment import Experiment
 from mfpde.problem.laws.gaussian_mixture import GaussianMixture
 from mfpde.results.answers.bounds import BoundsResult, Exponent, Point
+from mfpde.results.reading import SWEEP
 from mfpde.schemes.solver import Solver
 from mfpde.shell import tasks as distribution
 from mfpde.shell.workers import InlineExecutor
@@ -29,7 +30,6 @@ from mfpde.studies.bounds.analysis import BIAS, CLAIMS, Curves, analyse
 from mfpde.studies.bounds.bounds import bounds
 from mfpde.studies.bounds.design import Design, make_design, scaled, sgd_times
 from mfpde.studies.bounds.fits import FAILS, HOLDS, UNDECIDED, Bootstrap, fluctuation, positive_slopes, verdict
-from mfpde.studies.bounds.folder import RESULT_NAME
 from mfpde.studies.bounds.runs import Curve, RunSpec
 from mfpde.studies.sgd.replicas import sgd
 from mfpde.studies.solve import solve
@@ -385,7 +385,7 @@ def test_interruption_exits_with_130(
     assert main([*ARGUMENTS, *options, "-o", str(tmp_path / "o")]) == 130
     assert "continue with --resume" in capsys.readouterr().err
     assert len(list((tmp_path / "o").glob("pde-*.json"))) == 1
-    assert RESULT_NAME in {path.name for path in (tmp_path / "o").iterdir()}
+    assert SWEEP in {path.name for path in (tmp_path / "o").iterdir()}
     assert sys.exc_info() == (None, None, None)
 
 

@@ -19,11 +19,12 @@ from mfpde.experiment import Experiment
 from mfpde.problem.laws.gaussian_mixture import GaussianMixture
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.branches import Branches, BranchEvent
+from mfpde.results.answers.stationary import Stationary
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.stationary.landscape import AtomicLaw, Landscape
 from mfpde.studies.branches.branches import branches
 from mfpde.studies.optimum.atoms import optimum_atoms
-from mfpde.studies.stationary.stationary import Stationary, stationary
+from mfpde.studies.stationary.stationary import stationary
 
 INFINITE = ("data.dims=infinite", "data.fractions=[1.0]")
 DELTA_INFINITE, RADIUS_INFINITE = 0.474219, 1.749455

@@ -18,8 +18,7 @@ from mfpde.configuration.sources import load_configuration
 from mfpde.configuration.toml import differing_keys, to_toml
 from mfpde.errors import ConfigurationError, ResultFileError
 from mfpde.experiment import Experiment
-from mfpde.results.files import netcdf
-from mfpde.results.files.netcdf import load
+from mfpde.results.answers.solve import SolveResult
 from mfpde.solvers.characteristics.characteristics import Characteristics
 from mfpde.solvers.flow.flow import Schedule
 from mfpde.solvers.flow.time_loop import Observation, State
@@ -73,7 +72,7 @@ def test_the_balance_starts_at_time_0_though_the_first_save_time_is_later(decayi
 def test_files_and_json_carry_the_energy(decaying: Chosen, tmp_path: Path) -> None:
     decaying.use(DissipatingAtoms(0.01, residual=3e-9))
     result = solve(configured(), tmp_path / "run.nc")
-    read = load(tmp_path / "run.nc")
+    read = SolveResult.load(tmp_path / "run.nc")
     for key in ("dissipation", "dissipated", "balance", "residual"):
         np.testing.assert_array_equal(getattr(read, key), getattr(result, key))
         assert read.to_json()[key] == getattr(result, key).tolist()
@@ -81,7 +80,7 @@ def test_files_and_json_carry_the_energy(decaying: Chosen, tmp_path: Path) -> No
     decaying.use(DecayingAtoms(0.01))
     unknown = solve(configured(), tmp_path / "unknown.nc")
     assert unknown.to_json()["balance"] == unknown.to_json()["dissipation"] == [None] * 5
-    assert load(tmp_path / "unknown.nc").residual is None
+    assert SolveResult.load(tmp_path / "unknown.nc").residual is None
     assert "residual" not in unknown.to_json()
     assert "message" not in unknown.attributes
 
@@ -91,10 +90,10 @@ def test_files_of_the_format_without_energy_are_refused(
 ) -> None:
     decaying.use(DissipatingAtoms(0.01))
     with monkeypatch.context() as earlier:
-        earlier.setattr(netcdf, "FORMAT", "mfpde solve 1")
+        earlier.setattr(SolveResult, "LAYOUT", replace(SolveResult.LAYOUT, form="mfpde solve 1"))
         solve(configured(), tmp_path / "run.nc")
     with pytest.raises(ResultFileError, match="made by another version"):
-        load(tmp_path / "run.nc")
+        SolveResult.load(tmp_path / "run.nc")
 
 
 @pytest.mark.parametrize(("factor", "off"), [(1.0, False), (0.995, False), (1.02, True), (0.95, True), (-1.0, True)])
@@ -173,7 +172,7 @@ def test_a_run_stops_where_it_is_stationary(decaying: Chosen, tmp_path: Path) ->
     assert exact * (1.0 - 1e-4) <= result.time[2] <= 1.04 * exact
     assert len(result.time) == len(result.risk_error) == 3
     assert result.dissipation[2] <= 0.1
-    assert result.status == load(tmp_path / "run.nc").status == "success"
+    assert result.status == SolveResult.load(tmp_path / "run.nc").status == "success"
     said = f"stationary at t = {result.time[2]:.6g}: D = {result.dissipation[2]:.3g} per unit of flow time"
     assert str(result.attributes["message"]).startswith(said)
     again = solve(configured(**STATIONARY), tmp_path / "run.nc", resume=True)

@@ -14,7 +14,7 @@ from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
-from mfpde.results.files.sgd import load_sgd
+from mfpde.results.answers.sgd import SgdResult
 from mfpde.studies.sgd.replicas import save_steps, sgd
 
 
@@ -64,7 +64,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(monkeypatch: pytest.MonkeyPatch,
     with monkeypatch.context() as patch:
         patch.setattr(study, "advance_replica", interrupted)
         assert sgd(configuration, path, workers=1).status == "interrupted"
-    assert np.isfinite(load_sgd(path)[0].risk).sum() < whole.risk.size
+    assert np.isfinite(SgdResult.read(path)[0].risk).sum() < whole.risk.size
     resumed = sgd(configuration, path, resume=True, workers=1)
     assert np.array_equal(resumed.risk, whole.risk)
     assert np.array_equal(resumed.position, whole.position)
@@ -122,7 +122,7 @@ def test_the_command_prints_one_object(capsys: pytest.CaptureFixture[str], tmp_p
     assert content["status"] == "success"
     assert content["steps"] == 10
     assert np.shape(content["risk"]) == np.shape(content["variance"]["r2"]) == (2, 3)
-    assert np.array_equal(load_sgd(path)[0].risk, content["risk"])
+    assert np.array_equal(SgdResult.read(path)[0].risk, content["risk"])
     assert main([*arguments, "-o", str(path)]) == 2
     assert "--force" in capsys.readouterr().err
 
@@ -137,7 +137,7 @@ def test_the_state_of_inner_products_runs_in_a_hundred_thousand_dimensions(
     content = json.loads(capsys.readouterr().out)
     assert content["status"] == "success"
     assert content["wall_seconds"] < 20.0
-    assert load_sgd(path)[1]["w_0"].shape == (20, 23)
+    assert SgdResult.read(path)[1]["w_0"].shape == (20, 23)
     # |w|^2 = kappa^2 p / d in the mean, .8^2 and almost all of it in the first block
     assert content["mean"]["r1"][0][0] == pytest.approx(0.8, abs=1e-2)
 

@@ -1,0 +1,81 @@
+"""Files of `solve`: NetCDF-3 (64-bit offset), readable by xarray and by every NetCDF library.
+
+Variables: time, risk, risk_error, free_energy, free_energy_error, dissipation, dissipated, balance, mass, mean_<name>,
+variance_<name>, residual where the scheme minimises, and the law, either density(time, <names>) with <name>_edges or
+position(time, atom, coordinate) and weight(time, atom). A file that a run can go on from also holds the raw arrays of
+its schemes under checkpoint_*.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mfpde.results.files.netcdf_file import Layout, Variables, native, put
+
+if TYPE_CHECKING:
+    from mfpde.results.answers.solve import SolveResult
+
+MEANING = {
+    "risk": "risk R = E (y - f)^2",
+    "risk_error": "estimated discretisation error of the risk",
+    "free_energy": "free energy F",
+    "free_energy_error": "estimated discretisation error of the free energy",
+    "dissipation": "dissipation -dF/dt; NaN: unknown, or an infinite step-size schedule",
+    "dissipated": "integral of the dissipation from 0; NaN: unknown",
+    "balance": "energy balance |F(t) - F(0) + dissipated|; NaN: unknown",
+    "mass": "total mass",
+    "residual": "largest duality gap of the steps so far",
+}
+
+
+def _put(file: Any, result: SolveResult) -> None:
+    # NetCDF's only dimension of length 0 is the unlimited one: that of a run before its first save time.
+    file.createDimension("time", len(result.time) or None)
+    put(file, "time", ("time",), result.time, "training time t (steps times step size)")
+    for key, meaning in MEANING.items():
+        values = getattr(result, key)
+        if values is not None:
+            put(file, key, ("time",), values, meaning)
+    for axis, name in enumerate(result.names):
+        put(file, f"mean_{name}", ("time",), result.mean[:, axis], f"mean of {name}")
+        put(file, f"variance_{name}", ("time",), result.variance[:, axis], f"variance of {name}")
+    _put_law(file, result)
+
+
+def _put_law(file: Any, result: SolveResult) -> None:
+    if result.density is not None and result.edges is not None:
+        for name, edges in zip(result.names, result.edges, strict=True):
+            file.createDimension(name, len(edges) - 1)
+            file.createDimension(f"{name}_edge", len(edges))
+            put(file, name, (name,), 0.5 * (edges[1:] + edges[:-1]), f"cell centres of {name}")
+            put(file, f"{name}_edges", (f"{name}_edge",), edges, f"cell edges of {name}")
+        meaning = "density of the law; a cell of no width holds its mass"
+        put(file, "density", ("time", *result.names), result.density, meaning)
+    if result.position is not None and result.weight is not None:
+        file.createDimension("atom", result.weight.shape[1])
+        file.createDimension("coordinate", len(result.names))
+        put(
+            file,
+            "position",
+            ("time", "atom", "coordinate"),
+            result.position,
+            "atoms of the law; NaN: no atom",
+        )
+        put(file, "weight", ("time", "atom"), result.weight, "masses of the atoms")
+
+
+def _fields(variables: Variables, names: tuple[str, ...]) -> dict[str, Any]:
+    on_grid = "density" in variables
+    series = {key: native(variables, key) for key in ("time", *MEANING) if key != "residual" or key in variables}
+    moments = {
+        key: np.stack([native(variables, f"{key}_{name}") for name in names], axis=1) for key in ("mean", "variance")
+    }
+    if not on_grid:
+        return {**series, **moments, **{key: native(variables, key) for key in ("weight", "position")}}
+    edges = tuple(native(variables, f"{name}_edges") for name in names)
+    return {**series, **moments, "density": native(variables, "density"), "edges": edges}
+
+
+LAYOUT = Layout("mfpde solve 3", {"scheme": str, "status": str, "wall_seconds": float}, _put, _fields)
