@@ -4,19 +4,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from mfpde.problem.initial import InitialLaw
 from mfpde.problem.laws.interface import DataLaw
 from mfpde.problem.network import Network, Unit
 from mfpde.problem.reduction.block_pairs import BlockPairs
+from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import Flow
+from mfpde.solvers.objective.objective import FeatureMap, Objective
 from mfpde.solvers.objective.representation import Effort, Expansion, Form, ReducedObjective, represent
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.geometry import Geometry
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
+
+
+ACCURACY = 1e-10
+"""Error of U asked for where Psi or a risk is asked of the problem itself."""
+MARGIN = 1e-2
+"""Least distance of the ends of a box from the points it is laid about."""
+
+
+class Law(Protocol):
+    """A measure on the reduced coordinates, such as `Atoms` and `Cells`."""
+
+    @property
+    def points(self) -> Array:
+        """The points that carry the masses, shape (n, D)."""
+        ...
+
+    def outputs(self, features: FeatureMap) -> Array:
+        """∫Phi drho of a feature map, shape (M,)."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +93,30 @@ class Problem:
         coefficient = names.index("a") if self.data.network_keys and self.unit.has_coefficient else None
         near = self.data.guide_box(box) if form == "guide" else box
         return represent(self._expand, near, accuracy, form, coefficient)
+
+    def objective_about(self, *points: Array, accuracy: float = ACCURACY) -> Objective:
+        """The objective on a box that holds all these points, each of shape (n, D), with U accurate to `accuracy`."""
+        every = np.vstack(points)
+        lower, upper = every.min(axis=0), every.max(axis=0)
+        margin = np.maximum(0.05 * (upper - lower), MARGIN)
+        box = Box(np.maximum(lower - margin, self.geometry.lower_bounds), upper + margin)
+        return self.represent("exact", box, accuracy).objective
+
+    def risk(self, law: Law) -> float:
+        """R of a law on the reduced coordinates; for any loss but the square one the mean loss."""
+        objective = self.objective_about(law.points)
+        return objective.risk(law.outputs(objective.features))
+
+    def psi(self, points: Array, law: Law) -> Array:
+        """Psi(z; rho) at points of shape (n, D), shape (n,), without ridge and noise."""
+        objective = self.objective_about(points, law.points)
+        return objective.psi(points, law.outputs(objective.features))
+
+    def psi_gradient(self, points: Array, law: Law) -> Array:
+        """grad Psi(z; rho), shape (n, D), one-sided where a coordinate sits on its bound."""
+        objective = self.objective_about(points, law.points)
+        slope = objective.loss_gradient(law.outputs(objective.features))
+        return objective.features.contract(points, slope)[1]
 
     def _expand(self, box: Box, accuracy: float, effort: Effort) -> Expansion:
         return self.data.features(self.unit, box, accuracy, effort)
