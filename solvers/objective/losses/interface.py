@@ -17,8 +17,9 @@ from .hessian import Hessian
 
 
 class Pointwise(Protocol):
-    """A loss l(f, y) of one output f for one target y, elementwise on arrays; convex and differentiable in f.
+    """A loss l(f, y) of one output f for one target y, convex and differentiable in f, by NumPy on whole arrays.
 
+    The outputs have shape (..., M) and the targets (M,), so that the usual operators broadcast.
     Optional further methods: `curvature(f, y)`, the second derivative in f (else by differences of the slope),
     `conjugate(v, y)` = sup_f v f - l(f, y) and its derivative `conjugate_slope(v, y)`, inf and NaN where the slope is
     never v (else by Newton's method), and `check(y)`, which raises ValueError for targets without meaning.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -19,8 +18,9 @@ DIFFERENCE = float(np.finfo(float).eps) ** (1.0 / 3.0)
 WIDENINGS = 60
 """Doublings of the interval around y in which an output with a given slope is sought: to 1e18."""
 BISECTIONS = 200
+"""Most steps of Newton's method in that interval, which halves it where it does better than a step."""
 ROUNDED = 4.0 * float(np.finfo(float).eps)
-"""Width of that interval, relative to its ends, at which it is one number."""
+"""Error of the slope that rounding of it and of the output leaves, relative to them."""
 _GAUSS = np.polynomial.legendre.leggauss(12)
 CHORD_NODES, CHORD_WEIGHTS = 0.5 * (_GAUSS[0] + 1.0), 0.5 * _GAUSS[1]
 
@@ -122,16 +122,14 @@ def _inverted(pointwise: Pointwise, v: Array, y: Array) -> Array:
     low, high = _interval(pointwise, v, y)
     f = np.where(np.isfinite(low + high), y, np.nan)
     for _ in range(BISECTIONS):
-        excess = pointwise.slope(f, y) - v
-        low, high = np.where(excess <= 0.0, f, low), np.where(excess >= 0.0, f, high)
-        bend = curvature(pointwise, f, y)
-        newton = f - np.divide(excess, bend, out=np.full_like(f, np.inf), where=bend > 0.0)
-        inside = (newton > low) & (newton < high)
-        following = np.where(inside, newton, 0.5 * (low + high))
-        moves = np.abs(following - f) > ROUNDED * np.abs(f)
-        f = np.where(excess == 0.0, f, following)
-        if not (moves & (excess != 0.0)).any():
+        excess, bend = pointwise.slope(f, y) - v, curvature(pointwise, f, y)
+        open_ = np.abs(excess) > ROUNDED * (np.abs(v) + bend * np.abs(f))
+        if not open_.any():
             break
+        low, high = np.where(excess < 0.0, f, low), np.where(excess > 0.0, f, high)
+        newton = f - np.divide(excess, bend, out=np.full_like(f, np.inf), where=bend > 0.0)
+        following = np.where((newton > low) & (newton < high), newton, 0.5 * (low + high))
+        f = np.where(open_, following, f)
     return f
 
 
@@ -162,22 +160,19 @@ class _Chord:
     start: Array
 
     def value(self, f: Array, y: Array) -> Array:
-        origin = self.inner.value(self.start, y)
-        rises = (self.inner.value(place, y) - origin for place in self._places(f))
-        return self._sum(rise / share for rise, share in zip(rises, CHORD_NODES, strict=True))
+        rises = self.inner.value(self._places(f), y) - self.inner.value(self.start, y)
+        return np.asarray(np.tensordot(CHORD_WEIGHTS / CHORD_NODES, rises, 1))
 
     def slope(self, f: Array, y: Array) -> Array:
-        return self._sum(self.inner.slope(place, y) for place in self._places(f))
+        return np.asarray(np.tensordot(CHORD_WEIGHTS, self.inner.slope(self._places(f), y), 1))
 
     def curvature(self, f: Array, y: Array) -> Array:
-        bends = (curvature(self.inner, place, y) for place in self._places(f))
-        return self._sum(share * bend for bend, share in zip(bends, CHORD_NODES, strict=True))
+        return np.asarray(np.tensordot(CHORD_WEIGHTS * CHORD_NODES, curvature(self.inner, self._places(f), y), 1))
 
-    def _places(self, f: Array) -> list[Array]:
-        return [self.start + share * (f - self.start) for share in CHORD_NODES]
-
-    def _sum(self, parts: Any) -> Array:
-        return np.asarray(sum(weight * part for weight, part in zip(CHORD_WEIGHTS, parts, strict=True)))
+    def _places(self, f: Array) -> Array:
+        """The nodes on the way to f of shape (..., M), one more axis in front."""
+        shares = CHORD_NODES.reshape(-1, *(1 for _ in f.shape))
+        return np.asarray(self.start + shares * (f - self.start))
 
 
 def _name(pointwise: Pointwise) -> str:
