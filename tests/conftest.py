@@ -1,16 +1,22 @@
-"""Settings of every test: a floating-point exception is an error, and figures need no display."""
+"""Settings of every test: a floating-point exception is an error, and figures need no display.
+
+BLAS computes on one thread, as in every command: with two each, the processes of the tests mostly wait for one another.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 
+os.environ.setdefault("MPLBACKEND", "Agg")
+# read when BLAS is loaded
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 
 from tests.mfpde.decaying import Chosen, lent
 
-os.environ.setdefault("MPLBACKEND", "Agg")
 np.seterr(all="raise", under="ignore")
 
 
