@@ -56,6 +56,7 @@ __all__ = [
     "bounds",
     "branches",
     "build_problem",
+    "check",
     "compare",
     "convergence",
     "data_law",
@@ -107,6 +108,7 @@ if TYPE_CHECKING:
     from mfpde.studies.basins.basins import basins
     from mfpde.studies.bounds.bounds import bounds
     from mfpde.studies.branches.branches import branches
+    from mfpde.studies.check import check
     from mfpde.studies.compare.compare import compare
     from mfpde.studies.convergence import convergence
     from mfpde.studies.distance import distance
@@ -149,6 +151,7 @@ _HOMES = {
     "mfpde.studies.basins.basins": "basins",
     "mfpde.studies.bounds.bounds": "bounds",
     "mfpde.studies.branches.branches": "branches",
+    "mfpde.studies.check": "check",
     "mfpde.studies.compare.compare": "compare",
     "mfpde.studies.convergence": "convergence",
     "mfpde.studies.distance": "distance",

@@ -50,7 +50,7 @@ def optimum_atoms(
         ArithmeticError: if Psi is not finite on the box.
     """
     problem = build_problem(configuration)
-    _refuse(problem)
+    refuse_atoms(problem)
     box = _search_box(problem, radius)
     reduced = _features(problem, box, ACCURACY)
     found = certified_optimum(
@@ -90,7 +90,7 @@ def optimum_atoms(
     )
 
 
-def _refuse(problem: Problem) -> None:
+def refuse_atoms(problem: Problem) -> None:
     messages = []
     if np.isfinite(problem.flow.inverse_temperature):
         messages.append("dynamics.inverse_temperature: finite; with noise the optimum is a Gibbs law, write inf")

@@ -34,7 +34,7 @@ def gibbs_optimum(configuration: Experiment, radius: float | None = None) -> Gib
         ArithmeticError: if Newton's method fails.
     """
     problem = build_problem(configuration)
-    _refuse(problem, radius)
+    refuse_gibbs(problem, radius)
     box = _first_box(problem, radius)
     panels = FIRST_PANELS.get(problem.geometry.dimension, 4)
     rough = problem.represent("compressed", box, ROUGH).objective
@@ -57,7 +57,7 @@ Solved = tuple[Gibbs, Array]
 """The Gibbs law and the nodes it lives on, shape (n, D)."""
 
 
-def _refuse(problem: Problem, radius: float | None) -> None:
+def refuse_gibbs(problem: Problem, radius: float | None) -> None:
     messages = []
     if not math.isfinite(problem.flow.inverse_temperature):
         messages.append(

@@ -6,9 +6,10 @@ import math
 from pathlib import Path
 
 from mfpde.experiment import Experiment
+from mfpde.problem.problem import build_problem
 from mfpde.results.answers.optimum import AtomicOptimum, GibbsOptimum
-from mfpde.studies.optimum.atoms import DEFAULT_RADIUS, optimum_atoms
-from mfpde.studies.optimum.gibbs import gibbs_optimum
+from mfpde.studies.optimum.atoms import DEFAULT_RADIUS, optimum_atoms, refuse_atoms
+from mfpde.studies.optimum.gibbs import gibbs_optimum, refuse_gibbs
 from mfpde.studies.run.outputs import kept, output_file
 from mfpde.studies.run.run import Progress, silent
 
@@ -33,6 +34,19 @@ def optimum(
         OutputError: `output` cannot be written.
     """
     with output_file(output, force=force, kind="OUT.json", resumable=False) as path:
-        if math.isinf(configuration.dynamics.inverse_temperature):
+        if _without_noise(configuration):
             return kept(optimum_atoms(configuration, DEFAULT_RADIUS if radius is None else radius), path)
         return kept(gibbs_optimum(configuration, radius), path)
+
+
+def refuse_optimum(configuration: Experiment) -> None:
+    """Raise ConfigurationError with everything for which the optimum cannot be found."""
+    problem = build_problem(configuration)
+    if _without_noise(configuration):
+        refuse_atoms(problem)
+    else:
+        refuse_gibbs(problem, None)
+
+
+def _without_noise(configuration: Experiment) -> bool:
+    return math.isinf(configuration.dynamics.inverse_temperature)

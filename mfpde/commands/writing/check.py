@@ -1,0 +1,25 @@
+"""The command `mfpde check`."""
+
+from __future__ import annotations
+
+import argparse
+
+from mfpde.commands.checks import Checks
+from mfpde.commands.driver import carry_out
+from mfpde.commands.options import add_source
+
+HELP = "read everything, compute nothing: the whole configuration, and which schemes and commands serve it"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """SOURCE."""
+    add_source(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """The configuration with every default, the coordinates, and what can be asked of it."""
+    checks = Checks(options)
+    experiment = checks.passed(checks.experiment(solved=False))
+    from mfpde.studies.check import check
+
+    return carry_out(lambda progress: check(experiment), options)

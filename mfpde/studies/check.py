@@ -1,0 +1,89 @@
+"""check: an experiment read as a whole, and what can be asked of it; nothing is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mfpde.configuration.sources import experiment_of
+from mfpde.configuration.toml import to_toml
+from mfpde.errors import ConfigurationError
+from mfpde.experiment import Experiment
+from mfpde.problem.problem import Problem, build_problem
+from mfpde.results.answers.check import Checked, Coordinate, Service
+from mfpde.schemes.choice import refusal_messages, scheme_of
+from mfpde.schemes.interface import scheme_named, scheme_names
+from mfpde.studies.bounds.design import make_design
+from mfpde.studies.optimum.optimum import refuse_optimum
+from mfpde.studies.run.refusals import refuse_unsupported
+from mfpde.studies.sgd.replicas import refuse as refuse_sgd
+from mfpde.studies.stationary.point import refuse_stationary
+
+
+def check(source: str | Path | Experiment | Problem, overrides: tuple[str, ...] = ()) -> Checked:
+    """Read an experiment, and say which schemes and commands serve it.
+
+    Args:
+        source: a preset's name, the path of a TOML file, "-", an experiment, or a problem made in Python.
+        overrides: "table.key=value" each, for a name or a path.
+
+    Raises:
+        ConfigurationError: naming every mistake.
+    """
+    experiment = experiment_of(source, overrides)
+    problem = build_problem(experiment)
+    geometry = problem.geometry
+    return Checked(
+        configuration=to_toml(experiment),
+        coordinates=tuple(
+            Coordinate(name, axis.described, moves)
+            for name, axis, moves in zip(geometry.names, geometry.axes, geometry.mobile, strict=True)
+        ),
+        risk=problem.data.risk_name,
+        scheme=scheme_of(experiment).name,
+        schemes=tuple(
+            Service(name, tuple(refusal_messages(scheme_named(name), problem, experiment))) for name in scheme_names()
+        ),
+        commands=tuple(Service(name, _refusals(asked, experiment)) for name, asked in COMMANDS.items()),
+        use=tuple(map(str, experiment.uses)),
+    )
+
+
+def _compare(experiment: Experiment) -> None:
+    refuse_sgd(experiment)
+    refuse_unsupported(experiment)
+
+
+def _bounds(experiment: Experiment) -> None:
+    make_design(experiment)
+
+
+def _stationary(experiment: Experiment) -> None:
+    refuse_stationary(build_problem(experiment))
+
+
+def _basins(experiment: Experiment) -> None:
+    refuse_unsupported(experiment)
+    _stationary(experiment)
+
+
+COMMANDS: dict[str, Callable[[Experiment], None]] = {
+    "solve": refuse_unsupported,
+    "convergence": refuse_unsupported,
+    "sgd": refuse_sgd,
+    "compare": _compare,
+    "bounds": _bounds,
+    "optimum": refuse_optimum,
+    "stationary": _stationary,
+    "basins": _basins,
+    "branches": _stationary,
+}
+"""What each command that takes a source refuses, before it computes anything."""
+
+
+def _refusals(asked: Callable[[Experiment], None], experiment: Experiment) -> tuple[str, ...]:
+    try:
+        asked(experiment)
+    except ConfigurationError as error:
+        return tuple(error.messages)
+    return ()
