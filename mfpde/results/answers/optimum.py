@@ -16,7 +16,7 @@ from mfpde.solvers.arrays import Array
 
 BRIEF = ("risk", "free_energy", "lower_bound", "radius", "atoms", "at_boundary", "certified")
 """What a study of something else tells of the optimum on the stated box."""
-SAMPLED = "the lower bound rests on sampled bounds of the activation: it is not certified"
+SAMPLED = "the lower bound rests on sampled bounds of derivatives: it is not certified"
 
 
 @ANSWERS.register("optimum")

@@ -10,14 +10,15 @@ import numpy as np
 
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
-from mfpde.problem.laws.interface import DataLaw
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.optimum import AtomicOptimum
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.objective.representation import ReducedObjective
 from mfpde.solvers.optimum.bound import Curvature
 from mfpde.solvers.optimum.newton import Law, SearchBox
-from mfpde.solvers.optimum.optimum import CurvatureOf, certified_optimum
+from mfpde.solvers.optimum.optimum import certified_optimum
+from mfpde.solvers.optimum.sampled import SampledCurvature
 from mfpde.solvers.optimum.search import optimal_law
 from mfpde.solvers.space.box import Box
 
@@ -53,10 +54,11 @@ def optimum_atoms(
     refuse_atoms(problem)
     box = _search_box(problem, radius)
     reduced = _features(problem, box, ACCURACY)
+    bounds = _Bounds(problem, reduced.objective, Box(box.lower, box.upper))
     found = certified_optimum(
         reduced.objective,
         box,
-        _curvature(problem),
+        bounds,
         # below their error the features have minima of their own
         max(TOLERANCE, reduced.error),
         int(min(MOST_EVALUATIONS, MOST_WORK / reduced.rank)),
@@ -71,7 +73,7 @@ def optimum_atoms(
     if pairs is not None:
         risk = pairs.risk(positions, weights)
     energy = found.free_energy + (risk - found.risk)
-    proven = not problem.data.network_keys or problem.unit.activation.bounds().proven
+    proven = bounds.proven and (not problem.data.network_keys or problem.unit.activation.bounds().proven)
     larger = tuple((factor * radius, _searched(problem, factor * radius, found.free_energy)) for factor in growth)
     return AtomicOptimum(
         names=problem.geometry.names,
@@ -97,9 +99,6 @@ def refuse_atoms(problem: Problem) -> None:
     frozen = problem.geometry.frozen
     if frozen:
         messages.append(f"initial.{frozen[0]}: a fixed random law; the optimum needs a constant or a trained one")
-    if type(problem.data).curvature is DataLaw.curvature:
-        name = problem.data.name
-        messages.append(f'data.law: "{name}" gives no bounds of derivatives (curvature), which certify an optimum')
     if messages:
         raise ConfigurationError(messages)
 
@@ -120,13 +119,23 @@ def _searched(problem: Problem, radius: float, energy: float) -> float:
     return optimal_law(objective, box).free_energy(objective, box)
 
 
-def _curvature(problem: Problem) -> CurvatureOf:
-    def bounds(law: Law, outputs: Array, risk: float) -> Curvature:
-        found = problem.data.curvature(problem.unit, law.positions, law.weights, outputs, risk)
-        assert found is not None, "refused where the law has no bounds"
-        return found
+class _Bounds:
+    """Bounds of the derivatives of Psi: the data law's, or sampled ones where it gives none.
 
-    return bounds
+    Attributes:
+        proven: whether all of them so far were the law's.
+    """
+
+    def __init__(self, problem: Problem, objective: Objective, box: Box) -> None:
+        self._problem, self._objective, self._box = problem, objective, box
+        self.proven = True
+
+    def __call__(self, law: Law, outputs: Array, risk: float) -> Curvature:
+        found = self._problem.data.curvature(self._problem.unit, law.positions, law.weights, outputs, risk)
+        if found is None:
+            self.proven = False
+            return SampledCurvature(self._objective, outputs, self._box)
+        return found
 
 
 def extrapolated(values: list[float]) -> tuple[float, float] | None:

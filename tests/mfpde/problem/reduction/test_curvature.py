@@ -10,7 +10,6 @@ import pytest
 from mfpde.configuration.parsing import parse
 from mfpde.problem.problem import build_problem
 from mfpde.solvers.optimum.newton import Law
-from mfpde.studies.optimum.atoms import _curvature
 
 BENT = {"knots": [0.0, 0.5, 1.5], "values": [-2.5, -4.0, 7.5]}
 MIXTURE = {"dims": [12, 7], "delta": 0.6}
@@ -55,7 +54,8 @@ def test_bounds_hold_inside_their_cells(name: str) -> None:
         weights = generator.dirichlet(np.ones(atoms))
         law = Law(generator.uniform(lower, upper, size=(atoms, dimension)), weights)
         outputs = law.outputs(objective)
-        bounds = _curvature(problem)(law, outputs, objective.risk(outputs))
+        bounds = problem.data.curvature(problem.unit, law.positions, weights, outputs, objective.risk(outputs))
+        assert bounds is not None
         inside = generator.uniform(lower + 0.02, upper - 0.02, size=(300, dimension))
         size = 0.05 * generator.random((300, dimension))
         low, high = np.maximum(inside - size, lower), np.minimum(inside + size, upper)
