@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from time import monotonic
 
+Progress = Callable[[str, float], None]
+"""Called with a line of text and the fraction done."""
 WIDTH = 30
 SECONDS_BETWEEN = 0.1
+
+
+def silent(text: str, fraction: float = 0.0) -> None:
+    """Progress that nobody watches."""
 
 
 class ProgressBar:

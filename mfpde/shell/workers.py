@@ -12,6 +12,9 @@ from typing import Any
 
 from mfpde.errors import ConfigurationError
 
+Workers = int | Executor
+"""A number of processes of this machine, or an executor of the caller's."""
+
 
 class InlineExecutor(Executor):
     """Computes each task when it is submitted, in this process."""
@@ -31,17 +34,20 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def default_workers(tasks: int) -> int:
-    """One worker per task, at most one per processor that this process may use."""
-    return max(1, min(tasks, processors()))
+def number_of(workers: Workers | None, tasks: int) -> Workers:
+    """At most one process per task; by default also at most one per processor that this process may use."""
+    if isinstance(workers, Executor):
+        return workers
+    return max(1, min(tasks, processors() if workers is None else workers))
 
 
 @contextmanager
-def executor(workers: int, scheduler: str | None = None) -> Iterator[Executor]:
+def executor(workers: Workers, scheduler: str | None = None) -> Iterator[Executor]:
     """An executor of independent tasks; what has not begun is dropped when the block is left by an exception.
 
     Args:
-        workers: processes of this machine, each with one thread; 1 computes in this process.
+        workers: processes of this machine, each with one thread, 1 computes in this process; or an executor, which
+            stays open.
         scheduler: address of a dask scheduler ("tcp://host:port"), whose workers then take the tasks.
 
     Raises:
@@ -50,6 +56,8 @@ def executor(workers: int, scheduler: str | None = None) -> Iterator[Executor]:
     if scheduler is not None:
         with _cluster(scheduler) as remote:
             yield remote
+    elif isinstance(workers, Executor):
+        yield workers
     elif workers == 1:
         yield InlineExecutor()
     else:

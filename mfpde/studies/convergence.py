@@ -20,8 +20,8 @@ from mfpde.results.answers.solve import SolveResult
 from mfpde.schemes.choice import oracles, refusal_messages, refusals_of, scheme_of
 from mfpde.schemes.interface import Refined, SchemeKind, scheme_named, scheme_names
 from mfpde.schemes.solver import Solver
+from mfpde.shell.progress import Progress, silent
 from mfpde.studies.run.refusals import setting_up
-from mfpde.studies.run.run import Progress, silent
 from mfpde.studies.solve import solve
 
 SHARED_TIMES = 5

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
-
-import numpy as np
 
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
@@ -16,9 +13,11 @@ from mfpde.results.files.provenance import provenance
 from mfpde.schemes.choice import on_scheme, scheme_of
 from mfpde.schemes.interface import SchemeKind, scheme_named
 from mfpde.schemes.pair import make_pair
+from mfpde.shell.progress import Progress, silent
+from mfpde.studies.run.arithmetic import strict_arithmetic
 from mfpde.studies.run.outputs import earlier_run, output_file
 from mfpde.studies.run.refusals import refuse_unsupported, setting_up
-from mfpde.studies.run.run import Progress, Run, silent
+from mfpde.studies.run.run import Run
 
 
 def solve(
@@ -52,17 +51,16 @@ def solve(
     kind = scheme_of(configuration) if scheme is None else scheme_named(scheme)
     configuration = on_scheme(configuration, kind)
     refuse_unsupported(configuration, kind)
-    with output_file(output, resume=resume, force=force) as path, ExitStack() as held:
+    with output_file(output, resume=resume, force=force) as path:
         earlier = earlier_run(path, configuration, SolveResult) if resume and path is not None else None
         if earlier is not None and earlier[0].status == "success":
             return earlier[0]
-        # A number that leaves the range of floating point is an error, not a NaN that travels on.
-        held.enter_context(np.errstate(all="raise", under="ignore"))
-        with setting_up(configuration):
-            run = _prepared(configuration, kind, path, progress, started)
-        if earlier is not None:
-            run.restore(*earlier)
-        return run.complete()
+        with strict_arithmetic():
+            with setting_up(configuration):
+                run = _prepared(configuration, kind, path, progress, started)
+            if earlier is not None:
+                run.restore(*earlier)
+            return run.complete()
 
 
 def _prepared(experiment: Experiment, kind: SchemeKind, path: Path | None, progress: Progress, started: float) -> Run:

@@ -7,11 +7,10 @@ that ends. Points share the optimum and the search for one-atom laws where the k
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 from pathlib import Path
-from threading import Lock
 from time import monotonic
 from typing import Any
 
@@ -21,23 +20,20 @@ from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.basins import BasinPoint, BasinsResult
-from mfpde.shell.process import uninterrupted
-from mfpde.shell.tasks import distribute
-from mfpde.shell.workers import default_workers
+from mfpde.shell.progress import Progress, silent
+from mfpde.shell.tasks import reason
+from mfpde.shell.workers import Workers
 from mfpde.studies.basins.file import earlier_points
 from mfpde.studies.basins.labels import boundaries, labelled
 from mfpde.studies.ending.ending import ending
 from mfpde.studies.ending.search import problem_alone
+from mfpde.studies.run.campaign import Pooled
 from mfpde.studies.run.outputs import output_file
 from mfpde.studies.run.refusals import unsupported
-from mfpde.studies.run.run import Progress, silent
 from mfpde.studies.solve import solve
 from mfpde.studies.stationary.point import refuse_stationary
 
-CHECKPOINT_SECONDS = 20.0
 MOST_KEYS = 2
-_ALONE = Lock()
-"""One run at a time in a process: workers of a cluster may have several threads, the compiled kernels are not for."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +48,15 @@ class Task:
 def compute(task: Task) -> dict[str, Any]:
     """Where the run from one point ends, as JSON values; raises ArithmeticError or ValueError where it has no end."""
     started = monotonic()
-    with _ALONE:
-        result = solve(task.configuration)
-        if result.status == "interrupted":
-            raise KeyboardInterrupt
-        if result.status != "success":
-            raise ArithmeticError(str(result.attributes.get("message", result.status)))
-        try:
-            found = ending(result, task.radius).to_json()
-        except ConfigurationError as error:
-            raise ValueError("; ".join(error.messages)) from None
+    result = solve(task.configuration)
+    if result.status == "interrupted":
+        raise KeyboardInterrupt
+    if result.status != "success":
+        raise ArithmeticError(str(result.attributes.get("message", result.status)))
+    try:
+        found = ending(result, task.radius).to_json()
+    except ConfigurationError as error:
+        raise ValueError("; ".join(error.messages)) from None
     kept = ("time", "risk", "gap_to_optimum", "at_rest", "dissipation", "clusters", "dust", "nearest", "note")
     near = found["nearest"] is not None and found["nearest"]["near"]
     distance = None if found["nearest"] is None else found["nearest"]["distance"]
@@ -76,7 +71,7 @@ def basins(
     *,
     overrides: Sequence[str] = (),
     radius: float | None = None,
-    workers: int | None = None,
+    workers: Workers | None = None,
     scheduler: str | None = None,
     resume: bool = False,
     force: bool = False,
@@ -90,7 +85,7 @@ def basins(
         output: JSON file, also the checkpoint; an existing one is kept unless `force` or `resume`.
         overrides: as `--set` takes them.
         radius: of the box, see `ending`.
-        workers: processes of this machine, one thread each; None for one per processor.
+        workers: processes of this machine, one thread each, None for one per processor; or an executor.
         scheduler: address of a dask scheduler whose workers take the runs instead.
         resume: compute only the points that `output` does not hold, or that failed.
 
@@ -102,10 +97,10 @@ def basins(
     family = Family.of(source, vary, overrides)
     tasks = tasks_of(family, radius)
     with output_file(output, resume=resume, force=force, kind="OUT.json") as path:
-        sweep = _Sweep(family, tasks, radius, path, progress)
+        sweep = _Sweep(family, tasks, radius, path, progress, workers, scheduler)
         if resume and path is not None:
             sweep.restore(*earlier_points(path, family, tasks[0].configuration, radius))
-        return sweep.complete(workers, scheduler)
+        return sweep.complete()
 
 
 def tasks_of(family: Family, radius: float | None) -> list[Task]:
@@ -150,61 +145,67 @@ def _told(message: str, places: Sequence[str], count: int, keys: tuple[str, ...]
     return f"at {places[0]}{more}: {message}"
 
 
-class _Sweep:
-    """The finished points, and the loop that completes them."""
+class _Sweep(Pooled[BasinsResult, Task, dict[str, Any]]):
+    """The finished points of a sweep."""
+
+    PIECES = "points"
 
     def __init__(
-        self, family: Family, tasks: list[Task], radius: float | None, path: Path | None, progress: Progress
+        self,
+        family: Family,
+        tasks: list[Task],
+        radius: float | None,
+        path: Path | None,
+        progress: Progress,
+        workers: Workers | None,
+        scheduler: str | None,
     ) -> None:
-        self.family, self.tasks, self.radius, self.path, self.progress = family, tasks, radius, path, progress
+        super().__init__(path, progress, workers, scheduler)
+        self.family, self.every, self.radius = family, tasks, radius
         problem = build_problem(tasks[0].configuration)
         self.names, self.masses_move = problem.geometry.names, problem.flow.fisher_rao_rate > 0.0
         self.one_problem = len({problem_alone(task.configuration) for task in tasks}) == 1
         self.points: dict[tuple[float, ...], BasinPoint] = {}
-        self.started = self.checkpointed = monotonic()
-        self.earlier = 0.0
 
     def restore(self, points: Sequence[BasinPoint], seconds: float) -> None:
         """Keep the points of an earlier part."""
         self.points = {point.values: point for point in points}
-        self.earlier = seconds
+        self.earlier_seconds = seconds
 
-    def complete(self, workers: int | None, scheduler: str | None) -> BasinsResult:
-        """Compute what is missing; an interruption keeps what is there."""
-        left = [task for task in self.tasks if task.values not in self.points]
-        message = ""
-        try:
-            if left:
-                self.progress(f"point {len(self.points)} of {len(self.tasks)}", 0.0)
-                count = default_workers(len(left)) if workers is None else workers
-                distribute(left, compute, count, scheduler, self._keep, self._fail)
-            status = "failed" if any(point.message for point in self.points.values()) else "success"
-        except KeyboardInterrupt:
-            status = "interrupted"
-            done = f"interrupted after {len(self.points)} of {len(self.tasks)} points"
-            remedy = "continue with --resume" if self.path else "nothing was written: name a file with -o to continue"
-            message = f"{done}; {remedy}"
-        with uninterrupted():
-            result = self._result(status, message)
-            if self.path is not None:
-                result.save(self.path)
-        return result
+    def tasks(self) -> list[Task]:
+        """The points that are not there."""
+        self._tell()
+        return [task for task in self.every if task.values not in self.points]
 
-    def _keep(self, task: Task, found: dict[str, Any]) -> None:
-        self._add(BasinPoint(task.values, None, found))
+    @property
+    def function(self) -> Callable[[Task], dict[str, Any]]:
+        """Where the run from a point ends."""
+        return compute
 
-    def _fail(self, task: Task, reason: str) -> None:
-        self._add(BasinPoint(task.values, None, {}, reason))
+    def done(self) -> tuple[int, int]:
+        """Points."""
+        return len(self.points), len(self.every)
+
+    def keep(self, task: Task, part: dict[str, Any]) -> None:
+        """A point with its ending."""
+        self._add(BasinPoint(task.values, None, part))
+
+    def fail(self, task: Task, error: Exception) -> None:
+        """A point without."""
+        self._add(BasinPoint(task.values, None, {}, reason(error)))
 
     def _add(self, point: BasinPoint) -> None:
         self.points[point.values] = point
-        self.progress(f"point {len(self.points)} of {len(self.tasks)}", len(self.points) / len(self.tasks))
-        if self.path is not None and monotonic() - self.checkpointed >= CHECKPOINT_SECONDS:
-            self._result("running", "").save(self.path)
-            self.checkpointed = monotonic()
+        self._tell()
+        self.checkpoint(piece=True)
 
-    def _result(self, status: str, message: str) -> BasinsResult:
-        finished = [self.points[task.values] for task in self.tasks if task.values in self.points]
+    def _tell(self) -> None:
+        done, count = self.done()
+        self.progress(f"point {done} of {count}", done / count)
+
+    def answer(self, status: str, message: str) -> BasinsResult:
+        """The points so far with their labels; a sweep of which a run failed has failed."""
+        finished = [self.points[task.values] for task in self.every if task.values in self.points]
         points, laws = labelled(finished, self.masses_move, self.one_problem)
         keys = tuple(variation.key for variation in self.family.variations)
         values = tuple(variation.values for variation in self.family.variations)
@@ -220,9 +221,9 @@ class _Sweep:
             points=points,
             laws=laws,
             boundaries=boundaries(points, keys, values),
-            status=status,
-            configuration=to_toml(self.tasks[0].configuration),
+            status="failed" if failures and status == "success" else status,
+            configuration=to_toml(self.every[0].configuration),
             radius=self.radius,
-            wall_seconds=self.earlier + monotonic() - self.started,
+            wall_seconds=self.seconds,
             message="\n".join([*failures, *([message] if message else [])]),
         )

@@ -14,11 +14,10 @@ The step part is so free of the finite-N floor, and the finite-N part of steps. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic
 
 from mfpde.errors import OutputError, RunOutputError
 from mfpde.experiment import Experiment
@@ -26,12 +25,15 @@ from mfpde.results.answers.bounds import BoundsResult
 from mfpde.results.files.provenance import provenance
 from mfpde.results.reading import SWEEP
 from mfpde.shell.files import reserved
-from mfpde.shell.workers import default_workers
+from mfpde.shell.progress import Progress, silent
+from mfpde.shell.tasks import reason
+from mfpde.shell.workers import Workers
+from mfpde.studies.bounds import runs
 from mfpde.studies.bounds.analysis import Curves, analyse
 from mfpde.studies.bounds.design import Design, flow_configuration, make_design, pde_configuration, sgd_configuration
 from mfpde.studies.bounds.folder import check_folder, prepare_folder
-from mfpde.studies.bounds.runs import Curve, RunSpec, Store, compute, distribute
-from mfpde.studies.run.run import Progress, silent
+from mfpde.studies.bounds.runs import Curve, RunSpec, Store
+from mfpde.studies.run.campaign import Pooled
 
 
 def bounds(
@@ -42,7 +44,7 @@ def bounds(
     replicas: int | None = None,
     output: str | Path | None = None,
     *,
-    workers: int | None = None,
+    workers: Workers | None = None,
     scheduler: str | None = None,
     resume: bool = False,
     force: bool = False,
@@ -55,7 +57,7 @@ def bounds(
         neurons, step_sizes, dims: values of N, eps and d; None for that of the configuration.
         replicas: runs at every point; None for `sgd.replicas`.
         output: folder in which every run is a file; an existing one is kept unless `force` or `resume`.
-        workers: processes of this machine, one thread each; None for one per processor.
+        workers: processes of this machine, one thread each, None for one per processor; or an executor.
         scheduler: address of a dask scheduler whose workers take the runs instead.
         resume: compute only the runs that `output` does not hold.
 
@@ -63,34 +65,34 @@ def bounds(
         ConfigurationError: what cannot be run, or another problem than that of the folder to resume.
         OutputError: `output` cannot be written (RunOutputError: during the run).
     """
-    started = monotonic()
     design = make_design(configuration, neurons, step_sizes, dims, replicas)
     folder = None if output is None else Path(output)
     check_folder(folder, configuration, resume=resume, force=force)
-    attributes = provenance(configuration)
     with ExitStack() as held:
         if folder is not None:
             prepare_folder(folder, configuration, force=force)
             held.enter_context(reserved(folder / SWEEP))
-        sweep = Sweep(configuration, design, Store(folder, attributes), progress)
-        status = sweep.complete(default_workers(10**6) if workers is None else workers, scheduler)
-        result = replace(
-            analyse(design, sweep.curves()),
-            status=status,
-            message="\n".join(sweep.messages),
-            wall_seconds=monotonic() - started,
-            attributes=attributes,
-        )
-        if folder is not None:
-            result.save(folder / SWEEP)
-    return result
+        return Sweep(configuration, design, folder, progress, workers, scheduler).complete()
 
 
-class Sweep:
-    """All runs of a design, and the loop that completes them."""
+class Sweep(Pooled[BoundsResult, RunSpec, Curve]):
+    """All runs of a design; those that are finished are kept in a folder, if there is one."""
 
-    def __init__(self, configuration: Experiment, design: Design, store: Store, progress: Progress) -> None:
-        self.design, self.store, self.progress = design, store, progress
+    PIECES = "runs"
+    PLACE = "folder"
+
+    def __init__(
+        self,
+        configuration: Experiment,
+        design: Design,
+        folder: Path | None,
+        progress: Progress,
+        workers: Workers | None,
+        scheduler: str | None,
+    ) -> None:
+        super().__init__(None if folder is None else folder / SWEEP, progress, workers, scheduler)
+        self.design, self.attributes = design, provenance(configuration)
+        self.store = Store(folder, self.attributes)
         self.messages: list[str] = []
         points, replicas = design.points, range(design.replicas)
         self.sgd = {
@@ -106,48 +108,66 @@ class Sweep:
             dim: RunSpec("pde", pde_configuration(configuration, dim, points), 0)
             for dim in dict.fromkeys(point.dim for point in points)
         }
-
-    def complete(self, workers: int, scheduler: str | None) -> str:
-        """Compute what the store does not hold, and return the status; what fails or is left is told in messages."""
         several = [spec for group in (*self.sgd.values(), *self.flow.values()) for spec in group]
         specs = [*self.pde.values(), *several]
-        missing = [spec for spec in specs if not self.store.read(spec)]
-        total = sum(spec.cost for spec in missing)
-        done = {"cost": 0.0, "count": len(specs) - len(missing)}
+        self._left = [spec for spec in specs if not self.store.read(spec)]
+        self._cost = sum(spec.cost for spec in self._left)
+        self._finished, self._count = len(specs) - len(self._left), len(specs)
 
-        def tell(spec: RunSpec) -> None:
-            done["cost"] += spec.cost
-            done["count"] += 1
-            self.progress(f"run {done['count']} of {len(specs)}", done["cost"] / total)
-
-        def keep(spec: RunSpec, curve: Curve) -> None:
+    def work(self) -> None:
+        """The PDE here, on all threads, then the runs of SGD and the gradient flow."""
+        self.progress("solving the PDE", 0.0)
+        for spec in [spec for spec in self._left if spec.kind == "pde"]:
             try:
-                self.store.put(spec, curve)
-            except OutputError as error:
-                raise RunOutputError(str(error)) from None
-            tell(spec)
+                self.keep(spec, self.function(spec))
+            except ArithmeticError as error:
+                self.fail(spec, error)
+        super().work()
 
-        def fail(spec: RunSpec, reason: str) -> None:
-            sgd = spec.configuration.sgd
-            where = f"N = {sgd.neurons}, d = {spec.configuration.data.dimension:g}, replica {spec.replica}"
-            self.messages.append(f"{spec.kind} at {where}: {reason}")
-            tell(spec)
+    def tasks(self) -> list[RunSpec]:
+        """The longest first."""
+        return sorted(self._left, key=lambda spec: -spec.cost)
 
+    @property
+    def function(self) -> Callable[[RunSpec], Curve]:
+        """The risk curve of a run."""
+        return runs.compute
+
+    def done(self) -> tuple[int, int]:
+        """Runs."""
+        return self._finished, self._count
+
+    def keep(self, task: RunSpec, part: Curve) -> None:
+        """A finished run, in its own file."""
         try:
-            self.progress("solving the PDE", 0.0)
-            for spec in missing:
-                if spec.kind == "pde":
-                    try:
-                        keep(spec, compute(spec))
-                    except ArithmeticError as error:
-                        fail(spec, str(error))
-            left = [spec for spec in missing if spec.kind != "pde"]
-            if left:
-                distribute(left, workers, scheduler, keep, fail)
-        except KeyboardInterrupt:
-            self.messages.append(f"interrupted after {done['count']} of {len(specs)} runs; continue with --resume")
-            return "interrupted"
-        return "failed" if self.messages else "success"
+            self.store.put(task, part)
+        except OutputError as error:
+            raise RunOutputError(str(error)) from None
+        self._tell(task)
+
+    def fail(self, task: RunSpec, error: Exception) -> None:
+        """A run that is missing."""
+        sgd = task.configuration.sgd
+        where = f"N = {sgd.neurons}, d = {task.configuration.data.dimension:g}, replica {task.replica}"
+        self.messages.append(f"{task.kind} at {where}: {reason(error)}")
+        self._tell(task)
+
+    def _tell(self, spec: RunSpec) -> None:
+        self._left.remove(spec)
+        self._finished += 1
+        share = 1.0 - sum(spec.cost for spec in self._left) / self._cost
+        self.progress(f"run {self._finished} of {self._count}", share)
+
+    def answer(self, status: str, message: str) -> BoundsResult:
+        """What the finished runs say; a sweep of which a run failed has failed."""
+        said = [*self.messages, *([message] if message else [])]
+        return replace(
+            analyse(self.design, self.curves()),
+            status="failed" if said and status == "success" else status,
+            message="\n".join(said),
+            wall_seconds=self.seconds,
+            attributes=self.attributes,
+        )
 
     def curves(self) -> Curves:
         """What is finished."""

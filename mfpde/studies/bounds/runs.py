@@ -1,14 +1,13 @@
-"""The runs of a sweep: what each computes, the file that keeps it, and their distribution over workers."""
+"""The runs of a sweep: what each computes, and the file that keeps it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from time import monotonic
 from typing import Any
 
@@ -20,7 +19,6 @@ from mfpde.problem.problem import build_problem
 from mfpde.results.answers.solve import Array
 from mfpde.results.files.netcdf_file import Attribute
 from mfpde.results.objects import plain
-from mfpde.shell import tasks as distribution
 from mfpde.shell.files import write_atomically
 from mfpde.solvers.networks.coupled import Drift, particle_dynamics
 from mfpde.solvers.networks.risk import network_risk
@@ -31,8 +29,6 @@ from mfpde.studies.solve import solve
 
 FORMAT = "mfpde bounds run 1"
 FLOW_TOLERANCE = 1e-5
-_ALONE = Lock()
-"""One run at a time in a process: workers of a cluster may have several threads, the compiled kernels are not for."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +92,13 @@ class Curve:
 def compute(spec: RunSpec) -> Curve:
     """The risk curve of a run; raises ArithmeticError, ValueError or StepFailure where it breaks down."""
     started = monotonic()
-    with _ALONE:
-        if spec.kind == "pde":
-            return _pde(spec.configuration)
-        with np.errstate(all="ignore"):
-            times, states = (_sgd if spec.kind == "sgd" else _flow)(spec)
-            sgd = build_sgd(spec.configuration, spec.replica)
-            data = sgd.coordinates(spec.configuration.sgd.neurons)
-            risk = [network_risk(data, sgd.unit, state.w, state.a, state.b) for state in states]
+    if spec.kind == "pde":
+        return _pde(spec.configuration)
+    with np.errstate(all="ignore"):
+        times, states = (_sgd if spec.kind == "sgd" else _flow)(spec)
+        sgd = build_sgd(spec.configuration, spec.replica)
+        data = sgd.coordinates(spec.configuration.sgd.neurons)
+        risk = [network_risk(data, sgd.unit, state.w, state.a, state.b) for state in states]
     if not np.all(np.isfinite(risk)):
         raise ArithmeticError(f"the risk of {spec.kind} is not finite: lower sgd.step_size")
     return Curve(np.array(times), np.array(risk), 0.0, monotonic() - started)
@@ -190,14 +185,3 @@ class Store:
 
 def _ignore(_: object) -> None:
     """For what is called for its effect."""
-
-
-def distribute(
-    specs: list[RunSpec],
-    workers: int,
-    scheduler: str | None,
-    keep: Callable[[RunSpec, Curve], None],
-    fail: Callable[[RunSpec, str], None],
-) -> None:
-    """Compute every run on some worker, the longest first."""
-    distribution.distribute(sorted(specs, key=lambda spec: -spec.cost), compute, workers, scheduler, keep, fail)

@@ -21,6 +21,7 @@ from mfpde.configuration.families import Family
 from mfpde.errors import ConfigurationError
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.branches import Branches, BranchLaw, OptimalRange, StationaryBranch
+from mfpde.shell.progress import Progress, silent
 from mfpde.solvers.stationary.continuation import CurvePoint, Trace, correct, locate, tangent_at, trace
 from mfpde.solvers.stationary.landscape import AtomicLaw
 from mfpde.solvers.stationary.minimum import lowest
@@ -28,8 +29,8 @@ from mfpde.studies.branches.equations import Landscapes, LawEquations
 from mfpde.studies.branches.events import events
 from mfpde.studies.branches.optimum import optimal_ranges
 from mfpde.studies.branches.samples import FollowedBranch, Sample, sample
-from mfpde.studies.run.outputs import kept, output_file
-from mfpde.studies.run.run import Progress, silent
+from mfpde.studies.run.campaign import Campaign
+from mfpde.studies.run.outputs import output_file
 from mfpde.studies.stationary.point import refuse_stationary
 from mfpde.studies.stationary.stationary import RADIUS, stationary
 from mfpde.studies.stationary.words import judge
@@ -70,34 +71,7 @@ def branches(
     family = Family.of(source, vary, overrides)
     refuse(family)
     with output_file(output, force=force, kind="OUT.json", resumable=False) as path:
-        return kept(_followed(family, RADIUS if radius is None else radius, most_atoms, progress), path)
-
-
-def _followed(family: Family, radius: float, most_atoms: int, progress: Progress) -> Branches:
-    landscapes = Landscapes(family, radius)
-    search = _Search(landscapes, most_atoms)
-    optimal: tuple[OptimalRange, ...] = ()
-    values, status = landscapes.variation.values, "success"
-    try:
-        for index, value in enumerate(values):
-            progress(f"laws at {value:g}", index / len(values))
-            search.add_laws_at(value)
-        progress("where one atom is optimal", 1.0)
-        optimal = optimal_ranges(search.followed)
-    except KeyboardInterrupt:
-        status = "interrupted"
-        search.words.append("interrupted: there may be more branches, and where one atom is optimal is not known")
-    return Branches(
-        key=landscapes.variation.key,
-        low=landscapes.low,
-        high=landscapes.high,
-        names=landscapes.names,
-        radius=radius,
-        branches=tuple(search.found),
-        optimal=optimal,
-        words=tuple(search.words),
-        status=status,
-    )
+        return _Search(Landscapes(family, RADIUS if radius is None else radius), most_atoms, path, progress).complete()
 
 
 def refuse(family: Family) -> None:
@@ -130,14 +104,51 @@ def _mistakes(family: Family, value: float) -> list[str]:
     return []
 
 
-class _Search:
+class _Search(Campaign[Branches]):
     """The branches found so far."""
 
-    def __init__(self, landscapes: Landscapes, most_atoms: int) -> None:
+    PIECES = "values"
+
+    def __init__(self, landscapes: Landscapes, most_atoms: int, path: Path | None, progress: Progress) -> None:
+        super().__init__(path, progress)
         self.landscapes, self.most_atoms = landscapes, most_atoms
         self.followed: list[FollowedBranch] = []
         self.found: list[StationaryBranch] = []
+        self.optimal: tuple[OptimalRange, ...] = ()
         self.words: list[str] = []
+        self._searched = 0
+
+    def work(self) -> None:
+        """Search at every value of the key, follow what is found, and say where one atom is optimal."""
+        values = self.landscapes.variation.values
+        for index, value in enumerate(values):
+            self.progress(f"laws at {value:g}", index / len(values))
+            self.add_laws_at(value)
+            self._searched += 1
+        self.progress("where one atom is optimal", 1.0)
+        self.optimal = optimal_ranges(self.followed)
+
+    def done(self) -> tuple[int, int]:
+        """Values of the key."""
+        return self._searched, len(self.landscapes.variation.values)
+
+    def interruption(self) -> str:
+        """What is then not known."""
+        return "interrupted: there may be more branches, and where one atom is optimal is not known"
+
+    def answer(self, status: str, message: str) -> Branches:
+        """The branches so far."""
+        return Branches(
+            key=self.landscapes.variation.key,
+            low=self.landscapes.low,
+            high=self.landscapes.high,
+            names=self.landscapes.names,
+            radius=self.landscapes.radius,
+            branches=tuple(self.found),
+            optimal=self.optimal,
+            words=(*self.words, *([message] if message else [])),
+            status=status,
+        )
 
     def add_laws_at(self, value: float) -> None:
         """Search for the laws at one value of the key, and follow those that no branch passes through."""

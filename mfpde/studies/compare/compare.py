@@ -18,12 +18,12 @@ from mfpde.results.answers.compare import CompareResult, LawDistance, beside
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import Array, SolveResult
 from mfpde.shell.files import reserved
+from mfpde.shell.progress import Progress, silent
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.space.box import Box
 from mfpde.studies.compare.fluctuations import Fluctuations
 from mfpde.studies.run.outputs import check_output, earlier_run
 from mfpde.studies.run.refusals import refuse_unsupported
-from mfpde.studies.run.run import Progress, silent
 from mfpde.studies.sgd.networks import build_sgd
 from mfpde.studies.sgd.replicas import refuse, save_steps, sgd
 from mfpde.studies.solve import solve

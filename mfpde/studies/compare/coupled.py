@@ -18,9 +18,10 @@ import numpy as np
 
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
-from mfpde.problem.problem import Problem, build_problem
+from mfpde.problem.problem import build_problem
 from mfpde.results.answers.coupled import CoupledResult, predicted_rates
 from mfpde.schemes.guide import label_law, run_guide, visited_box
+from mfpde.shell.progress import Progress, silent
 from mfpde.shell.workers import processors
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.time_loop import State, StepFailure
@@ -31,8 +32,9 @@ from mfpde.solvers.networks.coupled import (
     gradient_descent,
     particle_dynamics,
 )
-from mfpde.solvers.sgd.engine import Sgd, SgdState
-from mfpde.studies.run.run import Progress, silent
+from mfpde.solvers.sgd.engine import SgdState
+from mfpde.studies.run.arithmetic import strict_arithmetic
+from mfpde.studies.run.campaign import Campaign
 from mfpde.studies.sgd.networks import build_sgd, first_state, reduced_positions
 from mfpde.studies.sgd.replicas import refuse, save_steps
 
@@ -74,10 +76,8 @@ def coupled(
     """
     started = monotonic()
     _refuse(configuration)
-    # A number that leaves the range of floating point is an error, not a NaN that travels on.
-    with np.errstate(all="raise", under="ignore"):
-        run = _Run.of(configuration, replica, progress)
-        return run.complete(run.affordable_stride(budget) if stride is None else stride, started)
+    with strict_arithmetic():
+        return _Walk(configuration, replica, progress, started, stride, budget).complete()
 
 
 def _refuse(configuration: Experiment) -> None:
@@ -87,29 +87,36 @@ def _refuse(configuration: Experiment) -> None:
         raise ConfigurationError([f"{message}; write inverse_temperature = inf"], configuration)
 
 
-@dataclass(frozen=True)
-class _Run:
-    """One replica, ready to be integrated."""
+class _Walk(Campaign[CoupledResult]):
+    """All dynamics of one replica, side by side from one save time to the next."""
 
-    configuration: Experiment
-    problem: Problem
-    sgd: Sgd
-    first: SgdState
-    steps: list[int]
-    progress: Progress
+    PIECES = "save times"
+    FAILURES = (StepFailure, ArithmeticError)
 
-    @classmethod
-    def of(cls, configuration: Experiment, replica: int, progress: Progress) -> _Run:
+    def __init__(
+        self,
+        configuration: Experiment,
+        replica: int,
+        progress: Progress,
+        started: float,
+        stride: int | None,
+        budget: float,
+    ) -> None:
+        super().__init__(None, progress, started)
         progress("reducing the problem", 0.0)
-        problem, sgd = build_problem(configuration), build_sgd(configuration, replica, processors() > 1)
-        first = first_state(configuration, problem, sgd)
-        return cls(configuration, problem, sgd, first, save_steps(configuration), progress)
+        self.configuration = configuration
+        self.problem, self.sgd = build_problem(configuration), build_sgd(configuration, replica, processors() > 1)
+        self.first = first_state(configuration, self.problem, self.sgd)
+        self.steps = save_steps(configuration)
+        self.time = np.array(self.steps) * self.sgd.step_size
+        self.stride = self._affordable_stride(budget) if stride is None else stride
+        self.rows = _Rows()
 
     @property
     def drift(self) -> Drift:
         return Drift(self.sgd)
 
-    def affordable_stride(self, budget: float) -> int:
+    def _affordable_stride(self, budget: float) -> int:
         """The smallest n for which gradient descent takes no longer than `budget`, in at least `FEWEST_STEPS` steps."""
         self.drift(self.first)
         began = monotonic()
@@ -118,44 +125,53 @@ class _Run:
         load = self.steps[-1] * cost / budget
         return 1 if load <= 1.0 else max(1, min(math.ceil(1.5 * load), self.steps[-1] // FEWEST_STEPS))
 
-    def complete(self, stride: int, started: float) -> CoupledResult:
-        """Walk all dynamics side by side from one save time to the next."""
-        time = np.array(self.steps) * self.sgd.step_size
-        flow_times = [self.sgd.schedule.flow_time(t) for t in time]
+    def work(self) -> None:
+        """Walk on."""
+        flow_times = [self.sgd.schedule.flow_time(t) for t in self.time]
         drift = self.drift
-        rows = _Rows()
-        status = "success"
-        message: tuple[str, ...] = ()
         walks = zip(
             self._nonlinear(flow_times),
             particle_dynamics(drift, self.first, flow_times, PARTICLE_TOLERANCE, self._say("particles")),
-            self._descent(stride),
+            self._descent(self.stride),
             self.sgd.run(self.first, self.steps),
             strict=True,
         )
-        try:
-            for index, ((law_risk, nonlinear), particles, (descent, rough), stochastic) in enumerate(walks):
-                rows.append(drift, law_risk, (nonlinear, particles, descent, stochastic), rough)
-                self.progress(f"coupled dynamics, t = {time[index]:.4g}", (index + 1) / len(time))
-        except (StepFailure, ArithmeticError, KeyboardInterrupt) as error:
-            if len(rows) < 2:
-                raise
-            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            message = (f"{status} after t = {time[len(rows) - 1]:.6g}: {error}".rstrip(": "),)
-        table = np.array(rows.values)
+        for index, ((law_risk, nonlinear), particles, (descent, rough), stochastic) in enumerate(walks):
+            self.rows.append(drift, law_risk, (nonlinear, particles, descent, stochastic), rough)
+            self.progress(f"coupled dynamics, t = {self.time[index]:.4g}", (index + 1) / len(self.time))
+
+    def done(self) -> tuple[int, int]:
+        """Save times."""
+        return len(self.rows), len(self.time)
+
+    def failure(self, error: Exception) -> str:
+        """After which t, and why; raised on before the first save time after 0."""
+        if len(self.rows) < 2:
+            raise error
+        return f"failed after t = {self.time[len(self.rows) - 1]:.6g}: {error}"
+
+    def interruption(self) -> str:
+        """After which t; raised on before the first save time after 0."""
+        if len(self.rows) < 2:
+            raise KeyboardInterrupt
+        return f"interrupted after t = {self.time[len(self.rows) - 1]:.6g}"
+
+    def answer(self, status: str, message: str) -> CoupledResult:
+        """The save times that are reached."""
+        table = np.array(self.rows.values)
         doubts = float(table[:, 8].max()), float(table[:, 9].max())
         parameters = self.first.w.shape[1] + self.sgd.trained_coefficients + self.sgd.trained_offsets
         return CoupledResult(
-            time=time[: len(rows)],
+            time=self.time[: len(self.rows)],
             risk=dict(zip(("pde", "nd", "pd", "gd", "sgd"), table.T[:5], strict=True)),
             parameter_curves=dict(zip(("nd_pd", "pd_gd", "gd_sgd"), table.T[5:8], strict=True)),
             rates=predicted_rates(self.first.neurons, self.sgd.step_size, parameters),
-            stride=stride,
+            stride=self.stride,
             descent_error=doubts,
-            notes=(*_notes(stride, doubts), *message),
+            notes=(*_notes(self.stride, doubts), *([message] if message else [])),
             replica=self.sgd.replica,
             status=status,
-            wall_seconds=monotonic() - started,
+            wall_seconds=self.seconds,
         )
 
     def _nonlinear(self, flow_times: list[float]) -> Iterator[tuple[float, SgdState]]:

@@ -15,6 +15,7 @@ from mfpde.results.answers.ending import Cluster, Ending
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import SolveResult
 from mfpde.results.reading import load_run
+from mfpde.shell.progress import Progress, silent
 from mfpde.studies.distance import distance_to_atoms
 from mfpde.studies.ending.clusters import clusters, gathered_in
 from mfpde.studies.ending.law import LastLaw, last_law, motion
@@ -23,7 +24,6 @@ from mfpde.studies.ending.search import chosen_radius, ground, nearest_law
 from mfpde.studies.ending.words import Facts, moved, resting, statements
 from mfpde.studies.optimum.gibbs import gibbs_optimum
 from mfpde.studies.run.outputs import kept, output_file
-from mfpde.studies.run.run import Progress, silent
 
 
 def ending(

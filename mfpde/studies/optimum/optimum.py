@@ -8,10 +8,10 @@ from pathlib import Path
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.optimum import AtomicOptimum, GibbsOptimum
+from mfpde.shell.progress import Progress, silent
 from mfpde.studies.optimum.atoms import DEFAULT_RADIUS, optimum_atoms, refuse_atoms
 from mfpde.studies.optimum.gibbs import gibbs_optimum, refuse_gibbs
 from mfpde.studies.run.outputs import kept, output_file
-from mfpde.studies.run.run import Progress, silent
 
 
 def optimum(

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
-
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.schemes.choice import refusal_messages, scheme_of
 from mfpde.schemes.interface import SchemeKind
-
-# What NumPy, LAPACK and Python raise where a number leaves the range of floating point.
-ARITHMETIC = (ArithmeticError, np.linalg.LinAlgError)
+from mfpde.studies.run.arithmetic import ARITHMETIC, strict_arithmetic
 
 
 @contextmanager
@@ -25,7 +21,7 @@ def setting_up(experiment: Experiment) -> Iterator[None]:
         ConfigurationError: there was such a number.
     """
     try:
-        with np.errstate(all="raise", under="ignore"):
+        with strict_arithmetic():
             yield
     except ARITHMETIC as error:
         message = f"the problem cannot be set up in floating point ({error})"

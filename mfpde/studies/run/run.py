@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError
+from mfpde.errors import ConfigurationError, ResultFileError
 from mfpde.results.answers.solve import SolveResult
 from mfpde.results.files.netcdf_file import Attribute, Checkpoint
 from mfpde.schemes.pair import Pair
 from mfpde.shell.process import uninterrupted
+from mfpde.shell.progress import Progress, silent
 from mfpde.solvers.flow.flow import Schedule
 from mfpde.solvers.flow.time_loop import Law, Scheme, State, StepFailure, integrate
+from mfpde.studies.run.arithmetic import ARITHMETIC
+from mfpde.studies.run.campaign import Campaign
 from mfpde.studies.run.energy import balance_warning, stationary_verdict
-from mfpde.studies.run.refusals import ARITHMETIC
 from mfpde.studies.run.trajectory import Trajectory, estimated_error, pack_state, restored, unpack_state
 
-Progress = Callable[[str, float], None]
-CHECKPOINT_SECONDS = 60.0
-# More often, at save times, where writing takes less than this share of the run.
-CHECKPOINT_SHARE = 0.05
 AUDITS = 24
 AUDITED = 4
 """Numbers of an audit."""
@@ -37,17 +34,10 @@ APART = 1e-6
 MAXIMUM_BYTES = 2**31 - 2**16
 
 
-def silent(text: str, fraction: float = 0.0) -> None:
-    """Progress that nobody watches."""
-
-
-class Run:
+class Run(Campaign[SolveResult]):
     """The states of the schemes and the trajectory so far; `complete` computes what is missing.
 
     Attributes:
-        path: where checkpoints and the result go, None to write nothing.
-        progress: called with a line of text and the fraction of the flow time done.
-        started: the monotonic clock when the work began, before the problem was built.
         longest_step: limit on every step, in flow time.
         stationary_tolerance: the run stops at the first stop where D, per unit of flow time, is not above it; None to
             go on to the last of `times`.
@@ -55,6 +45,9 @@ class Run:
     Raises:
         ConfigurationError: too much to save.
     """
+
+    PIECES = "save times"
+    FAILURES = (StepFailure, *ARITHMETIC)
 
     def __init__(
         self,
@@ -70,8 +63,7 @@ class Run:
         longest_step: float = math.inf,
         stationary_tolerance: float | None = None,
     ) -> None:
-        self.path = path
-        self.progress = progress
+        super().__init__(path, progress, started)
         self._scheme = scheme
         self._times = tuple(times)
         self._schedule = schedule
@@ -95,9 +87,6 @@ class Run:
         self._attributes = {**attributes, **pair.attributes}
         if pair.notes:
             self._attributes["notes"] = "\n".join(pair.notes)
-        self._started = monotonic() if started is None else started
-        self._checkpointed = monotonic()
-        self._earlier_seconds = self._write_seconds = 0.0
 
     def restore(self, result: SolveResult, checkpoint: Checkpoint) -> None:
         """Go on from where an earlier run stood; raises ResultFileError where it left no state."""
@@ -109,37 +98,24 @@ class Run:
         self._states = {role: state for role, state in states.items() if state is not None}
         self._trajectory = restored(result)
         self._audit = [(float(t), float(gap), float(energy), float(rate)) for t, gap, energy, rate in audit]
-        self._earlier_seconds = result.wall_seconds
+        self.earlier_seconds = result.wall_seconds
 
-    def complete(self) -> SolveResult:
-        """Compute and record the missing save times; an interruption or a failed step keeps what is there."""
-        status = "success"
-        try:
-            while len(self._audit) < len(self._stops) and not self._at_rest:
-                self._reach(self._stops[len(self._audit)])
-        except KeyboardInterrupt:
-            status = "interrupted"
-            self._attributes["message"] = self._interruption()
-        except StepFailure as failure:
-            status = "failed"
-            self._attributes["message"] = f"t = {self._schedule.time(failure.flow_time):.6g}: {failure}"
-        except ARITHMETIC as error:
-            status = "failed"
-            time = self._schedule.time(min(state.flow_time for state in self._states.values()))
-            remedy = "write a smaller solver.step, or values of moderate size"
-            problem = f"a number left the range of floating point ({error})"
-            self._attributes["message"] = f"t = {time:.6g}: {problem}; {remedy}"
-        with uninterrupted():
-            result = self._judged(self._result(status))
-            if self.path is not None:
-                self._write(self.path, result)
-        return result
+    def work(self) -> None:
+        """Reach the stops that are left."""
+        while len(self._audit) < len(self._stops) and not self._at_rest:
+            self._reach(self._stops[len(self._audit)])
 
-    def _interruption(self) -> str:
-        done = f"interrupted after {len(self._trajectory)} of {len(self._times)} save times"
-        if self.path is None:
-            return f"{done}; nothing was written: name a file with -o to be able to continue"
-        return f"{done}; continue with --resume"
+    def done(self) -> tuple[int, int]:
+        """Save times."""
+        return len(self._trajectory), len(self._times)
+
+    def failure(self, error: Exception) -> str:
+        """At which t, and what to do."""
+        if isinstance(error, StepFailure):
+            return f"t = {self._schedule.time(error.flow_time):.6g}: {error}"
+        time = self._schedule.time(min(state.flow_time for state in self._states.values()))
+        problem = f"a number left the range of floating point ({error})"
+        return f"t = {time:.6g}: {problem}; write a smaller solver.step, or values of moderate size"
 
     def _reach(self, stop: float) -> None:
         """Bring both schemes to a stop, compare their risks, and record a save time that is due there."""
@@ -148,8 +124,7 @@ class Run:
             def keep(state: State, role: str = role) -> None:
                 self._states[role] = state
                 self._report(role, state)
-                if monotonic() - self._checkpointed >= CHECKPOINT_SECONDS:
-                    self._checkpoint()
+                self.checkpoint()
 
             integrate(scheme, self._states[role], [stop], lambda index, state: None, keep, self._longest)
         observation = self._schemes["main"].observe(self._states["main"])
@@ -165,9 +140,8 @@ class Run:
             if due or self._at_rest:
                 time = self._times[index] if due else self._schedule.time(stop)
                 self._trajectory.append(time, observation, self._schedule.rate(time), self._initial_energy)
-        since = monotonic() - self._checkpointed
-        if due and index + 1 < len(self._times) and self._write_seconds <= CHECKPOINT_SHARE * since:
-            self._checkpoint()
+        if due and index + 1 < len(self._times):
+            self.checkpoint(piece=True)
 
     @property
     def _at_rest(self) -> bool:
@@ -178,9 +152,27 @@ class Run:
             and self._audit[-1][3] <= self._stationary_tolerance
         )
 
+    def _report(self, role: str, state: State) -> None:
+        if role == "main":
+            fraction = state.flow_time / self._targets[-1]
+            self.progress(f"t = {self._schedule.time(state.flow_time):.4g}", fraction)
+
+    def answer(self, status: str, message: str) -> SolveResult:
+        """The trajectory so far; in the end with what its energy says of it."""
+        flow_times = self._targets[: len(self._trajectory)]
+        if self._at_rest:
+            flow_times[-1] = self._audit[-1][0]
+        errors, energy_errors = (
+            estimated_error(flow_times, [(row[0], row[part]) for row in self._audit], self._error_floor)
+            for part in (1, 2)
+        )
+        attributes = {**self._attributes, **({"message": message} if message else {})}
+        found = self._trajectory.result(errors, energy_errors, self._scheme, status, self.seconds, attributes)
+        return found if status == "running" else self._judged(found)
+
     def _judged(self, result: SolveResult) -> SolveResult:
         """The result with what its energy says of it."""
-        said = [str(result.attributes["message"])] if "message" in result.attributes else []
+        said = [result.message] if result.message else []
         notes = [str(result.attributes["notes"])] if "notes" in result.attributes else []
         if self._stationary_tolerance is not None and result.status == "success":
             time, _, _, dissipation = self._audit[-1]
@@ -193,40 +185,12 @@ class Run:
         texts = {"message": "\n".join(said), "notes": "\n".join(notes)}
         return replace(result, attributes={**result.attributes, **{key: text for key, text in texts.items() if text}})
 
-    def _report(self, role: str, state: State) -> None:
-        if role == "main":
-            fraction = state.flow_time / self._targets[-1]
-            self.progress(f"t = {self._schedule.time(state.flow_time):.4g}", fraction)
-
-    def _result(self, status: str) -> SolveResult:
-        wall_seconds = self._earlier_seconds + monotonic() - self._started
-        flow_times = self._targets[: len(self._trajectory)]
-        if self._at_rest:
-            flow_times[-1] = self._audit[-1][0]
-        errors, energy_errors = (
-            estimated_error(flow_times, [(row[0], row[part]) for row in self._audit], self._error_floor)
-            for part in (1, 2)
-        )
-        return self._trajectory.result(errors, energy_errors, self._scheme, status, wall_seconds, self._attributes)
-
-    def _checkpoint(self) -> None:
-        if self.path is None:
-            return
-        before = monotonic()
-        self._write(self.path, self._result("running"))
-        self._checkpointed = monotonic()
-        self._write_seconds = self._checkpointed - before
-
-    def _write(self, path: Path, result: SolveResult) -> None:
+    def write(self, path: Path, answer: SolveResult) -> None:
+        """Write the trajectory, the states of the schemes and the audit."""
         arrays: dict[str, NDArray[Any]] = {"audit": np.array(self._audit, dtype=float).reshape(-1, AUDITED)}
         for role, state in self._states.items():
             arrays |= pack_state(role, state)
-        try:
-            result.save(path, arrays)
-        except OutputError as error:
-            message = str(error)
-            failed = replace(result, status="failed", attributes={**result.attributes, "message": message})
-            raise RunOutputError(message, failed) from None
+        answer.save(path, arrays)
 
 
 def _stops(targets: Sequence[float], count: int, step: float | None = None) -> list[float]:

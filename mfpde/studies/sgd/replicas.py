@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError
+from mfpde.errors import ConfigurationError, ResultFileError
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.files.provenance import provenance
-from mfpde.shell.process import uninterrupted
-from mfpde.shell.workers import default_workers, executor, processors
+from mfpde.shell.progress import Progress, silent
+from mfpde.shell.tasks import WorkerLost
+from mfpde.shell.workers import Workers, number_of, processors
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.networks.risk import network_risk
 from mfpde.solvers.sgd.engine import LARGEST_GRAM_BATCH, SgdState
+from mfpde.studies.run.campaign import Pooled
 from mfpde.studies.run.outputs import earlier_run, output_file
-from mfpde.studies.run.run import Progress, silent
 from mfpde.studies.sgd.networks import build_sgd, first_state, reduced_positions
 
-CHECKPOINT_SECONDS = 60.0
 MAXIMUM_BYTES = 2**31 - 2**16
 MOST_STEPS = 10**12
 TASK_SECONDS = 20.0
@@ -99,90 +96,92 @@ def record(configuration: Experiment, replica: int, state: SgdState, names: tupl
     return Snapshot(risk, reduced_positions(sgd, state, names))
 
 
-def _task(
-    configuration: Experiment,
-    replica: int,
-    state: SgdState | None,
-    stop: int,
-    recorded: bool,
-    names: tuple[str, ...],
-    overlap: bool,
-) -> tuple[SgdState, Snapshot | None]:
-    """Advance a replica, and record it where a save time is reached."""
+@dataclass(frozen=True)
+class Stretch:
+    """A task: to bring a replica to step `stop`, and to record it where that is a save time.
+
+    Attributes:
+        state: where it stands; None at theta^0.
+        names: the reduced coordinates.
+        overlap: whether the worker has a second processor to draw samples on.
+    """
+
+    configuration: Experiment
+    replica: int
+    state: SgdState | None
+    stop: int
+    recorded: bool
+    names: tuple[str, ...]
+    overlap: bool
+
+
+def run_stretch(task: Stretch) -> tuple[SgdState, Snapshot | None]:
+    """The state at the end of a stretch, and what is recorded there."""
     with np.errstate(all="ignore"):
-        following = advance_replica(configuration, replica, state, stop, overlap)
-        return following, record(configuration, replica, following, names) if recorded else None
+        state = advance_replica(task.configuration, task.replica, task.state, task.stop, task.overlap)
+        return state, record(task.configuration, task.replica, state, task.names) if task.recorded else None
 
 
-class Replicas:
-    """All replicas of one configuration: their states, what is recorded, and the loop that brings them to the end.
+class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
+    """All replicas of one configuration: their states, and what is recorded.
 
     Args:
+        workers, scheduler: as `Pooled` takes them.
         overlap: whether each worker has a second processor to draw samples on.
     """
 
-    def __init__(self, configuration: Experiment, path: Path | None, progress: Progress, overlap: bool = False) -> None:
+    PIECES = "save times of the replicas"
+    FAILURES = (ArithmeticError, ValueError, WorkerLost)
+    function = staticmethod(run_stretch)
+
+    def __init__(
+        self,
+        configuration: Experiment,
+        path: Path | None,
+        progress: Progress,
+        workers: Workers | None = None,
+        scheduler: str | None = None,
+        overlap: bool = False,
+    ) -> None:
+        super().__init__(path, progress, workers, scheduler)
         self.configuration = configuration
         self.overlap = overlap
-        self.path = path
-        self.progress = progress
         self.names = build_problem(configuration).geometry.names
         self.steps = save_steps(configuration)
         count, options = len(self.steps), configuration.sgd
         self.risk = np.full((options.replicas, count), np.nan)
         self.position = np.full((options.replicas, count, options.neurons, len(self.names)), np.nan)
-        self.done = [0] * options.replicas
+        self.recorded = [0] * options.replicas
         self.states: list[SgdState | None] = [None] * options.replicas
-        self.message = ""
         self._attributes = provenance(configuration)
-        self._started = self._checkpointed = monotonic()
-        self._earlier = 0.0
 
     def restore(self, result: SgdResult, checkpoint: dict[str, NDArray[Any]]) -> None:
         """Go on from where an earlier run stood; raises ResultFileError where it left no states."""
         self.risk[:], self.position[:] = result.risk, result.position
-        self._earlier = result.wall_seconds
+        self.earlier_seconds = result.wall_seconds
         for replica in range(len(self.states)):
-            self.done[replica] = int(np.isfinite(self.risk[replica]).sum())
+            self.recorded[replica] = int(np.isfinite(self.risk[replica]).sum())
             if f"step_{replica}" in checkpoint:
                 w, a, b = (checkpoint[f"{name}_{replica}"] for name in ("w", "a", "b"))
                 self.states[replica] = SgdState(int(checkpoint[f"step_{replica}"][0]), w, a, b)
-            elif self.done[replica]:
+            elif self.recorded[replica]:
                 raise ResultFileError("the file to resume holds no state to go on from; run it again with --force")
 
-    def complete(self, pool: Executor) -> SgdResult:
-        """Compute what is missing; an interruption or a failure keeps what is there."""
-        status = "success"
-        waiting: dict[Future[Any], int] = {}
-        try:
-            for replica in range(len(self.states)):
-                self._submit(pool, replica, waiting)
-            while waiting:
-                finished, _ = wait(waiting, timeout=1.0, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    state, snapshot = future.result()
-                    self._take(waiting.pop(future), state, snapshot, pool, waiting)
-        except KeyboardInterrupt:
-            status, self.message = "interrupted", "interrupted; continue with --resume"
-            if self.path is None:
-                self.message = "interrupted; nothing was written: name a file with -o to be able to continue"
-        except (ArithmeticError, ValueError) as error:
-            status, self.message = "failed", f"{error}; write a smaller sgd.step_size"
-        for future in waiting:
-            future.cancel()
-        with uninterrupted():
-            result = self._result(status)
-            if self.path is not None:
-                self._write(result)
-        return result
+    def tasks(self) -> list[Stretch]:
+        """The next stretch of every replica."""
+        return [stretch for replica in range(len(self.states)) for stretch in self._next(replica)]
 
-    def _submit(self, pool: Executor, replica: int, waiting: dict[Future[Any], int]) -> None:
-        """Ask for the replica's next stretch: to its next save time, or a part of the way there."""
-        if self.done[replica] == len(self.steps):
-            return
+    def done(self) -> tuple[int, int]:
+        """Save times of the replicas."""
+        return sum(self.recorded), self.risk.size
+
+    def _next(self, replica: int) -> list[Stretch]:
+        """To the next save time of a replica, or a part of the way there; nothing at the end."""
+        if self.recorded[replica] == len(self.steps):
+            return []
         state = self.states[replica]
         now = -1 if state is None else state.step
-        target = self.steps[self.done[replica]]
+        target = self.steps[self.recorded[replica]]
         sgd = build_sgd(self.configuration, replica)
         neurons = self.configuration.sgd.neurons
         per_step = STEP_SECONDS * neurons * sgd.coordinates(neurons).dimension * sgd.batch
@@ -190,34 +189,32 @@ class Replicas:
         stop = target
         if state is not None and part < target:
             stop = min(target, sgd.next_boundary(state, part))
-        recorded = stop == target
-        future = pool.submit(_task, self.configuration, replica, state, stop, recorded, self.names, self.overlap)
-        waiting[future] = replica
+        return [Stretch(self.configuration, replica, state, stop, stop == target, self.names, self.overlap)]
 
-    def _take(
-        self,
-        replica: int,
-        state: SgdState,
-        snapshot: Snapshot | None,
-        pool: Executor,
-        waiting: dict[Future[Any], int],
-    ) -> None:
-        """Keep what a task returned, write a checkpoint where one is due, and go on."""
-        self.states[replica] = state
+    def keep(self, task: Stretch, part: tuple[SgdState, Snapshot | None]) -> list[Stretch]:
+        """Keep the state and what was recorded; the replica's next stretch."""
+        state, snapshot = part
+        self.states[task.replica] = state
         if snapshot is not None:
-            index = self.done[replica]
-            self.risk[replica, index], self.position[replica, index] = snapshot.risk, snapshot.position
-            self.done[replica] += 1
+            index = self.recorded[task.replica]
+            self.risk[task.replica, index] = snapshot.risk
+            self.position[task.replica, index] = snapshot.position
+            self.recorded[task.replica] += 1
         last = max(self.steps[-1], 1) * len(self.states)
-        done = sum(known.step for known in self.states if known is not None)
-        self.progress(f"step {state.step}", done / last)
-        if self.path is not None and monotonic() - self._checkpointed >= CHECKPOINT_SECONDS:
-            self._write(self._result("running"))
-            self._checkpointed = monotonic()
-        self._submit(pool, replica, waiting)
+        self.progress(f"step {state.step}", sum(known.step for known in self.states if known is not None) / last)
+        self.checkpoint()
+        return self._next(task.replica)
 
-    def _result(self, status: str) -> SgdResult:
-        attributes = {**self._attributes, **({"message": self.message} if self.message else {})}
+    def fail(self, task: Stretch, error: Exception) -> None:
+        """One replica that fails ends the run."""
+        raise error
+
+    def failure(self, error: Exception) -> str:
+        """Why, and what to do."""
+        return str(error) if isinstance(error, WorkerLost) else f"{error}; write a smaller sgd.step_size"
+
+    def answer(self, status: str, message: str) -> SgdResult:
+        """What is recorded so far."""
         return SgdResult(
             time=np.array(self.steps) * self.configuration.sgd.step_size,
             risk=self.risk.copy(),
@@ -225,21 +222,18 @@ class Replicas:
             names=self.names,
             steps=self.steps[-1],
             status=status,
-            wall_seconds=self._earlier + monotonic() - self._started,
-            attributes=attributes,
+            wall_seconds=self.seconds,
+            attributes={**self._attributes, **({"message": message} if message else {})},
         )
 
-    def _write(self, result: SgdResult) -> None:
+    def write(self, path: Path, answer: SgdResult) -> None:
+        """Write it with the states."""
         arrays: dict[str, NDArray[Any]] = {}
         for replica, state in enumerate(self.states):
             if state is not None:
                 arrays[f"step_{replica}"] = np.array([state.step], dtype=np.int64)
                 arrays |= {f"{name}_{replica}": getattr(state, name) for name in ("w", "a", "b")}
-        assert self.path is not None
-        try:
-            result.save(self.path, arrays)
-        except OutputError as error:
-            raise RunOutputError(str(error)) from None
+        answer.save(path, arrays)
 
 
 def sgd(
@@ -248,7 +242,8 @@ def sgd(
     *,
     resume: bool = False,
     force: bool = False,
-    workers: int | None = None,
+    workers: Workers | None = None,
+    scheduler: str | None = None,
     progress: Progress = silent,
 ) -> SgdResult:
     """One-pass SGD of the network that `configuration` describes, `sgd.replicas` times.
@@ -257,8 +252,9 @@ def sgd(
         configuration: what to run.
         output: result file, also the checkpoint; an existing one is kept unless `force` or `resume`.
         resume: go on from `output`, which must come from the same configuration; bit-identical to one run.
-        workers: processes, one thread each; None for one per replica and processor. Where twice as many processors
-            are there, each draws samples on a second one.
+        workers: processes, one thread each, None for one per replica and processor; or an executor. Where twice as
+            many processors as processes are there, each draws samples on a second one.
+        scheduler: address of a dask scheduler whose workers take the replicas instead.
         progress: called with a line of text and the fraction of the work done.
 
     Raises:
@@ -267,13 +263,13 @@ def sgd(
         OutputError: `output` cannot be written (RunOutputError: during the run).
     """
     refuse(configuration)
-    with output_file(output, resume=resume, force=force) as path, ExitStack() as held:
+    with output_file(output, resume=resume, force=force) as path:
         earlier = earlier_run(path, configuration, SgdResult) if resume and path is not None else None
         if earlier is not None and earlier[0].status == "success":
             return earlier[0]
-        count = default_workers(configuration.sgd.replicas) if workers is None else workers
-        count = min(count, configuration.sgd.replicas)
-        run = Replicas(configuration, path, progress, overlap=2 * count <= processors())
+        count = number_of(workers, configuration.sgd.replicas)
+        overlap = isinstance(count, int) and scheduler is None and 2 * count <= processors()
+        run = Replicas(configuration, path, progress, count, scheduler, overlap)
         if earlier is not None:
             run.restore(*earlier)
-        return run.complete(held.enter_context(executor(count)))
+        return run.complete()

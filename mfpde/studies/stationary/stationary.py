@@ -19,13 +19,13 @@ from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.stationary import Stationary, StationaryPoint
 from mfpde.results.words import atoms_text
+from mfpde.shell.progress import Progress, silent
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.stationary.branches import follow, split
 from mfpde.solvers.stationary.landscape import CONE, AtomicLaw, Stability
 from mfpde.solvers.stationary.search import Search, critical_points
 from mfpde.studies.optimum.atoms import optimum_atoms
 from mfpde.studies.run.outputs import kept, output_file
-from mfpde.studies.run.run import Progress, silent
 from mfpde.studies.stationary.point import Classifier, refuse_stationary
 from mfpde.studies.stationary.words import search_text
 

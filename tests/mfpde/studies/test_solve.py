@@ -11,7 +11,7 @@ from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError
 from mfpde.experiment import Experiment
 from mfpde.results.answers.solve import SolveResult
-from mfpde.studies.run import run as run_module
+from mfpde.studies.run import campaign
 from mfpde.studies.run.trajectory import estimated_error
 from mfpde.studies.solve import solve
 from tests.mfpde.decaying import MASSES, START, Chosen, DecayingAtoms, DecayingGrid
@@ -178,7 +178,7 @@ def test_a_killed_run_resumes_from_its_last_checkpoint(
 
     decaying.use(DecayingAtoms(0.047), DecayingAtoms(0.09))
     whole = solve(configuration())
-    monkeypatch.setattr(run_module, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(campaign, "CHECKPOINT_SECONDS", 0.0)
     decaying.use(DecayingAtoms(0.047, on_step=kill), DecayingAtoms(0.09))
     with pytest.raises(SystemError):
         solve(configuration(), tmp_path / "run.nc")

@@ -13,10 +13,10 @@ from mfpde.commands.main import main
 from mfpde.configuration.sources import load_configuration
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError
 from mfpde.results.answers.basins import BasinPoint, BasinsResult
-from mfpde.shell.tasks import distribute
 from mfpde.studies.basins import basins as study
 from mfpde.studies.basins.labels import boundaries, labelled
 from mfpde.studies.ending.ending import ending
+from mfpde.studies.run import campaign
 from mfpde.studies.solve import solve
 
 QUICK = ("solver.scheme=characteristics", "solver.tolerance=1e-4", "time.save=2", "time.end=20")
@@ -74,7 +74,7 @@ def test_a_map_of_two_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     arguments = ["basins", "nonmonotone-success", *options, *vary, "-o", str(place), "--plot", str(figures)]
     assert main([*arguments, "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
-    assert content == json.loads(place.read_text(encoding="utf-8"))
+    assert {**content, "format": "mfpde basins 1"} == json.loads(place.read_text(encoding="utf-8"))
     assert [point["label"] for point in content["points"]] == [0, 0, 1, 2]
     assert [law["stable"] for law in content["laws"]] == [True, True, False]
     assert {"key": "data.delta", "low": 0.4, "high": 0.5, "labels": [1, 2], "at": {"initial.kappa": 0.4}} in content[
@@ -121,7 +121,7 @@ def comparable(result: BasinsResult) -> dict[str, Any]:
 
 def test_an_interrupted_sweep_resumes(swept: BasinsResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "out.json"
-    monkeypatch.setattr(study, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(campaign, "CHECKPOINT_SECONDS", 0.0)
     stopped = basins("nonmonotone-success", KAPPA, place, overrides=QUICK, workers=1, progress=Interruption(3))
     assert (stopped.status, len(stopped.points)) == ("interrupted", 3)
     assert "interrupted after 3 of 6 points; continue with --resume" in stopped.message
@@ -248,16 +248,3 @@ def test_families_and_branches_of_laws_are_matched() -> None:
     found, _ = labelled(changed, masses_move=False, one_problem=True)
     (boundary,) = boundaries(found, ["data.delta"], [[0.0, 1.0]])
     assert (boundary.low, boundary.high, boundary.labels) == (0.0, 1.0, (0, 1))
-
-
-def test_answers_come_in_whatever_order_and_failures_are_told() -> None:
-    kept: dict[int, int] = {}
-    failed: dict[int, str] = {}
-
-    def root(task: int) -> int:
-        if task < 0:
-            raise ValueError("negative")
-        return task * task
-
-    distribute([3, -1, 2], root, 1, None, kept.__setitem__, failed.__setitem__)
-    assert (kept, failed) == ({3: 9, 2: 4}, {-1: "negative"})

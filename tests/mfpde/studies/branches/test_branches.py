@@ -217,7 +217,7 @@ def test_the_command_writes_json_and_figure(tmp_path: Path, capsys: pytest.Captu
     )
     printed = json.loads(capsys.readouterr().out)
     assert code == 0
-    assert json.loads(output.read_text()) == printed
+    assert json.loads(output.read_text()) == {**printed, "format": "mfpde branches 1"}
     assert printed["key"] == "data.delta"
     assert [event["kind"] for event in printed["events"]] == ["splitting"]
     assert printed["events"][0]["parameter"] == pytest.approx(DELTA_INFINITE, abs=1e-6)

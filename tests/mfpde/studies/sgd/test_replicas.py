@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +203,18 @@ def test_samples_are_drawn_ahead_where_a_processor_is_free(
     monkeypatch.setattr(study, "advance_replica", stopped)
     assert sgd(small(), workers=1).status == "interrupted"
     assert asked == [free]
+
+
+def test_replicas_take_any_executor_and_give_the_same_bits() -> None:
+    whole = sgd(small(), workers=1)
+    with ThreadPoolExecutor(2) as pool:
+        assert np.array_equal(sgd(small(), workers=pool).risk, whole.risk)
+
+
+def test_an_interruption_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study, "advance_replica", stopped)
+    found = sgd(small(), workers=1)
+    assert found.message.startswith(f"interrupted after 0 of {found.risk.size} save times of the replicas; nothing")
