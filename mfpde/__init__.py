@@ -38,16 +38,21 @@ __all__ = [
     "Number",
     "Numbers",
     "Objective",
+    "Observation",
     "Pair",
     "PiecewiseLinear",
     "PointwiseLoss",
     "Problem",
     "Radius",
     "Range",
+    "Refined",
+    "Refusal",
     "Schedule",
     "SchemeKind",
     "Sign",
     "SquareLoss",
+    "State",
+    "StepFailure",
     "Tabulated",
     "Uniform",
     "__version__",
@@ -93,11 +98,12 @@ if TYPE_CHECKING:
     from mfpde.problem.network import Knots, Network
     from mfpde.problem.problem import Problem, build_problem
     from mfpde.results.reading import load
-    from mfpde.schemes.interface import SchemeKind, scheme
+    from mfpde.schemes.interface import Refined, Refusal, SchemeKind, scheme
     from mfpde.schemes.pair import Pair
     from mfpde.solvers.activations.activation import Bounds
     from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
     from mfpde.solvers.flow.flow import Flow, Schedule
+    from mfpde.solvers.flow.time_loop import Observation, State, StepFailure
     from mfpde.solvers.objective.losses.interface import loss
     from mfpde.solvers.objective.losses.pointwise import PointwiseLoss, nodal_loss
     from mfpde.solvers.objective.losses.square import SquareLoss
@@ -136,11 +142,12 @@ _HOMES = {
     "mfpde.problem.network": "Knots Network",
     "mfpde.problem.problem": "Problem build_problem",
     "mfpde.results.reading": "load",
-    "mfpde.schemes.interface": "SchemeKind scheme",
+    "mfpde.schemes.interface": "Refined Refusal SchemeKind scheme",
     "mfpde.schemes.pair": "Pair",
     "mfpde.solvers.activations.activation": "Bounds",
     "mfpde.solvers.activations.piecewise_linear": "PiecewiseLinear",
     "mfpde.solvers.flow.flow": "Flow Schedule",
+    "mfpde.solvers.flow.time_loop": "Observation State StepFailure",
     "mfpde.solvers.objective.losses.interface": "loss",
     "mfpde.solvers.objective.losses.pointwise": "PointwiseLoss nodal_loss",
     "mfpde.solvers.objective.losses.square": "SquareLoss",

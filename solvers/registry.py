@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pkgutil import iter_modules
@@ -52,12 +52,13 @@ class Registry(Generic[Item]):
         return keep
 
     @contextmanager
-    def lending(self, name: str, item: type[Item]) -> Iterator[None]:
-        """Let `name` mean this class while the context lasts, whatever it means otherwise."""
+    def lending(self, items: Mapping[str, type[Item]] | None = None) -> Iterator[None]:
+        """While the context lasts these names mean these classes; afterwards every name means what it did before."""
         self._load()
         before = dict(self._items)
-        item.name = name  # type: ignore[attr-defined]
-        self._items[name] = item
+        for name, item in (items or {}).items():
+            item.name = name  # type: ignore[attr-defined]
+            self._items[name] = item
         try:
             yield
         finally:

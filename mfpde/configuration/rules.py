@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 from mfpde.experiment import Experiment
+from mfpde.keys.declaration import keys_of
 from mfpde.keys.reader import increasing
-from mfpde.schemes.interface import scheme_named, scheme_names
+from mfpde.schemes.choice import scheme_of
+from mfpde.schemes.options import PerCoordinate
 
 
 def check_together(experiment: Experiment, errors: list[str]) -> None:
@@ -22,7 +24,11 @@ def check_together(experiment: Experiment, errors: list[str]) -> None:
     _check_times(experiment, errors)
     errors += law.problems(experiment)
     names = law.space(unit).names
-    errors += scheme_named(solver.scheme or scheme_names()[0]).mistakes(solver, names)
+    for each in keys_of(solver):
+        value = getattr(solver, each.name)
+        if value is not None and isinstance(each.kind, PerCoordinate):
+            errors += each.kind.mistakes(each.name, value, names)
+    errors += scheme_of(experiment).mistakes(solver)
 
 
 def _check_times(experiment: Experiment, errors: list[str]) -> None:

@@ -42,12 +42,19 @@ def key(default: Any, kind: Kind, text: str) -> Any:
 
 
 def keys_of(table: type[object] | object) -> tuple[Key, ...]:
-    """The keys that a dataclass declares, in the order of its fields."""
-    return tuple(
+    """The keys that a dataclass declares, in the order of its fields, and then those that others declare for it.
+
+    The latter are what its class method `further(given)` returns, where it has one; `given` are values of its own.
+    """
+    own = tuple(
         Key(item.name, item.default, item.metadata["kind"], item.metadata["text"])
         for item in fields(table)  # type: ignore[arg-type]
         if "kind" in item.metadata
     )
+    further = getattr(table, "further", None)
+    if further is None:
+        return own
+    return (*own, *further({} if isinstance(table, type) else {each.name: getattr(table, each.name) for each in own}))
 
 
 def names_of(table: type[object] | object) -> tuple[str, ...]:
@@ -59,9 +66,14 @@ def read_table(table: type[Table], reader: TableReader) -> Table:
     """The object that a table describes, defaults standing in for mistakes, which go to `reader.errors`.
 
     A dataclass with rules that tie its keys together has a method `settled(reader)`, which complains and returns the
-    object to go on with.
+    object to go on with. Keys that others declare for it go through its method `having`, as far as they are given.
     """
-    made = table(**{each.name: each.kind.read(reader, each.name, each.default) for each in keys_of(table)})
+    names = {item.name for item in fields(table)}  # type: ignore[arg-type]
+    own = {each.name: each.kind.read(reader, each.name, each.default) for each in keys_of(table) if each.name in names}
+    made = table(**own)
+    further = [each for each in keys_of(made) if each.name not in names and reader.has(each.name)]
+    if further:
+        made = made.having(**{each.name: each.kind.read(reader, each.name, each.default) for each in further})  # type: ignore[attr-defined]
     settle = getattr(made, "settled", None)
     return made if settle is None else settle(reader)
 

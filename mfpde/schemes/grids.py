@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mfpde.keys.declaration import key
+from mfpde.keys.kinds import Integer
 from mfpde.schemes.interface import Refined, Refusal
+from mfpde.schemes.options import PerCoordinate
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
@@ -19,6 +22,16 @@ COARSEST_CELLS = {1: 128, 2: 32, 3: 12}
 LARGEST_DIMENSION = 3
 
 
+@dataclass(frozen=True)
+class GridOptions:
+    """What the schemes on grids read of [solver]."""
+
+    cells: tuple[int, ...] | None = key(
+        None, PerCoordinate(2, 10**7, "[128, 128]"), "cells per reduced coordinate; one number stands for all"
+    )
+    order: int = key(2, Integer(1, 2), "order of the reconstruction and of the time step")
+
+
 def too_many_coordinates(problem: Problem) -> list[Refusal]:
     """The refusal of more axes than a grid has."""
     names = problem.geometry.names
@@ -28,17 +41,16 @@ def too_many_coordinates(problem: Problem) -> list[Refusal]:
     return [Refusal("solver.scheme", f"{words} ({', '.join(names)})", subject="so many coordinates")]
 
 
-def cell_counts(problem: Problem, experiment: Experiment) -> tuple[int, ...]:
+def cell_counts(problem: Problem, cells: tuple[int, ...] | None) -> tuple[int, ...]:
     """Cells per axis asked for, or the default."""
     dimension = problem.geometry.dimension
     default = DEFAULT_CELLS if problem.initial_law.labels else DIRAC_CELLS
-    cells = experiment.solver.cells or (default[dimension],)
+    cells = cells or (default[dimension],)
     return tuple(cells) * dimension if len(cells) == 1 else tuple(cells)
 
 
 def refined_cells(problem: Problem, experiment: Experiment, level: int) -> Refined:
     """Cells, those asked for or `COARSEST_CELLS`, doubled `level` times: steps are halved with them."""
-    solver = experiment.solver
-    coarsest = solver.cells or (COARSEST_CELLS[problem.geometry.dimension],)
+    coarsest = experiment.solver.cells or (COARSEST_CELLS[problem.geometry.dimension],)
     cells = tuple(count * 2**level for count in coarsest)
-    return Refined("cells", float(cells[0]), replace(solver, cells=cells))
+    return Refined("cells", float(cells[0]), experiment.solver.having(cells=cells))

@@ -11,12 +11,14 @@ To add one, copy a file of mfpde/schemes/kinds, or write the class in a file of 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from mfpde.errors import ConfigurationError
+from mfpde.keys.declaration import names_of
 from mfpde.keys.reader import nearest, show
+from mfpde.schemes.options import NoOptions
 from mfpde.solvers.registry import Registry
 
 if TYPE_CHECKING:
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 
 LARGEST_NOISY_BLOCK = 1000
 """Block dimension up to which noisy finite volumes were seen to keep time: far above, the law lags behind."""
-MAXIMUM_CELLS = 2**24
-"""Most cells, or atoms, that options may ask for: one number for each of them takes 128 MiB."""
 COARSEST_TOLERANCE = 1e-2
 TOLERANCE_RATIO = 1e-2
 
@@ -86,6 +86,7 @@ class SchemeKind:
 
     Attributes:
         name: as `solver.scheme` names it; the decorator sets it.
+        Options: the frozen dataclass of its own keys of [solver].
         place: its place where schemes are listed; a user's own come last.
         by_default: whether it may be chosen where the user names none.
         oracle: how far its runs are trusted as the reference of others, the largest first; 0 for none.
@@ -96,6 +97,7 @@ class SchemeKind:
     """
 
     name: ClassVar[str] = ""
+    Options: ClassVar[type[Any]] = NoOptions
     place: ClassVar[int] = 100
     by_default: ClassVar[bool] = False
     oracle: ClassVar[int] = 0
@@ -123,10 +125,15 @@ class SchemeKind:
         """Why it cannot serve this problem; a subclass appends its own reasons to these."""
         return noisy_blocks(problem)
 
-    def mistakes(self, solver: Solver, names: Sequence[str]) -> list[str]:
-        """What is wrong with its options, given the reduced coordinates: one message each."""
-        counts = {"cells": solver.cells, "atoms": solver.atoms}
-        return [text for key, count in counts.items() for text in count_mistakes(key, count, names)]
+    def options(self, solver: Solver) -> Any:
+        """Its own options as `Options`."""
+        names = names_of(self.Options)
+        return self.Options(**{name: value for name, value in solver.options if name in names})
+
+    def mistakes(self, solver: Solver) -> list[str]:
+        """What is wrong with its options that no key shows alone: one message each."""
+        del solver
+        return []
 
     def refined(self, problem: Problem, experiment: Experiment, level: int) -> Refined:
         """The options at level 0 (the coarsest), 1, 2, ... of a refinement: by default the tolerance falls."""
@@ -199,20 +206,3 @@ def noisy_blocks(problem: Problem) -> list[Refusal]:
         return []
     words = f"noise is not resolved yet in blocks above {LARGEST_NOISY_BLOCK}"
     return [Refusal("data.dims", words, "smaller dims or inverse_temperature = inf", "noise in large blocks")]
-
-
-def count_mistakes(key: str, counts: tuple[int, ...] | None, names: Sequence[str]) -> list[str]:
-    """What is wrong with numbers of cells or atoms per reduced coordinate."""
-    if counts is None:
-        return []
-    dimension = len(names)
-    if len(counts) not in (1, dimension):
-        problem = f"solver.{key} = {list(counts)}: the reduced coordinates are {', '.join(names)}"
-        return [f"{problem}; write {dimension} numbers, one for each, or one for all"]
-    total = 1
-    for count in counts if len(counts) == dimension else counts * dimension:
-        total *= count
-    if total <= MAXIMUM_CELLS:
-        return []
-    problem = f"solver.{key} = {list(counts)}: {total:.3g} {key} in all, more than {MAXIMUM_CELLS}"
-    return [f"{problem}; write for example {key} = {int(MAXIMUM_CELLS ** (1 / dimension) / 2)}"]

@@ -1,13 +1,15 @@
-"""The table [solver]: the scheme and its options."""
+"""The table [solver]: the scheme, what all schemes share, and the options that each declares for itself."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from mfpde.keys.declaration import key
-from mfpde.keys.kinds import Choice, Integer, Integers, Number
+from mfpde.keys.declaration import Key, key, keys_of
+from mfpde.keys.kinds import Choice, Number
 from mfpde.keys.reader import POSITIVE, Range
-from mfpde.schemes.interface import scheme_names
+from mfpde.schemes.interface import SCHEMES, scheme_names
 
 # Below it the adaptive parts would chase the rounding of double precision.
 MINIMUM_TOLERANCE = 1e-12
@@ -15,26 +17,43 @@ MINIMUM_TOLERANCE = 1e-12
 
 @dataclass(frozen=True)
 class Solver:
-    """The scheme and its options; None means chosen from the problem."""
+    """The scheme and its options.
 
-    scheme: str | None = key(None, Choice(scheme_names), "the numerical scheme")
+    Attributes:
+        options: names and values of the keys that are given of those that schemes declare, in alphabetical order: a
+            scheme reads its own of them (`SchemeKind.options`) and leaves those of others alone. Each is an attribute,
+            too: `solver.cells`, None where it is not given.
+    """
+
+    scheme: str | None = key(
+        None, Choice(scheme_names), "the numerical scheme; left out, it is chosen from the problem"
+    )
     tolerance: float = key(
         1e-6,
         Number(Range(MINIMUM_TOLERANCE, 1.0, high_open=True)),
         "target error of the adaptive parts: objective, grid guide, time step",
     )
-    cells: tuple[int, ...] | None = key(
-        None, Integers(2, 10**7, "[128, 128]"), "cells per reduced coordinate; one number stands for all"
-    )
-    order: int | None = key(None, Integer(1, 2, 2), "order of the reconstruction and of the time step")
     step: float | None = key(None, Number(POSITIVE, fallback=1e-3), "largest time step")
-    courant: float | None = key(
-        None,
-        Number(Range(0.0, 1.0, low_open=True), fallback=0.5),
-        "largest part of a cell's mass that may leave it in one step",
-    )
-    atoms: tuple[int, ...] | None = key(
-        None,
-        Integers(1, 10**7, "[64]"),
-        "atoms per reduced coordinate of rho_0, one number stands for all; of particles their number N",
-    )
+    options: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def further(cls, given: Mapping[str, object]) -> tuple[Key, ...]:
+        """The keys that schemes declare, in their order; one of the scheme that is `given` is read as it says."""
+        found: dict[str, Key] = {}
+        for name in scheme_names():
+            for each in keys_of(SCHEMES[name].Options):
+                found.setdefault(each.name, each)
+        chosen = given.get("scheme")
+        if isinstance(chosen, str) and chosen in SCHEMES:
+            found |= {each.name: each for each in keys_of(SCHEMES[chosen].Options)}
+        return tuple(found.values())
+
+    def having(self, **options: Any) -> Solver:
+        """The same with other values of these options; None takes one away."""
+        values = {name: value for name, value in {**dict(self.options), **options}.items() if value is not None}
+        return replace(self, options=tuple(sorted(values.items())))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in {each.name for each in self.further({})}:
+            raise AttributeError(f"no scheme has an option {name!r}")
+        return dict(self.options).get(name)

@@ -140,7 +140,7 @@ def _with_times(configuration: Experiment, few: bool) -> Experiment:
 def _on_scheme(configuration: Experiment, kind: SchemeKind) -> Experiment:
     """The configuration on a scheme; numbers of atoms are meant for its own."""
     solver = configuration.solver
-    own = solver if kind.name == solver.scheme else replace(solver, scheme=kind.name, atoms=None)
+    own = solver if kind.name == solver.scheme else replace(solver, scheme=kind.name).having(atoms=None)
     return replace(configuration, solver=own)
 
 

@@ -119,5 +119,5 @@ def lent(name: str = "decaying") -> Iterator[Chosen]:
     class Lent(DecayingScheme):
         by_default, place = name in SCHEMES, 0 if name in SCHEMES else 100
 
-    with SCHEMES.lending(name, Lent):
+    with SCHEMES.lending({name: Lent}):
         yield Lent

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mfpde.schemes.interface import Reference, Refusal, SchemeKind, noisy, scheme
+from mfpde.schemes.options import AtomOptions
 from mfpde.schemes.solver import MINIMUM_TOLERANCE, Solver
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class CharacteristicsKind(SchemeKind):
     The companion has ten times the tolerance, and half the atoms where their number is given.
     """
 
+    Options = AtomOptions
     place = 3
     by_default = True
     oracle = 2
@@ -42,7 +44,7 @@ class CharacteristicsKind(SchemeKind):
 
         tolerance = experiment.solver.tolerance
         reduced = problem.represent("tabulated", box, 0.1 * tolerance)
-        atoms = atoms_per_label(problem.initial_law, experiment.solver.atoms)
+        atoms = atoms_per_label(problem.initial_law, self.options(experiment.solver).atoms)
 
         def run(coarser: int, counts: tuple[int, ...] | None) -> Characteristics:
             # with the atoms given, fewer of them are fewer nodes a panel or fewer panels

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mfpde.schemes.grids import DEFAULT_CELLS, cell_counts, refined_cells, too_many_coordinates
+from mfpde.keys.declaration import key
+from mfpde.keys.kinds import Number
+from mfpde.keys.reader import Range
+from mfpde.schemes.grids import DEFAULT_CELLS, GridOptions, cell_counts, refined_cells, too_many_coordinates
 from mfpde.schemes.interface import Reference, Refined, Refusal, SchemeKind, noisy, scheme
 
 if TYPE_CHECKING:
@@ -19,10 +22,22 @@ NOISY_TOLERANCE = {1: 1e-5, 2: 5e-4, 3: 1e-3}
 """Tolerance of a noisy step at the default cells; it falls with the cells' width squared, the step with the width."""
 
 
+@dataclass(frozen=True)
+class FiniteVolumeOptions(GridOptions):
+    """What finite volumes read of [solver]."""
+
+    courant: float | None = key(
+        None,
+        Number(Range(0.0, 1.0, low_open=True), fallback=0.5),
+        "largest part of a cell's mass that may leave it in one step",
+    )
+
+
 @scheme("finite-volume")
 class FiniteVolumeKind(SchemeKind):
     """Masses of the cells of a graded grid under upwind fluxes; the companion has half as many cells per axis."""
 
+    Options = FiniteVolumeOptions
     place = 1
     by_default = True
     oracle = 1
@@ -34,20 +49,19 @@ class FiniteVolumeKind(SchemeKind):
     def pair(self, problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
         from mfpde.schemes.guide import spread_guide, visited_box
         from mfpde.schemes.pair import Pair, described, error_floor_of
-        from mfpde.solvers.finite_volume.finite_volume import FiniteVolume, FiniteVolumeOptions
+        from mfpde.solvers.finite_volume.finite_volume import FiniteVolume
+        from mfpde.solvers.finite_volume.finite_volume import FiniteVolumeOptions as Steps
         from mfpde.solvers.space.grid import graded_grid
 
-        solver = experiment.solver
+        asked: FiniteVolumeOptions = self.options(experiment.solver)
         dimension = problem.geometry.dimension
-        counts = cell_counts(problem, experiment)
+        counts = cell_counts(problem, asked.cells)
         visited = spread_guide(problem, guide) if noisy(problem) else guide
         box = visited_box(problem, visited) if noisy(problem) else box
-        reduced = problem.represent("grid", box, 0.1 * solver.tolerance)
-        options = FiniteVolumeOptions()
-        if solver.courant is not None:
-            options = replace(options, courant=solver.courant)
-        if solver.order is not None:
-            options = replace(options, order=solver.order)
+        reduced = problem.represent("grid", box, 0.1 * experiment.solver.tolerance)
+        options = Steps(order=asked.order)
+        if asked.courant is not None:
+            options = replace(options, courant=asked.courant)
 
         def on_grid(grid: Grid) -> FiniteVolume:
             masses = problem.initial_law.cell_masses(grid)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mfpde.schemes.grids import DEFAULT_CELLS, cell_counts, refined_cells, too_many_coordinates
+from mfpde.schemes.grids import DEFAULT_CELLS, GridOptions, cell_counts, refined_cells, too_many_coordinates
 from mfpde.schemes.interface import Refined, Refusal, SchemeKind, noisy, scheme
+from mfpde.schemes.options import AtomOptions
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
     from mfpde.problem.problem import Problem
     from mfpde.schemes.pair import Pair
+    from mfpde.schemes.solver import Solver
     from mfpde.solvers.jko.atoms.jko import Jko
     from mfpde.solvers.jko.grid.jko import GridJko
     from mfpde.solvers.objective.objective import FeatureMap
@@ -27,10 +29,16 @@ STEP_TOLERANCE = 1e-7
 """Tolerance of the parts that are not refined, so that the step shows."""
 
 
+@dataclass(frozen=True)
+class JkoOptions(GridOptions, AtomOptions):
+    """What minimising movements read of [solver]: cells with noise, atoms without."""
+
+
 @scheme("jko")
 class JkoKind(SchemeKind):
     """Steps that minimise W2^2 / (2 tau) + F / 2: on atoms without noise, on the cells of a grid with it."""
 
+    Options = JkoOptions
     place = 2
     knows_dissipation = True
     refines_steps = True
@@ -40,7 +48,8 @@ class JkoKind(SchemeKind):
         return super().refusals(problem, experiment) + on_grid
 
     def pair(self, problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
-        return (_on_grid if noisy(problem) else _on_atoms)(problem, experiment, guide, box)
+        make = _on_grid if noisy(problem) else _on_atoms
+        return make(problem, experiment.solver, self.options(experiment.solver), guide, box)
 
     def refined(self, problem: Problem, experiment: Experiment, level: int) -> Refined:
         """On atoms half the step, on a grid twice the cells, which halves the steps as well."""
@@ -52,7 +61,7 @@ class JkoKind(SchemeKind):
         return Refined("step", step, replace(solver, step=step, tolerance=min(solver.tolerance, STEP_TOLERANCE)))
 
 
-def _on_atoms(problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
+def _on_atoms(problem: Problem, solver: Solver, asked: JkoOptions, guide: Guide, box: Box) -> Pair:
     """Minimising movements of atoms, and the other formula of order 2 beside them.
 
     With the step given, the companion takes the same steps by the midpoint formula, whose error is another one; with
@@ -62,19 +71,18 @@ def _on_atoms(problem: Problem, experiment: Experiment, guide: Guide, box: Box) 
     from mfpde.schemes.guide import label_law
     from mfpde.schemes.pair import Pair, atoms_per_label, described, error_floor_of
     from mfpde.solvers.jko.atoms.jko import Jko
-    from mfpde.solvers.jko.atoms.options import JkoOptions
+    from mfpde.solvers.jko.atoms.options import JkoOptions as Steps
     from mfpde.solvers.space.box import Box
 
-    solver = experiment.solver
     margin = 0.5 * (box.upper - box.lower)
     box = problem.geometry.cut(Box(box.lower - margin, box.upper + margin))
     reduced = problem.represent("tabulated", box, 0.1 * solver.tolerance)
     table = _table_on(reduced.objective.features, box, 10.0 * solver.tolerance)
     reduced = replace(reduced, objective=replace(reduced.objective, features=table))
-    atoms = atoms_per_label(problem.initial_law, solver.atoms)
+    atoms = atoms_per_label(problem.initial_law, asked.atoms)
 
     def run(order: int, formula: str, coarser: float) -> Jko:
-        options = JkoOptions(
+        options = Steps(
             order=order,
             formula=formula,
             step=solver.step,
@@ -84,7 +92,7 @@ def _on_atoms(problem: Problem, experiment: Experiment, guide: Guide, box: Box) 
         )
         return Jko(reduced.objective, table, problem.geometry, problem.flow, label_law(problem.initial_law), options)
 
-    main = run(2 if solver.order is None else solver.order, "bdf2", 1.0)
+    main = run(asked.order, "bdf2", 1.0)
     companion = run(2, "midpoint", 1.0 if solver.step is not None else 10.0)
     # main and companion may agree with each other better than with the truth, as their tables and first steps do
     floor = error_floor_of(reduced, guide) + solver.tolerance
@@ -104,15 +112,14 @@ def _table_on(features: FeatureMap, box: Box, tolerance: float) -> FeatureTable:
     return build_table(features, edges, tolerance=tolerance, max_nodes=JKO_NODES, rounds=1, smallest_cell=2.0**-8)
 
 
-def _on_grid(problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
+def _on_grid(problem: Problem, solver: Solver, asked: JkoOptions, guide: Guide, box: Box) -> Pair:
     """Minimising movements with noise on the cells of a grid, and with half as many cells beside them."""
     from mfpde.schemes.guide import spread_guide, visited_box
     from mfpde.schemes.pair import Pair, described, error_floor_of
     from mfpde.solvers.jko.grid.jko import GridJko, GridJkoOptions
     from mfpde.solvers.space.grid import graded_grid
 
-    solver = experiment.solver
-    counts = cell_counts(problem, experiment)
+    counts = cell_counts(problem, asked.cells)
     visited = spread_guide(problem, guide)
     reduced = problem.represent("grid", visited_box(problem, visited), 0.1 * solver.tolerance)
 
@@ -120,7 +127,7 @@ def _on_grid(problem: Problem, experiment: Experiment, guide: Guide, box: Box) -
         grid = graded_grid(visited, problem.geometry, cells)
         relative = max(grid.shape) / DEFAULT_CELLS[problem.geometry.dimension]
         options = GridJkoOptions(
-            order=2 if solver.order is None else solver.order,
+            order=asked.order,
             step=None if solver.step is None else coarser * solver.step,
             tolerance=min(4e-3, 1e-4 / relative**2),
         )

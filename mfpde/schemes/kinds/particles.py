@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mfpde.keys.declaration import key
+from mfpde.keys.kinds import Integers
 from mfpde.schemes.interface import Refined, Refusal, SchemeKind, noisy, scheme
 
 if TYPE_CHECKING:
@@ -21,6 +22,13 @@ COARSEST_PARTICLES = 50
 MAXIMUM_PARTICLES = 10**6
 
 
+@dataclass(frozen=True)
+class ParticlesOptions:
+    """What particles read of [solver]."""
+
+    atoms: tuple[int, ...] = key((DEFAULT_PARTICLES,), Integers(1, 10**7, "[64]"), "the number N of particles")
+
+
 @scheme("particles")
 class ParticlesKind(SchemeKind):
     """N particles drawn from rho_0, and half as many drawn apart from them.
@@ -29,6 +37,7 @@ class ParticlesKind(SchemeKind):
     those of N: their difference estimates the distance from the mean-field law.
     """
 
+    Options = ParticlesOptions
     place = 4
     by_default = True
     samples = True
@@ -44,10 +53,8 @@ class ParticlesKind(SchemeKind):
         both = noisy(problem) and problem.flow.fisher_rao_rate > 0.0
         return super().refusals(problem, experiment) + [births] * both
 
-    def mistakes(self, solver: Solver, names: Sequence[str]) -> list[str]:
-        atoms = solver.atoms
-        if atoms is None:
-            return super().mistakes(solver, names)
+    def mistakes(self, solver: Solver) -> list[str]:
+        atoms = self.options(solver).atoms
         if len(atoms) == 1 and atoms[0] <= MAXIMUM_PARTICLES:
             return []
         problem = f"solver.atoms = {list(atoms)}: particles take one number, at most {MAXIMUM_PARTICLES}"
@@ -59,7 +66,7 @@ class ParticlesKind(SchemeKind):
         from mfpde.solvers.particles.birth_death_process import ParticleProcess
 
         tolerance, seed = experiment.solver.tolerance, experiment.sgd.seed
-        (count,) = experiment.solver.atoms or (DEFAULT_PARTICLES,)
+        (count,) = self.options(experiment.solver).atoms
         if noisy(problem):
             box = visited_box(problem, spread_guide(problem, guide))
         reduced = problem.represent("tabulated", box, 0.1 * tolerance)
@@ -75,4 +82,4 @@ class ParticlesKind(SchemeKind):
     def refined(self, problem: Problem, experiment: Experiment, level: int) -> Refined:
         """Four times as many, one draw each: their order of 1/2 shows only on average."""
         count = (experiment.solver.atoms or (COARSEST_PARTICLES,))[0] * 4**level
-        return Refined("particles", float(count), replace(experiment.solver, atoms=(count,)))
+        return Refined("particles", float(count), experiment.solver.having(atoms=(count,)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -35,7 +34,7 @@ class Refinable(SchemeKind):
 
     def refined(self, problem: Problem, experiment: Experiment, level: int) -> Refined:
         cells = 32 * 2**level
-        return Refined("cells", float(cells), replace(experiment.solver, cells=(cells,)))
+        return Refined("cells", float(cells), experiment.solver.having(cells=(cells,)))
 
 
 class Failing(Refinable):
@@ -58,11 +57,7 @@ class Fine(SchemeKind):
 @pytest.fixture
 def refinable() -> Iterator[None]:
     """The schemes "refinable", "failing" and "fine"."""
-    with (
-        SCHEMES.lending("refinable", Refinable),
-        SCHEMES.lending("failing", Failing),
-        SCHEMES.lending("fine", Fine),
-    ):
+    with SCHEMES.lending({"refinable": Refinable, "failing": Failing, "fine": Fine}):
         yield
 
 

@@ -1,0 +1,142 @@
+"""A scheme in one file of a user's is named, given options, refined and refused like the built-in ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mfpde.commands.main import main
+from mfpde.configuration.sources import experiment_of
+from mfpde.results.answers.solve import SolveResult
+from mfpde.results.reading import load
+from mfpde.schemes.interface import SCHEMES
+from mfpde.studies.convergence import convergence
+from mfpde.studies.solve import solve
+
+EULER = '''
+"""Explicit Euler steps of the quadrature atoms that the guide starts from."""
+
+from dataclasses import dataclass
+
+import mfpde
+from mfpde.solvers.flow.time_loop import Law
+
+
+class Euler:
+    def __init__(self, problem, objective, guide, step):
+        self.problem, self.objective, self.step = problem, objective, step
+        self.start, self.weights = guide.positions[0], guide.weights
+
+    def initial_state(self):
+        return mfpde.State(0.0, self.step, {"position": self.start})
+
+    def advance(self, state, until):
+        position, tau = state.arrays["position"], min(self.step, until - state.flow_time)
+        slope = self.objective.loss_gradient(self.objective.outputs(position, self.weights))
+        _, gradient = self.objective.features.contract(position, slope)
+        velocity = -gradient - self.problem.flow.ridge * position
+        end = until if tau < self.step else state.flow_time + tau
+        return mfpde.State(min(end, until), self.step, {"position": position + tau * velocity})
+
+    def observe(self, state):
+        position = state.arrays["position"]
+        risk = self.objective.risk(self.objective.outputs(position, self.weights))
+        mean = self.weights @ position
+        energy = risk + self.problem.flow.ridge * float(self.weights @ (position**2).sum(axis=1))
+        law = Law(self.weights, positions=position)
+        return mfpde.Observation(risk, energy, 1.0, mean, self.weights @ (position - mean) ** 2, law)
+
+
+@dataclass(frozen=True)
+class EulerOptions:
+    steps: int = mfpde.key(200, mfpde.Integer(1, 10**6), "steps of the whole run")
+
+
+@mfpde.scheme("explicit-euler")
+class ExplicitEuler(mfpde.SchemeKind):
+    Options = EulerOptions
+
+    def refusals(self, problem, experiment):
+        births = mfpde.Refusal("dynamics.fisher_rao_rate", "Euler steps only move", "fisher_rao_rate = 0.0")
+        return super().refusals(problem, experiment) + [births] * (problem.flow.fisher_rao_rate > 0.0)
+
+    def pair(self, problem, experiment, guide, box):
+        step = problem.flow.schedule.flow_time(experiment.time.end) / self.options(experiment.solver).steps
+        reduced = problem.represent("tabulated", box, 0.1 * experiment.solver.tolerance)
+        # of order 1: steps three times as long differ by twice the error
+        main, companion = (Euler(problem, reduced.objective, guide, length) for length in (step, 3.0 * step))
+        return mfpde.Pair(main, companion, error_floor=reduced.error)
+
+    def refined(self, problem, experiment, level):
+        steps = 50 * 2**level
+        return mfpde.Refined("steps", float(steps), experiment.solver.having(steps=steps))
+'''
+
+
+MOVING = ["dynamics.flow=wasserstein", "dynamics.fisher_rao_rate=0.0", "time.end=4", "time.save=9"]
+
+
+@pytest.fixture
+def euler(tmp_path: Path) -> Iterator[Path]:
+    """The file; what it registers is forgotten afterwards."""
+    path = tmp_path / "euler.py"
+    path.write_text(EULER)
+    with SCHEMES.lending():
+        yield path
+
+
+def test_one_file_is_a_scheme_whose_error_is_known(euler: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`risk_error` covers the error against characteristics, at every time, and is at most 3 times the largest."""
+    exact = solve(experiment_of("bumps-good", MOVING, scheme="characteristics", tolerance=1e-9))
+    run = euler.with_name("run.nc")
+    options = ["--use", str(euler), "--scheme", "explicit-euler", "-o", str(run), "--json"]
+    options += [part for setting in (*MOVING, "solver.steps=100") for part in ("--set", setting)]
+    assert main(["solve", "bumps-good", *options]) == 0
+    seen = json.loads(capsys.readouterr().out)
+    error = np.abs(np.array(seen["risk"]) - exact.risk)
+    assert error.max() > 1e-5
+    assert np.all(error <= seen["risk_error"])
+    assert max(seen["risk_error"]) < 3.0 * error.max()
+    read = load(run)
+    assert isinstance(read, SolveResult)
+    assert seen["scheme"] == read.scheme == "explicit-euler"
+    assert "steps = 100" in str(read.attributes["configuration"])
+
+
+def test_it_is_refined_beside_the_others(euler: Path) -> None:
+    """Its order is 1."""
+    experiment = experiment_of("bumps-good", MOVING, use=[euler], scheme="explicit-euler")
+    found = convergence(experiment, levels=3)
+    assert found.reference_scheme == "characteristics"
+    assert [level.resolution for level in found.levels] == [50.0, 100.0, 200.0]
+    assert [level.order for level in found.levels[1:]] == pytest.approx([1.0, 1.0], abs=0.1)
+    assert found.levels[-1].error < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--until", "stationary"], "the scheme explicit-euler does not know its dissipation; write until = "),
+        ([], 'dynamics.fisher_rao_rate: Euler steps only move; write fisher_rao_rate = 0.0, or solver.scheme = "fini'),
+        (["--set", "solver.steps=0"], "solver.steps = 0: must be an integer from 1 to 1000000"),
+        (["--set", "solver.stps=3"], "solver.stps: unknown key; did you mean solver.steps?"),
+    ],
+)
+def test_what_it_cannot_do_is_told(
+    euler: Path, capsys: pytest.CaptureFixture[str], options: list[str], words: str
+) -> None:
+    assert main(["solve", "bumps-good", "--use", str(euler), "--scheme", "explicit-euler", *options]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_class_without_a_pair_is_told_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "empty.py"
+    path.write_text('import mfpde\n\n\n@mfpde.scheme("nothing")\nclass Nothing:\n    pass\n')
+    assert main(["solve", "bumps-good", "--use", str(path)]) == 2
+    err = capsys.readouterr().err
+    assert f"{path}, line 4" in err
+    assert "the scheme 'nothing' lacks pair()" in err
