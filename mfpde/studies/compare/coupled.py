@@ -19,7 +19,7 @@ import numpy as np
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
-from mfpde.results.answers.coupled import CoupledResult, predicted_rates
+from mfpde.results.answers.compare import CoupledResult, predicted_rates
 from mfpde.schemes.guide import label_law, run_guide, visited_box
 from mfpde.shell.progress import Progress, silent
 from mfpde.shell.workers import processors

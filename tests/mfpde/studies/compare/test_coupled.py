@@ -12,7 +12,7 @@ import pytest
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
-from mfpde.results.answers.coupled import GAPS, CoupledResult
+from mfpde.results.answers.compare import GAPS, CoupledResult
 from mfpde.studies.compare.coupled import coupled
 from mfpde.studies.solve import solve
 
