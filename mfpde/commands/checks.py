@@ -69,9 +69,10 @@ class Checks:
         """What SOURCE, its overrides and --vary describe: `count` values where --vary gives none, at most `most`."""
         from mfpde.configuration.families import Family, read_variations
 
-        source, overrides = self.options.source, tuple(overrides_of(self.options))
-        variations = self.run(lambda: read_variations(source, overrides, self.options.vary, count, most))
-        return None if variations is None else Family(source, overrides, variations)
+        source, use = self.options.source, self.options.use
+        overrides = overrides_of(self.options)
+        found = self.run(lambda: read_variations(source, overrides, self.options.vary, count, most, use))
+        return None if found is None else self.run(lambda: Family.over(source, found, overrides, use))
 
     def writable(self, kind: str = "RUN.nc", resumable: bool = True) -> None:
         """That the file of -o, called `kind` in the help, can be written, and continued where that is asked for."""

@@ -62,12 +62,9 @@ def add_radius(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--radius", metavar="R", help=text)
 
 
-def add_workers(parser: argparse.ArgumentParser, text: str) -> None:
-    """Processes of this machine."""
-    parser.add_argument("--workers", metavar="W", help=text)
-
-
-def add_scheduler(parser: argparse.ArgumentParser, tasks: str) -> None:
-    """A cluster, or processes of this machine."""
-    add_workers(parser, "processes of one thread each (default: one per core)")
+def add_scheduler(
+    parser: argparse.ArgumentParser, tasks: str, workers: str = "processes of one thread each (default: one per core)"
+) -> None:
+    """Processes of this machine, or a cluster."""
+    parser.add_argument("--workers", metavar="W", help=workers)
     parser.add_argument("--scheduler", metavar="ADDRESS", help=f"a dask scheduler whose workers take the {tasks}")

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mfpde.configuration.sources import load_configuration
+from mfpde.configuration.sources import STDIN, Source, experiment_of, load_configuration, with_overrides
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.keys.reader import increasing, one_line
+from mfpde.problem.problem import Problem
 
 MOST_ALIKE = 3
 """Mistakes in values of a key that are told one by one."""
@@ -39,19 +40,40 @@ class Family:
     """The configurations of a source over the values of its variations.
 
     Attributes:
-        source: a TOML file or a preset's name.
+        source: a TOML file, a preset's name, or an experiment.
         overrides: as `--set` takes them, before those of the variations.
         variations: of different keys.
+        use: Python files that register what the source names.
     """
 
-    source: str | Path
+    source: str | Path | Experiment
     overrides: tuple[str, ...]
     variations: tuple[Variation, ...]
+    use: tuple[str | Path, ...] = ()
 
     @classmethod
-    def of(cls, source: str | Path, vary: Mapping[str, Sequence[float]], overrides: Sequence[str]) -> Family:
+    def over(
+        cls,
+        source: Source,
+        variations: Sequence[Variation],
+        overrides: Sequence[str] = (),
+        use: Sequence[str | Path] = (),
+    ) -> Family:
+        """The family of any source; standard input is read once."""
+        if isinstance(source, Problem) or source == STDIN:
+            source = experiment_of(source, use=use)
+        return cls(source, tuple(overrides), tuple(variations), tuple(use))
+
+    @classmethod
+    def of(
+        cls,
+        source: Source,
+        vary: Mapping[str, Sequence[float]],
+        overrides: Sequence[str] = (),
+        use: Sequence[str | Path] = (),
+    ) -> Family:
         """The family over {"data.delta": (0.1, 0.5, 0.9)}."""
-        return cls(source, tuple(overrides), tuple(Variation(key, tuple(map(float, vary[key]))) for key in vary))
+        return cls.over(source, [Variation(key, tuple(map(float, vary[key]))) for key in vary], overrides, use)
 
     @property
     def values(self) -> dict[str, tuple[float, ...]]:
@@ -60,8 +82,10 @@ class Family:
 
     def at(self, *values: float) -> Experiment:
         """The configuration at one value per variation; raises ConfigurationError where there is none."""
-        varied = (variation.override(value) for variation, value in zip(self.variations, values, strict=True))
-        return load_configuration(self.source, [*self.overrides, *varied])
+        varied = [variation.override(value) for variation, value in zip(self.variations, values, strict=True)]
+        if isinstance(self.source, Experiment):
+            return with_overrides(self.source, [*self.overrides, *varied])
+        return load_configuration(self.source, [*self.overrides, *varied], use=self.use)
 
 
 def read_variation(text: str, count: int, most: int) -> Variation:
@@ -88,7 +112,12 @@ def read_variation(text: str, count: int, most: int) -> Variation:
 
 
 def read_variations(
-    source: str | Path, overrides: Sequence[str], texts: Sequence[str], count: int, most: int
+    source: str | Path,
+    overrides: Sequence[str],
+    texts: Sequence[str],
+    count: int,
+    most: int,
+    use: Sequence[str | Path] = (),
 ) -> tuple[Variation, ...]:
     """The variations of all texts; raises ConfigurationError with what is wrong with them, source and overrides."""
     found: list[Variation] = []
@@ -101,7 +130,7 @@ def read_variations(
     if problems:
         keys = tuple(f"{text.partition('=')[0].strip()} " for text in texts)
         try:
-            load_configuration(source, overrides)
+            load_configuration(source, overrides, use=use)
         except ConfigurationError as error:
             problems += [message for message in error.messages if not message.startswith(keys)]
         raise ConfigurationError(problems)

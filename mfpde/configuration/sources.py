@@ -12,6 +12,7 @@ from mfpde import presets
 from mfpde.configuration.extensions import use_installed, used
 from mfpde.configuration.parsing import law_named, parse
 from mfpde.configuration.rules import check_together
+from mfpde.configuration.toml import to_tables
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Dynamics, Experiment, Sgd, Time
 from mfpde.keys.declaration import names_of, plain_table, read_table
@@ -20,6 +21,8 @@ from mfpde.problem.problem import Problem
 from mfpde.schemes.solver import Solver
 from mfpde.shell.user_files import Use
 
+Source = str | Path | Experiment | Problem
+"""A preset's name, the path of a TOML file, "-" for standard input, an experiment, or a problem made in Python."""
 MAXIMUM_BYTES = 10_000_000
 STDIN = "-"
 
@@ -60,7 +63,7 @@ def load_configuration(
 
 
 def experiment_of(
-    source: str | Path | Experiment | Problem,
+    source: Source,
     overrides: Sequence[str] = (),
     *,
     use: Sequence[str | Path] = (),
@@ -88,6 +91,20 @@ def experiment_of(
         raise ConfigurationError(errors)
     experiment = source if isinstance(source, Experiment) else _declared(source)
     return _with_options(replace(experiment, uses=(*experiment.uses, *uses)), options)
+
+
+def with_overrides(experiment: Experiment, overrides: Sequence[str]) -> Experiment:
+    """An experiment with overrides, as `load_configuration` takes them; raises ConfigurationError."""
+    if experiment.problem is not None:
+        problem = "a problem made in Python has no keys to override"
+        raise ConfigurationError([f"{problem}; vary it in Python, or write it as a TOML file"])
+    tables: dict[str, object] = {**to_tables(experiment)}
+    errors: list[str] = []
+    for override in overrides:
+        _apply(tables, override, errors)
+    if errors:
+        raise ConfigurationError(errors, experiment)
+    return replace(parse(tables), uses=experiment.uses)
 
 
 def _declared(problem: Problem) -> Experiment:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from mfpde.solvers.arrays import Array
 
+SQUARE = "E(y - f)^2"
+"""What the risk is called where a file of an earlier version does not say."""
+
 
 def place_text(names: Sequence[str], place: Array, digits: int = 8) -> str:
     """A place by its coordinates."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
+from mfpde.configuration.sources import Source, experiment_of
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
@@ -48,25 +50,35 @@ def chosen_schemes(text: str) -> tuple[str, ...]:
 
 
 def convergence(
-    configuration: Experiment,
+    source: Source,
     levels: int = 4,
     progress: Progress = silent,
     schemes: Sequence[str] | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    use: Sequence[str | Path] = (),
+    **options: object,
 ) -> ConvergenceResult:
-    """Refine the scheme of `configuration`, or each of `schemes`, `levels` times against one reference.
+    """Refine the scheme of a source, or each of `schemes`, `levels` times against one reference.
 
     What is refined is the scheme's to say (`SchemeKind.refined`).
+
+    Args:
+        source: a preset's name, the path of a TOML file, an experiment, or a problem made in Python.
+        overrides, use: of a preset or a file, as `load_configuration` takes them.
+        options: keys of [time], [solver] and [sgd] by their names.
 
     Raises:
         ConfigurationError: no scheme of them can do the problem.
     """
+    configuration = experiment_of(source, overrides, use=use, **options)
     kinds = [scheme_named(name) for name in schemes] if schemes else [scheme_of(configuration)]
     configuration = _with_times(configuration, few=schemes is not None or kinds[0].refines_steps)
     with setting_up(configuration):
         problem = build_problem(configuration)
     refused = _refused(problem, configuration, kinds)
-    words, options = _reference(problem, configuration, kinds, levels)
-    reference = solve(replace(configuration, solver=options), progress=progress)
+    words, solver = _reference(problem, configuration, kinds, levels)
+    reference = solve(replace(configuration, solver=solver), progress=progress)
     found: list[Level] = []
     status, messages = reference.status, [str(reference.attributes.get("message", ""))]
     for kind in kinds if status == "success" else ():

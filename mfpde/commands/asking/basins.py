@@ -50,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
             ready.values,
             checks.output,
             overrides=ready.overrides,
+            use=ready.use,
             radius=radius,
             workers=workers,
             scheduler=options.scheduler,

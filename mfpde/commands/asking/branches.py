@@ -49,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
             ready.source,
             ready.values,
             overrides=ready.overrides,
+            use=ready.use,
             radius=radius,
             most_atoms=atoms,
             output=checks.output,

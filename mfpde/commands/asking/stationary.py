@@ -53,9 +53,11 @@ def _laws(checks: Checks, radius: float | None) -> int:
 
 def _ending(checks: Checks, radius: float | None) -> int:
     options = checks.options
+    from mfpde.configuration.extensions import used
     from mfpde.results.reading import load_run
 
     checks.run(lambda: _alone(options))
+    checks.run(lambda: used(options.use))
     result: SolveResult | SgdResult | None = checks.run(lambda: load_run(options.run))
     checks.report()
     assert result is not None

@@ -6,7 +6,7 @@ import argparse
 
 from mfpde.commands.checks import Checks
 from mfpde.commands.driver import carry_out
-from mfpde.commands.options import add_output, add_plot, add_source, add_workers
+from mfpde.commands.options import add_output, add_plot, add_scheduler, add_source
 from mfpde.commands.solving.sgd import WORKERS
 
 HELP = "solve the equation beside SGD, and say how far they are apart"
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """SOURCE, the result files, and what to leave out."""
     add_source(parser)
     add_output(parser, "RUN.nc", "write the replicas to this file")
-    add_workers(parser, WORKERS)
+    add_scheduler(parser, "replicas", WORKERS)
     add_plot(parser)
     parser.add_argument("--no-coupled", action="store_true", help="leave out the four coupled dynamics")
 
@@ -42,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
             resume=options.resume,
             force=options.force,
             workers=workers,
+            scheduler=options.scheduler,
             coupled=not options.no_coupled,
             progress=progress,
         ),

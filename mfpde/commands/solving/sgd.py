@@ -6,7 +6,7 @@ import argparse
 
 from mfpde.commands.checks import Checks
 from mfpde.commands.driver import carry_out
-from mfpde.commands.options import add_output, add_source, add_workers
+from mfpde.commands.options import add_output, add_scheduler, add_source
 
 HELP = "run stochastic gradient descent, with exact risk curves"
 PLACE = 5
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """SOURCE, the result file, and how many processes."""
     add_source(parser)
     add_output(parser, "RUN.nc", "write the replicas to this file")
-    add_workers(parser, WORKERS)
+    add_scheduler(parser, "replicas", WORKERS)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -33,7 +33,13 @@ def run(options: argparse.Namespace) -> int:
     ready = checks.passed(experiment)
     return carry_out(
         lambda progress: sgd(
-            ready, checks.output, resume=options.resume, force=options.force, workers=workers, progress=progress
+            ready,
+            checks.output,
+            resume=options.resume,
+            force=options.force,
+            workers=workers,
+            scheduler=options.scheduler,
+            progress=progress,
         ),
         options,
     )

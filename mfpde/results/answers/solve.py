@@ -13,6 +13,7 @@ from mfpde.results.answer import ANSWERS, Recorded
 from mfpde.results.files.netcdf_file import Attribute
 from mfpde.results.files.solve import LAYOUT
 from mfpde.results.objects import by_name, told
+from mfpde.results.words import SQUARE
 
 Array = NDArray[np.float64]
 ROWS = 21
@@ -81,6 +82,11 @@ class SolveResult(Recorded):
     density: Array | None = None
     edges: tuple[Array, ...] | None = None
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+    @property
+    def risk_name(self) -> str:
+        """What the risk is, in words."""
+        return str(self.attributes.get("risk_name", SQUARE))
 
     @property
     def cell_masses(self) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mfpde.results.figures.marginals import View, height_of_bulk, marginal, view_of
 from mfpde.results.figures.style import BLUE, ORANGE, SMALL, WHITE_TO_BLUE, new_figure, symbol
+from mfpde.results.words import SQUARE
 from mfpde.solvers.arrays import Array
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def draw_risk(axes: Any, result: SolveResult) -> None:
         axes.set_xscale("log")
         axes.set_xlim(_first_of_interest(time, risk), time[-1])
     axes.set_xlabel("time $t$ (SGD steps × step size)")
-    axes.set_ylabel(r"risk $R(\rho_t) = \mathbb{E}\,(y - f)^2$")
+    name = result.risk_name
+    axes.set_ylabel(r"risk $R(\rho_t) = \mathbb{E}\,(y - f)^2$" if name == SQUARE else rf"risk $R(\rho_t)$, {name}")
     low, high = float(np.min(risk - error, initial=np.inf)), float(np.max(risk + error, initial=0.0))
     if 0.0 <= low < 0.5 * high:
         axes.set_ylim(bottom=0.0)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mfpde.results.answers.solve import SolveResult
 
 MEANING = {
-    "risk": "risk R = E (y - f)^2",
+    "risk": "risk R = {}",
     "risk_error": "estimated discretisation error of the risk",
     "free_energy": "free energy F",
     "free_energy_error": "estimated discretisation error of the free energy",
@@ -37,7 +37,7 @@ def _put(file: Any, result: SolveResult) -> None:
     for key, meaning in MEANING.items():
         values = getattr(result, key)
         if values is not None:
-            put(file, key, ("time",), values, meaning)
+            put(file, key, ("time",), values, meaning.format(result.risk_name))
     for axis, name in enumerate(result.names):
         put(file, f"mean_{name}", ("time",), result.mean[:, axis], f"mean of {name}")
         put(file, f"variance_{name}", ("time",), result.variance[:, axis], f"variance of {name}")

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any
 
 from mfpde.configuration.families import EXAMPLE, Family, distinct, without_repetition
+from mfpde.configuration.sources import Source
 from mfpde.configuration.toml import to_toml
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
@@ -65,11 +66,12 @@ def compute(task: Task) -> dict[str, Any]:
 
 
 def basins(
-    source: str | Path,
+    source: Source,
     vary: Mapping[str, Sequence[float]],
     output: str | Path | None = None,
     *,
     overrides: Sequence[str] = (),
+    use: Sequence[str | Path] = (),
     radius: float | None = None,
     workers: Workers | None = None,
     scheduler: str | None = None,
@@ -80,10 +82,11 @@ def basins(
     """Solve from every value of one or two keys, and label the values by the law that their run ends at.
 
     Args:
-        source: a TOML file or a preset's name.
+        source: a preset's name, the path of a TOML file, or an experiment.
         vary: increasing values of one or two dotted keys, {"initial.kappa": [0.1, 0.2, 0.4]}.
         output: JSON file, also the checkpoint; an existing one is kept unless `force` or `resume`.
         overrides: as `--set` takes them.
+        use: Python files that register what the source names.
         radius: of the box, see `ending`.
         workers: processes of this machine, one thread each, None for one per processor; or an executor.
         scheduler: address of a dask scheduler whose workers take the runs instead.
@@ -94,7 +97,7 @@ def basins(
             rest, another sweep in the file to resume.
         OutputError: `output` cannot be written (RunOutputError: during the sweep).
     """
-    family = Family.of(source, vary, overrides)
+    family = Family.of(source, vary, overrides, use)
     tasks = tasks_of(family, radius)
     with output_file(output, resume=resume, force=force, kind="OUT.json") as path:
         sweep = _Sweep(family, tasks, radius, path, progress, workers, scheduler)

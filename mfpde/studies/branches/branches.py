@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from mfpde.configuration.families import Family
+from mfpde.configuration.sources import Source
 from mfpde.errors import ConfigurationError
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.branches import Branches, BranchLaw, OptimalRange, StationaryBranch
@@ -41,10 +42,11 @@ SAME = 1e-6
 
 
 def branches(
-    source: str | Path,
+    source: Source,
     vary: Mapping[str, Sequence[float]],
     *,
     overrides: Sequence[str] = (),
+    use: Sequence[str | Path] = (),
     radius: float | None = None,
     most_atoms: int = MOST_ATOMS,
     output: str | Path | None = None,
@@ -54,10 +56,11 @@ def branches(
     """The branches of stationary laws of a source over the range of one key.
 
     Args:
-        source: a TOML file or a preset's name.
+        source: a preset's name, the path of a TOML file, or an experiment.
         vary: increasing values of one dotted key, {"data.delta": (0.1, 0.5, 0.9)}: laws are searched for there, and
             followed from the first to the last.
         overrides: as `--set` takes them.
+        use: Python files that register what the source names.
         radius: R of the box 0 <= r_j <= R, -R <= a, b <= R; None for 10.
         most_atoms: laws of more atoms are not followed.
         output: JSON file; an existing one is kept unless `force`.
@@ -68,7 +71,7 @@ def branches(
         ArithmeticError: a curve that cannot be followed.
         OutputError: `output` cannot be written.
     """
-    family = Family.of(source, vary, overrides)
+    family = Family.of(source, vary, overrides, use)
     refuse(family)
     with output_file(output, force=force, kind="OUT.json", resumable=False) as path:
         return _Search(Landscapes(family, RADIUS if radius is None else radius), most_atoms, path, progress).complete()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mfpde.configuration.sources import Source, experiment_of
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
@@ -19,6 +20,7 @@ from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import Array, SolveResult
 from mfpde.shell.files import reserved
 from mfpde.shell.progress import Progress, silent
+from mfpde.shell.workers import Workers
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.space.box import Box
 from mfpde.studies.compare.fluctuations import Fluctuations
@@ -35,31 +37,38 @@ ATOMS_NOTE = "rho_t is on the atoms of a quadrature: Kolmogorov distances below 
 
 
 def compare(
-    configuration: Experiment,
+    source: Source,
     output: str | Path | None = None,
     *,
+    overrides: Sequence[str] = (),
+    use: Sequence[str | Path] = (),
     resume: bool = False,
     force: bool = False,
-    workers: int | None = None,
+    workers: Workers | None = None,
+    scheduler: str | None = None,
     coupled: bool = True,
     progress: Progress = silent,
+    **options: object,
 ) -> CompareResult:
     """Solve the equation, run SGD, and say how far they are apart.
 
     The equation is solved at the very times t = k eps at which SGD is recorded.
 
     Args:
-        configuration: what to compare; `solver` for the equation, `sgd` for the replicas.
+        source: a preset's name, the path of a TOML file, an experiment, or a problem made in Python.
+        overrides, use: of a preset or a file, as `load_configuration` takes them.
         output: result file of the replicas, also their checkpoint; that of the equation lies beside it as *.pde.nc.
         resume, force: as in `sgd`.
-        workers: processes for the replicas.
+        workers, scheduler: for the replicas, as in `sgd`.
         coupled: whether to run the four coupled dynamics of the first replica too.
         progress: called with a line of text and the fraction of the work done.
+        options: keys of [time], [solver] (of the equation) and [sgd] (of the replicas) by their names.
 
     Raises:
         ConfigurationError, ResultFileError, OutputError: as `solve` and `sgd`.
     """
     started = monotonic()
+    configuration = experiment_of(source, overrides, use=use, **options)
     refuse(configuration)
     refuse_unsupported(configuration)
     if coupled and configuration.sgd.state == "gram":
@@ -74,7 +83,15 @@ def compare(
     timed = replace(configuration, time=replace(configuration.time, end=max(times), save=times))
     equation = timed
     pde = solve(equation, place, resume=resume and place is not None and place.exists(), force=force, progress=progress)
-    runs = sgd(configuration, path, resume=resume, force=force, workers=workers, progress=progress)
+    runs = sgd(
+        configuration,
+        path,
+        resume=resume,
+        force=force,
+        workers=workers,
+        scheduler=scheduler,
+        progress=progress,
+    )
     found = CompareResult(pde, runs, (), np.full(runs.risk.shape, math.nan), np.full(len(times), math.nan))
     if found.status != "success":
         return replace(found, wall_seconds=monotonic() - started)

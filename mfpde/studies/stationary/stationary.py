@@ -8,13 +8,14 @@ family with the masses as parameters, under birth and death it is isolated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, combinations
 from pathlib import Path
 
 import numpy as np
 
+from mfpde.configuration.sources import Source, experiment_of
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.stationary import Stationary, StationaryPoint
@@ -36,10 +37,12 @@ MOST_ATOMS = 3
 
 
 def stationary(
-    configuration: Experiment,
+    source: Source,
     radius: float | None = None,
     branches: bool = True,
     *,
+    overrides: Sequence[str] = (),
+    use: Sequence[str | Path] = (),
     output: str | Path | None = None,
     force: bool = False,
     progress: Progress = silent,
@@ -47,6 +50,8 @@ def stationary(
     """The stationary laws of a noise-free configuration on the box 0 <= r_j <= R, -R <= a, b <= R.
 
     Args:
+        source: a preset's name, the path of a TOML file, an experiment, or a problem made in Python.
+        overrides, use: of a preset or a file, as `load_configuration` takes them.
         radius: R; None for 10.
         branches: whether to go on to the laws of several atoms that split ones lead to.
         output: JSON file; an existing one is kept unless `force`.
@@ -56,7 +61,8 @@ def stationary(
         OutputError: `output` cannot be written.
     """
     with output_file(output, force=force, kind="OUT.json", resumable=False) as path:
-        return kept(_stationary(configuration, RADIUS if radius is None else radius, branches), path)
+        experiment = experiment_of(source, overrides, use=use)
+        return kept(_stationary(experiment, RADIUS if radius is None else radius, branches), path)
 
 
 def _stationary(configuration: Experiment, radius: float, branches: bool) -> Stationary:

@@ -1,10 +1,15 @@
 """Families of configurations by --vary."""
 
+from io import BytesIO
+
 import pytest
 
+from mfpde import presets
 from mfpde.configuration.families import Family, Variation, distinct, read_variation
+from mfpde.configuration.sources import load_configuration
 from mfpde.errors import ConfigurationError
 from mfpde.problem.laws.gaussian_mixture import GaussianMixture
+from mfpde.problem.problem import build_problem
 
 
 @pytest.mark.parametrize(
@@ -67,3 +72,21 @@ def test_one_key_is_not_varied_twice() -> None:
     once = Variation("data.delta", (0.1, 0.9))
     with pytest.raises(ConfigurationError, match=r"--vary data\.delta: varied twice"):
         distinct([once, once])
+
+
+def test_an_experiment_is_varied_like_the_file_it_comes_from() -> None:
+    overrides = ["time.end=2.0", "data.dims=10"]
+    experiment = load_configuration("isotropic-gaussians", overrides)
+    vary = {"initial.kappa": (0.2, 0.4)}
+    assert Family.of(experiment, vary).at(0.4) == Family.of("isotropic-gaussians", vary, overrides).at(0.4)
+    with pytest.raises(ConfigurationError, match=r"a problem made in Python has no keys to override"):
+        Family.of(build_problem(experiment), vary).at(0.4)
+
+
+def test_standard_input_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stdin:
+        buffer = BytesIO(presets.text("isotropic-gaussians").encode())
+
+    monkeypatch.setattr("sys.stdin", Stdin)
+    family = Family.of("-", {"initial.kappa": (0.2, 0.4)})
+    assert [family.at(kappa).initial.kappa for kappa in (0.2, 0.4)] == [0.2, 0.4]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import netcdf_file
 
 import mfpde
 from mfpde.commands.main import main
@@ -128,3 +129,13 @@ def test_the_moments_of_the_atoms_are_those_of_the_law() -> None:
     best = mfpde.load(EARLIER / "optimum.json")
     assert isinstance(best, AtomicOptimum)
     assert np.allclose([best.mean, best.variance], [[0.0], [2.0 / 3.0 * 2.5**2]])
+
+
+def test_the_risk_is_called_what_the_law_calls_it(tmp_path: Path) -> None:
+    """On axes and in files; a file of an earlier version does not say, and means the mean square error."""
+    bumps = mfpde.solve("bumps-good", tmp_path / "run.nc", scheme="characteristics", end=0.1, save=2)
+    assert bumps.plot().subfigs[0].axes[0].get_ylabel() == r"risk $R(\rho_t)$, squared L2 distance"
+    with netcdf_file(tmp_path / "run.nc", mmap=False) as file:
+        assert file.variables["risk"].long_name == b"risk R = squared L2 distance"
+    earlier = SolveResult.load(EARLIER / "solve.nc")
+    assert earlier.plot().subfigs[0].axes[0].get_ylabel() == r"risk $R(\rho_t) = \mathbb{E}\,(y - f)^2$"
