@@ -191,7 +191,7 @@ def table_to(end: float, tolerance: float) -> tuple[FeatureTable, float, float]:
         exact, exact.initial_state(), list(np.linspace(0.0, end, 7)), lambda i, state: seen.append(exact.observe(state))
     )
     seconds = time.perf_counter() - begin
-    places = np.concatenate([one.law.positions for one in seen if one.law.positions is not None])
+    places = np.concatenate([one.law.points for one in seen])
     lower, upper = places.min(axis=0), places.max(axis=0)
     margin = 0.25 * (upper - lower)
     edges = [np.array(pair) for pair in zip(np.maximum(lower - margin, 0.0), upper + margin, strict=True)]

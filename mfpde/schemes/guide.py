@@ -11,10 +11,11 @@ from mfpde.problem.initial import InitialLaw
 from mfpde.problem.problem import Problem
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
-from mfpde.solvers.flow.time_loop import Law, State, integrate
+from mfpde.solvers.flow.time_loop import State, integrate
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.space.grid import Guide
+from mfpde.solvers.space.measure import Measure
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
@@ -46,7 +47,7 @@ def run_guide(problem: Problem, configuration: Experiment) -> Guide:
     scheme = Characteristics(objective, problem.geometry, flow, law, tolerance, atoms, order=6)
     end = flow.schedule.flow_time(configuration.time.end)
     times = np.concatenate([[0.0], end * np.geomspace(1e-4, 1.0, GUIDE_TIMES - 1)]) if end > 0 else np.zeros(1)
-    laws: list[Law] = []
+    laws: list[Measure] = []
 
     def save(_: int, state: State) -> None:
         laws.append(scheme.observe(state).law)
@@ -55,7 +56,7 @@ def run_guide(problem: Problem, configuration: Experiment) -> Guide:
     if len(laws[-1].weights) > len(laws[0].weights):
         laws.clear()
         integrate(scheme.without_halving(), scheme.state_on(last), list(times), save)
-    return Guide(np.stack([law.positions for law in laws if law.positions is not None]), laws[0].weights, times)
+    return Guide(np.stack([law.points for law in laws]), laws[0].weights, times)
 
 
 def starting_guide(problem: Problem) -> Guide:

@@ -22,11 +22,11 @@ from scipy.spatial.distance import cdist
 from mfpde.errors import ConfigurationError
 from mfpde.results.answers.distance import Distance
 from mfpde.results.answers.solve import Array, SolveResult
+from mfpde.solvers.space.measure import Measure
 
 MOST_POINTS = 2000
 """Points per law that the linear programme takes: seconds and a few hundred MB; a law of more is gathered to them."""
 MOST_PIVOTS = 50_000_000
-SAME_TIME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ def distance(
     rows = []
     for result, time in zip((first, second), times, strict=True):
         try:
-            rows.append(_row(result, time))
-        except ConfigurationError as error:
-            problems += error.messages
+            rows.append(result.row(time))
+        except ValueError as error:
+            problems.append(str(error))
     if problems:
         raise ConfigurationError(problems)
-    left, right = (pieces(result, row) for result, row in zip((first, second), rows, strict=True))
+    left, right = (pieces(result.law_at(row)) for result, row in zip((first, second), rows, strict=True))
     found_times = float(first.time[rows[0]]), float(second.time[rows[1]])
     if len(first.names) == 1:
         return Distance(on_the_line(left, right), 0.0, found_times, (len(left.masses), len(right.masses)))
@@ -83,31 +83,9 @@ def distance(
     return Distance(value, x_error + y_error, found_times, (len(a), len(b)))
 
 
-def _row(result: SolveResult, time: float | None) -> int:
-    """Index of a save time."""
-    if not len(result.time):
-        raise ConfigurationError(["the result holds no save time yet; continue it with `mfpde solve --resume`"])
-    if time is None:
-        return len(result.time) - 1
-    nearest = int(np.argmin(np.abs(result.time - time)))
-    if not (abs(result.time[nearest] - time) <= SAME_TIME * max(1.0, abs(time))):
-        problem = f"t = {time:g} is no save time of the result"
-        raise ConfigurationError([f"{problem}; the nearest is {result.time[nearest]:.12g}, or add it to time.save"])
-    return nearest
-
-
-def pieces(result: SolveResult, row: int) -> Pieces:
-    """The law of one save time, without what has no mass."""
-    if result.weight is not None and result.position is not None:
-        masses, lower = result.weight[row], result.position[row]
-        upper = lower
-    else:
-        edges = result.edges or ()
-        masses = result.cell_masses[row].ravel()
-        sides = ([axis[:-1] for axis in edges], [axis[1:] for axis in edges])
-        lower, upper = (
-            np.stack([side.ravel() for side in np.meshgrid(*corners, indexing="ij")], axis=1) for corners in sides
-        )
+def pieces(law: Measure) -> Pieces:
+    """The law without what has no mass, normalised."""
+    masses, (lower, upper) = law.weights, law.corners
     held = masses > 0.0
     return Pieces(masses[held] / masses[held].sum(), lower[held], upper[held])
 

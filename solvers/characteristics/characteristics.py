@@ -11,10 +11,11 @@ from scipy.integrate import DOP853
 
 from ..arrays import Array
 from ..flow.flow import Flow
-from ..flow.time_loop import Law, Observation, State, StepFailure
+from ..flow.time_loop import Observation, State, StepFailure
 from ..objective.objective import Objective
 from ..space.box import Box
 from ..space.geometry import Geometry
+from ..space.measure import Atoms
 from .crossings import beyond, come_back
 from .outputs import OutputResolution
 from .panels import Panels, Rule, fill_panels, initial_panels, uniform_corners
@@ -195,7 +196,7 @@ class Characteristics:
             mass=float(weights.sum()),
             mean=mean,
             variance=weights @ spread**2,
-            law=Law(weights=weights, positions=positions),
+            law=Atoms(positions, weights),
             dissipation=float(state.arrays["energy"][1]),
             dissipated=float(state.arrays["energy"][0]),
         )

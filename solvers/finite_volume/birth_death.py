@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays import Array
 from ..flow.flow import Flow
 from ..flow.reaction import Reaction, midpoint_step
-from .cells import Cells
+from .cell_features import CellFeatures
 from .transport import Move, Transport
 
 FIRST_CHANGE = 0.1  # of the logarithm of the masses, in the first step
@@ -29,7 +29,7 @@ class BirthDeath:
         tolerance: bound of that estimate.
     """
 
-    def __init__(self, cells: Cells, flow: Flow, log_measure: Array | None, tolerance: float) -> None:
+    def __init__(self, cells: CellFeatures, flow: Flow, log_measure: Array | None, tolerance: float) -> None:
         self._cells = cells
         self._tolerance = tolerance
         self._ridge = np.zeros(cells.features.shape[1] - cells.rank)

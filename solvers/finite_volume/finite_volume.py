@@ -6,12 +6,13 @@ import numpy as np
 
 from ..arrays import Array
 from ..flow.flow import Flow
-from ..flow.time_loop import Law, Observation, State, StepFailure
+from ..flow.time_loop import Observation, State, StepFailure
 from ..objective.objective import Objective
 from ..space.geometry import Geometry
 from ..space.grid import Grid
+from ..space.measure import Cells
 from .birth_death import BirthDeath
-from .cells import Cells
+from .cell_features import CellFeatures
 from .diffusion import Diffusion
 from .options import DEFAULTS, FiniteVolumeOptions, check
 from .transport import HeunTransport, Move, NoisyTransport, NoTransport, Transport
@@ -93,7 +94,7 @@ class FiniteVolume:
         self.grid = grid
         self.options = options
         self._initial = np.ascontiguousarray(masses, dtype=float) / float(np.sum(masses))
-        self._cells = Cells(objective, geometry, grid, flow.ridge, masses, options.order, options.empty)
+        self._cells = CellFeatures(objective, geometry, grid, flow.ridge, masses, options.order, options.empty)
         beta = flow.inverse_temperature
         self._diffusion = Diffusion(geometry, grid, beta, options.order) if np.isfinite(beta) else None
         self._transport = self._chosen_transport()
@@ -156,7 +157,7 @@ class FiniteVolume:
             mass=float(mass.sum()),
             mean=np.array([mean for mean, _ in axes]),
             variance=np.array([variance for _, variance in axes]),
-            law=Law(mass.reshape(self.grid.shape), edges=self.grid.edges),
+            law=Cells(self.grid, mass.reshape(self.grid.shape)),
             dissipation=dissipation,
             dissipated=float(state.arrays.get("dissipated", np.full(1, np.nan))[0]),
         )

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from ..arrays import Array
-from .cells import Cells
+from .cell_features import CellFeatures
 from .diffusion import Diffusion
 from .options import FiniteVolumeOptions
 
@@ -80,7 +80,7 @@ class HeunTransport:
 
     shortest = 1e-6  # no falling energy needs less
 
-    def __init__(self, cells: Cells, options: FiniteVolumeOptions) -> None:
+    def __init__(self, cells: CellFeatures, options: FiniteVolumeOptions) -> None:
         self._cells = cells
         self._options = options
 
@@ -125,7 +125,7 @@ class NoisyTransport:
 
     shortest = 1e-12
 
-    def __init__(self, cells: Cells, diffusion: Diffusion, options: FiniteVolumeOptions) -> None:
+    def __init__(self, cells: CellFeatures, diffusion: Diffusion, options: FiniteVolumeOptions) -> None:
         self._cells = cells
         self._diffusion = diffusion
         self._options = options

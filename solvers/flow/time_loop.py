@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..arrays import Array
+from ..space.measure import Measure
 
 
 class StepFailure(RuntimeError):
@@ -40,21 +41,6 @@ class State:
 
 
 @dataclass(frozen=True)
-class Law:
-    """The law at one time, on atoms or on the cells of a tensor grid.
-
-    Attributes:
-        weights: masses, shape (n,) for atoms, the grid's shape for cells.
-        positions: shape (n, D) for atoms, None on a grid.
-        edges: cell edges per axis on a grid, None for atoms. A zero-width first cell is an atom at that edge.
-    """
-
-    weights: Array
-    positions: Array | None = None
-    edges: tuple[Array, ...] | None = None
-
-
-@dataclass(frozen=True)
 class Observation:
     """What a scheme reports of a state.
 
@@ -74,7 +60,7 @@ class Observation:
     mass: float
     mean: Array
     variance: Array
-    law: Law
+    law: Measure
     dissipation: float = math.nan
     dissipated: float = math.nan
     residual: float | None = None

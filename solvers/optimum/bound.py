@@ -74,7 +74,7 @@ def global_lower_bound(
         accuracy: how far under the least value a cell may be left.
         most_evaluations: where to stop.
     """
-    cells = _Cells.grid(psi, lower, upper, FIRST_CELLS.get(len(lower), 3))
+    cells = _Boxes.grid(psi, lower, upper, FIRST_CELLS.get(len(lower), 3))
     settled, least = np.inf, known
     point, evaluations = lower, cells.values.size
     while True:
@@ -97,8 +97,8 @@ def global_lower_bound(
 
 
 @dataclass(frozen=True)
-class _Cells:
-    """n cells with the values of psi at their corners.
+class _Boxes:
+    """n boxes with the values of psi at their corners.
 
     Attributes:
         lower, upper: shape (n, D).
@@ -110,7 +110,7 @@ class _Cells:
     values: Array
 
     @classmethod
-    def grid(cls, psi: Callable[[Array], Array], lower: Array, upper: Array, count: int) -> _Cells:
+    def grid(cls, psi: Callable[[Array], Array], lower: Array, upper: Array, count: int) -> _Boxes:
         edges = [np.linspace(low, high, count + 1) for low, high in zip(lower, upper, strict=True)]
         index = np.array(list(itertools.product(range(count), repeat=len(lower))))
         low = np.stack([axis[index[:, j]] for j, axis in enumerate(edges)], axis=1)
@@ -136,7 +136,7 @@ class _Cells:
         cost = np.where(np.isinf(sag).any(axis=1, keepdims=True), np.minimum(fall, width * 1e300), sag)
         return bounds, np.argmax(cost, axis=1).astype(np.int64)
 
-    def halved(self, psi: Callable[[Array], Array], chosen: NDArray[np.bool_], axes: NDArray[np.int64]) -> _Cells:
+    def halved(self, psi: Callable[[Array], Array], chosen: NDArray[np.bool_], axes: NDArray[np.int64]) -> _Boxes:
         """The chosen cells in two halves each."""
         low, high, values, axis = self.lower[chosen], self.upper[chosen], self.values[chosen], axes[chosen]
         rows = np.arange(len(low))
@@ -157,7 +157,7 @@ class _Cells:
             new = _chunked(psi, points)
             left[rows[below], (c | bit)[below]] = new
             right[rows[below], c] = new
-        return _Cells(
+        return _Boxes(
             np.concatenate([low, right_low]), np.concatenate([left_high, high]), np.concatenate([left, right])
         )
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from ..arrays import Array
 from ..flow.flow import Flow
-from ..flow.time_loop import Law, Observation, State, StepFailure
+from ..flow.time_loop import Observation, State, StepFailure
 from ..objective.objective import Objective
 from ..space.geometry import Geometry
+from ..space.measure import Atoms
 
 LARGEST_ACTION = 0.1
 """Largest |A_i| of a step: what a particle becomes in it is settled by one event at most."""
@@ -123,7 +124,7 @@ class ParticleProcess:
             mass=float(weights.sum()),
             mean=mean,
             variance=weights @ (positions - mean) ** 2,
-            law=Law(weights=weights, positions=positions),
+            law=Atoms(positions, weights),
             dissipation=math.nan if self._noisy else 2.0 * float(moved + spread),
         )
 

@@ -23,6 +23,8 @@ from .geometry import Geometry
 
 FINE = 8192  # samples of the width function per axis
 LEVELS = np.linspace(0.0, 1.0, 41)
+HALF = 0.75
+"""Between the half of an origin cell and the whole of another one, relative to the next."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,11 @@ class Grid:
 
     @property
     def volumes(self) -> Array:
-        """Cell volumes, of the grid's shape."""
+        """Cell volumes, of the grid's shape; a cell of no width along an axis counts by the others."""
         volumes = np.ones(())
         for width in self.widths:
-            volumes = np.multiply.outer(volumes, width)
-        return volumes
+            volumes = np.multiply.outer(volumes, np.where(width > 0.0, width, 1.0))
+        return np.asarray(volumes, dtype=float)
 
     @property
     def points(self) -> Array:
@@ -143,6 +145,18 @@ def grid_from_edges(edges: Sequence[Array], origin: Sequence[bool]) -> Grid:
             centre[0], centre[1:2] = edge[0], 0.5 * (edge[1:2] + edge[2:3])
         centres.append(centre)
     return Grid(tuple(np.asarray(edge, dtype=float) for edge in edges), tuple(centres))
+
+
+def recorded_grid(edges: Sequence[Array]) -> Grid:
+    """The grid whose edges were recorded.
+
+    Widths of graded cells hardly differ from one to the next: a first cell at 0 of less than `HALF` the width of its
+    neighbour is an origin cell. A cell of no width is an atom.
+    """
+    if any(len(edge) < 2 or not np.all(np.diff(edge) > 0.0) for edge in edges):
+        return Grid(tuple(edges), tuple(0.5 * (edge[1:] + edge[:-1]) for edge in edges))
+    origin = [len(edge) > 2 and edge[0] == 0.0 and edge[1] < HALF * (edge[2] - edge[1]) for edge in edges]
+    return grid_from_edges(edges, origin)
 
 
 def _shift(width: Array) -> Array:

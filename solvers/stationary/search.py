@@ -68,11 +68,11 @@ def critical_points(gradient: Gradient, lower: Array, upper: Array, even: Array,
     """
     if lower.size > 2:
         return _by_starts(gradient, lower, upper, even)
-    return _Cells(gradient, lower, upper, even, floor).search()
+    return _CellSearch(gradient, lower, upper, even, floor).search()
 
 
-class _Cells:
-    """The adaptive cells of one search."""
+class _CellSearch:
+    """One search, by cells that are halved where they settle nothing."""
 
     def __init__(self, gradient: Gradient, lower: Array, upper: Array, even: Array, floor: float) -> None:
         self.gradient, self.even = gradient, np.asarray(even, dtype=bool)

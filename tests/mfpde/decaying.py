@@ -18,9 +18,10 @@ from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem
 from mfpde.schemes.interface import SCHEMES, SchemeKind
 from mfpde.schemes.pair import Pair
-from mfpde.solvers.flow.time_loop import Law, Observation, Scheme, State, StepFailure
+from mfpde.solvers.flow.time_loop import Observation, Scheme, State, StepFailure
 from mfpde.solvers.space.box import Box
-from mfpde.solvers.space.grid import Guide
+from mfpde.solvers.space.grid import Guide, recorded_grid
+from mfpde.solvers.space.measure import Atoms, Cells
 
 START = np.array([[1.0, 0.5], [0.6, 0.2], [0.3, 0.9]])
 MASSES = np.array([0.5, 0.3, 0.2])
@@ -59,7 +60,7 @@ class DecayingAtoms:
         position, weight = state.arrays["position"], state.arrays["weight"]
         mean = weight @ position
         variance = weight @ (position - mean) ** 2
-        law = Law(weight, positions=position)
+        law = Atoms(position, weight)
         return Observation(float(mean @ mean), float(mean @ mean), float(weight.sum()), mean, variance, law)
 
 
@@ -89,7 +90,7 @@ class DecayingGrid:
         centres = [0.5 * (edges[1:] + edges[:-1]) for edges in self.edges]
         mean = np.array([mass.sum(axis=1) @ centres[0], mass.sum(axis=0) @ centres[1]])
         squares = np.array([mass.sum(axis=1) @ centres[0] ** 2, mass.sum(axis=0) @ centres[1] ** 2])
-        law = Law(mass, edges=self.edges)
+        law = Cells(recorded_grid(self.edges), mass)
         return Observation(float(mean @ mean), float(mean @ mean), 1.0, mean, squares - mean**2, law)
 
 

@@ -250,8 +250,7 @@ def test_particles_follow_any_loss(name: str) -> None:
     end = solve_ivp(velocity, (0.0, END), places, rtol=1e-10, atol=1e-10).y[:, -1]
     scheme = ParticleProcess(objective(name), line(1), Flow(), places[:, None], 0, tolerance=1e-8)
     law = seen(scheme, [END])[0].law
-    assert law.positions is not None
-    np.testing.assert_allclose(law.positions[:, 0], end, rtol=0.0, atol=1e-6)
+    np.testing.assert_allclose(law.points[:, 0], end, rtol=0.0, atol=1e-6)
 
 
 @EVERY

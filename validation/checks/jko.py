@@ -66,9 +66,7 @@ def one_step(bench: Workbench, scheme: str) -> Iterator[Row]:
         state = movement.advance(movement.initial_state(), tau)
         seen = movement.observe(state)
         law = seen.law
-        if law.positions is None:
-            raise TypeError("the movement of a radius without noise is one of atoms")
-        moved = law.positions - state.arrays["previous"].reshape(law.positions.shape)
+        moved = law.points - state.arrays["previous"].reshape(law.points.shape)
         squared = float(law.weights @ (moved**2).sum(axis=1))
         computed = {
             "R": seen.risk,

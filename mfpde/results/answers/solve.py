@@ -14,10 +14,14 @@ from mfpde.results.files.netcdf_file import Attribute
 from mfpde.results.files.solve import LAYOUT
 from mfpde.results.objects import by_name, told
 from mfpde.results.words import SQUARE
+from mfpde.solvers.space.grid import recorded_grid
+from mfpde.solvers.space.measure import Atoms, Cells, Measure
 
 Array = NDArray[np.float64]
 ROWS = 21
 """Rows of a table at most."""
+SAME_TIME = 1e-9
+"""Distance, over the time or 1, within which a time is a save time."""
 SERIES = ("risk", "risk_error", "free_energy", "free_energy_error", "dissipation", "dissipated", "balance", "mass")
 
 
@@ -93,7 +97,34 @@ class SolveResult(Recorded):
         """Masses of the cells, shape (T, n_1, ..., n_D); raises ValueError for atoms."""
         if self.density is None or self.edges is None:
             raise ValueError("the law is carried by atoms: read weight and position instead of cell_masses")
-        return self.density * cell_volumes(self.edges)
+        return self.density * recorded_grid(self.edges).volumes
+
+    def row(self, time: float | None = None) -> int:
+        """Index of a save time, of the last one by default; raises ValueError where it was not saved."""
+        if not len(self.time):
+            raise ValueError("the result holds no save time yet; continue it with `mfpde solve --resume`")
+        if time is None:
+            return len(self.time) - 1
+        nearest = int(np.argmin(np.abs(self.time - time)))
+        if not (abs(self.time[nearest] - time) <= SAME_TIME * max(1.0, abs(time))):
+            problem = f"t = {time:g} is no save time of the result; the nearest is {self.time[nearest]:.12g}"
+            told = ", ".join(f"{self.time[index]:.6g}" for index in told_rows(len(self.time), ROWS))
+            raise ValueError(f"{problem}, or add it to time.save (saved: {told})")
+        return nearest
+
+    def law(self, time: float | None = None) -> Measure:
+        """rho_t at a save time, by default the last; raises ValueError naming the times where it was not saved."""
+        return self.law_at(self.row(time))
+
+    def law_at(self, row: int) -> Measure:
+        """rho_t at one save time, on atoms (those that carry mass) or on cells."""
+        if self.density is not None and self.edges is not None:
+            grid = recorded_grid(self.edges)
+            return Cells(grid, self.density[row] * grid.volumes, names=self.names)
+        if self.weight is None or self.position is None:
+            raise ValueError("the result holds no law")
+        held = self.weight[row] > 0.0
+        return Atoms(self.position[row][held], self.weight[row][held], names=self.names)
 
     def table(self) -> str:
         """Risk, its error and the moments at up to `ROWS` save times, the first and the last among them."""
@@ -120,12 +151,3 @@ class SolveResult(Recorded):
 def told_rows(count: int, most: int) -> list[int]:
     """Indices of at most `most` of `count` rows, equally spaced, the first and the last among them."""
     return sorted({round(index * (count - 1) / max(most - 1, 1)) for index in range(most)}) if count else []
-
-
-def cell_volumes(edges: tuple[Array, ...]) -> Array:
-    """Volumes of the cells of a tensor grid, an axis of no width counting as 1."""
-    volumes = np.ones(())
-    for axis_edges in edges:
-        widths = np.diff(axis_edges)
-        volumes = np.multiply.outer(volumes, np.where(widths > 0.0, widths, 1.0))
-    return np.asarray(volumes, dtype=float)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.space.measure import Atoms
 
 if TYPE_CHECKING:
     from mfpde.results.answers.solve import SolveResult
@@ -29,12 +30,6 @@ class View:
     edges: tuple[Array, ...]
     limits: tuple[tuple[float, float], ...]
 
-    def joint(self, result: SolveResult, index: int) -> Array:
-        """Density of the first two coordinates on the grid at one save time, shape (n_1, n_2)."""
-        masses = result.cell_masses[index]
-        planar = masses.sum(axis=tuple(range(2, masses.ndim)))
-        return np.asarray(planar / np.outer(_widths(self.edges[0]), _widths(self.edges[1])), dtype=float)
-
 
 def view_of(result: SolveResult) -> View:
     """The view that shows the law at every save time."""
@@ -45,14 +40,9 @@ def view_of(result: SolveResult) -> View:
 
 def marginal(result: SolveResult, index: int, axis: int, view: View) -> Array:
     """Density of one coordinate at one save time in the bins of the view, shape (bins,)."""
-    edges = view.edges[axis]
-    if result.density is not None:
-        others = tuple(other for other in range(len(result.names)) if other != axis)
-        masses = result.cell_masses[index].sum(axis=others)
-    else:
-        weight, points = _atoms(result, index)
-        masses = np.histogram(np.clip(points[:, axis], edges[0], edges[-1]), bins=edges, weights=weight)[0]
-    return np.asarray(masses / _widths(edges), dtype=float)
+    law = result.law_at(index).marginal(axis)
+    cells = law.binned(view.edges[axis]) if isinstance(law, Atoms) else law
+    return cells.density
 
 
 def height_of_bulk(result: SolveResult, index: int, view: View) -> float:
@@ -63,26 +53,14 @@ def height_of_bulk(result: SolveResult, index: int, view: View) -> float:
     return float(heights[order][np.searchsorted(below, 0.9 * below[-1])])
 
 
-def _atoms(result: SolveResult, index: int) -> tuple[Array, Array]:
-    if result.weight is None or result.position is None:
-        raise ValueError("the law is carried by cells, not by atoms")
-    held = result.weight[index] > 0.0
-    return result.weight[index][held], result.position[index][held]
-
-
 def _limits(result: SolveResult, axis: int) -> tuple[float, float]:
     """The interval of a coordinate with all but NEGLIGIBLE of the mass on either side, at every time."""
     lows, highs = [], []
     for index in range(len(result.time)):
-        if result.density is not None and result.edges is not None:
-            others = tuple(other for other in range(len(result.names)) if other != axis)
-            weight = result.cell_masses[index].sum(axis=others)
-            left, right = result.edges[axis][:-1], result.edges[axis][1:]
-        else:
-            weight, points = _atoms(result, index)
-            order = np.argsort(points[:, axis])
-            weight, left = weight[order], points[order, axis]
-            right = left
+        law = result.law_at(index).marginal(axis)
+        left, right = (corner[:, 0] for corner in law.corners)
+        order = np.argsort(left)
+        weight, left, right = law.weights[order], left[order], right[order]
         below = np.cumsum(weight) / weight.sum()
         lows.append(left[np.searchsorted(below, NEGLIGIBLE)])
         highs.append(right[min(int(np.searchsorted(below, 1.0 - NEGLIGIBLE)), len(right) - 1)])

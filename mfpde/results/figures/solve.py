@@ -11,6 +11,7 @@ from mfpde.results.figures.marginals import View, height_of_bulk, marginal, view
 from mfpde.results.figures.style import BLUE, ORANGE, SMALL, WHITE_TO_BLUE, new_figure, symbol
 from mfpde.results.words import SQUARE
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.space.measure import Cells
 
 if TYPE_CHECKING:
     from mfpde.results.answer import Drawing
@@ -151,16 +152,15 @@ def _draw_panel(figure: Any, place: Any, result: SolveResult, view: View, index:
 
 def draw_density(axes: Any, result: SolveResult, view: View, index: int) -> None:
     """The law of the first two coordinates at one time: colours on a grid, weighted dots for atoms."""
-    if result.density is not None:
-        joint = view.joint(result, index)
+    law = result.law_at(index)
+    if isinstance(law, Cells):
+        joint = law.marginal(0, 1).density
         top = float(joint.max(initial=0.0)) or 1.0
         axes.pcolormesh(view.edges[0], view.edges[1], joint.T, cmap=WHITE_TO_BLUE, vmin=0.0, vmax=top, rasterized=True)
-    elif result.position is not None and result.weight is not None:
-        weight, points = result.weight[index], result.position[index]
-        held = weight > 0.0
-        area = 250.0 * weight[held] / max(float(weight.max(initial=0.0)), 1e-300)
-        share = np.clip(area / np.sqrt(held.sum()), 0.02, 40.0)
-        axes.scatter(points[held, 0], points[held, 1], s=share, color=BLUE, alpha=0.6, linewidths=0)
+    else:
+        area = 250.0 * law.weights / max(float(law.weights.max(initial=0.0)), 1e-300)
+        share = np.clip(area / np.sqrt(len(area)), 0.02, 40.0)
+        axes.scatter(law.points[:, 0], law.points[:, 1], s=share, color=BLUE, alpha=0.6, linewidths=0)
     ranges = np.array([high - low for low, high in view.limits[:2]])
     if np.hypot(*(np.sqrt(np.maximum(result.variance[index, :2], 0.0)) / ranges)) < SMALL:
         axes.plot(*result.mean[index, :2], "o", color=ORANGE, markersize=9, fillstyle="none", clip_on=False)

@@ -142,17 +142,13 @@ def marginal_functions(
     Atoms are the nodes of a quadrature, many of them in one place of an axis: they are gathered to groups, and the
     cumulative masses are taken at the middle of each group's jump.
     """
-    if pde.density is not None and pde.edges is not None:
-        others = tuple(other for other in range(len(pde.names)) if other != axis)
-        masses = pde.cell_masses[index].sum(axis=others)
-        places, levels = pde.edges[axis], np.append(0.0, np.cumsum(masses))
+    law = pde.law_at(index).marginal(axis)
+    if law.edges is not None:
+        places, levels = law.edges[0], np.append(0.0, np.cumsum(law.weights))
+        levels = levels / levels[-1]
     else:
-        assert pde.weight is not None
-        assert pde.position is not None
-        held = pde.weight[index] > 0.0
-        places, weight = _gathered(pde.position[index, held, axis], pde.weight[index, held])
+        places, weight = _gathered(law.points[:, 0], law.weights)
         levels = np.cumsum(weight) - 0.5 * weight
-    levels = levels / (levels[-1] if pde.density is not None else 1.0)
 
     def cumulative(points: Array) -> Array:
         return np.asarray(np.interp(points, places, levels, left=0.0, right=1.0))
@@ -180,16 +176,12 @@ def _gathered(places: Array, weights: Array) -> tuple[Array, Array]:
 
 def law_points(pde: SolveResult, index: int) -> tuple[Array, Array]:
     """rho_t as points (n, D) and weights (n,): the atoms, or the middles of the cells."""
-    if pde.density is not None and pde.edges is not None:
-        middles = [0.5 * (edges[1:] + edges[:-1]) for edges in pde.edges]
-        mesh = np.stack([axis.ravel() for axis in np.meshgrid(*middles, indexing="ij")], axis=1)
-        masses = pde.cell_masses[index].ravel()
-        held = masses > 1e-14 * masses.sum()
-        return mesh[held], masses[held] / masses[held].sum()
-    assert pde.weight is not None
-    assert pde.position is not None
-    held = pde.weight[index] > 0.0
-    return pde.position[index, held], pde.weight[index, held]
+    law = pde.law_at(index)
+    if law.edges is None:
+        return law.points, law.weights
+    lower, upper = law.corners
+    held = law.weights > 1e-14 * law.mass
+    return 0.5 * (lower + upper)[held], law.weights[held] / law.weights[held].sum()
 
 
 def _fluctuations(

@@ -66,7 +66,7 @@ def _of_equation(result: SolveResult, name: str) -> LastLaw:
         configuration=configuration,
         names=result.names,
         time=time,
-        pieces=pieces(result, len(result.time) - 1),
+        pieces=pieces(result.law()),
         mean=result.mean[-1],
         variance=result.variance[-1],
         size=math.sqrt(float(np.max((result.mean**2 + result.variance).sum(axis=1)))),

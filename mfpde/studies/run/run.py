@@ -18,7 +18,8 @@ from mfpde.schemes.pair import Pair
 from mfpde.shell.process import uninterrupted
 from mfpde.shell.progress import Progress, silent
 from mfpde.solvers.flow.flow import Schedule
-from mfpde.solvers.flow.time_loop import Law, Scheme, State, StepFailure, integrate
+from mfpde.solvers.flow.time_loop import Scheme, State, StepFailure, integrate
+from mfpde.solvers.space.measure import Measure
 from mfpde.studies.run.arithmetic import ARITHMETIC
 from mfpde.studies.run.campaign import Campaign
 from mfpde.studies.run.energy import balance_warning, stationary_verdict
@@ -208,9 +209,9 @@ def _stops(targets: Sequence[float], count: int, step: float | None = None) -> l
     return sorted({*targets, *(audit for audit in apart if 0.0 < audit < end)})
 
 
-def _refuse_too_much(count: int, law: Law) -> None:
+def _refuse_too_much(count: int, law: Measure) -> None:
     """Raise ConfigurationError where the laws at `count` save times exceed what one NetCDF-3 variable holds."""
-    numbers = law.weights.size if law.positions is None else max(law.weights.size, law.positions.size)
+    numbers = law.points.size if law.edges is None else law.weights.size
     if not (8 * numbers * count <= MAXIMUM_BYTES):
         most = max(MAXIMUM_BYTES // (8 * numbers), 1)
         problem = f"time.save: {count} times of {numbers} numbers each exceed the 2 GB of one variable of a result file"

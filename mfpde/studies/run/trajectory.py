@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mfpde.results.answers.solve import Array, SolveResult, cell_volumes
+from mfpde.results.answers.solve import Array, SolveResult
 from mfpde.results.files.netcdf_file import Attribute
-from mfpde.solvers.flow.time_loop import Law, Observation, State
+from mfpde.solvers.flow.time_loop import Observation, State
+from mfpde.solvers.space.measure import Cells, Measure
 
 SCALARS = ("time", "risk", "free_energy", "dissipation", "dissipated", "balance", "residual", "mass")
 SERIES = (*SCALARS, "mean", "variance")
@@ -127,12 +128,8 @@ def unpack_state(name: str, arrays: Mapping[str, NDArray[Any]]) -> State | None:
     return State(flow_time, step, own)
 
 
-def _law_rows(law: Law) -> tuple[Array, ...]:
-    if law.edges is not None:
-        return (law.weights / cell_volumes(law.edges),)
-    if law.positions is None:
-        raise ValueError("a law has neither positions nor cell edges")
-    return (law.weights.copy(), law.positions.copy())
+def _law_rows(law: Measure) -> tuple[Array, ...]:
+    return (law.density,) if isinstance(law, Cells) else (law.weights.copy(), law.points.copy())
 
 
 def _stacked(laws: list[tuple[Array, ...]], edges: tuple[Array, ...] | None, dimension: int) -> dict[str, Array]:

@@ -31,7 +31,7 @@ from ...objective.table.elements import axis_nodes
 from ...objective.table.feature_table import FeatureTable
 from ...objective.table.kernels import SCATTER_BLOCKS
 from ...space.geometry import Geometry
-from ..prox.cells import Cells, moments_to_outputs, newton_line, newton_plane, polynomial_cells
+from ..prox.cell_polynomials import CellPolynomials, cell_polynomials, moments_to_outputs, newton_line, newton_plane
 from ..prox.global_kernels import global_prox, shared_fractions, suspects
 from ..prox.kernels import SUMS, IntArray, derivatives, envelope_along, lowest_curvature, newton_pass
 
@@ -123,7 +123,7 @@ class DualStep:
         self._mesh = table._mesh
         self._flat = table._flat
         self._plan = derivatives(self._mesh)
-        self._cells = polynomial_cells(self._mesh, self._flat, self._plan.polynomials)
+        self._cells = cell_polynomials(self._mesh, self._flat, self._plan.polynomials)
         self._mobile = geometry.mobility
         self._features_curvature: Array | None = None
         self._reference: tuple[Array, float] | None = None
@@ -302,7 +302,7 @@ class DualStep:
         return moved, shares.sum(axis=0) @ self._flat, _totals(sums), inverses
 
     def _newton_in_cells(
-        self, cells: Cells, places: Array, centres: Array, masses: Array, tau: float, g: Array, size: int,
+        self, cells: CellPolynomials, places: Array, centres: Array, masses: Array, tau: float, g: Array, size: int,
         moved: Array, sums: Array,
     ) -> Array:  # fmt: skip
         """A Newton pass by the kernels for few dimensions; fills `moved` and `sums`, returns the outputs."""

@@ -12,10 +12,11 @@ from ...characteristics.characteristics import LabelLaw
 from ...characteristics.outputs import OutputResolution
 from ...characteristics.panels import Panels, Rule, fill_panels, initial_panels, uniform_corners
 from ...flow.flow import Flow
-from ...flow.time_loop import Law, Observation, State, StepFailure
+from ...flow.time_loop import Observation, State, StepFailure
 from ...objective.objective import Objective
 from ...objective.table.feature_table import FeatureTable
 from ...space.geometry import Geometry
+from ...space.measure import Atoms
 from .dual import NoConvergence
 from .energy import AtomicEnergy
 from .options import DEFAULTS, JkoOptions, check_options
@@ -177,7 +178,7 @@ class Jko:
             mass=float(weights.sum()),
             mean=mean,
             variance=weights @ (positions - mean) ** 2,
-            law=Law(weights=weights.copy(), positions=positions.copy()),
+            law=Atoms(positions.copy(), weights.copy()),
             dissipation=float(state.arrays["dissipation"][0]),
             dissipated=float(state.arrays["dissipated"][0]),
             residual=float(state.arrays["residual"][0]),

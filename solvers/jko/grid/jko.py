@@ -11,10 +11,11 @@ import numpy as np
 from ...arrays import Array
 from ...flow.flow import Flow
 from ...flow.reaction import Reaction, ReactionStep, kl_step, midpoint_step
-from ...flow.time_loop import Law, Observation, State, StepFailure
+from ...flow.time_loop import Observation, State, StepFailure
 from ...objective.objective import Objective
 from ...space.geometry import Geometry
 from ...space.grid import Grid
+from ...space.measure import Cells
 from .movement import Movement, Movements
 from .options import DEFAULTS, GridJkoOptions, check
 
@@ -182,7 +183,7 @@ class GridJko:
             mass=float(mass.sum()),
             mean=np.array([mean for mean, _ in axes]),
             variance=np.array([variance for _, variance in axes]),
-            law=Law(mass, edges=self.grid.edges),
+            law=Cells(self.grid, mass),
             dissipation=dissipation,
             dissipated=float(state.arrays["account"][0]),
             residual=float(state.arrays["account"][1]),

@@ -15,7 +15,8 @@ from scipy.spatial.distance import cdist
 from mfpde.commands.main import main
 from mfpde.configuration.sources import load_configuration
 from mfpde.errors import ConfigurationError
-from mfpde.results.answers.solve import SERIES, Array, SolveResult, cell_volumes
+from mfpde.results.answers.solve import SERIES, Array, SolveResult
+from mfpde.solvers.space.grid import recorded_grid
 from mfpde.studies.distance import distance
 from mfpde.studies.solve import solve
 from tests import reference
@@ -51,7 +52,7 @@ def line(masses: list[float], positions: list[float]) -> SolveResult:
 
 def cells(masses: Array, *edges: list[float]) -> SolveResult:
     axes = tuple(np.array(axis) for axis in edges)
-    density = np.asarray(masses, dtype=float) / cell_volumes(axes)
+    density = np.asarray(masses, dtype=float) / recorded_grid(axes).volumes
     return result({"density": np.stack([density, density]), "edges": axes}, len(edges))
 
 

@@ -91,10 +91,9 @@ def test_energy_falls_at_the_rate_of_the_gradient(name: str) -> None:
     energy = [observation.free_energy for observation in seen]
     measured = (energy[0] - 8 * energy[1] + 8 * energy[3] - energy[4]) / (12 * step)
     law = seen[2].law
-    assert law.positions is not None
-    outputs = scheme.objective.outputs(law.positions, law.weights)
+    outputs = scheme.objective.outputs(law.points, law.weights)
     gradient = scheme.objective.loss_gradient(outputs)
-    slope = scheme.objective.features.contract(law.positions, gradient)[1] + problem.flow.ridge * law.positions
+    slope = scheme.objective.features.contract(law.points, gradient)[1] + problem.flow.ridge * law.points
     rate = schedule.scale * time**schedule.power
     expected = -2.0 * rate * law.weights @ ((slope * problem.geometry.mobility) ** 2).sum(axis=1)
     assert_allclose(measured, expected, rtol=2e-5)
@@ -121,9 +120,7 @@ def test_a_constant_unit_contracts_exactly_under_ridge() -> None:
 def test_frozen_coordinates_stay() -> None:
     problem = build_problem(configured(**ENERGY["offset"]))
     seen = observed(scheme_of(problem, 6.0, 1e-6, largest=150), [0.0, 0.5])
-    positions = [observation.law.positions for observation in seen]
-    assert positions[0] is not None
-    assert positions[1] is not None
+    positions = [observation.law.points for observation in seen]
     assert np.all(np.isin(positions[1][:, 1], positions[0][:, 1]) | (len(positions[0]) != len(positions[1])))
     assert_allclose(seen[1].mean[1], seen[0].mean[1], rtol=1e-13)
     assert abs(seen[1].mean[0] - seen[0].mean[0]) > 1e-3
@@ -165,8 +162,7 @@ def test_one_block_cut_in_two_gives_the_same_trajectory() -> None:
         assert seen.mass == pytest.approx(1.0, abs=1e-13)
     assert seen.risk == pytest.approx(7.25, abs=1e-12)
     # only the far tail of the chi laws is still on its way
-    assert seen.law.positions is not None
-    moving = (seen.law.positions > 0.0).any(axis=1)
+    moving = (seen.law.points > 0.0).any(axis=1)
     assert seen.law.weights[moving].sum() < 1e-12
 
 
@@ -187,7 +183,7 @@ def test_absorption_in_two_blocks_of_different_scales() -> None:
     risks = np.array([observation.risk for observation in seen])
     assert np.all(np.diff(risks) <= 1e-12)
     assert risks[-1] == pytest.approx(7.25, abs=1e-12)
-    assert np.all(seen[-1].law.positions == 0.0)
+    assert np.all(seen[-1].law.points == 0.0)
     assert len(steps) < 1000
 
 

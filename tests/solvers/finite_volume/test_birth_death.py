@@ -15,7 +15,7 @@ from mfpde.configuration.parsing import parse
 from mfpde.problem.problem import build_problem
 from mfpde.schemes.pair import make_pair
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.finite_volume import cells as finite_volume_cells
+from mfpde.solvers.finite_volume import cell_features
 from mfpde.solvers.finite_volume.finite_volume import FiniteVolume, FiniteVolumeOptions
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Observation, State, integrate
@@ -200,10 +200,10 @@ def test_restart_is_bitwise_the_uninterrupted_run(flow: Flow) -> None:
 
 @pytest.mark.parametrize("beta", [np.inf, 200.0])
 def test_one_and_two_threads_give_the_same_bits(beta: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finite_volume_cells, "THREADED_FEATURES", 0)
+    monkeypatch.setattr(cell_features, "THREADED_FEATURES", 0)
     ends = []
     for threads in (1, 2):
-        monkeypatch.setattr(finite_volume_cells, "get_num_threads", lambda threads=threads: threads)
+        monkeypatch.setattr(cell_features, "get_num_threads", lambda threads=threads: threads)
         scheme = box(200, Flow(fisher_rao_rate=2.0, ridge=0.1, inverse_temperature=beta))
         assert len(scheme._cells.bounds) > 2
         state = scheme.initial_state()

@@ -9,7 +9,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.finite_volume import cells as finite_volume_cells
+from mfpde.solvers.finite_volume import cell_features
 from mfpde.solvers.finite_volume import faces as finite_volume_faces
 from mfpde.solvers.finite_volume.finite_volume import FiniteVolume, FiniteVolumeOptions
 from mfpde.solvers.flow.flow import Flow
@@ -192,10 +192,10 @@ def test_restart_is_bitwise_the_uninterrupted_run() -> None:
 
 @pytest.mark.parametrize("dimension", [2, 3])
 def test_one_and_two_threads_give_the_same_bits(dimension: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finite_volume_cells, "THREADED_FEATURES", 0)
+    monkeypatch.setattr(cell_features, "THREADED_FEATURES", 0)
     ends = []
     for threads in (1, 2):
-        monkeypatch.setattr(finite_volume_cells, "get_num_threads", lambda threads=threads: threads)
+        monkeypatch.setattr(cell_features, "get_num_threads", lambda threads=threads: threads)
         scheme = two_class(200) if dimension == 2 else contraction(3, 32)
         assert len(scheme._cells.bounds) > 2
         ends.append(run(scheme, 0.1)[-1])

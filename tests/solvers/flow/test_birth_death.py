@@ -35,8 +35,7 @@ def run(times: list[float], flow: str, rate: float, ridge: float = 0.0) -> tuple
 
 def potential(scheme: Characteristics, law: Observation, ridge: float) -> tuple[Array, Array, Array]:
     """G and its gradient at the atoms, and their weights."""
-    positions, weights = law.law.positions, law.law.weights
-    assert positions is not None
+    positions, weights = law.law.points, law.law.weights
     outputs = scheme.objective.outputs(positions, weights)
     value, gradient = scheme.objective.features.contract(positions, scheme.objective.loss_gradient(outputs))
     return value + 0.5 * ridge * (positions**2).sum(axis=1), gradient + ridge * positions, weights
@@ -71,8 +70,7 @@ def test_fisher_rao_leaves_the_atoms_and_follows_the_replicator() -> None:
     rate, times = 1.5, list(np.linspace(0.0, 0.4, 9))
     scheme, laws = run(times, "fisher-rao", rate)
     first, last = laws[0].law, laws[-1].law
-    assert first.positions is not None
-    np.testing.assert_array_equal(first.positions, last.positions)
+    np.testing.assert_array_equal(first.points, last.points)
     values = np.array([potential(scheme, law, 0.0)[0] for law in laws])
     simpson = np.array([1, 4, 2, 4, 2, 4, 2, 4, 1]) * 0.05 / 3.0
     exponent = -rate * simpson @ values

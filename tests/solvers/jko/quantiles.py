@@ -9,9 +9,11 @@ from scipy.linalg import solve_banded
 
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import Flow
-from mfpde.solvers.flow.time_loop import Law, Observation, State, StepFailure
+from mfpde.solvers.flow.time_loop import Observation, State, StepFailure
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.space.geometry import Geometry
+from mfpde.solvers.space.grid import recorded_grid
+from mfpde.solvers.space.measure import Cells
 
 EPSILON = float(np.finfo(float).eps)
 NODES = 0.5 + 0.5 / np.sqrt(3.0) * np.array([-1.0, 1.0])  # Gauss points of a cell, each with half its mass
@@ -133,7 +135,7 @@ class QuantileJko:
             mass=float(mass.sum()),
             mean=np.array([mean]),
             variance=np.array([float(mass @ ((middle - mean) ** 2 + width**2 / 12.0))]),
-            law=Law(mass, edges=(knots,)),
+            law=Cells(recorded_grid([knots]), mass),
             residual=float(state.arrays["account"][0]),
         )
 

@@ -67,8 +67,7 @@ def test_a_uniform_law_stops_at_the_upper_wall() -> None:
         assert now.dissipated == pytest.approx(seen[0].risk - now.risk, abs=1e-6)
     assert seen[-1].mean[0] == 1.0
     assert seen[-1].dissipation == 0.0
-    assert seen[-1].law.positions is not None
-    assert np.all(seen[-1].law.positions == 1.0)
+    assert np.all(seen[-1].law.points == 1.0)
 
 
 @dataclass(frozen=True)
@@ -141,8 +140,7 @@ def test_an_atom_runs_around_a_circle(make: Maker, tolerance: float, start: floa
     scheme = make(Objective(Turns(), SquareLoss(np.ones(2), target)), Geometry.of({"angle": Circle()}), at([start]))
     for time, seen in zip((0.5, 1.5, 4.0), observed(scheme, [0.5, 1.5, 4.0]), strict=True):
         exact = end - 2.0 * math.atan(math.tan(0.5 * (end - start)) * math.exp(-time))
-        assert seen.law.positions is not None
-        assert seen.law.positions[0, 0] == pytest.approx(exact % (2.0 * math.pi), abs=tolerance)
+        assert seen.law.points[0, 0] == pytest.approx(exact % (2.0 * math.pi), abs=tolerance)
 
 
 def test_a_law_across_the_cut_of_a_circle_is_that_of_a_turned_one() -> None:
@@ -158,8 +156,7 @@ def test_a_law_across_the_cut_of_a_circle_is_that_of_a_turned_one() -> None:
         objective = Objective(Turns(), SquareLoss(np.ones(2), target))
         scheme = Characteristics(objective, Geometry.of({"angle": Circle()}), Flow(), law, 1e-9)
         (last,) = observed(scheme, [2.0])
-        assert last.law.positions is not None
-        turned = (last.law.positions[:, 0] - turn) % (2.0 * math.pi)
+        turned = (last.law.points[:, 0] - turn) % (2.0 * math.pi)
         seen.append((last.risk, float(last.law.weights @ np.cos(turned)), float(last.law.weights @ np.sin(turned))))
     np.testing.assert_allclose(seen[1:], [seen[0]] * 2, atol=1e-8)
 

@@ -142,7 +142,7 @@ def test_drift_rate_of_two_atoms_is_seen_by_characteristics(sign: float) -> None
     seen: list[float] = []
 
     def note(_: int, state: object) -> None:
-        found = scheme.observe(state).law.positions  # type: ignore[arg-type]
+        found = scheme.observe(state).law.points  # type: ignore[arg-type]
         assert found is not None
         seen.append(abs(found[0, 0] - law.positions[0, 0]))
 

@@ -135,8 +135,7 @@ def clusters(law: AtomicLaw, offset: Array, width: float, atom: int) -> LabelLaw
 
 def spread(observation: Observation, law: AtomicLaw, atom: int) -> float:
     """Width of the law around one atom."""
-    assert observation.law.positions is not None
-    places = observation.law.positions[:, 0]
+    places = observation.law.points[:, 0]
     near = places[np.argmin(np.abs(places[:, None] - law.positions[:, 0]), axis=1) == atom]
     return float(near.max() - near.min())
 
@@ -175,8 +174,7 @@ def measured_drift(landscape: Landscape, law: AtomicLaw, mode: Mode, time: float
     seen = observed(landscape, clusters(law, offset, 0.0, -1), [0.0, time])
     amplitudes = []
     for observation in seen:
-        assert observation.law.positions is not None
-        places = observation.law.positions[:, 0]
+        places = observation.law.points[:, 0]
         near = np.argmin(np.abs(places[:, None] - law.positions[:, 0]), axis=1)
         shift = np.array([places[near == i].mean() for i in range(len(law.masses))]) - law.positions[:, 0]
         # the modes are orthogonal with the masses as weights

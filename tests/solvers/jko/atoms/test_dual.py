@@ -185,10 +185,9 @@ def test_a_law_with_a_density_is_torn_where_the_brute_force_tears_it() -> None:
     scheme = Jko(OBJECTIVE, TABLE, line(1), Flow(), flat, JkoOptions(order=1, step=step, resolution=1e-5))
     state = scheme.advance(scheme.initial_state(), step)
     seen = scheme.observe(state)
-    assert seen.law.positions is not None
-    travelled = seen.law.positions - state.arrays["previous"].reshape(-1, 1)
+    travelled = seen.law.points - state.arrays["previous"].reshape(-1, 1)
     reached = float(seen.law.weights @ (travelled**2)[:, 0]) / (2.0 * step) + 0.5 * seen.risk
-    assert np.diff(np.sort(seen.law.positions[:, 0])).max() > 1.0
+    assert np.diff(np.sort(seen.law.points[:, 0])).max() > 1.0
     count = 200
     centres = (-2.0 + (2.0 * np.arange(count) + 1.0) / count)[:, None]
     assert reached == pytest.approx(brute_dual(centres, np.full(count, 1.0 / count), step, FINE[::8]), abs=2e-6)

@@ -101,8 +101,7 @@ def test_one_step_of_the_reference() -> None:
     state = scheme.advance(start, tau)
     seen = scheme.observe(state)
     assert state.flow_time == tau
-    assert seen.law.positions is not None
-    moved = seen.law.positions - state.arrays["previous"].reshape(seen.law.positions.shape)
+    moved = seen.law.points - state.arrays["previous"].reshape(seen.law.points.shape)
     squared = float(seen.law.weights @ (moved**2).sum(axis=1))
     found = {
         "R": seen.risk,
@@ -262,15 +261,14 @@ def _falls(scheme: Jko, step: float) -> None:
     for state in states:
         seen = scheme.observe(state)
         law = seen.law
-        assert law.positions is not None
         assert seen.free_energy <= before + 1e-12 * (1.0 + abs(seen.free_energy))
         before = seen.free_energy
         assert np.isfinite([seen.risk, seen.free_energy, seen.dissipation, seen.dissipated]).all()
         assert abs(seen.mass - 1.0) <= 8.0 * MACHINE * len(law.weights)
         assert law.weights.min() >= 0.0
         for axis, (low, high) in enumerate(box):
-            assert low <= law.positions[:, axis].min()
-            assert law.positions[:, axis].max() <= high
+            assert low <= law.points[:, axis].min()
+            assert law.points[:, axis].max() <= high
         assert seen.residual is not None
         assert seen.residual <= largest_gap
 

@@ -22,7 +22,7 @@ THREADED_FEATURES = 2**17  # below, waking a second thread costs more than it sa
 UNLIMITED = 1e300  # cap of a face's rate that never acts
 
 
-class Cells:
+class CellFeatures:
     """Laws m_i on the cells of a grid, through Phi_i at the representative points.
 
     Outputs are sum_i Phi_i m_i; where there is a ridge, ridge sum_i |x_i|^2 m_i / 2 comes last. Sums over cells are

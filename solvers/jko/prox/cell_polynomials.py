@@ -22,7 +22,7 @@ Nodes = tuple[int, ...]
 HIGHEST_DEGREE = 10
 
 
-class Cells(NamedTuple):
+class CellPolynomials(NamedTuple):
     """A table of M features as polynomials on cells.
 
     Attributes:
@@ -45,7 +45,7 @@ def padded(count: int) -> int:
     return (count + 3) // 4 * 4
 
 
-def polynomial_cells(mesh: Mesh, flat: Array, polynomials: Array) -> Cells | None:
+def cell_polynomials(mesh: Mesh, flat: Array, polynomials: Array) -> CellPolynomials | None:
     """The cells of a table, None where the general kernel must do.
 
     Args:
@@ -70,7 +70,7 @@ def polynomial_cells(mesh: Mesh, flat: Array, polynomials: Array) -> Cells | Non
             strip = np.einsum("ki,inm->knm", transform, lines[at])
             row[:, :, :count] = np.einsum("lj,kcjm->cklm", transform, strip[:, places[1]])
     nodes = tuple(range(count))
-    return Cells(np.ascontiguousarray(found.reshape(-1, rank)), mesh.edges, mesh.cells, nodes)
+    return CellPolynomials(np.ascontiguousarray(found.reshape(-1, rank)), mesh.edges, mesh.cells, nodes)
 
 
 @numba.njit(cache=True, nogil=True)
