@@ -45,7 +45,7 @@ from mfpde.solvers.jko.atoms.dual import DualStep, Movement
 from mfpde.solvers.jko.atoms.jko import Jko
 from mfpde.solvers.jko.atoms.options import JkoOptions
 from mfpde.solvers.jko.grid.jko import GridJko, GridJkoOptions
-from mfpde.solvers.jko.prox.kernels import _contract, _place
+from mfpde.solvers.jko.prox.kernels import contract, locate
 from mfpde.solvers.objective.table.feature_table import FeatureTable, build_table
 from mfpde.solvers.space.grid import grid_from_edges
 from tests.solvers.problems import RANK_TWO_RISK, bump, line, rank_two
@@ -166,8 +166,8 @@ def evaluate(positions, mesh, plan, nodal, out):  # type: ignore[no-untyped-def]
     bases = np.empty((dimension, 3 * count))
     first, second = np.empty((15, plan.rows.size * count)), np.empty((15, plan.rows.size * count))
     for i in range(positions.shape[0]):
-        base = _place(positions[i], mesh, plan.polynomials, bases)
-        found = _contract(base, nodal, bases, plan, first, second)
+        base = locate(positions[i], mesh, plan.polynomials, bases)
+        found = contract(base, nodal, bases, plan, first, second)
         out[i] = found[: plan.sizes[dimension]].sum()
 
 

@@ -138,6 +138,7 @@ class Characteristics:
         panels = self._panels(state)
         positions, masses = panels.atoms
         shape = positions.shape
+        spent, _ = state.arrays["energy"]
         moving = self._walls.holds(positions)
 
         def velocity(_: float, flat: Array) -> Array:
@@ -151,7 +152,7 @@ class Characteristics:
         solver = DOP853(
             velocity,
             state.flow_time,
-            np.append(positions, state.arrays["energy"][0]),
+            np.append(positions, spent),
             until,
             first_step=min(state.step, room) if state.step > 0 else None,
             rtol=self.tolerance,
@@ -187,6 +188,7 @@ class Characteristics:
     def observe(self, state: State) -> Observation:
         places, masses = self._panels(state).atoms
         positions, weights = self._inside(places, masses)
+        dissipated, dissipation = state.arrays["energy"]
         mean = weights @ positions
         spread = positions - mean
         outputs = self.objective.outputs(positions, weights)
@@ -197,8 +199,8 @@ class Characteristics:
             mean=mean,
             variance=weights @ spread**2,
             law=Atoms(positions, weights),
-            dissipation=float(state.arrays["energy"][1]),
-            dissipated=float(state.arrays["energy"][0]),
+            dissipation=float(dissipation),
+            dissipated=float(dissipated),
         )
 
     def _embed(self, labels: Array) -> Array:

@@ -138,7 +138,7 @@ class FiniteVolume:
         growth = move.growth * (max(step, state.step) if step == remaining else step)
         following = float(min(move.longest, growth, max(move.by_errors(step), 0.5 * step)))
         time = until if step == remaining else state.flow_time + step
-        dissipated = state.arrays.get("dissipated", np.full(1, np.nan)) + move.dissipated
+        dissipated = state.arrays["dissipated"] + move.dissipated
         return State(time, following, {"mass": move.mass, "outputs": move.outputs, "dissipated": dissipated})
 
     def observe(self, state: State) -> Observation:
@@ -159,7 +159,7 @@ class FiniteVolume:
             variance=np.array([variance for _, variance in axes]),
             law=Cells(self.grid, mass.reshape(self.grid.shape)),
             dissipation=dissipation,
-            dissipated=float(state.arrays.get("dissipated", np.full(1, np.nan))[0]),
+            dissipated=float(state.arrays["dissipated"][0]),
         )
 
     def _chosen_transport(self) -> Transport:

@@ -13,7 +13,7 @@ from ..space.box import Box
 from .coefficient import WithCoefficient
 from .compression import compress
 from .objective import Objective
-from .table.feature_table import build_table
+from .table.feature_table import FeatureTable, build_table
 from .table.patched import PatchedFeatures
 
 TABLE_ENTRIES = 8_000_000
@@ -76,6 +76,12 @@ class ReducedObjective:
     method: str
     source: Objective
     source_error: float
+
+    @property
+    def table(self) -> FeatureTable | None:
+        """The table that the features are, inside its box; None where they are not tabulated."""
+        features = self.objective.features
+        return features.table if isinstance(features, PatchedFeatures) else None
 
     def risk_error(self, laws: Iterable[tuple[Array, Array]]) -> float:
         """Error of the risk of laws (positions, weights): measured against the source, plus the source's own."""

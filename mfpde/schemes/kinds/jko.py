@@ -77,7 +77,7 @@ def _on_atoms(problem: Problem, solver: Solver, asked: JkoOptions, guide: Guide,
     margin = 0.5 * (box.upper - box.lower)
     box = problem.geometry.cut(Box(box.lower - margin, box.upper + margin))
     reduced = problem.represent("tabulated", box, 0.1 * solver.tolerance)
-    table = _table_on(reduced.objective.features, box, 10.0 * solver.tolerance)
+    table = reduced.table or _table_on(reduced.objective.features, box, 10.0 * solver.tolerance)
     reduced = replace(reduced, objective=replace(reduced.objective, features=table))
     atoms = atoms_per_label(problem.initial_law, asked.atoms)
 
@@ -100,14 +100,11 @@ def _on_atoms(problem: Problem, solver: Solver, asked: JkoOptions, guide: Guide,
 
 
 def _table_on(features: FeatureMap, box: Box, tolerance: float) -> FeatureTable:
-    """The table behind tabulated features, or one on the box of features that have none."""
+    """A table on the box of features that have none, small enough for proximal maps."""
     import numpy as np
 
-    from mfpde.solvers.objective.table.feature_table import FeatureTable, build_table
+    from mfpde.solvers.objective.table.feature_table import build_table
 
-    table = getattr(features, "table", None)
-    if isinstance(table, FeatureTable):
-        return table
     edges = [np.array([low, high]) for low, high in zip(box.lower, box.upper, strict=True)]
     return build_table(features, edges, tolerance=tolerance, max_nodes=JKO_NODES, rounds=1, smallest_cell=2.0**-8)
 

@@ -33,7 +33,18 @@ from ...objective.table.kernels import SCATTER_BLOCKS
 from ...space.geometry import Geometry
 from ..prox.cell_polynomials import CellPolynomials, cell_polynomials, moments_to_outputs, newton_line, newton_plane
 from ..prox.global_kernels import global_prox, shared_fractions, suspects
-from ..prox.kernels import SUMS, IntArray, derivatives, envelope_along, lowest_curvature, newton_pass
+from ..prox.kernels import (
+    ENERGY,
+    GAIN,
+    LARGEST,
+    SADDLES,
+    SUMS,
+    IntArray,
+    derivatives,
+    envelope_along,
+    lowest_curvature,
+    newton_pass,
+)
 
 CONVEX = 0.9
 """Largest tau times (lowest curvature of the potential): below, J is convex and a local minimiser is the global one."""
@@ -84,6 +95,22 @@ class Movement:
     rivals: Array = field(default_factory=lambda: np.empty((0, 0)))
     tied: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     fractions: Array = field(default_factory=lambda: np.empty(0))
+
+
+class _Totals(NamedTuple):
+    """What a Newton pass says of all atoms.
+
+    Attributes:
+        energy: ∫J dmu after it.
+        gain: ∫(J - min J) dmu of the models before it.
+        largest: the largest move along an axis.
+        saddles: atoms at which J has no convex model.
+    """
+
+    energy: float
+    gain: float
+    largest: float
+    saddles: int
 
 
 class _Images(NamedTuple):
@@ -154,15 +181,15 @@ class DualStep:
         settled = MOVE * float(np.max(self.box[1] - self.box[0]))
         g, before, step = dual, None, None
         for passes in range(1, LOCAL_PASSES + 1):
-            places, outputs, sums, _ = self._newton(places, centres, masses, tau, g)
+            places, outputs, totals, _ = self._newton(places, centres, masses, tau, g)
             residual = loss.mismatch(outputs, g)
-            if not np.isfinite(residual).all() or sums[5] > 0.0:
+            if not np.isfinite(residual).all() or totals.saddles:
                 raise NoConvergence("the movement's energy is not convex at an atom")
             if before is not None and step is not None:
                 curvature = _updated(curvature, step, before - residual)
             solved = float(loss.metric @ residual**2) <= RESIDUAL**2
-            if solved and sums[4] <= settled and sums[2] <= SUBOPTIMALITY * RESIDUAL:
-                gap = loss.divergence(loss.conjugate_gradient(g), residual) + float(sums[2])
+            if solved and totals.largest <= settled and totals.gain <= SUBOPTIMALITY * RESIDUAL:
+                gap = loss.divergence(loss.conjugate_gradient(g), residual) + totals.gain
                 return Movement(places, outputs, g, gap, passes, curvature)
             step, before = _solved(curvature, residual), residual
             g = g + step
@@ -282,8 +309,8 @@ class DualStep:
 
     def _newton(
         self, places: Array, centres: Array, masses: Array, tau: float, g: Array, with_inverses: bool = False
-    ) -> tuple[Array, Array, Array, Array]:
-        """One Newton pass: new places, outputs there, sums over the atoms, inverse Hessians (on demand)."""
+    ) -> tuple[Array, Array, _Totals, Array]:
+        """One Newton pass: new places, outputs there, totals over the atoms, inverse Hessians (on demand)."""
         n, dimension = centres.shape
         size = -(-n // SCATTER_BLOCKS) if n >= FEW_ATOMS else n
         blocks = -(-n // size)
@@ -342,10 +369,10 @@ class DualStep:
         doubtful = np.ones(len(centres), dtype=np.bool_)
         for _ in range(LOCAL_PASSES):
             before = settled
-            settled, outputs, sums, _ = self._newton(before, centres, masses, tau, g)
-            if sums[4] <= at_rest and sums[2] <= SUBOPTIMALITY * RESIDUAL:
+            settled, outputs, totals, _ = self._newton(before, centres, masses, tau, g)
+            if totals.largest <= at_rest and totals.gain <= SUBOPTIMALITY * RESIDUAL:
                 break
-        if sums[5] == 0.0:
+        if not totals.saddles:
             doubtful = (np.abs(settled - before) > at_rest).any(axis=1) | self._doubtful(settled, centres, best)
         if again:
             doubtful |= (np.abs(settled - places) > APART * (self.box[1] - self.box[0])).any(axis=1)
@@ -355,8 +382,8 @@ class DualStep:
             searched = self._searched(places[doubtful], centres[doubtful], tau, g, best)
             rivals = settled.copy()
             settled[doubtful], values[doubtful], rivals[doubtful], other[doubtful] = searched
-            settled, outputs, sums, _ = self._newton(settled, centres, masses, tau, g)
-        return _Images(settled, outputs, float(sums[0]), float(sums[2]), values, rivals, other)
+            settled, outputs, totals, _ = self._newton(settled, centres, masses, tau, g)
+        return _Images(settled, outputs, totals.energy, totals.gain, values, rivals, other)
 
     def _searched(
         self, places: Array, centres: Array, tau: float, g: Array, best: IntArray
@@ -407,9 +434,11 @@ class DualStep:
         return movement, inverse @ residual
 
 
-def _totals(sums: Array) -> Array:
+def _totals(sums: Array) -> _Totals:
     """The sums of `newton_pass` over the blocks."""
-    return np.append(sums[:, :4].sum(axis=0), [sums[:, 4].max(), sums[:, 5].sum()])
+    added = sums.sum(axis=0)
+    largest, saddles = float(sums[:, LARGEST].max()), int(added[SADDLES])
+    return _Totals(float(added[ENERGY]), float(added[GAIN]), largest, saddles)
 
 
 def _solved(curvature: Array, residual: Array) -> Array:

@@ -262,7 +262,7 @@ class Jko:
         dimension = self.geometry.dimension
         columns = whole.positions
         arrays = dict(state.arrays)
-        halved = whole.axes and whole.masses.size != arrays.get("masses", whole.masses).size
+        halved = whole.axes and "masses" in arrays and whole.masses.size != arrays["masses"].size
         arrays |= {"lower": whole.lower, "upper": whole.upper, "masses": whole.masses}
         arrays["positions"] = np.clip(columns[..., :dimension], *self._box)
         arrays["previous"] = np.ascontiguousarray(columns[..., dimension : 2 * dimension])

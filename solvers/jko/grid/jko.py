@@ -142,6 +142,7 @@ class GridJko:
             "trend": np.zeros(rank),
             "bend": np.zeros((3, rank)),
             "response": np.zeros((rank, rank)),
+            # what was dissipated, and the largest duality gap
             "account": np.zeros(2),
         }
         return State(0.0, 1.0 / rate if rate > 0.0 else 1.0, arrays)
@@ -172,6 +173,7 @@ class GridJko:
     def observe(self, state: State) -> Observation:
         """Risk, energy and its account, and the moments of a law that is linear in each cell."""
         mass, outputs = state.arrays["mass"], state.arrays["outputs"]
+        dissipated, residual = state.arrays["account"]
         axes = [self.grid.moments(mass, axis) for axis in range(self.geometry.dimension)]
         psi = self._movements.potential(outputs)
         dissipation = self._movements.diffusion.dissipation(mass, psi) if self.flow.transport else 0.0
@@ -185,8 +187,8 @@ class GridJko:
             variance=np.array([variance for _, variance in axes]),
             law=Cells(self.grid, mass),
             dissipation=dissipation,
-            dissipated=float(state.arrays["account"][0]),
-            residual=float(state.arrays["account"][1]),
+            dissipated=float(dissipated),
+            residual=float(residual),
         )
 
     def _trial(self, old: Arrays, step: float) -> _Trial | None:
@@ -269,8 +271,9 @@ class GridJko:
         allowance = ENERGY_ROUNDING * EPSILON * movements.energy_scale(old["mass"], energy)
         if not (movements.free_energy(mass, outputs) <= energy + allowance):
             return plain
-        dissipated = plain["account"][0] + first.dissipated + second.dissipated - whole.dissipated
-        account = np.array([dissipated, max(float(plain["account"][1]), whole.gap)])
+        dissipated, residual = plain["account"]
+        dissipated = dissipated + first.dissipated + second.dissipated - whole.dissipated
+        account = np.array([dissipated, max(residual, whole.gap)])
         trend = (outputs - old["outputs"]) / step
         return plain | {"mass": mass, "outputs": outputs, "trend": trend, "account": account}
 
@@ -291,18 +294,20 @@ class GridJko:
 def _after(old: Arrays, parts: Sequence[Movement], step: float, bend: Array) -> dict[str, Array]:
     """State arrays at the end of movements of length `step`."""
     last, length = parts[-1], step * len(parts)
-    dissipated = float(old["account"][0]) + sum(part.dissipated for part in parts)
+    dissipated, residual = old["account"]
+    dissipated = dissipated + sum(part.dissipated for part in parts)
     return {
         "mass": last.mass,
         "outputs": last.outputs,
         "trend": (last.outputs - old["outputs"]) / length,
         "bend": bend / length**2,
         "response": last.response / step,
-        "account": np.array([dissipated, max(float(old["account"][1]), *(part.gap for part in parts))]),
+        "account": np.array([dissipated, max(residual, *(part.gap for part in parts))]),
     }
 
 
 def _with_reaction(old: Arrays, found: ReactionStep) -> dict[str, Array]:
     """State arrays after a step of the reaction."""
-    account = np.array([float(old["account"][0]) + found.dissipated, max(float(old["account"][1]), found.gap)])
+    dissipated, residual = old["account"]
+    account = np.array([dissipated + found.dissipated, max(residual, found.gap)])
     return dict(old) | {"mass": found.masses.reshape(old["mass"].shape), "outputs": found.outputs, "account": account}

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...arrays import Array
 from ...objective.table.kernels import FASTMATH, Mesh
+from .kernels import ENERGY, GAIN, LARGEST, SADDLES
 
 IntArray = NDArray[np.int64]
 Nodes = tuple[int, ...]
@@ -170,7 +171,7 @@ def newton_plane(
             move0 = (f01 * f1 - f11 * f0) / determinant
             move1 = (f01 * f0 - f00 * f1) / determinant
         elif (free0 and free1) or (free0 and not (f00 > 0.0)) or (free1 and not (f11 > 0.0)):
-            sums[block, 5] += 1.0
+            sums[block, SADDLES] += 1.0
             move0 = -f0 / (abs(f00) + 1.0 / tau) if free0 else 0.0
             move1 = -f1 / (abs(f11) + 1.0 / tau) if free1 else 0.0
         elif free0:
@@ -181,11 +182,9 @@ def newton_plane(
         to0, to1 = min(max(z0 + move0, lower[0]), upper[0]), min(max(z1 + move1, lower[1]), upper[1])
         moved[i, 0] = to0
         moved[i, 1] = to1
-        sums[block, 0] += mass * (value - gain)
-        sums[block, 1] += mass * tau * (stiffness0 * (to0 - x0) ** 2 + stiffness1 * (to1 - x1) ** 2)
-        sums[block, 2] += mass * gain
-        sums[block, 3] += mass * (to0 * to0 + to1 * to1)
-        sums[block, 4] = max(sums[block, 4], abs(to0 - z0), abs(to1 - z1))
+        sums[block, ENERGY] += mass * (value - gain)
+        sums[block, GAIN] += mass * gain
+        sums[block, LARGEST] = max(sums[block, LARGEST], abs(to0 - z0), abs(to1 - z1))
         row, column = _cell(edges[0], counts[0], row, to0), _cell(edges[1], counts[1], column, to1)
         s = (to0 - edges[0, row]) * 2.0 / (edges[0, row + 1] - edges[0, row]) - 1.0
         t = (to1 - edges[1, column]) * 2.0 / (edges[1, column + 1] - edges[1, column]) - 1.0
@@ -229,15 +228,13 @@ def newton_line(
         if free and ff > 0.0:
             move = -f / ff
         elif free:
-            sums[block, 5] += 1.0
+            sums[block, SADDLES] += 1.0
             move = -f / (abs(ff) + 1.0 / tau)
         to = min(max(z + move, lower[0]), upper[0])
         moved[i, 0] = to
-        sums[block, 0] += mass * (value + 0.5 * f * move)
-        sums[block, 1] += mass * tau * stiffness * (to - x) ** 2
-        sums[block, 2] -= mass * 0.5 * f * move
-        sums[block, 3] += mass * to * to
-        sums[block, 4] = max(sums[block, 4], abs(to - z))
+        sums[block, ENERGY] += mass * (value + 0.5 * f * move)
+        sums[block, GAIN] -= mass * 0.5 * f * move
+        sums[block, LARGEST] = max(sums[block, LARGEST], abs(to - z))
         cell = _cell(edges[0], counts[0], cell, to)
         t = (to - edges[0, cell]) * 2.0 / (edges[0, cell + 1] - edges[0, cell]) - 1.0
         base = cell * width

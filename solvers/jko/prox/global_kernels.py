@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ...arrays import Array
 from ...objective.table.kernels import Mesh
-from .kernels import Derivatives, IntArray, _contract, _descent, _model, _place
+from .kernels import Derivatives, IntArray, contract, descent, locate, model
 
 POLISHING = 60
 """Damped Newton steps from a start."""
@@ -37,7 +37,7 @@ def _value(
     bases: Array, first: Array, second: Array,
 ) -> float:  # fmt: skip
     """J(z)."""
-    found = _contract(_place(z, mesh, plan.polynomials, bases), nodal, bases, plan, first, second)
+    found = contract(locate(z, mesh, plan.polynomials, bases), nodal, bases, plan, first, second)
     value = found[plan.value]
     for a in range(z.size):
         value += 0.5 * ridge * z[a] * z[a]
@@ -58,14 +58,14 @@ def _polished(
     free = np.empty(dimension, np.bool_)
     value = np.inf
     for _ in range(POLISHING):
-        found = _contract(_place(z, mesh, plan.polynomials, bases), nodal, bases, plan, first, second)
-        value = _model(z, x, found, plan, tau, ridge, mobile, lower, upper, slope, matrix, free)
+        found = contract(locate(z, mesh, plan.polynomials, bases), nodal, bases, plan, first, second)
+        value = model(z, x, found, plan, tau, ridge, mobile, lower, upper, slope, matrix, free)
         shift = 0.0
         for _ in range(60):
             raised[:] = matrix
             for a in range(dimension):
                 raised[a, a] += shift
-            if _descent(raised, slope, free, move):
+            if descent(raised, slope, free, move):
                 break
             shift = max(2.0 * shift, 0.1 / tau)
         length, better = 1.0, False

@@ -17,8 +17,9 @@ from ...arrays import Array
 from ...objective.table.kernels import FASTMATH, Mesh
 
 IntArray = NDArray[np.int64]
-SUMS = 6
-"""Sums of `newton_pass`: m J, m |z - x|^2, m (suboptimality), m |z|^2, largest move, atoms without a convex model."""
+SUMS = 4
+ENERGY, GAIN, LARGEST, SADDLES = range(SUMS)
+"""Columns of the sums of `newton_pass`: m J, m (suboptimality), the largest move, atoms without a convex model."""
 
 
 class Derivatives(NamedTuple):
@@ -82,7 +83,7 @@ def _polynomials(nodes: Array) -> Array:
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
-def _place(point: Array, mesh: Mesh, polynomials: Array, bases: Array) -> int:
+def locate(point: Array, mesh: Mesh, polynomials: Array, bases: Array) -> int:
     """First node of the point's cell; writes the bases and their two derivatives in a row, shape (D, 3 (q + 1))."""
     count, width = polynomials.shape
     base = 0
@@ -111,8 +112,8 @@ def _place(point: Array, mesh: Mesh, polynomials: Array, bases: Array) -> int:
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
-def _contract(base: int, nodal: Array, bases: Array, plan: Derivatives, first: Array, second: Array) -> Array:
-    """The kept derivatives where `_place` located the point; `first`, `second`: room of shape (15, rows (q + 1))."""
+def contract(base: int, nodal: Array, bases: Array, plan: Derivatives, first: Array, second: Array) -> Array:
+    """The kept derivatives where `locate` located the point; `first`, `second`: room of shape (15, rows (q + 1))."""
     dimension = bases.shape[0]
     count = bases.shape[1] // 3
     if dimension == 1:
@@ -163,7 +164,7 @@ def _contract(base: int, nodal: Array, bases: Array, plan: Derivatives, first: A
 
 
 @numba.njit(cache=True, nogil=True)
-def _descent(matrix: Array, slope: Array, free: NDArray[np.bool_], move: Array) -> bool:
+def descent(matrix: Array, slope: Array, free: NDArray[np.bool_], move: Array) -> bool:
     """move = -matrix^-1 slope on the free axes by Cholesky; False where the matrix is not positive definite."""
     n = slope.size
     factor = np.zeros((n, n))
@@ -200,7 +201,7 @@ def _descent(matrix: Array, slope: Array, free: NDArray[np.bool_], move: Array) 
 
 
 @numba.njit(cache=True, nogil=True)
-def _model(
+def model(
     z: Array, x: Array, found: Array, plan: Derivatives, tau: float, ridge: float, mobile: Array,
     lower: Array, upper: Array, slope: Array, matrix: Array, free: NDArray[np.bool_],
 ) -> float:  # fmt: skip
@@ -250,23 +251,20 @@ def newton_pass(
     for i in range(start, stop):
         z, x, mass = places[i], centres[i], masses[i]
         block = i // size
-        base = _place(z, mesh, plan.polynomials, bases)
-        found = _contract(base, nodal, bases, plan, first, second)
-        value = _model(z, x, found, plan, tau, ridge, mobile, lower, upper, slope, matrix, free)
-        convex = _descent(matrix, slope, free, move)
+        base = locate(z, mesh, plan.polynomials, bases)
+        found = contract(base, nodal, bases, plan, first, second)
+        value = model(z, x, found, plan, tau, ridge, mobile, lower, upper, slope, matrix, free)
+        convex = descent(matrix, slope, free, move)
         if not convex:
-            sums[block, 5] += 1.0
+            sums[block, SADDLES] += 1.0
             for a in range(dimension):
                 move[a] = -slope[a] / (abs(matrix[a, a]) + 1.0 / tau) if free[a] else 0.0
-        gain, largest, length, norm = 0.0, 0.0, 0.0, 0.0
+        gain, largest = 0.0, 0.0
         for a in range(dimension):
             gain -= 0.5 * slope[a] * move[a]
             to = min(max(z[a] + move[a], lower[a]), upper[a])
             delta = to - z[a]
             largest = max(largest, abs(delta))
-            if mobile[a] > 0.0:
-                length += (to - x[a]) ** 2
-            norm += to * to
             moved[i, a] = to
             for j in range(count):
                 shifted[a, j] = bases[a, j] + delta * (bases[a, count + j] + 0.5 * delta * bases[a, 2 * count + j])
@@ -274,14 +272,12 @@ def newton_pass(
             for b in range(dimension):
                 for a in range(dimension):
                     unit[a] = -1.0 if a == b else 0.0
-                ok = free[b] and convex and _descent(matrix, unit, free, move)
+                ok = free[b] and convex and descent(matrix, unit, free, move)
                 for a in range(dimension):
                     inverses[i, a, b] = move[a] if ok else 0.0
-        sums[block, 0] += mass * (value - gain)
-        sums[block, 1] += mass * length
-        sums[block, 2] += mass * gain
-        sums[block, 3] += mass * norm
-        sums[block, 4] = max(sums[block, 4], largest)
+        sums[block, ENERGY] += mass * (value - gain)
+        sums[block, GAIN] += mass * gain
+        sums[block, LARGEST] = max(sums[block, LARGEST], largest)
         last = dimension - 1
         for row in range(plan.rows.size):
             weight, rest = mass, row
@@ -318,8 +314,8 @@ def lowest_curvature(mesh: Mesh, plan: Derivatives, nodal: Array, mobile: Array)
                 left, right = mesh.edges[axis, c], mesh.edges[axis, c + 1]
                 # a hair inside, so that the cell is the one meant
                 point[axis] = left + (right - left) * min(max(mesh.nodes[j], 1e-9), 1.0 - 1e-9)
-            base = _place(point, mesh, plan.polynomials, bases)
-            found = _contract(base, nodal, bases, plan, first, second)
+            base = locate(point, mesh, plan.polynomials, bases)
+            found = contract(base, nodal, bases, plan, first, second)
             for a in range(moving.size):
                 for b in range(moving.size):
                     matrix[a, b] = found[plan.curvatures[moving[a], moving[b]]]

@@ -140,7 +140,7 @@ def test_the_discrete_gibbs_law_stays_and_attracts() -> None:
     law = gibbs_masses(scheme, scheme.grid, line(2))
     start = scheme.initial_state()
     outputs = scheme.objective.outputs(scheme.grid.points, law.ravel())
-    resting = State(0.0, 10.0, {"mass": law, "outputs": outputs})
+    resting = State(0.0, 10.0, {"mass": law, "outputs": outputs, "dissipated": np.zeros(1)})
     after = scheme.advance(resting, 10.0)
     np.testing.assert_allclose(after.arrays["mass"], law, rtol=1e-9)
     arrived = integrate(scheme, start, [400.0], lambda index, state: None)
