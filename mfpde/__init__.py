@@ -12,9 +12,11 @@ __all__ = [
     "NON_NEGATIVE",
     "POSITIVE",
     "Activation",
+    "Atoms",
     "Bounds",
     "Box",
     "BumpInitial",
+    "Cells",
     "Choice",
     "Circle",
     "DataLaw",
@@ -111,6 +113,7 @@ if TYPE_CHECKING:
     from mfpde.solvers.objective.representation import Expansion
     from mfpde.solvers.space.axis import Circle, Interval, Line, Radius, Sign
     from mfpde.solvers.space.box import Box
+    from mfpde.solvers.space.measure import Atoms, Cells
     from mfpde.studies.basins.basins import basins
     from mfpde.studies.bounds.bounds import bounds
     from mfpde.studies.branches.branches import branches
@@ -155,6 +158,7 @@ _HOMES = {
     "mfpde.solvers.objective.representation": "Expansion",
     "mfpde.solvers.space.axis": "Circle Interval Line Radius Sign",
     "mfpde.solvers.space.box": "Box",
+    "mfpde.solvers.space.measure": "Atoms Cells",
     "mfpde.studies.basins.basins": "basins",
     "mfpde.studies.bounds.bounds": "bounds",
     "mfpde.studies.branches.branches": "branches",
