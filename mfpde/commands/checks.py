@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError
 
@@ -30,12 +30,14 @@ class Checks:
         options: what the command was given.
         output: the path of -o.
         plots: the folder of --plot.
+        given: what the options checked so far say to a study, by the names of its arguments.
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.output = None if options.output is None else Path(options.output)
         self.plots = None if options.plot is None else Path(options.plot)
+        self.given: dict[str, Any] = {}
         self._problems: list[str] = []
         if options.threads is not None:
             self.run(lambda: use_threads(options.threads))
@@ -80,6 +82,12 @@ class Checks:
 
         resume, force = self.options.resume, self.options.force
         self.run(lambda: check_output(self.output, resume=resume, force=force, kind=kind, resumable=resumable))
+        self.saves(resumable)
+
+    def saves(self, resumable: bool = True) -> None:
+        """Give -o, --force and --resume to the study."""
+        self.given |= {"output": self.output, "force": self.options.force}
+        self.given |= {"resume": self.options.resume} if resumable else {}
 
     def drawable(self) -> None:
         """That figures can be written to the folder of --plot."""
@@ -94,12 +102,12 @@ class Checks:
         text = self.options.radius
         return None if text is None else self.run(lambda: radius_of(text))
 
-    def workers(self) -> int | None:
-        """The number of --workers, which excludes --scheduler."""
+    def workers(self) -> None:
+        """Give the number of --workers to the study, or --scheduler, which excludes it."""
         text = self.options.workers
         if text is not None and self.options.scheduler is not None:
             self.run(lambda: refuse("--workers and --scheduler exclude each other: write one of them"))
-        return self.count("--workers", text, 10_000)
+        self.given |= {"workers": self.count("--workers", text, 10_000), "scheduler": self.options.scheduler}
 
     def count(self, option: str, text: str | None, most: int = 10**9) -> int | None:
         """The whole number from 1 to `most` that an option was given."""

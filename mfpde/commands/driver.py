@@ -6,8 +6,9 @@ import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mfpde.commands.checks import Checks
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError
 from mfpde.shell.process import complain
 from mfpde.shell.progress import ProgressBar
@@ -20,8 +21,8 @@ EXIT_DONE, EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 0, 
 EXIT_CODES = {"success": EXIT_DONE, "failed": EXIT_FAILED, "interrupted": EXIT_INTERRUPTED}
 
 
-def carry_out(study: Callable[[ProgressBar], Answer], options: argparse.Namespace, boxed: bool = False) -> int:
-    """Run a study whose options have been checked, and deliver its answer; the exit code.
+def carry_out(study: Callable[..., Answer], checks: Checks, *arguments: Any, boxed: bool = False, **named: Any) -> int:
+    """Run a study with these arguments and what the checked options say; deliver its answer; the exit code.
 
     Args:
         boxed: whether a ValueError says that the box of --radius does not suit the search.
@@ -31,12 +32,12 @@ def carry_out(study: Callable[[ProgressBar], Answer], options: argparse.Namespac
     """
     from mfpde.shell.files import make_folder
 
-    plots = None if options.plot is None else Path(options.plot)
+    options, plots = checks.options, checks.plots
     if plots is not None:
         make_folder(plots)
     bar = ProgressBar(options.quiet)
     try:
-        answer = study(bar)
+        answer = study(*arguments, **named, **checks.given, progress=bar)
     except (ArithmeticError, ValueError) as error:
         bar.close()
         if isinstance(error, ValueError) and not boxed:

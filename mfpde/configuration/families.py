@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mfpde.configuration.sources import STDIN, Source, experiment_of, load_configuration, with_overrides
 from mfpde.errors import ConfigurationError
@@ -74,6 +75,11 @@ class Family:
     ) -> Family:
         """The family over {"data.delta": (0.1, 0.5, 0.9)}."""
         return cls.over(source, [Variation(key, tuple(map(float, vary[key]))) for key in vary], overrides, use)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What a study of families is given, by the names of its arguments."""
+        return {"source": self.source, "vary": self.values, "overrides": self.overrides, "use": self.use}
 
     @property
     def values(self) -> dict[str, tuple[float, ...]]:

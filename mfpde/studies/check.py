@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
-from mfpde.configuration.sources import experiment_of
+from mfpde.configuration.sources import Source, experiment_of
 from mfpde.configuration.toml import to_toml
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
-from mfpde.problem.problem import Problem, build_problem
+from mfpde.problem.problem import build_problem
 from mfpde.results.answers.check import Checked, Coordinate, Service
 from mfpde.schemes.choice import refusal_messages, scheme_of
 from mfpde.schemes.interface import scheme_named, scheme_names
+from mfpde.shell.progress import Progress, silent
 from mfpde.studies.bounds.design import make_design
 from mfpde.studies.optimum.optimum import refuse_optimum
 from mfpde.studies.run.refusals import refuse_unsupported
@@ -20,17 +21,17 @@ from mfpde.studies.sgd.replicas import refuse as refuse_sgd
 from mfpde.studies.stationary.point import refuse_stationary
 
 
-def check(source: str | Path | Experiment | Problem, overrides: tuple[str, ...] = ()) -> Checked:
+def check(source: Source, *, progress: Progress = silent, **given: Any) -> Checked:
     """Read an experiment, and say which schemes and commands serve it.
 
     Args:
         source: a preset's name, the path of a TOML file, "-", an experiment, or a problem made in Python.
-        overrides: "table.key=value" each, for a name or a path.
+        given: overrides=, use=, and keys of [time], [solver] and [sgd], as `experiment_of` takes them.
 
     Raises:
         ConfigurationError: naming every mistake.
     """
-    experiment = experiment_of(source, overrides)
+    experiment = experiment_of(source, **given)
     problem = build_problem(experiment)
     geometry = problem.geometry
     return Checked(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,10 +54,7 @@ def convergence(
     levels: int = 4,
     progress: Progress = silent,
     schemes: Sequence[str] | None = None,
-    *,
-    overrides: Sequence[str] = (),
-    use: Sequence[str | Path] = (),
-    **options: object,
+    **given: Any,
 ) -> ConvergenceResult:
     """Refine the scheme of a source, or each of `schemes`, `levels` times against one reference.
 
@@ -65,13 +62,12 @@ def convergence(
 
     Args:
         source: a preset's name, the path of a TOML file, an experiment, or a problem made in Python.
-        overrides, use: of a preset or a file, as `load_configuration` takes them.
-        options: keys of [time], [solver] and [sgd] by their names.
+        given: overrides=, use=, and keys of [time], [solver] and [sgd], as `experiment_of` takes them.
 
     Raises:
         ConfigurationError: no scheme of them can do the problem.
     """
-    configuration = experiment_of(source, overrides, use=use, **options)
+    configuration = experiment_of(source, **given)
     kinds = [scheme_named(name) for name in schemes] if schemes else [scheme_of(configuration)]
     configuration = _with_times(configuration, few=schemes is not None or kinds[0].refines_steps)
     with setting_up(configuration):

@@ -22,6 +22,7 @@ from scipy.spatial.distance import cdist
 from mfpde.errors import ConfigurationError
 from mfpde.results.answers.distance import Distance
 from mfpde.results.answers.solve import Array, SolveResult
+from mfpde.shell.progress import Progress, silent
 from mfpde.solvers.space.measure import Measure
 
 MOST_POINTS = 2000
@@ -53,6 +54,8 @@ def distance(
     second: SolveResult,
     times: tuple[float | None, float | None] = (None, None),
     most_points: int = MOST_POINTS,
+    *,
+    progress: Progress = silent,
 ) -> Distance:
     """W2 between two results at save times of theirs (None: the last).
 

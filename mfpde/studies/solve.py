@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from mfpde.configuration.sources import Source, experiment_of
 from mfpde.experiment import Experiment
@@ -26,24 +26,21 @@ def solve(
     source: Source,
     output: str | Path | None = None,
     *,
-    overrides: Sequence[str] = (),
-    use: Sequence[str | Path] = (),
     scheme: str | SchemeKind | None = None,
     resume: bool = False,
     force: bool = False,
     progress: Progress = silent,
-    **options: object,
+    **given: Any,
 ) -> SolveResult:
     """Solve the reduced dynamics that a source describes.
 
     Args:
         source: a preset's name, the path of a TOML file, an experiment, or a problem made in Python.
-        overrides, use: of a preset or a file, as `load_configuration` takes them.
         scheme: the scheme, in place of the one that the source names.
         output: result file, also the checkpoint; an existing one is kept unless `force` or `resume`.
         resume: go on from `output`, which must come from the same configuration; bit-identical to one run.
         progress: called with a line of text and the fraction of the work done.
-        options: keys of [time], [solver] and [sgd] by their names, end=5.0.
+        given: overrides=, use=, and keys of [time], [solver] and [sgd], as `experiment_of` takes them.
 
     Returns:
         The trajectory; `status` tells whether it reached the end. `attributes["message"]` says why not, where a run
@@ -55,7 +52,7 @@ def solve(
         OutputError: `output` cannot be written (RunOutputError: during the run).
     """
     started = monotonic()
-    configuration = experiment_of(source, overrides, use=use, **options)
+    configuration = experiment_of(source, **given)
     kind = scheme_of(configuration) if scheme is None else scheme_named(scheme)
     configuration = on_scheme(configuration, kind)
     refuse_unsupported(configuration, kind)

@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """Sweep and label: table or JSON, the file of -o and the figure."""
     checks = Checks(options)
     radius = checks.radius()
-    workers = checks.workers()
+    checks.workers()
     family = checks.family(COUNT, MOST)
     from mfpde.studies.basins.basins import basins, tasks_of
 
@@ -44,19 +44,4 @@ def run(options: argparse.Namespace) -> int:
     checks.drawable()
     checks.writable("OUT.json")
     ready = checks.passed(family)
-    return carry_out(
-        lambda progress: basins(
-            ready.source,
-            ready.values,
-            checks.output,
-            overrides=ready.overrides,
-            use=ready.use,
-            radius=radius,
-            workers=workers,
-            scheduler=options.scheduler,
-            resume=options.resume,
-            force=options.force,
-            progress=progress,
-        ),
-        options,
-    )
+    return carry_out(basins, checks, **ready.given, radius=radius)

@@ -44,17 +44,4 @@ def run(options: argparse.Namespace) -> int:
     if family is not None:
         checks.run(lambda: refuse(family))
     ready, atoms = checks.passed(family), checks.passed(most_atoms)
-    return carry_out(
-        lambda progress: branches(
-            ready.source,
-            ready.values,
-            overrides=ready.overrides,
-            use=ready.use,
-            radius=radius,
-            most_atoms=atoms,
-            output=checks.output,
-            force=options.force,
-            progress=progress,
-        ),
-        options,
-    )
+    return carry_out(branches, checks, **ready.given, radius=radius, most_atoms=atoms)

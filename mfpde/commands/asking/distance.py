@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     loaded = [checks.run(partial(SolveResult.read, path)) for path in (options.first, options.second)]
     (first, _), (second, _) = (checks.passed(found) for found in loaded)
     times = (both, both) if options.time else (each[0], each[1])
-    return carry_out(lambda progress: distance(first, second, times), options)
+    return carry_out(distance, checks, first, second, times)
 
 
 def _time(option: str, text: str) -> float:

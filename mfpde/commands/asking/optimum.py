@@ -28,8 +28,4 @@ def run(options: argparse.Namespace) -> int:
     ready = checks.passed(checks.experiment(solved=False))
     from mfpde.studies.optimum.optimum import optimum
 
-    return carry_out(
-        lambda progress: optimum(ready, radius, output=checks.output, force=options.force, progress=progress),
-        options,
-        boxed=True,
-    )
+    return carry_out(optimum, checks, ready, radius, boxed=True)

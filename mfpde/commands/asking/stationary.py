@@ -44,11 +44,7 @@ def _laws(checks: Checks, radius: float | None) -> int:
     ready = checks.passed(None if options.source is None else checks.experiment(solved=False))
     from mfpde.studies.stationary.stationary import stationary
 
-    return carry_out(
-        lambda progress: stationary(ready, radius, output=checks.output, force=options.force, progress=progress),
-        options,
-        boxed=True,
-    )
+    return carry_out(stationary, checks, ready, radius, boxed=True)
 
 
 def _ending(checks: Checks, radius: float | None) -> int:
@@ -63,13 +59,7 @@ def _ending(checks: Checks, radius: float | None) -> int:
     assert result is not None
     from mfpde.studies.ending.ending import ending
 
-    return carry_out(
-        lambda progress: ending(
-            result, radius, options.run, output=checks.output, force=options.force, progress=progress
-        ),
-        options,
-        boxed=True,
-    )
+    return carry_out(ending, checks, result, radius, options.run, boxed=True)
 
 
 def _alone(options: argparse.Namespace) -> None:

@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     steps = checks.run(lambda: listed("--step-sizes", options.step_sizes, _step))
     dims = checks.run(lambda: listed("--dims", options.dims, whole))
     replicas = checks.count("--replicas", options.replicas, 10**5)
-    workers = checks.workers()
+    checks.workers()
     experiment = checks.experiment(solved=False)
     checks.drawable()
     from mfpde.studies.bounds.bounds import bounds
@@ -48,23 +48,9 @@ def run(options: argparse.Namespace) -> int:
     if experiment is not None:
         checks.run(lambda: make_design(experiment, neurons, steps, dims, replicas))
     checks.run(lambda: check_folder(checks.output, experiment, resume=options.resume, force=options.force))
+    checks.saves()
     ready = checks.passed(experiment)
-    return carry_out(
-        lambda progress: bounds(
-            ready,
-            neurons,
-            steps,
-            dims,
-            replicas,
-            checks.output,
-            workers=workers,
-            scheduler=options.scheduler,
-            resume=options.resume,
-            force=options.force,
-            progress=progress,
-        ),
-        options,
-    )
+    return carry_out(bounds, checks, ready, neurons, steps, dims, replicas)
 
 
 def _step(option: str, text: str) -> float:

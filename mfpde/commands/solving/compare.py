@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """The equation beside SGD: table, JSON, figures."""
     checks = Checks(options)
-    workers = checks.workers()
+    checks.workers()
     experiment = checks.experiment()
     checks.drawable()
     from mfpde.studies.compare.compare import compare
@@ -35,16 +35,4 @@ def run(options: argparse.Namespace) -> int:
         checks.run(lambda: refuse(experiment))
     checks.writable()
     ready = checks.passed(experiment)
-    return carry_out(
-        lambda progress: compare(
-            ready,
-            checks.output,
-            resume=options.resume,
-            force=options.force,
-            workers=workers,
-            scheduler=options.scheduler,
-            coupled=not options.no_coupled,
-            progress=progress,
-        ),
-        options,
-    )
+    return carry_out(compare, checks, ready, coupled=not options.no_coupled)

@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     ready, count = checks.passed(experiment), checks.passed(levels)
     from mfpde.studies.convergence import convergence
 
-    return carry_out(lambda progress: convergence(ready, count, progress=progress, schemes=schemes), options)
+    return carry_out(convergence, checks, ready, count, schemes=schemes)
 
 
 def _schemes(options: argparse.Namespace) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Replicas of SGD: risk curves on the screen, and in the file of -o."""
     checks = Checks(options)
-    workers = checks.workers()
+    checks.workers()
     experiment = checks.experiment(solved=False)
     from mfpde.studies.sgd.replicas import refuse, sgd
 
@@ -31,15 +31,4 @@ def run(options: argparse.Namespace) -> int:
         checks.run(lambda: refuse(experiment))
     checks.writable()
     ready = checks.passed(experiment)
-    return carry_out(
-        lambda progress: sgd(
-            ready,
-            checks.output,
-            resume=options.resume,
-            force=options.force,
-            workers=workers,
-            scheduler=options.scheduler,
-            progress=progress,
-        ),
-        options,
-    )
+    return carry_out(sgd, checks, ready)

@@ -33,7 +33,4 @@ def run(options: argparse.Namespace) -> int:
     ready = checks.passed(experiment)
     from mfpde.studies.solve import solve
 
-    return carry_out(
-        lambda progress: solve(ready, checks.output, resume=options.resume, force=options.force, progress=progress),
-        options,
-    )
+    return carry_out(solve, checks, ready)

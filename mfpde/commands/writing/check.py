@@ -22,4 +22,4 @@ def run(options: argparse.Namespace) -> int:
     experiment = checks.passed(checks.experiment(solved=False))
     from mfpde.studies.check import check
 
-    return carry_out(lambda progress: check(experiment), options)
+    return carry_out(check, checks, experiment)

@@ -14,10 +14,11 @@ The step part is so free of the finite-N floor, and the finite-N part of steps. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mfpde.configuration.sources import Source, experiment_of
 from mfpde.errors import OutputError, RunOutputError
@@ -45,34 +46,31 @@ def bounds(
     replicas: int | None = None,
     output: str | Path | None = None,
     *,
-    overrides: Sequence[str] = (),
-    use: Sequence[str | Path] = (),
     workers: Workers | None = None,
     scheduler: str | None = None,
     resume: bool = False,
     force: bool = False,
     progress: Progress = silent,
-    **options: object,
+    **given: Any,
 ) -> BoundsResult:
     """Sweep N, eps and d about a source, fit the exponents of the gaps, and judge each bound.
 
     Args:
         source: the problem, its save times, and the value of every factor that is not swept: a preset's name, the path
             of a TOML file, an experiment, or a problem made in Python.
-        overrides, use: of a preset or a file, as `load_configuration` takes them.
         neurons, step_sizes, dims: values of N, eps and d; None for that of the source.
         replicas: runs at every point; None for `sgd.replicas`.
         output: folder in which every run is a file; an existing one is kept unless `force` or `resume`.
         workers: processes of this machine, one thread each, None for one per processor; or an executor.
         scheduler: address of a dask scheduler whose workers take the runs instead.
         resume: compute only the runs that `output` does not hold.
-        options: keys of [time], [solver] and [sgd] by their names.
+        given: overrides=, use=, and keys of [time], [solver] and [sgd], as `experiment_of` takes them.
 
     Raises:
         ConfigurationError: what cannot be run, or another problem than that of the folder to resume.
         OutputError: `output` cannot be written (RunOutputError: during the run).
     """
-    configuration = experiment_of(source, overrides, use=use, **options)
+    configuration = experiment_of(source, **given)
     design = make_design(configuration, neurons, step_sizes, dims, replicas)
     folder = None if output is None else Path(output)
     check_folder(folder, configuration, resume=resume, force=force)

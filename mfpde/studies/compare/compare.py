@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -40,15 +40,13 @@ def compare(
     source: Source,
     output: str | Path | None = None,
     *,
-    overrides: Sequence[str] = (),
-    use: Sequence[str | Path] = (),
     resume: bool = False,
     force: bool = False,
     workers: Workers | None = None,
     scheduler: str | None = None,
     coupled: bool = True,
     progress: Progress = silent,
-    **options: object,
+    **given: Any,
 ) -> CompareResult:
     """Solve the equation, run SGD, and say how far they are apart.
 
@@ -56,19 +54,18 @@ def compare(
 
     Args:
         source: a preset's name, the path of a TOML file, an experiment, or a problem made in Python.
-        overrides, use: of a preset or a file, as `load_configuration` takes them.
         output: result file of the replicas, also their checkpoint; that of the equation lies beside it as *.pde.nc.
         resume, force: as in `sgd`.
         workers, scheduler: for the replicas, as in `sgd`.
         coupled: whether to run the four coupled dynamics of the first replica too.
         progress: called with a line of text and the fraction of the work done.
-        options: keys of [time], [solver] (of the equation) and [sgd] (of the replicas) by their names.
+        given: overrides=, use=, and keys of [time], [solver] and [sgd], as `experiment_of` takes them.
 
     Raises:
         ConfigurationError, ResultFileError, OutputError: as `solve` and `sgd`.
     """
     started = monotonic()
-    configuration = experiment_of(source, overrides, use=use, **options)
+    configuration = experiment_of(source, **given)
     refuse(configuration)
     refuse_unsupported(configuration)
     if coupled and configuration.sgd.state == "gram":

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mfpde.configuration.sources import Source, experiment_of
 from mfpde.experiment import Experiment
@@ -20,26 +20,25 @@ def optimum(
     source: Source,
     radius: float | None = None,
     *,
-    overrides: Sequence[str] = (),
-    use: Sequence[str | Path] = (),
     output: str | Path | None = None,
     force: bool = False,
     progress: Progress = silent,
+    **given: Any,
 ) -> AtomicOptimum | GibbsOptimum:
     """The law of least free energy.
 
     Args:
         source: a preset's name, the path of a TOML file, an experiment, or a problem made in Python.
-        overrides, use: of a preset or a file, as `load_configuration` takes them.
         radius: R of the box 0 <= r_j <= R, -R <= a, b <= R; None for 10, with noise for a box that holds all the mass.
         output: JSON file; an existing one is kept unless `force`.
+        given: overrides=, use=, and keys of [time], [solver] and [sgd], as `experiment_of` takes them.
 
     Raises:
         ConfigurationError: with noise but without confinement, or with a frozen random coordinate.
         ArithmeticError: if Psi is not finite on the box, or Newton's method fails.
         OutputError: `output` cannot be written.
     """
-    configuration = experiment_of(source, overrides, use=use)
+    configuration = experiment_of(source, **given)
     with output_file(output, force=force, kind="OUT.json", resumable=False) as path:
         if _without_noise(configuration):
             return kept(optimum_atoms(configuration, DEFAULT_RADIUS if radius is None else radius), path)

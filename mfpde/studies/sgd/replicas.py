@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -242,34 +241,31 @@ def sgd(
     source: Source,
     output: str | Path | None = None,
     *,
-    overrides: Sequence[str] = (),
-    use: Sequence[str | Path] = (),
     resume: bool = False,
     force: bool = False,
     workers: Workers | None = None,
     scheduler: str | None = None,
     progress: Progress = silent,
-    **options: object,
+    **given: Any,
 ) -> SgdResult:
     """One-pass SGD of the network that a source describes, `sgd.replicas` times.
 
     Args:
         source: a preset's name, the path of a TOML file, an experiment, or a problem made in Python.
-        overrides, use: of a preset or a file, as `load_configuration` takes them.
         output: result file, also the checkpoint; an existing one is kept unless `force` or `resume`.
         resume: go on from `output`, which must come from the same configuration; bit-identical to one run.
         workers: processes, one thread each, None for one per replica and processor; or an executor. Where twice as
             many processors as processes are there, each draws samples on a second one.
         scheduler: address of a dask scheduler whose workers take the replicas instead.
         progress: called with a line of text and the fraction of the work done.
-        options: keys of [time], [solver] and [sgd] by their names, neurons=400.
+        given: overrides=, use=, and keys of [time], [solver] and [sgd], as `experiment_of` takes them.
 
     Raises:
         ConfigurationError: what SGD cannot do, or another configuration than that of the file to resume.
         ResultFileError: the file to resume is damaged or foreign.
         OutputError: `output` cannot be written (RunOutputError: during the run).
     """
-    configuration = experiment_of(source, overrides, use=use, **options)
+    configuration = experiment_of(source, **given)
     refuse(configuration)
     with output_file(output, resume=resume, force=force) as path:
         earlier = earlier_run(path, configuration, SgdResult) if resume and path is not None else None

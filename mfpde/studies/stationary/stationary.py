@@ -8,10 +8,11 @@ family with the masses as parameters, under birth and death it is isolated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,27 +42,26 @@ def stationary(
     radius: float | None = None,
     branches: bool = True,
     *,
-    overrides: Sequence[str] = (),
-    use: Sequence[str | Path] = (),
     output: str | Path | None = None,
     force: bool = False,
     progress: Progress = silent,
+    **given: Any,
 ) -> Stationary:
     """The stationary laws of a noise-free configuration on the box 0 <= r_j <= R, -R <= a, b <= R.
 
     Args:
         source: a preset's name, the path of a TOML file, an experiment, or a problem made in Python.
-        overrides, use: of a preset or a file, as `load_configuration` takes them.
         radius: R; None for 10.
         branches: whether to go on to the laws of several atoms that split ones lead to.
         output: JSON file; an existing one is kept unless `force`.
+        given: overrides=, use=, and keys of [time], [solver] and [sgd], as `experiment_of` takes them.
 
     Raises:
         ConfigurationError: with noise, without transport, or with a frozen random coordinate.
         OutputError: `output` cannot be written.
     """
     with output_file(output, force=force, kind="OUT.json", resumable=False) as path:
-        experiment = experiment_of(source, overrides, use=use)
+        experiment = experiment_of(source, **given)
         return kept(_stationary(experiment, RADIUS if radius is None else radius, branches), path)
 
 
