@@ -130,7 +130,9 @@ def experiment_of(options: argparse.Namespace, solved: bool) -> Experiment:
         problems = list(error.messages)
         # defaults stand in for the mistakes, which need not make a problem
         with suppress(Exception):
-            problems += unsupported(error.configuration) if error.configuration is not None and solved else []
+            told = {message.partition(":")[0].partition(" ")[0] for message in problems}
+            more = unsupported(error.configuration) if error.configuration is not None and solved else []
+            problems += [message for message in more if message.partition(":")[0] not in told]
         raise ConfigurationError(problems) from None
     problems = unsupported(found) if solved else []
     if problems:

@@ -29,10 +29,11 @@ def refusal_messages(kind: SchemeKind, problem: Problem, experiment: Experiment)
         return []
     others = [f'"{name}"' for name in serving(problem, experiment) if name != kind.name]
     schemes = f"solver.scheme = {' or '.join(filter(None, (', '.join(others[:-1]), others[-1])))}" if others else ""
-    return [
-        f"{key}: {words}; write {', or '.join(filter(None, (remedy, schemes))) or 'another problem'}"
-        for key, words, remedy, _ in found
-    ]
+    messages = []
+    for key, words, remedy, _ in found:
+        instead = ", or ".join(filter(None, (remedy, schemes)))
+        messages.append(f"{key}: {words}; write {instead}" if instead else f"{key}: {words}")
+    return messages
 
 
 def serving(problem: Problem, experiment: Experiment) -> tuple[str, ...]:
@@ -41,17 +42,16 @@ def serving(problem: Problem, experiment: Experiment) -> tuple[str, ...]:
 
 
 def chosen_scheme(experiment: Experiment) -> str:
-    """The scheme of an experiment that names none: the first that can serve it, the first of all where none can."""
+    """The scheme of an experiment that names none: the first that can serve it, or has the least against it."""
     from mfpde.problem.problem import build_problem
 
-    names = scheme_names()
+    names = [name for name in scheme_names() if SCHEMES[name].by_default]
     try:
         problem = build_problem(experiment)
-        able = [name for name in serving(problem, experiment) if SCHEMES[name].by_default]
+        return min(names, key=lambda name: len(refusals_of(scheme_named(name), problem, experiment)))
     except ArithmeticError:
         # numbers beyond floating point, of which the run will tell
-        able = []
-    return (*able, *names)[0]
+        return names[0]
 
 
 def scheme_of(experiment: Experiment) -> SchemeKind:

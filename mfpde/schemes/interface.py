@@ -92,6 +92,7 @@ class SchemeKind:
         oracle: how far its runs are trusted as the reference of others, the largest first; 0 for none.
         knows_dissipation: whether its runs report D = -dF/ds, by which a run until stationary is stopped.
         samples: whether the law is sampled, so that it fluctuates about the mean-field law.
+        straight: whether it lays out cells, tables or proximal maps along the axes, which must be straight for it.
         refines_steps: whether refinement halves its fixed time steps, which save times must not cut.
         needs_guide: whether `pair` wants to know where the law goes; otherwise the guide shows the law at t = 0 only.
     """
@@ -103,6 +104,7 @@ class SchemeKind:
     oracle: ClassVar[int] = 0
     knows_dissipation: bool = False
     samples: ClassVar[bool] = False
+    straight: ClassVar[bool] = False
     refines_steps: ClassVar[bool] = False
     needs_guide: ClassVar[bool] = True
 
@@ -123,7 +125,7 @@ class SchemeKind:
 
     def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:
         """Why it cannot serve this problem; a subclass appends its own reasons to these."""
-        return noisy_blocks(problem)
+        return [*axes_without(problem, self.straight), *noisy_blocks(problem)]
 
     def options(self, solver: Solver) -> Any:
         """Its own options as `Options`."""
@@ -197,6 +199,15 @@ def scheme_names() -> tuple[str, ...]:
 def noisy(problem: Problem) -> bool:
     """Whether the dynamics has noise."""
     return problem.flow.inverse_temperature < float("inf")
+
+
+def axes_without(problem: Problem, straight: bool) -> list[Refusal]:
+    """The refusals of coordinates along which a term of the flow, or a `straight` discretisation, has no meaning."""
+    geometry, ridge = problem.geometry, problem.flow.ridge > 0.0
+    noise = [Refusal("dynamics.inverse_temperature", text) for text in geometry.refusals(noise=noisy(problem))]
+    confined = [Refusal("dynamics.ridge", text) for text in geometry.refusals(ridge=ridge)]
+    laid_out = [Refusal("data.law", text) for text in geometry.refusals(straight=straight)]
+    return noise + confined + laid_out
 
 
 def noisy_blocks(problem: Problem) -> list[Refusal]:

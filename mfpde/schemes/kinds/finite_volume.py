@@ -42,6 +42,7 @@ class FiniteVolumeKind(SchemeKind):
     by_default = True
     oracle = 1
     knows_dissipation = True
+    straight = True
 
     def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:
         return super().refusals(problem, experiment) + too_many_coordinates(problem)

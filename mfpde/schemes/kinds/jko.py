@@ -41,6 +41,7 @@ class JkoKind(SchemeKind):
     Options = JkoOptions
     place = 2
     knows_dissipation = True
+    straight = True
     refines_steps = True
 
     def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:

@@ -11,6 +11,7 @@ import pytest
 
 from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
+from mfpde.configuration.sources import load_configuration
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem
 from mfpde.schemes.interface import SCHEMES, Refined, SchemeKind
@@ -123,6 +124,23 @@ def test_a_scheme_that_cannot_do_the_problem_is_named_under_the_table(capsys: py
     assert float(lines[3].split()[3]) < 1e-3
     assert float(lines[5].split()[3]) < 1e-3
     assert lines[6].startswith("characteristics: not run: dynamics.inverse_temperature: characteristics have no noise")
+
+
+@pytest.mark.parametrize(
+    ("source", "settings", "cells"),
+    [
+        ("bumps-bad", ["dynamics.flow=wasserstein", "dynamics.fisher_rao_rate=0.0"], 512),
+        ("isotropic-gaussians", ["data.dims=10", "initial.a={ normal = [1.0, 0.1] }", "solver.cells=12"], 48),
+    ],
+)
+def test_the_reference_with_noise_is_finer_than_every_level_whatever_the_coordinates(
+    source: str, settings: list[str], cells: int
+) -> None:
+    """A frozen coefficient with a law of its own is a coordinate; the data law does not tell how many there are."""
+    noise = ["dynamics.inverse_temperature=10", "dynamics.ridge=0.1", "time.end=0.1"]
+    found = convergence(load_configuration(source, [*settings, *noise, "solver.scheme=finite-volume"]), levels=2)
+    assert found.reference.startswith(f"finite-volume, {cells} cells (noise: no characteristics;")
+    assert [level.resolution for level in found.levels] == [cells / 4, cells / 2]
 
 
 @pytest.mark.parametrize(
