@@ -20,6 +20,8 @@ from mfpde.solvers.space.box import Box
 
 STEP = 0.5
 """Step of the trapezoidal rule in widths s: an error of 2 exp(-4 pi^2), below rounding."""
+MOST_NODES = 2000
+"""Nodes beyond which a rule is not refined."""
 REACH = 9.0
 """Widths s that the nodes reach beyond the outermost bump: there it has fallen to 3e-18."""
 
@@ -59,15 +61,63 @@ def bumps(nodes: Array, points: Array, width: float) -> Array:
     return np.asarray(1.0 / (np.sqrt(2.0 * np.pi) * width) * np.exp(-0.5 * distance * distance))
 
 
-def expand(centres: Sequence[float], shares: Sequence[float], width: float, loss: str, box: Box) -> Expansion:
-    """The nodes of the rule for locations on the box, and for the target sum_k shares_k N(x; centres_k, width^2)."""
-    places = np.asarray(centres)
-    low, high = min(box.lower[0], places.min()), max(box.upper[0], places.max())
-    spacing = STEP * width
-    count = int(np.ceil((high - low + 2.0 * REACH * width) / spacing)) + 1
-    nodes = low - REACH * width + spacing * np.arange(count)
-    target = np.asarray(shares) @ bumps(nodes, places[:, None], width)
+def expand(
+    centres: Sequence[float], shares: Sequence[float], width: float, loss: str, box: Box, accuracy: float
+) -> Expansion:
+    """The nodes of the rule for locations on the box, and for the target sum_k shares_k N(x; centres_k, width^2).
+
+    A loss that is not quadratic may have kinks, where the rule is of low order: its step is then halved until the
+    rule and the same rule moved by half a step agree to `accuracy`, or there are `MOST_NODES`.
+    """
     size = 1.0 / math.sqrt(2.0 * math.sqrt(math.pi) * width)
     rounding = 1e-15 * size**2
-    objective = Objective(BumpFeatures(nodes, width), nodal_loss(loss, np.full(count, spacing), target))
-    return Expansion(objective, rounding, "trapezoidal rule", cheap=True, scale=size)
+    spacing = STEP * width
+    while True:
+        made = _Rule(centres, shares, width, loss, box, spacing)
+        error = rounding if made.objective().loss.quadratic else max(rounding, made.moved())
+        if error <= max(accuracy, rounding) or made.count > MOST_NODES:
+            return Expansion(made.objective(), error, "trapezoidal rule", cheap=True, scale=size)
+        spacing *= 0.5
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """The rule with one step."""
+
+    centres: Sequence[float]
+    shares: Sequence[float]
+    width: float
+    loss: str
+    box: Box
+    spacing: float
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The outermost locations."""
+        return min(self.box.lower[0], *self.centres), max(self.box.upper[0], *self.centres)
+
+    @property
+    def count(self) -> int:
+        """M."""
+        low, high = self.ends
+        return int(np.ceil((high - low + 2.0 * REACH * self.width) / self.spacing)) + 1
+
+    def objective(self, shift: float = 0.0) -> Objective:
+        """With the nodes moved by this part of the step."""
+        first = self.ends[0] - REACH * self.width
+        nodes: Array = first + self.spacing * (shift + np.arange(self.count, dtype=float))
+        target = np.asarray(self.shares) @ bumps(nodes, np.asarray(self.centres)[:, None], self.width)
+        weights = np.full(self.count, self.spacing)
+        return Objective(BumpFeatures(nodes, self.width), nodal_loss(self.loss, weights, target))
+
+    def moved(self) -> float:
+        """Twice the largest change of the risk by half a step, over laws from one bump to a wide spread of them."""
+        low, high = self.ends
+        here, there = self.objective(), self.objective(0.5)
+        changes = []
+        for centre in np.linspace(low, high, 7):
+            for reach in (0.0, self.width, 0.25 * (high - low), high - low):
+                places = np.clip(np.linspace(centre - reach, centre + reach, 65), low, high)[:, None]
+                masses = np.full(len(places), 1.0 / len(places))
+                changes.append(abs(here.risk(here.outputs(places, masses)) - there.risk(there.outputs(places, masses))))
+        return 2.0 * max(changes)
