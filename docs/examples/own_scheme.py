@@ -9,7 +9,6 @@ whose difference is the estimated error; refusals, options and refinement have d
 from dataclasses import dataclass
 
 import mfpde
-from mfpde.solvers.flow.time_loop import Law
 
 
 class Euler:
@@ -37,7 +36,7 @@ class Euler:
         risk = self.objective.risk(self.objective.outputs(position, self.weights))
         mean = self.weights @ position
         energy = risk + self.problem.flow.ridge * float(self.weights @ (position**2).sum(axis=1))
-        law = Law(self.weights, positions=position)
+        law = mfpde.Atoms(position, self.weights)
         return mfpde.Observation(risk, energy, 1.0, mean, self.weights @ (position - mean) ** 2, law)
 
 

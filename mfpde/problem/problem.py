@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,10 +14,11 @@ from mfpde.problem.network import Network, Unit
 from mfpde.problem.reduction.block_pairs import BlockPairs
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import Flow
-from mfpde.solvers.objective.objective import FeatureMap, Objective
+from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.objective.representation import Effort, Expansion, Form, ReducedObjective, represent
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.geometry import Geometry
+from mfpde.solvers.space.measure import Measure
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
@@ -27,19 +28,6 @@ ACCURACY = 1e-10
 """Error of U asked for where Psi or a risk is asked of the problem itself."""
 MARGIN = 1e-2
 """Least distance of the ends of a box from the points it is laid about."""
-
-
-class Law(Protocol):
-    """A measure on the reduced coordinates, such as `Atoms` and `Cells`."""
-
-    @property
-    def points(self) -> Array:
-        """The points that carry the masses, shape (n, D)."""
-        ...
-
-    def outputs(self, features: FeatureMap) -> Array:
-        """∫Phi drho of a feature map, shape (M,)."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,17 +90,17 @@ class Problem:
         box = Box(np.maximum(lower - margin, self.geometry.lower_bounds), upper + margin)
         return self.represent("exact", box, accuracy).objective
 
-    def risk(self, law: Law) -> float:
+    def risk(self, law: Measure) -> float:
         """R of a law on the reduced coordinates; for any loss but the square one the mean loss."""
         objective = self.objective_about(law.points)
         return objective.risk(law.outputs(objective.features))
 
-    def psi(self, points: Array, law: Law) -> Array:
+    def psi(self, points: Array, law: Measure) -> Array:
         """Psi(z; rho) at points of shape (n, D), shape (n,), without ridge and noise."""
         objective = self.objective_about(points, law.points)
         return objective.psi(points, law.outputs(objective.features))
 
-    def psi_gradient(self, points: Array, law: Law) -> Array:
+    def psi_gradient(self, points: Array, law: Measure) -> Array:
         """grad Psi(z; rho), shape (n, D), one-sided where a coordinate sits on its bound."""
         objective = self.objective_about(points, law.points)
         slope = objective.loss_gradient(law.outputs(objective.features))

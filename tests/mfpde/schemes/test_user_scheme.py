@@ -17,63 +17,7 @@ from mfpde.schemes.interface import SCHEMES
 from mfpde.studies.convergence import convergence
 from mfpde.studies.solve import solve
 
-EULER = '''
-"""Explicit Euler steps of the quadrature atoms that the guide starts from."""
-
-from dataclasses import dataclass
-
-import mfpde
-
-
-class Euler:
-    def __init__(self, problem, objective, guide, step):
-        self.problem, self.objective, self.step = problem, objective, step
-        self.start, self.weights = guide.positions[0], guide.weights
-
-    def initial_state(self):
-        return mfpde.State(0.0, self.step, {"position": self.start})
-
-    def advance(self, state, until):
-        position, tau = state.arrays["position"], min(self.step, until - state.flow_time)
-        slope = self.objective.loss_gradient(self.objective.outputs(position, self.weights))
-        _, gradient = self.objective.features.contract(position, slope)
-        velocity = -gradient - self.problem.flow.ridge * position
-        end = until if tau < self.step else state.flow_time + tau
-        return mfpde.State(min(end, until), self.step, {"position": position + tau * velocity})
-
-    def observe(self, state):
-        position = state.arrays["position"]
-        risk = self.objective.risk(self.objective.outputs(position, self.weights))
-        mean = self.weights @ position
-        energy = risk + self.problem.flow.ridge * float(self.weights @ (position**2).sum(axis=1))
-        law = mfpde.Atoms(position, self.weights)
-        return mfpde.Observation(risk, energy, 1.0, mean, self.weights @ (position - mean) ** 2, law)
-
-
-@dataclass(frozen=True)
-class EulerOptions:
-    steps: int = mfpde.key(200, mfpde.Integer(1, 10**6), "steps of the whole run")
-
-
-@mfpde.scheme("explicit-euler")
-class ExplicitEuler(mfpde.SchemeKind):
-    Options = EulerOptions
-
-    def refusals(self, problem, experiment):
-        births = mfpde.Refusal("dynamics.fisher_rao_rate", "Euler steps only move", "fisher_rao_rate = 0.0")
-        return super().refusals(problem, experiment) + [births] * (problem.flow.fisher_rao_rate > 0.0)
-
-    def pair(self, problem, experiment, guide, box):
-        step = problem.flow.schedule.flow_time(experiment.time.end) / self.options(experiment.solver).steps
-        reduced = problem.represent("tabulated", box, 0.1 * experiment.solver.tolerance)
-        # of order 1: steps three times as long differ by twice the error
-        main, companion = (Euler(problem, reduced.objective, guide, length) for length in (step, 3.0 * step))
-        return mfpde.Pair(main, companion, error_floor=reduced.error)
-
-    def refined(self, problem, experiment, level):
-        steps = 50 * 2**level
-        return mfpde.Refined("steps", float(steps), experiment.solver.having(steps=steps))
-'''
+EULER = (Path(__file__).resolve().parents[3] / "docs" / "examples" / "own_scheme.py").read_text(encoding="utf-8")
 
 
 MOVING = ["dynamics.flow=wasserstein", "dynamics.fisher_rao_rate=0.0", "time.end=4", "time.save=9"]
