@@ -13,8 +13,8 @@ from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.configuration.sources import load_configuration
 from mfpde.experiment import Experiment
-from mfpde.problem.problem import Problem
-from mfpde.schemes.interface import SCHEMES, Refined, SchemeKind
+from mfpde.problem.problem import Problem, build_problem
+from mfpde.schemes.interface import SCHEMES, Refined, SchemeKind, scheme_named
 from mfpde.schemes.pair import Pair
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.grid import Guide
@@ -126,21 +126,23 @@ def test_a_scheme_that_cannot_do_the_problem_is_named_under_the_table(capsys: py
     assert lines[6].startswith("characteristics: not run: dynamics.inverse_temperature: characteristics have no noise")
 
 
-@pytest.mark.parametrize(
-    ("source", "settings", "cells"),
-    [
-        ("bumps-bad", ["dynamics.flow=wasserstein", "dynamics.fisher_rao_rate=0.0"], 512),
-        ("isotropic-gaussians", ["data.dims=10", "initial.a={ normal = [1.0, 0.1] }", "solver.cells=12"], 48),
-    ],
-)
-def test_the_reference_with_noise_is_finer_than_every_level_whatever_the_coordinates(
-    source: str, settings: list[str], cells: int
-) -> None:
-    """A frozen coefficient with a law of its own is a coordinate; the data law does not tell how many there are."""
-    noise = ["dynamics.inverse_temperature=10", "dynamics.ridge=0.1", "time.end=0.1"]
-    found = convergence(load_configuration(source, [*settings, *noise, "solver.scheme=finite-volume"]), levels=2)
-    assert found.reference.startswith(f"finite-volume, {cells} cells (noise: no characteristics;")
-    assert [level.resolution for level in found.levels] == [cells / 4, cells / 2]
+NOISE = ["dynamics.inverse_temperature=10", "dynamics.ridge=0.1", "time.end=0.1", "solver.scheme=finite-volume"]
+
+
+def test_the_reference_with_noise_is_finer_than_every_level_of_bumps() -> None:
+    moving = ["dynamics.flow=wasserstein", "dynamics.fisher_rao_rate=0.0"]
+    found = convergence(load_configuration("bumps-bad", [*moving, *NOISE]), levels=2)
+    assert found.reference.startswith("finite-volume, 512 cells (noise: no characteristics;")
+    assert [level.resolution for level in found.levels] == [128.0, 256.0]
+
+
+def test_a_frozen_coefficient_with_a_law_of_its_own_is_a_coordinate_of_the_reference() -> None:
+    experiment = load_configuration("isotropic-gaussians", ["initial.a={ normal = [1.0, 0.1] }", *NOISE])
+    problem, kind = build_problem(experiment), scheme_named("finite-volume")
+    assert problem.geometry.names == ("r1", "a")
+    levels = [kind.refined(problem, experiment, level).resolution for level in range(3)]
+    assert levels == [32.0, 64.0, 128.0]
+    assert kind.reference(problem, experiment, 2, True).solver.cells == (128,)
 
 
 @pytest.mark.parametrize(
