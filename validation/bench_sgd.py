@@ -173,7 +173,7 @@ def two_replicas_rate(sgd: Sgd, start: SgdState, seconds: float) -> float:
 def numpy_rate(sgd: Sgd, start: SgdState, seconds: float, in_place: bool) -> float:
     """Steps per second of the loop that one writes in NumPy; `in_place` updates by BLAS's dger."""
     random = np.random.default_rng(0)
-    scales = sgd.data.coordinate_scales
+    scales = np.asarray(sgd.data.coordinate_scales)
     w: Array = np.asfortranarray(start.w.T) if in_place else start.w.copy()
     chunk = max(4, min(2000, int(2e8 / w.size)))
 

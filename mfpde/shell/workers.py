@@ -41,6 +41,17 @@ def number_of(workers: Workers | None, tasks: int) -> Workers:
     return max(1, min(tasks, processors() if workers is None else workers))
 
 
+def sendable(task: object) -> bool:
+    """Whether something can be sent to another process: what was made in Python of functions without a name cannot."""
+    import pickle
+
+    try:
+        pickle.dumps(task)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return False
+    return True
+
+
 @contextmanager
 def executor(workers: Workers, scheduler: str | None = None) -> Iterator[Executor]:
     """An executor of independent tasks; what has not begun is dropped when the block is left by an exception.

@@ -128,6 +128,10 @@ class Activation(ABC):
     def even_hermite(self, scale: Array, offset: Array, highest: int) -> Moments:
         """c_2, c_4, ..., c_highest with their derivatives, each of shape (n, highest // 2)."""
 
+    def expansion(self, scale: Array, offset: Array, highest: int) -> tuple[Moments, Moments]:
+        """Both of them, where they are wanted together."""
+        return self.mean(scale, offset), self.even_hermite(scale, offset, highest)
+
     def moment_error(self, scale: Array, offset: Array, highest: int) -> float:
         """Measured error of (q, c_2, ..., c_highest) in the l2 norm, at the worst of the scales; 0 for rounding."""
         del scale, offset, highest
@@ -210,6 +214,10 @@ class Affine(Activation):
     def even_hermite(self, scale: Array, offset: Array, highest: int) -> Moments:
         moments = self.inner.even_hermite(scale, offset + self.shift, highest)
         return Moments(*(self.coefficient * part for part in moments))
+
+    def expansion(self, scale: Array, offset: Array, highest: int) -> tuple[Moments, Moments]:
+        """Both of them, where they are wanted together."""
+        return self.mean(scale, offset), self.even_hermite(scale, offset, highest)
 
     def moment_error(self, scale: Array, offset: Array, highest: int) -> float:
         return abs(self.coefficient) * self.inner.moment_error(scale, offset + self.shift, highest)

@@ -112,40 +112,42 @@ def _step(degree: int, nodes: Array, current: Array, previous: Array) -> None:
 def even_sums(nodes: Array, half: Array, value: Array, slope: Array, moments: Array) -> None:
     """Add E[f h_k] for f = sigma, X sigma' and sigma' to moments[0], [1], [2] at index k / 2, k even.
 
-    Rows of nodes, with the square roots of their weights in `half`.
+    Rows of nodes, or one for all values, with the square roots of their weights in `half`.
     """
     count = nodes.shape[1]
     current, previous, level, rise = np.empty(count), np.empty(count), np.empty(count), np.empty(count)
-    for n in range(nodes.shape[0]):
+    for n in range(value.shape[0]):
+        row = n if nodes.shape[0] > 1 else 0
         for m in range(count):
-            current[m], previous[m] = half[n, m], 0.0
-            level[m], rise[m] = half[n, m] * value[n, m], half[n, m] * slope[n, m]
+            current[m], previous[m] = half[row, m], 0.0
+            level[m], rise[m] = half[row, m] * value[n, m], half[row, m] * slope[n, m]
         for j in range(moments.shape[2]):
             total, tilted, raised = 0.0, 0.0, 0.0
             for m in range(count):
                 total += level[m] * current[m]
-                tilted += rise[m] * nodes[n, m] * current[m]
+                tilted += rise[m] * nodes[row, m] * current[m]
                 raised += rise[m] * current[m]
             moments[0, n, j] += total
             moments[1, n, j] += tilted
             moments[2, n, j] += raised
-            _step(2 * j, nodes[n], current, previous)
-            _step(2 * j + 1, nodes[n], previous, current)
+            _step(2 * j, nodes[row], current, previous)
+            _step(2 * j + 1, nodes[row], previous, current)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
 def hermite_sums(nodes: Array, half: Array, value: Array, found: Array) -> None:
-    """Add E[f h_k] to found[n, k], from values of f at rows of nodes; `half` as for `even_sums`."""
+    """Add E[f h_k] to found[n, k], from values of f at rows of nodes; as for `even_sums`."""
     count = nodes.shape[1]
     current, previous, level = np.empty(count), np.empty(count), np.empty(count)
-    for n in range(nodes.shape[0]):
+    for n in range(value.shape[0]):
+        row = n if nodes.shape[0] > 1 else 0
         for m in range(count):
-            current[m], previous[m] = half[n, m], 0.0
-            level[m] = half[n, m] * value[n, m]
+            current[m], previous[m] = half[row, m], 0.0
+            level[m] = half[row, m] * value[n, m]
         for k in range(found.shape[1]):
             total = 0.0
             for m in range(count):
                 total += level[m] * current[m]
             found[n, k] += total
-            _step(k, nodes[n], current, previous)
+            _step(k, nodes[row], current, previous)
             current, previous = previous, current

@@ -24,18 +24,20 @@ REACH, PAIR_REACH = 12.5, 8.6
 """|X| that a rule covers: with h_k, that times the density decays like exp(-x^2 / 4) only; without."""
 NODES = 20
 """Gauss nodes of a panel."""
-WIDEST = 1.0
+WIDEST = 2.5
 """Widest panel in X."""
 WAVES = 12.0
 """Widest panel in wave lengths over 2 pi of h_k, that is in 1 / sqrt(2 k + 1)."""
-WIDTHS = tuple(8.0 * 0.5**level for level in range(8))
+WIDTHS: tuple[float, ...] = tuple(8.0 * 0.5 ** (0.5 * level) for level in range(15))
 """Widths in u that are tried; more panels than of the last one cost more than they bring."""
 SETTLED = 1e-13
-"""Change of moments, relative to the largest, from one width to the next half as wide."""
+"""Change of moments, relative to the largest, from one width to the next."""
 LAYERS = np.array([-8.0, -3.0, 0.0, 3.0, 8.0])
 """Ends of panels about a kink that is smoothed by a normal law, in its standard deviations."""
 CHUNK = 1_000_000
 """Values held at once."""
+PAIRS = 64
+"""Pairs whose rules are made at once."""
 CONE = 1e-9
 """Scale below which slopes are taken on either side of b: at a knot those of the cone."""
 
@@ -129,12 +131,14 @@ class Sampled(Activation):
         return np.concatenate([self._expectations(order, scale, offset, 12, width) for order in (0, 1)], axis=1)
 
     def mean(self, scale: Array, offset: Array) -> Moments:
-        moments = self._even(scale, offset, 0, self.width)
-        return Moments(*(part[:, 0] for part in moments))
+        return self.expansion(scale, offset, 0)[0]
 
     def even_hermite(self, scale: Array, offset: Array, highest: int) -> Moments:
+        return self.expansion(scale, offset, highest)[1]
+
+    def expansion(self, scale: Array, offset: Array, highest: int) -> tuple[Moments, Moments]:
         moments = self._even(scale, offset, highest, self.width)
-        return Moments(*(part[:, 1:] for part in moments))
+        return Moments(*(part[:, 0] for part in moments)), Moments(*(part[:, 1:] for part in moments))
 
     def moment_error(self, scale: Array, offset: Array, highest: int) -> float:
         found = self._even(scale, offset, highest, self.width).value
@@ -163,26 +167,32 @@ class Sampled(Activation):
     def _pairs(self, p: int, q: int, scales: Pair, offsets: Pair, correlation: Array, tilt: int = 0) -> Array:
         """E X^tilt sigma^(p)(u) sigma^(q)(v), v integrated under its normal law given u = t X + b."""
         found = np.empty_like(correlation)
-        root = np.sqrt(np.maximum((1.0 - correlation) * (1.0 + correlation), 0.0))
-        for n, (ti, tj, bi, bj, rho) in enumerate(zip(*scales, *offsets, correlation, strict=True)):
-            slant, spread = tj * rho, tj * root[n]
-            breaks = [(self._knots - bi) / ti]
-            if slant != 0.0:
-                breaks += [(self._knots - bj + layer * spread) / slant for layer in LAYERS]
-            widest = self.width / max(ti, abs(slant))
-            nodes, weights = _panels(np.concatenate(breaks)[None], widest, PAIR_REACH)
-            left = weights[0] * nodes[0] ** tilt * self._at(p, np.array([ti]), np.array([bi]), nodes)[0]
-            found[n] = left @ self._under_normal(q, bj + slant * nodes[0], spread)
+        (ti, tj), (bi, bj) = scales, offsets
+        spread = tj * np.sqrt(np.maximum((1.0 - correlation) * (1.0 + correlation), 0.0))
+        # where u and v agree there is no law to integrate under; else pairs of like needs go together
+        order, equal = np.argsort(spread), int(np.count_nonzero(spread == 0.0))
+        for part in np.split(order, [equal, *range(equal + PAIRS, len(order), PAIRS)]):
+            if not len(part):
+                continue
+            slant, some = (tj * correlation)[part], np.maximum(np.abs(tj * correlation)[part], TINY_SCALE)
+            centres = self._knots - bj[part, None]
+            layers = (centres[:, :, None] + LAYERS * spread[part, None, None]).reshape(len(part), -1)
+            breaks = [(self._knots - bi[part, None]) / ti[part, None], layers / np.copysign(some, slant)[:, None]]
+            widest = self.width / max(float(np.max(ti[part])), float(np.max(some)), 1e-3)
+            nodes, weights = _panels(np.concatenate(breaks, axis=1), widest, PAIR_REACH)
+            left = weights * nodes**tilt * self._at(p, ti[part], bi[part], nodes)
+            mean = bj[part, None] + slant[:, None] * nodes
+            found[part] = np.sum(left * self._under_normal(q, mean, spread[part]), axis=1)
         return found
 
-    def _under_normal(self, order: int, mean: Array, spread: float) -> Array:
-        """E sigma^(order)(N(mean, spread^2))."""
-        if spread == 0.0:
+    def _under_normal(self, order: int, mean: Array, spread: Array) -> Array:
+        """E sigma^(order)(N(mean, spread^2)), rows of means for each spread; none or all of them are 0."""
+        if not np.any(spread):
             return self.value(mean) if order == 0 else self.slope(mean)
-        found, scale = np.empty_like(mean), np.full_like(mean, spread)
-        for part, nodes, weights in self._rules(scale, mean, self.width, reach=PAIR_REACH):
-            found[part] = np.sum(weights * self._at(order, scale[part], mean[part], nodes), axis=1)
-        return found
+        found, scale = np.empty(mean.size), np.repeat(spread, mean.shape[1])
+        for part, nodes, weights in self._rules(scale, mean.ravel(), self.width, reach=PAIR_REACH):
+            found[part] = np.sum(weights * self._at(order, scale[part], mean.ravel()[part], nodes), axis=1)
+        return found.reshape(mean.shape)
 
     def _at(self, order: int, scale: Array, offset: Array, nodes: Array) -> Array:
         """sigma or sigma' at b + t x, rows of nodes for each scale and offset; at t = 0 on a knot that of the cone."""
@@ -194,7 +204,7 @@ class Sampled(Activation):
     def _rules(
         self, scale: Array, offset: Array, width: float, highest: int = 0, reach: float = REACH
     ) -> Iterator[tuple[slice, Array, Array]]:
-        """Parts of the scales with their nodes and weights, rows of them."""
+        """Parts of the scales with their nodes and weights: a row for each of them, or one for all."""
         steepest = max(float(np.max(scale, initial=0.0)), 1e-3)
         widest = min(WIDEST, width / steepest, WAVES / np.sqrt(2.0 * highest + 1.0))
         panels = int(np.ceil(2.0 * reach / widest)) + self._knots.size
@@ -228,7 +238,12 @@ _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(NODES)
 
 
 def _panels(breaks: Array, widest: float, reach: float) -> tuple[Array, Array]:
-    """Gauss nodes and weights for a standard Gaussian, a row for each row of breaks: panels end at these."""
+    """Gauss nodes and weights for a standard Gaussian, a row for each row of breaks: panels end at these.
+
+    One row stands for all where there are no breaks.
+    """
+    if not breaks.shape[1]:
+        breaks = breaks[:1]
     ends = np.linspace(-reach, reach, int(np.ceil(2.0 * reach / min(WIDEST, widest))) + 1)
     inside = np.clip(breaks, -reach, reach)
     edges = np.sort(np.concatenate([np.broadcast_to(ends, (len(breaks), len(ends))), inside], axis=1), axis=1)

@@ -24,7 +24,7 @@ from ..flow.time_loop import State, StepFailure
 from ..objective.objective import Objective
 from ..sgd.engine import Sgd, SgdState
 from ..space.geometry import Geometry
-from .gradient import Population
+from .population import Population
 
 STALL_STEPS, STALL_SHARE = 60, 1e-3
 """Steps of the particle dynamics that must bring them on by this share of the whole time."""
@@ -106,15 +106,12 @@ class Drift:
     """-grad Psi_lambda(theta_i; rho_N) of a finite network over the law of the data, on packed parameters.
 
     Attributes:
-        sgd: the problem: data, activation, ridge, what is trained.
+        sgd: the problem: ridge, what is trained.
+        population: risk and gradient over the law of the data.
     """
 
     sgd: Sgd
-
-    @property
-    def population(self) -> Population:
-        """Risk and gradient over the law of the data."""
-        return Population(self.sgd.data, self.sgd.unit)
+    population: Population
 
     def pack(self, state: SgdState) -> Array:
         """What moves, as one array: w, then a and b where they are trained."""

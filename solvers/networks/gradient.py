@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from ..activations.activation import Activation
 from ..arrays import Array
-from ..sgd.engine import GaussianClasses
+from ..sgd.samplers import GaussianClasses
+from .population import Measured
 from .risk import network_risk
 
 SERIES_LIMIT = 0.7
@@ -30,8 +31,8 @@ ROUNDING = 1e-15
 
 
 @dataclass(frozen=True)
-class Population:
-    """Risk and gradient over the law of the data.
+class GaussianPopulation:
+    """Exact risk and gradient over Gaussian classes.
 
     Attributes:
         data: the Gaussian classes.
@@ -42,13 +43,20 @@ class Population:
     unit: Activation
 
     def risk(self, w: Array, a: Array, b: Array) -> float:
-        """R_N of a network with parameters w (N, d), a (N,), b (N,)."""
         return network_risk(self.data, self.unit, w, a, b)
+
+    def measure(self, w: Array, a: Array, b: Array) -> Measured:
+        return Measured(self.risk(w, a, b), 0.0)
+
+    def unit_squares(self, points: Array, b: Array) -> Array:
+        total = np.zeros(len(points))
+        for scales in np.array(self.data.scales).T:
+            total += 0.5 * self.unit.second_moments(np.sqrt((points**2) @ scales**2), b)
+        return total
 
     def gradient(
         self, w: Array, a: Array, b: Array, trained_coefficients: bool = False, trained_offsets: bool = False
     ) -> tuple[Array, Array, Array]:
-        """grad Psi(theta_i; rho_N) = (N/2) dR_N/dtheta_i: for w (N, d), a (N,), b (N,); 0 for what is not trained."""
         gw, ga, gb = np.zeros_like(w), np.zeros_like(a), np.zeros_like(b)
         share = a / len(a)
         for label, scales in zip((1.0, -1.0), self.data.coordinate_scales, strict=True):

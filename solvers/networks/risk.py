@@ -17,7 +17,7 @@ from scipy.linalg import blas
 from ..activations.activation import TINY_SCALE, Activation
 from ..arrays import Array
 from ..sgd.blas import one_thread
-from ..sgd.engine import GaussianClasses
+from ..sgd.samplers import GaussianClasses
 
 SHORT, LONG = 24, 160
 """Terms of the two series; multiples of four."""

@@ -1,6 +1,6 @@
-"""One-pass stochastic gradient descent of a two-layer network on a Gaussian mixture with isotropic blocks.
+"""One-pass stochastic gradient descent of a two-layer network.
 
-    y = ±1 with probability 1/2,      x = s_y g,  g ~ N(0, Id_d),  s_y constant on blocks of coordinates
+    (x, y) drawn by a sampler: a Gaussian mixture with isotropic blocks, whose samples compiled loops draw, or any other
     f_N(x) = (1/N) sum_i a_i sigma(<w_i, x> + b_i)
     theta_i += eps_k [(y - f_N(x)) grad sigma_*(x; theta_i) - lambda theta_i] + sqrt(eps_k / beta) g,
     eps_k = eps xi((k + 1) eps),      t = k eps
@@ -18,16 +18,18 @@ from typing import Any
 
 import numpy as np
 
-from ..activations.activation import Activation
+from ..activations.activation import Activation, Compiled
 from ..arrays import Array
 from ..flow.flow import Schedule
 from .blas import DGEMM, SGEMM, one_thread
 from .fast.ahead import drawn_ahead
 from .fast.gram import GramBlocks, GramCoordinates
+from .interpreted import advance_interpreted
 from .kernels import advance_blocks, advance_samples, advance_steps
-from .state import GaussianClasses, SgdState, embed_radii
+from .samplers import GaussianClasses, Sampler
+from .state import SgdState
 
-__all__ = ["LARGEST_GRAM_BATCH", "PRECISIONS", "GaussianClasses", "Sgd", "SgdState", "embed_radii"]
+__all__ = ["LARGEST_GRAM_BATCH", "PRECISIONS", "GaussianClasses", "Sgd", "SgdState"]
 
 PRECISIONS = ("float64", "float32")
 LARGEST_GRAM_BATCH = 1024
@@ -38,6 +40,31 @@ SUBSET_WORK = 50_000
 
 CHUNK_WORK = 2e9
 """Operations between two returns to the interpreter, where an interruption is seen: about a tenth of a second."""
+
+CHUNK_NUMBERS = 2**22
+"""Coordinates of samples that are held at once where loops do not draw them: 32 MB."""
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Steps to be made, and what they move.
+
+    Attributes:
+        w: weights, shape (N, d) or its transpose, as the loop that makes them takes it.
+        head: a and b, shape (N,).
+        first: the first step.
+        rates: their step sizes.
+    """
+
+    w: Array
+    head: tuple[Array, Array]
+    first: int
+    rates: Array
+
+    @property
+    def neurons(self) -> int:
+        """N."""
+        return len(self.head[0])
 
 
 @dataclass(frozen=True)
@@ -64,7 +91,7 @@ class Sgd:
             that is made of them.
     """
 
-    data: GaussianClasses
+    data: Sampler
     unit: Activation
     step_size: float
     schedule: Schedule = field(default_factory=Schedule)
@@ -92,6 +119,8 @@ class Sgd:
             raise ValueError(f"no precision {self.precision!r}; write one of {', '.join(PRECISIONS)}")
         if self.gram and math.isfinite(self.inverse_temperature):
             raise ValueError("noise moves the neurons out of what they span: write gram = False, or beta = inf")
+        if self.gram and not (isinstance(self.data, GaussianClasses) and self.engine == "compiled"):
+            raise ValueError("gram needs Gaussian blocks and an activation that numba compiles: write gram = False")
         if self.gram and not (self.batch <= LARGEST_GRAM_BATCH):
             raise ValueError(f"a batch above {LARGEST_GRAM_BATCH} needs gram = False")
         if not (0 <= self.seed < 2**32 and 0 <= self.replica < 2**32):
@@ -117,21 +146,26 @@ class Sgd:
             raise ValueError("the first parameters must be finite")
         return SgdState(0, w, head[0], head[1])
 
-    def coordinates(self, neurons: int) -> GaussianClasses:
-        """The data law in the coordinates of the state: what its radii, risk and population gradient are taken with."""
+    @property
+    def engine(self) -> str:
+        """ "compiled", or "numpy" where the activation is not of the kind that numba compiles."""
+        return "numpy" if self.unit.compiled(self.precision) is None else "compiled"
+
+    def coordinates(self, neurons: int) -> Sampler:
+        """The data law in the coordinates of the state: what its reduction, risk and gradient are taken with."""
         return self._gram_coordinates(neurons).held if self.gram else self.data
 
-    def embed(self, radii: Array) -> Array:
-        """First weights, in the coordinates of the state, with these radii, shape (N, B), and uniform directions."""
-        if self.gram:
-            return self._gram_coordinates(len(radii)).embed(radii, self.seed, self.replica)
-        return embed_radii(radii, self.data.dimensions, self.seed, self.replica)
+    def embed(self, points: Array) -> Array:
+        """First weights, in the coordinates of the state, with these reduced coordinates, shape (N, D)."""
+        law = self._gram_coordinates(len(points)) if self.gram else self.data
+        return law.embed(points, self.seed, self.replica)
 
     def in_coordinates(self, neurons: int) -> Sgd:
         """The same problem as one on the coordinates of the state, of which the population gradient is that of w."""
         return replace(self, data=self.coordinates(neurons), gram=False)
 
     def _gram_coordinates(self, neurons: int) -> GramCoordinates:
+        assert isinstance(self.data, GaussianClasses), "refused in __post_init__"
         return GramCoordinates(self.data, neurons, self._blocks(neurons)[0] * self.batch)
 
     def next_boundary(self, state: SgdState, step: int) -> int:
@@ -155,7 +189,10 @@ class Sgd:
         if until < state.step:
             raise ValueError(f"cannot advance from step {state.step} back to {until}")
         block = self._blocks(state.neurons)[0]
-        chunk = max(1, int(CHUNK_WORK / (4.0 * state.w.size * self.batch * block))) * block
+        most = CHUNK_WORK / (4.0 * state.w.size)
+        if self.engine == "numpy" or self.data.coordinate_scales is None:
+            most = min(most, CHUNK_NUMBERS / self.data.dimension)
+        chunk = max(1, int(most / (self.batch * block))) * block
         # the products are faster on the transpose
         upright = (block == 1 and not self.gram) or self._subset_slope(state.neurons) != 0.0
         w = (state.w if upright else state.w.T).astype(self.kind, order="C")
@@ -163,45 +200,91 @@ class Sgd:
         with one_thread():
             while step < until:
                 stop = min(until, (step // chunk + 1) * chunk)
-                self._advance_in_place(w, head, step, stop)
+                self._advance_in_place(_Stretch(w, head, step, self.rates(step, stop)))
                 step = stop
         parts = (w if upright else w.T, *head)
         return SgdState(until, *(np.ascontiguousarray(part, dtype=np.float64) for part in parts))
 
-    def _advance_in_place(self, w: Array, head: tuple[Array, Array], step: int, stop: int) -> None:
-        rates = self.rates(step, stop)
-        trained = (self.trained_coefficients, self.trained_offsets)
-        scales, unit = self.data.coordinate_scales, self.unit.compiled(self.precision)
+    def _advance_in_place(self, part: _Stretch) -> None:
+        """Make the steps of a stretch on its weights and head."""
+        unit, scales = self.unit.compiled(self.precision), self.data.coordinate_scales
         if unit is None:
-            raise ValueError(f"the activation {self.unit.name!r} is not of the kind that numba compiles")
-        slope = self._subset_slope(len(head[0]))
-        gemm = DGEMM if self.kind is np.float64 else SGEMM
-        key = (np.uint64(self.seed), np.uint64(self.replica))
-        blocks = self._blocks(len(head[0]))
-        if self.gram:
-            gram = GramBlocks(self._gram_coordinates(len(head[0])), w, key)
-            failed = gram.advance(head, trained, step, rates, self.ridge, self.batch, unit, blocks)
-            w[:] = gram.w[: len(w)]
-        elif blocks[0] == 1:
-            noise = self.inverse_temperature**-0.5
-            failed = advance_steps(w, head, trained, step, rates, self.ridge, noise, self.batch, scales, unit, key)
-        elif not self.overlap:
-            failed = advance_blocks(
-                gemm, w, head, trained, step, rates, self.ridge, self.batch, scales, unit, slope, key, blocks
-            )
+            failed = self._interpreted(part)
+        elif self.gram:
+            gram = GramBlocks(self._gram_coordinates(part.neurons), part.w, self._key)
+            failed = gram.advance(part.head, self._trained, *self._steps(part), unit, self._blocks(part.neurons))
+            part.w[:] = gram.w[: len(part.w)]
+        elif self._blocks(part.neurons)[0] == 1:
+            failed = self._step_by_step(part, unit, scales)
+        elif scales is None:
+            failed = self._on_samples(part, unit, *self._samples(part))
+        elif self.overlap:
+            failed = self._drawn_ahead(part, unit, scales)
         else:
-            failed = -1
-            with drawn_ahead(scales, step, stop, self.batch, blocks[0], key, self.kind) as pieces:
-                for first, last, x, y in pieces:
-                    given = (rates[first - step : last - step], self.ridge, self.batch, x, y, x.shape[1])
-                    failed = advance_samples(gemm, w, head, trained, first, *given, unit, slope, blocks)
-                    if failed >= 0:
-                        break
+            blocks, slope = self._blocks(part.neurons), self._subset_slope(part.neurons)
+            steps = (part.w, part.head, self._trained, *self._steps(part))
+            failed = advance_blocks(self._gemm, *steps, scales, unit, slope, self._key, blocks)
         if failed >= 0:
             raise ArithmeticError(
                 f"the output of the network is not finite at step {failed}, t = {failed * self.step_size:.6g}: "
                 f"lower step_size = {self.step_size:g}"
             )
+
+    def _steps(self, part: _Stretch) -> tuple[int, Array, float, int]:
+        """First step, rates, ridge and batch, as the loops take them."""
+        return part.first, part.rates, self.ridge, self.batch
+
+    def _samples(self, part: _Stretch) -> tuple[Array, Array]:
+        """The samples of a stretch, x in the type that steps are made in."""
+        x, y = self.data.samples(part.first * self.batch, part.rates.size * self.batch, self.seed, self.replica)
+        return x.astype(self.kind, copy=False), y
+
+    def _interpreted(self, part: _Stretch) -> int:
+        block = self._blocks(part.neurons)[0]
+        w = part.w if block == 1 else part.w.T
+        given = (*self._samples(part), self.unit, self._key, block)
+        first, rates, ridge, batch = self._steps(part)
+        return advance_interpreted(w, part.head, self._trained, first, rates, ridge, self._noise, batch, *given)
+
+    def _step_by_step(self, part: _Stretch, unit: Compiled, scales: Array | None) -> int:
+        none = np.empty((0, 0))
+        samples = (none.astype(self.kind), np.empty(0)) if scales is not None else self._samples(part)
+        first, rates, ridge, batch = self._steps(part)
+        given = (batch, none if scales is None else scales, unit, self._key, samples)
+        return int(advance_steps(part.w, part.head, self._trained, first, rates, ridge, self._noise, *given))
+
+    def _on_samples(self, part: _Stretch, unit: Compiled, x: Array, y: Array) -> int:
+        first, rates, ridge, batch = self._steps(part)
+        rest = (unit, self._subset_slope(part.neurons), self._blocks(part.neurons))
+        steps = (part.w, part.head, self._trained, first, rates, ridge, batch, x, y, x.shape[1])
+        return int(advance_samples(self._gemm, *steps, *rest))
+
+    def _drawn_ahead(self, part: _Stretch, unit: Compiled, scales: Array) -> int:
+        first, stop = part.first, part.first + part.rates.size
+        block = self._blocks(part.neurons)[0]
+        with drawn_ahead(scales, first, stop, self.batch, block, self._key, self.kind) as pieces:
+            for begin, end, x, y in pieces:
+                piece = replace(part, first=begin, rates=part.rates[begin - first : end - first])
+                failed = self._on_samples(piece, unit, x, y)
+                if failed >= 0:
+                    return failed
+        return -1
+
+    @property
+    def _trained(self) -> tuple[bool, bool]:
+        return self.trained_coefficients, self.trained_offsets
+
+    @property
+    def _key(self) -> tuple[Any, Any]:
+        return np.uint64(self.seed), np.uint64(self.replica)
+
+    @property
+    def _noise(self) -> float:
+        return float(self.inverse_temperature**-0.5)
+
+    @property
+    def _gemm(self) -> int:
+        return DGEMM if self.kind is np.float64 else SGEMM
 
     def rates(self, first: int, stop: int) -> Array:
         """eps_k = eps xi((k + 1) eps) for first <= k < stop."""

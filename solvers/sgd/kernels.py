@@ -33,7 +33,8 @@ from .neurons import add_row, correct, dot, forward, move_head, weigh
 from .philox import HEAD_NOISE, NOISE, fill_normals
 from .subsets import add_subsets, subset_space
 
-_LARGEST = 1e150
+LARGEST = 1e150
+"""Outputs above it end a run."""
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -86,7 +87,7 @@ def _advance_block(
         for r in range(batch):
             correct(s, g, c, row + r, sub, row)
             output = forward(unit, product, s, row + r, head, u, values, gates, r)
-            if not (abs(output) <= _LARGEST):
+            if not (abs(output) <= LARGEST):
                 return k
             errors[r] = (y[row + r] - output) * rates[k] / batch
         product *= shrink
@@ -223,28 +224,31 @@ def advance_steps(
     scales: Array,
     unit: tuple[int, Array],
     key: tuple[Any, Any],
+    given: tuple[Array, Array],
 ) -> int:
     """The textbook loop on w, shape (N, d), else as `advance_blocks`.
 
-    `noise` = beta^(-1/2) adds sqrt(rate) noise g to what is trained.
+    `noise` = beta^(-1/2) adds sqrt(rate) noise g to what is trained. Samples are drawn with these scales unless they
+    are given: x, shape (len(rates) * batch, d), and y.
     """
     neurons, dimension = w.shape
     a, b = head
     x, u, change = np.empty((batch, dimension), w.dtype), np.empty(neurons, w.dtype), np.empty(neurons, w.dtype)
     values, gates = np.empty((batch, neurons), w.dtype), np.empty((batch, neurons), w.dtype)
     errors = np.empty(batch)
-    normals, head_normals = np.empty(dimension), np.empty(2 * neurons)
-    pairs = (dimension + 1) // 2
     for k in range(rates.size):
         step, rate = first + k, rates[k]
         shrink = 1.0 - rate * ridge
         for r in range(batch):
-            y = draw(x[r], scales, step * batch + r, key[0], key[1])
+            if given[1].size > 0:
+                x[r], y = given[0][k * batch + r], given[1][k * batch + r]
+            else:
+                y = draw(x[r], scales, step * batch + r, key[0], key[1])
             for i in range(neurons):
                 u[i] = dot(w[i], x[r]) + b[i]
             evaluate(unit[0], unit[1], u, values[r], gates[r])
             output = dot(a, values[r]) / neurons
-            if not (abs(output) <= _LARGEST):
+            if not (abs(output) <= LARGEST):
                 return step
             errors[r] = (y - output) * rate / batch
         for i in range(neurons):
@@ -252,14 +256,26 @@ def advance_steps(
                 w[i] *= shrink
             for r in range(batch):
                 add_row(w[i], errors[r] * a[i] * gates[r, i], x[r])
-            if noise > 0.0:
-                fill_normals(normals, i * pairs, NOISE, step, key[0], key[1])
-                add_row(w[i], noise * np.sqrt(rate), normals)
         move_head(head, trained, shrink, errors, values, gates, change)
-        if noise > 0.0 and (trained[0] or trained[1]):
-            fill_normals(head_normals, 0, HEAD_NOISE, step, key[0], key[1])
-            if trained[0]:
-                add_row(a, noise * np.sqrt(rate), head_normals[:neurons])
-            if trained[1]:
-                add_row(b, noise * np.sqrt(rate), head_normals[neurons:])
+        if noise > 0.0:
+            diffuse(w, head, trained, noise * np.sqrt(rate), step, key)
     return -1
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def diffuse(
+    w: Array, head: tuple[Array, Array], trained: tuple[bool, bool], size: float, step: int, key: tuple[Any, Any]
+) -> None:
+    """Add the noise of a step, normals times `size`, to w, shape (N, d), and to what is trained of a and b."""
+    neurons, dimension = w.shape
+    normals, head_normals = np.empty(dimension), np.empty(2 * neurons)
+    pairs = (dimension + 1) // 2
+    for i in range(neurons):
+        fill_normals(normals, i * pairs, NOISE, step, key[0], key[1])
+        add_row(w[i], size, normals)
+    if trained[0] or trained[1]:
+        fill_normals(head_normals, 0, HEAD_NOISE, step, key[0], key[1])
+        if trained[0]:
+            add_row(head[0], size, head_normals[:neurons])
+        if trained[1]:
+            add_row(head[1], size, head_normals[neurons:])

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mfpde.keys.declaration import key
 from mfpde.keys.kinds import Number, Numbers
@@ -22,10 +22,11 @@ from mfpde.solvers.space.axis import Axis, Radius
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
     from mfpde.problem.reduction.block_pairs import BlockPairs
+    from mfpde.solvers.activations.activation import Activation
     from mfpde.solvers.arrays import Array
+    from mfpde.solvers.networks.population import Population
     from mfpde.solvers.objective.representation import Effort, Expansion
     from mfpde.solvers.optimum.bound import Curvature
-    from mfpde.solvers.sgd.state import GaussianClasses
     from mfpde.solvers.space.box import Box
 
 MAXIMUM_DIMENSION = 100_000
@@ -215,10 +216,15 @@ class GaussianMixture(DataLaw):
         grows = math.isinf(bounds.low) != math.isinf(bounds.high)
         return grows and not unit.coefficient.trained and not unit.offset.trained
 
-    def sampler(self) -> GaussianClasses | None:
-        from mfpde.solvers.sgd.state import GaussianClasses
+    def sampler(self) -> Any:
+        from mfpde.solvers.sgd.samplers import GaussianClasses
 
         return None if self.infinite else GaussianClasses(self.sizes, self.block_scales)
+
+    def population(self, sampler: Any, activation: Activation) -> Population | None:
+        from mfpde.solvers.networks.gradient import GaussianPopulation
+
+        return GaussianPopulation(sampler, activation)
 
     @property
     def sampler_refusal(self) -> str:

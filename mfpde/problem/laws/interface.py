@@ -33,13 +33,16 @@ if TYPE_CHECKING:
     from mfpde.problem.initial import InitialLaw
     from mfpde.problem.marginals import Marginal
     from mfpde.problem.reduction.block_pairs import BlockPairs
+    from mfpde.solvers.activations.activation import Activation
     from mfpde.solvers.arrays import Array
+    from mfpde.solvers.networks.population import Population
     from mfpde.solvers.objective.representation import Effort, Expansion
     from mfpde.solvers.optimum.bound import Curvature
-    from mfpde.solvers.sgd.state import GaussianClasses
     from mfpde.solvers.space.box import Box
 
 NETWORK_KEYS = names_of(Network)
+SQUARE_RISK = "E(y - f)^2"
+"""The risk that SGD descends."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class DataLaw:
     @property
     def risk_name(self) -> str:
         """What the risk is, in words, for axes and files."""
-        return "E(y - f)^2"
+        return SQUARE_RISK
 
     @abstractmethod
     def axes(self) -> Mapping[str, Axis]:
@@ -109,8 +112,17 @@ class DataLaw:
         """d of x; NaN where it means nothing, math.inf in a limit."""
         return math.nan
 
-    def sampler(self) -> GaussianClasses | None:
-        """How SGD draws (x, y)."""
+    def sampler(self) -> Any:
+        """How SGD, which descends E (y - f)^2, draws (x, y) and where its neurons live; None where it cannot.
+
+        A `mfpde.solvers.sgd.samplers.Sampler`, or any object with `dimension` (d), `draw(count, generator) -> (x, y)`
+        and, where the reduced coordinates are not w itself, `embed(points, generator) -> w` and `reduce(w) -> points`.
+        """
+        return None
+
+    def population(self, sampler: Any, activation: Activation) -> Population | None:
+        """Exact risk and gradient of a finite network on what the sampler draws; None to measure them on samples."""
+        del sampler, activation
         return None
 
     @property

@@ -137,8 +137,7 @@ class HermiteFeatures:
         classes = []
         for sign in (0, 1):
             tau = np.sqrt(((radii * self.scales[sign]) ** 2).sum(axis=1))
-            mean = self.activation.mean(tau, offset)
-            hermite = self.activation.even_hermite(tau, offset, self.highest)
+            mean, hermite = self.activation.expansion(tau, offset, self.highest)
             classes.append((sign, radii, offset, tau, mean, hermite))
         return classes
 

@@ -21,7 +21,8 @@ class SgdResult(Recorded):
 
     Attributes:
         time: t = k eps at the save times, shape (T,).
-        risk: exact population risk R_N of every replica, shape (R, T); NaN where it is not computed yet.
+        risk: population risk R_N of every replica, shape (R, T); NaN where it is not computed yet.
+        risk_error: its standard error, 0 where it is exact.
         position: the neurons in the reduced coordinates, shape (R, T, N, D).
         names: the D coordinates.
         steps: k at the last save time.
@@ -30,17 +31,38 @@ class SgdResult(Recorded):
         attributes: provenance.
     """
 
-    JSON = ("time", "risk", by_name("mean"), by_name("variance"), "steps", "wall_seconds", "status")
+    JSON = (
+        "time",
+        "risk",
+        "risk_error",
+        by_name("mean"),
+        by_name("variance"),
+        "steps",
+        "engine",
+        "wall_seconds",
+        "status",
+    )
     LAYOUT = LAYOUT
 
     time: Array
     risk: Array
+    risk_error: Array
     position: Array
     names: tuple[str, ...]
     steps: int
     status: str
     wall_seconds: float
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+    @property
+    def engine(self) -> str:
+        """What made the steps: "compiled" loops, or "numpy" where numba does not compile the activation."""
+        return str(self.attributes.get("engine", "compiled"))
+
+    @property
+    def largest_error(self) -> float:
+        """The largest standard error of a risk, 0 where they are exact."""
+        return float(np.nanmax(self.risk_error, initial=0.0))
 
     @property
     def mean(self) -> Array:
@@ -63,4 +85,7 @@ class SgdResult(Recorded):
         replicas, _, neurons, _ = self.position.shape
         rate = replicas * self.steps / max(self.wall_seconds, 1e-9)
         text = f"SGD, {neurons} neurons, {replicas} replica{'s' * (replicas > 1)} of {self.steps} steps"
+        text += " by NumPy, which takes the place of compiled loops" if self.engine == "numpy" else ""
+        if self.largest_error > 0.0:
+            lines.append(f"R_N is measured on samples, with a standard error of up to {self.largest_error:.1e}")
         return "\n".join([*lines, f"{text}, {self.status}, {self.wall_seconds:.2f} s ({rate:.3g} steps/s)"])

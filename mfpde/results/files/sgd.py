@@ -17,12 +17,16 @@ def _put(file: Any, result: SgdResult) -> None:
     for name, length in (("time", times), ("replica", replicas), ("neuron", neurons), ("coordinate", dimension)):
         file.createDimension(name, length)
     put(file, "time", ("time",), result.time, "training time t (steps times step size)")
-    put(file, "risk", ("replica", "time"), result.risk, "population risk of the network, exact; NaN: not computed")
+    put(file, "risk", ("replica", "time"), result.risk, "population risk of the network; NaN: not computed")
+    put(file, "risk_error", ("replica", "time"), result.risk_error, "standard error of the risk, 0: exact")
     put(file, "position", AXES, result.position, "the neurons in the reduced coordinates; NaN: not computed")
 
 
 def _fields(variables: Variables, names: tuple[str, ...]) -> dict[str, Any]:
-    return {key: native(variables, key) for key in ("time", "risk", "position")}
+    found = {key: native(variables, key) for key in ("time", "risk", "position")}
+    # files of before had exact risks alone
+    found["risk_error"] = native(variables, "risk_error") if "risk_error" in variables else 0.0 * found["risk"]
+    return found
 
 
 LAYOUT = Layout("mfpde sgd 1", {"steps": int, "status": str, "wall_seconds": float}, _put, _fields)

@@ -21,9 +21,8 @@ from mfpde.results.files.netcdf_file import Attribute
 from mfpde.results.objects import plain
 from mfpde.shell.files import write_atomically
 from mfpde.solvers.networks.coupled import Drift, particle_dynamics
-from mfpde.solvers.networks.risk import network_risk
 from mfpde.solvers.sgd.engine import SgdState
-from mfpde.studies.sgd.networks import build_sgd, first_state
+from mfpde.studies.sgd.networks import build_sgd, first_state, population_of
 from mfpde.studies.sgd.replicas import save_steps
 from mfpde.studies.solve import solve
 
@@ -97,11 +96,12 @@ def compute(spec: RunSpec) -> Curve:
     with np.errstate(all="ignore"):
         times, states = (_sgd if spec.kind == "sgd" else _flow)(spec)
         sgd = build_sgd(spec.configuration, spec.replica)
-        data = sgd.coordinates(spec.configuration.sgd.neurons)
-        risk = [network_risk(data, sgd.unit, state.w, state.a, state.b) for state in states]
+        population = population_of(build_problem(spec.configuration), sgd, spec.configuration.sgd.neurons)
+        measured = [population.measure(state.w, state.a, state.b) for state in states]
+    risk, error = np.array(measured).T
     if not np.all(np.isfinite(risk)):
         raise ArithmeticError(f"the risk of {spec.kind} is not finite: lower sgd.step_size")
-    return Curve(np.array(times), np.array(risk), 0.0, monotonic() - started)
+    return Curve(np.array(times), risk, float(error.max()), monotonic() - started)
 
 
 def _sgd(spec: RunSpec) -> tuple[list[float], Iterable[SgdState]]:
@@ -116,7 +116,9 @@ def _flow(spec: RunSpec) -> tuple[list[float], Iterable[SgdState]]:
     state = first_state(spec.configuration, build_problem(spec.configuration), sgd)
     times = list(spec.configuration.time.save_times)
     flow_times = [sgd.schedule.flow_time(time) for time in times]
-    return times, particle_dynamics(Drift(sgd.in_coordinates(state.neurons)), state, flow_times, FLOW_TOLERANCE)
+    population = population_of(build_problem(spec.configuration), sgd, state.neurons)
+    drift = Drift(sgd.in_coordinates(state.neurons), population)
+    return times, particle_dynamics(drift, state, flow_times, FLOW_TOLERANCE)
 
 
 def _pde(configuration: Experiment) -> Curve:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -68,9 +68,8 @@ def compare(
     configuration = experiment_of(source, **given)
     refuse(configuration)
     refuse_unsupported(configuration)
-    if coupled and configuration.sgd.state == "gram":
-        message = 'sgd.state: the weights of state = "gram" are those of SGD up to rotations, which cannot be compared'
-        raise ConfigurationError([f'{message} with the coupled dynamics; write --no-coupled, or state = "weights"'])
+    if coupled:
+        _refuse_coupled(configuration)
     path = None if output is None else Path(output)
     place = None if path is None else beside(path)
     check_output(path, resume=resume, force=force)
@@ -105,13 +104,29 @@ def compare(
         fluctuation=fluctuation,
         monte_carlo=monte_carlo,
         coupled=extra,
-        notes=() if pde.density is not None else (ATOMS_NOTE,),
+        notes=tuple(_notes(pde, runs)),
         wall_seconds=monotonic() - started,
     )
     if path is not None:
         with reserved(path):
             compared.save(path, SgdResult.read(path)[1], SolveResult.read(beside(path))[1])
     return compared
+
+
+def _refuse_coupled(configuration: Experiment) -> None:
+    from mfpde.studies.compare.coupled import refuse_coupled
+
+    if configuration.sgd.state == "gram":
+        message = 'sgd.state: the weights of state = "gram" are those of SGD up to rotations, which cannot be compared'
+        raise ConfigurationError([f'{message} with the coupled dynamics; write --no-coupled, or state = "weights"'])
+    refuse_coupled(configuration)
+
+
+def _notes(pde: SolveResult, runs: SgdResult) -> Iterator[str]:
+    if pde.density is None:
+        yield ATOMS_NOTE
+    if runs.largest_error > 0.0:
+        yield f"R_N is measured on samples, with a standard error of up to {runs.largest_error:.1e}"
 
 
 def law_distances(pde: SolveResult, runs: SgdResult) -> tuple[LawDistance, ...]:
@@ -184,15 +199,17 @@ def law_points(pde: SolveResult, index: int) -> tuple[Array, Array]:
 def _fluctuations(
     configuration: Experiment, problem: Problem, pde: SolveResult, runs: SgdResult
 ) -> tuple[Array, Array]:
-    """N E|f_N - f|^2, shape (R, T), and K(rho_t), shape (T,)."""
+    """N E|f_N - f|^2, shape (R, T), and K(rho_t), shape (T,); NaN where the law of the data has no exact moments."""
+    network = build_sgd(configuration, 0)
+    exact = problem.data.population(network.data, network.unit)
+    if exact is None:
+        return np.full(runs.risk.shape, np.nan), np.full(len(pde.time), np.nan)
     laws = [law_points(pde, index) for index in range(len(pde.time))]
     neurons = runs.position.reshape(-1, len(pde.names))
     visited = np.vstack([*(points for points, _ in laws), neurons])
     lower, upper = visited.min(axis=0), visited.max(axis=0)
     objective: Objective = problem.represent("exact", Box(lower, upper), ACCURACY).objective
-    network = build_sgd(configuration, 0)
-    unit = problem.unit
-    kept = Fluctuations(objective, network.data, network.unit, pde.names, unit.coefficient.value, unit.offset.value)
+    kept = Fluctuations(objective, exact, problem.unit)
     monte_carlo = np.array([kept.monte_carlo(points, weights) for points, weights in laws])
     fluctuation = np.empty(runs.risk.shape)
     for index, (points, weights) in enumerate(laws):

@@ -18,6 +18,7 @@ import numpy as np
 
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
+from mfpde.problem.network import activation_of
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.compare import CoupledResult, predicted_rates
 from mfpde.schemes.guide import label_law, run_guide, visited_box
@@ -35,7 +36,7 @@ from mfpde.solvers.networks.coupled import (
 from mfpde.solvers.sgd.engine import SgdState
 from mfpde.studies.run.arithmetic import strict_arithmetic
 from mfpde.studies.run.campaign import Campaign
-from mfpde.studies.sgd.networks import build_sgd, first_state, reduced_positions
+from mfpde.studies.sgd.networks import build_sgd, first_state, population_of, reduced_positions
 from mfpde.studies.sgd.replicas import refuse, save_steps
 
 LAW_TOLERANCE = 1e-6
@@ -75,16 +76,24 @@ def coupled(
             interrupted, the result holds what was computed, its `status` and a note say so.
     """
     started = monotonic()
-    _refuse(configuration)
+    refuse_coupled(configuration)
     with strict_arithmetic():
         return _Walk(configuration, replica, progress, started, stride, budget).complete()
 
 
-def _refuse(configuration: Experiment) -> None:
+def refuse_coupled(configuration: Experiment) -> None:
+    """Raise ConfigurationError with everything that stands against the coupled dynamics."""
     refuse(configuration)
-    if math.isfinite(configuration.dynamics.inverse_temperature):
+    problem = build_problem(configuration)
+    problems = []
+    if math.isfinite(problem.flow.inverse_temperature):
         message = "dynamics.inverse_temperature: the coupled dynamics are those without noise"
-        raise ConfigurationError([f"{message}; write inverse_temperature = inf"], configuration)
+        problems.append(f"{message}; write inverse_temperature = inf")
+    if problem.data.population(problem.data.sampler(), activation_of(problem.network.activation)) is None:
+        message = f'data.law: the coupled dynamics need exact gradients, which "{problem.data.name}" does not offer'
+        problems.append(f"{message}; write --no-coupled")
+    if problems:
+        raise ConfigurationError(problems, configuration)
 
 
 class _Walk(Campaign[CoupledResult]):
@@ -114,7 +123,7 @@ class _Walk(Campaign[CoupledResult]):
 
     @property
     def drift(self) -> Drift:
-        return Drift(self.sgd)
+        return Drift(self.sgd, population_of(self.problem, self.sgd, self.first.neurons))
 
     def _affordable_stride(self, budget: float) -> int:
         """The smallest n for which gradient descent takes no longer than `budget`, in at least `FEWEST_STEPS` steps."""
@@ -179,7 +188,7 @@ class _Walk(Campaign[CoupledResult]):
         problem, tolerance = self.problem, min(LAW_TOLERANCE, self.configuration.solver.tolerance)
         guide = run_guide(problem, self.configuration)
         reduced = problem.represent("tabulated", visited_box(problem, guide), 0.1 * tolerance)
-        followers = reduced_positions(self.sgd, self.first, problem.geometry.names)
+        followers = reduced_positions(self.sgd, self.first, problem.unit)
         law = label_law(problem.initial_law)
         scheme = FollowedCharacteristics(reduced.objective, problem.geometry, problem.flow, law, followers, tolerance)
         say = self._say("equation")
@@ -188,17 +197,15 @@ class _Walk(Campaign[CoupledResult]):
             while state.flow_time < flow_time:
                 state = scheme.advance(state, flow_time)
                 say(state.flow_time)
-            yield scheme.observe(state).risk, self._network(followers, scheme.neurons(state))
+            yield scheme.observe(state).risk, self._network(scheme.neurons(state))
 
-    def _network(self, start: Array, now: Array) -> SgdState:
-        """theta^0 with its reduced coordinates moved from `start` to `now`, both of shape (N, D)."""
-        names, dimensions = self.problem.geometry.names, self.sgd.data.dimensions
-        blocks = len(dimensions)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scales = np.where(start[:, :blocks] > 0.0, now[:, :blocks] / start[:, :blocks], 0.0)
-        heads = {key: now[:, names.index(key)] for key in ("a", "b") if key in names}
-        a, b = heads.get("a", self.first.a), heads.get("b", self.first.b)
-        return SgdState(0, self.first.w * np.repeat(scales, dimensions, axis=1), a, b)
+    def _network(self, now: Array) -> SgdState:
+        """theta^0 with its reduced coordinates moved to `now`, shape (N, D)."""
+        heads = self.problem.unit.coordinates
+        own = now.shape[1] - len(heads)
+        columns = {head.name: now[:, own + i] for i, head in enumerate(heads)}
+        a, b = columns.get("a", self.first.a), columns.get("b", self.first.b)
+        return SgdState(0, self.sgd.data.moved(self.first.w, now[:, :own]), a, b)
 
     def _descent(self, stride: int) -> Iterator[tuple[SgdState, SgdState | None]]:
         """The states of GD, and with a stride the same found from twice the stride.

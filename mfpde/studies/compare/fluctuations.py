@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mfpde.solvers.activations.activation import Activation
+from mfpde.problem.network import Unit
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.networks.population import Population
 from mfpde.solvers.objective.objective import Objective
-from mfpde.solvers.sgd.engine import GaussianClasses
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,13 @@ class Fluctuations:
 
     Attributes:
         objective: the reduced objective, positions in the coordinates `names`.
-        data, unit: law of the data, activation.
-        names: (r1, ..., a, b), those that there are.
-        a, b: values of the coefficient and the offset where they are no coordinates.
+        population: moments over the law of the data.
+        unit: which of a and b are coordinates, after those of w, and the values of those that are none.
     """
 
     objective: Objective
-    data: GaussianClasses
-    unit: Activation
-    names: tuple[str, ...]
-    a: float = 1.0
-    b: float = 0.0
+    population: Population
+    unit: Unit
 
     def monte_carlo(self, positions: Array, weights: Array) -> float:
         """K(rho) of the law sum_i weights_i delta_{positions_i}."""
@@ -59,11 +55,11 @@ class Fluctuations:
 
     def _second_moment(self, positions: Array) -> Array:
         """E_x sigma_*(x; theta)^2, shape (n,)."""
-        blocks = len(self.data.dimensions)
-        radii = positions[:, :blocks]
-        a = positions[:, self.names.index("a")] if "a" in self.names else np.full(len(positions), self.a)
-        b = positions[:, self.names.index("b")] if "b" in self.names else np.full(len(positions), self.b)
-        total = np.zeros(len(positions))
-        for scales in np.array(self.data.scales).T:
-            total += 0.5 * self.unit.second_moments(np.sqrt((radii**2) @ scales**2), b)
-        return np.asarray(a**2 * total)
+        own = positions.shape[1] - len(self.unit.coordinates)
+        columns = {head.name: positions[:, own + i] for i, head in enumerate(self.unit.coordinates)}
+        a, b = (
+            columns.get(h.name, np.full(len(positions), h.value)) for h in (self.unit.coefficient, self.unit.offset)
+        )
+        squares = self.population.unit_squares(positions[:, :own], b)
+        assert squares is not None, "asked for where the law offers no exact moments"
+        return np.asarray(a**2 * squares)

@@ -1,31 +1,32 @@
-"""Finite networks: the particle dynamics that a configuration declares, and their first parameters."""
+"""Finite networks: the particle dynamics of an experiment, their first parameters, their risk."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from mfpde.experiment import Experiment
-from mfpde.problem.network import activation_of
-from mfpde.problem.problem import Problem
+from mfpde.problem.network import Unit, activation_of
+from mfpde.problem.problem import Problem, build_problem
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.networks.population import Population, SampledPopulation
 from mfpde.solvers.sgd.engine import Sgd, SgdState
+from mfpde.solvers.sgd.samplers import sampler_of
 
 
 def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) -> Sgd:
     """Stochastic gradient descent of one replica; `overlap` draws samples on a second processor, if one is free."""
-    dynamics, options = configuration.dynamics, configuration.sgd
-    samples = configuration.data.sampler()
+    problem, options = build_problem(configuration), configuration.sgd
+    samples = sampler_of(problem.data.sampler())
     assert samples is not None, "refused where the law draws no samples"
     return Sgd(
         samples,
-        activation_of(configuration.network.activation),
+        activation_of(problem.network.activation),
         options.step_size,
-        dynamics.schedule,
-        dynamics.ridge,
-        dynamics.inverse_temperature,
+        problem.flow.schedule,
+        problem.flow.ridge,
+        problem.flow.inverse_temperature,
         options.batch,
-        configuration.network.coefficients == "trained",
-        configuration.network.offsets == "trained",
+        *problem.network.trained,
         options.seed,
         replica,
         gram=options.state == "gram",
@@ -35,19 +36,24 @@ def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) ->
 
 
 def first_state(configuration: Experiment, problem: Problem, sgd: Sgd) -> SgdState:
-    """theta^0: N independent draws of rho_0, with uniform directions in every block; another draw per replica."""
-    blocks = len(configuration.data.axes())
+    """theta^0: N independent draws of rho_0, embedded in R^d by the data law; another draw per replica."""
     drawn = problem.initial_law.sample(configuration.sgd.neurons, sgd.seed, sgd.replica)
-    names = problem.geometry.names
     unit = problem.unit
-    heads = {head.name: head.value for head in (unit.coefficient, unit.offset)}
-    values = {key: drawn[:, names.index(key)] if key in names else value for key, value in heads.items()}
-    return sgd.start(sgd.embed(drawn[:, :blocks]), values["a"], values["b"])
+    own = drawn.shape[1] - len(unit.coordinates)
+    columns = {head.name: drawn[:, own + i] for i, head in enumerate(unit.coordinates)}
+    a, b = (columns.get(head.name, head.value) for head in (unit.coefficient, unit.offset))
+    return sgd.start(sgd.embed(drawn[:, :own]), a, b)
 
 
-def reduced_positions(sgd: Sgd, state: SgdState, names: tuple[str, ...]) -> Array:
-    """The neurons in the reduced coordinates `names`, shape (N, D)."""
-    radii = sgd.coordinates(state.neurons).radii(state.w)
+def reduced_positions(sgd: Sgd, state: SgdState, unit: Unit) -> Array:
+    """The neurons in the reduced coordinates, shape (N, D): those of w, then a and b as far as they are among them."""
     heads = {"a": state.a, "b": state.b}
-    columns = [*radii.T, *(heads[name] for name in names if name in heads)]
-    return np.stack(columns, axis=1)
+    columns = [heads[head.name] for head in unit.coordinates]
+    return np.column_stack([sgd.coordinates(state.neurons).reduce(state.w), *columns])
+
+
+def population_of(problem: Problem, sgd: Sgd, neurons: int) -> Population:
+    """Risk and gradient of N neurons over the law of the data: exact, or measured where the law offers no more."""
+    sampler = sgd.coordinates(neurons)
+    exact = problem.data.population(sampler, sgd.unit)
+    return SampledPopulation(sampler, sgd.unit, sgd.seed) if exact is None else exact

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,20 @@ from numpy.typing import NDArray
 from mfpde.configuration.sources import Source, experiment_of
 from mfpde.errors import ConfigurationError, ResultFileError
 from mfpde.experiment import Experiment
-from mfpde.problem.problem import build_problem
+from mfpde.problem.laws.interface import SQUARE_RISK
+from mfpde.problem.network import activation_of
+from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.files.provenance import provenance
 from mfpde.shell.progress import Progress, silent
 from mfpde.shell.tasks import WorkerLost
-from mfpde.shell.workers import Workers, number_of, processors
+from mfpde.shell.workers import Workers, number_of, processors, sendable
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.networks.risk import network_risk
 from mfpde.solvers.sgd.engine import LARGEST_GRAM_BATCH, SgdState
+from mfpde.solvers.sgd.samplers import GaussianClasses, sampler_of
 from mfpde.studies.run.campaign import Pooled
 from mfpde.studies.run.outputs import earlier_run, output_file
-from mfpde.studies.sgd.networks import build_sgd, first_state, reduced_positions
+from mfpde.studies.sgd.networks import build_sgd, first_state, population_of, reduced_positions
 
 MAXIMUM_BYTES = 2**31 - 2**16
 MOST_STEPS = 10**12
@@ -32,22 +35,29 @@ TASK_SECONDS = 20.0
 """About the longest a task may take, so that an interruption keeps what was computed."""
 STEP_SECONDS = 5e-9
 """Seconds a step takes per parameter, to guess the length of a task."""
+INTERPRETED_SECONDS = 5e-5
+"""Seconds that a step takes besides where NumPy makes it, and where it also takes about ten times as long."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is recorded of a replica at a save time: R_N, and the neurons in reduced coordinates, shape (N, D)."""
+    """What is recorded of a replica at a save time.
+
+    Attributes:
+        risk, error: R_N and its standard error, 0 where it is exact.
+        position: the neurons in reduced coordinates, shape (N, D).
+    """
 
     risk: float
+    error: float
     position: Array
 
 
 def refuse(configuration: Experiment) -> None:
     """Raise ConfigurationError with everything that SGD cannot do."""
-    problems = []
-    if configuration.data.sampler() is None:
-        problems.append(configuration.data.sampler_refusal)
-    if configuration.dynamics.flow != "wasserstein":
+    problem = build_problem(configuration)
+    problems = sampler_problems(problem)
+    if problem.flow.fisher_rao_rate > 0.0 or not problem.flow.transport:
         remedy = 'write flow = "wasserstein", or solve it with scheme = "particles"'
         problems.append(f"dynamics.flow: SGD moves neurons and has no birth and death; {remedy}")
     last = save_steps(configuration)[-1]
@@ -56,7 +66,7 @@ def refuse(configuration: Experiment) -> None:
     if not (last <= MOST_STEPS):
         problems.append(f"sgd.step_size: more than {MOST_STEPS:.0e} steps to time.end; write a larger step")
     if configuration.sgd.state == "gram":
-        problems += _gram_problems(configuration)
+        problems += _gram_problems(configuration, problem)
     size = configuration.sgd.replicas * configuration.sgd.neurons * len(configuration.time.save_times) * 4
     if not (8 * size <= MAXIMUM_BYTES):
         problems.append("time.save: the neurons at all times exceed the 2 GB of one variable; save fewer times")
@@ -64,9 +74,35 @@ def refuse(configuration: Experiment) -> None:
         raise ConfigurationError(problems, configuration)
 
 
-def _gram_problems(configuration: Experiment) -> list[str]:
+def sampler_problems(problem: Problem) -> list[str]:
+    """Why the data law cannot be drawn from, or its first draws are none."""
+    sampler = sampler_of(problem.data.sampler())
+    if sampler is None:
+        return [problem.data.sampler_refusal]
+    if "activation" not in problem.data.network_keys:
+        return [f'data.law: the units of "{problem.data.name}" are its own; SGD moves those of [network]']
+    if problem.data.risk_name != SQUARE_RISK:
+        return [f"data.law: SGD descends {SQUARE_RISK}, not the {problem.data.risk_name}; solve the equation alone"]
+    own = problem.geometry.dimension - len(problem.unit.coordinates)
+    try:
+        sampler.samples(0, 1, 0, 0)
+        reduced = sampler.reduce(sampler.embed(problem.initial_law.sample(2, 0, 0)[:, :own], 0, 0))
+        if reduced.shape != (2, own):
+            raise ValueError(f"reduce(w) gives an array of shape {reduced.shape} for two neurons; write it (2, {own})")
+    except ValueError as error:
+        return [f'data.law: the sampler of "{problem.data.name}": {error}']
+    return []
+
+
+def _gram_problems(configuration: Experiment, problem: Problem) -> list[str]:
     problems = []
-    if math.isfinite(configuration.dynamics.inverse_temperature):
+    if not isinstance(problem.data.sampler(), GaussianClasses):
+        problems.append('sgd.state: inner products are enough for Gaussian blocks only; write state = "weights"')
+    activation = activation_of(problem.network.activation)
+    if activation.compiled(configuration.sgd.precision) is None:
+        remedy = 'write state = "weights", or functions that numba compiles'
+        problems.append(f'sgd.state: the activation "{activation.name}" is not compiled; {remedy}')
+    if math.isfinite(problem.flow.inverse_temperature):
         remedy = 'write state = "weights", or inverse_temperature = inf'
         problems.append(f"sgd.state: noise moves the neurons out of the space they span; {remedy}")
     if not (configuration.sgd.batch <= LARGEST_GRAM_BATCH):
@@ -90,11 +126,11 @@ def advance_replica(
     return sgd.advance(state, stop)
 
 
-def record(configuration: Experiment, replica: int, state: SgdState, names: tuple[str, ...]) -> Snapshot:
-    """Exact risk and reduced positions of a state."""
-    sgd = build_sgd(configuration, replica)
-    risk = network_risk(sgd.coordinates(state.neurons), sgd.unit, state.w, state.a, state.b)
-    return Snapshot(risk, reduced_positions(sgd, state, names))
+def record(configuration: Experiment, replica: int, state: SgdState) -> Snapshot:
+    """Risk and reduced positions of a state."""
+    problem, sgd = build_problem(configuration), build_sgd(configuration, replica)
+    measured = population_of(problem, sgd, state.neurons).measure(state.w, state.a, state.b)
+    return Snapshot(*measured, reduced_positions(sgd, state, problem.unit))
 
 
 @dataclass(frozen=True)
@@ -103,7 +139,6 @@ class Stretch:
 
     Attributes:
         state: where it stands; None at theta^0.
-        names: the reduced coordinates.
         overlap: whether the worker has a second processor to draw samples on.
     """
 
@@ -112,7 +147,6 @@ class Stretch:
     state: SgdState | None
     stop: int
     recorded: bool
-    names: tuple[str, ...]
     overlap: bool
 
 
@@ -120,7 +154,7 @@ def run_stretch(task: Stretch) -> tuple[SgdState, Snapshot | None]:
     """The state at the end of a stretch, and what is recorded there."""
     with np.errstate(all="ignore"):
         state = advance_replica(task.configuration, task.replica, task.state, task.stop, task.overlap)
-        return state, record(task.configuration, task.replica, state, task.names) if task.recorded else None
+        return state, record(task.configuration, task.replica, state) if task.recorded else None
 
 
 class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
@@ -151,14 +185,15 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
         self.steps = save_steps(configuration)
         count, options = len(self.steps), configuration.sgd
         self.risk = np.full((options.replicas, count), np.nan)
+        self.risk_error = np.full((options.replicas, count), np.nan)
         self.position = np.full((options.replicas, count, options.neurons, len(self.names)), np.nan)
         self.recorded = [0] * options.replicas
         self.states: list[SgdState | None] = [None] * options.replicas
-        self._attributes = provenance(configuration)
+        self._attributes = {**provenance(configuration), "engine": build_sgd(configuration, 0).engine}
 
     def restore(self, result: SgdResult, checkpoint: dict[str, NDArray[Any]]) -> None:
         """Go on from where an earlier run stood; raises ResultFileError where it left no states."""
-        self.risk[:], self.position[:] = result.risk, result.position
+        self.risk[:], self.position[:], self.risk_error[:] = result.risk, result.position, result.risk_error
         self.earlier_seconds = result.wall_seconds
         for replica in range(len(self.states)):
             self.recorded[replica] = int(np.isfinite(self.risk[replica]).sum())
@@ -186,11 +221,13 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
         sgd = build_sgd(self.configuration, replica)
         neurons = self.configuration.sgd.neurons
         per_step = STEP_SECONDS * neurons * sgd.coordinates(neurons).dimension * sgd.batch
+        if sgd.engine == "numpy":
+            per_step = 10.0 * per_step + INTERPRETED_SECONDS
         part = now + max(1, int(TASK_SECONDS / per_step))
         stop = target
         if state is not None and part < target:
             stop = min(target, sgd.next_boundary(state, part))
-        return [Stretch(self.configuration, replica, state, stop, stop == target, self.names, self.overlap)]
+        return [Stretch(self.configuration, replica, state, stop, stop == target, self.overlap)]
 
     def keep(self, task: Stretch, part: tuple[SgdState, Snapshot | None]) -> list[Stretch]:
         """Keep the state and what was recorded; the replica's next stretch."""
@@ -199,6 +236,7 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
         if snapshot is not None:
             index = self.recorded[task.replica]
             self.risk[task.replica, index] = snapshot.risk
+            self.risk_error[task.replica, index] = snapshot.error
             self.position[task.replica, index] = snapshot.position
             self.recorded[task.replica] += 1
         last = max(self.steps[-1], 1) * len(self.states)
@@ -219,6 +257,7 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
         return SgdResult(
             time=np.array(self.steps) * self.configuration.sgd.step_size,
             risk=self.risk.copy(),
+            risk_error=self.risk_error.copy(),
             position=self.position.copy(),
             names=self.names,
             steps=self.steps[-1],
@@ -255,7 +294,8 @@ def sgd(
         output: result file, also the checkpoint; an existing one is kept unless `force` or `resume`.
         resume: go on from `output`, which must come from the same configuration; bit-identical to one run.
         workers: processes, one thread each, None for one per replica and processor; or an executor. Where twice as
-            many processors as processes are there, each draws samples on a second one.
+            many processors as processes are there, each draws samples on a second one. What was made in Python of
+            functions without a name stays in this process.
         scheduler: address of a dask scheduler whose workers take the replicas instead.
         progress: called with a line of text and the fraction of the work done.
         given: overrides=, use=, and keys of [time], [solver] and [sgd], as `experiment_of` takes them.
@@ -272,6 +312,7 @@ def sgd(
         if earlier is not None and earlier[0].status == "success":
             return earlier[0]
         count = number_of(workers, configuration.sgd.replicas)
+        count = count if isinstance(count, Executor) or sendable(configuration) else 1
         overlap = isinstance(count, int) and scheduler is None and 2 * count <= processors()
         run = Replicas(configuration, path, progress, count, scheduler, overlap)
         if earlier is not None:

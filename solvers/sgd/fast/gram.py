@@ -29,7 +29,7 @@ from ..blas import DGEMM, SGEMM
 from ..draw import counters, draw_rows
 from ..kernels import advance_samples
 from ..philox import FIRST_LENGTHS, REST, REST_LENGTHS, fill_normals, fill_uniforms
-from ..state import GaussianClasses, direction_normals, scale_blocks
+from ..samplers import GaussianClasses, direction_normals, scale_blocks
 
 Key = tuple[Any, Any]
 

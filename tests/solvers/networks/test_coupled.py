@@ -21,6 +21,7 @@ from mfpde.solvers.networks.coupled import (
     gradient_descent,
     particle_dynamics,
 )
+from mfpde.solvers.networks.gradient import GaussianPopulation
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState
@@ -44,7 +45,8 @@ def network(trained: bool = False, step_size: float = 0.01, schedule: Schedule |
         trained_offsets=trained,
     )
     a, b = (random.standard_normal(8), 0.3 * random.standard_normal(8)) if trained else (1.0, 0.0)
-    return Drift(sgd), sgd.start(0.3 * random.standard_normal((8, DATA.dimension)), a, b)
+    start = sgd.start(0.3 * random.standard_normal((8, DATA.dimension)), a, b)
+    return Drift(sgd, GaussianPopulation(DATA, sgd.unit)), start
 
 
 def followed(radii: bool, target: float, followers: Array, ridge: float) -> FollowedCharacteristics:
@@ -113,10 +115,11 @@ def test_the_particle_dynamics_do_not_depend_on_where_they_are_read() -> None:
 def test_particles_held_at_the_origin_are_noticed() -> None:
     """A kink of sigma at 0 makes Psi a cone at w = 0, where all neurons arrive by t = .03 and stay: R = 7.25."""
     unit = PiecewiseLinear.through(np.array([0.0, 0.5, 1.5]), np.array([-2.5, -4.0, 7.5]))
-    sgd = Sgd(GaussianClasses((20,), ((1.5, 0.5),)), unit, 0.001)
+    data = GaussianClasses((20,), ((1.5, 0.5),))
+    sgd = Sgd(data, unit, 0.001)
     state = sgd.start(0.1 / math.sqrt(20) * np.random.default_rng(1).standard_normal((4, 20)))
     with pytest.raises(StepFailure, match=r"held at w = 0 at flow time 0\.0\d+; end earlier, or use an activation"):
-        list(particle_dynamics(Drift(sgd), state, [0.1]))
+        list(particle_dynamics(Drift(sgd, GaussianPopulation(data, unit)), state, [0.1]))
 
 
 def distance(drift: Drift, one: SgdState, other: SgdState) -> float:

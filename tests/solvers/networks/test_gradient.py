@@ -16,7 +16,7 @@ from mfpde.problem.activations.tanh import Tanh
 from mfpde.solvers.activations.activation import Activation
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.networks.gradient import Population, _Pairs
+from mfpde.solvers.networks.gradient import GaussianPopulation, _Pairs
 from mfpde.solvers.sgd.engine import GaussianClasses
 
 LINEAR = {
@@ -162,7 +162,7 @@ def test_gradient_is_that_of_the_risk(name: str, dimensions: tuple[int, ...]) ->
     """Error of the differences: 1e-12 f^(5) / 30 and rounding 1e-13 N / 1e-3, both below 1e-9."""
     random, neurons = np.random.default_rng(3), 6
     data = GaussianClasses(dimensions, ((1.8, 0.2), (1.0, 1.1)))
-    population = Population(data, LINEAR.get(name) or SMOOTH[name])
+    population = GaussianPopulation(data, LINEAR.get(name) or SMOOTH[name])
     w = random.standard_normal((neurons, data.dimension)) / math.sqrt(data.dimension)
     a, b = random.standard_normal(neurons), 0.3 * random.standard_normal(neurons)
     gradients = population.gradient(w, a, b, True, True)
@@ -186,7 +186,7 @@ def test_risk_and_gradient_against_samples(name: str) -> None:
     x = random.standard_normal((samples, 4)) * np.where(y[:, None] > 0, *data.coordinate_scales[:, None, :])
     value, slope = unit.value(x @ w.T + b), unit.slope(x @ w.T + b)
     residual = y - value @ a / neurons
-    population = Population(data, unit)
+    population = GaussianPopulation(data, unit)
     gw, ga, gb = population.gradient(w, a, b, True, True)
     pulls = -residual * a[0] * slope[:, 0]
     checks = [(population.risk(w, a, b), residual**2), (gw[0, 0], pulls * x[:, 0]), (gw[0, 3], pulls * x[:, 3])]
@@ -200,7 +200,7 @@ def test_neurons_that_are_equal_opposite_or_at_the_origin() -> None:
     data = GaussianClasses((3,), ((1.8, 0.2),))
     unit = LINEAR["truncated-relu"]
     w = np.array([[0.3, 0.1, -0.2], [0.3, 0.1, -0.2], [-0.3, -0.1, 0.2], [0.0, 0.0, 0.0]])
-    gradient = Population(data, unit).gradient(w, np.ones(4), np.zeros(4))[0]
+    gradient = GaussianPopulation(data, unit).gradient(w, np.ones(4), np.zeros(4))[0]
     np.testing.assert_allclose(gradient[0], gradient[1], rtol=1e-13)
     length = float(np.linalg.norm(w[0]))
     # Stein: E[x sigma(u)] = s^2 w E sigma'(u); the opposite neuron cancels one of the two equal ones

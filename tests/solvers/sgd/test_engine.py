@@ -21,7 +21,7 @@ from mfpde.solvers.flow.flow import Schedule
 from mfpde.solvers.sgd import blas as sgd_blas
 from mfpde.solvers.sgd import engine as engine
 from mfpde.solvers.sgd.draw import draw, draw_steps
-from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState, embed_radii
+from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState
 from mfpde.solvers.sgd.fast import ahead as sgd_ahead
 
 RAMP = PiecewiseLinear.through(np.array([0.5, 1.5]), np.array([-2.5, 7.5]))
@@ -297,13 +297,13 @@ def test_embedded_radii_and_their_directions() -> None:
     radii = np.random.default_rng(0).uniform(0.0, 2.0, size=(5000, 2))
     radii[0] = 0.0
     data = GaussianClasses((3, 1), ((1.0, 1.0), (1.0, 1.0)))
-    w = embed_radii(radii, data.dimensions, 4, 0)
-    np.testing.assert_allclose(data.radii(w), radii, rtol=1e-14)
+    w = data.embed(radii, 4, 0)
+    np.testing.assert_allclose(data.reduce(w), radii, rtol=1e-14)
     # one coordinate of a uniform point of the sphere in R^3 is uniform
     for j in range(3):
         assert stats.kstest(w[1:, j] / radii[1:, 0], stats.uniform(-1.0, 2.0).cdf).pvalue > 1e-6
     assert stats.binomtest(int(np.sum(w[1:, 3] > 0.0)), 4999).pvalue > 1e-6
-    assert np.abs(w - embed_radii(radii, data.dimensions, 4, 1)).max() > 0.1
+    assert np.abs(w - data.embed(radii, 4, 1)).max() > 0.1
 
 
 def test_a_diverging_run_says_when_and_what_to_do() -> None:

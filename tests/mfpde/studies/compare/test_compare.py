@@ -13,11 +13,10 @@ from scipy import integrate, stats
 from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.problem.problem import build_problem
-from mfpde.solvers.networks.risk import network_risk
 from mfpde.solvers.space.box import Box
 from mfpde.studies.compare.compare import compare
 from mfpde.studies.compare.fluctuations import Fluctuations
-from mfpde.studies.sgd.networks import build_sgd, first_state, reduced_positions
+from mfpde.studies.sgd.networks import build_sgd, first_state, population_of, reduced_positions
 
 KEYS = [
     "data.dims=4,8",
@@ -38,16 +37,16 @@ def test_independent_draws_fluctuate_by_the_monte_carlo_value() -> None:
     law = problem.initial_law
     points = law.sample(20_000, 99)
     objective = problem.represent("exact", Box(np.zeros(2), points.max(axis=0) + 0.5), 1e-9).objective
-    names = problem.geometry.names
     weights = np.full(len(points), 1.0 / len(points))
     outputs = objective.outputs(points, weights)
     drawn = []
     for replica in range(300):
         network = build_sgd(configuration, replica)
         state = first_state(configuration, problem, network)
-        kept = Fluctuations(objective, network.data, network.unit, names)
-        risk = network_risk(network.data, network.unit, state.w, state.a, state.b)
-        drawn.append(kept.scaled_variance(reduced_positions(network, state, names), risk, outputs))
+        population = population_of(problem, network, state.neurons)
+        kept = Fluctuations(objective, population, problem.unit)
+        risk = population.risk(state.w, state.a, state.b)
+        drawn.append(kept.scaled_variance(reduced_positions(network, state, problem.unit), risk, outputs))
     expected = kept.monte_carlo(points, weights)
     assert abs(np.mean(drawn) - expected) < 4.0 * np.std(drawn) / np.sqrt(len(drawn))
     assert np.std(drawn) / np.sqrt(len(drawn)) < 0.05 * expected
@@ -58,14 +57,15 @@ def test_second_moment_of_the_output_agrees_with_samples() -> None:
     configuration = parse({"data": {"dims": [3, 5]}, "network": {}, "sgd": {"neurons": 12}})
     problem, network = build_problem(configuration), build_sgd(configuration, 0)
     state = first_state(configuration, problem, network)
-    positions = reduced_positions(network, state, problem.geometry.names)
+    positions = reduced_positions(network, state, problem.unit)
     objective = problem.represent("exact", Box(np.zeros(2), positions.max(axis=0) + 0.5), 1e-9).objective
-    kept = Fluctuations(objective, network.data, network.unit, problem.geometry.names)
-    risk = network_risk(network.data, network.unit, state.w, state.a, state.b)
+    population = population_of(problem, network, state.neurons)
+    kept = Fluctuations(objective, population, problem.unit)
+    risk = population.risk(state.w, state.a, state.b)
     found = kept.scaled_variance(positions, risk, np.zeros(objective.features.rank)) / 12
-    x = np.random.default_rng(11).standard_normal((100_000, 8)) * np.repeat(
-        network.data.coordinate_scales, 50_000, axis=0
-    )
+    scales = network.data.coordinate_scales
+    assert scales is not None
+    x = np.random.default_rng(11).standard_normal((100_000, 8)) * np.repeat(scales, 50_000, axis=0)
     squared = network.unit(x @ state.w.T).mean(axis=1) ** 2
     assert abs(squared.mean() - found) < 5.0 * squared.std() / np.sqrt(len(squared))
 
@@ -110,7 +110,8 @@ def test_the_monte_carlo_value_is_exact_at_kinks() -> None:
     configuration = parse(tables)
     problem, network = build_problem(configuration), build_sgd(configuration, 0)
     objective = problem.represent("exact", Box(np.zeros(1), np.full(1, 3.0)), 1e-13).objective
-    kept = Fluctuations(objective, network.data, network.unit, ("r1",))
+    population = population_of(problem, network, 1)
+    kept = Fluctuations(objective, population, problem.unit)
     place = np.array([[radius]])
     second = 0.0
     for scale in (1.0 + delta, 1.0 - delta):

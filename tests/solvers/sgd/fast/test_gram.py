@@ -35,25 +35,32 @@ VARIANTS = {
 }
 
 
+def held(sgd: Sgd, neurons: int) -> GaussianClasses:
+    """The data law in the coordinates of the state."""
+    law = sgd.coordinates(neurons)
+    assert isinstance(law, GaussianClasses)
+    return law
+
+
 def first_state(sgd: Sgd, neurons: int = 6) -> SgdState:
     """Radii around 1, coefficients and offsets off their fixed values."""
     random = np.random.default_rng(1)
-    w = sgd.embed(random.uniform(0.5, 1.5, (neurons, len(sgd.data.dimensions))))
+    w = sgd.embed(random.uniform(0.5, 1.5, (neurons, len(held(sgd, neurons).dimensions))))
     return sgd.start(w, 1.0 + 0.2 * random.standard_normal(neurons), 0.1 * random.standard_normal(neurons))
 
 
 def inner_products(sgd: Sgd, state: SgdState) -> Array:
     """<w_ij, w_kj> of every pair of neurons on every block, shape (B, N, N)."""
-    ends = np.cumsum(sgd.coordinates(state.neurons).dimensions)[:-1]
+    ends = np.cumsum(held(sgd, state.neurons).dimensions)[:-1]
     return np.stack([part @ part.T for part in np.split(state.w, ends, axis=1)])
 
 
 def observed(sgd: Sgd, state: SgdState) -> Array:
     """Risk, mean radii, mean inner products on the first block: numbers that the law of the neurons determines."""
-    data = sgd.coordinates(state.neurons)
+    data = held(sgd, state.neurons)
     products = inner_products(sgd, state)
     risk = network_risk(data, sgd.unit, state.w, state.a, state.b)
-    return np.array([risk, *data.radii(state.w).mean(axis=0), products[0].mean(), (products[0] ** 2).mean()])
+    return np.array([risk, *data.reduce(state.w).mean(axis=0), products[0].mean(), (products[0] ** 2).mean()])
 
 
 def textbook(sgd: Sgd, state: SgdState, steps: int) -> Array:
@@ -154,12 +161,12 @@ def test_embedded_directions_are_uniform_in_all_coordinates() -> None:
     for replica in range(300):
         sgd = Sgd(GaussianClasses((40,), ((1.0, 1.0),)), RAMP, 1e-3, gram=True, replica=replica)
         w = sgd.embed(radii)
-        np.testing.assert_allclose(sgd.coordinates(20).radii(w), radii, rtol=1e-13)
+        np.testing.assert_allclose(sgd.coordinates(20).reduce(w), radii, rtol=1e-13)
         unit = w / radii
         squares.append([float(unit[i] @ unit[j]) ** 2 for i, j in ((0, 1), (0, 19), (18, 19))])
     for column in np.array(squares).T:
         assert stats.kstest(column, stats.beta(0.5, 19.5).cdf).pvalue > 1e-6
-    assert sgd.coordinates(20).dimensions == (20,)
+    assert held(sgd, 20).dimensions == (20,)
 
 
 def test_turning_back_keeps_inner_products_of_dependent_neurons() -> None:
