@@ -28,6 +28,7 @@ __all__ = [
     "Flow",
     "GaussianBumps",
     "GaussianMixture",
+    "Geometry",
     "InitialLaw",
     "Integer",
     "Integers",
@@ -113,6 +114,7 @@ if TYPE_CHECKING:
     from mfpde.solvers.objective.representation import Expansion
     from mfpde.solvers.space.axis import Circle, Interval, Line, Radius, Sign
     from mfpde.solvers.space.box import Box
+    from mfpde.solvers.space.geometry import Geometry
     from mfpde.solvers.space.measure import Atoms, Cells
     from mfpde.studies.basins.basins import basins
     from mfpde.studies.bounds.bounds import bounds
@@ -158,6 +160,7 @@ _HOMES = {
     "mfpde.solvers.objective.representation": "Expansion",
     "mfpde.solvers.space.axis": "Circle Interval Line Radius Sign",
     "mfpde.solvers.space.box": "Box",
+    "mfpde.solvers.space.geometry": "Geometry",
     "mfpde.solvers.space.measure": "Atoms Cells",
     "mfpde.studies.basins.basins": "basins",
     "mfpde.studies.bounds.bounds": "bounds",

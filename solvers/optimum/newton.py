@@ -18,6 +18,8 @@ from scipy import optimize
 
 from ..arrays import Array
 from ..objective.objective import Objective
+from ..space.box import Box
+from ..space.measure import Atoms
 from .weights import simplex_weights
 
 EPSILON = float(np.finfo(float).eps)
@@ -29,16 +31,13 @@ DIFFERENCE = 1e-5
 
 
 @dataclass(frozen=True)
-class SearchBox:
+class SearchBox(Box):
     """Where laws may live, and the ridge that acts there.
 
     Attributes:
-        lower, upper: corners, shape (D,).
         ridge: lambda.
     """
 
-    lower: Array
-    upper: Array
     ridge: float = 0.0
 
     def potential(self, objective: Objective, outputs: Array, points: Array) -> Array:
@@ -50,53 +49,40 @@ class SearchBox:
         value, slope = objective.features.contract(points, objective.loss_gradient(outputs))
         return value + 0.5 * self.ridge * (points**2).sum(axis=1), slope + self.ridge * points
 
+    def outputs(self, objective: Objective, law: Atoms) -> Array:
+        """Phi rho, by the values of the features."""
+        return np.asarray(law.weights @ objective.features.values(law.points))
 
-@dataclass(frozen=True)
-class Law:
-    """Atoms and weights.
-
-    Attributes:
-        positions: shape (K, D).
-        weights: shape (K,), a point of the simplex.
-    """
-
-    positions: Array
-    weights: Array
-
-    def outputs(self, objective: Objective) -> Array:
-        """Phi rho."""
-        return np.asarray(self.weights @ objective.features.values(self.positions))
-
-    def free_energy(self, objective: Objective, box: SearchBox) -> float:
+    def free_energy(self, objective: Objective, law: Atoms) -> float:
         """F = 2 L + lambda ∫|z|^2 drho."""
-        square = float(self.weights @ (self.positions**2).sum(axis=1))
-        return objective.energy(self.outputs(objective)) + box.ridge * square
+        square = float(law.weights @ (law.points**2).sum(axis=1))
+        return objective.energy(self.outputs(objective, law)) + self.ridge * square
 
-    def rounding(self, objective: Objective, box: SearchBox) -> float:
+    def rounding(self, objective: Objective, law: Atoms) -> float:
         """Rounding error of F: residuals are small differences of outputs and targets."""
-        terms = objective.loss.rounding(self.outputs(objective))
-        return 4.0 * EPSILON * (terms + abs(self.free_energy(objective, box)))
+        terms = objective.loss.rounding(self.outputs(objective, law))
+        return 4.0 * EPSILON * (terms + abs(self.free_energy(objective, law)))
 
 
-def joint_newton(objective: Objective, box: SearchBox, law: Law) -> Law:
+def joint_newton(objective: Objective, box: SearchBox, law: Atoms) -> Atoms:
     """The law after Newton steps, halved while they raise F; where none helps (Psi concave there), after a descent."""
-    energy, rounding = law.free_energy(objective, box), law.rounding(objective, box)
+    energy, rounding = box.free_energy(objective, law), box.rounding(objective, law)
     for _ in range(STEPS):
         law = _settled(box, law)
         step, weights_step, size = _newton_step(objective, box, law)
         for halving in range(6):
             share = 0.5**halving
-            moved = law.positions + share * step
-            trial = Law(np.clip(moved, box.lower, box.upper), law.weights + share * weights_step)
-            if trial.weights.min() < 0.0 or np.any(trial.positions != moved):
+            moved = law.points + share * step
+            trial = Atoms(np.clip(moved, box.lower, box.upper), law.weights + share * weights_step)
+            if trial.weights.min() < 0.0 or np.any(trial.points != moved):
                 # the step of the weights belongs to the whole step
-                trial = reweighted(objective, box, Law(trial.positions, law.weights))
-            reached = trial.free_energy(objective, box)
+                trial = reweighted(objective, box, Atoms(trial.points, law.weights))
+            reached = box.free_energy(objective, trial)
             if reached <= energy + rounding:
                 break
         else:
             trial, size = _descended(objective, box, law), np.inf
-            reached = trial.free_energy(objective, box)
+            reached = box.free_energy(objective, trial)
             if not (reached < energy - rounding):
                 return law
         law, energy = trial, min(energy, reached)
@@ -105,24 +91,24 @@ def joint_newton(objective: Objective, box: SearchBox, law: Law) -> Law:
     return law
 
 
-def _descended(objective: Objective, box: SearchBox, law: Law) -> Law:
+def _descended(objective: Objective, box: SearchBox, law: Atoms) -> Atoms:
     """Positions moved downhill at fixed weights, then the best weights."""
-    shape, scale = law.positions.shape, max(abs(law.free_energy(objective, box)), 1e-300)
+    shape, scale = law.points.shape, max(abs(box.free_energy(objective, law)), 1e-300)
 
     def scaled(flat: Array) -> tuple[float, Array]:
-        moved = Law(np.clip(flat.reshape(shape), box.lower, box.upper), law.weights)
-        slope = box.potential_and_gradient(objective, moved.outputs(objective), moved.positions)[1]
-        return moved.free_energy(objective, box) / scale, (2.0 / scale * law.weights[:, None] * slope).ravel()
+        moved = Atoms(np.clip(flat.reshape(shape), box.lower, box.upper), law.weights)
+        slope = box.potential_and_gradient(objective, box.outputs(objective, moved), moved.points)[1]
+        return box.free_energy(objective, moved) / scale, (2.0 / scale * law.weights[:, None] * slope).ravel()
 
     bounds = list(zip(box.lower, box.upper, strict=True)) * shape[0]
-    found = optimize.minimize(scaled, law.positions.ravel(), jac=True, method="L-BFGS-B", bounds=bounds)
+    found = optimize.minimize(scaled, law.points.ravel(), jac=True, method="L-BFGS-B", bounds=bounds)
     positions = np.clip(found.x.reshape(shape), box.lower, box.upper)
-    return reweighted(objective, box, Law(positions, law.weights))
+    return reweighted(objective, box, Atoms(positions, law.weights))
 
 
-def reweighted(objective: Objective, box: SearchBox, law: Law) -> Law:
+def reweighted(objective: Objective, box: SearchBox, law: Atoms) -> Atoms:
     """The best weights on the atoms; those that get none are dropped."""
-    values, costs = objective.features.values(law.positions), box.ridge * (law.positions**2).sum(axis=1)
+    values, costs = objective.features.values(law.points), box.ridge * (law.points**2).sum(axis=1)
     weights = law.weights
     for _ in range(1 if objective.loss.quadratic else STEPS):
         following = simplex_weights(objective.loss.model(weights @ values), values, costs, weights)
@@ -132,7 +118,7 @@ def reweighted(objective: Objective, box: SearchBox, law: Law) -> Law:
         if settled:
             break
     kept = weights > NEGLIGIBLE
-    return Law(law.positions[kept], weights[kept] / weights[kept].sum())
+    return Atoms(law.points[kept], weights[kept] / weights[kept].sum())
 
 
 def _shortened(objective: Objective, values: Array, costs: Array, weights: Array, following: Array) -> Array:
@@ -149,19 +135,19 @@ def _shortened(objective: Objective, values: Array, costs: Array, weights: Array
     return weights + length * (following - weights)
 
 
-def _settled(box: SearchBox, law: Law) -> Law:
+def _settled(box: SearchBox, law: Atoms) -> Atoms:
     """Coordinates within rounding of a bound put on it."""
     near = 1e-12 * (box.upper - box.lower)
-    positions = np.where(law.positions - box.lower <= near, box.lower, law.positions)
-    return Law(np.where(box.upper - positions <= near, box.upper, positions), law.weights)
+    positions = np.where(law.points - box.lower <= near, box.lower, law.points)
+    return Atoms(np.where(box.upper - positions <= near, box.upper, positions), law.weights)
 
 
-def _newton_step(objective: Objective, box: SearchBox, law: Law) -> tuple[Array, Array, float]:
+def _newton_step(objective: Objective, box: SearchBox, law: Atoms) -> tuple[Array, Array, float]:
     """Steps of the positions (K, D) and weights (K,), and their largest size relative to the box and 1."""
-    values, slopes = objective.features.values_and_gradients(law.positions)
+    values, slopes = objective.features.values_and_gradients(law.points)
     outputs = law.weights @ values
-    potential, gradient = box.potential_and_gradient(objective, outputs, law.positions)
-    free = _free(box, law.positions, gradient)
+    potential, gradient = box.potential_and_gradient(objective, outputs, law.points)
+    free = _free(box, law.points, gradient)
     atoms, axes = np.nonzero(free)
     hessian = objective.loss.hessian(outputs)
     weighted = values @ hessian
@@ -169,7 +155,7 @@ def _newton_step(objective: Objective, box: SearchBox, law: Law) -> tuple[Array,
     count, moves = len(law.weights), len(atoms)
     mass = law.weights[atoms]
     jacobian = np.zeros((moves + count + 1, moves + count + 1))
-    hessians = _hessians(objective, box, outputs, law.positions)
+    hessians = _hessians(objective, box, outputs, law.points)
     same = atoms[:, None] == atoms[None, :]
     jacobian[:moves, :moves] = (moving @ hessian) @ moving.T * mass
     jacobian[:moves, :moves] += np.where(same, hessians[atoms[:, None], axes[:, None], axes[None, :]], 0.0)
@@ -183,7 +169,7 @@ def _newton_step(objective: Objective, box: SearchBox, law: Law) -> tuple[Array,
     mean = float(law.weights @ potential)
     residual = np.concatenate([gradient[atoms, axes], potential - mean, [0.0]])
     solved = np.linalg.lstsq(jacobian, -residual, rcond=1e-15)[0]
-    step = np.zeros_like(law.positions)
+    step = np.zeros_like(law.points)
     step[atoms, axes] = solved[:moves]
     size = max(np.max(np.abs(step / (box.upper - box.lower))), np.max(np.abs(solved[moves:-1])))
     return step, solved[moves:-1], float(size)

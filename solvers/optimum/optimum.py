@@ -18,8 +18,9 @@ import numpy as np
 from ..arrays import Array
 from ..objective.losses.interface import least
 from ..objective.objective import Objective
+from ..space.measure import Atoms
 from .bound import Curvature, global_lower_bound
-from .newton import EPSILON, Law, SearchBox
+from .newton import EPSILON, SearchBox
 from .search import optimal_law
 
 VANISHING = 1e-15
@@ -40,7 +41,7 @@ class CertifiedLaw:
         tight: whether the gap is within the tolerance asked for, or F the least 2 L to rounding.
     """
 
-    law: Law
+    law: Atoms
     outputs: Array
     risk: float
     free_energy: float
@@ -49,7 +50,7 @@ class CertifiedLaw:
     tight: bool
 
 
-CurvatureOf = Callable[[Law, Array, float], Curvature]
+CurvatureOf = Callable[[Atoms, Array, float], Curvature]
 """(law, outputs, risk) -> bounds of the derivatives of Psi of that law, without the ridge."""
 
 
@@ -71,7 +72,7 @@ def certified_optimum(
         if point is None:
             break
         # a minimum that the samples missed
-        start = Law(np.vstack([law.positions, point]), np.append(law.weights, 0.0))
+        start = Atoms(np.vstack([law.points, point]), np.append(law.weights, 0.0))
         law = optimal_law(objective, box, start)
     return found
 
@@ -79,16 +80,16 @@ def certified_optimum(
 def _certified(
     objective: Objective,
     box: SearchBox,
-    law: Law,
+    law: Atoms,
     curvature_of: CurvatureOf,
     tolerance: float,
     most_evaluations: int,
 ) -> tuple[CertifiedLaw, Array | None]:
     """The law with its bound, and a point where Psi is clearly below its mean if the bound met one."""
-    outputs = law.outputs(objective)
-    risk, energy = objective.risk(outputs), law.free_energy(objective, box)
-    values = objective.features.values(law.positions)
-    mean = float(law.weights @ box.potential(objective, outputs, law.positions))
+    outputs = box.outputs(objective, law)
+    risk, energy = objective.risk(outputs), box.free_energy(objective, law)
+    values = objective.features.values(law.points)
+    mean = float(law.weights @ box.potential(objective, outputs, law.points))
     rounding = 8.0 * EPSILON * float(np.abs(objective.loss_gradient(outputs)) @ np.abs(values).max(axis=0))
     floor = least(objective.loss)
     accuracy = 0.2 * tolerance * abs(energy) + rounding
@@ -117,10 +118,10 @@ def _certified(
     return found, bound.point if bound.value < mean - 0.5 * accuracy else None
 
 
-def _sorted(law: Law) -> Law:
+def _sorted(law: Atoms) -> Atoms:
     """By the first coordinate."""
-    order = np.lexsort(law.positions.T[::-1])
-    return Law(law.positions[order], law.weights[order])
+    order = np.lexsort(law.points.T[::-1])
+    return Atoms(law.points[order], law.weights[order])
 
 
 @dataclass(frozen=True)

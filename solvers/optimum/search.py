@@ -15,7 +15,8 @@ from scipy import ndimage, optimize
 
 from ..arrays import Array
 from ..objective.objective import Objective
-from .newton import Law, SearchBox, joint_newton, reweighted
+from ..space.measure import Atoms
+from .newton import SearchBox, joint_newton, reweighted
 
 GRID = {1: 801, 2: 61, 3: 17, 4: 9}
 MOST_MINIMA = 8
@@ -27,7 +28,7 @@ MOST_ENTRIES = 15_000_000
 """Samples times features that are kept, 120 MB."""
 
 
-def optimal_law(objective: Objective, box: SearchBox, start: Law | None = None) -> Law:
+def optimal_law(objective: Objective, box: SearchBox, start: Atoms | None = None) -> Atoms:
     """The optimum as far as sampled minima of Psi tell; `start` may carry candidates of weight 0.
 
     Raises:
@@ -36,18 +37,18 @@ def optimal_law(objective: Objective, box: SearchBox, start: Law | None = None) 
     samples = _Samples.of(objective, box)
     if start is None:
         first = samples.potential(objective, box, np.zeros(objective.features.rank))
-        start = Law(samples.points[[int(np.argmin(first))]], np.ones(1))
+        start = Atoms(samples.points[[int(np.argmin(first))]], np.ones(1))
     law = _improved(objective, box, start)
-    energy = law.free_energy(objective, box)
+    energy = box.free_energy(objective, law)
     for _ in range(MOST_ROUNDS):
-        outputs = law.outputs(objective)
-        mean = float(law.weights @ box.potential(objective, outputs, law.positions))
+        outputs = box.outputs(objective, law)
+        mean = float(law.weights @ box.potential(objective, outputs, law.points))
         lowest = _minima(samples.potential(objective, box, outputs).reshape(samples.shape), mean)
         added = [_polished(objective, box, outputs, point) for point in samples.points[lowest]]
-        candidates = Law(np.vstack([law.positions, *added]), np.append(law.weights, np.zeros(len(added))))
+        candidates = Atoms(np.vstack([law.points, *added]), np.append(law.weights, np.zeros(len(added))))
         trial = _improved(objective, box, candidates)
-        reached = trial.free_energy(objective, box)
-        if not (reached < energy - trial.rounding(objective, box)):
+        reached = box.free_energy(objective, trial)
+        if not (reached < energy - box.rounding(objective, trial)):
             break
         law, energy = trial, reached
     return _thinned(objective, box, _snapped(objective, box, law))
@@ -120,10 +121,10 @@ def _polished(objective: Objective, box: SearchBox, outputs: Array, point: Array
     return np.asarray(np.clip(found.x, box.lower, box.upper))
 
 
-def _improved(objective: Objective, box: SearchBox, law: Law) -> Law:
+def _improved(objective: Objective, box: SearchBox, law: Atoms) -> Atoms:
     """The best of: weights solved, neighbours joined within each of `JOINED`, all moved by Newton's method."""
     best = reweighted(objective, box, law)
-    energy = best.free_energy(objective, box)
+    energy = box.free_energy(objective, best)
     tried = {len(best.weights) + 1}
     for distance, start in itertools.product(JOINED, [best]):
         joined = _joined(start, distance * (box.upper - box.lower))
@@ -132,49 +133,49 @@ def _improved(objective: Objective, box: SearchBox, law: Law) -> Law:
         tried.add(len(joined.weights))
         trial = joint_newton(objective, box, reweighted(objective, box, joined))
         trial = joint_newton(objective, box, reweighted(objective, box, trial))
-        reached = trial.free_energy(objective, box)
-        if reached <= energy + trial.rounding(objective, box):
+        reached = box.free_energy(objective, trial)
+        if reached <= energy + box.rounding(objective, trial):
             best, energy = trial, min(energy, reached)
     return best
 
 
-def _joined(law: Law, reach: Array) -> Law:
+def _joined(law: Atoms, reach: Array) -> Atoms:
     """Clusters of atoms linked by steps within `reach` per axis, each at its centre of mass."""
     count = len(law.weights)
     label = np.arange(count)
     for i, j in itertools.combinations(range(count), 2):
-        if np.all(np.abs(law.positions[i] - law.positions[j]) <= reach):
+        if np.all(np.abs(law.points[i] - law.points[j]) <= reach):
             label[label == label[j]] = label[i]
     clusters = [label == value for value in np.unique(label)]
     weights = np.array([law.weights[members].sum() for members in clusters])
-    centres = [law.weights[members] @ law.positions[members] / law.weights[members].sum() for members in clusters]
-    return Law(np.array(centres), weights / weights.sum())
+    centres = [law.weights[members] @ law.points[members] / law.weights[members].sum() for members in clusters]
+    return Atoms(np.array(centres), weights / weights.sum())
 
 
-def _snapped(objective: Objective, box: SearchBox, law: Law) -> Law:
+def _snapped(objective: Objective, box: SearchBox, law: Atoms) -> Atoms:
     """Coordinates near a bound put on it where F does not rise: Psi may be flat there to rounding."""
-    energy = law.free_energy(objective, box)
-    for i, axis in itertools.product(*map(range, law.positions.shape)):
+    energy = box.free_energy(objective, law)
+    for i, axis in itertools.product(*map(range, law.points.shape)):
         for bound in (box.lower[axis], box.upper[axis]):
-            gap = abs(law.positions[i, axis] - bound)
+            gap = abs(law.points[i, axis] - bound)
             if 0.0 < gap <= 0.05 * (box.upper[axis] - box.lower[axis]):
-                positions = law.positions.copy()
+                positions = law.points.copy()
                 positions[i, axis] = bound
-                trial = Law(positions, law.weights)
-                if trial.free_energy(objective, box) <= energy + trial.rounding(objective, box):
+                trial = Atoms(positions, law.weights)
+                if box.free_energy(objective, trial) <= energy + box.rounding(objective, trial):
                     law = trial
     return law
 
 
-def _thinned(objective: Objective, box: SearchBox, law: Law) -> Law:
+def _thinned(objective: Objective, box: SearchBox, law: Atoms) -> Atoms:
     """The law without atoms that it can do without, the lightest first: the optimum need not be unique."""
-    energy = law.free_energy(objective, box)
+    energy = box.free_energy(objective, law)
     for index in np.argsort(law.weights):
         kept = np.arange(len(law.weights)) != index
         if len(law.weights) == 1 or law.weights[index] > 0.05:
             break
-        start = Law(law.positions[kept], law.weights[kept] / law.weights[kept].sum())
+        start = Atoms(law.points[kept], law.weights[kept] / law.weights[kept].sum())
         trial = joint_newton(objective, box, reweighted(objective, box, start))
-        if trial.free_energy(objective, box) <= energy + law.rounding(objective, box):
+        if box.free_energy(objective, trial) <= energy + box.rounding(objective, law):
             return _thinned(objective, box, trial)
     return law

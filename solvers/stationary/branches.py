@@ -10,7 +10,8 @@ from scipy.integrate import LSODA
 from scipy.linalg import block_diag
 
 from ..arrays import Array
-from .landscape import CONE, AtomicLaw, Landscape, Mode
+from ..space.measure import Atoms
+from .landscape import CONE, Landscape, Mode
 
 OFFSET = 1e-3
 """First distance of the two parts of a split atom, over its distance from the origin."""
@@ -41,11 +42,11 @@ class Branch:
         ending: what happened, in words.
     """
 
-    law: AtomicLaw | None
+    law: Atoms | None
     ending: str
 
 
-def split(law: AtomicLaw, mode: Mode, share: float, landscape: Landscape) -> AtomicLaw:
+def split(law: Atoms, mode: Mode, share: float, landscape: Landscape) -> Atoms:
     """The law with atom `mode.atom` cut into `share` and 1 - share of its mass, a little apart along the mode.
 
     The centre of mass stays; what leaves its axis is folded back.
@@ -53,17 +54,17 @@ def split(law: AtomicLaw, mode: Mode, share: float, landscape: Landscape) -> Ato
     index = mode.atom
     if index is None:
         raise ValueError("a drift mode moves whole atoms: split along a splitting mode")
-    place, direction = law.positions[index], mode.vector[index]
+    place, direction = law.points[index], mode.vector[index]
     size = np.linalg.norm(place)
     reach = OFFSET * (size if size > 0.0 else 1.0)
     pair = np.stack([place + (1.0 - share) * reach * direction, place - share * reach * direction])
     pair = landscape.geometry.folded(pair)
-    masses = law.masses[index] * np.array([share, 1.0 - share])
-    rest = np.delete(np.arange(len(law.masses)), index)
-    return AtomicLaw(np.concatenate([law.positions[rest], pair]), np.concatenate([law.masses[rest], masses]))
+    masses = law.weights[index] * np.array([share, 1.0 - share])
+    rest = np.delete(np.arange(len(law.weights)), index)
+    return Atoms(np.concatenate([law.points[rest], pair]), np.concatenate([law.weights[rest], masses]))
 
 
-def follow(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> Branch:
+def follow(landscape: Landscape, law: Atoms, lower: Array, upper: Array) -> Branch:
     """The stationary law that the flow of the atoms reaches from `law`, inside the box.
 
     The flow is integrated by LSODA, the masses with it under birth and death, and ended by Newton's method.
@@ -88,7 +89,7 @@ def follow(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> 
             solver = path.begun(solver.t, path.at_origin(solver.y, caught))
         speed = path.speed(solver.y)
         largest = max(largest, speed)
-        if np.any(now.positions > upper) or np.any(now.positions < lower):
+        if np.any(now.points > upper) or np.any(now.points < lower):
             return Branch(None, f"leads out of the box at flow time {solver.t:.3g}")
         if largest > 10.0 * leaving and speed < SETTLED * largest:
             break
@@ -107,32 +108,32 @@ def follow(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> 
 class _Path:
     """The flow of the atoms as an ordinary differential equation: positions, then log masses with birth and death."""
 
-    def __init__(self, landscape: Landscape, law: AtomicLaw) -> None:
-        self.landscape, self.masses, self.shape = landscape, law.masses, law.positions.shape
+    def __init__(self, landscape: Landscape, law: Atoms) -> None:
+        self.landscape, self.masses, self.shape = landscape, law.weights, law.points.shape
         self.rate, self.walls = landscape.flow.fisher_rao_rate, landscape.geometry.walls
-        logs = np.log(law.masses) if self.rate > 0.0 else np.zeros(0)
-        self.start = np.concatenate([law.positions.ravel(), logs])
+        logs = np.log(law.weights) if self.rate > 0.0 else np.zeros(0)
+        self.start = np.concatenate([law.points.ravel(), logs])
 
     def begun(self, time: float, state: Array) -> LSODA:
         """An integrator from this state on."""
         return LSODA(self.velocity, time, state, LONGEST, rtol=TOLERANCE, atol=TOLERANCE)
 
-    def law(self, state: Array) -> AtomicLaw:
+    def law(self, state: Array) -> Atoms:
         """The law of a state; what is past a wall is on it."""
         size = self.shape[0] * self.shape[1]
         logs = state[size:]
         masses = self.masses if not logs.size else np.exp(np.maximum(logs - logs.max(), -300.0))
-        return AtomicLaw(self.walls.held(state[:size].reshape(self.shape)), masses / masses.sum())
+        return Atoms(self.walls.held(state[:size].reshape(self.shape)), masses / masses.sum())
 
     def velocity(self, _: float, state: Array) -> Array:
         """d state / ds; an atom at a wall that is pushed outwards rests."""
         now = self.law(state)
-        value, gradient = self.landscape.potential(now.positions, self.landscape.outputs(now))
+        value, gradient = self.landscape.potential(now.points, self.landscape.outputs(now))
         moving = -gradient * self.landscape.geometry.mobility
         moving = np.where(self.walls.stops(state[: gradient.size].reshape(self.shape), moving), 0.0, moving)
         if not self.rate > 0.0:
             return np.asarray(moving.ravel())
-        return np.concatenate([moving.ravel(), -self.rate * (value - now.masses @ value)])
+        return np.concatenate([moving.ravel(), -self.rate * (value - now.weights @ value)])
 
     def speed(self, state: Array) -> float:
         """Largest component of the velocity."""
@@ -145,27 +146,27 @@ class _Path:
         return moved
 
 
-def _caught(landscape: Landscape, law: AtomicLaw, reach: float) -> NDArray[np.bool_]:
+def _caught(landscape: Landscape, law: Atoms, reach: float) -> NDArray[np.bool_]:
     """Which radii, shape (n, D), belong to atoms that are nearly at the origin and held there by a cone."""
     radii = landscape.radii
-    size = np.linalg.norm(law.positions[:, radii], axis=1)
-    caught = np.zeros(law.positions.shape, dtype=bool)
+    size = np.linalg.norm(law.points[:, radii], axis=1)
+    caught = np.zeros(law.points.shape, dtype=bool)
     for i in np.flatnonzero((size > 0.0) & (size < reach)):
-        origin = np.where(radii, 0.0, law.positions[i])
+        origin = np.where(radii, 0.0, law.points[i])
         if landscape.slopes_at_origin(origin, landscape.outputs(law))[0] > CONE:
             caught[i] = radii
     return caught
 
 
-def polish(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> AtomicLaw | None:
+def polish(landscape: Landscape, law: Atoms, lower: Array, upper: Array) -> Atoms | None:
     """Newton's method for a stationary law near `law`; None if it does not converge nearby.
 
     Unknowns are the coordinates off their bounds, and the masses under birth and death, where G is equal on the atoms.
     """
     walls = landscape.geometry.walls
-    inside = (law.positions > walls.lower) & (law.positions < np.minimum(walls.upper, upper))
-    free = np.broadcast_to(np.array(landscape.geometry.mobile), law.positions.shape) & inside
-    weighted = landscape.flow.fisher_rao_rate > 0.0 and len(law.masses) > 1
+    inside = (law.points > walls.lower) & (law.points < np.minimum(walls.upper, upper))
+    free = np.broadcast_to(np.array(landscape.geometry.mobile), law.points.shape) & inside
+    weighted = landscape.flow.fisher_rao_rate > 0.0 and len(law.weights) > 1
     places, width = int(free.sum()), float(np.max(upper - lower))
     now = law
     move: Array = np.zeros(0)
@@ -174,31 +175,31 @@ def polish(landscape: Landscape, law: AtomicLaw, lower: Array, upper: Array) -> 
         if not np.all(np.isfinite(matrix)):
             return None
         move = np.asarray(np.linalg.lstsq(matrix, -residual, rcond=1e-14)[0], dtype=float)
-        positions = now.positions.copy()
+        positions = now.points.copy()
         positions[free] += move[:places]
-        masses = now.masses + move[places:-1] if weighted else now.masses
-        now = AtomicLaw(positions, masses)
+        masses = now.weights + move[places:-1] if weighted else now.weights
+        now = Atoms(positions, masses)
         if np.any(positions < lower) or np.any(positions > upper) or np.any(masses <= 0.0):
             return None
         if np.max(np.abs(move[: len(move) - weighted]), initial=0.0) < 1e-13 * width:
             break
-    distance = np.max(np.abs(now.positions - law.positions), initial=0.0)
+    distance = np.max(np.abs(now.points - law.points), initial=0.0)
     last = np.max(np.abs(move[:places]), initial=0.0)
     return now if distance < 1e-2 * width and last < 1e-8 * width else None
 
 
-def equations(landscape: Landscape, law: AtomicLaw, free: NDArray[np.bool_], weighted: bool) -> tuple[Array, Array]:
+def equations(landscape: Landscape, law: Atoms, free: NDArray[np.bool_], weighted: bool) -> tuple[Array, Array]:
     """Jacobian and residual of grad G = 0 on the free coordinates.
 
     Where the masses are unknown too: of G(z_i) = mu and sum p_i = 1, with the unknowns (z, p, mu).
     """
-    count = len(law.masses)
+    count = len(law.weights)
     outputs = landscape.outputs(law)
-    value, gradient = landscape.potential(law.positions, outputs)
+    value, gradient = landscape.potential(law.points, outputs)
     between = landscape.interaction(law)
     chosen = free.ravel()
-    hessians = block_diag(*(landscape.hessian(point, outputs)[0] for point in law.positions))
-    masses = np.broadcast_to(law.masses[:, None], free.shape)[free]
+    hessians = block_diag(*(landscape.hessian(point, outputs)[0] for point in law.points))
+    masses = np.broadcast_to(law.weights[:, None], free.shape)[free]
     mixed = between.mixed.reshape(chosen.size, -1)[np.ix_(chosen, chosen)]
     slopes = between.slopes.reshape(chosen.size, -1)[chosen]
     matrix = hessians[np.ix_(chosen, chosen)] + mixed * masses
@@ -215,16 +216,16 @@ def equations(landscape: Landscape, law: AtomicLaw, free: NDArray[np.bool_], wei
             [np.zeros((1, places)), np.ones((1, count)), np.zeros((1, 1))],
         ]
     )
-    mean = float(law.masses @ value)
+    mean = float(law.weights @ value)
     return bordered, np.concatenate([residual, value - mean, [0.0]])
 
 
-def merged(law: AtomicLaw, width: Array) -> AtomicLaw:
+def merged(law: Atoms, width: Array) -> Atoms:
     """Atoms that came together made one, those without mass left out, those at a bound put on it."""
     positions: list[Array] = []
     masses: list[float] = []
-    snapped = np.where(np.abs(law.positions) < SNAPPED * width, 0.0, law.positions)
-    for place, mass in zip(snapped, law.masses, strict=True):
+    snapped = np.where(np.abs(law.points) < SNAPPED * width, 0.0, law.points)
+    for place, mass in zip(snapped, law.weights, strict=True):
         if not (mass > 1e-12):
             continue
         for k, other in enumerate(positions):
@@ -236,4 +237,4 @@ def merged(law: AtomicLaw, width: Array) -> AtomicLaw:
             positions.append(place)
             masses.append(mass)
     weights = np.array(masses)
-    return AtomicLaw(np.array(positions), weights / weights.sum())
+    return Atoms(np.array(positions), weights / weights.sum())

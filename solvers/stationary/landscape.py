@@ -28,6 +28,7 @@ from ..arrays import Array
 from ..flow.flow import Flow
 from ..objective.objective import Objective
 from ..space.geometry import Geometry
+from ..space.measure import Atoms
 
 DIFFERENCE = np.array([4.0 / 5.0, -1.0 / 5.0, 4.0 / 105.0, -1.0 / 280.0])
 """Weights of (f(kh) - f(-kh)) / h, k = 1 ... 4: the eighth-order central difference."""
@@ -41,14 +42,6 @@ MIXED = 1e-8
 """Change of the slope at the origin with another coordinate below which there is no kink."""
 CHUNK = 4_000_000
 """Most entries of a block of features."""
-
-
-@dataclass(frozen=True)
-class AtomicLaw:
-    """sum_i masses_i delta_{positions_i}, positions of shape (n, D), masses (n,)."""
-
-    positions: Array
-    masses: Array
 
 
 class Interaction(NamedTuple):
@@ -83,9 +76,9 @@ class Landscape:
         """Which coordinates are radii, shape (D,)."""
         return self.geometry.even
 
-    def outputs(self, law: AtomicLaw) -> Array:
+    def outputs(self, law: Atoms) -> Array:
         """Phi rho, shape (M,)."""
-        return self.objective.outputs(law.positions, law.masses)
+        return self.objective.outputs(law.points, law.weights)
 
     def risk(self, outputs: Array) -> float:
         """R of the law with these outputs."""
@@ -95,9 +88,9 @@ class Landscape:
         """2 L of the law with these outputs."""
         return self.objective.energy(outputs)
 
-    def free_energy(self, law: AtomicLaw) -> float:
+    def free_energy(self, law: Atoms) -> float:
         """F = 2 L + ridge ∫|z|^2 drho."""
-        square = float(law.masses @ (law.positions**2).sum(axis=1))
+        square = float(law.weights @ (law.points**2).sum(axis=1))
         return self.energy(self.outputs(law)) + self.flow.ridge * square
 
     def potential(self, points: Array, outputs: Array) -> tuple[Array, Array]:
@@ -166,12 +159,12 @@ class Landscape:
         sides = gradients.reshape(2, 4, dimension, dimension)
         return np.asarray(np.einsum("k,kab->ab", DIFFERENCE / step, sides[0] - sides[1]))
 
-    def interaction(self, law: AtomicLaw) -> Interaction:
+    def interaction(self, law: Atoms) -> Interaction:
         """U between the atoms, 0 across a radius that vanishes, where Phi is even."""
-        values, gradients = self.objective.features.values_and_gradients(law.positions)
-        held = self.radii & (law.positions == 0.0)
+        values, gradients = self.objective.features.values_and_gradients(law.points)
+        held = self.radii & (law.points == 0.0)
         gradients = np.where(held[:, None, :], 0.0, gradients)
-        hessian = self.objective.loss.hessian(law.masses @ values)
+        hessian = self.objective.loss.hessian(law.weights @ values)
         weighted, moved = values @ hessian, hessian @ gradients
         return Interaction(
             weighted @ values.T,
@@ -251,12 +244,12 @@ class Stability:
     error: float
 
 
-def stability(landscape: Landscape, law: AtomicLaw) -> Stability:
+def stability(landscape: Landscape, law: Atoms) -> Stability:
     """Eigenvalues of the splitting and drift blocks at an atomic law."""
     outputs = landscape.outputs(law)
-    blocks = [_block(landscape, point, outputs) for point in law.positions]
-    gradient = landscape.potential(law.positions, outputs)[1]
-    held = landscape.radii & (law.positions == 0.0)
+    blocks = [_block(landscape, point, outputs) for point in law.points]
+    gradient = landscape.potential(law.points, outputs)[1]
+    held = landscape.radii & (law.points == 0.0)
     moved = ~held & np.array(landscape.geometry.mobile)
     residual = float(np.max(np.abs(gradient[moved]), initial=0.0))
     cones = np.array([block.cone for block in blocks])
@@ -317,10 +310,10 @@ def _splitting_modes(blocks: list[_Block]) -> tuple[Mode, ...]:
     return tuple(modes)
 
 
-def _drift_modes(landscape: Landscape, law: AtomicLaw, blocks: list[_Block]) -> tuple[Mode, ...]:
-    count, dimension = law.positions.shape
+def _drift_modes(landscape: Landscape, law: Atoms, blocks: list[_Block]) -> tuple[Mode, ...]:
+    count, dimension = law.points.shape
     between = landscape.interaction(law)
-    roots = np.sqrt(law.masses)
+    roots = np.sqrt(law.weights)
     basis = block_diag(*(block.basis for block in blocks)).reshape(count * dimension, -1)
     moves = np.repeat(roots, dimension)[:, None] * basis
     places = basis.shape[1]
@@ -339,5 +332,5 @@ def _drift_modes(landscape: Landscape, law: AtomicLaw, blocks: list[_Block]) -> 
     modes = []
     for value, vector in zip(eigenvalues, vectors.T, strict=True):
         whole = (basis @ vector[:places]).reshape(count, dimension)
-        modes.append(Mode(float(value), whole / np.sqrt(law.masses)[:, None], None))
+        modes.append(Mode(float(value), whole / np.sqrt(law.weights)[:, None], None))
     return tuple(modes)

@@ -8,7 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from ..arrays import Array
-from .landscape import AtomicLaw, Interaction, Landscape
+from ..space.measure import Atoms
+from .landscape import Interaction, Landscape
 
 
 class Pairs(Protocol):
@@ -45,9 +46,9 @@ class PairLandscape(Landscape):
 
     pairs: Pairs
 
-    def outputs(self, law: AtomicLaw) -> Array:
+    def outputs(self, law: Atoms) -> Array:
         """The law itself."""
-        return np.column_stack([law.masses, law.positions])
+        return np.column_stack([law.weights, law.points])
 
     def risk(self, outputs: Array) -> float:
         return self.pairs.risk(outputs[:, 1:], outputs[:, 0])
@@ -72,8 +73,8 @@ class PairLandscape(Landscape):
         matrix = self.pairs.psi(point[None], *law)[2][0]
         return matrix + self.flow.ridge * np.eye(point.size), self.pairs.hessian_error(point[None], *law)
 
-    def interaction(self, law: AtomicLaw) -> Interaction:
-        values, slopes, mixed = self.pairs.gram(law.positions)
-        held = self.radii & (law.positions == 0.0)
+    def interaction(self, law: Atoms) -> Interaction:
+        values, slopes, mixed = self.pairs.gram(law.points)
+        held = self.radii & (law.points == 0.0)
         moves = np.where(held, 0.0, 1.0)
         return Interaction(values, slopes * moves[:, :, None], mixed * np.multiply.outer(moves, moves))

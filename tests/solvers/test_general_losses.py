@@ -31,7 +31,8 @@ from mfpde.solvers.optimum.newton import SearchBox
 from mfpde.solvers.optimum.search import optimal_law
 from mfpde.solvers.particles.birth_death_process import ParticleProcess
 from mfpde.solvers.space.grid import grid_from_edges
-from mfpde.solvers.stationary.landscape import AtomicLaw, Landscape, stability
+from mfpde.solvers.space.measure import Atoms
+from mfpde.solvers.stationary.landscape import Landscape, stability
 from tests.solvers.problems import bump, line
 
 INPUTS = np.linspace(-1.5, 2.0, 12)
@@ -230,8 +231,8 @@ def test_the_optimum_of_any_loss_is_certified(name: str) -> None:
     """Its atoms are global minimisers of Psi on the box: F - F* <= 2 (∫Psi drho - min Psi)."""
     box = SearchBox(np.array([-3.0]), np.array([3.0]), 0.2)
     law = optimal_law(objective(name), box)
-    outputs, grid = law.outputs(objective(name)), np.linspace(-3.0, 3.0, 6001)[:, None]
-    potential = box.potential(objective(name), outputs, law.positions)
+    outputs, grid = law.outputs(objective(name).features), np.linspace(-3.0, 3.0, 6001)[:, None]
+    potential = box.potential(objective(name), outputs, law.points)
     least = float(box.potential(objective(name), outputs, grid).min())
     assert 2.0 * (float(law.weights @ potential) - least) < 1e-6
     np.testing.assert_allclose(potential, potential[0], rtol=0.0, atol=1e-12)
@@ -269,11 +270,11 @@ def test_drift_modes_are_those_of_the_linearised_equation(name: str) -> None:
     shifts = 1e-5 * np.eye(3)
     jacobian = np.stack([(velocity(rest + shift) - velocity(rest - shift)) / 2e-5 for shift in shifts], axis=1)
     landscape = Landscape(objective(name), line(1), Flow(ridge=0.2))
-    law = AtomicLaw(rest[:, None], masses)
+    law = Atoms(rest[:, None], masses)
     expected = np.sort(np.linalg.eigvals(-jacobian).real)
     found = [mode.eigenvalue for mode in stability(landscape, law).drift]
     np.testing.assert_allclose(found, expected, rtol=0.0, atol=1e-7)
-    ahead, behind = (landscape.free_energy(AtomicLaw(np.full((1, 1), 0.7 + h), np.ones(1))) for h in (1e-5, -1e-5))
+    ahead, behind = (landscape.free_energy(Atoms(np.full((1, 1), 0.7 + h), np.ones(1))) for h in (1e-5, -1e-5))
     slope = float(landscape.own_gradient(np.full((1, 1), 0.7))[0, 0])
     assert slope == pytest.approx(0.5 * (ahead - behind) / 2e-5, abs=1e-8)
 

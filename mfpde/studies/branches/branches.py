@@ -23,8 +23,8 @@ from mfpde.errors import ConfigurationError
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.branches import Branches, BranchLaw, OptimalRange, StationaryBranch
 from mfpde.shell.progress import Progress, silent
+from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.stationary.continuation import CurvePoint, Trace, correct, locate, tangent_at, trace
-from mfpde.solvers.stationary.landscape import AtomicLaw
 from mfpde.solvers.stationary.minimum import lowest
 from mfpde.studies.branches.equations import Landscapes, LawEquations
 from mfpde.studies.branches.events import events
@@ -159,11 +159,11 @@ class _Search(Campaign[Branches]):
         known = stationary(landscapes.family.at(value), landscapes.radius, branches=self.most_atoms > 1)
         self.words += [f"at {value:g}: {text}" for text in known.completeness if ", all found" not in text]
         for point in known.points:
-            law = AtomicLaw(point.positions, point.masses)
-            if len(law.masses) <= self.most_atoms and not any(_passes(b, law, share) for b in self.followed):
+            law = Atoms(point.positions, point.masses)
+            if len(law.weights) <= self.most_atoms and not any(_passes(b, law, share) for b in self.followed):
                 self._follow(law, share)
 
-    def _follow(self, law: AtomicLaw, share: float) -> None:
+    def _follow(self, law: Atoms, share: float) -> None:
         """Follow a law both ways, and keep the branch from its one end to the other."""
         equations = LawEquations(self.landscapes, law, share)
         guess = equations.state(law, share)
@@ -172,7 +172,7 @@ class _Search(Campaign[Branches]):
         tangent = None if exact is None else tangent_at(equations, exact[0], up)
         if exact is None or tangent is None:
             value = self.landscapes.value(share)
-            self.words.append(f"a law on {len(law.masses)} atoms at {value:g} is not isolated and was not followed")
+            self.words.append(f"a law on {len(law.weights)} atoms at {value:g} is not isolated and was not followed")
             return
         start = CurvePoint(exact[0], tangent)
         forward = trace(equations, start)
@@ -193,7 +193,7 @@ class _Search(Campaign[Branches]):
         self.followed.append(branch)
 
 
-def _passes(branch: FollowedBranch, law: AtomicLaw, share: float) -> bool:
+def _passes(branch: FollowedBranch, law: Atoms, share: float) -> bool:
     """Whether a branch passes through a law at a scaled parameter."""
     equations, landscapes = branch.equations, branch.landscapes
     if not np.array_equal(equations.free, LawEquations(landscapes, law, share).free):
@@ -205,13 +205,13 @@ def _passes(branch: FollowedBranch, law: AtomicLaw, share: float) -> bool:
                 passed = _at_parameter(branch, first, second, share)
             except ArithmeticError:
                 continue
-            near = np.max(np.abs(passed.positions - law.positions)) < SAME * landscapes.radius
-            if near and np.max(np.abs(passed.masses - law.masses)) < SAME:
+            near = np.max(np.abs(passed.points - law.points)) < SAME * landscapes.radius
+            if near and np.max(np.abs(passed.weights - law.weights)) < SAME:
                 return True
     return False
 
 
-def _at_parameter(branch: FollowedBranch, first: Sample, second: Sample, share: float) -> AtomicLaw:
+def _at_parameter(branch: FollowedBranch, first: Sample, second: Sample, share: float) -> Atoms:
     """The law between two samples at a scaled parameter."""
     for each in (first, second):
         if each.point.parameter == share:
@@ -236,16 +236,16 @@ def _law(branch: FollowedBranch, each: Sample) -> BranchLaw:
     landscapes, law = branch.landscapes, each.law
     outputs = landscape.outputs(law)
     least, place = lowest(landscape, outputs, landscapes.lower, landscapes.upper)
-    values = landscape.potential(law.positions, outputs)[0]
+    values = landscape.potential(law.points, outputs)[0]
     births = landscape.flow.fisher_rao_rate > 0.0
     better = (float(values.max()) - least, place) if births else None
     return BranchLaw(
         parameter=branch.value(each.point.state),
-        positions=law.positions,
-        masses=law.masses,
+        positions=law.points,
+        masses=law.weights,
         risk=landscape.risk(outputs),
         free_energy=landscape.free_energy(law),
-        gap_bound=2.0 * max(float(law.masses @ values) - least, 0.0),
+        gap_bound=2.0 * max(float(law.weights @ values) - least, 0.0),
         stable=judge(landscape, law, each.modes, better, landscapes.names, feature_error).stable,
         splitting=tuple(mode.eigenvalue for mode in each.modes.splitting),
         drift=tuple(mode.eigenvalue for mode in each.modes.drift),

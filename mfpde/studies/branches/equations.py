@@ -18,8 +18,9 @@ from mfpde.configuration.families import Family
 from mfpde.problem.landscape import landscape_on
 from mfpde.problem.problem import build_problem
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.stationary.branches import equations
-from mfpde.solvers.stationary.landscape import AtomicLaw, Landscape
+from mfpde.solvers.stationary.landscape import Landscape
 
 DIFFERENCE = 1e-5
 """Step of the differences in the parameter: they steer predictions and tangents, no result rests on them."""
@@ -75,46 +76,46 @@ class Landscapes:
 class LawEquations:
     """The equations of one branch; see `mfpde.solvers.continuation.Equations`."""
 
-    def __init__(self, landscapes: Landscapes, law: AtomicLaw, share: float) -> None:
+    def __init__(self, landscapes: Landscapes, law: Atoms, share: float) -> None:
         self.landscapes = landscapes
         self._law = law
         landscape = landscapes.at(share).landscape
         walls = landscapes.geometry.walls
-        off_bounds = (law.positions > walls.lower) & (law.positions < walls.upper)
+        off_bounds = (law.points > walls.lower) & (law.points < walls.upper)
         self.free: NDArray[np.bool_] = (
             np.broadcast_to(np.array(landscapes.geometry.mobile), off_bounds.shape) & off_bounds
         )
-        self.weighted = landscape.flow.fisher_rao_rate > 0.0 and len(law.masses) > 1
+        self.weighted = landscape.flow.fisher_rao_rate > 0.0 and len(law.weights) > 1
         self._radial = np.broadcast_to(landscape.radii, self.free.shape)[self.free]
         self._places = int(self.free.sum())
 
-    def state(self, law: AtomicLaw, share: float) -> Array:
+    def state(self, law: Atoms, share: float) -> Array:
         """The unknowns at a law and a parameter."""
-        masses = law.masses if self.weighted else np.zeros(0)
-        return np.concatenate([law.positions[self.free] / self.landscapes.radius, masses, [share]])
+        masses = law.weights if self.weighted else np.zeros(0)
+        return np.concatenate([law.points[self.free] / self.landscapes.radius, masses, [share]])
 
-    def law(self, state: Array) -> AtomicLaw:
+    def law(self, state: Array) -> Atoms:
         """The law of a state."""
-        positions = self._law.positions.copy()
+        positions = self._law.points.copy()
         positions[self.free] = state[: self._places] * self.landscapes.radius
-        return AtomicLaw(positions, state[self._places : -1] if self.weighted else self._law.masses)
+        return Atoms(positions, state[self._places : -1] if self.weighted else self._law.weights)
 
     def residual(self, state: Array) -> Array:
         """F, shape (n,)."""
         law = self.law(state)
         landscape = self.landscapes.at(float(state[-1])).landscape
-        value, gradient = landscape.potential(law.positions, landscape.outputs(law))
-        slopes = gradient[self.free] / np.where(self._radial, law.positions[self.free], 1.0)
+        value, gradient = landscape.potential(law.points, landscape.outputs(law))
+        slopes = gradient[self.free] / np.where(self._radial, law.points[self.free], 1.0)
         if not self.weighted:
             return np.asarray(slopes)
-        return np.concatenate([slopes, value[:-1] - value[-1], [law.masses.sum() - 1.0]])
+        return np.concatenate([slopes, value[:-1] - value[-1], [law.weights.sum() - 1.0]])
 
     def jacobian(self, state: Array) -> Array:
         """F', shape (n, n + 1)."""
         law = self.law(state)
         matrix, residual = equations(self.landscapes.at(float(state[-1])).landscape, law, self.free, self.weighted)
-        places, count = self._places, len(law.masses)
-        divisor = np.where(self._radial, law.positions[self.free], 1.0)
+        places, count = self._places, len(law.weights)
+        divisor = np.where(self._radial, law.points[self.free], 1.0)
         top = matrix[:places, :places] / divisor[:, None]
         top -= np.diag(np.where(self._radial, residual[:places] / divisor**2, 0.0))
         by_position = np.hstack([top, matrix[:places, places:-1] / divisor[:, None]]) if self.weighted else top
@@ -136,14 +137,14 @@ class LawEquations:
         """Distances from the ends of the box, masses, and how far atoms are apart."""
         law = self.law(state)
         radius = self.landscapes.radius
-        inner = (law.positions - self.landscapes.lower)[self.free] / radius - np.where(self._radial, ORIGIN, 0.0)
-        outer = (self.landscapes.upper - law.positions)[self.free] / radius
-        masses = law.masses if self.weighted else np.zeros(0)
-        return np.concatenate([inner, outer, masses, _separations(law.positions / radius) - APART])
+        inner = (law.points - self.landscapes.lower)[self.free] / radius - np.where(self._radial, ORIGIN, 0.0)
+        outer = (self.landscapes.upper - law.points)[self.free] / radius
+        masses = law.weights if self.weighted else np.zeros(0)
+        return np.concatenate([inner, outer, masses, _separations(law.points / radius) - APART])
 
     def longest_step(self, state: Array) -> float:
         """Half the distance of the nearest two atoms: past their meeting it grows again."""
-        apart = _separations(self.law(state).positions / self.landscapes.radius)
+        apart = _separations(self.law(state).points / self.landscapes.radius)
         return 0.5 * float(np.min(apart, initial=np.inf))
 
     def bound_text(self, index: int) -> str:
@@ -154,7 +155,7 @@ class LawEquations:
             return f"meets {names[index]} = 0" if self._radial[index] else f"leaves the box at low {names[index]}"
         if index < 2 * places:
             return f"leaves the box at {names[index - places]} = {self.landscapes.radius:g}"
-        if index < 2 * places + (len(self._law.masses) if self.weighted else 0):
+        if index < 2 * places + (len(self._law.weights) if self.weighted else 0):
             return "loses the mass of an atom"
         return f"two atoms come within {APART:g} of the box"
 

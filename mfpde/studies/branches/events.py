@@ -10,8 +10,9 @@ import numpy as np
 from mfpde.results.answers.branches import BranchEvent
 from mfpde.results.words import place_text
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.stationary.continuation import locate
-from mfpde.solvers.stationary.landscape import AtomicLaw, Stability, stability
+from mfpde.solvers.stationary.landscape import Stability, stability
 from mfpde.studies.branches.samples import FollowedBranch, Sample
 
 SAME_PLACE = 1e-8
@@ -56,12 +57,12 @@ class _Test:
             values = [mode.eigenvalue for mode in modes.splitting if mode.atom == self.atom]
         return sorted(values)[self.rank] if self.rank < len(values) else np.nan
 
-    def text(self, law: AtomicLaw, names: tuple[str, ...], grows: bool) -> str:
+    def text(self, law: Atoms, names: tuple[str, ...], grows: bool) -> str:
         """What the sign change means, going along the branch."""
         begins = "begins" if grows else "ceases"
         if self.kind == "drift":
             return f"a drift of the law {begins} to grow"
-        place = place_text(names, law.positions[self.atom])
+        place = place_text(names, law.points[self.atom])
         if self.kind == "cone":
             return f"the cone at {place} {'ceases' if grows else 'begins'} to hold the atom"
         return f"the atom at {place} {begins} to split"
@@ -105,8 +106,8 @@ def _located(branch: FollowedBranch, before: int, after: int, test: _Test) -> Br
         parameter=branch.value(state),
         error=min(error, widest),
         place=before + passed if exact is not None else 0.5 * (before + after),
-        positions=law.positions,
-        masses=law.masses,
+        positions=law.points,
+        masses=law.weights,
         risk=landscape.risk(landscape.outputs(law)),
         text=test.text(law, branch.landscapes.names, test.value(second.modes) < 0.0),
     )

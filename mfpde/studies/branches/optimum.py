@@ -73,7 +73,7 @@ def is_optimal(branch: FollowedBranch, sample: Sample) -> bool:
         return False
     landscape, feature_error = branch.site(sample.point.state)
     outputs = landscape.outputs(sample.law)
-    own = float(landscape.potential(sample.law.positions, outputs)[0][0])
+    own = float(landscape.potential(sample.law.points, outputs)[0][0])
     least, _ = lowest(landscape, outputs, branch.landscapes.lower, branch.landscapes.upper)
     scale = max(landscape.free_energy(sample.law), abs(own), 1e-2)
     return own - least <= OPTIMAL * scale + feature_error

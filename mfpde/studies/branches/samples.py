@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.stationary.continuation import CurvePoint, between
-from mfpde.solvers.stationary.landscape import AtomicLaw, Stability, stability
+from mfpde.solvers.stationary.landscape import Stability, stability
 from mfpde.studies.branches.equations import Landscapes, LawEquations, Site
 from mfpde.studies.stationary.words import sign_tolerance
 
@@ -23,7 +24,7 @@ class Sample:
     """
 
     point: CurvePoint
-    law: AtomicLaw
+    law: Atoms
     modes: Stability
     tolerance: float
 
@@ -43,7 +44,7 @@ class FollowedBranch:
     @property
     def count(self) -> int:
         """Number of atoms."""
-        return len(self.samples[0].law.masses)
+        return len(self.samples[0].law.weights)
 
     def site(self, state: Array) -> Site:
         """The landscape at the parameter of a state."""

@@ -14,8 +14,9 @@ from mfpde.problem.problem import build_problem
 from mfpde.results.answers.ending import Cluster
 from mfpde.results.answers.stationary import StationaryPoint
 from mfpde.schemes.solver import Solver
+from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.stationary.branches import follow, merged, polish
-from mfpde.solvers.stationary.landscape import CONE, AtomicLaw
+from mfpde.solvers.stationary.landscape import CONE
 from mfpde.studies.distance import Pieces, distance_to_atoms
 from mfpde.studies.optimum.atoms import DEFAULT_RADIUS, optimum_atoms
 from mfpde.studies.stationary.point import Classifier, refuse_stationary
@@ -101,12 +102,12 @@ def nearest_law(
         size: of the law.
     """
     near = [(distance_to_atoms(law, point.positions, point.masses), point) for point in ground.laws]
-    best: tuple[float, StationaryPoint | AtomicLaw, str] | None = None
+    best: tuple[float, StationaryPoint | Atoms, str] | None = None
     for distance, point in near:
         if best is None or distance < best[0]:
             best = distance, point, ""
     for atoms, origin in _reached(ground, found, size):
-        distance = distance_to_atoms(law, atoms.positions, atoms.masses)
+        distance = distance_to_atoms(law, atoms.points, atoms.weights)
         # the same law found twice keeps the words of the search
         if best is None or distance < best[0] * (1.0 - 1e-9) - 1e-9 * size:
             best = distance, atoms, origin
@@ -118,12 +119,12 @@ def nearest_law(
     return ground.classifier.classify(chosen, origin)[0], distance
 
 
-def _reached(ground: Ground, found: Sequence[Cluster], size: float) -> Iterator[tuple[AtomicLaw, str]]:
+def _reached(ground: Ground, found: Sequence[Cluster], size: float) -> Iterator[tuple[Atoms, str]]:
     """Stationary laws on atoms that the clusters lead to, and the optimum where it is inside the box."""
     classifier = ground.classifier
     best = classifier.optimum
     if not best.at_boundary:
-        yield AtomicLaw(best.positions, best.weights / best.weights.sum()), "the optimum on the box"
+        yield Atoms(best.positions, best.weights / best.weights.sum()), "the optimum on the box"
     if not found:
         return
     held = ""
@@ -140,23 +141,23 @@ def _reached(ground: Ground, found: Sequence[Cluster], size: float) -> Iterator[
                 yield branch.law, f"where the flow takes atoms at the clusters, {branch.ending}{held}"
 
 
-def _starts(classifier: Classifier, found: Sequence[Cluster], size: float) -> Iterator[AtomicLaw]:
+def _starts(classifier: Classifier, found: Sequence[Cluster], size: float) -> Iterator[Atoms]:
     """Atoms at the clusters, also with the small radii made 0: there Newton's method would not stay inside."""
     masses = np.array([cluster.weight for cluster in found])
     positions = np.array([cluster.position for cluster in found])
     positions = np.clip(positions, classifier.lower, classifier.upper)
     extent = np.array([np.hypot(cluster.position, cluster.spread) for cluster in found])
     small = classifier.landscape.radii & (extent < VANISHING * size)
-    yield AtomicLaw(positions, masses / masses.sum())
+    yield Atoms(positions, masses / masses.sum())
     if small.any():
-        yield AtomicLaw(np.where(small, 0.0, positions), masses / masses.sum())
+        yield Atoms(np.where(small, 0.0, positions), masses / masses.sum())
 
 
-def _rests(classifier: Classifier, law: AtomicLaw) -> bool:
+def _rests(classifier: Classifier, law: Atoms) -> bool:
     """Whether no atom whose radii all vanish leaves the origin."""
     landscape = classifier.landscape
     if not landscape.radii.any():
         return True
-    at_origin = np.all(law.positions[:, landscape.radii] == 0.0, axis=1)
+    at_origin = np.all(law.points[:, landscape.radii] == 0.0, axis=1)
     outputs = landscape.outputs(law)
-    return all(landscape.slopes_at_origin(place, outputs)[0] >= -CONE for place in law.positions[at_origin])
+    return all(landscape.slopes_at_origin(place, outputs)[0] >= -CONE for place in law.points[at_origin])

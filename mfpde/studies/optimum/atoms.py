@@ -16,11 +16,12 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.objective.representation import ReducedObjective
 from mfpde.solvers.optimum.bound import Curvature
-from mfpde.solvers.optimum.newton import Law, SearchBox
+from mfpde.solvers.optimum.newton import SearchBox
 from mfpde.solvers.optimum.optimum import certified_optimum
 from mfpde.solvers.optimum.sampled import SampledCurvature
 from mfpde.solvers.optimum.search import optimal_law
 from mfpde.solvers.space.box import Box
+from mfpde.solvers.space.measure import Atoms
 
 DEFAULT_RADIUS = 10.0
 TOLERANCE = 1e-10
@@ -63,7 +64,7 @@ def optimum_atoms(
         max(TOLERANCE, reduced.error),
         int(min(MOST_EVALUATIONS, MOST_WORK / reduced.rank)),
     )
-    positions, weights = found.law.positions, found.law.weights
+    positions, weights = found.law.points, found.law.weights
     ends = AT_END * (box.upper - box.lower)
     # an end of the space is no end of the search
     below, above = box.lower > problem.geometry.lower_bounds, box.upper < problem.geometry.upper_bounds
@@ -116,7 +117,7 @@ def _searched(problem: Problem, radius: float, energy: float) -> float:
     """F of the law found on another box, with features good enough to see how it changes."""
     box = _search_box(problem, radius)
     objective = _features(problem, box, float(np.clip(1e-7 * energy, 1e-13, 1e-7))).objective
-    return optimal_law(objective, box).free_energy(objective, box)
+    return box.free_energy(objective, optimal_law(objective, box))
 
 
 class _Bounds:
@@ -130,8 +131,8 @@ class _Bounds:
         self._problem, self._objective, self._box = problem, objective, box
         self.proven = True
 
-    def __call__(self, law: Law, outputs: Array, risk: float) -> Curvature:
-        found = self._problem.data.curvature(self._problem.unit, law.positions, law.weights, outputs, risk)
+    def __call__(self, law: Atoms, outputs: Array, risk: float) -> Curvature:
+        found = self._problem.data.curvature(self._problem.unit, law.points, law.weights, outputs, risk)
         if found is None:
             self.proven = False
             return SampledCurvature(self._objective, outputs, self._box)

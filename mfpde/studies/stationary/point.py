@@ -13,7 +13,8 @@ from mfpde.problem.problem import Problem
 from mfpde.results.answers.optimum import AtomicOptimum
 from mfpde.results.answers.stationary import StationaryPoint
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.stationary.landscape import AtomicLaw, Landscape, Stability, stability
+from mfpde.solvers.space.measure import Atoms
+from mfpde.solvers.stationary.landscape import Landscape, Stability, stability
 from mfpde.solvers.stationary.minimum import lowest
 from mfpde.solvers.stationary.pair_landscape import PairLandscape
 from mfpde.studies.stationary.words import Verdict, judge
@@ -46,10 +47,10 @@ class Classifier:
             return self.landscape
         return feature_landscape(self._problem, self._box)[0]
 
-    def classify(self, law: AtomicLaw, origin: str) -> tuple[StationaryPoint, Stability]:
+    def classify(self, law: Atoms, origin: str) -> tuple[StationaryPoint, Stability]:
         """The law with its class, atoms in the order of their coordinates, and its modes; `origin` ends the note."""
-        order = np.lexsort(law.positions.T[::-1])
-        law = AtomicLaw(law.positions[order], law.masses[order])
+        order = np.lexsort(law.points.T[::-1])
+        law = Atoms(law.points[order], law.weights[order])
         modes = stability(self.landscape, law)
         outputs = self.landscape.outputs(law)
         energy = self.landscape.free_energy(law)
@@ -57,14 +58,14 @@ class Classifier:
         best = gap <= OPTIMAL * max(1.0, abs(energy)) + self.optimum.feature_error
         verdict = judge(self.landscape, law, modes, self._better(law, outputs), self.names, self.feature_error)
         point = StationaryPoint(
-            positions=law.positions,
-            masses=law.masses,
+            positions=law.points,
+            masses=law.weights,
             risk=self.landscape.risk(outputs),
             free_energy=energy,
             gap_to_optimum=gap,
             stable=verdict.stable,
             splitting=tuple(
-                tuple(mode.eigenvalue for mode in modes.splitting if mode.atom == i) for i in range(len(law.masses))
+                tuple(mode.eigenvalue for mode in modes.splitting if mode.atom == i) for i in range(len(law.weights))
             ),
             drift=tuple(mode.eigenvalue for mode in modes.drift),
             global_optimum=best,
@@ -72,16 +73,16 @@ class Classifier:
         )
         return point, modes
 
-    def slope_at_origin(self, law: AtomicLaw) -> float:
+    def slope_at_origin(self, law: Atoms) -> float:
         """Least one-sided slope of G where all radii of the first atom vanish; below 0 atoms leave from there."""
-        return self.landscape.slopes_at_origin(law.positions[0], self.landscape.outputs(law))[0]
+        return self.landscape.slopes_at_origin(law.points[0], self.landscape.outputs(law))[0]
 
-    def _better(self, law: AtomicLaw, outputs: Array) -> tuple[float, Array] | None:
+    def _better(self, law: Atoms, outputs: Array) -> tuple[float, Array] | None:
         """With birth and death: how far G falls below its value on the atoms somewhere in the box, and where."""
         if not self.landscape.flow.fisher_rao_rate > 0.0:
             return None
         least, place = lowest(self.landscape, outputs, self.lower, self.upper)
-        return float(self.landscape.potential(law.positions, outputs)[0].max()) - least, place
+        return float(self.landscape.potential(law.points, outputs)[0].max()) - least, place
 
 
 def refuse_stationary(problem: Problem) -> None:

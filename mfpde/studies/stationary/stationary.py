@@ -23,8 +23,9 @@ from mfpde.results.answers.stationary import Stationary, StationaryPoint
 from mfpde.results.words import atoms_text
 from mfpde.shell.progress import Progress, silent
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.stationary.branches import follow, split
-from mfpde.solvers.stationary.landscape import CONE, AtomicLaw, Stability
+from mfpde.solvers.stationary.landscape import CONE, Stability
 from mfpde.solvers.stationary.search import Search, critical_points
 from mfpde.studies.optimum.atoms import optimum_atoms
 from mfpde.studies.run.outputs import kept, output_file
@@ -91,7 +92,7 @@ class _Study:
 
     def result(self, branches: bool) -> Stationary:
         """Search, classify, branch."""
-        laws = sorted(self._one_atom_laws(), key=lambda law: tuple(law.positions[0].tolist()))
+        laws = sorted(self._one_atom_laws(), key=lambda law: tuple(law.points[0].tolist()))
         pending = [(self.classifier.classify(law, ""), law) for law in laws]
         self.found = [point for (point, _), _ in pending]
         for place, ((_, modes), law) in enumerate(pending if branches else []):
@@ -100,7 +101,7 @@ class _Study:
             self.names, self.radius, tuple(self.found), self.classifier.optimum, self.complete, tuple(self.words)
         )
 
-    def _one_atom_laws(self) -> Iterator[AtomicLaw]:
+    def _one_atom_laws(self) -> Iterator[Atoms]:
         """Critical points of z -> F(delta_z) on every face where some radii vanish, and inside."""
         radii = np.flatnonzero(self.landscape.radii)
         for vanishing in chain.from_iterable(combinations(radii, k) for k in range(len(radii) + 1)):
@@ -115,7 +116,7 @@ class _Study:
                 places[:, kept] = search.points
             at_origin = len(vanishing) == len(radii) > 0
             for place in places:
-                law = AtomicLaw(place[None], np.ones(1))
+                law = Atoms(place[None], np.ones(1))
                 if at_origin and not self._rests_at_origin(law):
                     continue
                 yield law
@@ -131,24 +132,24 @@ class _Study:
         floor = objective.energy(np.zeros(objective.features.rank)) / self.radius
         return critical_points(gradient, self.lower[kept], self.upper[kept], self.landscape.radii[kept], floor)
 
-    def _rests_at_origin(self, law: AtomicLaw) -> bool:
+    def _rests_at_origin(self, law: Atoms) -> bool:
         low = self.classifier.slope_at_origin(law)
         if low >= -CONE:
             return True
         self.words.append(
-            f"{atoms_text(self.names, law.positions, law.masses)} is not stationary: G falls from there with slope "
+            f"{atoms_text(self.names, law.points, law.weights)} is not stationary: G falls from there with slope "
             f"{low:.6g}, atoms leave at that speed"
         )
         return False
 
-    def _branch(self, place: int, law: AtomicLaw, modes: Stability, shares: tuple[float, ...]) -> None:
+    def _branch(self, place: int, law: Atoms, modes: Stability, shares: tuple[float, ...]) -> None:
         """Split the atom that grows fastest, follow the flow, and go on from what it reaches."""
         point = self.found[place]
         growing = [mode for mode in modes.splitting if mode.eigenvalue < 0.0]
-        if point.stable is not False or not growing or len(law.masses) >= MOST_ATOMS:
+        if point.stable is not False or not growing or len(law.weights) >= MOST_ATOMS:
             return
-        order = np.lexsort(law.positions.T[::-1])
-        law = AtomicLaw(law.positions[order], law.masses[order])
+        order = np.lexsort(law.points.T[::-1])
+        law = Atoms(law.points[order], law.weights[order])
         mode = min(growing, key=lambda mode: mode.eigenvalue)
         endings = []
         for share in shares:
@@ -157,19 +158,19 @@ class _Study:
             if branch.law is None:
                 endings.append(f"{label} {branch.ending}")
                 continue
-            reached = atoms_text(self.names, branch.law.positions, branch.law.masses)
+            reached = atoms_text(self.names, branch.law.points, branch.law.weights)
             endings.append(f"{label} ends at {reached}")
-            source = atoms_text(self.names, law.positions, law.masses)
+            source = atoms_text(self.names, law.points, law.weights)
             family = (
                 ""
-                if self.landscape.flow.fisher_rao_rate > 0.0 or len(branch.law.masses) == 1
+                if self.landscape.flow.fisher_rao_rate > 0.0 or len(branch.law.weights) == 1
                 else ("; one of a family, whose parameters are the masses")
             )
             child, child_modes = self.classifier.classify(branch.law, f"{label} of {source} {branch.ending}{family}")
             if any(child.same(other, self.radius) for other in self.found):
                 continue
             self.found.append(child)
-            if len(child.masses) > len(law.masses):
+            if len(child.masses) > len(law.weights):
                 self._branch(len(self.found) - 1, branch.law, child_modes, (0.5,))
         note = f"{self.found[place].note}; {', '.join(endings)}"
         self.found[place] = replace(self.found[place], note=note)

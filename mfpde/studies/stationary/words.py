@@ -9,7 +9,8 @@ import numpy as np
 
 from mfpde.results.words import place_text
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.stationary.landscape import AtomicLaw, Landscape, Mode, Stability
+from mfpde.solvers.space.measure import Atoms
+from mfpde.solvers.stationary.landscape import Landscape, Mode, Stability
 from mfpde.solvers.stationary.search import Search
 
 FEATURE_SHARE = 100.0
@@ -26,7 +27,7 @@ class Verdict:
 
 def judge(
     landscape: Landscape,
-    law: AtomicLaw,
+    law: Atoms,
     modes: Stability,
     better: tuple[float, Array] | None,
     names: Sequence[str],
@@ -45,7 +46,7 @@ def judge(
     clock = Clock(landscape.flow.schedule.scale == 1.0 and landscape.flow.schedule.power == 0.0)
     words = [f"unstable: {text}" for text in _growth(landscape, grows, law, names, clock)]
     unsure = [_hidden(mode, tolerance, law, names) for mode in hidden]
-    for place, slope in zip(law.positions, modes.cones, strict=True):
+    for place, slope in zip(law.points, modes.cones, strict=True):
         if slope > 0.0:
             words.append(f"{place_text(names, place)} is held by a cone, G rises from there with slope {slope:.8g}")
         elif slope <= 0.0:
@@ -90,21 +91,19 @@ class Clock:
         return f"exp({rate:.6g} {'t' if self.plain else '∫xi dt'})"
 
 
-def _growth(
-    landscape: Landscape, grows: Sequence[Mode], law: AtomicLaw, names: Sequence[str], clock: Clock
-) -> list[str]:
+def _growth(landscape: Landscape, grows: Sequence[Mode], law: Atoms, names: Sequence[str], clock: Clock) -> list[str]:
     """What grows and how fast: every splitting mode, and drifts."""
     found = []
     for mode in grows:
         rate = -mode.eigenvalue
         if mode.atom is not None:
-            place, along = law.positions[mode.atom], _direction(names, mode.vector[mode.atom])
+            place, along = law.points[mode.atom], _direction(names, mode.vector[mode.atom])
             found.append(
                 f"the atom at {place_text(names, place)} splits along {along}, parts of it move apart like "
                 f"{clock.exponential(rate)}, the variance grows like {clock.exponential(2.0 * rate)}"
             )
         else:
-            if len(law.masses) == 1:
+            if len(law.weights) == 1:
                 found.append(f"the atom as a whole moves away like {clock.exponential(rate)}")
             else:
                 masses = ", with their masses," if landscape.flow.fisher_rao_rate > 0.0 else ""
@@ -112,14 +111,12 @@ def _growth(
     return found
 
 
-def _hidden(mode: Mode, tolerance: float, law: AtomicLaw, names: Sequence[str]) -> str:
+def _hidden(mode: Mode, tolerance: float, law: Atoms, names: Sequence[str]) -> str:
     """Why a mode has no sign."""
     if mode.atom is None:
         what = "a drift of the atoms"
     else:
-        what = (
-            f"splitting {place_text(names, law.positions[mode.atom])} along {_direction(names, mode.vector[mode.atom])}"
-        )
+        what = f"splitting {place_text(names, law.points[mode.atom])} along {_direction(names, mode.vector[mode.atom])}"
     return f"the eigenvalue {mode.eigenvalue:.1e} of {what} is within {tolerance:.1e} of 0"
 
 

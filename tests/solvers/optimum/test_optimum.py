@@ -12,10 +12,11 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.optimum.bound import global_lower_bound
-from mfpde.solvers.optimum.newton import Law, SearchBox, joint_newton
+from mfpde.solvers.optimum.newton import SearchBox, joint_newton
 from mfpde.solvers.optimum.optimum import certified_optimum
 from mfpde.solvers.optimum.search import optimal_law
 from mfpde.solvers.optimum.weights import simplex_weights
+from mfpde.solvers.space.measure import Atoms
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def test_optimum_of_random_objectives(dimension: int, seed: int) -> None:
         box.ridge * (grid**2).sum(axis=1),
         start,
     )
-    best = Law(grid, weights).free_energy(objective, box)
+    best = box.free_energy(objective, Atoms(grid, weights))
     assert best >= found.free_energy * (1.0 - tolerance)
     if dimension == 1:
         assert best == pytest.approx(found.free_energy, rel=1e-6)
@@ -183,7 +184,7 @@ def test_a_well_between_the_samples_is_found_by_the_bound() -> None:
 
     objective = Objective(Well(), SquareLoss(np.ones(1), np.full(1, 2.0)))
     box = SearchBox(np.zeros(1), np.ones(1))
-    assert optimal_law(objective, box).free_energy(objective, box) > 3.9
+    assert box.free_energy(objective, optimal_law(objective, box)) > 3.9
     found = certified_optimum(objective, box, lambda *_: Bounds())
     assert found.free_energy == pytest.approx((2.0 - 1.0061803) ** 2, abs=1e-8)
     assert found.tight
@@ -193,7 +194,7 @@ def test_newton_converges_quadratically_to_stationary_atoms() -> None:
     objective = waves(1, 1)
     box = SearchBox(np.array([-1.0]), np.array([2.0]))
     exact = optimal_law(objective, box)
-    shifted = Law(np.clip(exact.positions + 0.01, box.lower, box.upper), exact.weights)
+    shifted = Atoms(np.clip(exact.points + 0.01, box.lower, box.upper), exact.weights)
     found = joint_newton(objective, box, shifted)
-    np.testing.assert_allclose(found.positions, exact.positions, atol=1e-9)
+    np.testing.assert_allclose(found.points, exact.points, atol=1e-9)
     np.testing.assert_allclose(found.weights, exact.weights, atol=1e-9)

@@ -14,8 +14,9 @@ from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.space.axis import Line
 from mfpde.solvers.space.geometry import Geometry
+from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.stationary.branches import follow, polish, split
-from mfpde.solvers.stationary.landscape import AtomicLaw, Landscape, stability
+from mfpde.solvers.stationary.landscape import Landscape, stability
 from mfpde.solvers.stationary.minimum import lowest
 from mfpde.solvers.stationary.search import critical_points
 from tests.solvers.problems import rank_two
@@ -45,9 +46,9 @@ def waves(rate: float = 0.0) -> Landscape:
     return Landscape(WAVES, LINE, Flow(ridge=0.01, fisher_rao_rate=rate))
 
 
-def resting(landscape: Landscape, start: list[float], masses: list[float]) -> AtomicLaw:
+def resting(landscape: Landscape, start: list[float], masses: list[float]) -> Atoms:
     """The stationary law near a start."""
-    law = AtomicLaw(np.array(start)[:, None], np.array(masses))
+    law = Atoms(np.array(start)[:, None], np.array(masses))
     found = follow(landscape, law, np.array([-4.0]), np.array([4.0]))
     assert found.law is not None, found.ending
     return found.law
@@ -76,20 +77,20 @@ def test_hessian_on_an_axis_is_that_of_the_even_continuation() -> None:
     assert error < 1e-11
 
 
-def linearised(landscape: Landscape, law: AtomicLaw) -> Array:
+def linearised(landscape: Landscape, law: Atoms) -> Array:
     """Eigenvalues of the Jacobian of (positions, masses) -> -rates, by differences of the full flow."""
-    count, dimension = law.positions.shape
+    count, dimension = law.points.shape
     rate = landscape.flow.fisher_rao_rate
 
     def rates(state: Array) -> Array:
         positions, masses = state[: count * dimension].reshape(count, dimension), state[count * dimension :]
-        now = AtomicLaw(positions, masses)
+        now = Atoms(positions, masses)
         value, gradient = landscape.potential(positions, landscape.outputs(now))
         change = rate * masses * (value - masses @ value)
         return np.concatenate([gradient.ravel(), change]) if rate > 0.0 else gradient.ravel()
 
     size = count * dimension + (count if rate > 0.0 else 0)
-    state = np.concatenate([law.positions.ravel(), law.masses])
+    state = np.concatenate([law.points.ravel(), law.weights])
     step = 1e-5
     columns = [(rates(state + step * unit) - rates(state - step * unit)) / (2.0 * step) for unit in np.eye(len(state))]
     return np.sort(np.linalg.eigvals(np.array(columns[:size]).T).real)
@@ -99,12 +100,12 @@ def linearised(landscape: Landscape, law: AtomicLaw) -> Array:
 def test_drift_eigenvalues_are_those_of_the_linearised_flow(rate: float) -> None:
     landscape = waves(rate)
     law = resting(landscape, [-1.6, 1.4], [0.4, 0.6])
-    assert len(law.masses) == 2
+    assert len(law.weights) == 2
     found = sorted(mode.eigenvalue for mode in stability(landscape, law).drift)
     expected = linearised(landscape, law)
     if rate > 0.0:
         # the direction that changes the total mass: -alpha times the common value of G
-        value = float(landscape.potential(law.positions, landscape.outputs(law))[0].mean())
+        value = float(landscape.potential(law.points, landscape.outputs(law))[0].mean())
         spare = int(np.argmin(np.abs(expected + rate * value)))
         assert expected[spare] == pytest.approx(-rate * value, abs=1e-7)
         expected = np.delete(expected, spare)
@@ -136,15 +137,15 @@ def test_drift_rate_of_two_atoms_is_seen_by_characteristics(sign: float) -> None
     landscape = waves()
     law = resting(landscape, [-1.6, 1.4], [0.4, 0.6])
     mode = stability(landscape, law).drift[0]
-    moved = law.positions + sign * 1e-5 * mode.vector
-    scheme = Characteristics(WAVES, LINE, landscape.flow, two_atoms(moved, law.masses[0]), tolerance=1e-12)
+    moved = law.points + sign * 1e-5 * mode.vector
+    scheme = Characteristics(WAVES, LINE, landscape.flow, two_atoms(moved, law.weights[0]), tolerance=1e-12)
     times = [0.5, 1.0]
     seen: list[float] = []
 
     def note(_: int, state: object) -> None:
         found = scheme.observe(state).law.points  # type: ignore[arg-type]
         assert found is not None
-        seen.append(abs(found[0, 0] - law.positions[0, 0]))
+        seen.append(abs(found[0, 0] - law.points[0, 0]))
 
     integrate(scheme, scheme.initial_state(), times, note)
     assert np.log(seen[0] / seen[1]) / 0.5 == pytest.approx(mode.eigenvalue, abs=1e-4)
@@ -215,12 +216,12 @@ def test_search_of_even_coordinates_leaves_out_the_faces() -> None:
 
 def test_splitting_keeps_mass_and_centre() -> None:
     landscape = waves()
-    law = AtomicLaw(np.array([[0.3], [1.2]]), np.array([0.4, 0.6]))
+    law = Atoms(np.array([[0.3], [1.2]]), np.array([0.4, 0.6]))
     mode = next(mode for mode in stability(landscape, law).splitting if mode.atom == 1)
     parts = split(law, mode, 0.25, landscape)
-    assert_allclose(parts.masses, [0.4, 0.15, 0.45])
-    assert_allclose(parts.masses @ parts.positions, law.masses @ law.positions, atol=1e-15)
-    assert abs(parts.positions[1, 0] - parts.positions[2, 0]) == pytest.approx(1.2e-3)
+    assert_allclose(parts.weights, [0.4, 0.15, 0.45])
+    assert_allclose(parts.weights @ parts.points, law.weights @ law.points, atol=1e-15)
+    assert abs(parts.points[1, 0] - parts.points[2, 0]) == pytest.approx(1.2e-3)
 
 
 def test_a_branch_lowers_the_free_energy_and_rests() -> None:
@@ -230,14 +231,14 @@ def test_a_branch_lowers_the_free_energy_and_rests() -> None:
     assert modes.splitting[0].eigenvalue < -0.1
     branch = follow(landscape, split(whole, modes.splitting[0], 0.5, landscape), np.array([-4.0]), np.array([4.0]))
     assert branch.law is not None
-    assert len(branch.law.masses) == 2
+    assert len(branch.law.weights) == 2
     assert landscape.free_energy(branch.law) < landscape.free_energy(whole) - 0.01
     assert stability(landscape, branch.law).residual < 1e-13
 
 
 def test_a_branch_that_leaves_the_box_says_so() -> None:
     landscape = waves()
-    law = AtomicLaw(np.array([[0.5]]), np.ones(1))
+    law = Atoms(np.array([[0.5]]), np.ones(1))
     branch = follow(landscape, law, np.array([0.4]), np.array([0.55]))
     assert branch.law is None
     assert "leads out of the box at flow time" in branch.ending
@@ -246,12 +247,12 @@ def test_a_branch_that_leaves_the_box_says_so() -> None:
 def test_polish_equalises_the_potential_under_birth_and_death() -> None:
     landscape = waves(1.0)
     law = resting(landscape, [-1.6, 1.4], [0.4, 0.6])
-    shaken = AtomicLaw(law.positions + np.array([[1e-3], [-2e-3]]), law.masses + np.array([1e-3, -1e-3]))
+    shaken = Atoms(law.points + np.array([[1e-3], [-2e-3]]), law.weights + np.array([1e-3, -1e-3]))
     again = polish(landscape, shaken, np.array([-4.0]), np.array([4.0]))
     assert again is not None
-    assert_allclose(again.positions, law.positions, atol=1e-10)
-    assert_allclose(again.masses, law.masses, atol=1e-10)
-    value, _ = landscape.potential(again.positions, landscape.outputs(again))
+    assert_allclose(again.points, law.points, atol=1e-10)
+    assert_allclose(again.weights, law.weights, atol=1e-10)
+    value, _ = landscape.potential(again.points, landscape.outputs(again))
     assert abs(value[0] - value[1]) < 1e-13
 
 

@@ -20,7 +20,8 @@ from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.space.axis import Radius
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.geometry import Geometry
-from mfpde.solvers.stationary.landscape import AtomicLaw, Landscape
+from mfpde.solvers.space.measure import Atoms
+from mfpde.solvers.stationary.landscape import Landscape
 from mfpde.solvers.stationary.pair_landscape import PairLandscape
 from mfpde.studies.optimum.atoms import optimum_atoms
 from mfpde.studies.stationary.stationary import stationary
@@ -135,7 +136,7 @@ def test_landscapes_of_pairs_and_features_agree(dimension: float) -> None:
     geometry, flow = Geometry.of({"r1": Radius(dimension)}), Flow(ridge=0.02, fisher_rao_rate=0.3)
     exact = PairLandscape(objective, geometry, flow, problem.exact_pairs)
     features = Landscape(objective, geometry, flow)
-    law = AtomicLaw(np.array([[0.0], [0.8], [2.9]]), np.array([0.2, 0.5, 0.3]))
+    law = Atoms(np.array([[0.0], [0.8], [2.9]]), np.array([0.2, 0.5, 0.3]))
     points = np.array([[-0.7], [0.0], [1.3], [3.1]])
     ours, theirs = exact.outputs(law), features.outputs(law)
     assert_allclose(exact.free_energy(law), features.free_energy(law), rtol=0, atol=1e-8)
@@ -145,7 +146,7 @@ def test_landscapes_of_pairs_and_features_agree(dimension: float) -> None:
     assert_allclose(own[0], own[1], rtol=0, atol=1e-6)
     for got, expected in zip(exact.interaction(law), features.interaction(law), strict=True):
         assert_allclose(got, expected, rtol=0, atol=1e-4)
-    assert_allclose(exact.hessian(law.positions[1], ours)[0], features.hessian(law.positions[1], theirs)[0], atol=2e-3)
+    assert_allclose(exact.hessian(law.points[1], ours)[0], features.hessian(law.points[1], theirs)[0], atol=2e-3)
 
 
 @pytest.mark.parametrize("dimension", [1.0, 2.0, 3.0])

@@ -9,7 +9,7 @@ import pytest
 
 from mfpde.configuration.parsing import parse
 from mfpde.problem.problem import build_problem
-from mfpde.solvers.optimum.newton import Law
+from mfpde.solvers.space.measure import Atoms
 
 BENT = {"knots": [0.0, 0.5, 1.5], "values": [-2.5, -4.0, 7.5]}
 MIXTURE = {"dims": [12, 7], "delta": 0.6}
@@ -52,9 +52,9 @@ def test_bounds_hold_inside_their_cells(name: str) -> None:
     for _ in range(4):
         atoms = 3
         weights = generator.dirichlet(np.ones(atoms))
-        law = Law(generator.uniform(lower, upper, size=(atoms, dimension)), weights)
-        outputs = law.outputs(objective)
-        bounds = problem.data.curvature(problem.unit, law.positions, weights, outputs, objective.risk(outputs))
+        law = Atoms(generator.uniform(lower, upper, size=(atoms, dimension)), weights)
+        outputs = law.outputs(objective.features)
+        bounds = problem.data.curvature(problem.unit, law.points, weights, outputs, objective.risk(outputs))
         assert bounds is not None
         inside = generator.uniform(lower + 0.02, upper - 0.02, size=(300, dimension))
         size = 0.05 * generator.random((300, dimension))

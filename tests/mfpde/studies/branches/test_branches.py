@@ -21,7 +21,8 @@ from mfpde.problem.problem import build_problem
 from mfpde.results.answers.branches import Branches, BranchEvent
 from mfpde.results.answers.stationary import Stationary
 from mfpde.solvers.space.box import Box
-from mfpde.solvers.stationary.landscape import AtomicLaw, Landscape
+from mfpde.solvers.space.measure import Atoms
+from mfpde.solvers.stationary.landscape import Landscape
 from mfpde.studies.branches.branches import branches
 from mfpde.studies.optimum.atoms import optimum_atoms
 from mfpde.studies.stationary.stationary import stationary
@@ -128,7 +129,7 @@ def test_every_law_of_a_branch_is_stationary() -> None:
             problem = build_problem(result_family().at(law.parameter))
             objective = problem.represent("exact", Box(np.zeros(1), np.full(1, 10.0)), 1e-13).objective
             landscape = Landscape(objective, problem.geometry, problem.flow)
-            atoms = AtomicLaw(law.positions, law.masses)
+            atoms = Atoms(law.positions, law.masses)
             gradient = landscape.potential(law.positions, landscape.outputs(atoms))[1]
             assert np.max(np.abs(gradient[law.positions < 10.0])) < 1e-10
             assert law.masses == pytest.approx(branch.laws[0].masses, abs=0.0)
@@ -169,7 +170,7 @@ def test_births_make_the_masses_unknowns() -> None:
             problem = build_problem(varied.at(law.parameter))
             objective = problem.represent("exact", Box(np.zeros(1), np.full(1, 10.0)), 1e-13).objective
             landscape = Landscape(objective, problem.geometry, problem.flow)
-            atoms = AtomicLaw(law.positions, law.masses)
+            atoms = Atoms(law.positions, law.masses)
             value, gradient = landscape.potential(law.positions, landscape.outputs(atoms))
             assert np.ptp(value) < 1e-10
             assert np.max(np.abs(gradient)[law.positions > 0.0]) < 1e-10

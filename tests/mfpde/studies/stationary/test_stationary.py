@@ -23,7 +23,8 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
 from mfpde.solvers.flow.time_loop import Observation, integrate
 from mfpde.solvers.space.box import Box
-from mfpde.solvers.stationary.landscape import AtomicLaw, Landscape, Mode, stability
+from mfpde.solvers.space.measure import Atoms
+from mfpde.solvers.stationary.landscape import Landscape, Mode, stability
 from mfpde.studies.stationary.stationary import stationary
 from tests.reference import activation, values
 
@@ -102,8 +103,8 @@ def test_split_atoms_lead_to_laws_of_several_atoms() -> None:
     landscape = landscape_of(REFERENCE[1])
     for point in halves:
         assert point.risk < plateau.risk - 0.009
-        law = AtomicLaw(point.positions, point.masses)
-        assert np.abs(landscape.potential(law.positions, landscape.outputs(law))[1]).max() < 1e-12
+        law = Atoms(point.positions, point.masses)
+        assert np.abs(landscape.potential(law.points, landscape.outputs(law))[1]).max() < 1e-12
 
 
 def landscape_of(entry: dict[str, Any], **dynamics: Any) -> Landscape:
@@ -119,24 +120,24 @@ def observed(landscape: Landscape, law: LabelLaw, times: list[float]) -> list[Ob
     return seen
 
 
-def clusters(law: AtomicLaw, offset: Array, width: float, atom: int) -> LabelLaw:
+def clusters(law: Atoms, offset: Array, width: float, atom: int) -> LabelLaw:
     """The atoms shifted by `offset` (n, 1), one of them spread evenly over `width`, as the image of one label."""
-    edges = np.concatenate([[0.0], np.cumsum(law.masses)])
+    edges = np.concatenate([[0.0], np.cumsum(law.weights)])
     edges[-1] = 1.0
 
     def embed(labels: Array) -> Array:
-        index = np.clip(np.searchsorted(edges, labels[:, 0], side="right") - 1, 0, len(law.masses) - 1)
-        within = (labels[:, 0] - edges[index]) / law.masses[index] - 0.5
-        places = law.positions[index, 0] + offset[index, 0] + np.where(index == atom, width * within, 0.0)
+        index = np.clip(np.searchsorted(edges, labels[:, 0], side="right") - 1, 0, len(law.weights) - 1)
+        within = (labels[:, 0] - edges[index]) / law.weights[index] - 0.5
+        places = law.points[index, 0] + offset[index, 0] + np.where(index == atom, width * within, 0.0)
         return np.asarray(places[:, None])
 
     return LabelLaw((edges,), lambda labels: np.ones(len(labels)), embed)
 
 
-def spread(observation: Observation, law: AtomicLaw, atom: int) -> float:
+def spread(observation: Observation, law: Atoms, atom: int) -> float:
     """Width of the law around one atom."""
     places = observation.law.points[:, 0]
-    near = places[np.argmin(np.abs(places[:, None] - law.positions[:, 0]), axis=1) == atom]
+    near = places[np.argmin(np.abs(places[:, None] - law.points[:, 0]), axis=1) == atom]
     return float(near.max() - near.min())
 
 
@@ -150,10 +151,10 @@ def test_splitting_rates_are_seen_by_characteristics(index: int, place: list[int
     landscape = landscape_of(entry)
     interior = [p for p in found(index).points if p.positions[:, 0].min() > 0.0]
     pick = interior[place[0]] if len(place) == 1 else next(p for p in interior if len(p.masses) == place[1])
-    law = AtomicLaw(pick.positions, pick.masses)
+    law = Atoms(pick.positions, pick.masses)
     for mode in stability(landscape, law).splitting:
         atom = int(mode.atom or 0)
-        seen = observed(landscape, clusters(law, 0.0 * law.positions, 1e-6, atom), [0.0, time])
+        seen = observed(landscape, clusters(law, 0.0 * law.points, 1e-6, atom), [0.0, time])
         rate = np.log(spread(seen[1], law, atom) / spread(seen[0], law, atom)) / time
         assert rate == pytest.approx(-mode.eigenvalue, abs=1e-4 * abs(mode.eigenvalue) + 1e-7)
 
@@ -163,22 +164,22 @@ def test_drift_rates_are_seen_by_characteristics(index: int, atoms: int, time: f
     """Whole atoms moved along a drift mode come back, or leave, like exp(-eigenvalue t)."""
     landscape = landscape_of(REFERENCE[index])
     points = [p for p in found(index).points if len(p.masses) == atoms and p.positions.min() > 1.0 / atoms]
-    law = AtomicLaw(points[-1].positions, points[-1].masses)
+    law = Atoms(points[-1].positions, points[-1].masses)
     for mode in stability(landscape, law).drift:
         assert measured_drift(landscape, law, mode, time) == pytest.approx(-mode.eigenvalue, rel=1e-3, abs=1e-6)
 
 
-def measured_drift(landscape: Landscape, law: AtomicLaw, mode: Mode, time: float) -> float:
+def measured_drift(landscape: Landscape, law: Atoms, mode: Mode, time: float) -> float:
     """Rate at which a small displacement along the mode grows."""
     offset = 1e-6 * mode.vector
     seen = observed(landscape, clusters(law, offset, 0.0, -1), [0.0, time])
     amplitudes = []
     for observation in seen:
         places = observation.law.points[:, 0]
-        near = np.argmin(np.abs(places[:, None] - law.positions[:, 0]), axis=1)
-        shift = np.array([places[near == i].mean() for i in range(len(law.masses))]) - law.positions[:, 0]
+        near = np.argmin(np.abs(places[:, None] - law.points[:, 0]), axis=1)
+        shift = np.array([places[near == i].mean() for i in range(len(law.weights))]) - law.points[:, 0]
         # the modes are orthogonal with the masses as weights
-        amplitudes.append(float((law.masses * shift) @ mode.vector[:, 0]))
+        amplitudes.append(float((law.weights * shift) @ mode.vector[:, 0]))
     return float(np.log(amplitudes[1] / amplitudes[0]) / time)
 
 
@@ -225,10 +226,10 @@ def test_birth_and_death_leave_only_global_minimisers(d: float) -> None:
     result = stationary(configured(entry, flow="wasserstein-fisher-rao", fisher_rao_rate=alpha))
     atom = next(point for point in one_atom(result) if point.positions[0, 0] > 0.0)
     landscape = landscape_of(entry, flow="wasserstein-fisher-rao", fisher_rao_rate=alpha)
-    law = AtomicLaw(atom.positions, atom.masses)
+    law = Atoms(atom.positions, atom.masses)
     grid = np.linspace(0.0, 10.0, 20_001)[:, None]
     outputs = landscape.outputs(law)
-    drop = landscape.potential(law.positions, outputs)[0][0] - landscape.potential(grid, outputs)[0].min()
+    drop = landscape.potential(law.points, outputs)[0][0] - landscape.potential(grid, outputs)[0].min()
     assert atom.stable is False
     rate = float(atom.note.split("births at ")[1].split("exp(")[1].split()[0])
     assert rate == pytest.approx(alpha * drop, rel=1e-5)
