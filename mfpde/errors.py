@@ -9,6 +9,13 @@ if TYPE_CHECKING:
     from mfpde.results.answer import Answer
 
 
+def in_keys(error: Exception) -> str:
+    """An error in words; that of a step calls the options of the scheme by their keys."""
+    from mfpde.solvers.flow.time_loop import StepFailure
+
+    return error.said("solver.") if isinstance(error, StepFailure) else str(error)
+
+
 class ConfigurationError(Exception):
     """The configuration cannot be used.
 

@@ -14,8 +14,6 @@ import mfpde
 class Euler:
     """z <- z - tau (grad Psi + lambda z), of order 1."""
 
-    name = "explicit-euler"
-
     def __init__(self, problem, objective, guide, step):
         self.problem, self.objective, self.step = problem, objective, step
         self.start, self.weights = guide.positions[0], guide.weights

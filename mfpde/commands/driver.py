@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfpde.commands.checks import Checks
-from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError
+from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError, in_keys
 from mfpde.shell.process import complain
 from mfpde.shell.progress import ProgressBar
 from mfpde.shell.user_files import fault_of
@@ -68,7 +68,7 @@ def guarded(run: Callable[[argparse.Namespace], int], options: argparse.Namespac
         complain(*error.messages)
         return EXIT_BAD_INPUT
     except (RunOutputError, StepFailure) as error:
-        complain(str(error))
+        complain(in_keys(error))
         return EXIT_FAILED
     except MemoryError as error:
         box = "" if options.radius is None else "a smaller --radius, "

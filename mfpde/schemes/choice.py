@@ -64,6 +64,11 @@ def on_scheme(experiment: Experiment, kind: SchemeKind) -> Experiment:
     return replace(experiment, solver=replace(experiment.solver, scheme=kind.name))
 
 
+def sampling_scheme() -> str:
+    """The first scheme that follows finitely many neurons."""
+    return next(name for name in scheme_names() if SCHEMES[name].samples)
+
+
 def oracles() -> list[SchemeKind]:
     """The schemes that others are held against, the most trusted first."""
     kinds = [scheme_named(name) for name in scheme_names()]

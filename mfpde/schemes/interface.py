@@ -87,6 +87,7 @@ class SchemeKind:
     Attributes:
         name: as `solver.scheme` names it; the decorator sets it.
         Options: the frozen dataclass of its own keys of [solver].
+        unshared: those of them that mean this scheme alone, so that it does not take them over from another's run.
         place: its place where schemes are listed; a user's own come last.
         by_default: whether it may be chosen where the user names none.
         oracle: how far its runs are trusted as the reference of others, the largest first; 0 for none.
@@ -99,6 +100,7 @@ class SchemeKind:
 
     name: ClassVar[str] = ""
     Options: ClassVar[type[Any]] = NoOptions
+    unshared: ClassVar[tuple[str, ...]] = ()
     place: ClassVar[int] = 100
     by_default: ClassVar[bool] = False
     oracle: ClassVar[int] = 0

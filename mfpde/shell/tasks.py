@@ -9,6 +9,7 @@ from multiprocessing import active_children
 from threading import RLock
 from typing import Generic, TypeVar
 
+from mfpde.errors import in_keys
 from mfpde.shell.workers import Workers, executor, number_of
 from mfpde.solvers.flow.time_loop import StepFailure
 
@@ -130,5 +131,5 @@ def _alone(function: Callable[[Task], Part], task: Task) -> Part:
 def reason(error: Exception) -> str:
     """Why a task failed, in words."""
     if isinstance(error, ArithmeticError | ValueError | StepFailure | MemoryError | WorkerLost):
-        return str(error) or type(error).__name__
+        return in_keys(error) or type(error).__name__
     return f"{type(error).__name__}: {error}"

@@ -146,10 +146,11 @@ def _with_times(configuration: Experiment, few: bool) -> Experiment:
 
 
 def _on_scheme(configuration: Experiment, kind: SchemeKind) -> Experiment:
-    """The configuration on a scheme; numbers of atoms are meant for its own."""
-    solver = configuration.solver
-    own = solver if kind.name == solver.scheme else replace(solver, scheme=kind.name).having(atoms=None)
-    return replace(configuration, solver=own)
+    """The configuration on a scheme, with those options of another that both share."""
+    if kind.name == configuration.solver.scheme:
+        return configuration
+    shared = configuration.solver.having(**dict.fromkeys(kind.unshared))
+    return replace(configuration, solver=replace(shared, scheme=kind.name))
 
 
 def _reference(

@@ -13,7 +13,7 @@ from mfpde.problem.problem import build_problem
 from mfpde.results.answers.solve import SolveResult
 from mfpde.results.files.provenance import provenance
 from mfpde.schemes.choice import on_scheme, scheme_of
-from mfpde.schemes.interface import SchemeKind, scheme_named
+from mfpde.schemes.interface import SCHEMES, SchemeKind, scheme_named
 from mfpde.schemes.pair import make_pair
 from mfpde.shell.progress import Progress, silent
 from mfpde.studies.run.arithmetic import strict_arithmetic
@@ -36,7 +36,7 @@ def solve(
 
     Args:
         source: a preset's name, the path of a TOML file, an experiment, or a problem made in Python.
-        scheme: the scheme, in place of the one that the source names.
+        scheme: the scheme, by its name or itself, in place of the one that the source names.
         output: result file, also the checkpoint; an existing one is kept unless `force` or `resume`.
         resume: go on from `output`, which must come from the same configuration; bit-identical to one run.
         progress: called with a line of text and the fraction of the work done.
@@ -52,8 +52,10 @@ def solve(
         OutputError: `output` cannot be written (RunOutputError: during the run).
     """
     started = monotonic()
-    configuration = experiment_of(source, **given)
-    kind = scheme_of(configuration) if scheme is None else scheme_named(scheme)
+    asked = None if scheme is None else scheme_named(scheme)
+    known = asked.name if asked is not None and asked.name in SCHEMES else None
+    configuration = experiment_of(source, scheme=known, **given)
+    kind = asked or scheme_of(configuration)
     configuration = on_scheme(configuration, kind)
     refuse_unsupported(configuration, kind)
     with output_file(output, resume=resume, force=force) as path:

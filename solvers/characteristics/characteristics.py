@@ -161,7 +161,7 @@ class Characteristics:
         message = solver.step()
         if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
             raise StepFailure(
-                f"characteristics cannot step ({message})", state.flow_time, "loosen solver.tolerance or end earlier"
+                f"characteristics cannot step ({message})", state.flow_time, "loosen {tolerance} or end earlier"
             )
         moved, rates = solver.y[:-1].reshape(shape), solver.f[:-1].reshape(shape)
         weights = self._law(moved, masses)[1]

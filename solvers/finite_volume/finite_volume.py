@@ -21,7 +21,7 @@ __all__ = ["FiniteVolume", "FiniteVolumeOptions"]
 
 EPSILON = float(np.finfo(float).eps)
 ENERGY_ROUNDING = 100.0  # a step may raise F by this many roundings
-REMEDY = "use a finer grid (solver.cells) or a smaller Courant number (solver.courant)"
+REMEDY = "use a finer grid ({cells}) or a smaller Courant number ({courant})"
 
 
 class FiniteVolume:

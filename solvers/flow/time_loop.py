@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,14 +16,24 @@ class StepFailure(RuntimeError):
     """A step could not be taken; the state before it is still good.
 
     Attributes:
+        message: what went wrong.
         flow_time: s at which the step failed.
-        remedy: what the user can change.
+        remedy: what the user can change, options of the scheme in braces: "use a smaller {step}".
     """
 
     def __init__(self, message: str, flow_time: float, remedy: str) -> None:
-        super().__init__(f"{message} at flow time {flow_time:.6g}; {remedy}")
+        super().__init__(message, flow_time, remedy)
+        self.message = message
         self.flow_time = flow_time
         self.remedy = remedy
+
+    def __str__(self) -> str:
+        return self.said()
+
+    def said(self, prefix: str = "") -> str:
+        """The same in words, the options called by their names behind `prefix`."""
+        remedy = re.sub(r"\{(\w+)\}", rf"{prefix}\1", self.remedy)
+        return f"{self.message} at flow time {self.flow_time:.6g}; {remedy}"
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ class FollowedCharacteristics(Characteristics):
             raise StepFailure(
                 f"the nonlinear dynamics cannot step ({message})",
                 state.flow_time,
-                "loosen solver.tolerance or end earlier",
+                "loosen {tolerance} or end earlier",
             )
         moved = self._walls.returned(solver.y.reshape(places.shape), solver.f.reshape(places.shape))
         # a step cut short by `until` says little of the next one

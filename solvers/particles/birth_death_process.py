@@ -98,7 +98,7 @@ class ParticleProcess:
             step *= _factor(error)
             if not (step > SMALLEST_STEP * max(state.flow_time, 1.0)):
                 raise StepFailure(
-                    "the particles cannot step", state.flow_time, "write a larger solver.tolerance or end earlier"
+                    "the particles cannot step", state.flow_time, "write a larger {tolerance} or end earlier"
                 )
         replaced = self._replaced(moved, actions, self._random(EVENTS, count))
         arrived = until if step == room else state.flow_time + step

@@ -45,7 +45,7 @@ class DecayingAtoms:
     def advance(self, state: State, until: float) -> State:
         self.on_step(state.flow_time)
         if state.flow_time >= self.fail_after:
-            raise StepFailure("the step collapsed", state.flow_time, "raise solver.cells")
+            raise StepFailure("the step collapsed", state.flow_time, "raise {cells}")
         tau = min(state.step, until - state.flow_time)
         end = until if tau < state.step else state.flow_time + tau
         position = state.arrays["position"] * (1.0 - tau + 0.5 * tau**2)

@@ -26,6 +26,7 @@ class CharacteristicsKind(SchemeKind):
     """
 
     Options = AtomOptions
+    unshared = ("atoms",)
     place = 3
     by_default = True
     oracle = 2

@@ -39,6 +39,7 @@ class JkoKind(SchemeKind):
     """Steps that minimise W2^2 / (2 tau) + F / 2: on atoms without noise, on the cells of a grid with it."""
 
     Options = JkoOptions
+    unshared = ("atoms",)
     place = 2
     knows_dissipation = True
     straight = True

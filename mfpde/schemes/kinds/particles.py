@@ -38,6 +38,7 @@ class ParticlesKind(SchemeKind):
     """
 
     Options = ParticlesOptions
+    unshared = ("atoms",)
     place = 4
     by_default = True
     samples = True

@@ -16,7 +16,7 @@ from time import monotonic
 
 import numpy as np
 
-from mfpde.errors import ConfigurationError
+from mfpde.errors import ConfigurationError, in_keys
 from mfpde.experiment import Experiment
 from mfpde.problem.network import activation_of
 from mfpde.problem.problem import build_problem
@@ -157,7 +157,7 @@ class _Walk(Campaign[CoupledResult]):
         """After which t, and why; raised on before the first save time after 0."""
         if len(self.rows) < 2:
             raise error
-        return f"failed after t = {self.time[len(self.rows) - 1]:.6g}: {error}"
+        return f"failed after t = {self.time[len(self.rows) - 1]:.6g}: {in_keys(error)}"
 
     def interruption(self) -> str:
         """After which t; raised on before the first save time after 0."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mfpde.errors import ConfigurationError, ResultFileError
+from mfpde.errors import ConfigurationError, ResultFileError, in_keys
 from mfpde.results.answers.solve import SolveResult
 from mfpde.results.files.netcdf_file import Attribute, Checkpoint
 from mfpde.schemes.pair import Pair
@@ -113,7 +113,7 @@ class Run(Campaign[SolveResult]):
     def failure(self, error: Exception) -> str:
         """At which t, and what to do."""
         if isinstance(error, StepFailure):
-            return f"t = {self._schedule.time(error.flow_time):.6g}: {error}"
+            return f"t = {self._schedule.time(error.flow_time):.6g}: {in_keys(error)}"
         time = self._schedule.time(min(state.flow_time for state in self._states.values()))
         problem = f"a number left the range of floating point ({error})"
         return f"t = {time:.6g}: {problem}; write a smaller solver.step, or values of moderate size"

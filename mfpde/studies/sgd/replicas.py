@@ -19,6 +19,7 @@ from mfpde.problem.network import activation_of
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.files.provenance import provenance
+from mfpde.schemes.choice import sampling_scheme
 from mfpde.shell.progress import Progress, silent
 from mfpde.shell.tasks import WorkerLost
 from mfpde.shell.workers import Workers, number_of, processors, sendable
@@ -58,7 +59,7 @@ def refuse(configuration: Experiment) -> None:
     problem = build_problem(configuration)
     problems = sampler_problems(problem)
     if problem.flow.fisher_rao_rate > 0.0 or not problem.flow.transport:
-        remedy = 'write flow = "wasserstein", or solve it with scheme = "particles"'
+        remedy = f'write flow = "wasserstein", or solve it with scheme = "{sampling_scheme()}"'
         problems.append(f"dynamics.flow: SGD moves neurons and has no birth and death; {remedy}")
     last = save_steps(configuration)[-1]
     if not (last >= 1):

@@ -165,7 +165,7 @@ class Jko:
             tau *= 0.5
             formula = self._formula(state, tau)
             if not (adapts and tau > shortest):
-                raise StepFailure(f"jko: {failure}", state.flow_time, "use a smaller solver.step or finer tolerance")
+                raise StepFailure(f"jko: {failure}", state.flow_time, "use a smaller {step} or finer tolerance")
 
     def observe(self, state: State) -> Observation:
         """Risk, energy, moments and law; D at the law, and the largest duality gap so far."""
@@ -326,7 +326,7 @@ class Jko:
         if inner[:, mobile].any():
             axis = int(np.argmax((inner & mobile).any(axis=0)))
             place = f"{self.geometry.names[axis]} in [{lower[axis]:.4g}, {upper[axis]:.4g}]"
-            raise StepFailure(f"jko: atoms reach the edge of {place}", flow_time, "use a smaller solver.step")
+            raise StepFailure(f"jko: atoms reach the edge of {place}", flow_time, "use a smaller {step}")
 
 
 def _panels(state: State) -> Panels:

@@ -29,7 +29,7 @@ SHORTEST = 1e-12  # of the planned step
 CUT = 1e-9  # relative excess of the time that remains over a step, taken with it
 FIRST_CHANGE = 0.1  # of the logarithm of the masses by birth and death in the first step
 MANY = 10  # evaluations per minimisation beyond which the step does not grow
-REMEDY = "use a smaller step (solver.step) or a finer grid (solver.cells)"
+REMEDY = "use a smaller step ({step}) or a finer grid ({cells})"
 
 
 class _Trial(NamedTuple):
