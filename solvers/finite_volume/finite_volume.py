@@ -7,6 +7,7 @@ import numpy as np
 from ..arrays import Array
 from ..flow.flow import Flow
 from ..flow.time_loop import Observation, State, StepFailure
+from ..objective.losses.interface import refuse_ascent
 from ..objective.objective import Objective
 from ..space.geometry import Geometry
 from ..space.grid import Grid
@@ -75,7 +76,7 @@ class FiniteVolume:
         options: see `FiniteVolumeOptions`.
 
     Raises:
-        ValueError: a term of the flow, an option, a mass or a feature value that the scheme cannot use.
+        ValueError: a loss, a term of the flow, an option, a mass or a feature value that the scheme cannot use.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class FiniteVolume:
         options: FiniteVolumeOptions = DEFAULTS,
     ) -> None:
         check(geometry, flow, grid, masses, options)
+        refuse_ascent(objective.loss, "finite volumes")
         self.objective = objective
         self.geometry = geometry
         self.flow = flow

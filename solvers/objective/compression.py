@@ -127,18 +127,16 @@ def _spanned(features: FeatureMap, loss: Loss, raw: Array, accuracy: float) -> C
     roots = np.sqrt(loss.metric)
     sampled = np.concatenate([np.zeros((1, raw.shape[1])), raw])
     slope = float(np.max(np.linalg.norm(loss.gradient(sampled) / roots, axis=1)))
-    vectors = linalg.svd(raw * roots, full_matrices=False)[2].T
-    left = raw * roots
-    error, rank = float(np.max(np.linalg.norm(left, axis=1))), 0
-    while error * slope > accuracy and rank < vectors.shape[1] // 2:
-        direction = vectors[:, rank]
-        left = left - np.outer(left @ direction, direction)
-        error, rank = float(np.max(np.linalg.norm(left, axis=1))), rank + 1
-    if error * slope > accuracy:
+    turned, sizes, vectors = linalg.svd(raw * roots, full_matrices=False)
+    # squared norms of what the directions from each one on hold, summed from the smallest
+    left = np.cumsum((turned * sizes)[:, ::-1] ** 2, axis=1)[:, ::-1].max(axis=0)
+    errors = slope * np.sqrt(np.append(left, 0.0))
+    rank = int(np.argmax(errors <= accuracy))
+    if 2 * rank > raw.shape[1]:
         return Compressed(features, loss, 0.0)
-    basis = vectors[:, :rank]
+    basis = vectors[:rank].T
     spanned = loss.through(basis / roots[:, None])
-    return Compressed(CompressedFeatures(features, roots[:, None] * basis), spanned, error * slope)
+    return Compressed(CompressedFeatures(features, roots[:, None] * basis), spanned, float(errors[rank]))
 
 
 def _principal(raw: Array, accuracy: float) -> tuple[Array, float]:

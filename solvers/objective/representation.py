@@ -84,10 +84,10 @@ class ReducedObjective:
         return features.table if isinstance(features, PatchedFeatures) else None
 
     def risk_error(self, laws: Iterable[tuple[Array, Array]]) -> float:
-        """Error of the risk of laws (positions, weights): measured against the source, plus the source's own."""
+        """Error of 2 L at laws (positions, weights), and so of the risk: against the source, plus the source's own."""
         gaps = []
         for positions, weights in laws:
-            risks = [form.risk(form.outputs(positions, weights)) for form in (self.objective, self.source)]
+            risks = [form.energy(form.outputs(positions, weights)) for form in (self.objective, self.source)]
             gaps.append(abs(risks[0] - risks[1]))
         return max(gaps, default=0.0) + self.source_error
 

@@ -51,7 +51,8 @@ class CertifiedLaw:
 
 
 CurvatureOf = Callable[[Atoms, Array, float], Curvature]
-"""(law, outputs, risk) -> bounds of the derivatives of Psi of that law, without the ridge."""
+"""(law, outputs, |grad L|^2) -> bounds of the derivatives of Psi of that law, without the ridge; the norm is that of
+sum g^2 / omega, in which |Psi| <= |grad L| |Phi|_omega: the risk itself (without its constant) for the square loss."""
 
 
 def certified_optimum(
@@ -98,7 +99,7 @@ def _certified(
         return CertifiedLaw(_sorted(law), outputs, risk, energy, min(floor, energy), 0, True), None
     bound = global_lower_bound(
         lambda points: box.potential(objective, outputs, points),
-        _WithRidge(curvature_of(law, outputs, risk), box.ridge),
+        _WithRidge(curvature_of(law, outputs, _squared_slope(objective, outputs)), box.ridge),
         box.lower,
         box.upper,
         mean,
@@ -116,6 +117,12 @@ def _certified(
         tight=energy - lower <= tolerance * abs(energy),
     )
     return found, bound.point if bound.value < mean - 0.5 * accuracy else None
+
+
+def _squared_slope(objective: Objective, outputs: Array) -> float:
+    """|grad L|^2 = sum g^2 / omega."""
+    loss = objective.loss
+    return loss.risk(outputs) if loss.quadratic else float(np.sum(loss.gradient(outputs) ** 2 / loss.metric))
 
 
 def _sorted(law: Atoms) -> Atoms:

@@ -22,7 +22,7 @@ from mfpde.solvers.jko.grid.jko import GridJko
 from mfpde.solvers.jko.grid.options import GridJkoOptions
 from mfpde.solvers.objective.compression import compress
 from mfpde.solvers.objective.losses.pointwise import PointwiseLoss, nodal_loss
-from mfpde.solvers.objective.losses.square import Square
+from mfpde.solvers.objective.losses.square import Square, SquareLoss
 from mfpde.solvers.objective.losses.through import LossThrough
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.objective.table.feature_table import FeatureTable, build_table
@@ -330,3 +330,26 @@ def test_the_square_loss_by_value_and_slope_is_the_square_loss() -> None:
         ]
         risks.append([factor * seen(scheme, [1.0])[0].risk for scheme in schemes])
     np.testing.assert_allclose(risks[0], risks[1], rtol=0.0, atol=1e-8)
+
+
+class Rising(SquareLoss):
+    """A loss whose flow need not lower its energy, as that of a game."""
+
+    @property
+    def descends(self) -> bool:
+        return False
+
+
+def test_schemes_that_accept_steps_by_their_energy_refuse_a_loss_that_may_rise() -> None:
+    each = Objective(Units(), Rising(WEIGHTS, CLASSES))
+    edges = np.linspace(-4.0, 5.0, 31)
+    grid, masses = grid_from_edges((edges,), (False,)), bump((edges,), (0.3,), 0.5)
+    noisy = Flow(ridge=0.2, inverse_temperature=20.0)
+    words = "take only steps that lower the energy, which this loss may raise; use characteristics or particles"
+    with pytest.raises(ValueError, match=f"finite volumes {words}"):
+        FiniteVolume(each, line(1), Flow(), grid, masses)
+    with pytest.raises(ValueError, match=f"minimising movements {words}"):
+        GridJko(each, line(1), noisy, grid, masses)
+    with pytest.raises(ValueError, match=f"minimising movements {words}"):
+        Jko(each, table(), line(1), Flow(), gaussian())
+    assert len(seen(Characteristics(each, line(1), Flow(), gaussian(), 1e-5), [0.1])) == 1

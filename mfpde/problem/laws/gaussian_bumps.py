@@ -142,4 +142,4 @@ class GaussianBumps(DataLaw):
     def curvature(self, unit: Unit, positions: Array, weights: Array, outputs: Array, risk: float) -> Curvature | None:
         from mfpde.problem.reduction.curvature import BumpCurvature
 
-        return BumpCurvature(self.width, risk) if self.loss == SQUARE else None
+        return BumpCurvature(self.width, risk)

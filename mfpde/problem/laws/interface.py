@@ -146,7 +146,10 @@ class DataLaw:
         return None
 
     def curvature(self, unit: Unit, positions: Array, weights: Array, outputs: Array, risk: float) -> Curvature | None:
-        """Bounds of the derivatives of Psi of the law of these atoms, from which the optimum is certified."""
+        """Bounds of the derivatives of Psi of the law of these atoms, from which the optimum is certified.
+
+        `risk` is |grad L|^2, the square of what |Psi| is at most for features of norm 1: the risk for the square loss.
+        """
         del unit, positions, weights, outputs, risk
         return None
 

@@ -179,11 +179,11 @@ def _product(first: Array, second: Array) -> Array:
 
 @dataclass(frozen=True)
 class BumpCurvature:
-    """Derivative bounds for Gaussian bumps: |d^k Psi| <= R^{1/2} |d^k N(.; z, s^2)|_{L2}.
+    """Derivative bounds for Gaussian bumps: |d^k Psi| <= |grad L|_{L2} |d^k N(.; z, s^2)|_{L2}.
 
     Attributes:
         width: s.
-        risk: R(rho).
+        risk: |grad L|^2, R(rho) for the square loss.
     """
 
     width: float

@@ -28,11 +28,18 @@ class Fluctuations:
         objective: the reduced objective, positions in the coordinates `names`.
         population: moments over the law of the data.
         unit: which of a and b are coordinates, after those of w, and the values of those that are none.
+
+    Raises:
+        ValueError: a loss that is not quadratic.
     """
 
     objective: Objective
     population: Population
     unit: Unit
+
+    def __post_init__(self) -> None:
+        if not self.objective.loss.quadratic:
+            raise ValueError("fluctuations are told from the mean square error; use the square loss")
 
     def monte_carlo(self, positions: Array, weights: Array) -> float:
         """K(rho) of the law sum_i weights_i delta_{positions_i}."""

@@ -13,6 +13,7 @@ from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.optimum import AtomicOptimum
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.objective.losses.interface import least
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.objective.representation import ReducedObjective
 from mfpde.solvers.optimum.bound import Curvature
@@ -69,7 +70,7 @@ def optimum_atoms(
     # an end of the space is no end of the search
     below, above = box.lower > problem.geometry.lower_bounds, box.upper < problem.geometry.upper_bounds
     outside = (positions >= box.upper - ends) & above | (positions <= box.lower + ends) & below
-    lower = max(found.lower_bound - reduced.error, 0.0)
+    lower = max(found.lower_bound - reduced.error, least(reduced.objective.loss))
     risk, pairs = found.risk, problem.exact_pairs
     if pairs is not None:
         risk = pairs.risk(positions, weights)
@@ -131,8 +132,8 @@ class _Bounds:
         self._problem, self._objective, self._box = problem, objective, box
         self.proven = True
 
-    def __call__(self, law: Atoms, outputs: Array, risk: float) -> Curvature:
-        found = self._problem.data.curvature(self._problem.unit, law.points, law.weights, outputs, risk)
+    def __call__(self, law: Atoms, outputs: Array, squared_slope: float) -> Curvature:
+        found = self._problem.data.curvature(self._problem.unit, law.points, law.weights, outputs, squared_slope)
         if found is None:
             self.proven = False
             return SampledCurvature(self._objective, outputs, self._box)

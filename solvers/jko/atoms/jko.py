@@ -13,6 +13,7 @@ from ...characteristics.outputs import OutputResolution
 from ...characteristics.panels import Panels, Rule, fill_panels, initial_panels, uniform_corners
 from ...flow.flow import Flow
 from ...flow.time_loop import Observation, State, StepFailure
+from ...objective.losses.interface import refuse_ascent
 from ...objective.objective import Objective
 from ...objective.table.feature_table import FeatureTable
 from ...space.geometry import Geometry
@@ -65,7 +66,7 @@ class Jko:
         options: see `JkoOptions`.
 
     Raises:
-        ValueError: a term of the flow or an option that the scheme cannot use.
+        ValueError: a loss, a term of the flow or an option that the scheme cannot use.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Jko:
         options: JkoOptions = DEFAULTS,
     ) -> None:
         check_options(flow, options)
+        refuse_ascent(objective.loss, "minimising movements")
         self.objective = replace(objective, features=table)
         self.geometry = geometry
         self.flow = flow

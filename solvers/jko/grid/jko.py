@@ -12,6 +12,7 @@ from ...arrays import Array
 from ...flow.flow import Flow
 from ...flow.reaction import Reaction, ReactionStep, kl_step, midpoint_step
 from ...flow.time_loop import Observation, State, StepFailure
+from ...objective.losses.interface import refuse_ascent
 from ...objective.objective import Objective
 from ...space.geometry import Geometry
 from ...space.grid import Grid
@@ -41,7 +42,7 @@ class _Trial(NamedTuple):
 
 
 class GridJko:
-    """Minimising movements (JKO) of (1/2) F, F = R + ridge ∫|z|^2 drho + (1/beta) ∫rho log(rho/omega), on cells.
+    """Minimising movements (JKO) of (1/2) F, F = 2 L + ridge ∫|z|^2 drho + (1/beta) ∫rho log(rho/omega), on cells.
 
     With cell masses m, cell integrals w of omega and the reversible rates a, b of `Diffusion` across a face, a
     step of length tau minimises
@@ -50,7 +51,7 @@ class GridJko:
 
     K the logarithmic mean of a m_a and b m_b times 2 beta at the step's end: the transport distance of Maas,
     linearised there. Its minimiser has J = tau K grad phi, phi = Psi + ridge |z|^2/2 + log(m/w) / (2 beta), and
-    K grad phi = a m_a - b m_b is linear in m. R enters through M outputs only, so that what is to be found is q in
+    K grad phi = a m_a - b m_b is linear in m. L enters through M outputs only, so that what is to be found is q in
     R^M with
 
         q = Phi . m_q,        m_q = the implicit step of the linear equation with Psi = grad L(q) . Phi,
@@ -65,7 +66,7 @@ class GridJko:
     the axes add. (The split step is not the minimiser of one functional; it differs from it by O(tau^2).)
 
     *Energy*: each axis step is a stochastic matrix that keeps pi_i ∝ w_i exp(-2 beta (Psi_i + ridge |z_i|^2/2)),
-    so that sum m log(m/pi) falls for every tau; as R is convex, R(m_0) >= R(m) + 2 grad L(q) . (Phi m_0 - Phi m),
+    so that sum m log(m/pi) falls for every tau; as L is convex, L(m_0) >= L(m) + grad L(q) . (Phi m_0 - Phi m),
     and F falls by at least (1/beta) times that. It vanishes only where m = pi: the discrete Gibbs laws, exact
     steady states for any tau.
 
@@ -92,7 +93,7 @@ class GridJko:
         options: see `GridJkoOptions`.
 
     Raises:
-        ValueError: a term of the flow, an option, a mass or a feature value that the scheme cannot use.
+        ValueError: a loss, a term of the flow, an option, a mass or a feature value that the scheme cannot use.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class GridJko:
         options: GridJkoOptions = DEFAULTS,
     ) -> None:
         check(geometry, flow, grid, masses, options)
+        refuse_ascent(objective.loss, "minimising movements")
         self.objective = objective
         self.geometry = geometry
         self.flow = flow

@@ -143,3 +143,10 @@ class Loss(Protocol):
 def least(loss: Loss) -> float:
     """Lower bound of 2 L."""
     return 0.0 - 2.0 * loss.conjugate(np.zeros_like(loss.metric))
+
+
+def refuse_ascent(loss: Loss, schemes: str) -> None:
+    """ValueError for a loss whose flow may raise its energy, by which these schemes accept their steps."""
+    if not loss.descends:
+        problem = f"{schemes} take only steps that lower the energy, which this loss may raise"
+        raise ValueError(f"{problem}; use characteristics or particles")

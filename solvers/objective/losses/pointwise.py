@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ...arrays import Array
 from .hessian import Diagonal
 from .interface import LOSSES, Loss, Pointwise
+from .memory import Memory
 from .square import Square, SquareLoss
 from .through import LossThrough
 
@@ -41,6 +42,7 @@ class PointwiseLoss(Loss):
     weights: Array
     targets: Array
     pointwise: Pointwise
+    _memory: Memory = field(init=False, default_factory=Memory, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         missing = [name for name in ("value", "slope") if not callable(getattr(self.pointwise, name, None))]
@@ -73,10 +75,13 @@ class PointwiseLoss(Loss):
         own = getattr(self.pointwise, "conjugate", None)
         if own is not None:
             return float(self.weights @ own(slope, self.targets))
-        outputs = conjugate_slope(self.pointwise, slope, self.targets)
+        outputs = self.conjugate_gradient(gradient)
         return float(gradient @ outputs) - self.value(outputs) if np.isfinite(outputs).all() else math.inf
 
     def conjugate_gradient(self, gradient: Array) -> Array:
+        return self._memory.of(gradient, self._maximiser)
+
+    def _maximiser(self, gradient: Array) -> Array:
         return conjugate_slope(self.pointwise, gradient / self.weights, self.targets)
 
     def chord(self, start: Array) -> PointwiseLoss:

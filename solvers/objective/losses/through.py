@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ...arrays import Array
 from .hessian import Dense
 from .interface import Loss
+from .memory import Memory
 
 ITERATIONS = 100
 """Newton steps for the conjugate: more only where the supremum is not attained."""
@@ -30,6 +31,7 @@ class LossThrough(Loss):
 
     inner: Loss
     basis: Array
+    _memory: Memory = field(init=False, default_factory=Memory, repr=False, compare=False)
 
     @property
     def quadratic(self) -> bool:
@@ -64,7 +66,10 @@ class LossThrough(Loss):
         return float(gradient @ found) - self.value(found) if np.isfinite(found).all() else math.inf
 
     def conjugate_gradient(self, gradient: Array) -> Array:
-        """By damped Newton steps on L(B q) - g . q from q = 0."""
+        return self._memory.of(gradient, self._maximiser)
+
+    def _maximiser(self, gradient: Array) -> Array:
+        """The q of the conjugate, by damped Newton steps on L(B q) - g . q from q = 0."""
         q = np.zeros(self.basis.shape[1])
         height, slope = self._tilted(q, gradient)
         for _ in range(ITERATIONS):

@@ -179,4 +179,14 @@ def test_outputs_without_target_may_be_rotated_freely() -> None:
     rotated, q = loss.rotated(1, 3), outputs_of(loss)
     turned = np.append(q[:1], basis @ q[1:])
     assert rotated.value(q) == pytest.approx(loss.value(turned), rel=1e-15)
-    assert replace(rotated, constant=0.0).metric.size == 4
+
+
+def test_a_replaced_loss_forgets_the_answers_of_the_old_one() -> None:
+    """The outputs of the last gradient are remembered; other targets ask anew."""
+    loss = PointwiseLoss(WEIGHTS, CLASSES, Bare())
+    q = outputs_of(loss)
+    g = loss.gradient(q)
+    np.testing.assert_allclose(loss.conjugate_gradient(g), q, rtol=0.0, atol=1e-12)
+    assert loss.conjugate_gradient(g) is loss.conjugate_gradient(g.copy())
+    moved = replace(loss, targets=CLASSES + 1.0)
+    np.testing.assert_allclose(moved.conjugate_gradient(g), q + 1.0, rtol=0.0, atol=1e-12)
