@@ -73,12 +73,12 @@ class Checks:
 
         source, use = self.options.source, self.options.use
         overrides = overrides_of(self.options)
-        found = self.run(lambda: read_variations(source, overrides, self.options.vary, count, most, use))
-        return None if found is None else self.run(lambda: Family.over(source, found, overrides, use))
+        variations = self.run(lambda: read_variations(source, overrides, self.options.vary, count, most, use))
+        return None if variations is None else self.run(lambda: Family.over(source, variations, overrides, use))
 
     def writable(self, kind: str = "RUN.nc", resumable: bool = True) -> None:
         """That the file of -o, called `kind` in the help, can be written, and continued where that is asked for."""
-        from mfpde.studies.run.outputs import check_output
+        from mfpde.studies.run.output import check_output
 
         resume, force = self.options.resume, self.options.force
         self.run(lambda: check_output(self.output, resume=resume, force=force, kind=kind, resumable=resumable))
@@ -125,7 +125,7 @@ def experiment_of(options: argparse.Namespace, solved: bool) -> Experiment:
     from mfpde.studies.run.refusals import unsupported
 
     try:
-        found = load_configuration(options.source, overrides_of(options), use=options.use)
+        experiment = load_configuration(options.source, overrides_of(options), use=options.use)
     except ConfigurationError as error:
         problems = list(error.messages)
         # defaults stand in for the mistakes, which need not make a problem
@@ -134,10 +134,10 @@ def experiment_of(options: argparse.Namespace, solved: bool) -> Experiment:
             more = unsupported(error.configuration) if error.configuration is not None and solved else []
             problems += [message for message in more if message.partition(":")[0] not in told]
         raise ConfigurationError(problems) from None
-    problems = unsupported(found) if solved else []
+    problems = unsupported(experiment) if solved else []
     if problems:
         raise ConfigurationError(problems)
-    return found
+    return experiment
 
 
 def overrides_of(options: argparse.Namespace) -> list[str]:
@@ -174,16 +174,16 @@ def listed(option: str, text: str | None, read: Callable[[str, str], Number]) ->
     """The numbers of a comma list, None where the option was not given; names every one that is none."""
     if text is None:
         return None
-    found: list[Number] = []
+    numbers: list[Number] = []
     problems: list[str] = []
     for part in text.split(","):
         try:
-            found.append(read(option, part.strip()))
+            numbers.append(read(option, part.strip()))
         except ConfigurationError as error:
             problems += error.messages
     if problems:
         raise ConfigurationError(problems)
-    return tuple(found)
+    return tuple(numbers)
 
 
 def named(option: str, text: str) -> str:

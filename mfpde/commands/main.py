@@ -65,11 +65,11 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _commands() -> Iterator[tuple[str, ModuleType]]:
     """The commands by name, in the order of the help."""
-    found = {}
+    commands = {}
     for folder in FOLDERS:
         for place in (Path(__file__).parent / folder).glob("[a-z]*.py"):
-            found[place.stem] = import_module(f"mfpde.commands.{folder}.{place.stem}")
-    yield from sorted(found.items(), key=lambda item: (getattr(item[1], "PLACE", len(found)), item[0]))
+            commands[place.stem] = import_module(f"mfpde.commands.{folder}.{place.stem}")
+    yield from sorted(commands.items(), key=lambda item: (getattr(item[1], "PLACE", len(commands)), item[0]))
 
 
 def _parser(commands: dict[str, ModuleType]) -> argparse.ArgumentParser:

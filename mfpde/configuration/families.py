@@ -126,11 +126,11 @@ def read_variations(
     use: Sequence[str | Path] = (),
 ) -> tuple[Variation, ...]:
     """The variations of all texts; raises ConfigurationError with what is wrong with them, source and overrides."""
-    found: list[Variation] = []
+    variations: list[Variation] = []
     problems: list[str] = []
     for text in texts:
         try:
-            found.append(read_variation(text, count, most))
+            variations.append(read_variation(text, count, most))
         except ConfigurationError as error:
             problems += error.messages
     if problems:
@@ -140,7 +140,7 @@ def read_variations(
         except ConfigurationError as error:
             problems += [message for message in error.messages if not message.startswith(keys)]
         raise ConfigurationError(problems)
-    return tuple(found)
+    return tuple(variations)
 
 
 def without_repetition(messages: Sequence[str], family: Family) -> list[tuple[str, str]]:
@@ -149,8 +149,8 @@ def without_repetition(messages: Sequence[str], family: Family) -> list[tuple[st
     for message in messages:
         form = message
         for name in (f"{variation.key}{equals}" for variation in family.variations for equals in (" = ", "=")):
-            head, found, rest = message.partition(name)
-            if found and head in ("", "--set "):
+            head, equals_sign, rest = message.partition(name)
+            if equals_sign and head in ("", "--set "):
                 form = head + name + rest.partition(": ")[2]
         alike.setdefault(form, []).append(message)
     told = []

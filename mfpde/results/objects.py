@@ -42,8 +42,8 @@ class Key:
 
 def told(name: str, attribute: str | None = None, optional: bool = False) -> Key:
     """An attribute, or that of a part ("sgd.time"), as it is."""
-    found = attrgetter(attribute or name)
-    return Key(name, lambda part, names: found(part), lambda value: {attribute or name: value}, optional)
+    value_of = attrgetter(attribute or name)
+    return Key(name, lambda part, names: value_of(part), lambda value: {attribute or name: value}, optional)
 
 
 def computed(name: str, function: Callable[[Any, Names], Any]) -> Key:
@@ -94,10 +94,10 @@ def several(name: str, *attributes: str) -> Key:
 
 def labelled(name: str, labels: Sequence[str], attribute: str | None = None) -> Key:
     """A tuple as an object with these keys; or a tuple of such tuples as a list of objects."""
-    found = attribute or name
+    place = attribute or name
 
     def write(part: Any, names: Names) -> Any:
-        value = getattr(part, found)
+        value = getattr(part, place)
         if value is None:
             return None
         nested = not value or isinstance(value[0], tuple)
@@ -106,7 +106,7 @@ def labelled(name: str, labels: Sequence[str], attribute: str | None = None) -> 
 
     def read(value: Any) -> Mapping[str, Any]:
         items = [[item[label] for label in labels] for item in (value if isinstance(value, list) else [value]) if item]
-        return {found: items if isinstance(value, list) else next(iter(items), None)}
+        return {place: items if isinstance(value, list) else next(iter(items), None)}
 
     return Key(name, write, read)
 
@@ -139,18 +139,18 @@ class Part:
         Raises:
             TypeError, ValueError, LookupError, AttributeError: it is none of this part.
         """
-        found = dict(cls.untold(content))
+        values = dict(cls.untold(content))
         for each in cls._keys():
             if each.name in content:
-                found |= each.read(content[each.name])
-        return cls.made(found)
+                values |= each.read(content[each.name])
+        return cls.made(values)
 
     @classmethod
-    def made(cls, found: Mapping[str, Any]) -> Self:
+    def made(cls, values: Mapping[str, Any]) -> Self:
         """From values of strict JSON by the names of the fields; see `from_json`."""
         hints = get_type_hints(cls)
         named = [field.name for field in fields(cls) if field.init]  # type: ignore[arg-type]
-        return cls(**{name: typed(found[name], hints[name]) for name in named if name in found})
+        return cls(**{name: typed(values[name], hints[name]) for name in named if name in values})
 
     @classmethod
     def untold(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -228,4 +228,4 @@ def coordinate_names(content: Any) -> tuple[str, ...]:
             if isinstance(content.get(name), Mapping):
                 return tuple(content[name])
     items = content.values() if isinstance(content, Mapping) else content if isinstance(content, list) else ()
-    return next((found for item in items if (found := coordinate_names(item))), ())
+    return next((names for item in items if (names := coordinate_names(item))), ())

@@ -37,16 +37,16 @@ def chosen_schemes(text: str) -> tuple[str, ...]:
     names = scheme_names()
     if text.strip() == "all":
         return names
-    found = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    chosen = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
     problems = [
         f"--schemes {one_line(name)}: no such scheme; did you mean {nearest(name, names)}? write all, or some of "
         f"{', '.join(names)}"
-        for name in found
+        for name in chosen
         if name not in names
     ]
     if problems:
         raise ConfigurationError(problems)
-    return found
+    return chosen
 
 
 def convergence(
@@ -75,7 +75,7 @@ def convergence(
     refused = _refused(problem, configuration, kinds)
     words, solver = _reference(problem, configuration, kinds, levels)
     reference = solve(replace(configuration, solver=solver), progress=progress)
-    found: list[Level] = []
+    done: list[Level] = []
     status, messages = reference.status, [str(reference.attributes.get("message", ""))]
     for kind in kinds if status == "success" else ():
         if kind.name in refused or status == "interrupted":
@@ -83,7 +83,7 @@ def convergence(
         own = _on_scheme(configuration, kind)
         ladder = [kind.refined(problem, own, level) for level in range(levels)]
         try:
-            ended, message = _refine(own, ladder, reference, found, progress)
+            ended, message = _refine(own, ladder, reference, done, progress)
         except ConfigurationError as error:
             if schemes is None:
                 raise
@@ -93,7 +93,7 @@ def convergence(
             status = ended
             messages.append(message if schemes is None else f"{kind.name}: {message}")
     return ConvergenceResult(
-        tuple(found),
+        tuple(done),
         words,
         reference.scheme,
         float(reference.risk[-1]) if len(reference.risk) else math.nan,
@@ -109,7 +109,7 @@ def _refine(
     configuration: Experiment,
     ladder: Sequence[Refined],
     reference: SolveResult,
-    found: list[Level],
+    done: list[Level],
     progress: Progress,
 ) -> tuple[str, str]:
     """Append the levels of one scheme; the status and message of the run that ends them."""
@@ -119,17 +119,17 @@ def _refine(
         if result.status != "success":
             return result.status, str(result.attributes.get("message", ""))
         coarser = _level(result, reference, refined, resolution, coarser)
-        found.append(coarser)
+        done.append(coarser)
     return "success", ""
 
 
 def _refused(problem: Problem, configuration: Experiment, kinds: Sequence[SchemeKind]) -> dict[str, str]:
     """The schemes that cannot do the problem, each with the reason; raises ConfigurationError where none can."""
     each = {kind.name: refusal_messages(kind, problem, _on_scheme(configuration, kind)) for kind in kinds}
-    found = {name: "; ".join(messages) for name, messages in each.items() if messages}
-    if len(found) == len(kinds):
-        raise ConfigurationError(list(dict.fromkeys(found.values())))
-    return found
+    refused = {name: "; ".join(messages) for name, messages in each.items() if messages}
+    if len(refused) == len(kinds):
+        raise ConfigurationError(list(dict.fromkeys(refused.values())))
+    return refused
 
 
 def _with_times(configuration: Experiment, few: bool) -> Experiment:

@@ -17,7 +17,7 @@ from mfpde.schemes.interface import SCHEMES, SchemeKind, scheme_named
 from mfpde.schemes.pair import make_pair
 from mfpde.shell.progress import Progress, silent
 from mfpde.studies.run.arithmetic import strict_arithmetic
-from mfpde.studies.run.outputs import earlier_run, output_file
+from mfpde.studies.run.output import earlier_run, output_file
 from mfpde.studies.run.refusals import refuse_unsupported, setting_up
 from mfpde.studies.run.run import Run
 

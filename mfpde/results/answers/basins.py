@@ -213,8 +213,8 @@ def _expect(content: Mapping[str, Any], kinds: Mapping[str, tuple[type, ...]]) -
 def _row(point: BasinPoint) -> str:
     if point.label is None:
         return f"failed: {point.message}"
-    found = point.ending
-    distance = math.nan if found["distance"] is None else float(found["distance"])
-    gap = math.nan if found["gap_to_optimum"] is None else float(found["gap_to_optimum"])
-    rest = "yes" if found["at_rest"] else "no"
-    return f"{point.label:>5}  {found['risk']:>12.6g}  {gap:>10.4g}  {distance:>9.3g}  {rest}"
+    end = point.ending
+    distance = math.nan if end["distance"] is None else float(end["distance"])
+    gap = math.nan if end["gap_to_optimum"] is None else float(end["gap_to_optimum"])
+    rest = "yes" if end["at_rest"] else "no"
+    return f"{point.label:>5}  {end['risk']:>12.6g}  {gap:>10.4g}  {distance:>9.3g}  {rest}"

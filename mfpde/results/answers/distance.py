@@ -24,8 +24,8 @@ class Distance(Answer):
 
     JSON = (
         *("distance", "gathering_error"),
-        computed("time_a", lambda found, names: found.times[0]),
-        computed("time_b", lambda found, names: found.times[1]),
+        computed("time_a", lambda answer, names: answer.times[0]),
+        computed("time_b", lambda answer, names: answer.times[1]),
         "points",
     )
 

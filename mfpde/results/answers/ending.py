@@ -81,8 +81,8 @@ class NearGibbs(Part):
 
 def _nearest(ended: Ending, names: Sequence[str]) -> dict[str, Any] | None:
     """The nearest law with its distance."""
-    found = ended.nearest
-    return None if found is None else {**found.to_json(names), "distance": ended.distance, "near": ended.near}
+    law = ended.nearest
+    return None if law is None else {**law.to_json(names), "distance": ended.distance, "near": ended.near}
 
 
 def _of_nearest(value: Any) -> Mapping[str, Any]:

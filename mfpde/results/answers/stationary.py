@@ -16,7 +16,7 @@ from mfpde.solvers.arrays import Array
 
 SAME = 1e-6
 """Distance over the box, and between masses, at which two laws are one."""
-OPTIMUM = Key("optimum", lambda found, names: found.optimum.brief(), lambda value: {"optimum": value})
+OPTIMUM = Key("optimum", lambda answer, names: answer.optimum.brief(), lambda value: {"optimum": value})
 """The optimum, briefly."""
 
 

@@ -17,27 +17,27 @@ COLOURS = {True: BLUE, False: ORANGE, None: GREY}
 WORDS = {True: "stable", False: "unstable", None: "undecided"}
 
 
-def figures(found: Stationary) -> dict[str, Drawing]:
+def figures(answer: Stationary) -> dict[str, Drawing]:
     """Its one figure; nothing where no law was found."""
-    return {"stationary": lambda: stationary_figure(found)} if found.points else {}
+    return {"stationary": lambda: stationary_figure(answer)} if answer.points else {}
 
 
-def stationary_figure(found: Stationary) -> Any:
+def stationary_figure(answer: Stationary) -> Any:
     """Against each coordinate the risks of the laws, with their atoms as discs whose areas are the masses."""
-    figure = new_figure(3.6 * len(found.names) + 1.0, 3.4)
-    panels = figure.subplots(1, len(found.names), squeeze=False, sharey=True)[0]
-    for axis, (axes, name) in enumerate(zip(panels, found.names, strict=True)):
-        for point in found.points:
+    figure = new_figure(3.6 * len(answer.names) + 1.0, 3.4)
+    panels = figure.subplots(1, len(answer.names), squeeze=False, sharey=True)[0]
+    for axis, (axes, name) in enumerate(zip(panels, answer.names, strict=True)):
+        for point in answer.points:
             look = {"color": COLOURS[point.stable], "alpha": 0.8}
             places = point.positions[:, axis]
             axes.plot(places, [point.risk] * len(places), linewidth=0.9, **look)
             axes.scatter(places, [point.risk] * len(places), s=6.0 + AREA * point.masses, linewidths=0, **look)
-        axes.axhline(found.optimum.risk, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
+        axes.axhline(answer.optimum.risk, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
         axes.set_xlabel(symbol(name))
         axes.margins(0.12)
     panels[0].set_ylabel("risk $R$")
     marks: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 6.0}
-    seen = {point.stable for point in found.points}
+    seen = {point.stable for point in answer.points}
     handles: list[Any] = [Line2D([], [], color=COLOURS[k], label=WORDS[k], **marks) for k in COLOURS if k in seen]
     handles.append(Line2D([], [], color="0.6", linewidth=0.8, linestyle=":", label="optimum of the box"))
     figure.legend(handles=handles, loc="outside right center", fontsize=8)

@@ -72,9 +72,9 @@ class Layout:
         try:
             names = tuple(str(rest.pop("coordinates_of_the_law")).split())
             own = {name: kind(rest.pop(name)) for name, kind in self.own.items()}
-            found = self.fields(variables, names)
+            other = self.fields(variables, names)
             attributes = {key: value for key, value in rest.items() if key not in ("format", "checksum")}
-            return {**found, "names": names, **own, "attributes": attributes}, checkpoint_arrays(variables)
+            return {**other, "names": names, **own, "attributes": attributes}, checkpoint_arrays(variables)
         except (KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError) as error:
             raise ResultFileError(f"{path}: a damaged result file ({error!r}); run it again with --force") from None
 
@@ -152,8 +152,8 @@ def read(path: Path, form: str) -> tuple[dict[str, Attribute], dict[str, Any]]:
     except Exception as error:  # the parser of a damaged file may raise anything
         problem = f"not a NetCDF-3 file, or cut off ({one_line(str(error))})"
         raise ResultFileError(f"{path}: {problem}; write a file that `{command} -o` made") from None
-    found = _checksum({name: array for name, (array, _) in variables.items()}).decode("ascii")
-    if attributes.get("format") == form and attributes.get("checksum") != found:
+    checksum = _checksum({name: array for name, (array, _) in variables.items()}).decode("ascii")
+    if attributes.get("format") == form and attributes.get("checksum") != checksum:
         problem = "damaged: its numbers are not those that were written"
         raise ResultFileError(f"{path}: {problem}; run it again with --force")
     if attributes.get("format") != form:

@@ -29,7 +29,7 @@ from mfpde.studies.basins.labels import boundaries, labelled
 from mfpde.studies.ending.ending import ending
 from mfpde.studies.ending.search import problem_alone
 from mfpde.studies.run.campaign import Pooled
-from mfpde.studies.run.outputs import output_file
+from mfpde.studies.run.output import output_file
 from mfpde.studies.run.refusals import unsupported
 from mfpde.studies.solve import solve
 from mfpde.studies.stationary.point import refuse_stationary
@@ -55,14 +55,14 @@ def compute(task: Task) -> dict[str, Any]:
     if result.status != "success":
         raise ArithmeticError(str(result.attributes.get("message", result.status)))
     try:
-        found = ending(result, task.radius).to_json()
+        end = ending(result, task.radius).to_json()
     except ConfigurationError as error:
         raise ValueError("; ".join(error.messages)) from None
     kept = ("time", "risk", "gap_to_optimum", "at_rest", "dissipation", "clusters", "dust", "nearest", "note")
-    near = found["nearest"] is not None and found["nearest"]["near"]
-    distance = None if found["nearest"] is None else found["nearest"]["distance"]
+    near = end["nearest"] is not None and end["nearest"]["near"]
+    distance = None if end["nearest"] is None else end["nearest"]["distance"]
     extra = {"near": near, "distance": distance, "wall_seconds": monotonic() - started}
-    return {**{key: found[key] for key in kept}, **extra}
+    return {**{key: end[key] for key in kept}, **extra}
 
 
 def basins(

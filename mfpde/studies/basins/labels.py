@@ -34,17 +34,17 @@ def labelled(
     """
     change = SAME if one_problem else MOVED
     groups: list[list[BasinPoint]] = []
-    found = []
+    told = []
     for point in points:
         if point.message:
-            found.append(replace(point, label=None))
+            told.append(replace(point, label=None))
             continue
         label = next((i for i, group in enumerate(groups) if _same(point, group, masses_move, change)), len(groups))
         if label == len(groups):
             groups.append([])
-        found.append(replace(point, label=label))
-        groups[label].append(found[-1])
-    return tuple(found), tuple(_described(label, group) for label, group in enumerate(groups))
+        told.append(replace(point, label=label))
+        groups[label].append(told[-1])
+    return tuple(told), tuple(_described(label, group) for label, group in enumerate(groups))
 
 
 def _same(point: BasinPoint, group: Sequence[BasinPoint], masses_move: bool, change: float) -> bool:
@@ -64,10 +64,10 @@ def _close(first: Array, second: Array, change: float) -> bool:
 
 def _kind(point: BasinPoint) -> tuple[Any, ...]:
     """What two endings at one law have in common."""
-    found = point.ending
-    if not found["near"]:
-        return "moving", len(found["clusters"])
-    return "law", len(found["nearest"]["atoms"]), _at_origin(found["nearest"]), found["nearest"]["stable"]
+    end = point.ending
+    if not end["near"]:
+        return "moving", len(end["clusters"])
+    return "law", len(end["nearest"]["atoms"]), _at_origin(end["nearest"]), end["nearest"]["stable"]
 
 
 def _at_origin(law: Mapping[str, Any]) -> int:
@@ -96,11 +96,11 @@ def _described(label: int, group: Sequence[BasinPoint]) -> BasinLaw:
 
 def _law_name(group: Sequence[Mapping[str, Any]]) -> str:
     """What runs end at, in a few words."""
-    found = group[0]
-    if not found["near"]:
-        count = len(found["clusters"])
+    end = group[0]
+    if not end["near"]:
+        count = len(end["clusters"])
         return f"near no stationary law, {count} cluster{'' if count == 1 else 's'}"
-    law = found["nearest"]
+    law = end["nearest"]
     count, origin = len(law["atoms"]), _at_origin(law)
     held = " held by a cone" if "is held by a cone" in law["note"] else ""
     kind = {True: "stable", False: "unstable", None: "undecided"}[law["stable"]]
@@ -122,7 +122,7 @@ def boundaries(
 ) -> tuple[Boundary, ...]:
     """The neighbouring values of every key between which the label changes."""
     labels = {point.values: point.label for point in points}
-    found = []
+    changes = []
     for axis, key in enumerate(keys):
         others: Sequence[float | None] = values[1 - axis] if len(keys) == 2 else [None]
         for other in others:
@@ -130,8 +130,8 @@ def boundaries(
                 pair = [labels.get(_at(axis, value, other)) for value in (low, high)]
                 before, after = pair
                 if before is not None and after is not None and before != after:
-                    found.append(Boundary(key, low, high, (before, after), other))
-    return tuple(found)
+                    changes.append(Boundary(key, low, high, (before, after), other))
+    return tuple(changes)
 
 
 def _at(axis: int, value: float, other: float | None) -> tuple[float, ...]:

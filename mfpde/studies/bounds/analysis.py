@@ -104,10 +104,10 @@ def analyse(design: Design, curves: Curves) -> BoundsResult:
         missing[quantity.name] = _lack(design, quantity.factor, len(points), len(present))
         if len(present) == len(points):
             x = np.array([float(getattr(point, quantity.factor)) for point in points])
-            found, slopes[quantity.name] = quantity.along(x, present, bootstrap)
-            series.append(found)
-            exponents[quantity.name] = found.exponent
-            if quantity.signed and not (missing[quantity.name] or np.isfinite(found.exponent.value)):
+            along, slopes[quantity.name] = quantity.along(x, present, bootstrap)
+            series.append(along)
+            exponents[quantity.name] = along.exponent
+            if quantity.signed and not (missing[quantity.name] or np.isfinite(along.exponent.value)):
                 missing[quantity.name] = f"at N = {x[0]:g} it is lost in its scatter; write more --replicas"
     exponents[STEP_DIMS_FIXED] = UNKNOWN
     if STEP_DIMS.name in slopes and STEP_PART.name in slopes:

@@ -185,5 +185,5 @@ class Sweep(Pooled[BoundsResult, RunSpec, Curve]):
 
 
 def _finished(store: Store, specs: list[RunSpec]) -> dict[int, Curve]:
-    found = ((spec.replica, store.get(spec)) for spec in specs)
-    return {replica: curve for replica, curve in found if curve is not None}
+    curves = ((spec.replica, store.get(spec)) for spec in specs)
+    return {replica: curve for replica, curve in curves if curve is not None}

@@ -31,7 +31,7 @@ from mfpde.studies.branches.events import events
 from mfpde.studies.branches.optimum import optimal_ranges
 from mfpde.studies.branches.samples import FollowedBranch, Sample, sample
 from mfpde.studies.run.campaign import Campaign
-from mfpde.studies.run.outputs import output_file
+from mfpde.studies.run.output import output_file
 from mfpde.studies.stationary.point import refuse_stationary
 from mfpde.studies.stationary.stationary import RADIUS, stationary
 from mfpde.studies.stationary.words import judge
@@ -116,7 +116,7 @@ class _Search(Campaign[Branches]):
         super().__init__(path, progress)
         self.landscapes, self.most_atoms = landscapes, most_atoms
         self.followed: list[FollowedBranch] = []
-        self.found: list[StationaryBranch] = []
+        self.branches: list[StationaryBranch] = []
         self.optimal: tuple[OptimalRange, ...] = ()
         self.words: list[str] = []
         self._searched = 0
@@ -147,7 +147,7 @@ class _Search(Campaign[Branches]):
             high=self.landscapes.high,
             names=self.landscapes.names,
             radius=self.landscapes.radius,
-            branches=tuple(self.found),
+            branches=tuple(self.branches),
             optimal=self.optimal,
             words=(*self.words, *([message] if message else [])),
             status=status,
@@ -181,7 +181,7 @@ class _Search(Campaign[Branches]):
         turned = [CurvePoint(point.state, -point.tangent) for point in backward.points[:0:-1]]
         samples = tuple(sample(equations, point) for point in (*turned, *forward.points))
         branch = FollowedBranch(equations, samples)
-        self.found.append(
+        self.branches.append(
             StationaryBranch(
                 label=len(self.followed),
                 laws=tuple(_law(branch, each) for each in samples),

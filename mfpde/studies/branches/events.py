@@ -21,9 +21,9 @@ SAME_PLACE = 1e-8
 
 def events(branch: FollowedBranch) -> tuple[BranchEvent, ...]:
     """Every event of a branch, in order along it; across r_j = 0 an atom splits and drifts at once, in one event."""
-    found = (event for test in _tests(branch) for event in _changes(branch, test))
+    changes = (event for test in _tests(branch) for event in _changes(branch, test))
     merged: list[BranchEvent] = []
-    for event in sorted(found, key=lambda event: event.place):
+    for event in sorted(changes, key=lambda event: event.place):
         if merged and event.place - merged[-1].place < SAME_PLACE:
             last = merged[-1]
             kinds = dict.fromkeys([*last.kind.split("+"), event.kind])

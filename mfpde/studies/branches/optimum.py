@@ -96,9 +96,9 @@ def _certified(landscapes: Landscapes, span: _Span) -> OptimalRange:
     reach = CERTIFIED_AT * (landscapes.high - landscapes.low)
     inner = [end for end in (low, high) if landscapes.low < end < landscapes.high]
     beside = [value for end in inner for value in (end - reach, end + reach)]
-    found = []
+    beside_ends = []
     for value in beside:
         if landscapes.low <= value <= landscapes.high:
             best = optimum_atoms(landscapes.family.at(value), landscapes.radius, growth=())
-            found.append((value, len(best.weights), best.certified))
-    return OptimalRange(span.branches, low, high, tuple(found))
+            beside_ends.append((value, len(best.weights), best.certified))
+    return OptimalRange(span.branches, low, high, tuple(beside_ends))

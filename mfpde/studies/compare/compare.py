@@ -24,7 +24,7 @@ from mfpde.shell.workers import Workers
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.space.box import Box
 from mfpde.studies.compare.fluctuations import Fluctuations
-from mfpde.studies.run.outputs import check_output, earlier_run
+from mfpde.studies.run.output import check_output, earlier_run
 from mfpde.studies.run.refusals import refuse_unsupported
 from mfpde.studies.sgd.networks import build_sgd
 from mfpde.studies.sgd.replicas import refuse, save_steps, sgd
@@ -88,9 +88,9 @@ def compare(
         scheduler=scheduler,
         progress=progress,
     )
-    found = CompareResult(pde, runs, (), np.full(runs.risk.shape, math.nan), np.full(len(times), math.nan))
-    if found.status != "success":
-        return replace(found, wall_seconds=monotonic() - started)
+    apart = CompareResult(pde, runs, (), np.full(runs.risk.shape, math.nan), np.full(len(times), math.nan))
+    if apart.status != "success":
+        return replace(apart, wall_seconds=monotonic() - started)
     problem = build_problem(configuration)
     fluctuation, monte_carlo = _fluctuations(configuration, problem, pde, runs)
     extra: dict[str, Any] | None = None
@@ -99,7 +99,7 @@ def compare(
 
         extra = run_coupled(timed, progress=progress).to_json()
     compared = replace(
-        found,
+        apart,
         laws=law_distances(pde, runs),
         fluctuation=fluctuation,
         monte_carlo=monte_carlo,
@@ -132,7 +132,7 @@ def _notes(pde: SolveResult, runs: SgdResult) -> Iterator[str]:
 def law_distances(pde: SolveResult, runs: SgdResult) -> tuple[LawDistance, ...]:
     """Distances of the marginals of all replicas' neurons from those of rho_t, at a few times."""
     chosen = np.unique(np.linspace(0, len(runs.time) - 1, LAW_TIMES).astype(int))
-    found = []
+    distances = []
     for index in chosen:
         for axis, name in enumerate(runs.names):
             neurons = np.sort(runs.position[:, index, :, axis].ravel())
@@ -142,8 +142,8 @@ def law_distances(pde: SolveResult, runs: SgdResult) -> tuple[LawDistance, ...]:
             kolmogorov = float(np.maximum(np.abs(law - levels[1:]), np.abs(law - levels[:-1])).max())
             middle = 0.5 * (levels[1:] + levels[:-1])
             w2 = float(np.sqrt(np.mean((neurons - quantile(middle)) ** 2)))
-            found.append(LawDistance(float(runs.time[index]), name, kolmogorov, w2, 1.36 / math.sqrt(len(neurons))))
-    return tuple(found)
+            distances.append(LawDistance(float(runs.time[index]), name, kolmogorov, w2, 1.36 / math.sqrt(len(neurons))))
+    return tuple(distances)
 
 
 def marginal_functions(

@@ -46,17 +46,17 @@ def clusters(law: Pieces, size: float, sampled: bool = False) -> tuple[Cluster, 
         heaps = np.stack([np.bincount(cells, weights=law.masses * axis) / held for axis in centres.T], axis=1)
         groups = _basins(heaps, held, scale)[cells]
     least = max(DUST, min(FEWEST / len(centres), LARGEST_DUST)) if sampled else DUST
-    found = []
+    heavy = []
     for group in np.unique(groups):
         members = groups == group
         if law.masses[members].sum() >= least:
-            found.append(_described(law, centres, members))
-    return tuple(sorted(found, key=lambda cluster: (-cluster.weight, *cluster.position.tolist())))
+            heavy.append(_described(law, centres, members))
+    return tuple(sorted(heavy, key=lambda cluster: (-cluster.weight, *cluster.position.tolist())))
 
 
-def gathered_in(law: Pieces, found: Sequence[Cluster]) -> Pieces:
+def gathered_in(law: Pieces, heaps: Sequence[Cluster]) -> Pieces:
     """The law without its dust, of total mass 1."""
-    members = np.any([cluster.members for cluster in found], axis=0)
+    members = np.any([cluster.members for cluster in heaps], axis=0)
     masses = law.masses[members]
     return Pieces(masses / masses.sum(), law.lower[members], law.upper[members])
 

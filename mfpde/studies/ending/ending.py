@@ -20,10 +20,10 @@ from mfpde.studies.distance import distance_to_atoms
 from mfpde.studies.ending.clusters import clusters, gathered_in
 from mfpde.studies.ending.law import LastLaw, last_law, motion
 from mfpde.studies.ending.noise import near_gibbs
-from mfpde.studies.ending.search import chosen_radius, ground, nearest_law
-from mfpde.studies.ending.words import Facts, moved, resting, statements
+from mfpde.studies.ending.search import chosen_radius, laws_on_box, nearest_law
+from mfpde.studies.ending.words import FinalState, moved, resting, statements
 from mfpde.studies.optimum.gibbs import gibbs_optimum
-from mfpde.studies.run.outputs import kept, output_file
+from mfpde.studies.run.output import kept, output_file
 
 
 def ending(
@@ -57,28 +57,28 @@ def _ending(run: str | Path | SolveResult | SgdResult, radius: float | None, nam
     result = load_run(run) if isinstance(run, str | Path) else run
     called = name or (str(run) if isinstance(run, str | Path) else "the run")
     last = last_law(result, called)
-    found = clusters(last.pieces, last.size, last.sampled)
+    heaps = clusters(last.pieces, last.size, last.sampled)
     if math.isfinite(last.configuration.dynamics.inverse_temperature):
-        return _with_noise(called, last, found, radius)
-    return _without_noise(called, last, found, chosen_radius(last.pieces, radius, last.names))
+        return _with_noise(called, last, heaps, radius)
+    return _without_noise(called, last, heaps, chosen_radius(last.pieces, radius, last.names))
 
 
-def _without_noise(run: str, last: LastLaw, found: tuple[Cluster, ...], radius: float) -> Ending:
-    known = ground(last.configuration, radius)
+def _without_noise(run: str, last: LastLaw, heaps: tuple[Cluster, ...], radius: float) -> Ending:
+    known = laws_on_box(last.configuration, radius)
     best = known.classifier.optimum
     moving = motion(known.classifier.by_features, last.pieces)
-    nearest = nearest_law(known, last.pieces, found, last.size)
+    nearest = nearest_law(known, last.pieces, heaps, last.size)
     apart = math.inf
-    if nearest is not None and found:
-        apart = distance_to_atoms(gathered_in(last.pieces, found), nearest[0].positions, nearest[0].masses)
+    if nearest is not None and heaps:
+        apart = distance_to_atoms(gathered_in(last.pieces, heaps), nearest[0].positions, nearest[0].masses)
     energy = last.free_energy
     if math.isnan(energy):
         square = float((last.mean**2 + last.variance).sum())
         energy = last.risk + known.classifier.landscape.flow.ridge * square
-    facts = Facts(
+    final = FinalState(
         last=last,
         moving=moving,
-        found=found,
+        clusters=heaps,
         path=moved(moving.dissipation, last),
         nearest=nearest,
         apart=apart,
@@ -95,19 +95,19 @@ def _without_noise(run: str, last: LastLaw, found: tuple[Cluster, ...], radius: 
         free_energy=energy,
         dissipation=moving.dissipation,
         speed=moving.speed,
-        at_rest=facts.at_rest,
-        clusters=found,
-        dust=_dust(found),
+        at_rest=final.at_rest,
+        clusters=heaps,
+        dust=_dust(heaps),
         nearest=None if nearest is None else nearest[0],
         distance=math.nan if nearest is None else nearest[1],
-        near=facts.near,
+        near=final.near,
         optimum=best,
         gap_to_optimum=energy - best.free_energy,
-        statements=statements(facts),
+        statements=statements(final),
     )
 
 
-def _with_noise(run: str, last: LastLaw, found: tuple[Cluster, ...], radius: float | None) -> Ending:
+def _with_noise(run: str, last: LastLaw, heaps: tuple[Cluster, ...], radius: float | None) -> Ending:
     if last.configuration.dynamics.flow == "fisher-rao":
         problem = 'dynamics.flow: "fisher-rao"; births alone do not reach the Gibbs law'
         raise ConfigurationError([f'{problem}, write "wasserstein" or "wasserstein-fisher-rao"'])
@@ -128,8 +128,8 @@ def _with_noise(run: str, last: LastLaw, found: tuple[Cluster, ...], radius: flo
         dissipation=last.dissipation,
         speed=math.nan,
         at_rest=resting(path, last.size) if known else None,
-        clusters=found,
-        dust=_dust(found),
+        clusters=heaps,
+        dust=_dust(heaps),
         nearest=nearest,
         distance=math.nan,
         near=False,
@@ -139,5 +139,5 @@ def _with_noise(run: str, last: LastLaw, found: tuple[Cluster, ...], radius: flo
     )
 
 
-def _dust(found: tuple[Cluster, ...]) -> float:
-    return max(1.0 - math.fsum(cluster.weight for cluster in found), 0.0)
+def _dust(heaps: tuple[Cluster, ...]) -> float:
+    return max(1.0 - math.fsum(cluster.weight for cluster in heaps), 0.0)

@@ -16,7 +16,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.stationary.landscape import Landscape
 from mfpde.studies.distance import Pieces, pieces
 from mfpde.studies.ending.clusters import DUST
-from mfpde.studies.run.outputs import configuration_of
+from mfpde.studies.run.output import configuration_of
 
 
 @dataclass(frozen=True)

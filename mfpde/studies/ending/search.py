@@ -31,7 +31,7 @@ LEFT_OUT = 1e-6
 
 
 @dataclass(frozen=True)
-class Ground:
+class BoxLaws:
     """What is known of a problem on a box, whatever the run.
 
     Attributes:
@@ -45,13 +45,13 @@ class Ground:
     words: str
 
 
-def ground(configuration: Experiment, radius: float) -> Ground:
-    """The ground under every run of the same problem; what has been computed in this process is kept.
+def laws_on_box(configuration: Experiment, radius: float) -> BoxLaws:
+    """The laws of a box, for every run of the same problem; what has been computed in this process is kept.
 
     Raises:
         ConfigurationError: where stationary laws are not made of atoms that rest.
     """
-    return _ground(problem_alone(configuration), radius)
+    return _laws_on_box(problem_alone(configuration), radius)
 
 
 def problem_alone(configuration: Experiment) -> Experiment:
@@ -61,14 +61,14 @@ def problem_alone(configuration: Experiment) -> Experiment:
 
 
 @lru_cache(maxsize=4)
-def _ground(configuration: Experiment, radius: float) -> Ground:
+def _laws_on_box(configuration: Experiment, radius: float) -> BoxLaws:
     problem = build_problem(configuration)
     refuse_stationary(problem)
     classifier = Classifier(problem, radius, optimum_atoms(configuration, radius, growth=()))
     if problem.geometry.dimension > MOST_SEARCHED:
         words = f"one-atom laws are not searched for in {problem.geometry.dimension} coordinates"
-        return Ground(classifier, (), f"{words}: the nearest law is sought from the run's clusters and the optimum")
-    return Ground(classifier, one_atom_laws(classifier), "")
+        return BoxLaws(classifier, (), f"{words}: the nearest law is sought from the run's clusters and the optimum")
+    return BoxLaws(classifier, one_atom_laws(classifier), "")
 
 
 def chosen_radius(law: Pieces, radius: float | None, names: Sequence[str]) -> float:
@@ -80,33 +80,34 @@ def chosen_radius(law: Pieces, radius: float | None, names: Sequence[str]) -> fl
     order = np.argsort(sizes.max(axis=1))
     inside = int((np.cumsum(law.masses[order]) < 1.0 - LEFT_OUT).sum())
     reach = float(sizes[order[min(inside, len(order) - 1)]].max())
-    found = DEFAULT_RADIUS
-    while found < reach:
-        found *= 2.0
+    chosen = DEFAULT_RADIUS
+    while chosen < reach:
+        chosen *= 2.0
     if radius is None:
-        return found
+        return chosen
     if not (reach <= radius):
         axis = int(np.argmax(sizes[order[: inside + 1]].max(axis=0)))
         problem = f"--radius {radius:g}: the law of the run reaches {names[axis]} = {reach:.4g}"
-        raise ConfigurationError([f"{problem}; write --radius {found:g}"])
+        raise ConfigurationError([f"{problem}; write --radius {chosen:g}"])
     return radius
 
 
 def nearest_law(
-    ground: Ground, law: Pieces, found: Sequence[Cluster], size: float
+    known: BoxLaws, law: Pieces, heaps: Sequence[Cluster], size: float
 ) -> tuple[StationaryPoint, float] | None:
     """The stationary law at the least W2 distance from a run's law, and the distance; None where none was found.
 
     Args:
-        found: clusters of the law.
+        known: laws of the box.
+        heaps: clusters of the law.
         size: of the law.
     """
-    near = [(distance_to_atoms(law, point.positions, point.masses), point) for point in ground.laws]
+    near = [(distance_to_atoms(law, point.positions, point.masses), point) for point in known.laws]
     best: tuple[float, StationaryPoint | Atoms, str] | None = None
     for distance, point in near:
         if best is None or distance < best[0]:
             best = distance, point, ""
-    for atoms, origin in _reached(ground, found, size):
+    for atoms, origin in _reached(known, heaps, size):
         distance = distance_to_atoms(law, atoms.points, atoms.weights)
         # the same law found twice keeps the words of the search
         if best is None or distance < best[0] * (1.0 - 1e-9) - 1e-9 * size:
@@ -116,22 +117,22 @@ def nearest_law(
     distance, chosen, origin = best
     if isinstance(chosen, StationaryPoint):
         return chosen, distance
-    return ground.classifier.classify(chosen, origin)[0], distance
+    return known.classifier.classify(chosen, origin)[0], distance
 
 
-def _reached(ground: Ground, found: Sequence[Cluster], size: float) -> Iterator[tuple[Atoms, str]]:
+def _reached(known: BoxLaws, heaps: Sequence[Cluster], size: float) -> Iterator[tuple[Atoms, str]]:
     """Stationary laws on atoms that the clusters lead to, and the optimum where it is inside the box."""
-    classifier = ground.classifier
+    classifier = known.classifier
     best = classifier.optimum
     if not best.at_boundary:
         yield Atoms(best.positions, best.weights / best.weights.sum()), "the optimum on the box"
-    if not found:
+    if not heaps:
         return
     held = ""
-    if len(found) > 1 and not classifier.landscape.flow.fisher_rao_rate > 0.0:
+    if len(heaps) > 1 and not classifier.landscape.flow.fisher_rao_rate > 0.0:
         held = "; one of a family, whose parameters are the masses: here those of the clusters"
-    alone = len(found) == 1 and bool(ground.laws)
-    for start in _starts(classifier, found, size):
+    alone = len(heaps) == 1 and bool(known.laws)
+    for start in _starts(classifier, heaps, size):
         polished = polish(classifier.landscape, start, classifier.lower, classifier.upper)
         if polished is not None and _rests(classifier, polished):
             yield merged(polished, classifier.upper - classifier.lower), f"Newton's method from the clusters{held}"
@@ -141,12 +142,12 @@ def _reached(ground: Ground, found: Sequence[Cluster], size: float) -> Iterator[
                 yield branch.law, f"where the flow takes atoms at the clusters, {branch.ending}{held}"
 
 
-def _starts(classifier: Classifier, found: Sequence[Cluster], size: float) -> Iterator[Atoms]:
+def _starts(classifier: Classifier, heaps: Sequence[Cluster], size: float) -> Iterator[Atoms]:
     """Atoms at the clusters, also with the small radii made 0: there Newton's method would not stay inside."""
-    masses = np.array([cluster.weight for cluster in found])
-    positions = np.array([cluster.position for cluster in found])
+    masses = np.array([cluster.weight for cluster in heaps])
+    positions = np.array([cluster.position for cluster in heaps])
     positions = np.clip(positions, classifier.lower, classifier.upper)
-    extent = np.array([np.hypot(cluster.position, cluster.spread) for cluster in found])
+    extent = np.array([np.hypot(cluster.position, cluster.spread) for cluster in heaps])
     small = classifier.landscape.radii & (extent < VANISHING * size)
     yield Atoms(positions, masses / masses.sum())
     if small.any():

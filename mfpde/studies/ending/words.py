@@ -29,13 +29,13 @@ VANISHING = 1e-10
 
 
 @dataclass(frozen=True)
-class Facts:
-    """Everything that the words are made of.
+class FinalState:
+    """The last law of a run, how it moves, and what is near: what the words are made of.
 
     Attributes:
         last: the law.
         moving: its velocities.
-        found: its clusters.
+        clusters: of it.
         path: how far it would move in as long as it has run.
         nearest: the nearest stationary law and its distance.
         apart: the distance of it and the clusters, the dust left aside; infinite without one.
@@ -46,7 +46,7 @@ class Facts:
 
     last: LastLaw
     moving: Motion
-    found: tuple[Cluster, ...]
+    clusters: tuple[Cluster, ...]
     path: float
     nearest: tuple[StationaryPoint, float] | None
     apart: float
@@ -90,73 +90,73 @@ def resting(path: float, size: float) -> bool:
     return path <= REST * size
 
 
-def statements(facts: Facts) -> tuple[str, ...]:
+def statements(final: FinalState) -> tuple[str, ...]:
     """The verdict, one statement after the other."""
-    dust = 1.0 - math.fsum(cluster.weight for cluster in facts.found)
+    dust = 1.0 - math.fsum(cluster.weight for cluster in final.clusters)
     others = [f"mass {dust:.2g} is dust, which does not count here"] if dust > FINE else []
-    return (*_state(facts), *_neighbour(facts), *others, *facts.last.words, *filter(None, [facts.searched]))
+    return (*_motion(final), *_neighbour(final), *others, *final.last.words, *filter(None, [final.searched]))
 
 
-def _state(facts: Facts) -> Iterator[str]:
+def _motion(final: FinalState) -> Iterator[str]:
     """Rest or motion."""
-    if facts.at_rest:
-        yield f"at rest: D = {facts.moving.dissipation:.3g}"
-    if facts.at_rest or (facts.leaving and resting(facts.path, facts.last.size)):
+    if final.at_rest:
+        yield f"at rest: D = {final.moving.dissipation:.3g}"
+    if final.at_rest or (final.leaving and resting(final.path, final.last.size)):
         return
-    yield f"still moving at speed up to {facts.moving.speed:.3g}, D = {facts.moving.dissipation:.3g}"
-    if facts.near:
+    yield f"still moving at speed up to {final.moving.speed:.3g}, D = {final.moving.dissipation:.3g}"
+    if final.near:
         return
-    for cluster in facts.found:
-        velocity = _velocity(facts, cluster)
+    for cluster in final.clusters:
+        velocity = _velocity(final, cluster)
         outwards = float(velocity @ cluster.position)
         distance = float(np.linalg.norm(cluster.position))
-        if outwards > 0.0 and outwards / distance * facts.last.time > REST * facts.last.size:
-            where = place_text(facts.last.names, cluster.position, 5)
+        if outwards > 0.0 and outwards / distance * final.last.time > REST * final.last.size:
+            where = place_text(final.last.names, cluster.position, 5)
             yield f"mass {cluster.weight:.4g} moves outwards, now about {where}, at speed {outwards / distance:.3g}"
-    if facts.best.at_boundary:
+    if final.best.at_boundary:
         yield "the optimum has mass at the end of the box: mass may leave for ever larger radii"
 
 
-def _neighbour(facts: Facts) -> Iterator[str]:
+def _neighbour(final: FinalState) -> Iterator[str]:
     """What the nearest stationary law says of the ending."""
-    if facts.nearest is None:
+    if final.nearest is None:
         yield "no stationary law was found near"
         return
-    point, distance = facts.nearest
-    law = atoms_text(facts.last.names, point.positions, point.masses)
-    if not facts.near:
+    point, distance = final.nearest
+    law = atoms_text(final.last.names, point.positions, point.masses)
+    if not final.near:
         yield f"no stationary law is near: the nearest that was found, {law}, is at W2 distance {distance:.4g}"
-        if facts.best.free_energy < VANISHING:
+        if final.best.free_energy < VANISHING:
             yield "the least F is 0, which many laws have: the gap to the optimum tells more than the distance"
     elif point.stable is False:
         yield f"not the end: a metastable plateau by an unstable law, {law}, W2 distance {distance:.4g}: it will leave"
-        yield from _widening(facts)
+        yield from _widening(final)
     else:
-        verb = "ends at" if facts.at_rest else "on the way to"
+        verb = "ends at" if final.at_rest else "on the way to"
         kind = "a stable law" if point.stable else "a law whose stability is undecided"
         yield f"{verb} {kind}, {law}, W2 distance {distance:.4g}"
         if point.global_optimum:
             yield "it is the global optimum on the box"
         else:
             yield f"it is not the optimum: {point.gap_to_optimum:.6g} above it"
-    if facts.near and facts.gap <= OPTIMAL * max(1.0, abs(facts.best.free_energy)) + facts.rounding:
+    if final.near and final.gap <= OPTIMAL * max(1.0, abs(final.best.free_energy)) + final.rounding:
         yield "the run has reached the optimum on the box"
 
 
-def _widening(facts: Facts) -> Iterator[str]:
+def _widening(final: FinalState) -> Iterator[str]:
     """How fast the clusters widen by an unstable law: there the spread grows like exp(rate s)."""
-    for cluster in facts.found:
-        masses = facts.last.pieces.masses[cluster.members]
-        offset = facts.last.pieces.centres[cluster.members] - cluster.position
+    for cluster in final.clusters:
+        masses = final.last.pieces.masses[cluster.members]
+        offset = final.last.pieces.centres[cluster.members] - cluster.position
         square = float(masses @ (offset**2).sum(axis=1))
-        relative = facts.moving.velocity[cluster.members] - _velocity(facts, cluster)
+        relative = final.moving.velocity[cluster.members] - _velocity(final, cluster)
         if square > 0.0:
             rate = float(masses @ (offset * relative).sum(axis=1)) / square
             doing = "widens" if rate > 0.0 else "narrows"
-            yield f"the cluster at {place_text(facts.last.names, cluster.position, 5)} {doing} at rate {abs(rate):.4g}"
+            yield f"the cluster at {place_text(final.last.names, cluster.position, 5)} {doing} at rate {abs(rate):.4g}"
 
 
-def _velocity(facts: Facts, cluster: Cluster) -> Array:
+def _velocity(final: FinalState, cluster: Cluster) -> Array:
     """Mean velocity of a cluster."""
-    masses = facts.last.pieces.masses[cluster.members]
-    return np.asarray(masses @ facts.moving.velocity[cluster.members] / masses.sum())
+    masses = final.last.pieces.masses[cluster.members]
+    return np.asarray(masses @ final.moving.velocity[cluster.members] / masses.sum())

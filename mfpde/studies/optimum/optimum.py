@@ -13,7 +13,7 @@ from mfpde.results.answers.optimum import AtomicOptimum, GibbsOptimum
 from mfpde.shell.progress import Progress, silent
 from mfpde.studies.optimum.atoms import DEFAULT_RADIUS, optimum_atoms, refuse_atoms
 from mfpde.studies.optimum.gibbs import gibbs_optimum, refuse_gibbs
-from mfpde.studies.run.outputs import kept, output_file
+from mfpde.studies.run.output import kept, output_file
 
 
 def optimum(

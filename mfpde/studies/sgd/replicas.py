@@ -27,7 +27,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.sgd.engine import LARGEST_GRAM_BATCH, SgdState
 from mfpde.solvers.sgd.samplers import GaussianClasses, sampler_of
 from mfpde.studies.run.campaign import Pooled
-from mfpde.studies.run.outputs import earlier_run, output_file
+from mfpde.studies.run.output import earlier_run, output_file
 from mfpde.studies.sgd.networks import build_sgd, first_state, population_of, reduced_positions
 
 MAXIMUM_BYTES = 2**31 - 2**16

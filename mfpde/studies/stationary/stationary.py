@@ -28,7 +28,7 @@ from mfpde.solvers.stationary.branches import follow, split
 from mfpde.solvers.stationary.landscape import CONE, Stability
 from mfpde.solvers.stationary.search import Search, critical_points
 from mfpde.studies.optimum.atoms import optimum_atoms
-from mfpde.studies.run.outputs import kept, output_file
+from mfpde.studies.run.output import kept, output_file
 from mfpde.studies.stationary.point import Classifier, refuse_stationary
 from mfpde.studies.stationary.words import search_text
 
@@ -86,7 +86,7 @@ class _Study:
         self.classifier, self.landscape = classifier, classifier.landscape
         self.names, self.radius = classifier.names, classifier.radius
         self.lower, self.upper = classifier.lower, classifier.upper
-        self.found: list[StationaryPoint] = []
+        self.points: list[StationaryPoint] = []
         self.words: list[str] = []
         self.complete = True
 
@@ -94,11 +94,11 @@ class _Study:
         """Search, classify, branch."""
         laws = sorted(self._one_atom_laws(), key=lambda law: tuple(law.points[0].tolist()))
         pending = [(self.classifier.classify(law, ""), law) for law in laws]
-        self.found = [point for (point, _), _ in pending]
+        self.points = [point for (point, _), _ in pending]
         for place, ((_, modes), law) in enumerate(pending if branches else []):
             self._branch(place, law, modes, SHARES)
         return Stationary(
-            self.names, self.radius, tuple(self.found), self.classifier.optimum, self.complete, tuple(self.words)
+            self.names, self.radius, tuple(self.points), self.classifier.optimum, self.complete, tuple(self.words)
         )
 
     def _one_atom_laws(self) -> Iterator[Atoms]:
@@ -144,7 +144,7 @@ class _Study:
 
     def _branch(self, place: int, law: Atoms, modes: Stability, shares: tuple[float, ...]) -> None:
         """Split the atom that grows fastest, follow the flow, and go on from what it reaches."""
-        point = self.found[place]
+        point = self.points[place]
         growing = [mode for mode in modes.splitting if mode.eigenvalue < 0.0]
         if point.stable is not False or not growing or len(law.weights) >= MOST_ATOMS:
             return
@@ -167,10 +167,10 @@ class _Study:
                 else ("; one of a family, whose parameters are the masses")
             )
             child, child_modes = self.classifier.classify(branch.law, f"{label} of {source} {branch.ending}{family}")
-            if any(child.same(other, self.radius) for other in self.found):
+            if any(child.same(other, self.radius) for other in self.points):
                 continue
-            self.found.append(child)
+            self.points.append(child)
             if len(child.masses) > len(law.weights):
-                self._branch(len(self.found) - 1, branch.law, child_modes, (0.5,))
-        note = f"{self.found[place].note}; {', '.join(endings)}"
-        self.found[place] = replace(self.found[place], note=note)
+                self._branch(len(self.points) - 1, branch.law, child_modes, (0.5,))
+        note = f"{self.points[place].note}; {', '.join(endings)}"
+        self.points[place] = replace(self.points[place], note=note)
