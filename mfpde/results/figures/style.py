@@ -100,6 +100,9 @@ def save_figure(draw: Drawing, *paths: Path) -> NotebookFigure:
 
 
 def symbol(name: str) -> str:
-    """A coordinate's name in mathematics: r1 becomes $r_1$."""
-    letter, number = name.rstrip("0123456789"), name[len(name.rstrip("0123456789")) :]
-    return f"${letter}_{{{number}}}$" if number else f"${letter}$"
+    """A coordinate's name in mathematics: r1 with the index 1, w_perp with the sign of perpendicular."""
+    head, _, word = name.partition("_")
+    letters = head.rstrip("0123456789")
+    index = head[len(letters) :] or {"perp": r"\perp", "par": r"\parallel"}.get(word, word and rf"\mathrm{{{word}}}")
+    upright = letters if len(letters) == 1 else rf"\mathrm{{{letters}}}"
+    return f"${upright}_{{{index}}}$" if index else f"${upright}$"
