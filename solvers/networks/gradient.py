@@ -24,10 +24,10 @@ from ..sgd.samplers import GaussianClasses
 from .population import Measured
 from .risk import network_risk
 
-SERIES_LIMIT = 0.7
-TERMS = 64
-"""Terms of the series: at correlation .7 the next ones are below 1e-11 of E sigma^2."""
+SERIES_LIMIT, TERMS = 0.7, 64
+"""The largest correlation that the series is taken for, and its terms: the next ones are below 1e-11 of E sigma^2."""
 ROUNDING = 1e-15
+"""Where all correlations are smaller the series ends at terms below it."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ from .state import SgdState
 
 __all__ = ["LARGEST_GRAM_BATCH", "PRECISIONS", "GaussianClasses", "Sgd", "SgdState"]
 
-PRECISIONS = ("float64", "float32")
+PRECISIONS: dict[str, type[np.floating[Any]]] = {"float64": np.float64, "float32": np.float32}
+"""The types that steps are made in, by name."""
 LARGEST_GRAM_BATCH = 1024
 """Samples of a step whose inner products are held at once."""
 
@@ -84,7 +85,7 @@ class Sgd:
         trained_coefficients, trained_offsets: whether a and b move.
         seed, replica: the stream, each in [0, 2^32).
         block, sub_block: steps per block and sub-block; 0 chooses them from the sizes, 1 is the plain loop.
-        gram: whether the state holds blocks of coordinates in those that the neurons span (`sgd_gram`), at a cost that
+        gram: whether the state holds blocks of coordinates in those that the neurons span (`fast.gram`), at a cost that
             does not grow with d; needs beta = inf. A stop inside a block is another draw of what follows.
         overlap: draw the next samples on a second thread meanwhile, for where a processor is free. Every bit stays.
         precision: "float64", or "float32" for the weights, the samples (rounded from the same numbers) and everything
@@ -129,7 +130,7 @@ class Sgd:
     @property
     def kind(self) -> type[np.floating[Any]]:
         """The type that steps are made in. States are float64, which holds the other exactly."""
-        return np.float32 if self.precision == "float32" else np.float64
+        return PRECISIONS[self.precision]
 
     def start(self, w: Array, a: Array | float = 1.0, b: Array | float = 0.0) -> SgdState:
         """The state of step 0 with these parameters, copied.

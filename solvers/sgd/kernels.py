@@ -12,7 +12,7 @@ What is left to the limit: two products of 2 N d operations a step at the speed 
 this form, and about nine tenths of it are reached at N = 800, d = 320 where sums over subsets replace the second, eight
 tenths with both products. Of the time there a half is S, a quarter the update, and the rest G, the samples and the
 corrections, each less than a tenth. At N = 100, d = 40 it is a little less than a half of the limit: the products are
-too small to run at full speed, and a fifth of the time draws samples, which a second processor can (`sgd_ahead`).
+too small to run at full speed, and a fifth of the time draws samples, which a second processor can (`fast.ahead`).
 
 Everything but the step sizes, the errors and the random numbers is of the type of w, float64 or float32: head, table
 and the routine for products must be of the same.

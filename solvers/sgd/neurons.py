@@ -1,7 +1,7 @@
-"""One sample or step of all neurons, of one type of numbers: the loops over neurons inside those of `sgd_kernels`.
+"""One sample or step of all neurons, of one type of numbers: the loops over neurons inside those of `kernels`.
 
 Only sums may be reordered, in loops that store nothing. A loop that stores has a scalar twin for arrays that might
-overlap, taken or not by where they happen to lie: the two must round alike, so nothing there, nor in `sgd_kernels`, may
+overlap, taken or not by where they happen to lie: the two must round alike, so nothing there, nor in `kernels`, may
 be contracted or reordered.
 """
 
@@ -11,11 +11,8 @@ from typing import Any
 
 import numba
 
-from ..activations.kernels import evaluate
+from ..activations.kernels import SUMS, evaluate
 from ..arrays import Array
-
-SUMS = {"reassoc", "contract", "nsz", "arcp"}
-"""What the compiler may do to sums: order and contract them, but keep what is not finite."""
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)

@@ -18,8 +18,8 @@ from .philox import DIRECTIONS, fill_normals
 
 DRAWN_BLOCK = 256
 """Samples that are drawn from one generator: the smallest stretch of a stream that can be read by itself."""
-TRAINING, FIRST, TEST = range(3)
-"""Streams of generators: samples of steps, first weights, samples that the risk is measured on."""
+DRAWS, EMBEDDING = range(2)
+"""Streams of generators: samples, first weights."""
 
 
 class Sampler(ABC):
@@ -116,16 +116,14 @@ class Drawing(Protocol):
 
 @dataclass(frozen=True)
 class DrawnBlocks(Sampler):
-    """A user's draws, by blocks of samples that have a generator each: Philox keyed by seed, replica, stream and block.
+    """A user's draws, by blocks of samples that have a generator each: Philox keyed by seed, replica and block.
 
     Attributes:
         given: what draws; `embed(points, generator)` and `reduce(w)` are asked for where it has them, and stand for
             themselves where the reduced coordinates are those of w.
-        stream: which of the streams is read.
     """
 
     given: Any
-    stream: int = TRAINING
 
     @property
     def dimension(self) -> int:
@@ -139,7 +137,7 @@ class DrawnBlocks(Sampler):
         return np.ascontiguousarray(x), np.ascontiguousarray(y)
 
     def _block(self, block: int, seed: int, replica: int) -> tuple[Array, Array]:
-        x, y = self.given.draw(DRAWN_BLOCK, _generator(self.stream, block, seed, replica))
+        x, y = self.given.draw(DRAWN_BLOCK, _generator(DRAWS, block, seed, replica))
         x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
         if x.shape != (DRAWN_BLOCK, self.dimension) or y.shape != (DRAWN_BLOCK,):
             raise ValueError(
@@ -152,7 +150,7 @@ class DrawnBlocks(Sampler):
 
     def embed(self, points: Array, seed: int, replica: int) -> Array:
         if hasattr(self.given, "embed"):
-            w = self.given.embed(points, _generator(FIRST, 0, seed, replica))
+            w = self.given.embed(points, _generator(EMBEDDING, 0, seed, replica))
             return _of_shape("embed(points, generator)", w, (len(points), self.dimension))
         return _of_shape("without a method embed(points, generator), the start", points, (len(points), self.dimension))
 

@@ -38,7 +38,7 @@ PANELS = np.concatenate([[0.0], 2.0 ** np.arange(-14, 1), [1.5, 2.0, 2.5, 3.0, 3
 
 @dataclass(frozen=True)
 class BlockPairs:
-    """U, V and their derivatives in r; see `mfpde.solvers.pair_landscape.Pairs`.
+    """U, V and their derivatives in r; see `mfpde.solvers.stationary.pair_landscape.Pairs`.
 
     Attributes:
         unit: sigma.

@@ -57,7 +57,7 @@ class CompareResult(Answer):
         sgd: the replicas.
         laws: distances of the laws at a few times.
         fluctuation: N E|f_N - f|^2, shape (R, T).
-        monte_carlo: K(rho_t), shape (T,).
+        monte_carlo: K(rho_t), shape (T,); both NaN where the law of the data has no exact moments.
         coupled: JSON of the four coupled dynamics; None where they were not asked for.
         wall_seconds: of everything.
     """
@@ -109,6 +109,11 @@ class CompareResult(Answer):
     def sup_gap(self) -> Array:
         """sup_t |R_N(theta^k) - R(rho_t)| of every replica, shape (R,)."""
         return np.asarray(np.abs(self.sgd.risk - self.pde.risk).max(axis=1))
+
+    @property
+    def has_fluctuations(self) -> bool:
+        """Whether the law of the data has the exact moments that fluctuations are made of."""
+        return bool(np.isfinite(self.monte_carlo).any())
 
     def table(self, rows: int = 16) -> str:
         """Risks with the spread of the replicas, gaps and distances as text; empty where a part is missing."""

@@ -16,11 +16,13 @@ def figures(result: CompareResult) -> dict[str, Drawing]:
     """Risks, laws and fluctuations; nothing where a part is missing."""
     if result.status != "success":
         return {}
-    return {
+    drawings: dict[str, Drawing] = {
         "compare_risk": lambda: risk_figure(result),
         "compare_law": lambda: law_figure(result),
-        "fluctuations": lambda: fluctuation_figure(result),
     }
+    if result.has_fluctuations:
+        drawings["fluctuations"] = lambda: fluctuation_figure(result)
+    return drawings
 
 
 def overview(result: CompareResult) -> Any:
@@ -28,9 +30,10 @@ def overview(result: CompareResult) -> Any:
     width, height = law_size(result.sgd)
     figure = new_figure(max(width, 8.0), height + 3.0)
     above, below = figure.subfigures(2, 1, height_ratios=[3.0, height])
-    left, right = above.subplots(1, 2)
+    left, *right = above.subplots(1, 1 + result.has_fluctuations, squeeze=False)[0]
     _draw_risk(left, result)
-    _draw_fluctuations(right, result)
+    for axes in right:
+        _draw_fluctuations(axes, result)
     draw_laws(below, result.sgd, result.pde)
     return figure
 

@@ -7,7 +7,7 @@ In an orthonormal basis that begins with N vectors whose span holds the rows of 
     x_k = s_k (z_k, t_k),     z_k ~ N(0, Id_N),    the rest t_k in R^{p - N}, with T T^T ~ Wishart(p - N, Id_B),
 
 T lower triangular: T_kk = chi(p - N - k), k = 0 .. B - 1, and normals below (Bartlett 1933; Muirhead, Aspects of
-Multivariate Statistical Theory, Theorem 3.2.14). The steps are those of `sgd_kernels` in N + B coordinates. Then
+Multivariate Statistical Theory, Theorem 3.2.14). The steps are those of `kernels` in N + B coordinates. Then
 W' = (L P + C^T Z, C^T T) (P, C as there) is turned back to N coordinates by W'^T = Q R, L' = R^T. This is exact in law,
 not path by path: a block of samples is another draw where it begins at another step.
 """
