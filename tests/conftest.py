@@ -25,3 +25,10 @@ def decaying() -> Iterator[Chosen]:
     """The scheme "decaying" of tests.mfpde.decaying while the test runs."""
     with lent() as kind:
         yield kind
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as quick what is not marked as long: `pytest -m quick`."""
+    for item in items:
+        if item.get_closest_marker("long") is None:
+            item.add_marker("quick")

@@ -9,6 +9,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+pytestmark = pytest.mark.long
 FOLDER = Path(__file__).parents[2] / "notebooks"
 
 

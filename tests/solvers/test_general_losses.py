@@ -170,6 +170,7 @@ def on_grid(name: str, flow: Flow, cells: int) -> FiniteVolume:
     return FiniteVolume(objective(name), line(1), flow, grid, bump((edges,), (0.3,), 0.5), options)
 
 
+@pytest.mark.long
 @EVERY
 @EVERY_FLOW
 def test_finite_volumes_converge_to_the_atoms_of_any_loss(name: str, flow: Flow) -> None:
@@ -185,6 +186,7 @@ def test_finite_volumes_converge_to_the_atoms_of_any_loss(name: str, flow: Flow)
     assert errors[0] / errors[1] > 2.7
 
 
+@pytest.mark.long
 @EVERY
 @EVERY_FLOW
 @pytest.mark.parametrize(("formula", "ceiling"), [("plain", 3e-3), ("bdf2", 5e-5)])

@@ -23,6 +23,7 @@ load_all()
 QUICK = [(check, scheme) for check, schemes in selected("", None, quick=True) for scheme in schemes]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("check", "scheme"), QUICK, ids=[f"{check.name}-{scheme}" for check, scheme in QUICK])
 def test_quick_rows_hold(check: Check, scheme: str) -> None:
     rows = list(check.rows(Workbench(), scheme))
@@ -30,6 +31,7 @@ def test_quick_rows_hold(check: Check, scheme: str) -> None:
     assert [line(row) for row in rows if not row.holds] == []
 
 
+@pytest.mark.long
 def test_every_reference_value_has_its_check() -> None:
     names = [check.name for check in CHECKS]
     assert len(set(names)) == len(names)

@@ -350,6 +350,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> str:
     return place.read_text()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("written", "damaged"),
     [

@@ -137,6 +137,7 @@ def test_exit_codes_of_failed_and_interrupted_runs(
     assert "continue with --resume" in err
 
 
+@pytest.mark.long
 def test_figures_and_plot(
     monkeypatch: pytest.MonkeyPatch, decaying: Chosen, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -153,6 +154,7 @@ def on_atoms(result: SolveResult | None) -> None:
     assert np.all(result.position[present][:, radius] >= 0.0)
 
 
+@pytest.mark.long
 @given(problems())
 @FEW
 def test_finite_volumes_on_random_problems(tables: dict[str, Any]) -> None:
@@ -165,24 +167,28 @@ def test_characteristics_on_random_problems(tables: dict[str, Any]) -> None:
     on_atoms(attempt(tables, {"scheme": "characteristics", "atoms": 4, "tolerance": 0.05}))
 
 
+@pytest.mark.long
 @given(flows(noise=True))
 @FEW
 def test_finite_volumes_with_noise_and_births_on_random_problems(tables: dict[str, Any]) -> None:
     on_cells(attempt(tables, {"scheme": "finite-volume", "cells": 10, "tolerance": 0.05}))
 
 
+@pytest.mark.long
 @given(flows(noise=True))
 @FEW
 def test_minimising_movements_with_noise_on_random_problems(tables: dict[str, Any]) -> None:
     on_cells(attempt(tables, {"scheme": "jko", "cells": 10, "tolerance": 0.05}))
 
 
+@pytest.mark.long
 @given(flows(noise=False))
 @FEW
 def test_characteristics_with_births_on_random_problems(tables: dict[str, Any]) -> None:
     on_atoms(attempt(tables, {"scheme": "characteristics", "atoms": 4, "tolerance": 0.05}))
 
 
+@pytest.mark.long
 @given(st.one_of(problems(), flows(noise=False)), st.sampled_from([1, 2]), st.sampled_from([None, 1e-3, 0.3]))
 @FEW
 def test_minimising_movements_on_random_problems(tables: dict[str, Any], order: int, step: float | None) -> None:

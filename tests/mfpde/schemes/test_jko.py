@@ -32,6 +32,7 @@ OTHERS = ("characteristics", "finite-volume")
 PAIRS = [pytest.param(*pair) for pair in itertools.product(presets.names(), OTHERS)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "other"), PAIRS)
 def test_presets_agree_with_the_other_schemes_within_the_errors_they_state(name: str, other: str) -> None:
     """|R - R_other| <= 3 (risk_error + risk_error_other) at every time; the errors stated are small themselves."""

@@ -35,6 +35,7 @@ def test_the_true_error_is_below_three_times_the_estimate(scheme: str, choice: s
     assert result.risk_error.max() < 0.1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheme", ["finite-volume", "jko"])
 def test_the_estimate_of_the_free_energy_bounds_its_error_with_noise(scheme: str) -> None:
     """A unit of no size leaves the Ornstein-Uhlenbeck process: w stays Gaussian, with its variance known."""
@@ -83,6 +84,7 @@ def risk_at_start(unit: PiecewiseLinear, dimension: int, delta: float, kappa: fl
     return risk
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheme", list(TOLERANCES))
 @pytest.mark.parametrize(("dimension", "knots", "values", "delta", "kappa"), SMALL)
 def test_the_first_risk_of_small_blocks_is_as_exact_as_stated(

@@ -90,6 +90,7 @@ NAMES = ("finite-volume", "jko", "characteristics", "particles")
 ISOTROPIC: dict[str, Any] = {"data": {"dims": [40]}, "network": {}, "time": {"end": 2.0}, "solver": {"step": 0.125}}
 
 
+@pytest.mark.long
 def test_one_table_for_all_schemes() -> None:
     """Steps halve the error of JKO by four at order 2; characteristics at 1e-6 are better than 1e-6; one oracle."""
     found = convergence(parse(ISOTROPIC), 3, schemes=NAMES)
@@ -107,6 +108,7 @@ def test_one_table_for_all_schemes() -> None:
     assert by_scheme["particles"][-1].error < 0.02
 
 
+@pytest.mark.long
 def test_a_scheme_that_cannot_do_the_problem_is_named_under_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     """With noise the oracle is the finest grid refined once more, and the table says so."""
     settings = ["data.dims=10", "dynamics.inverse_temperature=10", "dynamics.ridge=0.1", "time.end=0.5"]

@@ -79,6 +79,7 @@ ENERGY: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ENERGY)
 def test_energy_falls_at_the_rate_of_the_gradient(name: str) -> None:
     """dF/dt = -2 xi ∫|grad Psi_lambda|^2 drho over the coordinates that move, by a fourth-order difference."""
@@ -101,6 +102,7 @@ def test_energy_falls_at_the_rate_of_the_gradient(name: str) -> None:
     assert [o.mass for o in seen] == pytest.approx([1.0] * 5, abs=1e-13)
 
 
+@pytest.mark.long
 def test_a_constant_unit_contracts_exactly_under_ridge() -> None:
     """E sigmoid(<w, x>) = 1/2 for every w: only the ridge acts, and w(t) = exp(-lambda t) w(0)."""
     problem = build_problem(
@@ -153,6 +155,7 @@ def isotropic_in_two_blocks(kappa: float, tolerance: float) -> Characteristics:
     return scheme_of(build_problem(tables), 2.0, tolerance, 1e-10)
 
 
+@pytest.mark.long
 def test_one_block_cut_in_two_gives_the_same_trajectory() -> None:
     """Also while atoms are absorbed at the origin, which is a point of the plane here: r_1 = r_2 = 0."""
     rows = {row["t"]: row for row in reference.case("isotropic_N_d320_kappa0.1")["rows"]}
@@ -166,6 +169,7 @@ def test_one_block_cut_in_two_gives_the_same_trajectory() -> None:
     assert seen.law.weights[moving].sum() < 1e-12
 
 
+@pytest.mark.long
 def test_absorption_in_two_blocks_of_different_scales() -> None:
     """dims = [160, 160]: mass collapses to the origin, the risk falls monotonically to 7.25 and stays."""
     tables = configured(data={"dims": [160, 160], "delta": 0.5}, network={"activation": N}, initial={"kappa": 0.1})

@@ -81,6 +81,7 @@ FLOWS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "ceiling"), [("unbalanced", 2e-6), ("pure", 6e-6), ("noisy", 2.5e-6), ("noisy-pure", 6e-6)]
 )

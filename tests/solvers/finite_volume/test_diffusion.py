@@ -81,6 +81,7 @@ def gibbs_masses(scheme: FiniteVolume, grid: Grid, geometry: Geometry) -> Array:
     return np.asarray(masses.reshape(grid.shape))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("dimension", "cells", "ceiling"),
     [(1, 256, 2e-3), (2, 256, 5e-4), (3, 256, 5e-4), (10, 256, 6e-4), (300, 512, 1e-5)],
@@ -183,6 +184,7 @@ def test_elimination_matches_a_dense_solve() -> None:
     np.testing.assert_allclose(np.diff(crossed.ravel(), prepend=0.0, append=0.0), (mass - new).ravel(), atol=1e-11)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dimensions", [(60.0, 260.0), (1.0, 2.0)])
 def test_mass_positivity_and_energy_hold_at_every_step_for_a_discontinuous_law(dimensions: tuple[float, ...]) -> None:
     geometry = radii(*dimensions)
@@ -237,6 +239,7 @@ def noisy_tables(end: float, save: list[float], cells: int) -> dict[str, object]
     }
 
 
+@pytest.mark.long
 def test_noisy_trajectory_of_the_reference() -> None:
     """Risk and free energy of the transient to 1e-4 relative at half the default cells, as the estimate says."""
     rows = values()["noisy_transient"][0]["rows"]

@@ -73,6 +73,7 @@ def orders(errors: list[float]) -> list[float]:
     return [float(np.log2(abs(a / b))) for a, b in pairwise(errors)]
 
 
+@pytest.mark.long
 def test_two_class_problem_converges_at_order_two_below_the_ceilings() -> None:
     risk, mean = [], []
     for cells, ceiling in ((64, 1.2e-4), (192, 1e-5), (384, 2.2e-6)):

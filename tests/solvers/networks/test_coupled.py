@@ -85,6 +85,7 @@ def test_birth_and_death_is_refused() -> None:
         FollowedCharacteristics(objective, line(1), Flow(fisher_rao_rate=1.0), UNIFORM, np.ones((1, 1)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("trained", [False, True])
 def test_particles_dissipate_what_their_risk_loses(trained: bool) -> None:
     """F = R_N + lambda mean |theta|^2 falls at the rate (2/N) sum_i |drift_i|^2: a wrong sign, scale or ridge shows."""
@@ -112,6 +113,7 @@ def test_the_particle_dynamics_do_not_depend_on_where_they_are_read() -> None:
     np.testing.assert_array_equal(often[1].w, state.w)
 
 
+@pytest.mark.long
 def test_particles_held_at_the_origin_are_noticed() -> None:
     """A kink of sigma at 0 makes Psi a cone at w = 0, where all neurons arrive by t = .03 and stay: R = 7.25."""
     unit = PiecewiseLinear.through(np.array([0.0, 0.5, 1.5]), np.array([-2.5, -4.0, 7.5]))
@@ -159,6 +161,7 @@ def test_longer_steps_tell_the_error_of_short_ones(power: float) -> None:
     assert errors[1] < 0.35 * errors[0]
 
 
+@pytest.mark.long
 def test_gradient_descent_takes_the_mean_step_of_sgd() -> None:
     """One step from the same state: with 3000 samples every parameter within 5 standard errors, ridge and xi included.
 

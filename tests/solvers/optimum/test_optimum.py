@@ -69,6 +69,7 @@ def wave_bounds(objective: Objective):  # type: ignore[no-untyped-def]
     return lambda law, outputs, risk: WaveBounds(objective.loss_gradient(outputs), frequencies)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("dimension", "seed"), [(1, 0), (1, 1), (1, 2), (2, 3), (2, 4), (2, 5), (3, 6)])
 def test_optimum_of_random_objectives(dimension: int, seed: int) -> None:
     objective = waves(seed, dimension)

@@ -145,6 +145,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit() -> None:
     assert not np.array_equal(last(bumps(64, 1), [0.4, 1.0]).arrays["positions"], whole.arrays["positions"])
 
 
+@pytest.mark.long
 def test_the_process_converges_to_the_mean_field_law() -> None:
     """Risk and mean at s = 1.5 of 50 and 800 particles against characteristics with Wasserstein-Fisher-Rao.
 

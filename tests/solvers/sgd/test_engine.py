@@ -80,6 +80,7 @@ def same(first: SgdState, second: SgdState) -> bool:
     return first.step == second.step and all(np.array_equal(p, q) for p, q in pairs)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", VARIANTS)
 @pytest.mark.parametrize("block", [0, 1])
 def test_both_loops_are_the_textbook_loop(name: str, block: int) -> None:
@@ -145,6 +146,7 @@ def test_block_sizes_change_rounding_only(block: int, sub_block: int) -> None:
     assert difference(other.advance(start, 1003), sgd.advance(start, 1003)) < 1e-12
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", VARIANTS)
 @pytest.mark.parametrize("block", [0, 1])
 def test_single_precision_stays_within_its_rounding(name: str, block: int) -> None:

@@ -108,6 +108,7 @@ def test_a_copy_has_the_features_of_the_activation(dims: tuple[int, ...]) -> Non
     assert copy.error == pytest.approx(exact.error, abs=1e-11)
 
 
+@pytest.mark.long
 def test_what_is_measured_enters_the_error_of_the_features() -> None:
     hidden, declared = (
         Problem(

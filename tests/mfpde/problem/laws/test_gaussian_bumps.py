@@ -137,6 +137,7 @@ def final(name: str, *overrides: str) -> SolveResult:
     return solve(load_configuration(name, [*overrides, "time.save=[0.0, 100.0]"]))
 
 
+@pytest.mark.long
 def test_birth_and_death_escapes_where_descent_stalls() -> None:
     """The mean-field law from the bad start: transport alone keeps R above 0.07, with births it falls below 2e-5.
 
@@ -153,6 +154,7 @@ def test_birth_and_death_escapes_where_descent_stalls() -> None:
     assert unbalanced.weight[-1][beyond].sum() == pytest.approx(1.0 / 3.0, abs=0.01)
 
 
+@pytest.mark.long
 def test_atoms_of_the_far_tail_carry_the_escape() -> None:
     """From N(-2.5, 0.7) the third Gaussian lies 7 deviations away: 1e-12 of the mass decides when R falls."""
     settings = ["initial.position.normal=[-2.5, 0.7]", "solver.scheme=characteristics", "time.end=30.0"]
@@ -168,6 +170,7 @@ def test_atoms_of_the_far_tail_carry_the_escape() -> None:
     assert usual.risk_error.max() < 1e-4
 
 
+@pytest.mark.long
 def test_two_hundred_particles_show_the_experiment() -> None:
     """Five seeds: births reach R < 1e-3 (all of twelve others did, the worst 8e-5), descent stays above 0.05."""
     loose = "solver.tolerance=1e-4"
@@ -183,6 +186,7 @@ def test_two_hundred_particles_show_the_experiment() -> None:
     assert good.risk[-1] < 0.5 * final("bumps-good", loose, *PLAIN).risk[-1]
 
 
+@pytest.mark.long
 def test_the_error_of_particles_is_that_of_their_mean_field_law() -> None:
     """|R_N - R| < 3 risk_error at five times and six seeds: fails at two of thirty at most."""
     times = ["solver.tolerance=1e-4", "time.end=5.0", "time.save=[0.0, 0.5, 1.0, 2.0, 5.0]"]
@@ -197,6 +201,7 @@ def test_the_error_of_particles_is_that_of_their_mean_field_law() -> None:
     assert np.median(factors) < 10.0
 
 
+@pytest.mark.long
 def test_finite_volumes_and_characteristics_agree() -> None:
     settings = [*PLAIN, "time.end=5.0", "time.save=[0.0, 1.0, 5.0]", "dynamics.ridge=0.02"]
     atoms = solve(load_configuration("bumps-bad", [*settings, "solver.scheme=characteristics"]))
@@ -206,6 +211,7 @@ def test_finite_volumes_and_characteristics_agree() -> None:
     assert gap.max() < 2e-6
 
 
+@pytest.mark.long
 def test_noise_settles_on_the_gibbs_law() -> None:
     """Finite volumes with noise at t = 200 against the Gibbs law by Newton's method, and 4000 particles beside them."""
     noisy = [*PLAIN, "dynamics.inverse_temperature=20", "dynamics.ridge=0.1"]

@@ -166,6 +166,7 @@ def test_a_split_rule_integrates_kinks_exactly(dimension: float) -> None:
 OFF_NODES = [((1.0,), "T"), ((1.0,), "M"), ((2.0,), "M"), ((2.0,), "N"), ((3.0,), "M")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("largest", [3.0, 15.0])
 @pytest.mark.parametrize(("dimensions", "letter"), OFF_NODES)
 def test_features_keep_their_stated_error_between_their_nodes(
@@ -189,6 +190,7 @@ def test_features_keep_their_stated_error_between_their_nodes(
 TWO_BLOCKS = [((1.0, 2.0), "M", 1e-4), ((2.0, 3.0), "M", 1e-5), ((4.0, 6.0), "N", 1e-7)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("dimensions", "letter", "accuracy"), TWO_BLOCKS)
 def test_features_of_two_blocks_keep_their_stated_error(
     dimensions: tuple[float, ...], letter: str, accuracy: float
@@ -203,6 +205,7 @@ def test_features_of_two_blocks_keep_their_stated_error(
         assert abs(float(pair[0] * weights @ pair[1]) - expected) <= 1.5 * error + 1e-9
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("letter", "dimension", "radius"), [("M", 2, 10.0), ("T", 1, 5.0), ("M", 3, 5.0)])
 def test_the_bound_of_small_blocks_lies_below_the_true_risk(letter: str, dimension: int, radius: float) -> None:
     configuration = load_configuration("isotropic-gaussians", settings_of(letter, dimension, 0.5))
@@ -236,6 +239,7 @@ def product(unit: PiecewiseLinear, first: Array, second: Array, scales: Array) -
     return total
 
 
+@pytest.mark.long
 def test_stationary_laws_of_two_dimensions_to_eight_digits() -> None:
     """Against quadratures with the integrand's kinks resolved, made independently."""
     found = stationary(load_configuration("isotropic-gaussians", settings_of("N", 2, 0.5)), 10.0, branches=False)

@@ -261,6 +261,7 @@ def test_hermite_features_of_several_blocks(dimensions: tuple[float, ...], lette
         assert_allclose(slope[0, j], expected, rtol=0, atol=2e-9)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "dimensions"),
     [("sigmoid", (12.0,)), ("T", (12.0,)), ("T", (20.0, 60.0)), ("N", (20.0, 60.0))],
@@ -360,6 +361,7 @@ def test_kernels_against_sampling(dimensions: tuple[float, ...]) -> None:
         assert deviation < 2e-2
 
 
+@pytest.mark.long
 def test_risk_of_a_network_against_sampling() -> None:
     """R of 7 neurons spread over their orbits: E(y - f)^2 - (orientation variance) by two independent copies."""
     rng, count = np.random.default_rng(4), 200_000
@@ -471,6 +473,7 @@ def test_a_map_is_even_and_has_one_sided_slopes_at_zero(letter: str) -> None:
         assert_allclose(at_zero, whole, rtol=1e-12)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("letter", "dimensions", "accuracy"),
     [("T", (60.0, 260.0), 1e-6), ("T", (60.0, 260.0), 1e-11), ("M", (40.0,), 1e-9), ("N", (10.0, 20.0, 30.0), 1e-5)],
@@ -509,6 +512,7 @@ SMALL = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("dimensions", "letter", "accuracy"), SMALL)
 def test_zonal_features_of_small_blocks_keep_their_stated_error(
     dimensions: tuple[float, ...], letter: str, accuracy: float

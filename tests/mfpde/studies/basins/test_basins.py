@@ -28,6 +28,7 @@ def swept() -> BasinsResult:
     return basins("nonmonotone-success", KAPPA, overrides=QUICK, workers=1)
 
 
+@pytest.mark.long
 def test_collapse_and_success_of_the_nonmonotone_problem(swept: BasinsResult) -> None:
     """Up to kappa = .15 all mass falls to the origin, R = 7.25; from .25 on it gathers at r* = 2.0881845, R = .0143."""
     assert [point.label for point in swept.points] == [0, 0, 1, 2, 2, 2]
@@ -66,6 +67,7 @@ def test_points_are_those_of_solve_and_ending(swept: BasinsResult) -> None:
     assert "0 -> 1 between initial.kappa = 0.15 and 0.2" in table
 
 
+@pytest.mark.long
 def test_a_map_of_two_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The one-atom law turns unstable at Delta = .474: a label of its own on either side, whatever kappa > .25."""
     options = [part for override in QUICK for part in ("--set", override)]

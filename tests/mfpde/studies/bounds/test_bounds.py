@@ -178,6 +178,7 @@ def swept() -> BoundsResult:
     return bounds(tiny(), [20, 80], [2.5e-4, 4e-3], [10, 20], 6, workers=1)
 
 
+@pytest.mark.long
 def test_gaps_are_those_of_sgd_and_solve(swept: BoundsResult) -> None:
     """The same numbers by the other commands: SGD exactly, the PDE up to its error."""
     configuration = tiny(neurons=80, replicas=2)
@@ -309,6 +310,7 @@ def test_runs_of_lost_processes_are_computed_again(monkeypatch: pytest.MonkeyPat
     assert comparable(found) == comparable(bounds(tiny(), [10], [4e-3], [10], 2, workers=1))
 
 
+@pytest.mark.long
 def test_a_cluster_that_loses_a_worker(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two worker processes under a real scheduler, one killed after the third run: the numbers are the same."""
     distributed = pytest.importorskip("distributed")

@@ -63,6 +63,7 @@ def q(t: float) -> tuple[float, float]:
     return -2.5 + 10.0 * (ramps[0] - ramps[1]), 10.0 * (stats.norm.pdf(low) - stats.norm.pdf(high))
 
 
+@pytest.mark.long
 def test_the_threshold_at_infinite_dimension() -> None:
     """One atom has zero risk at Delta_inf alone, ceases to be optimal there, and begins to split there."""
     result = infinite()
@@ -103,6 +104,7 @@ def test_the_fold_at_infinite_dimension_solves_its_own_equations() -> None:
     assert event.error < 1e-9
 
 
+@pytest.mark.long
 def test_the_optimum_of_finite_dimension_ceases_to_be_one_atom_before_the_atom_splits() -> None:
     """At d = 40 mass leaves for the end of the box first: the certified optimum agrees 1e-4 to both sides."""
     result = two_atoms()
@@ -145,6 +147,7 @@ def test_a_branch_of_two_atoms_begins_where_the_one_atom_begins_to_split() -> No
     assert meeting.parameter == pytest.approx(one, abs=2e-4)
 
 
+@pytest.mark.long
 def test_an_atom_leaves_an_axis_where_the_branch_off_it_begins() -> None:
     """Two blocks: splitting across r2 = 0 on the axis, and the branch inside that meets the axis, at one Delta."""
     activation = "network.activation={knots=[0.5,1.5],values=[-2.5,7.5]}"
@@ -157,6 +160,7 @@ def test_an_atom_leaves_an_axis_where_the_branch_off_it_begins() -> None:
     assert ends[0].positions[0, 0] == pytest.approx(event.positions[0, 0], abs=1e-7)
 
 
+@pytest.mark.long
 def test_births_make_the_masses_unknowns() -> None:
     """With birth and death a law on two atoms is isolated: equal G on the atoms all along the branch."""
     births = ("dynamics.flow=wasserstein-fisher-rao", "dynamics.fisher_rao_rate=1.0", "dynamics.ridge=0.001")
@@ -209,6 +213,7 @@ def test_noise_is_refused() -> None:
         followed(family("isotropic-gaussians", "data.delta", 0.3, 0.5, *noisy))
 
 
+@pytest.mark.long
 def test_the_command_writes_json_and_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     overrides = [part for text in INFINITE for part in ("--set", text)]
     output = tmp_path / "out.json"

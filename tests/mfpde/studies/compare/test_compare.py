@@ -29,6 +29,7 @@ KEYS = [
 ]
 
 
+@pytest.mark.long
 def test_independent_draws_fluctuate_by_the_monte_carlo_value() -> None:
     """Over draws of theta^0 the mean of N E|f_N - f|^2 is K(rho_0): both sides are exact up to the draws."""
     tables = {"data": {"dims": [4, 8]}, "network": {}, "sgd": {"neurons": 60, "seed": 3}}
@@ -70,6 +71,7 @@ def test_second_moment_of_the_output_agrees_with_samples() -> None:
     assert abs(squared.mean() - found) < 5.0 * squared.std() / np.sqrt(len(squared))
 
 
+@pytest.mark.long
 def test_gaps_shrink_with_the_network_and_laws_agree() -> None:
     tables = {
         "data": {"dims": [4, 8]},
@@ -88,6 +90,7 @@ def test_gaps_shrink_with_the_network_and_laws_agree() -> None:
     assert all(law.kolmogorov < 0.1 and law.w2 < 0.02 for law in result.laws)
 
 
+@pytest.mark.long
 def test_the_command_writes_figures_and_one_object(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     arguments = ["compare", "anisotropic-relu", *(part for key in KEYS for part in ("--set", key)), "--no-coupled"]
     run, figures = tmp_path / "run.nc", tmp_path / "figures"

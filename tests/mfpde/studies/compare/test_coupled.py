@@ -86,6 +86,7 @@ def mean_gaps(replicas: int, declared: Experiment, stride: int | None) -> dict[s
     return found
 
 
+@pytest.mark.long
 def test_gaps_fall_with_the_number_of_neurons() -> None:
     """N^-1/2 or faster: exponents over a factor 8 of means over 5 replicas, whose error is about .15."""
     coarse, fine = (mean_gaps(5, configuration(neurons, 0.05, time={"save": 3}), None) for neurons in (20, 160))
@@ -96,6 +97,7 @@ def test_gaps_fall_with_the_number_of_neurons() -> None:
     assert abs(exponents["risk pd_gd"]) < 0.2
 
 
+@pytest.mark.long
 def test_gaps_fall_with_the_step() -> None:
     """PD-GD of order 1; GD-SGD of order 1/2, on the mean of 5 replicas over a factor 16."""
     coarse = mean_gaps(5, configuration(step_size=0.016), 2)
@@ -127,6 +129,7 @@ def test_a_short_budget_makes_steps_longer_but_not_few() -> None:
     assert result.stride == 250 // 50
 
 
+@pytest.mark.long
 def test_trained_coefficients_and_offsets() -> None:
     network = {"coefficients": "trained", "offsets": "trained"}
     initial = {"a": {"normal": [0.5, 0.5]}, "b": 0.1}
@@ -171,6 +174,7 @@ def test_what_was_computed_is_kept() -> None:
     assert result.gaps["gd_sgd"] > 0.0
 
 
+@pytest.mark.long
 def test_a_failure_keeps_the_times_before_it() -> None:
     """All neurons arrive at the kink at w = 0 by t = .03."""
     network = {"activation": {"knots": [0.0, 0.5, 1.5], "values": [-2.5, -4.0, 7.5]}}

@@ -78,6 +78,7 @@ def test_a_metastable_plateau_is_not_the_end() -> None:
     assert found.distance == pytest.approx(spread, rel=1e-9)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheme", ["characteristics", "finite-volume"])
 def test_on_the_way_to_the_global_optimum(scheme: str) -> None:
     """W2 to one atom is sqrt(|mean - z|^2 + variance); on cells up to what their centres of mass add to the moments."""
@@ -96,6 +97,7 @@ def test_on_the_way_to_the_global_optimum(scheme: str) -> None:
     assert "on the way to a stable law" in found.note
 
 
+@pytest.mark.long
 def test_mass_that_leaves_is_told() -> None:
     found = ending(run("isotropic-gaussians", "solver.tolerance=1e-4"))
     assert found.at_rest is False
@@ -116,6 +118,7 @@ def test_birth_and_death_free_the_masses() -> None:
     assert (point.stable, found.at_rest) == (False, False)
 
 
+@pytest.mark.long
 def test_trained_coefficients() -> None:
     """With a free coefficient the infinite problem reaches risk 0, where many laws do."""
     initial = ("network.coefficients=trained", "initial.a={normal=[0.0,1.0]}", "data.dims=infinite")

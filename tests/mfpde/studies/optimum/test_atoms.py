@@ -74,6 +74,7 @@ def exact_risk(r1: float) -> float:
     return total
 
 
+@pytest.mark.long
 def test_small_blocks_against_an_independent_quadrature() -> None:
     """The reference value for (10, 4) is 6.4e-8 low: truncated expansions converge slowly there."""
     entry = ANISOTROPIC[3]

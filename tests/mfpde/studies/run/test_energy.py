@@ -137,6 +137,7 @@ def test_a_wrong_dissipation_of_characteristics_is_noticed(monkeypatch: pytest.M
     assert "energy balance" in str(result.attributes["message"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheme", ["characteristics", "finite-volume"])
 @pytest.mark.parametrize("name", presets.names())
 def test_the_balance_of_every_preset_closes(name: str, scheme: str) -> None:

@@ -41,6 +41,7 @@ def test_time_is_steps_times_step_size_exactly() -> None:
     assert result.status == "success"
 
 
+@pytest.mark.long
 def test_processes_give_the_numbers_of_one() -> None:
     configuration = small()
     alone, together = sgd(configuration, workers=1), sgd(configuration, workers=2)

@@ -50,6 +50,7 @@ def one_atom(result: Stationary) -> list[StationaryPoint]:
     return [point for point in result.points if len(point.masses) == 1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("index", range(len(REFERENCE)), ids=[entry["act"] for entry in REFERENCE])
 def test_reference_one_atom_laws(index: int) -> None:
     """Every law of the reference, no other, to 1e-8: position, risk, H0 and H0 + U12."""
@@ -218,6 +219,7 @@ def test_one_atom_reaches_zero_risk_at_the_threshold() -> None:
         assert best(float(other)).risk > 1e-5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("d", [math.inf, 40])
 def test_birth_and_death_leave_only_global_minimisers(d: float) -> None:
     """Any law whose G is not least on its atoms is unstable, at the rate alpha times the difference."""
@@ -296,6 +298,7 @@ def test_a_kink_at_0_couples_radius_and_coefficient_at_the_origin() -> None:
     assert min(point.masses.min() for point in result.points) >= 0.125
 
 
+@pytest.mark.long
 def test_a_root_at_0_of_a_coordinate_with_both_signs_is_found() -> None:
     """On r = 0, F = 1 + 6.25 a^2 for the activation through (.5, -2.5): the law at a = 0 is there."""
     activation = {"knots": [0.5, 1.5], "values": [-2.5, 7.5]}
@@ -305,6 +308,7 @@ def test_a_root_at_0_of_a_coordinate_with_both_signs_is_found() -> None:
     assert "one-atom laws in a with r1 = 0: 1, all found" in "".join(result.completeness)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
 def test_a_network_of_one_output_rests_everywhere(activation: str) -> None:
     """Odd units without offsets average to a constant: F does not depend on the law."""

@@ -99,6 +99,7 @@ def brute_dual(centres: Array, masses: Array, step: float, points: Array = FINE,
     return -float(again.fun)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("ridge", [0.0, 0.2])
 def test_a_movement_is_the_global_minimum(step: float, ridge: float) -> None:

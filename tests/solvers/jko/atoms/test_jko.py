@@ -87,6 +87,7 @@ def walk(scheme: Jko, end: float) -> list[State]:
     return states
 
 
+@pytest.mark.long
 def test_one_step_of_the_reference() -> None:
     """R, mean, variance, W2 and the objective W2^2 / (2 tau) + R / 2 of the step tau = .05 from the isotropic start."""
     (entry,) = values()["jko_one_step"]
@@ -117,6 +118,7 @@ def test_one_step_of_the_reference() -> None:
     assert seen.residual < 1e-12
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("formula", "order", "steps", "ceilings"),
     [
@@ -143,6 +145,7 @@ def test_order_in_the_step(
     assert np.log(means[0] / means[1]) / np.log(steps[0] / steps[1]) == pytest.approx(order, abs=0.1)
 
 
+@pytest.mark.long
 def test_steps_that_adapt_meet_the_tolerance() -> None:
     """The error falls with the tolerance and stays below 100 of it (some 100 steps of that error each)."""
     errors, exact = {}, final(_characteristics(Flow()), 3.0)
@@ -159,6 +162,7 @@ def ridge_only(formula: str, step: float, ridge: float) -> Jko:
     return Jko(objective, table, line(2), Flow(ridge=ridge), gaussian((0.4, -0.3), 0.5), options(formula, step))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("step", [1e-3, 0.3, 40.0])
 def test_the_ridge_alone_contracts_every_atom_by_the_recursion_of_its_formula(step: float) -> None:
     """Plain x / (1 + lambda tau); midpoint x (1 - lambda tau / 2) / (1 + lambda tau / 2); BDF2 after a plain step."""
@@ -181,6 +185,7 @@ def test_the_ridge_alone_contracts_every_atom_by_the_recursion_of_its_formula(st
             assert found == pytest.approx(exact, rel=1e-12, abs=1e-13)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("step", [0.02, 0.5, 60.0])
 @pytest.mark.parametrize("ridge", [0.0, 0.3])
 def test_the_nonlocal_energy_is_implicit(step: float, ridge: float) -> None:
@@ -225,6 +230,7 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
     return {"data": data, "network": network, "initial": initial, "dynamics": dynamics}
 
 
+@pytest.mark.long
 @settings(
     max_examples=4,
     derandomize=True,
@@ -273,6 +279,7 @@ def _falls(scheme: Jko, step: float) -> None:
         assert seen.residual <= largest_gap
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("formula", FORMULAS)
 @pytest.mark.parametrize("step", [None, 0.05])
 def test_a_restart_is_the_same_run_bit_for_bit(formula: str, step: float | None) -> None:
@@ -306,6 +313,7 @@ def test_one_and_two_threads_agree_bit_for_bit(step: float) -> None:
         assert np.array_equal(array, found[1].arrays[name]), name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("transport", "formula", "order", "ceiling"),
     [
@@ -338,6 +346,7 @@ def _characteristics(flow: Flow) -> Characteristics:
     return Characteristics(objective, geometry, flow, gaussian((0.35, 0.72), 0.08, -4.375), 1e-9)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("formula", "rate", "order", "ceiling"),
     [("plain", 0.0, 1.0, 5.7e-4), ("midpoint", 0.0, 2.0, 8e-6), ("midpoint", 2.0, 2.0, 1e-5)],
@@ -356,6 +365,7 @@ def test_the_energy_balance_closes_to_the_order_of_the_step(
     assert np.log(gaps[0] / gaps[1]) / np.log(4.0) == pytest.approx(order, abs=0.1)
 
 
+@pytest.mark.long
 def test_the_energy_balance_of_the_two_step_formula() -> None:
     """Of order 2 as well, but with a constant a tenth of the others', so that its plain first step shows too."""
     gaps = []

@@ -87,6 +87,7 @@ def textbook(sgd: Sgd, state: SgdState, steps: int) -> Array:
     return inner_products(sgd, SgdState(steps, blocks.w[: state.w.shape[1]].T.copy(), a, b))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", VARIANTS)
 def test_steps_are_those_of_the_textbook_on_its_samples(name: str) -> None:
     sgd = VARIANTS[name]
@@ -113,6 +114,7 @@ def scores(first: Array, second: Array) -> Array:
     return np.asarray(np.abs(first.mean(axis=0) - second.mean(axis=0)) / np.sqrt(variance + 1e-24))
 
 
+@pytest.mark.long
 def test_the_law_is_that_of_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     # five standard errors in one of ten means: probability 6e-6. Other seeds, or the same counters would correlate
     gram, stops = replace(PLAIN, step_size=1e-3), (0, 500)
@@ -193,6 +195,7 @@ def test_a_run_taken_up_again_repeats_every_bit() -> None:
     assert np.abs(once[-1].w - replace(PLAIN, replica=1).advance(start, 2000).w).max() > 1e-3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", VARIANTS)
 def test_single_precision_stays_within_its_rounding(name: str) -> None:
     sgd = VARIANTS[name]
