@@ -75,7 +75,7 @@ class ParticleProcess:
         self.objective = objective
         self.geometry = geometry
         self.flow = flow
-        self.particles = particles
+        self.particles = geometry.held(particles)
         self.key = (seed, stream)
         self.tolerance = tolerance
         self._mobility = geometry.mobility * flow.transport

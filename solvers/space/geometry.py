@@ -88,6 +88,12 @@ class Geometry:
         return tuple(name for name, moves in zip(self.names, self.mobile, strict=True) if not moves)
 
     @property
+    def bounded(self) -> bool:
+        """Whether no coordinate that moves can go to infinity."""
+        moving = np.array(self.mobile)
+        return bool(np.isfinite(self.lower_bounds[moving]).all() and np.isfinite(self.upper_bounds[moving]).all())
+
+    @property
     def even(self) -> NDArray[np.bool_]:
         """Which coordinates functions are even in, shape (D,)."""
         return np.array([axis.even for axis in self.axes])

@@ -99,9 +99,8 @@ class DataLaw:
         return []
 
     def confines(self, unit: Unit) -> bool:
-        """Whether the risk alone keeps the law from spreading under noise."""
-        del unit
-        return False
+        """Whether the law is kept from spreading under noise without a ridge, by its axes or by the risk."""
+        return self.space(unit).bounded
 
     def guide_box(self, box: Box) -> Box:
         """The part of a box that neurons can spread to, where a guide looks for them."""

@@ -64,7 +64,7 @@ def refuse_gibbs(problem: Problem, radius: float | None) -> None:
             "dynamics.inverse_temperature: inf; without noise the optimum is made of atoms, not a Gibbs law: "
             "write a finite beta, or ask optimum_atoms"
         )
-    if problem.flow.ridge <= 0.0 and radius is None:
+    if problem.flow.ridge <= 0.0 and radius is None and not problem.geometry.bounded:
         messages.append(
             "dynamics.ridge: 0; without confinement there is no Gibbs law, write ridge > 0 or give a box with --radius"
         )
@@ -81,6 +81,9 @@ def _first_box(problem: Problem, radius: float | None) -> Box:
     for axis in problem.geometry.axes:
         if radius is not None:
             reach.append(radius)
+            continue
+        if math.isfinite(axis.upper):
+            reach.append(max(abs(axis.lower), axis.upper))
             continue
         spread = 1.0 / math.sqrt(2.0 * problem.flow.inverse_temperature * problem.flow.ridge)
         pull = math.sqrt(2.0 / problem.flow.ridge)
