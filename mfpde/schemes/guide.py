@@ -14,8 +14,8 @@ from mfpde.solvers.characteristics.characteristics import Characteristics, Label
 from mfpde.solvers.flow.time_loop import State, integrate
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.geometry import Geometry
-from mfpde.solvers.space.grid import Guide
 from mfpde.solvers.space.measure import Measure
+from mfpde.solvers.space.trails import Trails
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
@@ -30,7 +30,7 @@ SPREAD_NODES = np.concatenate([np.linspace(-3.0, 3.0, 13), [-8.5, 8.5]])
 """Standard deviations by which noise spreads the atoms of the guide: the bulk, and tails of about 1e-14."""
 
 
-def run_guide(problem: Problem, configuration: Experiment) -> Guide:
+def run_guide(problem: Problem, configuration: Experiment) -> Trails:
     """A cheap run of characteristics that shows where the law goes.
 
     Where panels are halved on the way, a second pass carries the final ones from the start, so that the atoms
@@ -56,16 +56,16 @@ def run_guide(problem: Problem, configuration: Experiment) -> Guide:
     if len(laws[-1].weights) > len(laws[0].weights):
         laws.clear()
         integrate(scheme.without_halving(), scheme.state_on(last), list(times), save)
-    return Guide(np.stack([law.points for law in laws]), laws[0].weights, times)
+    return Trails(np.stack([law.points for law in laws]), laws[0].weights, times)
 
 
-def starting_guide(problem: Problem) -> Guide:
+def starting_guide(problem: Problem) -> Trails:
     """The law at t = 0 alone: `STARTING_ATOMS` draws of it."""
     positions = problem.initial_law.sample(STARTING_ATOMS, seed=0)
-    return Guide(positions[None], np.full(STARTING_ATOMS, 1.0 / STARTING_ATOMS), np.zeros(1))
+    return Trails(positions[None], np.full(STARTING_ATOMS, 1.0 / STARTING_ATOMS), np.zeros(1))
 
 
-def visited_box(problem: Problem, guide: Guide) -> Box:
+def visited_box(problem: Problem, guide: Trails) -> Box:
     """The box the law visits, with a margin; radii start at 0 where the law comes near, circles are whole."""
     lower, upper = guide.positions.min(axis=(0, 1)), guide.positions.max(axis=(0, 1))
     margin = 0.25 * (upper - lower) + 0.02 * np.abs(upper)
@@ -76,7 +76,7 @@ def visited_box(problem: Problem, guide: Guide) -> Box:
     return problem.geometry.cut(Box(np.where(flat & ~radii, low - 0.5, low), np.where(flat, high + 0.5, high)))
 
 
-def spread_guide(problem: Problem, guide: Guide) -> Guide:
+def spread_guide(problem: Problem, guide: Trails) -> Trails:
     """The guide as noise spreads it, one coordinate at a time and bounded from above.
 
     With only the ridge lambda the law in p dimensions is an Ornstein-Uhlenbeck law: by t it gains the variance
@@ -97,20 +97,20 @@ def spread_guide(problem: Problem, guide: Guide) -> Guide:
     for a, (axis, moves) in enumerate(zip(geometry.axes, geometry.mobile, strict=True)):
         if moves:
             positions[:, :, a] = axis.spread(positions[:, :, a], share, node, variance)
-    return Guide(positions, np.outer(guide.weights, weights / weights.sum()).ravel(), guide.times)
+    return Trails(positions, np.outer(guide.weights, weights / weights.sum()).ravel(), guide.times)
 
 
-def _thinned(guide: Guide) -> Guide:
+def _thinned(guide: Trails) -> Trails:
     """`SPREAD_ATOMS` atoms of equal weight drawn systematically, and the outermost ones."""
     cumulative = np.cumsum(guide.weights) / guide.weights.sum()
     drawn = np.searchsorted(cumulative, (np.arange(SPREAD_ATOMS) + 0.5) / SPREAD_ATOMS)
     drawn = np.unique(np.minimum(drawn, len(cumulative) - 1))
     outermost = np.unique([guide.positions.argmin(axis=1), guide.positions.argmax(axis=1)])
     weights = np.concatenate([np.ones(len(drawn)), np.full(len(outermost), 1e-3)])
-    return Guide(guide.positions[:, np.concatenate([drawn, outermost])], weights / weights.sum(), guide.times)
+    return Trails(guide.positions[:, np.concatenate([drawn, outermost])], weights / weights.sum(), guide.times)
 
 
-def _between(guide: Guide, geometry: Geometry) -> Guide:
+def _between(guide: Trails, geometry: Geometry) -> Trails:
     """The guide with `SPREAD_TIMES` - 1 times, and the atoms' places on a straight line, between its own."""
     count = len(guide.times)
     places = np.linspace(0.0, count - 1.0, (count - 1) * SPREAD_TIMES + 1)
@@ -120,7 +120,7 @@ def _between(guide: Guide, geometry: Geometry) -> Guide:
     times = guide.times[index] * (1.0 - share) + guide.times[following] * share
     late, here, there = share[:, None, None], guide.positions[index], guide.positions[following]
     ahead = np.where(geometry.periodic, here + geometry.displacement(here, there), there)
-    return Guide(geometry.turned(here * (1.0 - late) + ahead * late), guide.weights, times)
+    return Trails(geometry.turned(here * (1.0 - late) + ahead * late), guide.weights, times)
 
 
 def _initial_reach(problem: Problem) -> Array:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mfpde.schemes.pair import Pair
     from mfpde.schemes.solver import Solver
     from mfpde.solvers.space.box import Box
-    from mfpde.solvers.space.grid import Guide
+    from mfpde.solvers.space.trails import Trails
 
 LARGEST_NOISY_BLOCK = 1000
 """Block dimension up to which noisy finite volumes were seen to keep time: far above, the law lags behind."""
@@ -111,7 +111,7 @@ class SchemeKind:
     needs_guide: ClassVar[bool] = True
 
     @abstractmethod
-    def pair(self, problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
+    def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         """The scheme ready to run on this problem, with its coarser companion.
 
         Args:

@@ -15,7 +15,7 @@ from mfpde.schemes.guide import run_guide, starting_guide, visited_box
 from mfpde.schemes.interface import SchemeKind
 from mfpde.solvers.flow.time_loop import Scheme
 from mfpde.solvers.objective.representation import ReducedObjective
-from mfpde.solvers.space.grid import Guide
+from mfpde.solvers.space.trails import Trails
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
@@ -58,10 +58,10 @@ def make_pair(
     return kind.pair(problem, experiment, guide, box)
 
 
-def error_floor_of(reduced: ReducedObjective, guide: Guide) -> float:
+def error_floor_of(reduced: ReducedObjective, guide: Trails) -> float:
     """Error of the risk that no refinement of the scheme shows, measured on laws of the guide."""
     chosen = np.linspace(0, len(guide.times) - 1, 6).astype(int)
-    return reduced.risk_error((guide.positions[k], guide.weights) for k in chosen) + 1e-14
+    return reduced.risk_error(guide.at(k) for k in chosen) + 1e-14
 
 
 def described(reduced: ReducedObjective) -> dict[str, str | float | int]:

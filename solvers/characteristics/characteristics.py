@@ -31,7 +31,7 @@ OUTPUT_SHARE = 1.0
 
 @dataclass(frozen=True)
 class LabelLaw:
-    """rho_0 as the image of labels with a density: see `mfpde.initial_laws.InitialLaw`.
+    """rho_0 as the image of labels with a density: see `mfpde.problem.initial.InitialLaw`.
 
     Attributes:
         breaks: per label, the ends of the support and the points where the density is not smooth.

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..space.box import Box
+from ..space.measure import Measure
 from .coefficient import WithCoefficient
 from .compression import compress
 from .objective import Objective
@@ -83,11 +84,11 @@ class ReducedObjective:
         features = self.objective.features
         return features.table if isinstance(features, PatchedFeatures) else None
 
-    def risk_error(self, laws: Iterable[tuple[Array, Array]]) -> float:
-        """Error of 2 L at laws (positions, weights), and so of the risk: against the source, plus the source's own."""
+    def risk_error(self, laws: Iterable[Measure]) -> float:
+        """Error of 2 L at laws, and so of the risk: measured against the source, plus the source's own."""
         gaps = []
-        for positions, weights in laws:
-            risks = [form.energy(form.outputs(positions, weights)) for form in (self.objective, self.source)]
+        for law in laws:
+            risks = [form.energy(law.outputs(form.features)) for form in (self.objective, self.source)]
             gaps.append(abs(risks[0] - risks[1]))
         return max(gaps, default=0.0) + self.source_error
 

@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.integrate import cumulative_trapezoid
@@ -21,25 +22,13 @@ from ..arrays import Array
 from .axis import Axis
 from .geometry import Geometry
 
+if TYPE_CHECKING:
+    from .trails import Trails
+
 FINE = 8192  # samples of the width function per axis
 LEVELS = np.linspace(0.0, 1.0, 41)
 HALF = 0.75
 """Between the half of an origin cell and the whole of another one, relative to the next."""
-
-
-@dataclass(frozen=True)
-class Guide:
-    """A cheap run of characteristics that shows where the law goes.
-
-    Attributes:
-        positions: atoms at the times, shape (T, N, D).
-        weights: masses of the atoms, shape (N,).
-        times: shape (T,).
-    """
-
-    positions: Array
-    weights: Array
-    times: Array
 
 
 @dataclass(frozen=True)
@@ -168,7 +157,7 @@ def _shift(width: Array) -> Array:
     return np.asarray(np.clip((width[2:] - width[:-2]) / 12.0, -0.25 * width[1:-1], 0.25 * width[1:-1]), dtype=float)
 
 
-def graded_grid(guide: Guide, geometry: Geometry, cells: int | Sequence[int], growth: float = 0.08) -> Grid:
+def graded_grid(guide: Trails, geometry: Geometry, cells: int | Sequence[int], growth: float = 0.08) -> Grid:
     """Grid on the region the guide visits, finest where its law is narrow.
 
     On each axis the wanted width at x is the inverse cube root of the largest density that the law's

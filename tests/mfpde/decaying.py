@@ -20,8 +20,9 @@ from mfpde.schemes.interface import SCHEMES, SchemeKind
 from mfpde.schemes.pair import Pair
 from mfpde.solvers.flow.time_loop import Observation, Scheme, State, StepFailure
 from mfpde.solvers.space.box import Box
-from mfpde.solvers.space.grid import Guide, recorded_grid
+from mfpde.solvers.space.grid import recorded_grid
 from mfpde.solvers.space.measure import Atoms, Cells
+from mfpde.solvers.space.trails import Trails
 
 START = np.array([[1.0, 0.5], [0.6, 0.2], [0.3, 0.9]])
 MASSES = np.array([0.5, 0.3, 0.2])
@@ -106,7 +107,7 @@ class DecayingScheme(SchemeKind):
         cls.chosen = Pair(main, companion, floor, ("a note",), {"rank": 2})
         cls.knows_dissipation = not math.isnan(main.observe(main.initial_state()).dissipation)
 
-    def pair(self, problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
+    def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         return self.chosen
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mfpde.problem.problem import Problem
     from mfpde.schemes.pair import Pair
     from mfpde.solvers.space.box import Box
-    from mfpde.solvers.space.grid import Guide
+    from mfpde.solvers.space.trails import Trails
 
 REFERENCE_TOLERANCE = 1e-8
 
@@ -38,7 +38,7 @@ class CharacteristicsKind(SchemeKind):
         )
         return super().refusals(problem, experiment) + [words] * noisy(problem)
 
-    def pair(self, problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
+    def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         from mfpde.schemes.guide import label_law
         from mfpde.schemes.pair import Pair, atoms_per_label, described, error_floor_of
         from mfpde.solvers.characteristics.characteristics import Characteristics

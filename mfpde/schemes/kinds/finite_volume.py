@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from mfpde.problem.problem import Problem
     from mfpde.schemes.pair import Pair
     from mfpde.solvers.space.box import Box
-    from mfpde.solvers.space.grid import Grid, Guide
+    from mfpde.solvers.space.grid import Grid
+    from mfpde.solvers.space.trails import Trails
 
 NOISY_TOLERANCE = {1: 1e-5, 2: 5e-4, 3: 1e-3}
 """Tolerance of a noisy step at the default cells; it falls with the cells' width squared, the step with the width."""
@@ -47,7 +48,7 @@ class FiniteVolumeKind(SchemeKind):
     def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:
         return super().refusals(problem, experiment) + too_many_coordinates(problem)
 
-    def pair(self, problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
+    def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         from mfpde.schemes.guide import spread_guide, visited_box
         from mfpde.schemes.pair import Pair, described, error_floor_of
         from mfpde.solvers.finite_volume.finite_volume import FiniteVolume

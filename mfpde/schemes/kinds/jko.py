@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mfpde.solvers.objective.objective import FeatureMap
     from mfpde.solvers.objective.table.feature_table import FeatureTable
     from mfpde.solvers.space.box import Box
-    from mfpde.solvers.space.grid import Guide
+    from mfpde.solvers.space.trails import Trails
 
 JKO_NODES = 60_000
 """Most nodes of a table made for proximal maps."""
@@ -49,7 +49,7 @@ class JkoKind(SchemeKind):
         on_grid = too_many_coordinates(problem) if noisy(problem) else []
         return super().refusals(problem, experiment) + on_grid
 
-    def pair(self, problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
+    def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         make = _on_grid if noisy(problem) else _on_atoms
         return make(problem, experiment.solver, self.options(experiment.solver), guide, box)
 
@@ -63,7 +63,7 @@ class JkoKind(SchemeKind):
         return Refined("step", step, replace(solver, step=step, tolerance=min(solver.tolerance, STEP_TOLERANCE)))
 
 
-def _on_atoms(problem: Problem, solver: Solver, asked: JkoOptions, guide: Guide, box: Box) -> Pair:
+def _on_atoms(problem: Problem, solver: Solver, asked: JkoOptions, guide: Trails, box: Box) -> Pair:
     """Minimising movements of atoms, and the other formula of order 2 beside them.
 
     With the step given, the companion takes the same steps by the midpoint formula, whose error is another one; with
@@ -111,7 +111,7 @@ def _table_on(features: FeatureMap, box: Box, tolerance: float) -> FeatureTable:
     return build_table(features, edges, tolerance=tolerance, max_nodes=JKO_NODES, rounds=1, smallest_cell=2.0**-8)
 
 
-def _on_grid(problem: Problem, solver: Solver, asked: JkoOptions, guide: Guide, box: Box) -> Pair:
+def _on_grid(problem: Problem, solver: Solver, asked: JkoOptions, guide: Trails, box: Box) -> Pair:
     """Minimising movements with noise on the cells of a grid, and with half as many cells beside them."""
     from mfpde.schemes.guide import spread_guide, visited_box
     from mfpde.schemes.pair import Pair, described, error_floor_of

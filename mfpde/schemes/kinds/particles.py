@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mfpde.schemes.pair import Pair
     from mfpde.schemes.solver import Solver
     from mfpde.solvers.space.box import Box
-    from mfpde.solvers.space.grid import Guide
+    from mfpde.solvers.space.trails import Trails
 
 DEFAULT_PARTICLES = 200
 COARSEST_PARTICLES = 50
@@ -61,7 +61,7 @@ class ParticlesKind(SchemeKind):
         problem = f"solver.atoms = {list(atoms)}: particles take one number, at most {MAXIMUM_PARTICLES}"
         return [f"{problem}; write for example atoms = {DEFAULT_PARTICLES}"]
 
-    def pair(self, problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
+    def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         from mfpde.schemes.guide import spread_guide, visited_box
         from mfpde.schemes.pair import Pair, described, error_floor_of
         from mfpde.solvers.particles.birth_death_process import ParticleProcess

@@ -74,7 +74,7 @@ class Landscapes:
 
 
 class LawEquations:
-    """The equations of one branch; see `mfpde.solvers.continuation.Equations`."""
+    """The equations of one branch; see `mfpde.solvers.stationary.continuation.Equations`."""
 
     def __init__(self, landscapes: Landscapes, law: Atoms, share: float) -> None:
         self.landscapes = landscapes

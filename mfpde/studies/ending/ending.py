@@ -18,7 +18,7 @@ from mfpde.results.reading import load_run
 from mfpde.shell.progress import Progress, silent
 from mfpde.studies.distance import distance_to_atoms
 from mfpde.studies.ending.clusters import clusters, gathered_in
-from mfpde.studies.ending.law import LastLaw, last_law, motion
+from mfpde.studies.ending.law import RunEnd, motion, run_end
 from mfpde.studies.ending.noise import near_gibbs
 from mfpde.studies.ending.search import chosen_radius, laws_on_box, nearest_law
 from mfpde.studies.ending.words import FinalState, moved, resting, statements
@@ -56,14 +56,14 @@ def ending(
 def _ending(run: str | Path | SolveResult | SgdResult, radius: float | None, name: str | None) -> Ending:
     result = load_run(run) if isinstance(run, str | Path) else run
     called = name or (str(run) if isinstance(run, str | Path) else "the run")
-    last = last_law(result, called)
+    last = run_end(result, called)
     heaps = clusters(last.pieces, last.size, last.sampled)
     if math.isfinite(last.configuration.dynamics.inverse_temperature):
         return _with_noise(called, last, heaps, radius)
     return _without_noise(called, last, heaps, chosen_radius(last.pieces, radius, last.names))
 
 
-def _without_noise(run: str, last: LastLaw, heaps: tuple[Cluster, ...], radius: float) -> Ending:
+def _without_noise(run: str, last: RunEnd, heaps: tuple[Cluster, ...], radius: float) -> Ending:
     known = laws_on_box(last.configuration, radius)
     best = known.classifier.optimum
     moving = motion(known.classifier.by_features, last.pieces)
@@ -107,7 +107,7 @@ def _without_noise(run: str, last: LastLaw, heaps: tuple[Cluster, ...], radius: 
     )
 
 
-def _with_noise(run: str, last: LastLaw, heaps: tuple[Cluster, ...], radius: float | None) -> Ending:
+def _with_noise(run: str, last: RunEnd, heaps: tuple[Cluster, ...], radius: float | None) -> Ending:
     if last.configuration.dynamics.flow == "fisher-rao":
         problem = 'dynamics.flow: "fisher-rao"; births alone do not reach the Gibbs law'
         raise ConfigurationError([f'{problem}, write "wasserstein" or "wasserstein-fisher-rao"'])

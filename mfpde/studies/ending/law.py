@@ -20,8 +20,8 @@ from mfpde.studies.run.output import configuration_of
 
 
 @dataclass(frozen=True)
-class LastLaw:
-    """The law at the end of a run.
+class RunEnd:
+    """The end of a run: its last law, and what was recorded of it.
 
     Attributes:
         configuration: of the run.
@@ -51,18 +51,18 @@ class LastLaw:
     words: tuple[str, ...] = ()
 
 
-def last_law(result: SolveResult | SgdResult, name: str) -> LastLaw:
+def run_end(result: SolveResult | SgdResult, name: str) -> RunEnd:
     """The last law of a result; raises ResultFileError where it recorded none. `name` is what errors call it."""
     return _of_neurons(result, name) if isinstance(result, SgdResult) else _of_equation(result, name)
 
 
-def _of_equation(result: SolveResult, name: str) -> LastLaw:
+def _of_equation(result: SolveResult, name: str) -> RunEnd:
     if not len(result.time):
         raise ResultFileError(f"{name}: holds no save time yet; continue it with `mfpde solve --resume`")
     configuration = configuration_of(result, name)
     time = float(result.time[-1])
     rate = configuration.dynamics.schedule.rate(time)
-    return LastLaw(
+    return RunEnd(
         configuration=configuration,
         names=result.names,
         time=time,
@@ -78,7 +78,7 @@ def _of_equation(result: SolveResult, name: str) -> LastLaw:
     )
 
 
-def _of_neurons(result: SgdResult, name: str) -> LastLaw:
+def _of_neurons(result: SgdResult, name: str) -> RunEnd:
     whole = np.flatnonzero(np.isfinite(result.risk).all(axis=0))
     if not whole.size:
         raise ResultFileError(f"{name}: no save time has all replicas yet; continue it with `mfpde sgd --resume`")
@@ -92,7 +92,7 @@ def _of_neurons(result: SgdResult, name: str) -> LastLaw:
             f"{len(risks)} replicas of {result.position.shape[2]} neurons taken together, their risks from "
             f"{risks.min():.6g} to {risks.max():.6g}; the noise of SGD keeps them moving"
         )
-    return LastLaw(
+    return RunEnd(
         configuration=configuration_of(result, name),
         names=result.names,
         time=time,

@@ -8,10 +8,10 @@ import numpy as np
 
 from mfpde.results.answers.ending import NearGibbs
 from mfpde.results.answers.optimum import GibbsOptimum
-from mfpde.studies.ending.law import LastLaw
+from mfpde.studies.ending.law import RunEnd
 
 
-def near_gibbs(last: LastLaw, best: GibbsOptimum) -> NearGibbs:
+def near_gibbs(last: RunEnd, best: GibbsOptimum) -> NearGibbs:
     """The distances of the moments, and of the free energies."""
     mean, variance = last.mean - best.mean, last.variance - best.variance
     deviation = np.sqrt(np.maximum(last.variance, 0.0)) - np.sqrt(np.maximum(best.variance, 0.0))

@@ -13,7 +13,7 @@ from mfpde.results.answers.optimum import AtomicOptimum
 from mfpde.results.answers.stationary import StationaryPoint
 from mfpde.results.words import atoms_text, place_text
 from mfpde.solvers.arrays import Array
-from mfpde.studies.ending.law import LastLaw, Motion
+from mfpde.studies.ending.law import Motion, RunEnd
 from mfpde.studies.stationary.point import OPTIMAL
 
 REST = 1e-3
@@ -44,7 +44,7 @@ class FinalState:
         searched: what was not searched.
     """
 
-    last: LastLaw
+    last: RunEnd
     moving: Motion
     clusters: tuple[Cluster, ...]
     path: float
@@ -75,7 +75,7 @@ class FinalState:
         return not self.leaving and (resting(self.path, self.last.size) or arrived)
 
 
-def moved(dissipation: float, last: LastLaw) -> float:
+def moved(dissipation: float, last: RunEnd) -> float:
     """How far a law would move in as long as it has run: flow time times the root mean square speed.
 
     Infinite for a law at t = 0 that moves: it has not run yet.

@@ -1,6 +1,6 @@
 """Compiled Newton steps of proximal maps in one and two dimensions, on a table held as one polynomial per cell.
 
-The general kernel of `prox_kernels` contracts Lagrange bases; here each cell keeps the monomial coefficients of its
+The general kernel of `prox.kernels` contracts Lagrange bases; here each cell keeps the monomial coefficients of its
 polynomial on [-1, 1]^D, so that value, gradient and Hessian are Horner schemes, and the law's share of a cell is its
 moments. The degree is the length of a tuple, which the compiler knows. Monomials of degree 10 on [-1, 1] lose about
 four digits of sixteen: tables of higher degree stay with the general kernel.
@@ -52,7 +52,7 @@ def cell_polynomials(mesh: Mesh, flat: Array, polynomials: Array) -> CellPolynom
     Args:
         mesh: of the table.
         flat: its features at the nodes, shape (nodes, M).
-        polynomials: monomial coefficients of the bases, shape (q + 1, 3 (q + 1)), as in `prox_kernels.Derivatives`.
+        polynomials: monomial coefficients of the bases, shape (q + 1, 3 (q + 1)), as in `prox.kernels.Derivatives`.
     """
     dimension, count = mesh.cells.size, mesh.nodes.size
     if dimension > 2 or count > HIGHEST_DEGREE + 1:
@@ -138,7 +138,7 @@ def newton_plane(
     """`newton_pass` for D = 2: one Newton step of every atom, and the moments of the law after it.
 
     Args:
-        places, centres, masses, tau, ridge, mobile, lower, upper, size, moved, sums: as in `prox_kernels.newton_pass`.
+        places, centres, masses, tau, ridge, mobile, lower, upper, size, moved, sums: as in `prox.kernels.newton_pass`.
         edges, counts, nodes: of the cells; potential: their coefficients.
         shares: moments, shape (blocks, coefficients), set in the cells that `touched`, shape (blocks, cells), marks.
     """

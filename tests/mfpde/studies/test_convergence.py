@@ -17,7 +17,7 @@ from mfpde.problem.problem import Problem, build_problem
 from mfpde.schemes.interface import SCHEMES, Refined, SchemeKind, scheme_named
 from mfpde.schemes.pair import Pair
 from mfpde.solvers.space.box import Box
-from mfpde.solvers.space.grid import Guide
+from mfpde.solvers.space.trails import Trails
 from mfpde.studies.convergence import convergence
 from tests.mfpde.decaying import DecayingAtoms
 
@@ -28,7 +28,7 @@ class Refinable(SchemeKind):
     needs_guide = False
     fail_from: ClassVar[int] = 10**9
 
-    def pair(self, problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
+    def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         (cells,) = experiment.solver.cells or (32,)
         failing = 0.5 if cells >= self.fail_from else math.inf
         return Pair(DecayingAtoms(0.8 / cells, fail_after=failing), DecayingAtoms(1.6 / cells, fail_after=failing))
@@ -50,7 +50,7 @@ class Fine(SchemeKind):
     needs_guide = False
     oracle = 10
 
-    def pair(self, problem: Problem, experiment: Experiment, guide: Guide, box: Box) -> Pair:
+    def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         assert experiment.solver.cells is None
         return Pair(DecayingAtoms(1e-3), DecayingAtoms(2e-3))
 

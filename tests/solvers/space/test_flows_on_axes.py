@@ -20,7 +20,8 @@ from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.particles.birth_death_process import ParticleProcess
 from mfpde.solvers.space.axis import Circle, Interval, Line
 from mfpde.solvers.space.geometry import Geometry
-from mfpde.solvers.space.grid import Guide, graded_grid
+from mfpde.solvers.space.grid import graded_grid
+from mfpde.solvers.space.trails import Trails
 from tests.solvers.grids import uniform_grid
 from tests.solvers.problems import Coordinates, Nothing
 
@@ -186,17 +187,17 @@ def test_noise_between_walls_decays_mode_by_mode() -> None:
 def test_graded_grids_end_at_walls_without_an_origin_cell() -> None:
     geometry = Geometry.of({"z": Interval(0.0, 1.0)})
     path = np.linspace(0.02, 0.98, 50)[None, :, None] * np.ones((3, 1, 1))
-    grid = graded_grid(Guide(path, np.full(50, 0.02), np.arange(3.0)), geometry, 20)
+    grid = graded_grid(Trails(path, np.full(50, 0.02), np.arange(3.0)), geometry, 20)
     assert (grid.edges[0][0], grid.edges[0][-1]) == (0.0, 1.0)
     assert grid.centres[0][0] > 0.0
-    inner = graded_grid(Guide(0.3 + 0.2 * path, np.full(50, 0.02), np.arange(3.0)), geometry, 20)
+    inner = graded_grid(Trails(0.3 + 0.2 * path, np.full(50, 0.02), np.arange(3.0)), geometry, 20)
     assert 0.2 < inner.edges[0][0] < 0.31
     assert 0.49 < inner.edges[0][-1] < 0.6
 
 
 def test_cells_cannot_be_laid_along_a_circle() -> None:
     geometry = Geometry.of({"angle": Circle()})
-    guide = Guide(np.ones((2, 3, 1)), np.ones(3) / 3.0, np.arange(2.0))
+    guide = Trails(np.ones((2, 3, 1)), np.ones(3) / 3.0, np.arange(2.0))
     with pytest.raises(ValueError, match="angle lies on a circle, along which no cells"):
         graded_grid(guide, geometry, 8)
     line = Geometry.of({"angle": Line()})

@@ -7,18 +7,19 @@ import pytest
 
 from mfpde.solvers.space.axis import Line, Radius
 from mfpde.solvers.space.geometry import Geometry
-from mfpde.solvers.space.grid import Guide, graded_grid, grid_from_edges
+from mfpde.solvers.space.grid import graded_grid, grid_from_edges
+from mfpde.solvers.space.trails import Trails
 from tests.solvers.grids import uniform_grid
 
 RADIUS = Geometry.of({"r1": Radius(3.0)})
 
 
-def travelling(start: float, end: float, wide: float, narrow: float) -> Guide:
+def travelling(start: float, end: float, wide: float, narrow: float) -> Trails:
     """A law of 101 atoms that moves from start to end while its half-width shrinks from wide to narrow."""
     times = np.linspace(0.0, 1.0, 9)
     label = np.linspace(-1.0, 1.0, 101)
     path = (start + (end - start) * times)[:, None] + np.geomspace(wide, narrow, 9)[:, None] * label
-    return Guide(path[:, :, None], np.full(101, 1.0 / 101), times)
+    return Trails(path[:, :, None], np.full(101, 1.0 / 101), times)
 
 
 def test_uniform_grid_has_a_half_cell_at_the_origin_of_a_radius_only() -> None:
@@ -64,7 +65,7 @@ def test_an_axis_on_which_the_atoms_agree_and_rest_gets_one_cell() -> None:
     guide = travelling(2.0, 3.0, 0.3, 0.3)
     positions = np.concatenate([guide.positions, np.full_like(guide.positions, 0.7)], axis=2)
     geometry = Geometry.of({"r1": Radius(3.0), "b": Line()}, frozen=["b"])
-    grid = graded_grid(Guide(positions, guide.weights, guide.times), geometry, (50, 50))
+    grid = graded_grid(Trails(positions, guide.weights, guide.times), geometry, (50, 50))
     assert grid.shape == (50, 1)
     assert abs(grid.centres[1][0] - 0.7) < 1e-12
 
@@ -87,6 +88,6 @@ def test_deposition_keeps_mass_and_first_moment() -> None:
 
 def test_errors_say_what_is_wrong() -> None:
     with pytest.raises(ValueError, match=r"finite with shape \(times, atoms, 1\)"):
-        graded_grid(Guide(np.full((2, 3, 1), np.nan), np.ones(3), np.arange(2.0)), RADIUS, 10)
+        graded_grid(Trails(np.full((2, 3, 1), np.nan), np.ones(3), np.arange(2.0)), RADIUS, 10)
     with pytest.raises(ValueError, match="edges of axis 0 must be at least two increasing"):
         grid_from_edges([np.array([0.0, 1.0, 1.0])], [False])
