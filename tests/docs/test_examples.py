@@ -101,7 +101,10 @@ def test_own_law(alone: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_own_law_beside_sgd(alone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, use = taken(alone, "own_law.toml"), ["--use", taken(alone, "own_law.py")]
     found = told(capsys, "compare", source, *use, "--no-coupled", "--workers", "1", "--scheme", "characteristics")
-    assert np.abs(np.array(found["risk_sgd"][0]) - found["risk_pde"]).max() < 0.05
+    gaps = np.abs(np.array(found["risk_sgd"][0]) - found["risk_pde"])
+    # at the start R_N fluctuates by 2 std(E y tanh(w x)) / sqrt(N) = .05; learning forgets it
+    assert gaps[0] < 0.2
+    assert gaps[-1] < 0.02
 
 
 def test_a_fault_of_a_users_file_is_told_with_its_line(alone: Path, capsys: pytest.CaptureFixture[str]) -> None:
