@@ -108,11 +108,6 @@ def use(path: str | Path) -> Use:
     return Use(str(place), digest)
 
 
-def module_of(used: Use) -> str:
-    """The name of the module made of a file in use."""
-    return PREFIX + used.path.encode().hex()
-
-
 def fault_of(error: BaseException) -> str | None:
     """What went wrong in a user's file, with its name and line; None where the error is not of one."""
     if isinstance(error, SyntaxError) and error.filename:

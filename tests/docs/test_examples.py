@@ -130,3 +130,8 @@ def test_problems_made_in_python_as_documented(capsys: pytest.CaptureFixture[str
     assert result.risk[0] > result.risk[1] > result.risk[2] > 0.0
     assert max(result.risk_error) < 1e-5
     assert names["law"].mass == pytest.approx(1.0, abs=1e-12)
+    problem, law = names["problem"], names["law"]
+    places, step = np.array([[0.4], [0.9], [1.5]]), 1e-4
+    differences = (problem.psi(places + step, law) - problem.psi(places - step, law)) / (2.0 * step)
+    assert problem.psi_gradient(places, law)[:, 0] == pytest.approx(differences, abs=1e-7)
+    assert problem.risk(law) == pytest.approx(result.risk[-1], abs=1e-6)
