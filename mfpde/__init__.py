@@ -2,89 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from mfpde.shell.compiled_cache import choose_cache
 from mfpde.shell.user_files import install
 
 __version__ = "0.1.0"
-__all__ = [
-    "NON_NEGATIVE",
-    "POSITIVE",
-    "Activation",
-    "Atoms",
-    "Bounds",
-    "Box",
-    "BumpInitial",
-    "Cells",
-    "Choice",
-    "Circle",
-    "DataLaw",
-    "DenseFeatures",
-    "Density",
-    "Dynamics",
-    "Expansion",
-    "Experiment",
-    "Flow",
-    "GaussianBumps",
-    "GaussianMixture",
-    "Geometry",
-    "InitialLaw",
-    "Integer",
-    "Integers",
-    "Interval",
-    "Knots",
-    "Line",
-    "MixtureInitial",
-    "Network",
-    "Normal",
-    "Number",
-    "Numbers",
-    "Objective",
-    "Observation",
-    "Pair",
-    "PiecewiseLinear",
-    "PointwiseLoss",
-    "Problem",
-    "Radius",
-    "Range",
-    "Refined",
-    "Refusal",
-    "Schedule",
-    "SchemeKind",
-    "Sign",
-    "SquareLoss",
-    "State",
-    "StepFailure",
-    "Tabulated",
-    "Uniform",
-    "__version__",
-    "activation",
-    "basins",
-    "bounds",
-    "branches",
-    "build_problem",
-    "check",
-    "compare",
-    "convergence",
-    "data_law",
-    "distance",
-    "ending",
-    "experiment_of",
-    "joint_law",
-    "key",
-    "load",
-    "load_configuration",
-    "loss",
-    "nodal_loss",
-    "optimum",
-    "product_law",
-    "radial_law",
-    "scheme",
-    "sgd",
-    "solve",
-    "stationary",
-]
 
 if TYPE_CHECKING:
     from mfpde.configuration.sources import experiment_of, load_configuration
@@ -129,62 +53,42 @@ if TYPE_CHECKING:
     from mfpde.studies.solve import solve
     from mfpde.studies.stationary.stationary import stationary
 
+__all__ = ["basins", "bounds", "branches", "check", "compare", "convergence", "distance", "ending"]
+__all__ += ["optimum", "sgd", "solve", "stationary"]
+__all__ += ["Dynamics", "Experiment", "Problem", "build_problem"]
+__all__ += ["__version__", "experiment_of", "load", "load_configuration"]
+__all__ += ["DataLaw", "DenseFeatures", "Expansion", "data_law"]
+__all__ += ["BumpInitial", "GaussianBumps", "GaussianMixture", "MixtureInitial"]
+__all__ += ["Activation", "Bounds", "Knots", "Network", "PiecewiseLinear", "activation"]
+__all__ += ["Density", "InitialLaw", "Normal", "Tabulated", "Uniform", "joint_law", "product_law", "radial_law"]
+__all__ += ["Objective", "PointwiseLoss", "SquareLoss", "loss", "nodal_loss"]
+__all__ += ["Atoms", "Box", "Cells", "Circle", "Geometry", "Interval", "Line", "Radius", "Sign"]
+__all__ += ["Flow", "Observation", "Schedule", "State", "StepFailure"]
+__all__ += ["Pair", "Refined", "Refusal", "SchemeKind", "scheme"]
+__all__ += ["NON_NEGATIVE", "POSITIVE", "Choice", "Integer", "Integers", "Number", "Numbers", "Range", "key"]
+
 choose_cache(__version__)
 install()
 
-_HOMES = {
-    "mfpde.configuration.sources": "experiment_of load_configuration",
-    "mfpde.experiment": "Dynamics Experiment",
-    "mfpde.keys.declaration": "key",
-    "mfpde.keys.kinds": "Choice Integer Integers Number Numbers",
-    "mfpde.keys.reader": "NON_NEGATIVE POSITIVE Range",
-    "mfpde.problem.activations.interface": "Activation activation",
-    "mfpde.problem.initial": "InitialLaw joint_law product_law radial_law",
-    "mfpde.problem.laws.gaussian_bumps": "BumpInitial GaussianBumps",
-    "mfpde.problem.laws.gaussian_mixture": "GaussianMixture MixtureInitial",
-    "mfpde.problem.laws.interface": "DataLaw data_law",
-    "mfpde.problem.marginals": "Density Normal Tabulated Uniform",
-    "mfpde.problem.network": "Knots Network",
-    "mfpde.problem.problem": "Problem build_problem",
-    "mfpde.results.reading": "load",
-    "mfpde.schemes.interface": "Refined Refusal SchemeKind scheme",
-    "mfpde.schemes.pair": "Pair",
-    "mfpde.solvers.activations.activation": "Bounds",
-    "mfpde.solvers.activations.piecewise_linear": "PiecewiseLinear",
-    "mfpde.solvers.flow.flow": "Flow Schedule",
-    "mfpde.solvers.flow.time_loop": "Observation State StepFailure",
-    "mfpde.solvers.objective.losses.interface": "loss",
-    "mfpde.solvers.objective.losses.pointwise": "PointwiseLoss nodal_loss",
-    "mfpde.solvers.objective.losses.square": "SquareLoss",
-    "mfpde.solvers.objective.objective": "DenseFeatures Objective",
-    "mfpde.solvers.objective.representation": "Expansion",
-    "mfpde.solvers.space.axis": "Circle Interval Line Radius Sign",
-    "mfpde.solvers.space.box": "Box",
-    "mfpde.solvers.space.geometry": "Geometry",
-    "mfpde.solvers.space.measure": "Atoms Cells",
-    "mfpde.studies.basins.basins": "basins",
-    "mfpde.studies.bounds.bounds": "bounds",
-    "mfpde.studies.branches.branches": "branches",
-    "mfpde.studies.check": "check",
-    "mfpde.studies.compare.compare": "compare",
-    "mfpde.studies.convergence": "convergence",
-    "mfpde.studies.distance": "distance",
-    "mfpde.studies.ending.ending": "ending",
-    "mfpde.studies.optimum.optimum": "optimum",
-    "mfpde.studies.sgd.replicas": "sgd",
-    "mfpde.studies.solve": "solve",
-    "mfpde.studies.stationary.stationary": "stationary",
-}
+
+@cache
+def _homes() -> dict[str, str]:
+    """The modules of the public names, from the imports above: type checkers follow them, nothing runs them."""
+    import ast
+    from pathlib import Path
+
+    tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return {alias.name: str(node.module) for node in imports for alias in node.names}
 
 
 def __getattr__(name: str) -> object:
     """Import what is public when it is first used, so that `import mfpde` stays light."""
-    home = next((module for module, names in _HOMES.items() if name in names.split()), None)
-    if home is None:
+    if name not in __all__:
         raise AttributeError(f"module 'mfpde' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(home), name)
+    return getattr(import_module(_homes()[name]), name)
 
 
 def __dir__() -> list[str]:

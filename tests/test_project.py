@@ -64,6 +64,15 @@ def test_every_package_is_listed_for_installation() -> None:
     assert listed == found
 
 
+def test_every_public_name_is_found_where_it_is_made() -> None:
+    own = {"Activation": ("Sampled",), "activation": ("register",), "loss": ("register",)}
+    for name in set(mfpde.__all__) - {"__version__"}:
+        value = getattr(mfpde, name)
+        assert getattr(value, "__name__", name) in (name, *own.get(name, ())), name
+    with pytest.raises(AttributeError, match="has no attribute 'Path'"):
+        getattr(mfpde, "Path")  # noqa: B009
+
+
 def test_no_folder_holds_more_than_twelve_modules() -> None:
     for package in ("mfpde", "solvers", "tests"):
         for folder, _, files in os.walk(ROOT / package):
