@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
+import re
+import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,6 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from mfpde.errors import OutputError, RunOutputError
+
+LONGEST_NAME = 180
+"""Bytes of a file's name beyond which the hidden names beside it are made of its beginning and its hash."""
+LEFT = re.compile(r"\..*\.mfpde-[0-9a-f]{8}(\.[^.]*)?", re.DOTALL)
+"""The name of a file that is being written."""
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -31,18 +39,23 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary file in the same folder, then rename it to `path`; raises OutputError.
 
-    A symbolic link stays: the file it points to is replaced.
+    A symbolic link stays: the file it points to is replaced, and what may read and write it stays too. The temporary
+    file is locked while it is written, by which one that a killed run left is known.
     """
     place = Path(os.path.realpath(path))
+    temporary = place.with_name(f"{_hidden(place)}.mfpde-{secrets.token_hex(4)}{place.suffix}")
     try:
-        temporary = _temporary(place)
+        descriptor = _locked(temporary)
         try:
             write(temporary)
             _sync(temporary)
+            with suppress(FileNotFoundError):
+                os.fchmod(descriptor, os.stat(place).st_mode & 0o777)
             os.replace(temporary, place)
             _sync(place.parent)
         finally:
             temporary.unlink(missing_ok=True)
+            os.close(descriptor)
     except OSError as error:
         raise output_error(path, error) from None
 
@@ -54,7 +67,7 @@ def probe(path: Path, force: bool, suffixes: tuple[str, ...] = (), resumable: bo
     """
     try:
         _refuse(path, force, suffixes, resumable)
-        _try_to_write(Path(os.path.realpath(path)))
+        _try_to_write(Path(os.path.realpath(path)).parent)
     except OSError as error:
         raise output_error(path, error) from None
 
@@ -65,7 +78,7 @@ def probe_folder(path: Path) -> None:
         existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
         if not existing.is_dir():
             raise OutputError(f"{path}: {existing} is not a folder; name a folder for the figures")
-        _try_to_write(existing / "figure.png")
+        _try_to_write(existing)
     except OSError as error:
         raise output_error(path, error) from None
 
@@ -75,6 +88,7 @@ def make_folder(path: Path) -> None:
     probe_folder(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
+        _remove_left(path)
     except OSError as error:
         raise output_error(path, error) from None
 
@@ -83,12 +97,14 @@ def make_folder(path: Path) -> None:
 def reserved(path: Path) -> Iterator[None]:
     """Keep other runs from writing `path` meanwhile; raises OutputError where one does already.
 
-    The lock is on a file `.NAME.lock` beside it, which goes with the run; one left by a killed run does not hold.
+    The lock is on a file `.NAME.lock` beside it, which goes with the run; one left by a killed run does not hold, and
+    what such a run was writing into the folder is removed.
     """
     place = Path(os.path.realpath(path))
-    lock = place.with_name(f".{place.name[:32]}.lock")
+    lock = place.with_name(f"{_hidden(place)}.lock")
     try:
         descriptor = _locked(lock)
+        _remove_left(place.parent)
     except BlockingIOError:
         raise OutputError(f"{path}: another run is writing it; wait for that run, or name another file") from None
     except OSError as error:
@@ -119,6 +135,26 @@ def _locked(lock: Path) -> int:
         os.close(descriptor)
 
 
+def _hidden(place: Path) -> str:
+    """The beginning of the names of hidden files that belong to a file, and to no other one."""
+    whole = os.fsencode(place.name)
+    if len(whole) <= LONGEST_NAME:
+        return f".{place.name}"
+    return f".{whole[:100].decode('utf-8', 'ignore')}-{hashlib.sha256(whole).hexdigest()[:16]}"
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove the temporary files in a folder that nobody is writing."""
+    for place in [Path(entry.path) for entry in os.scandir(folder) if LEFT.fullmatch(entry.name)]:
+        with suppress(OSError):
+            descriptor = os.open(place, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                place.unlink()
+            finally:
+                os.close(descriptor)
+
+
 def _refuse(path: Path, force: bool, suffixes: tuple[str, ...], resumable: bool) -> None:
     if suffixes and path.suffix not in suffixes:
         accepted = ", ".join(suffixes)
@@ -134,32 +170,18 @@ def _refuse(path: Path, force: bool, suffixes: tuple[str, ...], resumable: bool)
         raise OutputError(f"{path}: the folder {path.parent} does not exist; create it or name another file")
 
 
-def _try_to_write(place: Path) -> None:
-    temporary = _temporary(place)
-    try:
-        temporary.write_bytes(bytes(4096))
-        _sync(temporary)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _try_to_write(folder: Path) -> None:
+    """A file of one block, which has no name that could stay behind."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(4096))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
     """The OutputError that tells what an operating system's error means for `path`."""
     reason = error.strerror or str(error)
     return OutputError(f"{path}: cannot be written ({reason}); free space there or name a writable place")
-
-
-def _temporary(place: Path) -> Path:
-    handle, name = tempfile.mkstemp(prefix=f".{place.name[:32]}.", suffix=place.suffix, dir=place.parent)
-    os.close(handle)
-    os.chmod(name, 0o666 & ~_umask())
-    return Path(name)
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def _sync(path: Path) -> None:

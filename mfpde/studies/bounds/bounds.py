@@ -26,7 +26,7 @@ from mfpde.experiment import Experiment
 from mfpde.results.answers.bounds import BoundsResult
 from mfpde.results.files.provenance import provenance
 from mfpde.results.reading import SWEEP
-from mfpde.shell.files import reserved
+from mfpde.shell.files import make_folder, reserved
 from mfpde.shell.progress import Progress, silent
 from mfpde.shell.tasks import reason
 from mfpde.shell.workers import Workers
@@ -76,8 +76,9 @@ def bounds(
     check_folder(folder, configuration, resume=resume, force=force)
     with ExitStack() as held:
         if folder is not None:
-            prepare_folder(folder, configuration, force=force)
+            make_folder(folder)
             held.enter_context(reserved(folder / SWEEP))
+            prepare_folder(folder, configuration, force=force)
         return Sweep(configuration, design, folder, progress, workers, scheduler).complete()
 
 

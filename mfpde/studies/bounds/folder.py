@@ -11,7 +11,7 @@ from mfpde.configuration.toml import differing_keys, to_toml
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError
 from mfpde.experiment import Experiment
 from mfpde.results.reading import SWEEP
-from mfpde.shell.files import make_folder, output_error, probe_folder, write_atomically
+from mfpde.shell.files import output_error, probe_folder, write_atomically
 from mfpde.studies.bounds.design import base_configuration
 
 PROBLEM_NAME = "problem.toml"
@@ -42,8 +42,7 @@ def check_folder(folder: Path | None, configuration: Experiment | None, *, resum
 
 
 def prepare_folder(folder: Path, configuration: Experiment, *, force: bool) -> None:
-    """Create the folder, say which problem its runs belong to, and with `force` remove the runs that are there."""
-    make_folder(folder)
+    """Say which problem the folder's runs belong to, and with `force` remove the runs that are there."""
     if force:
         try:
             for place in [path for path in folder.iterdir() if RUN_NAME.fullmatch(path.name)]:

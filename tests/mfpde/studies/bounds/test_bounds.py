@@ -24,6 +24,7 @@ from mfpde.results.answers.bounds import BoundsResult, Exponent, Point
 from mfpde.results.reading import SWEEP
 from mfpde.schemes.solver import Solver
 from mfpde.shell import tasks as distribution
+from mfpde.shell.files import reserved
 from mfpde.shell.workers import InlineExecutor
 from mfpde.studies.bounds import runs as bounds_runs
 from mfpde.studies.bounds.analysis import BIAS, CLAIMS, Curves, analyse
@@ -264,6 +265,15 @@ def test_a_folder_is_kept_and_belongs_to_one_problem(tmp_path: Path) -> None:
         bounds(tiny(seed=1), [10], [4e-3], [10], 1, tmp_path / "o", workers=1, resume=True)
     bounds(tiny(seed=1), [10], [4e-3], [10], 2, tmp_path / "o", workers=1, force=True)
     assert len(list((tmp_path / "o").glob("sgd-*.json"))) == 2
+
+
+def test_a_forced_sweep_waits_for_the_lock_before_it_removes_anything(tmp_path: Path) -> None:
+    sweep: Any = (tiny(), [10], [4e-3], [10], 1, tmp_path)
+    bounds(*sweep, workers=1)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with reserved(tmp_path / SWEEP), pytest.raises(OutputError, match="another run is writing it"):
+        bounds(*sweep, workers=1, force=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_run_that_diverges_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
