@@ -6,8 +6,9 @@ With H_i = Hess G(z_i) and J_i = grad Phi(z_i), perturbations of the atoms obey,
     splitting:  d delta/ds = -H_i delta                      (a part of atom i against the rest of it),
     drift:      d delta_i/ds = -H_i delta_i - sum_j p_j J_i^T L'' J_j delta_j       (all of every atom),
 
-the second similar to the symmetric matrix delta_ij H_i + (p_i p_j)^(1/2) J_i^T L'' J_j. Birth and death at rate alpha
-adds the masses: with delta p_i = (alpha p_i)^(1/2) m_i, m orthogonal to p^(1/2), the matrix becomes
+the second similar to the symmetric matrix delta_ij H_i + (p_i p_j)^(1/2) J_i^T L'' J_j. J_i is one-sided where all
+radii of an atom vanish: a kink of the unit at 0 makes it the slope of the cone Phi(r) ~ |r|. Birth and death at rate
+alpha adds the masses: with delta p_i = (alpha p_i)^(1/2) m_i, m orthogonal to p^(1/2), the matrix becomes
 
     diag(H_i, 0) + K^T L'' K,    K = (p_i^(1/2) J_i, (alpha p_i)^(1/2) (Phi(z_i) - Phi rho)).
 
@@ -17,6 +18,7 @@ theorem 6, for one atom. Rates are per unit of flow time s = ∫xi dt.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -40,6 +42,10 @@ CONE = 1e-9
 MIXED_STEP = 1e-2
 MIXED = 1e-8
 """Change of the slope at the origin with another coordinate below which there is no kink."""
+INWARD = ((1e-4, 3.0), (2e-4, -3.0), (3e-4, 1.0))
+"""Distances from the origin and weights of values there: f(0) up to the third derivative of f."""
+KINK = 1e-12
+"""Square of the slope of Phi at the origin, in the norm of L'', below which it is even there."""
 CHUNK = 4_000_000
 """Most entries of a block of features."""
 
@@ -172,6 +178,14 @@ class Landscape:
             np.einsum("imd,jme->idje", gradients, moved, optimize=True),
         )
 
+    def own_mixed(self, point: Array, outputs: Array, directions: Array) -> Array:
+        """One-sided d_1 d_2 U(z, z) of a point along directions, shape (k,): 0 at the origin where Phi is even."""
+        values_and_gradients = self.objective.features.values_and_gradients
+        slopes = continued(
+            lambda reach: np.einsum("kmd,kd->km", values_and_gradients(point + reach * directions)[1], directions)
+        )
+        return np.asarray(np.sum((slopes @ self.objective.loss.hessian(outputs)) * slopes, axis=1))
+
     def slopes_at_origin(self, point: Array, outputs: Array) -> tuple[float, float]:
         """Least and largest one-sided slope of G from a point whose radii all vanish, over the directions between them.
 
@@ -191,13 +205,14 @@ class Landscape:
 
     def _slopes(self, point: Array, outputs: Array, directions: Array) -> Array:
         """One-sided slopes of G from a point along directions, shape (k,)."""
-        step = 1e-4
-        near, far = (
-            np.einsum("nd,nd->n", self.potential(point + reach * directions, outputs)[1], directions)
-            for reach in (step, 2.0 * step)
+        return continued(
+            lambda reach: np.einsum("nd,nd->n", self.potential(point + reach * directions, outputs)[1], directions)
         )
-        # what is linear in the distance cancels: a smooth landscape has slope 0
-        return np.asarray(2.0 * near - far)
+
+
+def continued(slopes: Callable[[float], Array]) -> Array:
+    """What is smooth at a distance from the origin, continued to it up to the third order."""
+    return np.asarray(sum(weight * slopes(reach) for reach, weight in INWARD))
 
 
 def _orthant(axes: int, count: int) -> Array:
@@ -247,7 +262,9 @@ class Stability:
 def stability(landscape: Landscape, law: Atoms) -> Stability:
     """Eigenvalues of the splitting and drift blocks at an atomic law."""
     outputs = landscape.outputs(law)
-    blocks = [_block(landscape, point, outputs) for point in law.points]
+    blocks = [
+        _block(landscape, point, mass, outputs) for point, mass in zip(law.points, law.weights.tolist(), strict=True)
+    ]
     gradient = landscape.potential(law.points, outputs)[1]
     held = landscape.radii & (law.points == 0.0)
     moved = ~held & np.array(landscape.geometry.mobile)
@@ -266,37 +283,63 @@ class _Block:
         matrix: Hess G between them, shape (m, m).
         error: estimate of its error.
         cone: the least slope where a cone at the origin holds the radii, NaN elsewhere.
+        inward: the direction from the origin in which Phi has a kink there, shape (D,); 0 elsewhere.
+        apart: p d_1 d_2 U along those of `basis` that meet nothing but themselves; NaN for the others, shape (m,).
     """
 
     basis: Array
     matrix: Array
     error: float
     cone: float
+    inward: Array
+    apart: Array
 
 
-def _block(landscape: Landscape, point: Array, outputs: Array) -> _Block:
+def _block(landscape: Landscape, point: Array, mass: float, outputs: Array) -> _Block:
     mobile = np.array(landscape.geometry.mobile)
     radii = landscape.radii & mobile
-    basis, cone = np.eye(point.size)[:, mobile], np.nan
+    basis, others, cone = np.eye(point.size)[:, mobile], np.eye(point.size)[:, mobile & ~radii], np.nan
     direction, mixed = np.zeros(point.size), np.zeros(point.size)
-    if radii.any() and np.all(point[landscape.radii] == 0.0):
+    at_origin = bool(radii.any() and np.all(point[landscape.radii] == 0.0))
+    if at_origin:
         low, high = landscape.slopes_at_origin(point, outputs)
         if max(abs(low), abs(high)) > CONE:
-            cone = low
-            basis = np.eye(point.size)[:, mobile & ~radii]
+            cone, basis, at_origin = low, others, False
         else:
             direction, mixed = landscape.mixed_slopes(point, outputs)
             mixed = np.where(mobile, mixed, 0.0)
             if np.max(np.abs(mixed)) > MIXED:
                 # between several radii G is not quadratic: the direction that couples most stands for them
-                basis = np.column_stack([direction, np.eye(point.size)[:, mobile & ~radii]])
+                basis = np.column_stack([direction, others])
             else:
                 mixed = np.zeros(point.size)
     if not basis.shape[1]:
-        return _Block(basis, np.zeros((0, 0)), 0.0, cone)
+        return _Block(basis, np.zeros((0, 0)), 0.0, cone, 0.0 * point, np.zeros(0))
     matrix, error = landscape.hessian(point, outputs)
     matrix = matrix + np.outer(direction, mixed) + np.outer(mixed, direction)
-    return _Block(basis, basis.T @ matrix @ basis, error, cone)
+    matrix = basis.T @ matrix @ basis
+    inward, apart = np.zeros(point.size), np.full(len(matrix), np.nan)
+    if at_origin:
+        inward, apart = _inward(landscape, point, mass, outputs, basis, np.diag(matrix))
+    return _Block(basis, matrix, error, cone, inward, apart)
+
+
+def _inward(
+    landscape: Landscape, point: Array, mass: float, outputs: Array, basis: Array, bends: Array
+) -> tuple[Array, Array]:
+    """`inward` and `apart` of an atom at the origin.
+
+    Phi ~ |r| times a function of the direction is not linear between radii. The flow keeps every axis: along each the
+    drift has a rate of its own, and the slowest of them meets the other atoms.
+    """
+    along = np.flatnonzero(np.any(basis[landscape.radii] != 0.0, axis=0))
+    own = mass * landscape.own_mixed(point, outputs, basis[:, along].T)
+    inward, apart = np.zeros(point.size), np.full(basis.shape[1], np.nan)
+    if np.max(own) > mass * KINK:
+        apart[along] = own
+        first = along[np.argmin(bends[along] + own)]
+        inward, apart[first] = basis[:, first], np.nan
+    return inward, apart
 
 
 def _splitting_modes(blocks: list[_Block]) -> tuple[Mode, ...]:
@@ -310,15 +353,25 @@ def _splitting_modes(blocks: list[_Block]) -> tuple[Mode, ...]:
     return tuple(modes)
 
 
+def _one_sided(landscape: Landscape, law: Atoms, inward: Array) -> Interaction:
+    """The interaction of a law, continued to the origin along `inward`, shape (K, D), by the atoms that are there."""
+    if not inward.any():
+        return landscape.interaction(law)
+    found = [landscape.interaction(Atoms(law.points + reach * inward, law.weights)) for reach, _ in INWARD]
+    weights = [weight for _, weight in INWARD]
+    return Interaction(*(np.tensordot(weights, parts, 1) for parts in zip(*found, strict=True)))
+
+
 def _drift_modes(landscape: Landscape, law: Atoms, blocks: list[_Block]) -> tuple[Mode, ...]:
     count, dimension = law.points.shape
-    between = landscape.interaction(law)
+    between = _one_sided(landscape, law, np.array([block.inward for block in blocks]))
     roots = np.sqrt(law.weights)
     basis = block_diag(*(block.basis for block in blocks)).reshape(count * dimension, -1)
-    moves = np.repeat(roots, dimension)[:, None] * basis
+    apart = np.concatenate([block.apart for block in blocks])
+    moves = np.repeat(roots, dimension)[:, None] * np.where(np.isnan(apart), basis, 0.0)
     places = basis.shape[1]
     matrix = block_diag(*(block.matrix for block in blocks)).reshape(places, places)
-    matrix = matrix + moves.T @ between.mixed.reshape(count * dimension, -1) @ moves
+    matrix = matrix + np.diag(np.nan_to_num(apart)) + moves.T @ between.mixed.reshape(count * dimension, -1) @ moves
     rate = landscape.flow.fisher_rao_rate
     if rate > 0.0 and count > 1:
         # an orthonormal basis of the masses' perturbations that keep their sum

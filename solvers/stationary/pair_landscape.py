@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..space.measure import Atoms
-from .landscape import Interaction, Landscape
+from .landscape import Interaction, Landscape, continued
 
 
 class Pairs(Protocol):
@@ -78,3 +78,11 @@ class PairLandscape(Landscape):
         held = self.radii & (law.points == 0.0)
         moves = np.where(held, 0.0, 1.0)
         return Interaction(values, slopes * moves[:, :, None], mixed * np.multiply.outer(moves, moves))
+
+    def own_mixed(self, point: Array, outputs: Array, directions: Array) -> Array:
+        del outputs
+        return continued(
+            lambda reach: np.einsum(
+                "kdke,kd,ke->k", self.pairs.gram(point + reach * directions)[2], directions, directions
+            )
+        )

@@ -12,7 +12,7 @@ from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import integrate
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
-from mfpde.solvers.space.axis import Line
+from mfpde.solvers.space.axis import Line, Radius
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.stationary.branches import follow, polish, split
@@ -111,6 +111,29 @@ def test_drift_eigenvalues_are_those_of_the_linearised_flow(rate: float) -> None
         expected = np.delete(expected, spare)
     assert_allclose(found, expected, atol=1e-7)
     assert stability(landscape, law).residual < 1e-13
+
+
+class Kinked(DenseFeatures):
+    """Phi = (r, r^2): continued evenly, the first has a kink at r = 0."""
+
+    dimension, rank = 1, 2
+
+    def values(self, points: Array) -> Array:
+        return np.column_stack([points[:, 0], points[:, 0] ** 2])
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        return self.values(points), np.column_stack([np.ones(len(points)), 2.0 * points[:, 0]])[:, :, None]
+
+
+def test_an_atom_at_a_kink_drifts_with_the_others() -> None:
+    """Targets that p delta_0 + (1 - p) delta_R meets: H = 0, and the drift matrix is K^T K of one-sided slopes."""
+    share, radius = 0.3, 1.7
+    law = Atoms(np.array([[0.0], [radius]]), np.array([share, 1.0 - share]))
+    loss = SquareLoss(np.ones(2), (1.0 - share) * np.array([radius, radius**2]))
+    modes = stability(Landscape(Objective(Kinked(), loss), Geometry.of({"r": Radius(1)}), Flow()), law)
+    slopes = np.sqrt(law.weights) * np.array([[1.0, 1.0], [0.0, 2.0 * radius]])
+    assert_allclose([mode.eigenvalue for mode in modes.splitting], 0.0, atol=1e-12)
+    assert_allclose([mode.eigenvalue for mode in modes.drift], np.linalg.eigvalsh(slopes.T @ slopes), rtol=1e-10)
 
 
 def test_drift_is_stable_where_splitting_is() -> None:

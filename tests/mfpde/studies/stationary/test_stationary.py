@@ -25,6 +25,7 @@ from mfpde.solvers.flow.time_loop import Observation, integrate
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.stationary.landscape import Landscape, Mode, stability
+from mfpde.studies.solve import solve
 from mfpde.studies.stationary.stationary import stationary
 from tests.reference import activation, values
 
@@ -191,6 +192,41 @@ def test_the_cone_takes_an_atom_in_at_its_slope() -> None:
     before, after = observed(landscape, start, [2e-5, 3e-5])
     assert before.mean[0] == pytest.approx(1e-4 - 2e-5 * 3.5904805, rel=1e-3)
     assert after.mean[0] == 0.0
+
+
+def at_rest_at_zero(ridge: float = 0.5, **data: Any) -> StationaryPoint:
+    """The atom at w = 0 of rectified units on classes that are alike."""
+    tables = {"data": data, "network": {"activation": "relu"}, "dynamics": {"ridge": ridge}}
+    (point,) = (p for p in stationary(parse(tables), radius=3.0).points if not p.positions.any())
+    return point
+
+
+@pytest.mark.parametrize("dim", [1, 3, 40])
+def test_an_atom_at_a_kink_resists_itself(dim: int) -> None:
+    """U(r, r') = C r r' with C = d (E n_+)^2, so that the whole atom falls back like exp(-(ridge + C) t)."""
+    log_mean = math.lgamma(0.5 * dim) - math.lgamma(0.5 * (dim + 1)) - math.log(2.0 * math.sqrt(math.pi))
+    point = at_rest_at_zero(dims=[dim], delta=0.0)
+    np.testing.assert_allclose(point.splitting, 0.5, rtol=1e-10)
+    np.testing.assert_allclose(point.drift, 0.5 + dim * math.exp(2.0 * log_mean), rtol=1e-9)
+
+
+def test_every_axis_has_its_drift_at_a_kink() -> None:
+    """d = infinity: U = (1/2) sum_± tau tau' / (2 pi); along block j tau_± = s_j± r_j, alike in both classes."""
+    point = at_rest_at_zero(dims="infinite", fractions=[0.3, 0.7], scales=[[1.5, 1.5], [0.5, 0.5]])
+    np.testing.assert_allclose(np.sort(point.drift), 0.5 + np.array([0.25, 2.25]) / (2.0 * math.pi), rtol=1e-9)
+
+
+def test_the_drift_at_a_kink_is_that_of_the_dynamics() -> None:
+    tables = {
+        "data": {"delta": 0.0, "dims": "infinite", "fractions": [1.0]},
+        "network": {"activation": "relu"},
+        "initial": {"kappa": 1e-3},
+        "dynamics": {"ridge": 0.5},
+        "time": {"end": 2.0, "save": [0.0, 2.0]},
+        "solver": {"scheme": "characteristics", "tolerance": 1e-11},
+    }
+    radius = solve(parse(tables)).mean[:, 0]
+    assert math.log(radius[0] / radius[1]) / 2.0 == pytest.approx(0.5 + 1.0 / (2.0 * math.pi), rel=1e-6)
 
 
 def test_one_atom_reaches_zero_risk_at_the_threshold() -> None:
