@@ -16,6 +16,7 @@ from ..space.measure import Atoms
 LARGEST_ACTION = 0.1
 """Largest |A_i| of a step: what a particle becomes in it is settled by one event at most."""
 SAFETY = 0.9
+TINY = 1e-300
 SMALLEST_STEP = 1e-12
 """Step, relative to the flow time reached (or 1), below which the drift counts as impossible to follow."""
 NOISE, EVENTS = 1, 2
@@ -37,9 +38,10 @@ class ParticleProcess:
     A step is half the noise, the drift, the events, half the noise. During the drift the particles carry weights
     proportional to exp(-A_i), A_i = ∫V_i ds, as in characteristics; both are integrated by the Runge-Kutta method of
     order 3 of Shu and Osher, convex combinations of Euler steps, with Heun's method as the companion that controls the
-    step. Then events turn weights back into particles: death with probability 1 - exp(-A_i), duplication with
-    exp(-A_i) - 1, so that a particle leaves exp(-A_i) of its kind on average, up to A^3 (the authors' 1 - exp(-|A_i|)
-    agrees to first order in ds, and would leave the law a bias of that order). The noise is exact in law
+    step. Then events turn weights back into particles: with chances near 1 - exp(-A_i) of death and exp(-A_i) - 1 of
+    duplication (`_replaced`) a particle leaves as many of its kind as its weight says on average, up to 1/N (the
+    authors' 1 - exp(-|A_i|) agrees to first order in ds, and would leave the law a bias of that order). The noise is
+    exact in law
     (`Axis.shaken`). What passes a wall, as a radius that falls below 0, stops there: within a step positions are read
     on the wall, with the one-sided gradient, as in characteristics.
 
@@ -178,13 +180,20 @@ class ParticleProcess:
         return np.stack(columns, axis=1)
 
     def _replaced(self, positions: Array, actions: Array, random: np.random.Generator) -> Array:
-        """Positions after the events of a step."""
+        """Positions after the events of a step.
+
+        With weights 1 + g_i of mean 1 and m the mean of the positive g, |g_i| / (1 - m) is the chance to die and
+        -g_i log(1 - m) / m that to be duplicated. Where N is large a place is then not overwritten with probability
+        1 - m, so that a particle leaves (1 - m) (1 - death_i + m / (1 - m)) + m duplication_i / -log(1 - m) = 1 + g_i:
+        that duplicates land on one another, or where a particle has just died, is made up for.
+        """
         size = len(positions)
         if not (self.flow.fisher_rao_rate > 0.0 and size > 1):
             return positions
-        growth = np.expm1(-actions)
-        # a duplicate that lands where a particle has just died removes another instead: deaths make up for it
-        chance = np.where(growth > 0.0, growth, -growth * (1.0 + np.maximum(growth, 0.0).mean()))
+        weights = np.exp(-actions)
+        growth = weights / weights.mean() - 1.0
+        moved = float(np.maximum(growth, 0.0).mean())
+        chance = np.where(growth > 0.0, -growth * math.log1p(-moved) / max(moved, TINY), -growth / (1.0 - moved))
         happens = random.random(size) < chance
         partner = (np.arange(size) + 1 + random.integers(0, size - 1, size)) % size
         dies, doubles = np.flatnonzero(happens & (growth < 0.0)), np.flatnonzero(happens & (growth > 0.0))

@@ -204,6 +204,19 @@ def test_mass_positivity_and_energy_hold_at_every_step_for_a_discontinuous_law(d
     assert seen[-1].free_energy < seen[0].free_energy - 0.1
 
 
+@pytest.mark.parametrize("dimension", [1.0, 2.0, 3.0, 10.0])
+def test_the_flux_of_the_square_of_a_radius_is_exact_next_to_zero(dimension: float) -> None:
+    """p = omega r^2 has the flux -omega 2 r / (2 beta), through the faces about which the cells are no small change."""
+    beta, geometry = 3.0, radii(dimension)
+    grid = uniform_grid((0.0,), (1.0,), (20,), geometry)
+    diffusion = Diffusion(geometry, grid, beta)
+    edge = grid.edges[0]
+    mass = np.exp(geometry.log_measure(0, edge)) * geometry.mean_square(0, edge)
+    ((upward, downward),) = diffusion.rates(np.zeros(20), [np.ones((1, 19, 1))])
+    flux = (upward.ravel() * mass[:-1] - downward.ravel() * mass[1:])[:2]
+    np.testing.assert_allclose(flux, -(edge[1:3] ** (dimension - 1.0)) * 2.0 * edge[1:3] / (2.0 * beta), rtol=1e-12)
+
+
 def test_noise_where_omega_is_undefined_is_refused() -> None:
     objective, geometry = rank_two()
     grid = uniform_grid((0.0, 0.0), (1.0, 1.0), (8, 8), geometry)

@@ -12,6 +12,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.finite_volume import cell_features
 from mfpde.solvers.finite_volume import faces as finite_volume_faces
 from mfpde.solvers.finite_volume.finite_volume import FiniteVolume, FiniteVolumeOptions
+from mfpde.solvers.finite_volume.kernels import _face
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import State, StepFailure, integrate
 from mfpde.solvers.objective.losses.square import SquareLoss
@@ -212,6 +213,21 @@ def test_blocks_do_not_change_the_masses_beyond_rounding(monkeypatch: pytest.Mon
     scheme = contraction(3, 20)
     assert len(scheme._cells.bounds) > 10
     np.testing.assert_allclose(run(scheme, 0.1)[-1].arrays["mass"], whole, atol=1e-15)
+
+
+@pytest.mark.parametrize("slopes", [finite_volume_faces.THIRD_ORDER, finite_volume_faces.FROMM])
+@pytest.mark.parametrize(("behind", "ahead", "value"), [(0.0, 20.0, 2.0), (20.0, 0.0, 0.0), (0.9, 1.2, None)])
+def test_a_face_carries_at_most_twice_what_is_upwind_and_never_less_than_nothing(
+    slopes: tuple[float, float], behind: float, ahead: float, value: float | None
+) -> None:
+    """Cells of masses behind, 1, ahead, downhill and (mirrored) uphill: rate times the limited parabola."""
+    fore, aft = slopes
+    expected = 1.0 + fore * (ahead - 1.0) + aft * (1.0 - behind) if value is None else value
+    down = _face(0.5, behind, 1.0, ahead, 7.0, 3.0, 4.0, fore, aft, 1e9)
+    up = _face(-0.5, 7.0, ahead, 1.0, behind, 3.0, 4.0, fore, aft, 1e9)
+    assert down == pytest.approx(0.5 * 3.0 * expected, rel=1e-14)
+    assert up == pytest.approx(-0.5 * 4.0 * expected, rel=1e-14)
+    assert abs(_face(0.5, behind, 1.0, ahead, 7.0, 3.0, 4.0, fore, aft, 0.01)) <= 0.01
 
 
 def test_a_rising_energy_fails_with_a_remedy() -> None:

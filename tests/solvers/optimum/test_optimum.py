@@ -13,10 +13,11 @@ from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.optimum.bound import global_lower_bound
 from mfpde.solvers.optimum.newton import SearchBox, joint_newton
-from mfpde.solvers.optimum.optimum import certified_optimum
+from mfpde.solvers.optimum.optimum import _certified, certified_optimum
 from mfpde.solvers.optimum.search import optimal_law
 from mfpde.solvers.optimum.weights import simplex_weights
 from mfpde.solvers.space.measure import Atoms
+from tests.solvers.problems import Coordinates
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,30 @@ def test_a_well_between_the_samples_is_found_by_the_bound() -> None:
     found = certified_optimum(objective, box, lambda *_: Bounds())
     assert found.free_energy == pytest.approx((2.0 - 1.0061803) ** 2, abs=1e-8)
     assert found.tight
+
+
+@pytest.mark.parametrize("ridge", [0.0, 1.0])
+def test_the_bound_of_a_law_that_is_not_optimal_is_that_of_the_linearised_energy(ridge: float) -> None:
+    """Phi = z in [0, 1] with target 10: F = (10 - m)^2 + ridge E z^2 is 100 at z = 0, least at z = 1: 81 + ridge.
+
+    Psi_lambda = -10 z + ridge z^2 / 2 there, so that the certificate is 100 + 2 min Psi_lambda = 80 + ridge: with half
+    of the gap it would lie above the least value.
+    """
+
+    class Bounds:
+        def second_derivatives(self, lower: Array, upper: Array) -> Array:
+            return np.zeros_like(lower)
+
+        def slopes(self, lower: Array, upper: Array) -> Array:
+            return np.full_like(lower, 10.0)
+
+    objective = Objective(Coordinates(1), SquareLoss(np.ones(1), np.full(1, 10.0)))
+    box = SearchBox(np.zeros(1), np.ones(1), ridge)
+    found, point = _certified(objective, box, Atoms(np.zeros((1, 1)), np.ones(1)), lambda *_: Bounds(), 1e-9, 10_000)
+    assert found.free_energy == 100.0
+    assert found.lower_bound == pytest.approx(80.0 + ridge, abs=1e-5)
+    assert not found.tight
+    assert point == pytest.approx([1.0])
 
 
 def test_newton_converges_quadratically_to_stationary_atoms() -> None:

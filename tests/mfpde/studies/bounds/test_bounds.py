@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
@@ -30,7 +31,16 @@ from mfpde.studies.bounds import runs as bounds_runs
 from mfpde.studies.bounds.analysis import BIAS, CLAIMS, Curves, analyse
 from mfpde.studies.bounds.bounds import bounds
 from mfpde.studies.bounds.design import Design, make_design, scaled, sgd_times
-from mfpde.studies.bounds.fits import FAILS, HOLDS, UNDECIDED, Bootstrap, fluctuation, positive_slopes, verdict
+from mfpde.studies.bounds.fits import (
+    FAILS,
+    HOLDS,
+    RESAMPLES,
+    UNDECIDED,
+    Bootstrap,
+    fluctuation,
+    positive_slopes,
+    verdict,
+)
 from mfpde.studies.bounds.runs import Curve, RunSpec
 from mfpde.studies.sgd.replicas import sgd
 from mfpde.studies.solve import solve
@@ -62,6 +72,27 @@ def test_fluctuations_of_known_exponent(slope: float, word: str) -> None:
     assert found.low < slope < found.high
     assert found.high - found.low < 0.3
     assert verdict(found, -0.5).startswith(f"{word}: slope {found.value:.2f}")
+
+
+@pytest.mark.parametrize("replicas", [2, 5])
+def test_the_fluctuation_is_the_root_of_the_unbiased_variance(replicas: int) -> None:
+    """Of few replicas a mean over R in place of R - 1 would be too small by (1 - 1 / R)^(1/2)."""
+    gap = np.random.default_rng(2).standard_normal((replicas, len(TIME)))
+    variance = np.trapezoid(gap.var(axis=0, ddof=1), TIME)
+    found = fluctuation(Bootstrap.of(replicas).shares, TIME, gap)
+    assert found[0] == pytest.approx(np.sqrt(variance), rel=1e-12)
+
+
+@pytest.mark.parametrize("replicas", [2, 5])
+def test_intervals_of_few_replicas_are_those_of_student(replicas: int) -> None:
+    """Of draws with normal quantiles about 1 with deviation s (R - 1)^(1/2) / R^(1/2), as the bootstrap has it."""
+    levels = (np.arange(RESAMPLES) + 0.5) / RESAMPLES
+    spread = 0.1 * np.sqrt((replicas - 1.0) / replicas)
+    draws = np.append(1.0, 1.0 + spread * stats.norm.ppf(levels))
+    found = Bootstrap.of(replicas).interval(draws)
+    half = 0.1 * stats.t.ppf(0.975, replicas - 1)
+    assert found.value == 1.0
+    assert (1.0 - found.low, found.high - 1.0) == pytest.approx((half, half), rel=5e-3)
 
 
 @pytest.mark.parametrize(("slope", "word"), [(-1.0, HOLDS), (-0.5, FAILS)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from scipy import special
 from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
+from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
-from mfpde.solvers.optimum.gibbs import gibbs_law
+from mfpde.solvers.optimum.gibbs import Gibbs, gibbs_law
 from mfpde.studies.optimum.gibbs import gibbs_optimum
 from tests.reference import values
 
@@ -97,6 +99,34 @@ def test_no_other_law_on_the_rule_has_less_free_energy() -> None:
         entropy = float(other @ (np.log(other) - log_weights))
         half = objective.loss.value(other @ features) + 0.5 * ridge * float(other @ squares) + entropy / (2 * beta)
         assert half > law.half_free_energy
+
+
+def test_the_lower_bound_is_the_dual_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the primal value beside it: a conjugate that is larger by 1 lowers the bound alone, by 1."""
+
+    class Shifted(SquareLoss):
+        def conjugate(self, gradient: Array) -> float:
+            return super().conjugate(gradient) + 1.0
+
+    generator = np.random.default_rng(6)
+    features, log_weights, squares = generator.normal(size=(40, 2)), generator.normal(size=40), generator.random(40)
+    weights, targets = np.array([0.5, 1.0]), np.array([1.0, -0.5])
+    plain, shifted = (
+        gibbs_law(Objective(features, loss(weights, targets)), features, log_weights, squares, 0.2, 3.0)  # type: ignore[arg-type]
+        for loss in (SquareLoss, Shifted)
+    )
+    assert shifted.half_free_energy == pytest.approx(plain.half_free_energy, abs=1e-12)
+    assert shifted.half_lower_bound == pytest.approx(plain.half_lower_bound - 1.0, abs=1e-12)
+    # and so is the bound of the answer
+    experiment = parse({"data": {"dims": [10]}, "network": {}, "dynamics": {"inverse_temperature": 10.0, "ridge": 0.1}})
+    found = gibbs_optimum(experiment)
+
+    def lowered(*arguments: Any) -> Gibbs:
+        law = gibbs_law(*arguments)
+        return replace(law, half_lower_bound=law.half_lower_bound - 0.25)
+
+    monkeypatch.setattr("mfpde.studies.optimum.gibbs.gibbs_law", lowered)
+    assert gibbs_optimum(experiment).lower_bound == pytest.approx(found.lower_bound - 0.5, abs=1e-12)
 
 
 def test_what_has_no_gibbs_law_is_refused_with_every_reason() -> None:

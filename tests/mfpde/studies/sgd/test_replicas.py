@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,13 @@ def test_an_interrupted_run_goes_on_bit_for_bit(monkeypatch: pytest.MonkeyPatch,
     with monkeypatch.context() as patch:
         patch.setattr(study, "advance_replica", interrupted)
         assert sgd(configuration, path, workers=1).status == "interrupted"
-    assert np.isfinite(SgdResult.read(path)[0].risk).sum() < whole.risk.size
+    part, arrays = SgdResult.read(path)
+    assert np.isfinite(part.risk).sum() < whole.risk.size
+    replace(part, wall_seconds=1000.0).save(path, arrays)
     resumed = sgd(configuration, path, resume=True, workers=1)
     assert np.array_equal(resumed.risk, whole.risk)
     assert np.array_equal(resumed.position, whole.position)
+    assert 1000.0 < resumed.wall_seconds < 1900.0
     with pytest.raises(ConfigurationError, match=r"sgd\.seed"):
         sgd(small(sgd={"neurons": 30, "step_size": 1e-3, "replicas": 3, "seed": 6}), path, resume=True)
 
