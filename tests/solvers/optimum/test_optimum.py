@@ -12,7 +12,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.optimum.bound import global_lower_bound
-from mfpde.solvers.optimum.newton import SearchBox, joint_newton
+from mfpde.solvers.optimum.newton import SearchBox, joint_newton, reweighted
 from mfpde.solvers.optimum.optimum import _certified, certified_optimum
 from mfpde.solvers.optimum.search import optimal_law
 from mfpde.solvers.optimum.weights import simplex_weights
@@ -192,12 +192,12 @@ def test_a_well_between_the_samples_is_found_by_the_bound() -> None:
     assert found.tight
 
 
-@pytest.mark.parametrize("ridge", [0.0, 1.0])
+@pytest.mark.parametrize("ridge", [0.0, 1.0, 15.0])
 def test_the_bound_of_a_law_that_is_not_optimal_is_that_of_the_linearised_energy(ridge: float) -> None:
-    """Phi = z in [0, 1] with target 10: F = (10 - m)^2 + ridge E z^2 is 100 at z = 0, least at z = 1: 81 + ridge.
+    """Phi = z in [0, 1] with target 10: F = (10 - m)^2 + ridge E z^2 is 100 at z = 0, 81 + ridge at z = 1.
 
-    Psi_lambda = -10 z + ridge z^2 / 2 there, so that the certificate is 100 + 2 min Psi_lambda = 80 + ridge: with half
-    of the gap it would lie above the least value.
+    Psi_lambda = -10 z + ridge z^2 / 2 at z = 0, so that the certificate is 100 + 2 min Psi_lambda, 80 for 81 without a
+    ridge: with half of the gap it would lie above the least value.
     """
 
     class Bounds:
@@ -211,9 +211,19 @@ def test_the_bound_of_a_law_that_is_not_optimal_is_that_of_the_linearised_energy
     box = SearchBox(np.zeros(1), np.ones(1), ridge)
     found, point = _certified(objective, box, Atoms(np.zeros((1, 1)), np.ones(1)), lambda *_: Bounds(), 1e-9, 10_000)
     assert found.free_energy == 100.0
-    assert found.lower_bound == pytest.approx(80.0 + ridge, abs=1e-5)
+    lowest = min(1.0, 10.0 / max(ridge, 1.0))
+    assert found.lower_bound == pytest.approx(100.0 - 20.0 * lowest + ridge * lowest**2, abs=1e-5)
     assert not found.tight
-    assert point == pytest.approx([1.0])
+    assert point == pytest.approx([lowest], abs=1e-2)
+    assert box.free_energy(objective, Atoms(np.ones((1, 1)), np.ones(1))) == 81.0 + ridge
+
+
+def test_weights_of_two_atoms_under_a_ridge() -> None:
+    """Atoms 0 and 1 under F = (10 - p)^2 + 19 p: the least F has p = 1/2."""
+    objective = Objective(Coordinates(1), SquareLoss(np.ones(1), np.full(1, 10.0)))
+    start = Atoms(np.array([[0.0], [1.0]]), np.array([0.9, 0.1]))
+    found = reweighted(objective, SearchBox(np.zeros(1), np.ones(1), 19.0), start)
+    np.testing.assert_allclose(found.weights, 0.5, rtol=1e-12)
 
 
 def test_newton_converges_quadratically_to_stationary_atoms() -> None:
