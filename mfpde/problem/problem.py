@@ -11,18 +11,17 @@ import numpy as np
 from mfpde.problem.initial import InitialLaw
 from mfpde.problem.laws.interface import DataLaw
 from mfpde.problem.network import Network, Unit
-from mfpde.problem.reduction.block_pairs import BlockPairs
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import Flow
-from mfpde.solvers.objective.objective import Objective
-from mfpde.solvers.objective.representation import Effort, Expansion, Form, ReducedObjective, represent
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.space.measure import Measure
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
-
+    from mfpde.problem.reduction.block_pairs import BlockPairs
+    from mfpde.solvers.objective.objective import Objective
+    from mfpde.solvers.objective.representation import Effort, Expansion, Form, ReducedObjective
 
 ACCURACY = 1e-10
 """Error of U asked for where Psi or a risk is asked of the problem itself."""
@@ -77,6 +76,8 @@ class Problem:
 
     def represent(self, form: Form, box: Box, accuracy: float) -> ReducedObjective:
         """The objective on a box of the reduced space in the form that a scheme asks for, at an accuracy of U."""
+        from mfpde.solvers.objective.representation import represent
+
         names = self.geometry.names
         coefficient = names.index("a") if self.data.network_keys and self.unit.has_coefficient else None
         near = self.data.guide_box(box) if form == "guide" else box

@@ -17,7 +17,7 @@ from mfpde.shell.progress import Progress, silent
 from mfpde.studies.bounds.design import make_design
 from mfpde.studies.optimum.optimum import refuse_optimum
 from mfpde.studies.run.refusals import refuse_unsupported
-from mfpde.studies.sgd.replicas import refuse as refuse_sgd
+from mfpde.studies.sgd.refusals import refuse as refuse_sgd
 from mfpde.studies.stationary.point import refuse_stationary
 
 

@@ -27,15 +27,12 @@ from .fast.gram import GramBlocks, GramCoordinates
 from .interpreted import advance_interpreted
 from .kernels import advance_blocks, advance_samples, advance_steps
 from .samplers import GaussianClasses, Sampler
-from .state import SgdState
+from .state import LARGEST_GRAM_BATCH, SgdState
 
-__all__ = ["LARGEST_GRAM_BATCH", "PRECISIONS", "GaussianClasses", "Sgd", "SgdState"]
+__all__ = ["PRECISIONS", "GaussianClasses", "Sgd", "SgdState"]
 
 PRECISIONS: dict[str, type[np.floating[Any]]] = {"float64": np.float64, "float32": np.float32}
 """The types that steps are made in, by name."""
-LARGEST_GRAM_BATCH = 1024
-"""Samples of a step whose inner products are held at once."""
-
 SUBSET_WORK = 50_000
 """Weights from which on sums over subsets of samples are faster than products of matrices."""
 

@@ -13,8 +13,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..arrays import Array
-from .draw import draw_steps
-from .philox import DIRECTIONS, fill_normals
 
 DRAWN_BLOCK = 256
 """Samples that are drawn from one generator: the smallest stretch of a stream that can be read by itself."""
@@ -53,6 +51,15 @@ class Sampler(ABC):
         """Weights that differ from w, shape (N, d), by their reduced coordinates alone, shape (N, D)."""
         raise NotImplementedError("this law does not say how weights follow their reduced coordinates")
 
+    def check(self, points: Array) -> None:
+        """Draw once, and embed and reduce these points, shape (N, D); raises ValueError where that is not possible."""
+        self.samples(0, 1, 0, 0)
+        shape = self.reduce(self.embed(points, 0, 0)).shape
+        if shape != points.shape:
+            raise ValueError(
+                f"reduce(w) gives an array of shape {shape} for {len(points)} neurons; write it {points.shape}"
+            )
+
 
 @dataclass(frozen=True)
 class GaussianClasses(Sampler):
@@ -82,6 +89,8 @@ class GaussianClasses(Sampler):
         return np.repeat(np.array(self.scales, dtype=float).T, self.dimensions, axis=1)
 
     def samples(self, first: int, count: int, seed: int, replica: int) -> tuple[Array, Array]:
+        from .draw import draw_steps
+
         x, y = np.empty((count, self.dimension)), np.empty(count)
         draw_steps(x, y, self.coordinate_scales, first, 1, DRAWN_BLOCK, (np.uint64(seed), np.uint64(replica)))
         return x, y
@@ -99,6 +108,9 @@ class GaussianClasses(Sampler):
         with np.errstate(divide="ignore", invalid="ignore"):
             scales = np.where(start > 0.0, points / start, 0.0)
         return np.asarray(w * np.repeat(scales, self.dimensions, axis=1))
+
+    def check(self, points: Array) -> None:
+        """Nothing: what is drawn is known."""
 
 
 class Drawing(Protocol):
@@ -183,6 +195,8 @@ def embed_radii(radii: Array, dimensions: tuple[int, ...], seed: int, replica: i
 
 def direction_normals(neurons: int, dimension: int, seed: int, replica: int) -> Array:
     """Independent standard normals for the directions of the first neurons, shape (N, d)."""
+    from .philox import DIRECTIONS, fill_normals
+
     w = np.empty((neurons, dimension))
     for i, row in enumerate(w):
         fill_normals(row, 0, DIRECTIONS, i, np.uint64(seed), np.uint64(replica))

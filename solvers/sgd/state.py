@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from ..arrays import Array
 
+LARGEST_GRAM_BATCH = 1024
+"""Samples of a step whose inner products are held at once."""
+
 
 @dataclass(frozen=True)
 class SgdState:

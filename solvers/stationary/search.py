@@ -17,7 +17,6 @@ from itertools import pairwise
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from ..arrays import Array
 
@@ -278,6 +277,8 @@ def _distinct(points: list[Array], width: Array, dimension: int) -> Array:
 
 def _by_starts(gradient: Gradient, lower: Array, upper: Array, even: Array) -> Search:
     """Newton's method from Sobol points: nothing is known of what it misses."""
+
+    from scipy.stats import qmc
 
     def function(points: Array) -> Array:
         return gradient(points) / np.where(even, points, 1.0)

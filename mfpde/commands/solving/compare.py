@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     experiment = checks.experiment()
     checks.drawable()
     from mfpde.studies.compare.compare import compare
-    from mfpde.studies.sgd.replicas import refuse
+    from mfpde.studies.sgd.refusals import refuse
 
     if experiment is not None:
         checks.run(lambda: refuse(experiment))

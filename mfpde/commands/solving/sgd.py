@@ -25,7 +25,8 @@ def run(options: argparse.Namespace) -> int:
     checks = Checks(options)
     checks.workers()
     experiment = checks.experiment(solved=False)
-    from mfpde.studies.sgd.replicas import refuse, sgd
+    from mfpde.studies.sgd.refusals import refuse
+    from mfpde.studies.sgd.replicas import sgd
 
     if experiment is not None:
         checks.run(lambda: refuse(experiment))

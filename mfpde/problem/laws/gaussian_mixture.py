@@ -222,7 +222,7 @@ class GaussianMixture(DataLaw):
         return None if self.infinite else GaussianClasses(self.sizes, self.block_scales)
 
     def population(self, sampler: Any, activation: Activation) -> Population | None:
-        from mfpde.solvers.networks.gradient import GaussianPopulation
+        from mfpde.solvers.networks.population import GaussianPopulation
 
         return GaussianPopulation(sampler, activation)
 

@@ -120,7 +120,7 @@ class DataLaw:
         return None
 
     def population(self, sampler: Any, activation: Activation) -> Population | None:
-        """Exact risk and gradient of a finite network on what the sampler draws; None to measure them on samples."""
+        """Exact E (y - f)^2 of a finite network on what the sampler draws, with its gradient; None to measure them."""
         del sampler, activation
         return None
 

@@ -19,7 +19,7 @@ from mfpde.results.answers.bounds import Point
 from mfpde.schemes.choice import on_oracle
 from mfpde.schemes.solver import Solver
 from mfpde.studies.run.refusals import unsupported
-from mfpde.studies.sgd.replicas import refuse, save_steps
+from mfpde.studies.sgd.refusals import refuse, save_steps
 
 MAXIMUM_NEURONS = 20_000
 """Above, the N^2 pairs of neurons in the exact risk exceed some gigabytes."""

@@ -23,7 +23,7 @@ from mfpde.shell.files import write_atomically
 from mfpde.solvers.networks.coupled import Drift, particle_dynamics
 from mfpde.solvers.sgd.engine import SgdState
 from mfpde.studies.sgd.networks import build_sgd, first_state, population_of
-from mfpde.studies.sgd.replicas import save_steps
+from mfpde.studies.sgd.refusals import save_steps
 from mfpde.studies.solve import solve
 
 FORMAT = "mfpde bounds run 1"

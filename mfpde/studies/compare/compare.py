@@ -27,7 +27,8 @@ from mfpde.studies.compare.fluctuations import Fluctuations
 from mfpde.studies.run.output import check_output, earlier_run
 from mfpde.studies.run.refusals import refuse_unsupported
 from mfpde.studies.sgd.networks import build_sgd
-from mfpde.studies.sgd.replicas import refuse, save_steps, sgd
+from mfpde.studies.sgd.refusals import refuse, save_steps
+from mfpde.studies.sgd.replicas import sgd
 from mfpde.studies.solve import solve
 
 LAW_TIMES = 5

@@ -37,7 +37,7 @@ from mfpde.solvers.sgd.engine import SgdState
 from mfpde.studies.run.arithmetic import strict_arithmetic
 from mfpde.studies.run.campaign import Campaign
 from mfpde.studies.sgd.networks import build_sgd, first_state, population_of, reduced_positions
-from mfpde.studies.sgd.replicas import refuse, save_steps
+from mfpde.studies.sgd.refusals import refuse, save_steps
 
 LAW_TOLERANCE = 1e-6
 """Largest tolerance of the equation, its features and ND."""

@@ -6,6 +6,8 @@ on larger boxes, without a certificate, and the values are extrapolated where th
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from mfpde.errors import ConfigurationError
@@ -15,7 +17,6 @@ from mfpde.results.answers.optimum import AtomicOptimum
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.losses.interface import least
 from mfpde.solvers.objective.objective import Objective
-from mfpde.solvers.objective.representation import ReducedObjective
 from mfpde.solvers.optimum.bound import Curvature
 from mfpde.solvers.optimum.newton import SearchBox
 from mfpde.solvers.optimum.optimum import certified_optimum
@@ -23,6 +24,9 @@ from mfpde.solvers.optimum.sampled import SampledCurvature
 from mfpde.solvers.optimum.search import optimal_law
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.measure import Atoms
+
+if TYPE_CHECKING:
+    from mfpde.solvers.objective.representation import ReducedObjective
 
 DEFAULT_RADIUS = 10.0
 TOLERANCE = 1e-10

@@ -35,6 +35,13 @@ def test_help_imports_nothing_heavy_and_answers_at_once() -> None:
     assert "solve" in done.stdout
 
 
+@pytest.mark.parametrize("preset", ["isotropic-gaussians", "bumps-good"])
+def test_reading_a_configuration_and_asking_what_serves_it_loads_no_compiler(preset: str) -> None:
+    code = f"import sys; from mfpde.commands.main import main; code = main(['check', {preset!r}]); "
+    code += "sys.exit(code or 10 * ('numba' in sys.modules) or 20 * ('scipy.stats' in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"mfpde {mfpde.__version__}\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from mfpde.errors import ConfigurationError
 from mfpde.solvers.arrays import Array
 from mfpde.studies.compare.compare import compare
 from mfpde.studies.compare.coupled import coupled
-from mfpde.studies.sgd.replicas import refuse, sgd
+from mfpde.studies.sgd.refusals import refuse
+from mfpde.studies.sgd.replicas import sgd
 
 EXAMPLES = Path(__file__).parents[4] / "docs" / "examples"
 LAW = ["--use", str(EXAMPLES / "own_law.py"), "--set", "sgd.step_size=1e-3", "--set", "time.end=1.0"]
@@ -191,23 +193,46 @@ class OwnUnits(Drawn):
     network_keys = ()
 
 
-class OtherRisk(Drawn):
-    """Another loss."""
+class OtherLoss(Drawn):
+    """Another loss, of which its words say nothing."""
+
+    def features(self, *given: Any) -> mfpde.Expansion:
+        made = super().features(*given)
+        features = made.objective.features
+        loss = mfpde.nodal_loss("log-cosh", np.ones(features.rank), np.ones(features.rank))
+        return replace(made, objective=mfpde.Objective(features, loss))
+
+
+class NamedLoss(OtherLoss):
+    """The same, said in words."""
 
     @property
     def risk_name(self) -> str:
-        return "mean of a cubic loss"
+        return "mean of log cosh"
+
+
+class NamedRisk(Drawn):
+    """The square loss by another name, which is no reason to refuse it."""
+
+    @property
+    def risk_name(self) -> str:
+        return "mean square error"
 
 
 @pytest.mark.parametrize(
     ("law", "words"),
     [
         (Misshapen, r'the sampler of "drawn": draw.*x of shape \(256, 2\).*write x of shape \(count, 6\)'),
-        (Unreduced, r"reduce\(w\) gives an array of shape \(2,\) for two neurons; write it \(2, 1\)"),
+        (Unreduced, r"reduce\(w\) gives an array of shape \(2,\) for 2 neurons; write it \(2, 1\)"),
         (OwnUnits, 'the units of "drawn" are its own'),
-        (OtherRisk, r"SGD descends E\(y - f\)\^2, not the mean of a cubic loss"),
+        (OtherLoss, r"SGD descends E\(y - f\)\^2, not a PointwiseLoss; solve the equation alone"),
+        (NamedLoss, r"SGD descends E\(y - f\)\^2, not the mean of log cosh"),
     ],
 )
 def test_what_a_law_cannot_do_is_refused_before_anything_is_computed(law: type[Drawn], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         refuse(made(law(delta=0.8, dims=(6,)), "relu"))
+
+
+def test_a_square_loss_by_another_name_is_served() -> None:
+    refuse(made(NamedRisk(delta=0.8, dims=(6,)), "relu"))

@@ -17,7 +17,8 @@ from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.results.answers.sgd import SgdResult
-from mfpde.studies.sgd.replicas import save_steps, sgd
+from mfpde.studies.sgd.refusals import save_steps
+from mfpde.studies.sgd.replicas import sgd
 
 
 def small(**tables: dict[str, Any]) -> Experiment:
