@@ -25,7 +25,7 @@ from .blas import DGEMM, SGEMM, one_thread
 from .fast.ahead import drawn_ahead
 from .fast.gram import GramBlocks, GramCoordinates
 from .interpreted import advance_interpreted
-from .kernels import advance_blocks, advance_samples, advance_steps
+from .kernels import Key, Steps, advance_blocks, advance_samples, advance_steps
 from .samplers import GaussianClasses, Sampler
 from .state import LARGEST_GRAM_BATCH, SgdState
 
@@ -41,28 +41,6 @@ CHUNK_WORK = 2e9
 
 CHUNK_NUMBERS = 2**22
 """Coordinates of samples that are held at once where loops do not draw them: 32 MB."""
-
-
-@dataclass(frozen=True)
-class _Stretch:
-    """Steps to be made, and what they move.
-
-    Attributes:
-        w: weights, shape (N, d) or its transpose, as the loop that makes them takes it.
-        head: a and b, shape (N,).
-        first: the first step.
-        rates: their step sizes.
-    """
-
-    w: Array
-    head: tuple[Array, Array]
-    first: int
-    rates: Array
-
-    @property
-    def neurons(self) -> int:
-        """N."""
-        return len(self.head[0])
 
 
 @dataclass(frozen=True)
@@ -198,87 +176,69 @@ class Sgd:
         with one_thread():
             while step < until:
                 stop = min(until, (step // chunk + 1) * chunk)
-                self._advance_in_place(_Stretch(w, head, step, self.rates(step, stop)))
+                self._advance_in_place(w, self._steps(head, step, stop))
                 step = stop
         parts = (w if upright else w.T, *head)
         return SgdState(until, *(np.ascontiguousarray(part, dtype=np.float64) for part in parts))
 
-    def _advance_in_place(self, part: _Stretch) -> None:
-        """Make the steps of a stretch on its weights and head."""
-        unit, scales = self.unit.compiled(self.precision), self.data.coordinate_scales
+    def _advance_in_place(self, w: Array, steps: Steps) -> None:
+        """Make steps on weights, shape (N, d) or its transpose, as the loop that makes them takes it."""
+        unit, scales, neurons = self.unit.compiled(self.precision), self.data.coordinate_scales, len(steps.head[0])
+        blocks = self._blocks(neurons)
         if unit is None:
-            failed = self._interpreted(part)
+            upright = w if blocks[0] == 1 else w.T
+            failed = advance_interpreted(upright, steps, *self._samples(steps), self.unit, self._key, blocks[0])
         elif self.gram:
-            gram = GramBlocks(self._gram_coordinates(part.neurons), part.w, self._key)
-            failed = gram.advance(part.head, self._trained, *self._steps(part), unit, self._blocks(part.neurons))
-            part.w[:] = gram.w[: len(part.w)]
-        elif self._blocks(part.neurons)[0] == 1:
-            failed = self._step_by_step(part, unit, scales)
+            gram = GramBlocks(self._gram_coordinates(neurons), w, self._key)
+            failed = gram.advance(steps, unit, blocks)
+            w[:] = gram.w[: len(w)]
+        elif blocks[0] == 1:
+            none = np.empty((0, 0))
+            samples = self._samples(steps) if scales is None else (none.astype(self.kind), np.empty(0))
+            failed = advance_steps(w, steps, none if scales is None else scales, unit, self._key, samples)
         elif scales is None:
-            failed = self._on_samples(part, unit, *self._samples(part))
+            failed = self._on_samples(w, steps, unit, *self._samples(steps))
         elif self.overlap:
-            failed = self._drawn_ahead(part, unit, scales)
+            failed = self._drawn_ahead(w, steps, unit, scales)
         else:
-            blocks, slope = self._blocks(part.neurons), self._subset_slope(part.neurons)
-            steps = (part.w, part.head, self._trained, *self._steps(part))
-            failed = advance_blocks(self._gemm, *steps, scales, unit, slope, self._key, blocks)
+            slope = self._subset_slope(neurons)
+            failed = advance_blocks(self._gemm, w, steps, scales, unit, slope, self._key, blocks)
         if failed >= 0:
             raise ArithmeticError(
                 f"the output of the network is not finite at step {failed}, t = {failed * self.step_size:.6g}: "
                 f"lower step_size = {self.step_size:g}"
             )
 
-    def _steps(self, part: _Stretch) -> tuple[int, Array, float, int]:
-        """First step, rates, ridge and batch, as the loops take them."""
-        return part.first, part.rates, self.ridge, self.batch
+    def _steps(self, head: tuple[Array, Array], first: int, stop: int) -> Steps:
+        trained = self.trained_coefficients, self.trained_offsets
+        noise = float(self.inverse_temperature**-0.5)
+        return Steps(head, trained, first, self.rates(first, stop), self.ridge, noise, self.batch)
 
-    def _samples(self, part: _Stretch) -> tuple[Array, Array]:
-        """The samples of a stretch, x in the type that steps are made in."""
-        x, y = self.data.samples(part.first * self.batch, part.rates.size * self.batch, self.seed, self.replica)
+    def _samples(self, steps: Steps) -> tuple[Array, Array]:
+        """The samples of steps, x in the type that steps are made in."""
+        first, count = steps.first * self.batch, steps.rates.size * self.batch
+        x, y = self.data.samples(first, count, self.seed, self.replica)
         return x.astype(self.kind, copy=False), y
 
-    def _interpreted(self, part: _Stretch) -> int:
-        block = self._blocks(part.neurons)[0]
-        w = part.w if block == 1 else part.w.T
-        given = (*self._samples(part), self.unit, self._key, block)
-        first, rates, ridge, batch = self._steps(part)
-        return advance_interpreted(w, part.head, self._trained, first, rates, ridge, self._noise, batch, *given)
+    def _on_samples(self, w: Array, steps: Steps, unit: Compiled, x: Array, y: Array) -> int:
+        neurons = len(steps.head[0])
+        rest = (x.shape[1], unit, self._subset_slope(neurons), self._blocks(neurons))
+        return int(advance_samples(self._gemm, w, steps, x, y, *rest))
 
-    def _step_by_step(self, part: _Stretch, unit: Compiled, scales: Array | None) -> int:
-        none = np.empty((0, 0))
-        samples = (none.astype(self.kind), np.empty(0)) if scales is not None else self._samples(part)
-        first, rates, ridge, batch = self._steps(part)
-        given = (batch, none if scales is None else scales, unit, self._key, samples)
-        return int(advance_steps(part.w, part.head, self._trained, first, rates, ridge, self._noise, *given))
-
-    def _on_samples(self, part: _Stretch, unit: Compiled, x: Array, y: Array) -> int:
-        first, rates, ridge, batch = self._steps(part)
-        rest = (unit, self._subset_slope(part.neurons), self._blocks(part.neurons))
-        steps = (part.w, part.head, self._trained, first, rates, ridge, batch, x, y, x.shape[1])
-        return int(advance_samples(self._gemm, *steps, *rest))
-
-    def _drawn_ahead(self, part: _Stretch, unit: Compiled, scales: Array) -> int:
-        first, stop = part.first, part.first + part.rates.size
-        block = self._blocks(part.neurons)[0]
+    def _drawn_ahead(self, w: Array, steps: Steps, unit: Compiled, scales: Array) -> int:
+        first, stop = steps.first, steps.first + steps.rates.size
+        block = self._blocks(len(steps.head[0]))[0]
         with drawn_ahead(scales, first, stop, self.batch, block, self._key, self.kind) as pieces:
             for begin, end, x, y in pieces:
-                piece = replace(part, first=begin, rates=part.rates[begin - first : end - first])
-                failed = self._on_samples(piece, unit, x, y)
+                piece = steps._replace(first=begin, rates=steps.rates[begin - first : end - first])
+                failed = self._on_samples(w, piece, unit, x, y)
                 if failed >= 0:
                     return failed
         return -1
 
     @property
-    def _trained(self) -> tuple[bool, bool]:
-        return self.trained_coefficients, self.trained_offsets
-
-    @property
-    def _key(self) -> tuple[Any, Any]:
+    def _key(self) -> Key:
         return np.uint64(self.seed), np.uint64(self.replica)
-
-    @property
-    def _noise(self) -> float:
-        return float(self.inverse_temperature**-0.5)
 
     @property
     def _gemm(self) -> int:

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..activations.activation import Activation
 from ..arrays import Array
-from .kernels import LARGEST, diffuse
+from .kernels import LARGEST, Key, Steps, diffuse
 
 
-def advance_interpreted(
-    w: Array,
-    head: tuple[Array, Array],
-    trained: tuple[bool, bool],
-    first: int,
-    rates: Array,
-    ridge: float,
-    noise: float,
-    batch: int,
-    x: Array,
-    y: Array,
-    unit: Activation,
-    key: tuple[Any, Any],
-    block: int,
-) -> int:
+def advance_interpreted(w: Array, steps: Steps, x: Array, y: Array, unit: Activation, key: Key, block: int) -> int:
     """Make len(rates) steps on the samples x, shape (len(rates) * batch, d), and y, in place.
 
     Blocks of `block` steps end at its multiples from step 0; with noise there is one step in each.
@@ -36,32 +20,23 @@ def advance_interpreted(
     Returns:
         the first step whose output is not finite or above 1e150, else -1.
     """
-    done = 0
+    rates, done = steps.rates, 0
     while done < rates.size:
-        stop = min(done + block - (first + done) % block, rates.size)
-        rows = slice(done * batch, stop * batch)
-        failed = _advance_block(w, head, trained, rates[done:stop], ridge, batch, x[rows], y[rows], unit)
+        now = steps.first + done
+        stop = min(done + block - now % block, rates.size)
+        rows = slice(done * steps.batch, stop * steps.batch)
+        failed = _advance_block(w, steps, rates[done:stop], x[rows], y[rows], unit)
         if failed >= 0:
-            return first + done + failed
-        if noise > 0.0:
-            diffuse(w, head, trained, noise * float(np.sqrt(rates[done])), first + done, key)
+            return now + failed
+        if steps.noise > 0.0:
+            diffuse(w, steps.head, steps.trained, steps.noise * float(np.sqrt(rates[done])), now, key)
         done = stop
     return -1
 
 
-def _advance_block(
-    w: Array,
-    head: tuple[Array, Array],
-    trained: tuple[bool, bool],
-    rates: Array,
-    ridge: float,
-    batch: int,
-    x: Array,
-    y: Array,
-    unit: Activation,
-) -> int:
+def _advance_block(w: Array, steps: Steps, rates: Array, x: Array, y: Array, unit: Activation) -> int:
     """One block; the first of its steps that fails, else -1. Symbols as in `kernels`."""
-    a, b = head
+    (a, b), trained, batch = steps.head, steps.trained, steps.batch
     s, gram, c = x @ w.T, x @ x.T, np.zeros((len(x), len(w)), w.dtype)
     product = 1.0
     for k, rate in enumerate(rates.tolist()):
@@ -74,7 +49,7 @@ def _advance_block(
         if not np.all(np.abs(output) <= LARGEST):
             return k
         errors = (y[rows] - output) * (rate / batch)
-        shrink = 1.0 - rate * ridge
+        shrink = 1.0 - rate * steps.ridge
         product *= shrink
         c[rows] = errors[:, None] / product * a * slope
         if trained[1]:

@@ -20,11 +20,12 @@ and the routine for products must be of the same.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
+from ..activations.activation import Compiled
 from ..activations.kernels import evaluate
 from ..arrays import Array
 from .blas import multiply
@@ -33,8 +34,32 @@ from .neurons import add_row, correct, dot, forward, move_head, weigh
 from .philox import HEAD_NOISE, NOISE, fill_normals
 from .subsets import add_subsets, subset_space
 
+Key = tuple[Any, Any]
+"""Seed and replica of a stream, as numbers of 64 bits."""
 LARGEST = 1e150
 """Outputs above it end a run."""
+
+
+class Steps(NamedTuple):
+    """Steps to be made, and what they move besides w.
+
+    Attributes:
+        head: a and b, shape (N,), moved in place.
+        trained: whether a and b move.
+        first: the first step.
+        rates: step sizes, rates[k] = eps xi((first + k + 1) eps).
+        ridge: lambda.
+        noise: beta^(-1/2), which adds sqrt(rate) noise g to what is trained.
+        batch: samples of a step.
+    """
+
+    head: tuple[Array, Array]
+    trained: tuple[bool, bool]
+    first: int
+    rates: Array
+    ridge: float
+    noise: float
+    batch: int
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -50,25 +75,14 @@ def _workspace(a: Array, rows: int, batch: int, slope: float) -> tuple[Any, ...]
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _advance_block(
-    gemm: int,
-    w: Array,
-    head: tuple[Array, Array],
-    trained: tuple[bool, bool],
-    rates: Array,
-    ridge: float,
-    batch: int,
-    x: Array,
-    y: Array,
-    held: int,
-    unit: tuple[int, Array],
-    slope: float,
-    sub_block: int,
-    work: tuple[Any, ...],
-) -> int:
-    """Make len(rates) steps in one block on the samples x, y; the first that fails, else -1.
+    gemm: int, w: Array, steps: Steps, rates: Array, x: Array, y: Array, held: int, unit: Compiled, slope: float,
+    sub_block: int, work: tuple[Any, ...],
+) -> int:  # fmt: skip
+    """Make the steps of these rates in one block on the samples x, y; the first that fails, else -1.
 
     w is zero beyond its first `held` coordinates.
     """
+    head, trained, batch = steps.head, steps.trained, steps.batch
     (used, dimension), neurons = x.shape, head[0].size
     s, c, g, weights, space, u, change, values, gates, errors = work
     rows, a = g.shape[0], head[0]
@@ -83,7 +97,7 @@ def _advance_block(
         if k == sub // batch and k > 0:
             width = min(sub_block * batch, used - sub)
             multiply(gemm, False, False, neurons, width, sub, 1.0, c, neurons, g[sub], rows, 1.0, s[sub], neurons)
-        shrink = 1.0 - rates[k] * ridge
+        shrink = 1.0 - rates[k] * steps.ridge
         for r in range(batch):
             correct(s, g, c, row + r, sub, row)
             output = forward(unit, product, s, row + r, head, u, values, gates, r)
@@ -108,16 +122,11 @@ def _advance_block(
 def advance_samples(
     gemm: int,
     w: Array,
-    head: tuple[Array, Array],
-    trained: tuple[bool, bool],
-    first: int,
-    rates: Array,
-    ridge: float,
-    batch: int,
+    steps: Steps,
     x: Array,
     y: Array,
     held: int,
-    unit: tuple[int, Array],
+    unit: Compiled,
     slope: float,
     blocks: tuple[int, int],
 ) -> int:
@@ -125,120 +134,65 @@ def advance_samples(
 
     At the first step w must be zero beyond its first `held` coordinates, and where there are several blocks d = held.
     """
-    block = blocks[0]
-    work = _workspace(head[0], block * batch, batch, slope)
+    (block, sub_block), rates, batch = blocks, steps.rates, steps.batch
+    work = _workspace(steps.head[0], block * batch, batch, slope)
     done = 0
     while done < rates.size:
-        stop = min(done + block - (first + done) % block, rates.size)
-        begin, end = done * batch, stop * batch
-        failed = _advance_block(
-            gemm,
-            w,
-            head,
-            trained,
-            rates[done:stop],
-            ridge,
-            batch,
-            x[begin:end],
-            y[begin:end],
-            held,
-            unit,
-            slope,
-            blocks[1],
-            work,
-        )
+        stop = min(done + block - (steps.first + done) % block, rates.size)
+        own, targets = x[done * batch : stop * batch], y[done * batch : stop * batch]
+        failed = _advance_block(gemm, w, steps, rates[done:stop], own, targets, held, unit, slope, sub_block, work)
         if failed >= 0:
-            return int(first + done + failed)
+            return int(steps.first + done + failed)
         done = stop
     return -1
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def advance_blocks(
-    gemm: int,
-    w: Array,
-    head: tuple[Array, Array],
-    trained: tuple[bool, bool],
-    first: int,
-    rates: Array,
-    ridge: float,
-    batch: int,
-    scales: Array,
-    unit: tuple[int, Array],
-    slope: float,
-    key: tuple[Any, Any],
-    blocks: tuple[int, int],
+    gemm: int, w: Array, steps: Steps, scales: Array, unit: Compiled, slope: float, key: Key, blocks: tuple[int, int]
 ) -> int:
-    """Make len(rates) steps from step `first` on w and head = (a, b) in place.
+    """Make steps on w and the head in place.
 
     w is transposed to shape (d, N) for the products where slope = 0. Where a does not move and sigma' is 0 or one
     other value, `slope` may be that one: then w has the shape (N, d), and is moved by sums over subsets.
 
-    rates[k] = eps xi((first + k + 1) eps). Blocks of blocks[0] steps end at its multiples from step 0, sub-blocks have
-    blocks[1]. Samples are drawn block by block, into the cache.
+    Blocks of blocks[0] steps end at its multiples from step 0, sub-blocks have blocks[1]. Samples are drawn block by
+    block, into the cache.
 
     Returns:
         the first step whose output is not finite or above 1e150, else -1.
     """
-    block, rows = blocks[0], blocks[0] * batch
-    work = _workspace(head[0], rows, batch, slope)
-    x, y = np.empty((rows, scales.shape[1]), w.dtype), np.empty(rows)
-    places = counters(rows, scales.shape[1])
+    (block, sub_block), rates, batch = blocks, steps.rates, steps.batch
+    work = _workspace(steps.head[0], block * batch, batch, slope)
+    x, y = np.empty((block * batch, scales.shape[1]), w.dtype), np.empty(block * batch)
+    places = counters(block * batch, scales.shape[1])
     done = 0
     while done < rates.size:
-        stop = min(done + block - (first + done) % block, rates.size)
-        used = (stop - done) * batch
-        draw_rows(x[:used], y, scales, (first + done) * batch, key, places)
-        failed = _advance_block(
-            gemm,
-            w,
-            head,
-            trained,
-            rates[done:stop],
-            ridge,
-            batch,
-            x[:used],
-            y,
-            x.shape[1],
-            unit,
-            slope,
-            blocks[1],
-            work,
-        )
+        stop = min(done + block - (steps.first + done) % block, rates.size)
+        own, held = x[: (stop - done) * batch], x.shape[1]
+        draw_rows(own, y, scales, (steps.first + done) * batch, key, places)
+        failed = _advance_block(gemm, w, steps, rates[done:stop], own, y, held, unit, slope, sub_block, work)
         if failed >= 0:
-            return int(first + done + failed)
+            return int(steps.first + done + failed)
         done = stop
     return -1
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def advance_steps(
-    w: Array,
-    head: tuple[Array, Array],
-    trained: tuple[bool, bool],
-    first: int,
-    rates: Array,
-    ridge: float,
-    noise: float,
-    batch: int,
-    scales: Array,
-    unit: tuple[int, Array],
-    key: tuple[Any, Any],
-    given: tuple[Array, Array],
-) -> int:
+def advance_steps(w: Array, steps: Steps, scales: Array, unit: Compiled, key: Key, given: tuple[Array, Array]) -> int:
     """The textbook loop on w, shape (N, d), else as `advance_blocks`.
 
-    `noise` = beta^(-1/2) adds sqrt(rate) noise g to what is trained. Samples are drawn with these scales unless they
-    are given: x, shape (len(rates) * batch, d), and y.
+    Samples are drawn with these scales unless they are given: x, shape (len(rates) * batch, d), and y.
     """
+    head, trained, rates, batch = steps.head, steps.trained, steps.rates, steps.batch
     neurons, dimension = w.shape
     a, b = head
     x, u, change = np.empty((batch, dimension), w.dtype), np.empty(neurons, w.dtype), np.empty(neurons, w.dtype)
     values, gates = np.empty((batch, neurons), w.dtype), np.empty((batch, neurons), w.dtype)
     errors = np.empty(batch)
     for k in range(rates.size):
-        step, rate = first + k, rates[k]
-        shrink = 1.0 - rate * ridge
+        step, rate = steps.first + k, rates[k]
+        shrink = 1.0 - rate * steps.ridge
         for r in range(batch):
             if given[1].size > 0:
                 x[r], y = given[0][k * batch + r], given[1][k * batch + r]
@@ -252,20 +206,18 @@ def advance_steps(
                 return step
             errors[r] = (y - output) * rate / batch
         for i in range(neurons):
-            if ridge > 0.0:
+            if steps.ridge > 0.0:
                 w[i] *= shrink
             for r in range(batch):
                 add_row(w[i], errors[r] * a[i] * gates[r, i], x[r])
         move_head(head, trained, shrink, errors, values, gates, change)
-        if noise > 0.0:
-            diffuse(w, head, trained, noise * np.sqrt(rate), step, key)
+        if steps.noise > 0.0:
+            diffuse(w, head, trained, steps.noise * np.sqrt(rate), step, key)
     return -1
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def diffuse(
-    w: Array, head: tuple[Array, Array], trained: tuple[bool, bool], size: float, step: int, key: tuple[Any, Any]
-) -> None:
+def diffuse(w: Array, head: tuple[Array, Array], trained: tuple[bool, bool], size: float, step: int, key: Key) -> None:
     """Add the noise of a step, normals times `size`, to w, shape (N, d), and to what is trained of a and b."""
     neurons, dimension = w.shape
     normals, head_normals = np.empty(dimension), np.empty(2 * neurons)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numba
 import numpy as np
@@ -24,14 +23,13 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 from scipy.special import gammaincinv
 
+from ...activations.activation import Compiled
 from ...arrays import Array
 from ..blas import DGEMM, SGEMM
 from ..draw import counters, draw_rows
-from ..kernels import advance_samples
+from ..kernels import Key, Steps, advance_samples
 from ..philox import FIRST_LENGTHS, REST, REST_LENGTHS, fill_normals, fill_uniforms
 from ..samplers import GaussianClasses, direction_normals, scale_blocks
-
-Key = tuple[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -147,22 +145,13 @@ class GramBlocks:
             self.w[start : start + neurons] = np.triu(factor[:neurons])
             self.w[outside : outside + rows] = 0.0
 
-    def advance(
-        self,
-        head: tuple[Array, Array],
-        trained: tuple[bool, bool],
-        first: int,
-        rates: Array,
-        ridge: float,
-        batch: int,
-        unit: tuple[int, Array],
-        blocks: tuple[int, int],
-    ) -> int:
-        """Make len(rates) steps from step `first`, in place; the step that fails, else -1, as `advance_blocks`."""
-        for begin, stop in _pieces(first, first + len(rates), blocks[0]):
+    def advance(self, steps: Steps, unit: Compiled, blocks: tuple[int, int]) -> int:
+        """Make steps in place; the one that fails, else -1, as `advance_blocks`."""
+        first, batch = steps.first, steps.batch
+        for begin, stop in _pieces(first, first + len(steps.rates), blocks[0]):
             x, y = self.samples(begin * batch, (stop - begin) * batch)
-            given = (rates[begin - first : stop - first], ridge, batch, x, y, self.held)
-            failed = advance_samples(self._gemm, self.w, head, trained, begin, *given, unit, 0.0, blocks)
+            piece = steps._replace(first=begin, rates=steps.rates[begin - first : stop - first])
+            failed = advance_samples(self._gemm, self.w, piece, x, y, self.held, unit, 0.0, blocks)
             if failed >= 0:
                 return int(failed)
             self.turn_back()
