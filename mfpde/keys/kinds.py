@@ -15,19 +15,17 @@ class Kind(Protocol):
     @property
     def accepted(self) -> str:
         """What is accepted, in words: "a number in [0, 1)"."""
-        ...
 
     def read(self, reader: TableReader, name: str, default: Any) -> Any:
         """The value of a key of the table, the default where it is absent or (with a complaint) where it is wrong."""
-        ...
 
     def plain(self, value: Any) -> object:
         """The value as TOML spells it: numbers, strings, lists, tables."""
-        ...
+        return value
 
 
 @dataclass(frozen=True)
-class Number:
+class Number(Kind):
     """A number of an interval.
 
     Attributes:
@@ -49,12 +47,9 @@ class Number:
             return default
         return reader.number(name, _instead(default, self.fallback), self.interval, self.example)
 
-    def plain(self, value: float) -> object:
-        return value
-
 
 @dataclass(frozen=True)
-class Integer:
+class Integer(Kind):
     """An integer from `low` to `high`; `fallback` stands for a mistake where the default is None."""
 
     low: int
@@ -70,12 +65,9 @@ class Integer:
             return default
         return reader.integer(name, _instead(default, self.fallback), self.low, self.high)
 
-    def plain(self, value: int) -> object:
-        return value
-
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Kind):
     """One of several names, listed or given by a function (names that a user may add to)."""
 
     options: Sequence[str] | Callable[[], Sequence[str]]
@@ -95,12 +87,9 @@ class Choice:
         names = self.names
         return reader.choice(name, names[0] if default is None else default, names)
 
-    def plain(self, value: str) -> object:
-        return value
-
 
 @dataclass(frozen=True)
-class Numbers:
+class Numbers(Kind):
     """A list of numbers of an interval; one number counts as a list."""
 
     interval: Range
@@ -118,7 +107,7 @@ class Numbers:
 
 
 @dataclass(frozen=True)
-class Integers:
+class Integers(Kind):
     """A list of integers from `low` to `high`; one integer counts as a list."""
 
     low: int

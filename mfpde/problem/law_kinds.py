@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mfpde.keys.kinds import Kind
 from mfpde.keys.reader import (
     NON_NEGATIVE,
     NON_NEGATIVE_SIZE,
@@ -18,8 +19,36 @@ from mfpde.keys.reader import (
 from mfpde.problem.marginals import Normal, Tabulated, Uniform
 
 
+class LawKind(Kind):
+    """What the laws of one number have in common."""
+
+    def plain(self, value: object) -> object:
+        """A constant or a law as TOML spells it."""
+        match value:
+            case Normal(mean, std):
+                return {"normal": [mean, std]}
+            case Uniform(low, high):
+                return {"uniform": [low, high]}
+            case Tabulated(points, values):
+                return {"table": [list(points), list(values)]}
+            case _:
+                return value
+
+
+def _one_of(reader: TableReader, name: str, keys: tuple[str, str], example: str) -> tuple[TableReader, str] | None:
+    """The table of a law that takes exactly one of two keys, and which it takes; None where it is not one."""
+    value = reader.raw(name)
+    law = TableReader(reader.dotted(name), value, keys, reader.errors)
+    given = [key for key in keys if law.has(key)]
+    if len(given) == 1:
+        return law, given[0]
+    if isinstance(value, Mapping):
+        reader.errors.append(f"{reader.dotted(name)} = {show(value)}: write either {example}")
+    return None
+
+
 @dataclass(frozen=True)
-class Parameter:
+class Parameter(LawKind):
     """A constant, or { normal = [mean, std] }."""
 
     @property
@@ -38,12 +67,9 @@ class Parameter:
             return default
         return Normal(pair[0], pair[1])
 
-    def plain(self, value: float | Normal) -> object:
-        return plain_law(value)
-
 
 @dataclass(frozen=True)
-class Position:
+class Position(LawKind):
     """{ normal = [mean, std] } or { uniform = [low, high] }."""
 
     @property
@@ -51,16 +77,11 @@ class Position:
         return "{ normal = [mean, standard deviation] } or { uniform = [low, high] }"
 
     def read(self, reader: TableReader, name: str, default: Normal | Uniform) -> Normal | Uniform:
-        value = reader.raw(name)
-        if not reader.has(name):
+        either = "{ normal = [0.0, 2.0] } or { uniform = [-3.0, 3.0] }"
+        found = _one_of(reader, name, ("normal", "uniform"), either) if reader.has(name) else None
+        if found is None:
             return default
-        law = TableReader(reader.dotted(name), value, ("normal", "uniform"), reader.errors)
-        if law.has("normal") == law.has("uniform"):
-            if isinstance(value, Mapping):
-                message = "write either { normal = [0.0, 2.0] } or { uniform = [-3.0, 3.0] }"
-                reader.errors.append(f"{reader.dotted(name)} = {show(value)}: {message}")
-            return default
-        key = "normal" if law.has("normal") else "uniform"
+        law, key = found
         example = "[0.0, 2.0]" if key == "normal" else "[-3.0, 3.0]"
         pair = law.numbers(key, SIZE, example)
         if pair is None:
@@ -72,12 +93,9 @@ class Position:
             return default
         return Normal(pair[0], pair[1]) if key == "normal" else Uniform(pair[0], pair[1])
 
-    def plain(self, value: Normal | Uniform) -> object:
-        return plain_law(value)
-
 
 @dataclass(frozen=True)
-class RadiusLaw:
+class RadiusLaw(LawKind):
     """{ uniform = [low, high] } or { table = [[radii], [densities]] }."""
 
     @property
@@ -85,19 +103,12 @@ class RadiusLaw:
         return "{ uniform = [low, high] } or { table = [[radii], [densities]] }"
 
     def read(self, reader: TableReader, name: str, default: None) -> Uniform | Tabulated | None:
-        if not reader.has(name):
+        either = "{ uniform = [0.2, 1.0] } or { table = [[radii], [densities]] }"
+        found = _one_of(reader, name, ("uniform", "table"), either) if reader.has(name) else None
+        if found is None:
             return default
-        table = reader.raw(name)
-        law = TableReader(reader.dotted(name), table, ("uniform", "table"), reader.errors)
-        if law.has("uniform") == law.has("table"):
-            if isinstance(table, Mapping):
-                message = "write either { uniform = [0.2, 1.0] } or { table = [[radii], [densities]] }"
-                reader.errors.append(f"{reader.dotted(name)} = {show(table)}: {message}")
-            return None
-        return _uniform_radius(law) if law.has("uniform") else _tabulated_radius(law)
-
-    def plain(self, value: Uniform | Tabulated) -> object:
-        return plain_law(value)
+        law, key = found
+        return _uniform_radius(law) if key == "uniform" else _tabulated_radius(law)
 
 
 def _uniform_radius(law: TableReader) -> Uniform | None:
@@ -127,16 +138,3 @@ def _tabulated_radius(law: TableReader) -> Tabulated | None:
         law.complain("table", problem, "for example table = [[0.2, 0.6, 1.0], [0.0, 1.0, 0.0]]")
         return None
     return Tabulated(radii, densities)
-
-
-def plain_law(value: object) -> object:
-    """A constant or a law of one number as TOML spells it."""
-    match value:
-        case Normal(mean, std):
-            return {"normal": [mean, std]}
-        case Uniform(low, high):
-            return {"uniform": [low, high]}
-        case Tabulated(points, values):
-            return {"table": [list(points), list(values)]}
-        case _:
-            return value

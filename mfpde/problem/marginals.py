@@ -23,15 +23,12 @@ class Marginal(Protocol):
     @property
     def breaks(self) -> Array:
         """Ends of the support and points where the density is not smooth, increasing."""
-        ...
 
     def density(self, x: Array) -> Array:
         """Probability density."""
-        ...
 
     def cumulative(self, x: Array) -> Array:
         """Distribution function."""
-        ...
 
 
 ATOM_CELLS = 3.0

@@ -48,7 +48,6 @@ class UserFiles:
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         """The module of a user's file, None for every other name."""
-        del path, target
         if not name.startswith(PREFIX):
             return None
         from importlib.machinery import ModuleSpec
@@ -61,7 +60,6 @@ class UserFiles:
     @staticmethod
     def create_module(spec: ModuleSpec) -> ModuleType | None:
         """The default module."""
-        del spec
         return None
 
     @staticmethod

@@ -134,7 +134,6 @@ class Activation(ABC):
 
     def moment_error(self, scale: Array, offset: Array, highest: int) -> float:
         """Measured error of (q, c_2, ..., c_highest) in the l2 norm, at the worst of the scales; 0 for rounding."""
-        del scale, offset, highest
         return 0.0
 
     @abstractmethod
@@ -158,7 +157,6 @@ class Activation(ABC):
 
     def compiled(self, precision: str) -> Compiled | None:
         """What loops of numbers of a precision ("float64", "float32") call; None where NumPy must take their place."""
-        del precision
         return None
 
 
@@ -214,10 +212,6 @@ class Affine(Activation):
     def even_hermite(self, scale: Array, offset: Array, highest: int) -> Moments:
         moments = self.inner.even_hermite(scale, offset + self.shift, highest)
         return Moments(*(self.coefficient * part for part in moments))
-
-    def expansion(self, scale: Array, offset: Array, highest: int) -> tuple[Moments, Moments]:
-        """Both of them, where they are wanted together."""
-        return self.mean(scale, offset), self.even_hermite(scale, offset, highest)
 
     def moment_error(self, scale: Array, offset: Array, highest: int) -> float:
         return abs(self.coefficient) * self.inner.moment_error(scale, offset + self.shift, highest)

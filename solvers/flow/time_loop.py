@@ -82,15 +82,12 @@ class Scheme(Protocol):
 
     def initial_state(self) -> State:
         """The state at flow time 0."""
-        ...
 
     def advance(self, state: State, until: float) -> State:
         """One accepted step, ending at or before flow time `until`; raises StepFailure."""
-        ...
 
     def observe(self, state: State) -> Observation:
         """Risk, energy, moments and law of a state."""
-        ...
 
 
 def integrate(

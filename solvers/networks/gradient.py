@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from ..activations.activation import Activation
 from ..arrays import Array
 from ..sgd.samplers import GaussianClasses
+from .population import Measured
+from .risk import network_risk
 
 SERIES_LIMIT, TERMS = 0.7, 64
 """The largest correlation that the series is taken for, and its terms: the next ones are below 1e-11 of E sigma^2."""
@@ -28,28 +30,46 @@ ROUNDING = 1e-15
 """Where all correlations are smaller the series ends at terms below it."""
 
 
-def network_gradient(
-    data: GaussianClasses, unit: Activation, parameters: tuple[Array, Array, Array], trained: tuple[bool, bool]
-) -> tuple[Array, Array, Array]:
-    """(N/2) dR_N/dtheta_i of a network with parameters w (N, d), a (N,), b (N,), of their shapes.
+@dataclass(frozen=True)
+class GaussianPopulation:
+    """Exact risk and gradient over Gaussian classes.
 
-    Args:
-        trained: whether a and b are; the gradient in what is not trained is 0.
+    Attributes:
+        data: the Gaussian classes.
+        unit: sigma.
     """
-    w, a, b = parameters
-    gw, ga, gb = np.zeros_like(w), np.zeros_like(a), np.zeros_like(b)
-    share = a / len(a)
-    for label, scales in zip((1.0, -1.0), data.coordinate_scales, strict=True):
-        scaled = w * scales
-        pairs = _Pairs.of(unit, scaled, b)
-        along = pairs.moments(2, 0) @ share - label * pairs.mean(2)
-        pulled = along[:, None] * scaled + (pairs.moments(1, 1) * share) @ scaled
-        gw += 0.5 * a[:, None] * pulled * scales
-        if trained[0]:
-            ga += 0.5 * (pairs.moments(0, 0) @ share - label * pairs.mean(0))
-        if trained[1]:
-            gb += 0.5 * a * (pairs.moments(1, 0) @ share - label * pairs.mean(1))
-    return gw, ga, gb
+
+    data: GaussianClasses
+    unit: Activation
+
+    def risk(self, w: Array, a: Array, b: Array) -> float:
+        return network_risk(self.data, self.unit, w, a, b)
+
+    def measure(self, w: Array, a: Array, b: Array) -> Measured:
+        return Measured(self.risk(w, a, b), 0.0)
+
+    def unit_squares(self, points: Array, b: Array) -> Array:
+        total = np.zeros(len(points))
+        for scales in np.array(self.data.scales).T:
+            total += 0.5 * self.unit.second_moments(np.sqrt((points**2) @ scales**2), b)
+        return total
+
+    def gradient(
+        self, w: Array, a: Array, b: Array, trained_coefficients: bool = False, trained_offsets: bool = False
+    ) -> tuple[Array, Array, Array]:
+        gw, ga, gb = np.zeros_like(w), np.zeros_like(a), np.zeros_like(b)
+        share = a / len(a)
+        for label, scales in zip((1.0, -1.0), self.data.coordinate_scales, strict=True):
+            scaled = w * scales
+            pairs = _Pairs.of(self.unit, scaled, b)
+            along = pairs.moments(2, 0) @ share - label * pairs.mean(2)
+            pulled = along[:, None] * scaled + (pairs.moments(1, 1) * share) @ scaled
+            gw += 0.5 * a[:, None] * pulled * scales
+            if trained_coefficients:
+                ga += 0.5 * (pairs.moments(0, 0) @ share - label * pairs.mean(0))
+            if trained_offsets:
+                gb += 0.5 * a * (pairs.moments(1, 0) @ share - label * pairs.mean(1))
+        return gw, ga, gb
 
 
 @dataclass(frozen=True)

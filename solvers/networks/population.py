@@ -11,7 +11,7 @@ import numpy as np
 
 from ..activations.activation import Activation
 from ..arrays import Array
-from ..sgd.samplers import GaussianClasses, Sampler
+from ..sgd.samplers import Sampler
 
 TEST_SAMPLES = 20_000
 """Samples that a risk is measured on: its standard error is then near a hundredth of the spread of (y - f)^2."""
@@ -48,40 +48,6 @@ class Population(Protocol):
     def unit_squares(self, points: Array, b: Array) -> Array | None:
         """E sigma(<w, x> + b)^2 at reduced coordinates of w (n, D) and offsets b (n,); None where it is not known."""
         ...
-
-
-@dataclass(frozen=True)
-class GaussianPopulation:
-    """Exact risk and gradient over Gaussian classes.
-
-    Attributes:
-        data: the Gaussian classes.
-        unit: sigma.
-    """
-
-    data: GaussianClasses
-    unit: Activation
-
-    def risk(self, w: Array, a: Array, b: Array) -> float:
-        from .risk import network_risk
-
-        return network_risk(self.data, self.unit, w, a, b)
-
-    def measure(self, w: Array, a: Array, b: Array) -> Measured:
-        return Measured(self.risk(w, a, b), 0.0)
-
-    def unit_squares(self, points: Array, b: Array) -> Array:
-        total = np.zeros(len(points))
-        for scales in np.array(self.data.scales).T:
-            total += 0.5 * self.unit.second_moments(np.sqrt((points**2) @ scales**2), b)
-        return total
-
-    def gradient(
-        self, w: Array, a: Array, b: Array, trained_coefficients: bool = False, trained_offsets: bool = False
-    ) -> tuple[Array, Array, Array]:
-        from .gradient import network_gradient
-
-        return network_gradient(self.data, self.unit, (w, a, b), (trained_coefficients, trained_offsets))
 
 
 @dataclass(frozen=True)

@@ -30,11 +30,9 @@ class Curvature(Protocol):
 
     def second_derivatives(self, lower: Array, upper: Array) -> Array:
         """Upper bounds of d_jj psi, shape (n, D); np.inf where there is none."""
-        ...
 
     def slopes(self, lower: Array, upper: Array) -> Array:
         """Upper bounds of |d_j psi|, shape (n, D); np.inf where there is none."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,8 @@ class SampledCurvature:
 
     def second_derivatives(self, lower: Array, upper: Array) -> Array:
         """Upper bounds of d_jj psi on cells, shape (n, D)."""
-        del upper
         return np.broadcast_to(self._bends, lower.shape)
 
     def slopes(self, lower: Array, upper: Array) -> Array:
         """Upper bounds of |d_j psi| on cells, shape (n, D)."""
-        del upper
         return np.broadcast_to(self._slopes, lower.shape)

@@ -119,11 +119,9 @@ class Drawing(Protocol):
     @property
     def dimension(self) -> float:
         """d."""
-        ...
 
     def draw(self, count: int, generator: np.random.Generator) -> tuple[Any, Any]:
         """x of shape (count, d) and y of shape (count,), from this generator alone."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ class Outputs(Protocol):
 
     def outputs(self, points: Array, masses: Array) -> Array:
         """Phi nu, shape (M,), of sum_i masses_i delta_{points_i}."""
-        ...
 
 
 class MeasureBase:

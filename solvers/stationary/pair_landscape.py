@@ -17,23 +17,18 @@ class Pairs(Protocol):
 
     def psi(self, points: Array, positions: Array, masses: Array) -> tuple[Array, Array, Array]:
         """Psi (n,), its gradient (n, D) and Hessian (n, D, D), NaN at the origin."""
-        ...
 
     def hessian_error(self, points: Array, positions: Array, masses: Array) -> float:
         """Error of those Hessians."""
-        ...
 
     def own_gradient(self, points: Array) -> Array:
         """grad Psi(z; delta_z), shape (n, D)."""
-        ...
 
     def gram(self, positions: Array) -> tuple[Array, Array, Array]:
         """U(z_i, z_j) (K, K), d_1 U (K, D, K) and d_1 d_2 U (K, D, K, D)."""
-        ...
 
     def risk(self, positions: Array, masses: Array) -> float:
         """R."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,6 @@ class GaussianBumps(DataLaw):
     def features(self, unit: Unit, box: Box, accuracy: float, effort: Effort) -> Expansion:
         from mfpde.problem.reduction.trapezoidal import expand
 
-        del unit, effort
         return expand(self.centres, self.shares, self.width, self.loss, box, accuracy)
 
     def guide_box(self, box: Box) -> Box:

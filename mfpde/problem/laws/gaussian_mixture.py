@@ -97,7 +97,6 @@ class MixtureInitial:
     @staticmethod
     def replaced_by(name: str, value: object) -> tuple[str, ...]:
         """The keys that an override of another one takes away."""
-        del value
         return {"kappa": ("radius",), "radius": ("kappa",)}.get(name, ())
 
     @property
@@ -222,7 +221,7 @@ class GaussianMixture(DataLaw):
         return None if self.infinite else GaussianClasses(self.sizes, self.block_scales)
 
     def population(self, sampler: Any, activation: Activation) -> Population | None:
-        from mfpde.solvers.networks.population import GaussianPopulation
+        from mfpde.solvers.networks.gradient import GaussianPopulation
 
         return GaussianPopulation(sampler, activation)
 

@@ -95,7 +95,6 @@ class DataLaw:
 
     def problems(self, experiment: Experiment) -> list[str]:
         """What is wrong with an experiment on this law that no table shows alone."""
-        del experiment
         return []
 
     def confines(self, unit: Unit) -> bool:
@@ -121,7 +120,6 @@ class DataLaw:
 
     def population(self, sampler: Any, activation: Activation) -> Population | None:
         """Exact E (y - f)^2 of a finite network on what the sampler draws, with its gradient; None to measure them."""
-        del sampler, activation
         return None
 
     @property
@@ -132,7 +130,6 @@ class DataLaw:
 
     def dimension_problems(self, dimension: int) -> list[str]:
         """Why the law does not exist in another dimension of x."""
-        del dimension
         return [f'the data law "{self.name}" has no dimension to vary']
 
     def in_dimension(self, dimension: int) -> DataLaw:
@@ -141,7 +138,6 @@ class DataLaw:
 
     def exact_pairs(self, unit: Unit) -> BlockPairs | None:
         """The exact U and V of two neurons."""
-        del unit
         return None
 
     def curvature(self, unit: Unit, positions: Array, weights: Array, outputs: Array, risk: float) -> Curvature | None:
@@ -149,7 +145,6 @@ class DataLaw:
 
         `risk` is |grad L|^2, the square of what |Psi| is at most for features of norm 1: the risk for the square loss.
         """
-        del unit, positions, weights, outputs, risk
         return None
 
 

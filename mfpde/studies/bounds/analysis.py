@@ -7,20 +7,21 @@ from collections.abc import Mapping
 import numpy as np
 
 from mfpde.results.answers.bounds import BoundsResult, Exponent, Point, PointRuns, Series
-from mfpde.results.answers.solve import Array
+from mfpde.solvers.arrays import Array
 from mfpde.studies.bounds.design import Design
 from mfpde.studies.bounds.fits import FAILS, UNKNOWN, Bootstrap, Quantity, bias, fluctuation, mean_sup, verdict
 from mfpde.studies.bounds.runs import Curve
 
-FLUCTUATION = Quantity("fluctuation_neurons", "neurons", fluctuation, -0.5)
-BIAS = Quantity("bias_neurons", "neurons", bias, -1.0, signed=True)
-FLOW_GAP = Quantity("flow_gap_neurons", "neurons", mean_sup, -0.5)
-SUP_NEURONS = Quantity("sup_gap_neurons", "neurons", mean_sup, -0.5)
-STEP_PART = Quantity("step_part_step_size", "step_size", mean_sup, 0.5)
-STEP_STD = Quantity("step_fluctuation_step_size", "step_size", fluctuation, 0.5)
-SUP_STEPS = Quantity("sup_gap_step_size", "step_size", mean_sup, np.nan)
-SUP_DIMS = Quantity("sup_gap_dimension", "dim", mean_sup, 0.0)
-STEP_DIMS = Quantity("step_part_dimension", "dim", mean_sup, 0.0)
+FLUCTUATION = Quantity("fluctuation_neurons", "neurons", "flow", fluctuation, -0.5)
+BIAS = Quantity("bias_neurons", "neurons", "flow", bias, -1.0, signed=True)
+FLOW_GAP = Quantity("flow_gap_neurons", "neurons", "flow", mean_sup, -0.5)
+SUP_NEURONS = Quantity("sup_gap_neurons", "neurons", "sup", mean_sup, -0.5)
+STEP_PART = Quantity("step_part_step_size", "step_size", "step", mean_sup, 0.5)
+STEP_STD = Quantity("step_fluctuation_step_size", "step_size", "step", fluctuation, 0.5)
+SUP_STEPS = Quantity("sup_gap_step_size", "step_size", "sup", mean_sup, np.nan)
+SUP_DIMS = Quantity("sup_gap_dimension", "dim", "sup", mean_sup, 0.0)
+STEP_DIMS = Quantity("step_part_dimension", "dim", "step", mean_sup, 0.0)
+QUANTITIES = (FLUCTUATION, BIAS, FLOW_GAP, SUP_NEURONS, STEP_PART, STEP_STD, SUP_STEPS, STEP_DIMS, SUP_DIMS)
 STEP_DIMS_FIXED = "step_part_dimension_fixed_step"
 FLOOR_SHARE = 0.25
 """Share of the step part in the gap at the largest N above which a flat curve over N says nothing of N."""
@@ -81,24 +82,13 @@ def analyse(design: Design, curves: Curves) -> BoundsResult:
     """Series, exponents and verdicts from the curves that are there."""
     bootstrap = Bootstrap.of(design.replicas)
     sweeps = {"neurons": design.neuron_sweep, "step_size": design.step_sweep, "dim": design.dim_sweep}
-    parts = (
-        (FLUCTUATION, "flow"),
-        (BIAS, "flow"),
-        (FLOW_GAP, "flow"),
-        (SUP_NEURONS, "sup"),
-        (STEP_PART, "step"),
-        (STEP_STD, "step"),
-        (SUP_STEPS, "sup"),
-        (STEP_DIMS, "step"),
-        (SUP_DIMS, "sup"),
-    )
     series: list[Series] = []
     exponents: dict[str, Exponent] = {}
     slopes: dict[str, Array] = {}
     missing: dict[str, str] = {}
-    for quantity, part in parts:
+    for quantity in QUANTITIES:
         points = sweeps[quantity.factor]
-        gaps = [curves.gap(part, point, design.replicas) for point in points]
+        gaps = [curves.gap(quantity.part, point, design.replicas) for point in points]
         present = [gap for gap in gaps if gap is not None]
         exponents[quantity.name] = UNKNOWN
         missing[quantity.name] = _lack(design, quantity.factor, len(points), len(present))

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 from mfpde.results.answers.bounds import Exponent, Series
-from mfpde.results.answers.solve import Array
+from mfpde.solvers.arrays import Array
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -124,12 +124,14 @@ class Quantity:
 
     Attributes:
         name, factor, reference: as in Series.
+        part: of the gap that is measured, see `Curves.gap`.
         measure: from gaps to numbers.
         signed: whether noise may change its sign.
     """
 
     name: str
     factor: str
+    part: str
     measure: Measure
     reference: float
     signed: bool = False

@@ -16,10 +16,10 @@ import numpy as np
 from mfpde.configuration.toml import to_toml
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
-from mfpde.results.answers.solve import Array
 from mfpde.results.files.netcdf_file import Attribute
 from mfpde.results.objects import plain
 from mfpde.shell.files import write_atomically
+from mfpde.solvers.arrays import Array
 from mfpde.solvers.networks.coupled import Drift, particle_dynamics
 from mfpde.solvers.sgd.engine import SgdState
 from mfpde.studies.sgd.networks import build_sgd, first_state, population_of

@@ -10,7 +10,7 @@ from mfpde.problem.laws.interface import SQUARE_RISK
 from mfpde.problem.network import activation_of
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.schemes.choice import sampling_scheme
-from mfpde.solvers.sgd.samplers import GaussianClasses, Sampler, sampler_of
+from mfpde.solvers.sgd.samplers import GaussianClasses, sampler_of
 from mfpde.solvers.sgd.state import LARGEST_GRAM_BATCH
 
 MAXIMUM_BYTES = 2**31 - 2**16
@@ -52,18 +52,17 @@ def _sampler_problems(problem: Problem) -> list[str]:
         sampler.check(problem.initial_law.sample(2, 0, 0)[:, :own])
     except ValueError as error:
         return [f'data.law: the sampler of "{problem.data.name}": {error}']
-    return _loss_problems(problem, sampler)
+    return _loss_problems(problem)
 
 
-def _loss_problems(problem: Problem, sampler: Sampler) -> list[str]:
-    """Why the features of a data law are not learned by SGD; a law that knows E (y - f)^2 of networks is under that."""
-    if problem.data.population(sampler, activation_of(problem.network.activation)) is not None:
+def _loss_problems(problem: Problem) -> list[str]:
+    """Why SGD does not learn the features of a law: their loss is another one."""
+    law = problem.data
+    makers = {next(base for base in type(law).__mro__ if name in vars(base)) for name in ("features", "population")}
+    # whoever writes E (y - f)^2 of networks beside the features has them under that loss
+    if len(makers) == 1 or problem.represent("guide", problem.geometry.box(1.0), ROUGH).objective.loss.quadratic:
         return []
-    loss = problem.represent("guide", problem.geometry.box(1.0), ROUGH).objective.loss
-    if loss.quadratic:
-        return []
-    name = problem.data.risk_name
-    other = f"the {name}" if name != SQUARE_RISK else f"a {type(loss).__name__}"
+    other = f"the {law.risk_name}" if law.risk_name != SQUARE_RISK else "the loss of its features"
     return [f"data.law: SGD descends {SQUARE_RISK}, not {other}; solve the equation alone"]
 
 

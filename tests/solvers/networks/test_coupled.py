@@ -21,7 +21,7 @@ from mfpde.solvers.networks.coupled import (
     gradient_descent,
     particle_dynamics,
 )
-from mfpde.solvers.networks.population import GaussianPopulation
+from mfpde.solvers.networks.gradient import GaussianPopulation
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState

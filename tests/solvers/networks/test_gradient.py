@@ -16,8 +16,7 @@ from mfpde.problem.activations.tanh import Tanh
 from mfpde.solvers.activations.activation import Activation
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.networks.gradient import _Pairs
-from mfpde.solvers.networks.population import GaussianPopulation
+from mfpde.solvers.networks.gradient import GaussianPopulation, _Pairs
 from mfpde.solvers.sgd.engine import GaussianClasses
 
 LINEAR = {

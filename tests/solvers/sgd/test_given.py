@@ -15,7 +15,8 @@ from mfpde.problem.activations.tanh import Tanh
 from mfpde.solvers.activations.activation import Compiled
 from mfpde.solvers.activations.sampled import Sampled
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.networks.population import GaussianPopulation, SampledPopulation
+from mfpde.solvers.networks.gradient import GaussianPopulation
+from mfpde.solvers.networks.population import SampledPopulation
 from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState
 from mfpde.solvers.sgd.samplers import DRAWN_BLOCK, DrawnBlocks, sampler_of
 

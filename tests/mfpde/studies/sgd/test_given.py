@@ -225,7 +225,7 @@ class NamedRisk(Drawn):
         (Misshapen, r'the sampler of "drawn": draw.*x of shape \(256, 2\).*write x of shape \(count, 6\)'),
         (Unreduced, r"reduce\(w\) gives an array of shape \(2,\) for 2 neurons; write it \(2, 1\)"),
         (OwnUnits, 'the units of "drawn" are its own'),
-        (OtherLoss, r"SGD descends E\(y - f\)\^2, not a PointwiseLoss; solve the equation alone"),
+        (OtherLoss, r"SGD descends E\(y - f\)\^2, not the loss of its features; solve the equation alone"),
         (NamedLoss, r"SGD descends E\(y - f\)\^2, not the mean of log cosh"),
     ],
 )
