@@ -60,6 +60,13 @@ class SgdResult(Recorded):
         return str(self.attributes.get("engine", "compiled"))
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the numbers."""
+        error = f"R_N is measured on samples, with a standard error of up to {self.largest_error:.1e}"
+        kept = str(self.attributes.get("notes", "")).splitlines()
+        return (*kept, *([error] if self.largest_error > 0.0 else []))
+
+    @property
     def largest_error(self) -> float:
         """The largest standard error of a risk, 0 where they are exact."""
         return float(np.nanmax(self.risk_error, initial=0.0))
@@ -86,6 +93,6 @@ class SgdResult(Recorded):
         rate = replicas * self.steps / max(self.wall_seconds, 1e-9)
         text = f"SGD, {neurons} neurons, {replicas} replica{'s' * (replicas > 1)} of {self.steps} steps"
         text += " by NumPy, which takes the place of compiled loops" if self.engine == "numpy" else ""
-        if self.largest_error > 0.0:
-            lines.append(f"R_N is measured on samples, with a standard error of up to {self.largest_error:.1e}")
-        return "\n".join([*lines, f"{text}, {self.status}, {self.wall_seconds:.2f} s ({rate:.3g} steps/s)"])
+        return "\n".join(
+            [*lines, *self.notes, f"{text}, {self.status}, {self.wall_seconds:.2f} s ({rate:.3g} steps/s)"]
+        )

@@ -115,12 +115,12 @@ def make_design(
 def _sgd_problems(configuration: Experiment, step: float) -> list[str]:
     """What SGD cannot do, each message once, named after the option where it is about the step."""
     try:
-        refuse(replace(configuration, sgd=replace(configuration.sgd, neurons=1, step_size=step, replicas=1)))
+        refuse(
+            replace(configuration, sgd=replace(configuration.sgd, neurons=1, step_size=step, replicas=1)),
+            "--step-sizes",
+        )
     except ConfigurationError as error:
-        return [
-            f"--step-sizes: {step:g} is larger than time.end; write smaller steps" if "sgd.step_size" in text else text
-            for text in error.messages
-        ]
+        return list(error.messages)
     return []
 
 

@@ -126,8 +126,7 @@ def _refuse_coupled(configuration: Experiment) -> None:
 def _notes(pde: SolveResult, runs: SgdResult) -> Iterator[str]:
     if pde.density is None:
         yield ATOMS_NOTE
-    if runs.largest_error > 0.0:
-        yield f"R_N is measured on samples, with a standard error of up to {runs.largest_error:.1e}"
+    yield from runs.notes
 
 
 def law_distances(pde: SolveResult, runs: SgdResult) -> tuple[LawDistance, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Experiment
+from mfpde.experiment import Experiment, LogSave
 from mfpde.problem.laws.interface import SQUARE_RISK
 from mfpde.problem.network import activation_of
 from mfpde.problem.problem import Problem, build_problem
@@ -19,18 +20,14 @@ ROUGH = 1e-3
 """Accuracy of features of which only the loss is read."""
 
 
-def refuse(configuration: Experiment) -> None:
-    """Raise ConfigurationError with everything that SGD cannot do."""
+def refuse(configuration: Experiment, step_key: str = "sgd.step_size") -> None:
+    """Raise ConfigurationError with everything that SGD cannot do; `step_key` is what the user calls the step size."""
     problem = build_problem(configuration)
     problems = _sampler_problems(problem)
     if problem.flow.fisher_rao_rate > 0.0 or not problem.flow.transport:
         remedy = f'write flow = "wasserstein", or solve it with scheme = "{sampling_scheme()}"'
         problems.append(f"dynamics.flow: SGD moves neurons and has no birth and death; {remedy}")
-    last = save_steps(configuration)[-1]
-    if not (last >= 1):
-        problems.append("sgd.step_size: larger than time.end; write a smaller step")
-    if not (last <= MOST_STEPS):
-        problems.append(f"sgd.step_size: more than {MOST_STEPS:.0e} steps to time.end; write a larger step")
+    problems += _step_problems(configuration, step_key)
     if configuration.sgd.state == "gram":
         problems += _gram_problems(configuration, problem)
     size = configuration.sgd.replicas * configuration.sgd.neurons * len(configuration.time.save_times) * 4
@@ -66,6 +63,35 @@ def _loss_problems(problem: Problem) -> list[str]:
     return [f"data.law: SGD descends {SQUARE_RISK}, not {other}; solve the equation alone"]
 
 
+def _step_problems(configuration: Experiment, key: str) -> list[str]:
+    """The steps must end in time, be of a number that can be made, and tell the save times apart."""
+    time, step = configuration.time, configuration.sgd.step_size
+    if not (step <= time.end):
+        return [f"{key}: {step:g} is larger than time.end = {time.end:g}; write a smaller step"]
+    if not (time.end / step <= MOST_STEPS):
+        return [f"{key}: more than {MOST_STEPS:.0e} steps of {step:g} to time.end; write a larger step"]
+    pairs = _merged(configuration)
+    if not pairs or isinstance(time.save, LogSave):
+        return []
+    first, second = pairs[0]
+    more = f", and {len(pairs) - 1} more pairs" if len(pairs) > 1 else ""
+    problem = f"time.save: {first:g} and {second:g}{more} are closer than a step of {key} = {step:g}"
+    return [f"{problem}, and would be recorded as one; write times a step apart, or a smaller step"]
+
+
+def _merged(configuration: Experiment) -> list[tuple[float, float]]:
+    """The neighbouring save times that are recorded at the same step."""
+    pairs = pairwise(_step_and_time(configuration))
+    return [(first[1], second[1]) for first, second in pairs if first[0] == second[0]]
+
+
+def save_notes(configuration: Experiment) -> tuple[str, ...]:
+    """What becomes of the first times of a progression, which crowd there."""
+    pairs = _merged(configuration)
+    text = f"{len(pairs)} of the {len(configuration.time.save_times)} save times are within a step of the one before"
+    return (f"{text} (t = {pairs[0][1]:g} the first), and recorded with it",) if pairs else ()
+
+
 def _gram_problems(configuration: Experiment, problem: Problem) -> list[str]:
     problems = []
     if not isinstance(problem.data.sampler(), GaussianClasses):
@@ -85,4 +111,9 @@ def _gram_problems(configuration: Experiment, problem: Problem) -> list[str]:
 
 def save_steps(configuration: Experiment) -> list[int]:
     """The steps k at which a replica is recorded: those nearest to the save times, each once."""
-    return sorted({round(time / configuration.sgd.step_size) for time in configuration.time.save_times})
+    return sorted({step for step, _ in _step_and_time(configuration)})
+
+
+def _step_and_time(configuration: Experiment) -> list[tuple[int, float]]:
+    """The step at which each save time is recorded, and that time."""
+    return [(round(time / configuration.sgd.step_size), time) for time in configuration.time.save_times]

@@ -24,7 +24,7 @@ from mfpde.solvers.sgd.state import SgdState
 from mfpde.studies.run.campaign import Pooled
 from mfpde.studies.run.output import earlier_run, output_file
 from mfpde.studies.sgd.networks import build_sgd, first_state, population_of, reduced_positions
-from mfpde.studies.sgd.refusals import refuse, save_steps
+from mfpde.studies.sgd.refusals import refuse, save_notes, save_steps
 
 TASK_SECONDS = 20.0
 """About the longest a task may take, so that an interruption keeps what was computed."""
@@ -121,7 +121,8 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
         self.position = np.full((options.replicas, count, options.neurons, len(self.names)), np.nan)
         self.recorded = [0] * options.replicas
         self.states: list[SgdState | None] = [None] * options.replicas
-        self._attributes = {**provenance(configuration), "engine": build_sgd(configuration, 0).engine}
+        engine, notes = build_sgd(configuration, 0).engine, "\n".join(save_notes(configuration))
+        self._attributes = {**provenance(configuration), "engine": engine, **({"notes": notes} if notes else {})}
 
     def restore(self, result: SgdResult, checkpoint: dict[str, NDArray[Any]]) -> None:
         """Go on from where an earlier run stood; raises ResultFileError where it left no states."""

@@ -43,6 +43,31 @@ def test_time_is_steps_times_step_size_exactly() -> None:
     assert result.status == "success"
 
 
+@pytest.mark.parametrize(
+    ("time", "step", "words"),
+    [
+        ({"end": 0.1, "save": 2}, 0.11, ["sgd.step_size: 0.11 is larger than time.end = 0.1"]),
+        ({"end": 0.1, "save": 2}, 0.19, ["sgd.step_size: 0.19 is larger than time.end = 0.1"]),
+        ({"end": 0.1, "save": [0.0, 0.05, 0.0504, 0.1]}, 1e-3, ["time.save: 0.05 and 0.0504", "sgd.step_size = 0.001"]),
+        ({"end": 0.1, "save": [0.0, 0.0004, 0.1]}, 1e-3, ["time.save: 0 and 0.0004", "sgd.step_size = 0.001"]),
+        ({"end": 0.1, "save": [0.08, 0.1]}, 0.03, ["time.save: 0.08 and 0.1 ", "sgd.step_size = 0.03"]),
+        ({"end": 0.1, "save": 101}, 2e-3, ["time.save: 0 and 0.001, and 49 more pairs", "sgd.step_size = 0.002"]),
+    ],
+)
+def test_steps_that_do_not_fit_the_times_are_refused(time: dict[str, Any], step: float, words: list[str]) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        sgd(small(time=time, sgd={"step_size": step}))
+    (message,) = refused.value.messages
+    assert all(each in message for each in words), message
+
+
+def test_the_crowded_times_of_a_progression_are_told() -> None:
+    """1e-4, 1e-3, ... 0.1 in steps of 1e-3: 1e-4 is recorded with 0."""
+    result = sgd(small(time={"end": 0.1, "save": {"log": 4, "first": 1e-4}}), workers=1)
+    assert result.time.tolist() == [0.0, 1e-3, 1e-2, 0.1]
+    assert "1 of the 5 save times are within a step of the one before (t = 0.0001 the first)" in result.table()
+
+
 @pytest.mark.long
 def test_processes_give_the_numbers_of_one() -> None:
     configuration = small()
