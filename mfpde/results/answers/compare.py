@@ -35,7 +35,7 @@ class LawDistance(Part):
 
     Attributes:
         time, name: when, and of which coordinate.
-        kolmogorov: sup |F_N - F| of the distribution functions.
+        kolmogorov: sup |F_N - F| of the distribution functions; NaN where a grid is too coarse for F.
         w2: one-dimensional Wasserstein distance of the marginals.
         noise: 1.36 / sqrt(neurons): Kolmogorov distances of independent draws lie below with probability .95.
     """
@@ -127,8 +127,9 @@ class CompareResult(Answer):
         gaps = self.sup_gap
         lines.append(f"sup |R_N - R|: mean {gaps.mean():.3g}, from {gaps.min():.3g} to {gaps.max():.3g}")
         for law in self.laws:
-            text = f"law of {law.name} at t = {law.time:.4g}: Kolmogorov {law.kolmogorov:.3g}"
-            lines.append(f"{text} (independent draws: {law.noise:.2g}), W2 {law.w2:.3g}")
+            apart = f"Kolmogorov {law.kolmogorov:.3g} (independent draws: {law.noise:.2g}), "
+            known = apart if math.isfinite(law.kolmogorov) else ""
+            lines.append(f"law of {law.name} at t = {law.time:.4g}: {known}W2 {law.w2:.3g}")
         if self.coupled is not None:
             for name, gap in self.coupled["gaps"].items():
                 apart = self.coupled["parameter_gaps"].get(name)

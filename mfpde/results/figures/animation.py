@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 
 from mfpde.errors import OutputError
-from mfpde.results.figures.marginals import View, marginal, view_of
+from mfpde.results.figures.marginals import View, draw_marginal, spread_density, view_of
 from mfpde.results.figures.solve import draw_density, draw_risk
 from mfpde.results.figures.style import BLUE, ORANGE, STYLE, new_figure, symbol
 from mfpde.shell.files import write_atomically
@@ -38,7 +38,8 @@ def animate(result: SolveResult, path: Path) -> None:
         risk_axes, law_axes = figure.subplots(1, 2)
         draw_risk(risk_axes, result)
         marker = risk_axes.plot([], [], "o", color=ORANGE, markersize=6, zorder=5)[0]
-        tallest = max(float(marginal(result, index, 0, view).max(initial=0.0)) for index in frames)
+        laws = (result.law_at(index).marginal(0) for index in frames)
+        tallest = max(float(spread_density(law, view.edges[0]).max(initial=0.0)) for law in laws) or 1.0
         writer = FFMpegWriter(fps=FRAMES_PER_SECOND) if path.suffix == ".mp4" else PillowWriter(fps=FRAMES_PER_SECOND)
 
         def film(temporary: Path) -> None:
@@ -58,7 +59,7 @@ def animate(result: SolveResult, path: Path) -> None:
 def _draw_frame(axes: Any, result: SolveResult, view: View, index: int, tallest: float) -> None:
     axes.clear()
     if len(result.names) == 1:
-        axes.stairs(marginal(result, index, 0, view), view.edges[0], fill=True, color=BLUE, alpha=0.75)
+        draw_marginal(axes, result.law_at(index).marginal(0), view.edges[0], fill=True, color=BLUE, alpha=0.75)
         axes.set_xlim(*view.limits[0])
         axes.set_ylim(0.0, 1.05 * tallest)
         axes.set_ylabel("density")

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.space.measure import Atoms
+from mfpde.solvers.space.distribution import parted
+from mfpde.solvers.space.measure import Atoms, Cells
 
 if TYPE_CHECKING:
     from mfpde.results.answers.solve import SolveResult
 
 
 BINS = 80
+ATOM_WIDTH = 2.0
+"""Points that the line of an atom is wide, a third of those beside filled areas, over which others are drawn."""
 NEGLIGIBLE = 1e-4
 
 
@@ -45,9 +48,25 @@ def marginal(result: SolveResult, index: int, axis: int, view: View) -> Array:
     return cells.density
 
 
+def spread_density(law: Atoms | Cells, edges: Array) -> Array:
+    """The density in bins of what of a law of one coordinate does not sit on atoms."""
+    spread, _ = parted(law)
+    return spread.binned(edges).density if isinstance(spread, Atoms) else spread.density
+
+
+def draw_marginal(axes: Any, law: Atoms | Cells, edges: Array, upright: bool = True, **style: Any) -> None:
+    """A law of one coordinate as stairs, and its atoms as lines whose share of the axis is that of their mass."""
+    (_, atoms), heights = parted(law), spread_density(law, edges)
+    axes.stairs(heights, edges, orientation="vertical" if upright else "horizontal", **style)
+    lines, other = (axes.vlines, axes.get_xaxis_transform()) if upright else (axes.hlines, axes.get_yaxis_transform())
+    colour = {"color": style.get("color"), "alpha": style.get("alpha")}
+    width = ATOM_WIDTH * (3.0 if style.get("fill") else 1.0)
+    lines(atoms.points[:, 0], 0.0, atoms.weights / law.mass, transform=other, linewidth=width, **colour)
+
+
 def height_of_bulk(result: SolveResult, index: int, view: View) -> float:
-    """The density of the first coordinate that nine tenths of the mass stay below: a spike hardly counts."""
-    heights = marginal(result, index, 0, view)
+    """The density of the first coordinate that nine tenths of what is spread out stay below; 0 where nothing is."""
+    heights = spread_density(result.law_at(index).marginal(0), view.edges[0])
     order = np.argsort(heights)
     below = np.cumsum((heights * _widths(view.edges[0]))[order])
     return float(heights[order][np.searchsorted(below, 0.9 * below[-1])])

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mfpde.results.figures.marginals import marginal, view_of
+from mfpde.results.figures.marginals import draw_marginal, view_of
 from mfpde.results.figures.style import BLUE, ORANGE, new_figure, symbol
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.space.distribution import distribution
+from mfpde.solvers.space.measure import Atoms, Measure
 
 if TYPE_CHECKING:
     from mfpde.results.answer import Drawing
@@ -82,13 +84,14 @@ def draw_laws(figure: Any, result: SgdResult, pde: SolveResult | None = None) ->
         for column, index in enumerate(chosen):
             axes = panels[row, column]
             points = result.position[:, index, :, row].ravel()
-            edges = None if view is None else view.edges[row]
-            heights = None if pde is None or view is None else marginal(pde, index, row, view)
-            low, high = _shown(points, heights, edges)
-            axes.hist(points, np.linspace(low, high, 41), density=True, color=ORANGE, alpha=0.5, label="SGD")
-            if heights is not None:
-                axes.stairs(heights, edges, color=BLUE, linewidth=1.2, label="PDE")
+            neurons = Atoms(points[:, None], np.full(len(points), 1.0 / len(points)))
+            law = None if pde is None else pde.law_at(index).marginal(row)
+            low, high = _shown(neurons, law)
+            draw_marginal(axes, neurons, np.linspace(low, high, 41), fill=True, color=ORANGE, alpha=0.5, label="SGD")
+            if law is not None and view is not None:
+                draw_marginal(axes, law, view.edges[row], color=BLUE, linewidth=1.2, label="PDE")
             axes.set_xlim(low, high)
+            axes.set_ylim(0.0, axes.get_ylim()[1])
             axes.set_yticks([])
             if row == 0:
                 axes.set_title(f"$t = {result.time[index]:.3g}$")
@@ -117,12 +120,9 @@ def _chosen(result: SgdResult) -> list[int]:
     return [whole[place] for place in np.unique(np.linspace(0, len(whole) - 1, TIMES).astype(int))]
 
 
-def _shown(points: Array, heights: Array | None, edges: Array | None) -> tuple[float, float]:
-    """The interval that holds all but a thousandth of either law, with a margin."""
-    low, high = np.quantile(points, [1e-3, 1.0 - 1e-3])
-    if heights is not None and edges is not None:
-        levels = np.append(0.0, np.cumsum(heights * np.diff(edges)))
-        bulk = np.interp([1e-3, 1.0 - 1e-3], levels / levels[-1], edges)
-        low, high = min(low, bulk[0]), max(high, bulk[1])
-    margin = 0.1 * max(high - low, 1e-6)
-    return float(max(low - margin, 0.0 if low >= 0.0 else low - margin)), float(high + margin)
+def _shown(*laws: Measure | None) -> tuple[float, float]:
+    """The interval that holds all but a thousandth of each law of one coordinate, with a margin."""
+    ends = [distribution(law).quantile(np.array([1e-3, 1.0 - 1e-3])) for law in laws if law is not None]
+    low, high = float(np.min(ends)), float(np.max(ends))
+    margin = 0.1 * (high - low) or 0.05 * max(abs(high), 1.0)
+    return max(low - margin, 0.0 if low >= 0.0 else low - margin), high + margin

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import numpy as np
 
-from mfpde.results.figures.marginals import View, height_of_bulk, marginal, view_of
+from mfpde.results.figures.marginals import View, draw_marginal, height_of_bulk, spread_density, view_of
 from mfpde.results.figures.style import BLUE, ORANGE, SMALL, WHITE_TO_BLUE, new_figure, symbol
 from mfpde.results.words import SQUARE
 from mfpde.solvers.arrays import Array
@@ -114,14 +114,14 @@ def _draw_law(figure: Any, result: SolveResult) -> None:
 def _draw_curves(axes: Any, result: SolveResult, view: View, chosen: list[int]) -> None:
     colours = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.85, len(chosen)))
     for colour, index in zip(colours, chosen, strict=True):
-        heights = marginal(result, index, 0, view)
-        edges = view.edges[0]
-        axes.stairs(heights, edges, color=colour, linewidth=1.3, label=f"$t = {result.time[index]:.3g}$")
-        axes.stairs(heights, edges, color=colour, fill=True, alpha=0.12)
+        law, edges = result.law_at(index).marginal(0), view.edges[0]
+        draw_marginal(axes, law, edges, color=colour, linewidth=1.3, label=f"$t = {result.time[index]:.3g}$")
+        axes.stairs(spread_density(law, edges), edges, color=colour, fill=True, alpha=0.12)
     axes.set_xlim(*view.limits[0])
     bulk = [height_of_bulk(result, index, view) for index in chosen]
     # A law that collapses would hide the others: it may leave through the top.
-    axes.set_ylim(0.0, 1.15 * min(max(bulk), 10.0 * min(bulk)))
+    spread = [height for height in bulk if height > 0.0] or [1.0]
+    axes.set_ylim(0.0, 1.15 * min(max(spread), 10.0 * min(spread)))
     axes.set_xlabel(symbol(result.names[0]))
     axes.set_ylabel("density")
     axes.legend(loc="best")
@@ -135,11 +135,12 @@ def _draw_panel(figure: Any, place: Any, result: SolveResult, view: View, index:
     right = figure.add_subplot(inner[1, 1], sharey=axes)
     draw_density(axes, result, view, index)
     style: dict[str, Any] = {"fill": True, "color": BLUE, "alpha": 0.75}
-    heights = [marginal(result, index, axis, view) for axis in (0, 1)]
-    above.stairs(heights[0], view.edges[0], **style)
-    right.stairs(heights[1], view.edges[1], orientation="horizontal", **style)
-    above.set_ylim(0.0, 1.05 * float(heights[0].max()))
-    right.set_xlim(0.0, 1.05 * float(heights[1].max()))
+    laws = [result.law_at(index).marginal(axis) for axis in (0, 1)]
+    tops = [1.05 * float(spread_density(law, edges).max()) or 1.0 for law, edges in zip(laws, view.edges, strict=False)]
+    draw_marginal(above, laws[0], view.edges[0], **style)
+    draw_marginal(right, laws[1], view.edges[1], upright=False, **style)
+    above.set_ylim(0.0, tops[0])
+    right.set_xlim(0.0, tops[1])
     for side in (above, right):
         side.axis("off")
     above.set_title(f"$t = {result.time[index]:.3g}$")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -23,6 +23,8 @@ from mfpde.shell.progress import Progress, silent
 from mfpde.shell.workers import Workers
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.space.box import Box
+from mfpde.solvers.space.distribution import distribution, kolmogorov, repeated, sampled
+from mfpde.solvers.space.measure import Measure
 from mfpde.studies.compare.fluctuations import Fluctuations
 from mfpde.studies.run.output import check_output, earlier_run
 from mfpde.studies.run.refusals import refuse_unsupported
@@ -33,7 +35,10 @@ from mfpde.studies.solve import solve
 
 LAW_TIMES = 5
 ACCURACY = 1e-9
-GROUP = 5e-3
+NARROW, SMEARED = 4.0, 40.0
+"""Cells that the bulk of the neurons must span: with fewer a straight line in a cell is off by .02 and more, and a grid
+smears an atom of rho_0 over some ten of them."""
+GRID_NOTE = "Kolmogorov distances are left out where the law is too narrow for the cells of the grid"
 ATOMS_NOTE = "rho_t is on the atoms of a quadrature: Kolmogorov distances below .02 need finite volumes"
 
 
@@ -99,13 +104,14 @@ def compare(
         from mfpde.studies.compare.coupled import coupled as run_coupled
 
         extra = run_coupled(timed, progress=progress).to_json()
+    laws = law_distances(pde, runs)
     compared = replace(
         apart,
-        laws=law_distances(pde, runs),
+        laws=laws,
         fluctuation=fluctuation,
         monte_carlo=monte_carlo,
         coupled=extra,
-        notes=tuple(_notes(pde, runs)),
+        notes=tuple(_notes(pde, runs, laws)),
         wall_seconds=monotonic() - started,
     )
     if path is not None:
@@ -123,67 +129,42 @@ def _refuse_coupled(configuration: Experiment) -> None:
     refuse_coupled(configuration)
 
 
-def _notes(pde: SolveResult, runs: SgdResult) -> Iterator[str]:
+def _notes(pde: SolveResult, runs: SgdResult, laws: Sequence[LawDistance]) -> Iterator[str]:
     if pde.density is None:
         yield ATOMS_NOTE
+    if not all(math.isfinite(law.kolmogorov) for law in laws):
+        yield GRID_NOTE
     yield from runs.notes
 
 
 def law_distances(pde: SolveResult, runs: SgdResult) -> tuple[LawDistance, ...]:
     """Distances of the marginals of all replicas' neurons from those of rho_t, at a few times."""
     chosen = np.unique(np.linspace(0, len(runs.time) - 1, LAW_TIMES).astype(int))
-    distances = []
-    for index in chosen:
-        for axis, name in enumerate(runs.names):
-            neurons = np.sort(runs.position[:, index, :, axis].ravel())
-            cumulative, quantile = marginal_functions(pde, int(index), axis)
-            levels = np.arange(len(neurons) + 1) / len(neurons)
-            law = cumulative(neurons)
-            kolmogorov = float(np.maximum(np.abs(law - levels[1:]), np.abs(law - levels[:-1])).max())
-            middle = 0.5 * (levels[1:] + levels[:-1])
-            w2 = float(np.sqrt(np.mean((neurons - quantile(middle)) ** 2)))
-            distances.append(LawDistance(float(runs.time[index]), name, kolmogorov, w2, 1.36 / math.sqrt(len(neurons))))
-    return tuple(distances)
+    cells = [SMEARED if np.ptp(runs.position[:, 0, :, axis]) == 0.0 else NARROW for axis in range(len(runs.names))]
+    return tuple(
+        _distance(pde.law_at(int(index)).marginal(axis), runs.position[:, index, :, axis].ravel(), time, name, least)
+        for index, time in zip(chosen, runs.time[chosen].tolist(), strict=True)
+        for axis, (name, least) in enumerate(zip(runs.names, cells, strict=True))
+    )
 
 
-def marginal_functions(
-    pde: SolveResult, index: int, axis: int
-) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
-    """Distribution and quantile function of one coordinate of rho_t, piecewise linear in between.
-
-    Atoms are the nodes of a quadrature, many of them in one place of an axis: they are gathered to groups, and the
-    cumulative masses are taken at the middle of each group's jump.
-    """
-    law = pde.law_at(index).marginal(axis)
-    if law.edges is not None:
-        places, levels = law.edges[0], np.append(0.0, np.cumsum(law.weights))
-        levels = levels / levels[-1]
-    else:
-        places, weight = _gathered(law.points[:, 0], law.weights)
-        levels = np.cumsum(weight) - 0.5 * weight
-
-    def cumulative(points: Array) -> Array:
-        return np.asarray(np.interp(points, places, levels, left=0.0, right=1.0))
-
-    def quantile(shares: Array) -> Array:
-        return np.asarray(np.interp(shares, levels, places))
-
-    return cumulative, quantile
+def _distance(law: Measure, neurons: Array, time: float, name: str, cells: float) -> LawDistance:
+    """Neurons against a law of one coordinate; Kolmogorov's distance is NaN where they span fewer cells of a grid."""
+    count = len(neurons)
+    spread = distribution(law, repeated(neurons))
+    w2 = float(np.sqrt(np.mean((np.sort(neurons) - spread.quantile((np.arange(count) + 0.5) / count)) ** 2)))
+    apart = kolmogorov(sampled(neurons), spread) if _cells(law, neurons) >= cells else math.nan
+    return LawDistance(time, name, apart, w2, 1.36 / math.sqrt(count))
 
 
-def _gathered(places: Array, weights: Array) -> tuple[Array, Array]:
-    """Means and masses of groups of neighbours, of mass GROUP or more where that does not part equal places."""
-    order = np.argsort(places)
-    places, weights = places[order], weights[order]
-    apart = np.append(True, np.diff(places) > 1e-9 * max(float(np.ptp(places)), 1e-300))
-    start, begun = [0], 0.0
-    for index in range(1, len(places)):
-        begun += weights[index - 1]
-        if apart[index] and begun >= GROUP:
-            start.append(index)
-            begun = 0.0
-    masses = np.add.reduceat(weights, start)
-    return np.add.reduceat(weights * places, start) / masses, masses
+def _cells(law: Measure, neurons: Array) -> float:
+    """How many cells of a grid the bulk of the neurons spans; any number of them where the law is on atoms."""
+    if law.edges is None:
+        return math.inf
+    low, high = np.quantile(neurons, [0.05, 0.95])
+    edges = law.edges[0]
+    first, last = np.clip(np.searchsorted(edges, [low, high], side="right") - 1, 0, len(edges) - 2)
+    return float(high - low) / float(np.diff(edges)[first : last + 1].max())
 
 
 def law_points(pde: SolveResult, index: int) -> tuple[Array, Array]:

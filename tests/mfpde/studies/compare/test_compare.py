@@ -14,7 +14,7 @@ from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.problem.problem import build_problem
 from mfpde.solvers.space.box import Box
-from mfpde.studies.compare.compare import compare
+from mfpde.studies.compare.compare import GRID_NOTE, compare
 from mfpde.studies.compare.fluctuations import Fluctuations
 from mfpde.studies.sgd.networks import build_sgd, first_state, population_of, reduced_positions
 
@@ -88,6 +88,44 @@ def test_gaps_shrink_with_the_network_and_laws_agree() -> None:
     assert mean_gap[400] < 0.5 * mean_gap[25]
     assert len(result.laws) == 6
     assert all(law.kolmogorov < 0.1 and law.w2 < 0.02 for law in result.laws)
+
+
+@pytest.mark.parametrize(
+    ("network", "initial"), [({"coefficients": "trained"}, {"a": 0.7}), ({"offsets": "trained"}, {"b": -0.3})]
+)
+def test_a_head_that_starts_at_a_constant_is_at_distance_zero(
+    network: dict[str, str], initial: dict[str, float]
+) -> None:
+    """a = .7, or b = -.3, for all neurons and in rho_0: .5 where a jump of F is taken in its middle."""
+    tables = {
+        "data": {"dims": [6]},
+        "network": network,
+        "initial": initial,
+        "time": {"end": 0.01, "save": 2},
+        "solver": {"scheme": "characteristics", "tolerance": 1e-2, "atoms": 8},
+        "sgd": {"neurons": 50, "replicas": 2, "step_size": 1e-2},
+    }
+    result = compare(parse(tables), workers=1, coupled=False)
+    first = {law.name: law for law in result.laws if law.time == 0.0}
+    (name,) = initial
+    assert (first[name].kolmogorov, first[name].w2) == (0.0, 0.0)
+    assert 0.0 < first["r1"].kolmogorov < 0.5
+
+
+def test_a_grid_does_not_tell_the_distance_of_an_atom_that_it_smears() -> None:
+    tables = {
+        "data": {"dims": [6]},
+        "network": {"coefficients": "trained"},
+        "time": {"end": 0.01, "save": 2},
+        "solver": {"scheme": "finite-volume", "tolerance": 1e-2, "cells": [32, 32]},
+        "sgd": {"neurons": 50, "step_size": 1e-2},
+    }
+    result = compare(parse(tables), workers=1, coupled=False)
+    told = {law.name: law.kolmogorov for law in result.laws if law.time == 0.0}
+    assert np.isnan(told["a"])
+    assert 0.0 < told["r1"] < 0.3
+    assert GRID_NOTE in result.table()
+    assert next(law["kolmogorov"] for law in result.to_json()["laws"] if law["name"] == "a") is None
 
 
 @pytest.mark.long
