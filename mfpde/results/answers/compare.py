@@ -21,6 +21,8 @@ ATTRIBUTE = "comparison"
 """What the file of the replicas calls what was compared."""
 GAPS = {"pde_nd": ("pde", "nd"), "nd_pd": ("nd", "pd"), "pd_gd": ("pd", "gd"), "gd_sgd": ("gd", "sgd")}
 """The gaps, each between neighbours in the chain from the equation to SGD."""
+OWN = ("time", "notes", "status", "wall_seconds")
+"""What the coupled dynamics say of themselves by the names under which the whole says it."""
 COMPARED = ("laws", "fluctuation", "monte_carlo", "coupled", "notes", "wall_seconds")
 
 
@@ -65,7 +67,7 @@ class CompareResult(Answer):
     JSON = (
         *(told("time", "sgd.time"), told("risk_pde", "pde.risk"), told("risk_pde_error", "pde.risk_error")),
         *(told("risk_sgd", "sgd.risk"), "sup_gap", "laws", "fluctuation", "monte_carlo"),
-        computed("", lambda compared, names: compared.coupled or {"gaps": None}),
+        computed("", lambda compared, names: compared.chain),
         *("notes", "wall_seconds", "status"),
     )
 
@@ -80,13 +82,28 @@ class CompareResult(Answer):
 
     @property
     def status(self) -> str:
-        """ "success", or that of the part that was not."""
-        return self.pde.status if self.pde.status != "success" else self.sgd.status
+        """ "success", or that of the first part that was not: the equation, SGD, the coupled dynamics."""
+        last = "success" if self.coupled is None else str(self.coupled["status"])
+        return next((each for each in (self.pde.status, self.sgd.status) if each != "success"), last)
 
     @property
     def message(self) -> str:
-        """What the equation and SGD have to say."""
-        return "\n".join(filter(None, (self.pde.message, self.sgd.message)))
+        """What the equation and SGD have to say, and why the coupled dynamics did not come to their end."""
+        return "\n".join(filter(None, (self.pde.message, self.sgd.message, self._cut_short)))
+
+    @property
+    def _cut_short(self) -> str:
+        if self.coupled is None or self.coupled["status"] == "success":
+            return ""
+        return f"coupled dynamics: {self.coupled['notes'][-1]}; their gaps are those of the times before"
+
+    @property
+    def chain(self) -> Mapping[str, Any]:
+        """What the whole says of the coupled dynamics; what they say of themselves stands below "coupled"."""
+        if self.coupled is None:
+            return {"gaps": None}
+        own = {name: self.coupled[name] for name in OWN}
+        return {**{name: value for name, value in self.coupled.items() if name not in OWN}, "coupled": own}
 
     def save(self, path: str | Path, checkpoint: Checkpoint | None = None, of_pde: Checkpoint | None = None) -> None:
         """Write the replicas, with what was compared, and beside them the equation; raises OutputError.
@@ -107,7 +124,9 @@ class CompareResult(Answer):
 
     @property
     def sup_gap(self) -> Array:
-        """sup_t |R_N(theta^k) - R(rho_t)| of every replica, shape (R,)."""
+        """sup_t |R_N(theta^k) - R(rho_t)| of every replica, shape (R,); NaN where either lacks a time."""
+        if len(self.pde.risk) < self.sgd.risk.shape[1]:
+            return np.full(len(self.sgd.risk), np.nan)
         return np.asarray(np.abs(self.sgd.risk - self.pde.risk).max(axis=1))
 
     @property
@@ -116,8 +135,8 @@ class CompareResult(Answer):
         return bool(np.isfinite(self.monte_carlo).any())
 
     def table(self, rows: int = 16) -> str:
-        """Risks with the spread of the replicas, gaps and distances as text; empty where a part is missing."""
-        if self.status != "success":
+        """Risks with the spread of the replicas, gaps and distances as text; empty where R or R_N is missing."""
+        if not len(self.laws):
             return ""
         lines = [f"{'t':>10}  {'R PDE':>11}  {'R_N mean':>11}  {'std':>8}  {'N E|f_N-f|^2':>12}  {'Monte Carlo':>11}"]
         for k in told_rows(len(self.sgd.time), rows):
@@ -131,7 +150,7 @@ class CompareResult(Answer):
             known = apart if math.isfinite(law.kolmogorov) else ""
             lines.append(f"law of {law.name} at t = {law.time:.4g}: {known}W2 {law.w2:.3g}")
         if self.coupled is not None:
-            for name, gap in self.coupled["gaps"].items():
+            for name, gap in (self.coupled["gaps"] or {}).items():
                 apart = self.coupled["parameter_gaps"].get(name)
                 text = f"{name.replace('_', ' - ').upper():<10} sup gap in risk {gap:.2e}"
                 lines.append(f"{text}{'' if apart is None else f', in max |theta| {apart:.2e}'}")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def figures(result: CompareResult) -> dict[str, Drawing]:
     """Risks, laws and fluctuations; nothing where a part is missing."""
-    if result.status != "success":
+    if not len(result.laws):
         return {}
     drawings: dict[str, Drawing] = {
         "compare_risk": lambda: risk_figure(result),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mfpde.configuration.sources import Source, experiment_of
-from mfpde.errors import ConfigurationError
+from mfpde.errors import ConfigurationError, in_keys
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.compare import CompareResult, LawDistance, beside
@@ -21,6 +21,7 @@ from mfpde.results.answers.solve import Array, SolveResult
 from mfpde.shell.files import reserved
 from mfpde.shell.progress import Progress, silent
 from mfpde.shell.workers import Workers
+from mfpde.solvers.flow.time_loop import StepFailure
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.distribution import distribution, kolmogorov, repeated, sampled
@@ -99,11 +100,7 @@ def compare(
         return replace(apart, wall_seconds=monotonic() - started)
     problem = build_problem(configuration)
     fluctuation, monte_carlo = _fluctuations(configuration, problem, pde, runs)
-    extra: dict[str, Any] | None = None
-    if coupled:
-        from mfpde.studies.compare.coupled import coupled as run_coupled
-
-        extra = run_coupled(timed, progress=progress).to_json()
+    extra = _coupled(timed, progress) if coupled else None
     laws = law_distances(pde, runs)
     compared = replace(
         apart,
@@ -111,13 +108,26 @@ def compare(
         fluctuation=fluctuation,
         monte_carlo=monte_carlo,
         coupled=extra,
-        notes=tuple(_notes(pde, runs, laws)),
+        notes=(*_notes(pde, runs, laws), *([] if extra is None else extra["notes"])),
         wall_seconds=monotonic() - started,
     )
     if path is not None:
         with reserved(path):
             compared.save(path, SgdResult.read(path)[1], SolveResult.read(beside(path))[1])
     return compared
+
+
+def _coupled(configuration: Experiment, progress: Progress) -> dict[str, Any]:
+    """The four coupled dynamics as JSON; where there is nothing of them, their status and why."""
+    from mfpde.studies.compare.coupled import coupled
+
+    try:
+        return coupled(configuration, progress=progress).to_json()
+    except KeyboardInterrupt:
+        status, words = "interrupted", "interrupted before the first save time after 0"
+    except (StepFailure, ArithmeticError) as error:
+        status, words = "failed", f"failed before the first save time after 0: {in_keys(error)}"
+    return {"gaps": None, "time": [], "notes": [words], "status": status, "wall_seconds": 0.0}
 
 
 def _refuse_coupled(configuration: Experiment) -> None:

@@ -43,8 +43,10 @@ LAW_TOLERANCE = 1e-6
 """Largest tolerance of the equation, its features and ND."""
 PARTICLE_TOLERANCE = 1e-9
 """Of the particle dynamics, finer than the distance of gradient descent from it."""
-BUDGET_SECONDS = 60.0
-"""What gradient descent may take before its steps are made longer."""
+BUDGET = 2e8
+"""Pairs of neurons in all steps of gradient descent, above which they are made longer: about half a minute."""
+NEURON_WORK, NEAR_WORK, NEAR = 150, 100, 0.7
+"""Pairs that count for the expansion of a neuron, and for a pair with |cos| > NEAR, which it does not serve."""
 FEWEST_STEPS = 50
 """Steps that gradient descent makes at least, however short the budget."""
 
@@ -55,20 +57,20 @@ def coupled(
     progress: Progress = silent,
     *,
     stride: int | None = None,
-    budget: float = BUDGET_SECONDS,
+    budget: float = BUDGET,
 ) -> CoupledResult:
     """The law of the equation, ND, PD, GD and SGD from the theta^0 of one replica, at the save times of SGD.
 
     The equation and ND are solved together by characteristics, whatever `solver.scheme`, to `solver.tolerance` or
-    1e-6; PD by DOP853 to 1e-9 a step. All R_N are exact. Where the steps of GD would take longer than `budget` they are
-    made n times as long, their distance from PD is divided by n (`extrapolated`); the same
-    with 2 n tells the error.
+    1e-6; PD by DOP853 to 1e-9 a step. All R_N are exact. Where the steps of GD would count more pairs than `budget`
+    they are made n times as long, their distance from PD is divided by n (`extrapolated`); the same with 2 n tells the
+    error.
 
     Args:
         replica: the stream of theta^0 and of the samples, as in `sgd`.
         progress: called with a line of text and the fraction of the work done.
-        stride: n; None for the smallest that keeps to the budget, which depends on the machine.
-        budget: seconds for gradient descent.
+        stride: n; None for the smallest that keeps to the budget, the same on every machine.
+        budget: pairs of neurons in all steps of gradient descent together.
 
     Raises:
         ConfigurationError: what SGD cannot do, or noise or birth and death.
@@ -126,12 +128,14 @@ class _Walk(Campaign[CoupledResult]):
         return Drift(self.sgd, population_of(self.problem, self.sgd, self.first.neurons))
 
     def _affordable_stride(self, budget: float) -> int:
-        """The smallest n for which gradient descent takes no longer than `budget`, in at least `FEWEST_STEPS` steps."""
-        self.drift(self.first)
-        began = monotonic()
-        self.drift(self.first)
-        cost = monotonic() - began
-        load = self.steps[-1] * cost / budget
+        """The smallest n for which gradient descent keeps to `budget`, in at least `FEWEST_STEPS` steps.
+
+        Work is counted, not timed: the numbers of a run must not hang on what else the machine does.
+        """
+        w, count = self.first.w, self.first.neurons
+        lengths = np.maximum(np.linalg.norm(w, axis=1), 1e-150)
+        near = int((np.abs((w / lengths[:, None]) @ (w / lengths[:, None]).T) > NEAR).sum())
+        load = self.steps[-1] * (count * (count + NEURON_WORK) + NEAR_WORK * near) / budget
         return 1 if load <= 1.0 else max(1, min(math.ceil(1.5 * load), self.steps[-1] // FEWEST_STEPS))
 
     def work(self) -> None:

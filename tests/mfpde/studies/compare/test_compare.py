@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import integrate, stats
 
+from mfpde.commands.driver import EXIT_CODES
 from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.problem.problem import build_problem
+from mfpde.results.answers.compare import CompareResult
+from mfpde.results.reading import load
 from mfpde.solvers.space.box import Box
+from mfpde.studies.compare import coupled as coupled_study
 from mfpde.studies.compare.compare import GRID_NOTE, compare
 from mfpde.studies.compare.fluctuations import Fluctuations
 from mfpde.studies.sgd.networks import build_sgd, first_state, population_of, reduced_positions
@@ -181,3 +186,77 @@ def test_the_state_of_inner_products_is_compared_without_the_coupled_dynamics(
     # N E|f_N - f|^2 of independent neurons is K(rho_0) in the mean; one replica scatters by about itself
     ratio = content["fluctuation"][0][0] / content["monte_carlo"][0]
     assert 0.1 < ratio < 10.0
+
+
+CHAIN = {
+    "data": {"dims": [6]},
+    "network": {},
+    "time": {"end": 0.4, "save": [0.0, 0.1, 0.2, 0.4]},
+    "solver": {"scheme": "characteristics", "tolerance": 1e-2, "atoms": 16},
+    "sgd": {"neurons": 20, "step_size": 1e-2},
+}
+
+
+def stopping(error: BaseException, at: str) -> Callable[[str, float], None]:
+    """Progress that raises an error at the first line that begins with `at`."""
+
+    def say(text: str, fraction: float) -> None:
+        if text.startswith(at):
+            raise error
+
+    return say
+
+
+@pytest.fixture(scope="module")
+def whole() -> CompareResult:
+    return compare(parse(CHAIN), workers=1)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"), [(KeyboardInterrupt(), "interrupted", 130), (ArithmeticError("split"), "failed", 3)]
+)
+@pytest.mark.parametrize(("at", "reached"), [("coupled dynamics, t = 0.2", 3), ("coupled dynamics: equation", 0)])
+def test_what_ends_the_coupled_dynamics_ends_the_comparison(
+    error: BaseException, status: str, code: int, at: str, reached: int, tmp_path: Path, whole: CompareResult
+) -> None:
+    """The whole is not called success, keeps its own times, and says up to when the gaps are known."""
+    path = tmp_path / "run.nc"
+    result = compare(parse(CHAIN), path, workers=1, progress=stopping(error, at))
+    assert (whole.status, result.status, EXIT_CODES[result.status]) == ("success", status, code)
+    content = result.to_json()
+    assert (content["status"], content["time"]) == (status, [0.0, 0.1, 0.2, 0.4])
+    assert content["time"] == whole.to_json()["time"]
+    assert content["risk_sgd"] == whole.to_json()["risk_sgd"]
+    assert (content["coupled"]["status"], content["coupled"]["time"]) == (status, [0.0, 0.1, 0.2][:reached])
+    assert (content["gaps"] is None) == (reached == 0)
+    assert result.message.startswith(f"coupled dynamics: {status} ")
+    assert any(status in note for note in content["notes"])
+    assert "R_N mean" in result.table()
+    assert load(path).status == status
+
+
+@pytest.mark.long
+def test_coupled_dynamics_that_were_interrupted_are_made_again(tmp_path: Path, whole: CompareResult) -> None:
+    path = tmp_path / "run.nc"
+    compare(parse(CHAIN), path, workers=1, progress=stopping(KeyboardInterrupt(), "coupled dynamics, t = 0.2"))
+    again = compare(parse(CHAIN), path, workers=1, resume=True)
+    assert again.status == "success"
+    assert again.to_json()["gaps"] == whole.to_json()["gaps"]
+
+
+def test_an_interrupted_equation_has_no_gap() -> None:
+    """R(0) alone is known: it is not what R_N of later times is held against."""
+    result = compare(parse(CHAIN), workers=1, coupled=False, progress=stopping(KeyboardInterrupt(), "t = "))
+    assert result.status == result.to_json()["status"] == "interrupted"
+    assert result.to_json()["sup_gap"] == [None]
+
+
+def test_what_is_to_be_known_of_gradient_descent_is_told(monkeypatch: pytest.MonkeyPatch, whole: CompareResult) -> None:
+    """Steps made longer say so in the notes of the whole, and in its table."""
+    assert (whole.to_json()["stride"], any("gradient descent" in note for note in whole.notes)) == (1, False)
+    monkeypatch.setattr(coupled_study, "FEWEST_STEPS", 20)
+    monkeypatch.setattr(coupled_study.coupled, "__kwdefaults__", {"stride": None, "budget": 1.0})
+    result = compare(parse({**CHAIN, "sgd": {"neurons": 20, "step_size": 4e-3}}), workers=1)
+    assert result.to_json()["stride"] == 5
+    assert any("steps 5 times as long" in note for note in result.to_json()["notes"])
+    assert "note: gradient descent was found from steps 5 times as long" in result.table()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from typing import Any
@@ -13,6 +14,7 @@ from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.results.answers.compare import GAPS, CoupledResult
+from mfpde.studies.compare import coupled as coupled_study
 from mfpde.studies.compare.coupled import coupled
 from mfpde.studies.solve import solve
 
@@ -122,6 +124,17 @@ def test_longer_steps_give_the_gaps_of_short_ones() -> None:
     assert "5 times as long" in scaled.table()
     assert f"left is an error of about {scaled.descent_error[0]:.1e} in its risk" in scaled.table()
     assert own.notes == ()
+
+
+def test_the_length_of_steps_does_not_hang_on_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock on which every step takes a quarter of an hour, as on a machine under load, leaves every digit."""
+    declared, budget = configuration(step_size=0.004), 2e6
+    calm = coupled(declared, budget=budget)
+    ticks = itertools.count(0.0, 1e3)
+    monkeypatch.setattr(coupled_study, "monotonic", lambda: next(ticks))
+    busy = coupled(declared, budget=budget)
+    assert 1 < calm.stride < 5
+    assert (busy.stride, busy.gaps) == (calm.stride, calm.gaps)
 
 
 def test_a_short_budget_makes_steps_longer_but_not_few() -> None:
