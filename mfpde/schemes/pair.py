@@ -15,10 +15,19 @@ from mfpde.schemes.guide import run_guide, starting_guide, visited_box
 from mfpde.schemes.interface import SchemeKind
 from mfpde.solvers.flow.time_loop import Scheme
 from mfpde.solvers.objective.representation import ReducedObjective
+from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.space.trails import Trails
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
+
+
+FLOOR_ATOMS = 200
+"""Atoms of the guide on which features are held against their source."""
+NODES, OTHER_NODES = 10, 7
+"""Gauss nodes of a panel along a label of rho_0, of a run and of its companion."""
+MANY_ATOMS = 32
+"""Atoms per label from which half of them say what all of them leave."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,7 @@ class Pair:
         notes: what the user should know of the choices made.
         attributes: those choices, for the result file.
         fixed_step: length of the scheme's steps, cut at save times only; None where they adapt.
+        dissipation_floor: as `error_floor`, of the dissipation D per unit of flow time.
     """
 
     main: Scheme
@@ -40,6 +50,7 @@ class Pair:
     notes: tuple[str, ...] = ()
     attributes: Mapping[str, str | float | int] = field(default_factory=dict)
     fixed_step: float | None = None
+    dissipation_floor: float = 0.0
 
 
 def make_pair(
@@ -64,9 +75,30 @@ def error_floor_of(reduced: ReducedObjective, guide: Trails) -> float:
     return reduced.risk_error(guide.at(k) for k in chosen) + 1e-14
 
 
+def dissipation_floor_of(reduced: ReducedObjective, problem: Problem, guide: Trails) -> float:
+    """Error of D = 2 (∫|grad G|^2 drho + alpha Var_rho G) that the features leave, on the last law of the guide."""
+    law = guide.at(-1)
+    step = -(-len(law.weights) // FLOOR_ATOMS)
+    law = Atoms(law.points[::step], law.weights[::step] / law.weights[::step].sum())
+    flow, rates = problem.flow, []
+    for form in (reduced.objective, reduced.source):
+        gradient = form.loss_gradient(form.outputs(law.points, law.weights))
+        potential, slopes = form.features.contract(law.points, gradient)
+        potential = potential + 0.5 * flow.ridge * (law.points**2).sum(axis=1)
+        slopes = (slopes + flow.ridge * law.points) * problem.geometry.mobility * flow.transport
+        spread = flow.fisher_rao_rate * (potential - law.weights @ potential) ** 2
+        rates.append(2.0 * float(law.weights @ ((slopes**2).sum(axis=1) + spread)))
+    return abs(rates[0] - rates[1]) + 1e-14
+
+
 def described(reduced: ReducedObjective) -> dict[str, str | float | int]:
     """How the features were obtained, for the result file."""
     return {"features": reduced.method, "rank": reduced.rank, "feature_error": reduced.error}
+
+
+def other_atoms(atoms: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """Atoms of a companion where their number is given: half of them, or more than twice as many where they are few."""
+    return None if atoms is None else tuple(count // 2 if count >= MANY_ATOMS else 2 * count + 1 for count in atoms)
 
 
 def atoms_per_label(law: InitialLaw, atoms: tuple[int, ...] | None) -> tuple[int, ...] | None:

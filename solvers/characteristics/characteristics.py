@@ -25,8 +25,10 @@ GROWTH_DECADES = 12
 GROWN_MASS = 0.1
 """Mass that any panel may come to hold where weights react: it is resolved as if it held that much."""
 
-OUTPUT_SHARE = 1.0
+OUTPUT_SHARE = 0.1
 """Change of the risk at the start that halving all panels may make, over the tolerance."""
+GOLDEN = 0.5 * (3.0 - np.sqrt(5.0))
+"""Where stretches of labels are cut for panels that share no corner, however often halved, with those of others."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,13 @@ class LabelLaw:
     breaks: tuple[Array, ...]
     density: Callable[[Array], Array]
     embed: Callable[[Array], Array]
+
+    def cut_elsewhere(self) -> LabelLaw:
+        """The same law, each stretch between its breaks cut in two: no panel within is one of this law's."""
+        added = (axis[:-1] + GOLDEN * np.diff(axis) for axis in self.breaks)
+        return replace(
+            self, breaks=tuple(np.union1d(axis, more) for axis, more in zip(self.breaks, added, strict=True))
+        )
 
 
 class Characteristics:

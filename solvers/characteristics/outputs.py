@@ -1,11 +1,13 @@
 """Panels of labels on which the outputs Phi rho of a law are resolved, not only its density.
 
-Let g = 2 grad L at Phi rho, d_p what the outputs change when panel p is halved along a label axis, and d = sum_p d_p.
+Let g = 2 grad L at Phi rho, d_p what the outputs change when panel p is halved along a label axis, or when its rule
+has one node less along all of them, and d = sum_p d_p.
 2 L then changes by g . d + |d|^2 in the norm of Hess L, exactly for the square loss, hence by no more than
 
     sum_p e_p,    e_p = |g . d_p| + |d_p| |d|.
 
-The panels of the largest e_p are halved until those that are left sum up to the tolerance: where features have kinks
+One such change is small by chance now and then: of all of them the largest counts. The panels of the largest e_p are
+halved until those that are left sum up to the tolerance: where features have kinks
 the panels are graded towards them.
 """
 
@@ -50,9 +52,11 @@ class OutputResolution:
         if axes == 0:
             return lower, upper
         size = len(self.rule.nodes) ** axes
-        own, halves = self._integrals(lower, upper), self._of_halves(lower, upper)
+        fewer = Rule.of_order(max(1, len(self.rule.nodes) - 1))
+        own, halves = self._integrals(lower, upper, self.rule), self._of_halves(lower, upper)
+        rough = self._integrals(lower, upper, fewer)
         while True:
-            axis, errors = self._errors(own, halves)
+            axis, errors = self._errors(own, np.concatenate([halves.sum(axis=2), rough[:, None]], axis=1))
             order = np.argsort(errors)
             split = order[np.cumsum(errors[order]) > self.tolerance]
             room = self.limit // size - len(lower)
@@ -63,16 +67,17 @@ class OutputResolution:
             new_lower, new_upper = _halved(lower[split], upper[split], axis[split])
             own = np.concatenate([own[whole], halves[split, axis[split]].reshape(-1, own.shape[1])])
             halves = np.concatenate([halves[whole], self._of_halves(new_lower, new_upper)])
+            rough = np.concatenate([rough[whole], self._integrals(new_lower, new_upper, fewer)])
             lower = np.concatenate([lower[whole], new_lower])
             upper = np.concatenate([upper[whole], new_upper])
 
-    def _integrals(self, lower: Array, upper: Array) -> Array:
-        """Integrals of 1 and Phi over each panel, shape (P, 1 + M)."""
+    def _integrals(self, lower: Array, upper: Array, rule: Rule) -> Array:
+        """Integrals of 1 and Phi over each panel by a rule, shape (P, 1 + M)."""
         rank = self.objective.features.rank
         found = np.empty((len(lower), 1 + rank))
-        parts = -(-len(lower) * len(self.rule.nodes) ** lower.shape[1] * rank // CHUNK)
+        parts = -(-len(lower) * len(rule.nodes) ** lower.shape[1] * rank // CHUNK)
         for part in np.array_split(np.arange(len(lower)), max(1, min(parts, len(lower)))):
-            panels = fill_panels(lower[part], upper[part], self.density, self.embed, self.rule, normalised=False)
+            panels = fill_panels(lower[part], upper[part], self.density, self.embed, rule, normalised=False)
             values = self.objective.features.values(panels.atoms[0]).reshape(len(part), -1, rank)
             masses = panels.masses.reshape(len(part), -1)
             found[part, 0] = masses.sum(axis=1)
@@ -84,23 +89,27 @@ class OutputResolution:
         count, axes = lower.shape
         found = np.empty((count, axes, 2, 1 + self.objective.features.rank))
         for axis in range(axes):
-            halves = self._integrals(*_halved(lower, upper, np.full(count, axis)))
+            halves = self._integrals(*_halved(lower, upper, np.full(count, axis)), self.rule)
             found[:, axis] = halves.reshape(count, 2, -1)
         return found
 
-    def _errors(self, own: Array, halves: Array) -> tuple[Array, Array]:
-        """The axis along which a panel is resolved worst, and e_p there, each of shape (P,)."""
+    def _errors(self, own: Array, others: Array) -> tuple[Array, Array]:
+        """The axis along which a panel is resolved worst, and e_p, each of shape (P,).
+
+        Args:
+            own: its integrals, shape (P, 1 + M).
+            others: halved along each axis, and by the smaller rule, shape (P, A + 1, 1 + M).
+        """
         objective = self.objective
         total = own.sum(axis=0)
         outputs = total[1:] / total[0]
-        changes = (halves.sum(axis=2) - own[:, None]) / total[0]
+        changes = (others - own[:, None]) / total[0]
         # of outputs over mass
         changes = changes[..., 1:] - changes[..., :1] * outputs
         hessian = objective.loss.hessian(outputs)
         sizes, whole = (np.sqrt(hessian.squares(part)) for part in (changes, changes.sum(axis=0)))
         errors = np.abs(changes @ (2.0 * objective.loss_gradient(outputs))) + sizes * whole
-        axis = errors.argmax(axis=1)
-        return axis, errors[np.arange(len(errors)), axis]
+        return errors[:, :-1].argmax(axis=1), errors.max(axis=1)
 
 
 def _halved(lower: Array, upper: Array, axis: Array) -> tuple[Array, Array]:

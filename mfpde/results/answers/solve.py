@@ -22,7 +22,10 @@ ROWS = 21
 """Rows of a table at most."""
 SAME_TIME = 1e-9
 """Distance, over the time or 1, within which a time is a save time."""
-SERIES = ("risk", "risk_error", "free_energy", "free_energy_error", "dissipation", "dissipated", "balance", "mass")
+SERIES = (
+    *("risk", "risk_error", "free_energy", "free_energy_error", "dissipation", "dissipation_error"),
+    *("dissipated", "balance", "mass"),
+)
 
 
 @ANSWERS.register("solve")
@@ -38,6 +41,7 @@ class SolveResult(Recorded):
         free_energy_error: estimate of its discretisation error, with noise that of the entropy above all, shape (T,).
         dissipation: -dF/dt = xi(t) D with D = 2 (∫|grad G|^2 drho + alpha Var_rho G), shape (T,); NaN where unknown or
             where xi is infinite.
+        dissipation_error: estimate of its discretisation error, shape (T,); NaN where it is unknown.
         dissipated: ∫_0^t of it, by the scheme's own quadrature, shape (T,); NaN where unknown.
         balance: |F(t) - F(0) + dissipated|, 0 but for the error of the discretisation, shape (T,); NaN where unknown.
         mass: ∫rho_t, shape (T,), 1 up to rounding.
@@ -71,6 +75,7 @@ class SolveResult(Recorded):
     free_energy: Array
     free_energy_error: Array
     dissipation: Array
+    dissipation_error: Array
     dissipated: Array
     balance: Array
     mass: Array

@@ -1,9 +1,9 @@
 """Files of `solve`: NetCDF-3 (64-bit offset), readable by xarray and by every NetCDF library.
 
-Variables: time, risk, risk_error, free_energy, free_energy_error, dissipation, dissipated, balance, mass, mean_<name>,
-variance_<name>, residual where the scheme minimises, and the law, either density(time, <names>) with <name>_edges or
-position(time, atom, coordinate) and weight(time, atom). A file that a run can go on from also holds the raw arrays of
-its schemes under checkpoint_*.
+Variables: time, risk, risk_error, free_energy, free_energy_error, dissipation, dissipation_error, dissipated, balance,
+mass, mean_<name>, variance_<name>, residual where the scheme minimises, and the law, either density(time, <names>) with
+<name>_edges or position(time, atom, coordinate) and weight(time, atom). A file that a run can go on from
+also holds the raw arrays of its schemes under checkpoint_*.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ MEANING = {
     "free_energy": "free energy F",
     "free_energy_error": "estimated discretisation error of the free energy",
     "dissipation": "dissipation -dF/dt; NaN: unknown, or an infinite step-size schedule",
+    "dissipation_error": "estimated discretisation error of the dissipation; NaN: unknown",
     "dissipated": "integral of the dissipation from 0; NaN: unknown",
     "balance": "energy balance |F(t) - F(0) + dissipated|; NaN: unknown",
     "mass": "total mass",
@@ -68,7 +69,9 @@ def _put_law(file: Any, result: SolveResult) -> None:
 
 def _fields(variables: Variables, names: tuple[str, ...]) -> dict[str, Any]:
     on_grid = "density" in variables
-    series = {key: native(variables, key) for key in ("time", *MEANING) if key != "residual" or key in variables}
+    series = {key: native(variables, key) for key in ("time", *MEANING) if key in variables}
+    # files of earlier versions do not have it
+    series.setdefault("dissipation_error", np.full(len(series["time"]), np.nan))
     moments = {
         key: np.stack([native(variables, f"{key}_{name}") for name in names], axis=1) for key in ("mean", "variance")
     }

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mfpde.experiment import Experiment
     from mfpde.problem.problem import Problem
     from mfpde.schemes.pair import Pair
+    from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
     from mfpde.solvers.space.box import Box
     from mfpde.solvers.space.trails import Trails
 
@@ -22,7 +23,8 @@ REFERENCE_TOLERANCE = 1e-8
 class CharacteristicsKind(SchemeKind):
     """Atoms at quadrature labels of rho_0, moved along -grad Psi by steps of an adaptive tolerance.
 
-    The companion has ten times the tolerance, and half the atoms where their number is given.
+    The companion has ten times the tolerance, and other labels: on panels cut elsewhere, of fewer nodes. Where their
+    number is given it has half of them, or twice a few.
     """
 
     Options = AtomOptions
@@ -40,26 +42,37 @@ class CharacteristicsKind(SchemeKind):
 
     def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         from mfpde.schemes.guide import label_law
-        from mfpde.schemes.pair import Pair, atoms_per_label, described, error_floor_of
+        from mfpde.schemes.pair import (
+            NODES,
+            OTHER_NODES,
+            Pair,
+            atoms_per_label,
+            described,
+            dissipation_floor_of,
+            error_floor_of,
+            other_atoms,
+        )
         from mfpde.solvers.characteristics.characteristics import Characteristics
 
         tolerance = experiment.solver.tolerance
         reduced = problem.represent("tabulated", box, 0.1 * tolerance)
         atoms = atoms_per_label(problem.initial_law, self.options(experiment.solver).atoms)
 
-        def run(coarser: int, counts: tuple[int, ...] | None) -> Characteristics:
+        law = label_law(problem.initial_law)
+
+        def run(law: LabelLaw, coarser: int, most: int, counts: tuple[int, ...] | None) -> Characteristics:
             # with the atoms given, fewer of them are fewer nodes a panel or fewer panels
-            order = 10 if counts is None else max(2, min(10, *counts))
-            law = label_law(problem.initial_law)
+            order = most if counts is None else max(2, min(most, *counts))
             return Characteristics(
                 reduced.objective, problem.geometry, problem.flow, law, coarser * tolerance, order=order, atoms=counts
             )
 
-        main = run(1, atoms)
-        companion = run(10, None if atoms is None else tuple(max(2, count // 2) for count in atoms))
+        main = run(law, 1, NODES, atoms)
+        companion = run(law.cut_elsewhere(), 10, OTHER_NODES, other_atoms(atoms))
         # where saves lie closer than the steps, main and companion step alike and their difference says nothing
         floor = error_floor_of(reduced, guide) + 0.1 * tolerance
-        return Pair(main, companion, floor, attributes=described(reduced))
+        dissipation_floor = dissipation_floor_of(reduced, problem, guide)
+        return Pair(main, companion, floor, attributes=described(reduced), dissipation_floor=dissipation_floor)
 
     def reference(self, problem: Problem, experiment: Experiment, levels: int, refined: bool) -> Reference:
         tolerance = min(REFERENCE_TOLERANCE, experiment.solver.tolerance)

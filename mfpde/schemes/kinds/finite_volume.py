@@ -50,7 +50,7 @@ class FiniteVolumeKind(SchemeKind):
 
     def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         from mfpde.schemes.guide import spread_guide, visited_box
-        from mfpde.schemes.pair import Pair, described, error_floor_of
+        from mfpde.schemes.pair import Pair, described, dissipation_floor_of, error_floor_of
         from mfpde.solvers.finite_volume.finite_volume import FiniteVolume
         from mfpde.solvers.finite_volume.finite_volume import FiniteVolumeOptions as Steps
         from mfpde.solvers.space.grid import graded_grid
@@ -75,7 +75,8 @@ class FiniteVolumeKind(SchemeKind):
         companion = on_grid(graded_grid(visited, problem.geometry, tuple(max(8, count // 2) for count in counts)))
         notes = () if problem.initial_law.labels else ("rho_0 is a Dirac mass: deposited on the nearest cells",)
         words = described(reduced) | {"cells": " x ".join(map(str, main.grid.shape))}
-        return Pair(main, companion, error_floor_of(reduced, guide), notes, words)
+        dissipation_floor = dissipation_floor_of(reduced, problem, guide)
+        return Pair(main, companion, error_floor_of(reduced, guide), notes, words, dissipation_floor=dissipation_floor)
 
     def refined(self, problem: Problem, experiment: Experiment, level: int) -> Refined:
         return refined_cells(problem, experiment, level)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mfpde.problem.problem import Problem
     from mfpde.schemes.pair import Pair
     from mfpde.schemes.solver import Solver
+    from mfpde.solvers.characteristics.characteristics import LabelLaw
     from mfpde.solvers.jko.atoms.jko import Jko
     from mfpde.solvers.jko.grid.jko import GridJko
     from mfpde.solvers.objective.objective import FeatureMap
@@ -67,11 +68,20 @@ def _on_atoms(problem: Problem, solver: Solver, asked: JkoOptions, guide: Trails
     """Minimising movements of atoms, and the other formula of order 2 beside them.
 
     With the step given, the companion takes the same steps by the midpoint formula, whose error is another one; with
-    steps that adapt it has ten times the tolerance as well.
+    steps that adapt it has ten times the tolerance as well. Its labels of rho_0 are others.
     """
 
     from mfpde.schemes.guide import label_law
-    from mfpde.schemes.pair import Pair, atoms_per_label, described, error_floor_of
+    from mfpde.schemes.pair import (
+        NODES,
+        OTHER_NODES,
+        Pair,
+        atoms_per_label,
+        described,
+        dissipation_floor_of,
+        error_floor_of,
+        other_atoms,
+    )
     from mfpde.solvers.jko.atoms.jko import Jko
     from mfpde.solvers.jko.atoms.options import JkoOptions as Steps
     from mfpde.solvers.space.box import Box
@@ -83,22 +93,27 @@ def _on_atoms(problem: Problem, solver: Solver, asked: JkoOptions, guide: Trails
     reduced = replace(reduced, objective=replace(reduced.objective, features=table))
     atoms = atoms_per_label(problem.initial_law, asked.atoms)
 
-    def run(order: int, formula: str, coarser: float) -> Jko:
+    law = label_law(problem.initial_law)
+
+    def run(law: LabelLaw, order: int, formula: str, coarser: float, nodes: int, atoms: tuple[int, ...] | None) -> Jko:
         options = Steps(
             order=order,
             formula=formula,
             step=solver.step,
             tolerance=0.1 * coarser * solver.tolerance,
             resolution=10.0 * coarser * solver.tolerance,
+            nodes=nodes,
             atoms=atoms,
         )
-        return Jko(reduced.objective, table, problem.geometry, problem.flow, label_law(problem.initial_law), options)
+        return Jko(reduced.objective, table, problem.geometry, problem.flow, law, options)
 
-    main = run(asked.order, "bdf2", 1.0)
-    companion = run(2, "midpoint", 1.0 if solver.step is not None else 10.0)
+    main = run(law, asked.order, "bdf2", 1.0, NODES, atoms)
+    coarser = 1.0 if solver.step is not None else 10.0
+    companion = run(law.cut_elsewhere(), 2, "midpoint", coarser, OTHER_NODES, other_atoms(atoms))
     # main and companion may agree with each other better than with the truth, as their tables and first steps do
     floor = error_floor_of(reduced, guide) + solver.tolerance
-    return Pair(main, companion, floor, (), described(reduced), solver.step)
+    dissipation_floor = dissipation_floor_of(reduced, problem, guide)
+    return Pair(main, companion, floor, (), described(reduced), solver.step, dissipation_floor)
 
 
 def _table_on(features: FeatureMap, box: Box, tolerance: float) -> FeatureTable:
@@ -114,7 +129,7 @@ def _table_on(features: FeatureMap, box: Box, tolerance: float) -> FeatureTable:
 def _on_grid(problem: Problem, solver: Solver, asked: JkoOptions, guide: Trails, box: Box) -> Pair:
     """Minimising movements with noise on the cells of a grid, and with half as many cells beside them."""
     from mfpde.schemes.guide import spread_guide, visited_box
-    from mfpde.schemes.pair import Pair, described, error_floor_of
+    from mfpde.schemes.pair import Pair, described, dissipation_floor_of, error_floor_of
     from mfpde.solvers.jko.grid.jko import GridJko, GridJkoOptions
     from mfpde.solvers.space.grid import graded_grid
 
@@ -135,4 +150,5 @@ def _on_grid(problem: Problem, solver: Solver, asked: JkoOptions, guide: Trails,
 
     main, companion = on_grid(counts, 1.0), on_grid(tuple(max(8, count // 2) for count in counts), 2.0)
     words = described(reduced) | {"cells": " x ".join(map(str, main.grid.shape))}
-    return Pair(main, companion, error_floor_of(reduced, guide), (), words, solver.step)
+    dissipation_floor = dissipation_floor_of(reduced, problem, guide)
+    return Pair(main, companion, error_floor_of(reduced, guide), (), words, solver.step, dissipation_floor)

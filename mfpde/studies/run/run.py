@@ -26,8 +26,10 @@ from mfpde.studies.run.energy import balance_warning, stationary_verdict
 from mfpde.studies.run.trajectory import Trajectory, estimated_error, pack_state, restored, unpack_state
 
 AUDITS = 24
-AUDITED = 4
+AUDITED = 5
 """Numbers of an audit."""
+ESTIMATED = ("risk", "free_energy", "dissipation")
+"""What a run and its companion are compared in."""
 # The time at which a run until stationary stops is then known to 4 %.
 STATIONARY_AUDITS = 240
 # Stops nearer to a save time than this share of it are left out.
@@ -73,10 +75,10 @@ class Run(Campaign[SolveResult]):
         count = audits if stationary_tolerance is None else STATIONARY_AUDITS
         self._stops = _stops(self._targets, count, pair.fixed_step)
         self._stationary_tolerance = stationary_tolerance
-        # flow time, differences of the risks and of the free energies, D
-        self._audit: list[tuple[float, float, float, float]] = []
+        # flow time, differences of the risks, of the free energies and of D, and D
+        self._audit: list[tuple[float, ...]] = []
         self._longest = longest_step if pair.fixed_step is None else math.inf
-        self._error_floor = pair.error_floor
+        self._floors = pair.error_floor, pair.error_floor, pair.dissipation_floor
         self._schemes: dict[str, Scheme] = {"main": pair.main}
         if pair.companion is not None:
             self._schemes["companion"] = pair.companion
@@ -98,7 +100,7 @@ class Run(Campaign[SolveResult]):
             raise ResultFileError("the file to resume holds no state to go on from; run it again with --force")
         self._states = {role: state for role, state in states.items() if state is not None}
         self._trajectory = restored(result)
-        self._audit = [(float(t), float(gap), float(energy), float(rate)) for t, gap, energy, rate in audit]
+        self._audit = [tuple(row) for row in audit.tolist()]
         self.earlier_seconds = result.wall_seconds
 
     def work(self) -> None:
@@ -129,15 +131,14 @@ class Run(Campaign[SolveResult]):
 
             integrate(scheme, self._states[role], [stop], lambda index, state: None, keep, self._longest)
         observation = self._schemes["main"].observe(self._states["main"])
-        gap = energy_gap = 0.0
+        gaps = (0.0, 0.0, 0.0)
         if "companion" in self._schemes:
             other = self._schemes["companion"].observe(self._states["companion"])
-            gap = abs(observation.risk - other.risk)
-            energy_gap = abs(observation.free_energy - other.free_energy)
+            gaps = tuple(abs(getattr(observation, key) - getattr(other, key)) for key in ESTIMATED)
         index = len(self._trajectory)
         due = index < len(self._targets) and self._targets[index] == stop
         with uninterrupted():
-            self._audit.append((stop, gap, energy_gap, observation.dissipation))
+            self._audit.append((stop, *gaps, observation.dissipation))
             if due or self._at_rest:
                 time = self._times[index] if due else self._schedule.time(stop)
                 self._trajectory.append(time, observation, self._schedule.rate(time), self._initial_energy)
@@ -150,7 +151,7 @@ class Run(Campaign[SolveResult]):
         return (
             self._stationary_tolerance is not None
             and len(self._audit) > 0
-            and self._audit[-1][3] <= self._stationary_tolerance
+            and self._audit[-1][-1] <= self._stationary_tolerance
         )
 
     def _report(self, role: str, state: State) -> None:
@@ -163,12 +164,14 @@ class Run(Campaign[SolveResult]):
         flow_times = self._targets[: len(self._trajectory)]
         if self._at_rest:
             flow_times[-1] = self._audit[-1][0]
-        errors, energy_errors = (
-            estimated_error(flow_times, [(row[0], row[part]) for row in self._audit], self._error_floor)
-            for part in (1, 2)
-        )
+        errors = {
+            f"{key}_error": estimated_error(flow_times, [(row[0], row[part]) for row in self._audit], floor)
+            for part, (key, floor) in enumerate(zip(ESTIMATED, self._floors, strict=True), start=1)
+        }
+        rates = np.array([self._schedule.rate(time) for time in self._trajectory.rows["time"][: len(flow_times)]])
+        errors["dissipation_error"] = errors["dissipation_error"] * np.where(np.isfinite(rates), rates, np.nan)
         attributes = {**self._attributes, **({"message": message} if message else {})}
-        found = self._trajectory.result(errors, energy_errors, self._scheme, status, self.seconds, attributes)
+        found = self._trajectory.result(errors, self._scheme, status, self.seconds, attributes)
         return found if status == "running" else self._judged(found)
 
     def _judged(self, result: SolveResult) -> SolveResult:
@@ -176,7 +179,7 @@ class Run(Campaign[SolveResult]):
         said = [result.message] if result.message else []
         notes = [str(result.attributes["notes"])] if "notes" in result.attributes else []
         if self._stationary_tolerance is not None and result.status == "success":
-            time, _, _, dissipation = self._audit[-1]
+            time, *_, dissipation = self._audit[-1]
             verdict = stationary_verdict(self._schedule.time(time), dissipation, self._stationary_tolerance)
             said.append(verdict)
         warning = balance_warning(result)

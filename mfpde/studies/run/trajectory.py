@@ -51,8 +51,7 @@ class Trajectory:
 
     def result(
         self,
-        errors: Array,
-        energy_errors: Array,
+        errors: Mapping[str, Array],
         scheme: str,
         status: str,
         wall_seconds: float,
@@ -68,8 +67,7 @@ class Trajectory:
         return SolveResult(
             **series,
             **moments,
-            risk_error=errors,
-            free_energy_error=energy_errors,
+            **errors,
             names=self.names,
             scheme=scheme,
             status=status,
@@ -101,14 +99,14 @@ def estimated_error(flow_times: Sequence[float], audit: Sequence[tuple[float, fl
     to twice its own (and the first one after it); `floor` is what the comparison cannot see (the features themselves).
 
     Args:
-        audit: pairs (flow time, |difference|), increasing in time.
+        audit: pairs (flow time, |difference|), increasing in time; where a difference is NaN, so is the estimate.
     """
     times, gaps = (np.array([pair[part] for pair in audit], dtype=float) for part in (0, 1))
     errors = np.full(len(flow_times), floor)
     for index, time in enumerate(flow_times):
         near = (times >= 0.5 * time) & (times <= 2.0 * time)
         near[np.flatnonzero(times > time)[:1]] = True
-        errors[index] = max(floor, float(gaps[near].max(initial=0.0)))
+        errors[index] = np.maximum(floor, gaps[near].max(initial=0.0))
     return errors
 
 

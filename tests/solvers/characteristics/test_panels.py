@@ -202,8 +202,8 @@ def test_panels_are_graded_towards_kinks_of_the_features(axes: int, tolerance: f
     coarse = fill_panels(lower, upper, lambda x: np.ones(len(x)), lambda x: x, RULE)
     assert abs(objective.risk(objective.outputs(*coarse.atoms)) - objective.risk(exact)) > 1e-4
     assert error <= tolerance
-    # bisection towards two kinks, not everywhere
-    assert len(panels.lower) <= 20 + 80 * (axes - 1)
+    # bisection towards two kinks, not everywhere: in the plane 2^-11 wide there where a uniform grid has 2^22 panels
+    assert len(panels.lower) <= 20 + 100 * (axes - 1)
 
 
 def test_resolving_outputs_stops_at_the_limit() -> None:
