@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from scipy.special import gammainc, logsumexp
+from scipy.special import gammainc, gammaln, logsumexp
 
 from mfpde.configuration.parsing import parse
 from mfpde.solvers.arrays import Array
@@ -202,6 +202,18 @@ def test_mass_positivity_and_energy_hold_at_every_step_for_a_discontinuous_law(d
         assert abs(after.mass - 1.0) < 1e-13
         assert after.free_energy <= before.free_energy + 1e-11
     assert seen[-1].free_energy < seen[0].free_energy - 0.1
+
+
+@pytest.mark.parametrize("dimensions", [(1.0,), (3.0,), (10.0, 2.0)])
+def test_the_entropy_of_the_uniform_law_on_balls(dimensions: tuple[float, ...]) -> None:
+    """-log of the volumes pi^(p/2) R^p / Gamma(p/2 + 1), whatever the cells: those of the surfaces among it."""
+    geometry, reach = radii(*dimensions), 1.5
+    count = len(dimensions)
+    grid = uniform_grid((0.0,) * count, (reach,) * count, (12,) * count, geometry)
+    diffusion = Diffusion(geometry, grid, 3.0)
+    mass = np.exp(diffusion.log_measure - logsumexp(diffusion.log_measure))
+    volumes = [0.5 * p * np.log(np.pi) + p * np.log(reach) - gammaln(0.5 * p + 1.0) for p in dimensions]
+    assert diffusion.entropy(mass) == pytest.approx(-sum(volumes), abs=1e-12)
 
 
 @pytest.mark.parametrize("dimension", [1.0, 2.0, 3.0, 10.0])
