@@ -148,13 +148,17 @@ MUTATIONS = (
     *mutations(
         "mfpde/studies/run/run.py",
         RUN,
-        ("the error of the risk is never seen", "gap = abs(observation.risk - other.risk)", "gap = 0.0"),
+        (
+            "the error of the risk is never seen",
+            "gaps = tuple(abs(getattr(observation, key) - getattr(other, key)) for key in ESTIMATED)",
+            "pass",
+        ),
         ("the seconds of a resumed part", "self.earlier_seconds = result.wall_seconds", "pass"),
         ("the time of the law before for the one that came to rest", "flow_times[-1] = self._audit[-1][0]", "pass"),
         (
             "stationary where D is above the tolerance",
-            "self._audit[-1][3] <= self._stationary_tolerance",
-            "self._audit[-1][3] >= self._stationary_tolerance",
+            "self._audit[-1][-1] <= self._stationary_tolerance",
+            "self._audit[-1][-1] >= self._stationary_tolerance",
         ),
         ("notes of the pair lost", 'self._attributes["notes"] = "\\n".join(pair.notes)', "pass"),
     ),
@@ -178,8 +182,8 @@ MUTATIONS = (
         ),
         (
             "the floor of the errors left out",
-            "max(floor, float(gaps[near].max(initial=0.0)))",
-            "float(gaps[near].max(initial=0.0))",
+            "np.maximum(floor, gaps[near].max(initial=0.0))",
+            "gaps[near].max(initial=0.0)",
         ),
     ),
     *mutations(
@@ -230,14 +234,18 @@ MUTATIONS = (
         REPLICAS,
         ("the seconds of a resumed part", "self.earlier_seconds = result.wall_seconds", "pass"),
         (
-            "save times at the step before",
-            "round(time / configuration.sgd.step_size)",
-            "int(time / configuration.sgd.step_size)",
-        ),
-        (
             "the standard error of a measured risk",
             "self.risk_error[task.replica, index] = snapshot.error",
             "self.risk_error[task.replica, index] = 0.0",
+        ),
+    ),
+    *mutations(
+        "mfpde/studies/sgd/refusals.py",
+        REPLICAS,
+        (
+            "save times at the step before",
+            "round(time / configuration.sgd.step_size)",
+            "int(time / configuration.sgd.step_size)",
         ),
     ),
     *mutations(
@@ -386,10 +394,10 @@ MUTATIONS = (
         ("a file that is replaced without asking", "if path.exists() and not force:", "if False:"),
         (
             "a file written in place",
-            "temporary = _temporary(place)\n        try:\n            write(temporary)",
-            "temporary = place\n        try:\n            write(temporary)",
+            "write(temporary)\n",
+            "write(place)\n            temporary.write_bytes(place.read_bytes())\n",
         ),
-        ("two runs that write one file", "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass"),
+        ("two runs that write one file", "LOCK_NB)\n        except", "LOCK_NB) if False else None\n        except"),
     ),
     *mutations(
         "mfpde/shell/tasks.py",

@@ -179,15 +179,19 @@ MUTATIONS = (
         ),
         (
             "the coupling of drift modes without the masses",
-            "moves = np.repeat(roots, dimension)[:, None] * basis",
-            "moves = basis",
+            "moves = np.repeat(roots, dimension)[:, None] * np",
+            "moves = np",
         ),
         (
             "births without their rate in the linearised flow",
             "grown = np.sqrt(rate) * roots[:, None] * shifts",
             "grown = roots[:, None] * shifts",
         ),
-        ("one-sided slopes of the first order", "return np.asarray(2.0 * near - far)", "return np.asarray(near)"),
+        (
+            "one-sided slopes of the first order",
+            "np.asarray(sum(weight * slopes(reach) for reach, weight in INWARD))",
+            "np.asarray(slopes(INWARD[0][0]))",
+        ),
         (
             "the ridge left out of the free energy",
             "return self.energy(self.outputs(law)) + self.flow.ridge * square",
@@ -327,8 +331,8 @@ MUTATIONS = (
         ),
         (
             "noise of variance eps / (2 beta)",
-            "return float(self.inverse_temperature**-0.5)",
-            "return float((2.0 * self.inverse_temperature) ** -0.5)",
+            "noise = float(self.inverse_temperature**-0.5)",
+            "noise = float((2.0 * self.inverse_temperature) ** -0.5)",
         ),
     ),
     *mutations(

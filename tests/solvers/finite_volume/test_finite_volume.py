@@ -111,6 +111,21 @@ def test_rigid_motion_keeps_the_variance() -> None:
     assert abs(last.variance[0] / 0.06**2 - 1.0) < 2e-3
 
 
+def test_the_error_of_a_step_is_its_distance_from_eulers() -> None:
+    """R = (2 - mean)^2: Heun's mean is behind that of Euler by step^2 (2 - mean) / 2, which the tolerance bounds."""
+    grid = uniform_grid((0.0,), (3.0,), (60,), line(1))
+    objective = Objective(Coordinates(1), SquareLoss(np.ones(1), np.array([2.0])))
+    start = bump(grid.edges, (0.9,), 0.15)
+    scheme = FiniteVolume(objective, line(1), Flow(), grid, start, FiniteVolumeOptions(tolerance=1e-5))
+    state = scheme.initial_state()
+    mass, outputs = state.arrays["mass"], state.arrays["outputs"]
+    ((error, bound),) = scheme._transport.step(mass, outputs, 0.01).errors
+    assert error == pytest.approx(0.5 * 0.01**2 * (2.0 - outputs[0]), rel=1e-3)
+    assert bound == 1e-5
+    steps = np.diff([each.flow_time for each in run(scheme, 0.1)])
+    assert 0.5 * steps.max() ** 2 * (2.0 - outputs[0]) < 1.2e-5
+
+
 def test_mass_positivity_and_energy_hold_at_every_step_for_a_discontinuous_law() -> None:
     objective, geometry = rank_two()
     grid = uniform_grid((0.0, 0.0), (1.6, 1.6), (48, 48), geometry)
