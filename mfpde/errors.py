@@ -34,6 +34,10 @@ class ResultFileError(Exception):
     """A result file cannot be read: truncated, foreign, or of another version."""
 
 
+class EarlierFileWarning(UserWarning):
+    """A result file was written before there was a checksum over everything in it."""
+
+
 class OutputError(Exception):
     """An output cannot be written: read-only folder, full disk, existing file."""
 

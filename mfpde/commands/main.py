@@ -23,7 +23,7 @@ from types import ModuleType
 from mfpde import __version__
 from mfpde.commands.driver import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, guarded
 from mfpde.commands.options import ABSENT, add_use
-from mfpde.shell.process import abandon_output, accept_any_text, complain, termination_interrupts
+from mfpde.shell.process import abandon_output, accept_any_text, complain, earlier_files_told, termination_interrupts
 
 FOLDERS = ("solving", "asking", "writing")
 
@@ -56,7 +56,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     # The compiled kernels are the parallel part; BLAS on one thread gives the same sums on every machine.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        with termination_interrupts():
+        with termination_interrupts(), earlier_files_told():
             return guarded(commands[options.command].run, options)
     except KeyboardInterrupt:
         complain("interrupted before anything was computed")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from numpy.typing import NDArray
 
-from mfpde.errors import OutputError, ResultFileError
+from mfpde.errors import OutputError, ResultFileError, RunOutputError
 from mfpde.results.files.netcdf_file import Attribute, Checkpoint, Layout
 from mfpde.results.objects import Part, coordinate_names
 from mfpde.shell.files import write_json
@@ -54,7 +54,11 @@ class Answer(Part):
 
     def save(self, path: str | Path) -> None:
         """Write it to a file, which appears whole or not at all; raises OutputError."""
-        write_json(Path(path), {**self.to_json(), **self.provenance(), "format": f"mfpde {self.name} 1"})
+        content = {**self.to_json(), **self.provenance(), "format": f"mfpde {self.name} 1"}
+        try:
+            write_json(Path(path), content)
+        except OutputError as error:
+            raise RunOutputError(str(error)) from None
 
     def provenance(self) -> Mapping[str, Any]:
         """What its file says of where it comes from."""

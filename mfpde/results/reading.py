@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,8 @@ from mfpde.results.answers.compare import ATTRIBUTE, CompareResult
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import SolveResult
 from mfpde.results.files.netcdf_file import form_of, same_kind
+from mfpde.shell.checksum import KEY, tell_earlier
+from mfpde.shell.files import read_json
 
 SWEEP = "bounds.json"
 """The file of the folder of a sweep that holds its result."""
@@ -24,6 +24,8 @@ DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 def load(path: str | Path) -> Answer:
     """The answer in a file that a command wrote with -o, or in the folder of a sweep of `bounds`.
+
+    Warns with EarlierFileWarning of a file without a checksum over everything in it.
 
     Raises:
         ResultFileError: it is none, or damaged.
@@ -37,16 +39,19 @@ def load(path: str | Path) -> Answer:
             return CompareResult.of_file(run, place)
         return run
     try:
-        content = read_object(place)
+        content = read_json(place)
     except (OSError, ValueError, RecursionError) as error:
         raise ResultFileError(f"{path}: no whole JSON object ({one_line(str(error))}); {REMEDY}") from None
     kind = _kind(content)
     if kind is None:
         raise ResultFileError(f"{path}: a JSON object, but not a result of this program; {REMEDY}")
     try:
-        return kind.from_json(content)
+        answer = kind.from_json(content)
     except DAMAGE as error:
         raise ResultFileError(f"{path}: a damaged result file ({one_line(repr(error))}); {REMEDY}") from None
+    if KEY not in content:
+        tell_earlier(place)
+    return answer
 
 
 REMEDY = "write a file that -o of a command made"
@@ -56,11 +61,6 @@ def load_run(path: str | Path) -> SolveResult | SgdResult:
     """The result of `mfpde solve` or `mfpde sgd`; raises ResultFileError for anything else."""
     kind = SgdResult if same_kind(form_of(Path(path)), SgdResult.LAYOUT.form) else SolveResult
     return kind.read(path)[0]
-
-
-def read_object(path: Path) -> Any:
-    """Strict JSON; raises OSError, ValueError or RecursionError."""
-    return json.loads(path.read_text("utf-8"), parse_constant=_no_number, parse_float=_finite, parse_int=_whole)
 
 
 def _kind(content: Any) -> type[Answer] | None:
@@ -77,17 +77,3 @@ def _head(path: Path) -> bytes:
     with suppress(OSError), path.open("rb") as stream:
         return stream.read(64)
     return b""
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    return value if math.isfinite(value) else _no_number(text)
-
-
-def _whole(text: str) -> int:
-    _finite(text)
-    return int(text)
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number")

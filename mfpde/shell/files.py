@@ -6,6 +6,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
@@ -15,7 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mfpde.errors import OutputError, RunOutputError
+from mfpde.errors import OutputError
+from mfpde.shell.checksum import KEY, checksum_of_object
 
 LONGEST_NAME = 180
 """Bytes of a file's name beyond which the hidden names beside it are made of its beginning and its hash."""
@@ -24,16 +26,58 @@ LEFT = re.compile(r"\..*\.mfpde-[0-9a-f]{8}(\.[^.]*)?", re.DOTALL)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write one strict JSON object atomically at the end of a computation; raises RunOutputError."""
-    text = json.dumps(content, allow_nan=False)
+    """Write one strict JSON object and its checksum atomically; raises OutputError."""
+    written = json.loads(json.dumps(content, allow_nan=False))
+    text = json.dumps({**written, KEY: checksum_of_object(written)})
 
     def write(place: Path) -> None:
         place.write_text(text + "\n", encoding="utf-8")
 
-    try:
-        write_atomically(path, write)
-    except OutputError as error:
-        raise RunOutputError(str(error)) from None
+    write_atomically(path, write)
+
+
+def read_json(path: Path) -> Any:
+    """Strict JSON, text without the marks that steer a terminal.
+
+    Raises:
+        OSError, ValueError, RecursionError: it cannot be read, is none, or is not what was written.
+    """
+    content = json.loads(path.read_text("utf-8"), parse_constant=_no_number, parse_float=_finite, parse_int=_whole)
+    if isinstance(content, dict) and KEY in content and content[KEY] != checksum_of_object(content):
+        raise ValueError("damaged: its content is not what was written")
+    return _shown(content)
+
+
+def shown(text: str) -> str:
+    """Text of a file, the marks that steer a terminal escaped."""
+    return "".join(mark if mark.isprintable() or mark in "\n\t" else repr(mark)[1:-1] for mark in text)
+
+
+def _shown(content: Any) -> Any:
+    """The same for all texts in an object."""
+    match content:
+        case str():
+            return shown(content)
+        case list():
+            return [_shown(item) for item in content]
+        case dict():
+            return {shown(key): _shown(item) for key, item in content.items()}
+        case _:
+            return content
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _no_number(text)
+
+
+def _whole(text: str) -> int:
+    _finite(text)
+    return int(text)
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number")
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:

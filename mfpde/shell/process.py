@@ -6,9 +6,13 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
+
+from mfpde.errors import EarlierFileWarning
 
 
 def complain(*messages: str) -> None:
@@ -17,6 +21,22 @@ def complain(*messages: str) -> None:
         return
     for message in messages:
         print(f"mfpde: {message}", file=sys.stderr)
+
+
+@contextmanager
+def earlier_files_told() -> Iterator[None]:
+    """Say in a line what is warned of a file of an earlier version."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def tell(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, EarlierFileWarning):
+                complain(str(message))
+            else:
+                show(message, category, *place, **more)
+
+        warnings.showwarning = tell
+        yield
 
 
 def accept_any_text() -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.io import netcdf_file
 
 from mfpde.errors import ResultFileError
 from mfpde.keys.reader import one_line
-from mfpde.shell.files import write_atomically
+from mfpde.shell.checksum import KEY, checksum_of, tell_earlier
+from mfpde.shell.files import shown, write_atomically
 from mfpde.solvers.arrays import Array
 
 PREFIX = "checkpoint_"
@@ -23,6 +24,16 @@ Attribute = str | int | float
 Checkpoint = Mapping[str, NDArray[Any]]
 Variables = Mapping[str, Any]
 """By name the array of a variable and its attributes."""
+
+
+class Impossible(ValueError):
+    """A file says what no run could have written, in words that follow its name."""
+
+
+def held_to(good: ArrayLike, problem: str) -> None:
+    """Raise `Impossible` with a problem unless all of it is good."""
+    if not np.all(good):
+        raise Impossible(f"holds {problem}")
 
 
 class Recorded(Protocol):
@@ -73,16 +84,19 @@ class Layout:
             names = tuple(str(rest.pop("coordinates_of_the_law")).split())
             own = {name: kind(rest.pop(name)) for name, kind in self.own.items()}
             other = self.fields(variables, names)
-            attributes = {key: value for key, value in rest.items() if key not in ("format", "checksum")}
+            attributes = {key: value for key, value in rest.items() if key not in ("format", KEY)}
             return {**other, "names": names, **own, "attributes": attributes}, checkpoint_arrays(variables)
+        except Impossible as error:
+            raise ResultFileError(f"{path}: {error}; run it again with --force") from None
         except (KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError) as error:
             raise ResultFileError(f"{path}: a damaged result file ({error!r}); run it again with --force") from None
 
 
 def put_attributes(file: Any, attributes: Mapping[str, Attribute]) -> None:
-    """Global attributes; text as UTF-8."""
+    """Global attributes; text as UTF-8, and numbers with all their digits, of which scipy keeps those of a float32."""
     for key, value in attributes.items():
-        setattr(file, key, value.encode("utf-8") if isinstance(value, str) else value)
+        stored = np.float64(value) if isinstance(value, float) else value
+        setattr(file, key, value.encode("utf-8") if isinstance(value, str) else stored)
 
 
 def put(file: Any, name: str, dimensions: tuple[str, ...], values: Array, meaning: str) -> None:
@@ -111,7 +125,7 @@ def put_checkpoint(file: Any, checkpoint: Checkpoint) -> None:
     """The raw arrays of a run that can go on, and the checksum over everything: call it last."""
     for key, array in checkpoint.items():
         _put_checkpoint(file, PREFIX + key, np.asarray(array))
-    file.checksum = _checksum({name: variable.data for name, variable in file.variables.items()})
+    setattr(file, KEY, _checksum(file).encode("ascii"))
 
 
 def form_of(path: Path) -> str:
@@ -144,6 +158,7 @@ def read(path: Path, form: str) -> tuple[dict[str, Attribute], dict[str, Any]]:
                 name: (np.array(variable.data), {k: _plain(v) for k, v in variable._attributes.items()})
                 for name, variable in file.variables.items()
             }
+            whole, earlier = _checksum(file), _checksum_of_numbers(file)
     except ResultFileError:
         raise
     except OSError as error:
@@ -152,9 +167,8 @@ def read(path: Path, form: str) -> tuple[dict[str, Attribute], dict[str, Any]]:
     except Exception as error:  # the parser of a damaged file may raise anything
         problem = f"not a NetCDF-3 file, or cut off ({one_line(str(error))})"
         raise ResultFileError(f"{path}: {problem}; write a file that `{command} -o` made") from None
-    checksum = _checksum({name: array for name, (array, _) in variables.items()}).decode("ascii")
-    if attributes.get("format") == form and attributes.get("checksum") != checksum:
-        problem = "damaged: its numbers are not those that were written"
+    if attributes.get("format") == form and attributes.get(KEY) not in (whole, earlier):
+        problem = "damaged: its content is not what was written"
         raise ResultFileError(f"{path}: {problem}; run it again with --force")
     if attributes.get("format") != form:
         other = str(attributes.get("format", ""))
@@ -164,20 +178,43 @@ def read(path: Path, form: str) -> tuple[dict[str, Attribute], dict[str, Any]]:
         if same_kind(other, form):
             problem = f"made by another version ({attributes.get('version_mfpde')}), which this one cannot read"
         raise ResultFileError(f"{path}: {problem}; write a file that `{command} -o` made")
+    if attributes.get(KEY) == earlier:
+        tell_earlier(path)
     return attributes, variables
 
 
-def _checksum(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """CRC-32 of the stored numbers, by which a damaged file is known."""
+def _checksum(file: Any) -> str:
+    """Of all attributes, and of the names, types, dimensions, attributes and numbers of all variables."""
+    head = {name: (dict(variable._attributes), variable.dimensions) for name, variable in file.variables.items()}
+    told: list[bytes | memoryview] = [_told("", file._attributes)]
+    for name in sorted(head):
+        attributes, dimensions = head[name]
+        array = np.ascontiguousarray(file.variables[name].data)
+        told += [_told(f"{name} {array.dtype.str} {dimensions} {array.shape}", attributes), array.reshape(-1).data]
+    return checksum_of(told)
+
+
+def _told(text: str, attributes: Mapping[str, Any]) -> bytes:
+    rest = sorted((key, _raw(value)) for key, value in attributes.items() if key != KEY)
+    return repr((text, rest)).encode("utf-8", "backslashreplace")
+
+
+def _raw(value: Any) -> Attribute:
+    """An attribute as it comes back from a file."""
+    return value if isinstance(value, str) else _plain(value, lambda text: text)
+
+
+def _checksum_of_numbers(file: Any) -> str:
+    """What earlier versions wrote: CRC-32 of the stored numbers alone."""
     checksum = 0
-    for name in sorted(arrays):
-        checksum = zlib.crc32(np.ascontiguousarray(arrays[name]).data, checksum)
-    return f"crc32 {checksum:08x}".encode("ascii")
+    for name in sorted(file.variables):
+        checksum = zlib.crc32(np.ascontiguousarray(file.variables[name].data).data, checksum)
+    return f"crc32 {checksum:08x}"
 
 
-def _plain(value: Any) -> Attribute:
+def _plain(value: Any, clean: Callable[[str], str] = shown) -> Attribute:
     if isinstance(value, bytes):
-        return value.decode("utf-8")
+        return clean(value.decode("utf-8"))
     plain: Attribute = value.item() if isinstance(value, np.ndarray | np.generic) else value
     return plain
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mfpde.results.files.netcdf_file import Layout, Variables, native, put
+import numpy as np
+
+from mfpde.results.files.netcdf_file import Layout, Variables, held_to, native, put
 
 if TYPE_CHECKING:
     from mfpde.results.answers.sgd import SgdResult
@@ -26,6 +28,12 @@ def _fields(variables: Variables, names: tuple[str, ...]) -> dict[str, Any]:
     found = {key: native(variables, key) for key in ("time", "risk", "position")}
     # files of before had exact risks alone
     found["risk_error"] = native(variables, "risk_error") if "risk_error" in variables else 0.0 * found["risk"]
+    time, known = found["time"], ~np.isnan(found["risk"])
+    held_to(np.isfinite(time) & (time >= 0.0), "times that are none")
+    held_to(np.diff(time) > 0.0, "times that are not increasing")
+    held_to(np.isfinite(found["risk"][known]), "a risk that is not finite")
+    held_to(np.diff(known.astype(int), axis=1) <= 0, "replicas with a gap between their times")
+    held_to(np.isfinite(found["position"][known]), "neurons at no place")
     return found
 
 

@@ -8,15 +8,20 @@ also holds the raw arrays of its schemes under checkpoint_*.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mfpde.results.files.netcdf_file import Layout, Variables, native, put
+from mfpde.results.files.netcdf_file import Layout, Variables, held_to, native, put
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.space.grid import recorded_grid
 
 if TYPE_CHECKING:
     from mfpde.results.answers.solve import SolveResult
 
+MASS = 1e-6
+"""Distance from 1 at which a mass is no longer rounding."""
 MEANING = {
     "risk": "risk R = {}",
     "risk_error": "estimated discretisation error of the risk",
@@ -75,10 +80,37 @@ def _fields(variables: Variables, names: tuple[str, ...]) -> dict[str, Any]:
     moments = {
         key: np.stack([native(variables, f"{key}_{name}") for name in names], axis=1) for key in ("mean", "variance")
     }
+    _hold_series(series)
     if not on_grid:
-        return {**series, **moments, **{key: native(variables, key) for key in ("weight", "position")}}
+        law = {key: native(variables, key) for key in ("weight", "position")}
+        carried = law["weight"] > 0.0
+        held_to(law["weight"] >= 0.0, "atoms of negative weight")
+        held_to(np.isfinite(law["position"][carried]), "atoms at no place")
+        _hold_mass(series["mass"], law["weight"].sum(axis=1))
+        return {**series, **moments, **law}
     edges = tuple(native(variables, f"{name}_edges") for name in names)
-    return {**series, **moments, "density": native(variables, "density"), "edges": edges}
+    density = native(variables, "density")
+    for name, axis in zip(names, edges, strict=True):
+        held_to(np.isfinite(axis), f"cells of {name} without ends")
+        held_to(np.diff(axis) >= 0.0, f"cells of {name} in reversed order")
+    held_to(density >= 0.0, "a negative density")
+    _hold_mass(series["mass"], (density * recorded_grid(edges).volumes).sum(axis=tuple(range(1, density.ndim))))
+    return {**series, **moments, "density": density, "edges": edges}
+
+
+def _hold_series(series: Mapping[str, Array]) -> None:
+    """Refuse what no run could have recorded."""
+    time = series["time"]
+    held_to(np.isfinite(time) & (time >= 0.0), "times that are none")
+    held_to(np.diff(time) > 0.0, "times that are not increasing")
+    held_to(np.isfinite(series["risk"]), "a risk that is not finite")
+    held_to(series["risk_error"] >= 0.0, "an error of the risk that is none")
+
+
+def _hold_mass(told: Array, masses: Array) -> None:
+    """Refuse laws whose masses do not make up what is told, 1."""
+    held_to(np.abs(told - 1.0) <= MASS, "laws whose mass is not 1")
+    held_to(np.abs(masses - told) <= MASS, "laws whose masses do not sum to what is told")
 
 
 LAYOUT = Layout("mfpde solve 3", {"scheme": str, "status": str, "wall_seconds": float}, _put, _fields)

@@ -13,7 +13,9 @@ from mfpde.errors import ConfigurationError, ResultFileError
 from mfpde.experiment import Experiment
 from mfpde.keys.reader import one_line
 from mfpde.results.answers.basins import BasinPoint, BasinsResult
-from mfpde.results.reading import DAMAGE, read_object
+from mfpde.results.reading import DAMAGE
+from mfpde.shell.checksum import KEY, tell_earlier
+from mfpde.shell.files import read_json
 
 REMEDY = "name another file with -o, or replace this one with --force"
 
@@ -33,6 +35,8 @@ def earlier_points(
         then = parse(tomllib.loads(earlier.configuration))
     except (*DAMAGE, ConfigurationError) as error:
         raise ResultFileError(f"{path}: no sweep, or a damaged sweep ({one_line(repr(error))}); {REMEDY}") from None
+    if KEY not in content:
+        tell_earlier(path)
     problems = list(_differences(family, earlier))
     different = [key for key in differing_keys(then, first) if key not in earlier.keys]
     if different:
@@ -49,7 +53,7 @@ def _read(path: Path) -> Any:
     if not path.exists():
         raise ResultFileError(f"{path}: no such file to continue; write the command without --resume to begin one")
     try:
-        return read_object(path)
+        return read_json(path)
     except (OSError, ValueError, RecursionError) as error:
         raise ResultFileError(f"{path}: not a sweep of `mfpde basins` ({one_line(str(error))}); {REMEDY}") from None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.files.netcdf_file import Attribute
 from mfpde.results.objects import plain
-from mfpde.shell.files import write_atomically
+from mfpde.shell.files import read_json, write_json
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.networks.coupled import Drift, particle_dynamics
 from mfpde.solvers.sgd.engine import SgdState
@@ -161,16 +160,15 @@ class Store:
                 "time": plain(curve.time, ()),
                 "risk": plain(curve.risk, ()),
             }
-            text = json.dumps(content, allow_nan=False, indent=0)
-            write_atomically(self._path(spec), lambda place: _ignore(place.write_text(text + "\n", encoding="utf-8")))
+            write_json(self._path(spec), content)
         self._curves[spec.key] = curve
 
     def read(self, spec: RunSpec) -> bool:
         """Look for the run's file; one that is damaged, or of another configuration, counts as none."""
         if self._folder is None:
             return False
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            content: dict[str, Any] = json.loads(self._path(spec).read_text(encoding="utf-8"))
+        with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            content: dict[str, Any] = read_json(self._path(spec))
             time, risk = (np.array(content[name], dtype=np.float64) for name in ("time", "risk"))
             same = content["configuration"] == to_toml(spec.configuration) and content["replica"] == spec.replica
             whole = time.shape == risk.shape and time.ndim == 1 and len(time) > 0 and bool(np.all(np.isfinite(risk)))
@@ -183,7 +181,3 @@ class Store:
     def _path(self, spec: RunSpec) -> Path:
         assert self._folder is not None
         return self._folder / f"{spec.key}.json"
-
-
-def _ignore(_: object) -> None:
-    """For what is called for its effect."""

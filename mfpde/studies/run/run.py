@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mfpde.errors import ConfigurationError, ResultFileError, in_keys
 from mfpde.results.answers.solve import SolveResult
-from mfpde.results.files.netcdf_file import Attribute, Checkpoint
+from mfpde.results.files.netcdf_file import Attribute, Checkpoint, Impossible, held_to
 from mfpde.schemes.pair import Pair
 from mfpde.shell.process import uninterrupted
 from mfpde.shell.progress import Progress, silent
@@ -22,8 +22,9 @@ from mfpde.solvers.flow.time_loop import Scheme, State, StepFailure, integrate
 from mfpde.solvers.space.measure import Measure
 from mfpde.studies.run.arithmetic import ARITHMETIC
 from mfpde.studies.run.campaign import Campaign
+from mfpde.studies.run.checkpoint import hold_audit, hold_state, pack_state, unpack_state
 from mfpde.studies.run.energy import balance_warning, stationary_verdict
-from mfpde.studies.run.trajectory import Trajectory, estimated_error, pack_state, restored, unpack_state
+from mfpde.studies.run.trajectory import Trajectory, estimated_error, restored
 
 AUDITS = 24
 AUDITED = 5
@@ -94,14 +95,28 @@ class Run(Campaign[SolveResult]):
     def restore(self, result: SolveResult, checkpoint: Checkpoint) -> None:
         """Go on from where an earlier run stood; raises ResultFileError where it left no state."""
         states = {role: unpack_state(role, checkpoint) for role in self._schemes}
-        missing = [role for role, state in states.items() if state is None]
         audit = checkpoint.get("audit")
-        if missing or audit is None or audit.shape[1:] != (AUDITED,):
+        if audit is None or None in states.values():
             raise ResultFileError("the file to resume holds no state to go on from; run it again with --force")
+        try:
+            self._hold(result, audit, {role: state for role, state in states.items() if state is not None})
+        except Impossible as error:
+            raise ResultFileError(f"the file to resume {error}; run it again with --force") from None
         self._states = {role: state for role, state in states.items() if state is not None}
         self._trajectory = restored(result)
         self._audit = [tuple(row) for row in audit.tolist()]
         self.earlier_seconds = result.wall_seconds
+
+    def _hold(self, result: SolveResult, audit: NDArray[Any], states: Mapping[str, State]) -> None:
+        """Refuse what this run cannot have left; raises Impossible."""
+        hold_audit(audit, AUDITED, self._stops)
+        reached = self._stops[: len(audit)]
+        begin, end = ([0.0, *reached][-1], [*self._stops[len(audit) :], self._stops[-1]][0])
+        for role, scheme in self._schemes.items():
+            hold_state(scheme, self._states[role], states[role], begin, end)
+        recorded = sum(target in reached for target in self._targets)
+        held_to(recorded <= len(result.time) <= recorded + 1, "other times than were reached")
+        held_to(np.asarray(self._times[:recorded]) == result.time[:recorded], "other times than were asked for")
 
     def work(self) -> None:
         """Reach the stops that are left."""

@@ -1,4 +1,4 @@
-"""The trajectory while it is computed: one row per save time, and the scheme states to go on from."""
+"""The trajectory while it is computed: one row per save time."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mfpde.results.answers.solve import Array, SolveResult
 from mfpde.results.files.netcdf_file import Attribute
-from mfpde.solvers.flow.time_loop import Observation, State
+from mfpde.solvers.flow.time_loop import Observation
 from mfpde.solvers.space.measure import Cells, Measure
 
 SCALARS = ("time", "risk", "free_energy", "dissipation", "dissipated", "balance", "residual", "mass")
@@ -108,22 +107,6 @@ def estimated_error(flow_times: Sequence[float], audit: Sequence[tuple[float, fl
         near[np.flatnonzero(times > time)[:1]] = True
         errors[index] = np.maximum(floor, gaps[near].max(initial=0.0))
     return errors
-
-
-def pack_state(name: str, state: State) -> dict[str, NDArray[Any]]:
-    """A scheme state as named arrays for a checkpoint."""
-    scalars = np.array([state.flow_time, state.step])
-    return {f"{name}_clock": scalars, **{f"{name}_array_{key}": array for key, array in state.arrays.items()}}
-
-
-def unpack_state(name: str, arrays: Mapping[str, NDArray[Any]]) -> State | None:
-    """The scheme state stored by `pack_state`, None where the checkpoint has none."""
-    if f"{name}_clock" not in arrays:
-        return None
-    flow_time, step = (float(value) for value in arrays[f"{name}_clock"])
-    prefix = f"{name}_array_"
-    own = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
-    return State(flow_time, step, own)
 
 
 def _law_rows(law: Measure) -> tuple[Array, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from mfpde.errors import ResultFileError
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.sgd import SgdResult
+from mfpde.results.files.netcdf_file import Impossible, held_to
 from mfpde.results.files.provenance import provenance
 from mfpde.shell.progress import Progress, silent
 from mfpde.shell.tasks import WorkerLost
@@ -126,6 +128,10 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
 
     def restore(self, result: SgdResult, checkpoint: dict[str, NDArray[Any]]) -> None:
         """Go on from where an earlier run stood; raises ResultFileError where it left no states."""
+        try:
+            self._hold(result, checkpoint)
+        except Impossible as error:
+            raise ResultFileError(f"the file to resume {error}; run it again with --force") from None
         self.risk[:], self.position[:], self.risk_error[:] = result.risk, result.position, result.risk_error
         self.earlier_seconds = result.wall_seconds
         for replica in range(len(self.states)):
@@ -135,6 +141,24 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
                 self.states[replica] = SgdState(int(checkpoint[f"step_{replica}"][0]), w, a, b)
             elif self.recorded[replica]:
                 raise ResultFileError("the file to resume holds no state to go on from; run it again with --force")
+
+    def _hold(self, result: SgdResult, checkpoint: Mapping[str, NDArray[Any]]) -> None:
+        """Refuse what these replicas cannot have left; raises Impossible."""
+        held_to(result.risk.shape == self.risk.shape, "other replicas or times")
+        held_to(result.position.shape == self.position.shape, "other neurons")
+        neurons = self.configuration.sgd.neurons
+        dimension = build_sgd(self.configuration, 0).coordinates(neurons).dimension
+        forms = {"step": (1,), "w": (neurons, dimension), "a": (neurons,), "b": (neurons,)}
+        for replica, risk in enumerate(result.risk):
+            arrays = {name: checkpoint.get(f"{name}_{replica}") for name in forms}
+            if all(array is None for array in arrays.values()):
+                continue
+            for name, array in arrays.items():
+                held_to(array is not None and array.shape == forms[name], f"an array {name} of another form")
+                held_to(np.isfinite(np.asarray(array)), f"numbers in {name} that are none")
+            index = int(np.isfinite(risk).sum())
+            begin, end = [0, *self.steps][index], [*self.steps, self.steps[-1]][index]
+            held_to(begin <= int(checkpoint[f"step_{replica}"][0]) <= end, "a state at another step")
 
     def tasks(self) -> list[Stretch]:
         """The next stretch of every replica."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.io import netcdf_file
 
 import mfpde
 from mfpde.commands.main import main
-from mfpde.errors import OutputError, ResultFileError
+from mfpde.errors import EarlierFileWarning, OutputError, ResultFileError
 from mfpde.results.answer import ANSWERS
 from mfpde.results.answers.branches import Branches
 from mfpde.results.answers.compare import CompareResult
@@ -21,6 +22,7 @@ from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import SolveResult
 
 EARLIER = Path(__file__).parent / "earlier"
+pytestmark = pytest.mark.filterwarnings("ignore::mfpde.errors.EarlierFileWarning")
 """Files that the version before the first with a format in its JSON files wrote, some with fewer points."""
 JSON = ("optimum", "gibbs", "stationary", "ending", "branches", "basins", "bounds")
 QUICK = ["--set", "data.dims=10", "--set", "time.end=0.02", "--set", "time.save=3", "--set", "sgd.neurons=8"]
@@ -37,7 +39,7 @@ def test_an_earlier_json_file_is_known_by_its_keys_and_tells_the_same_again(name
     # what is written now says what it is, last
     answer.save(tmp_path / "again.json")
     again = json.loads((tmp_path / "again.json").read_text())
-    assert list(again)[-1] == "format"
+    assert list(again)[-2:] == ["format", "checksum"]
     assert again["format"] == f"mfpde {name} 1"
     assert json.dumps(mfpde.load(tmp_path / "again.json").to_json()) == json.dumps(content)
 
@@ -54,6 +56,17 @@ def test_every_file_is_drawn(name: str, tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["plot", str(place)]) == 0
     assert capsys.readouterr().out == f"{place.with_suffix('.png')}\n"
     assert place.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.filterwarnings("always")
+@pytest.mark.parametrize("name", ["basins.json", "sgd.nc", "solve.nc"])
+def test_a_file_without_a_checksum_of_everything_says_so(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.warns(EarlierFileWarning, match=f"{name}: written by an earlier version, without a checksum"):
+        mfpde.load(EARLIER / name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main(["plot", str(EARLIER / name), "-o", "nowhere.xyz"]) == 2
+    assert f"{name}: written by an earlier version, without a checksum" in capsys.readouterr().err
 
 
 def test_the_folder_of_a_sweep_opens(tmp_path: Path) -> None:

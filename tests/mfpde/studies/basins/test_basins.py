@@ -145,7 +145,7 @@ def test_an_interrupted_sweep_resumes(swept: BasinsResult, tmp_path: Path, monke
 
 def test_another_sweep_is_not_resumed(swept: BasinsResult, tmp_path: Path) -> None:
     place = tmp_path / "out.json"
-    place.write_text(json.dumps(swept.to_json()), encoding="utf-8")
+    swept.save(place)
 
     def resume(vary: dict[str, tuple[float, ...]], *overrides: str, radius: float | None = None) -> None:
         basins("nonmonotone-success", vary, place, overrides=[*QUICK, *overrides], resume=True, radius=radius)
