@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
     from mfpde.results.answer import Answer
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 def in_keys(error: Exception) -> str:
@@ -28,6 +32,20 @@ class ConfigurationError(Exception):
         super().__init__("\n".join(messages))
         self.messages = tuple(messages)
         self.configuration = configuration
+
+
+def all_of(make: Callable[[Item], Made], items: Iterable[Item]) -> tuple[Made, ...]:
+    """What is made of each item; raises ConfigurationError with what is wrong with all of them."""
+    made: list[Made] = []
+    messages: list[str] = []
+    for item in items:
+        try:
+            made.append(make(item))
+        except ConfigurationError as error:
+            messages += error.messages
+    if messages:
+        raise ConfigurationError(messages)
+    return tuple(made)
 
 
 class ResultFileError(Exception):

@@ -68,5 +68,5 @@ def _draw_error(axes: Any, result: SolveResult, reference: tuple[Any, Any], colo
 def _save(draw: Callable[[], Any], path: Path) -> Path:
     with matplotlib.rc_context(STYLE), np.errstate(all="ignore"):
         figure = draw()
-        write_atomically(path, lambda temporary: figure.savefig(temporary))
+        write_atomically(path, figure.savefig)
     return path

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mfpde.errors import ConfigurationError, OutputError, ResultFileError
+from mfpde.errors import ConfigurationError, OutputError, ResultFileError, all_of
 
 if TYPE_CHECKING:
     from mfpde.configuration.families import Family
@@ -174,16 +174,7 @@ def listed(option: str, text: str | None, read: Callable[[str, str], Number]) ->
     """The numbers of a comma list, None where the option was not given; names every one that is none."""
     if text is None:
         return None
-    numbers: list[Number] = []
-    problems: list[str] = []
-    for part in text.split(","):
-        try:
-            numbers.append(read(option, part.strip()))
-        except ConfigurationError as error:
-            problems += error.messages
-    if problems:
-        raise ConfigurationError(problems)
-    return tuple(numbers)
+    return all_of(lambda part: read(option, part.strip()), text.split(","))
 
 
 def named(option: str, text: str) -> str:

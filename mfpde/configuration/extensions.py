@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from mfpde.errors import ConfigurationError
+from mfpde.errors import ConfigurationError, all_of
 from mfpde.shell.user_files import Use, use
 
 GROUP = "mfpde"
@@ -19,16 +19,7 @@ GROUP = "mfpde"
 
 def used(paths: Iterable[str | Path]) -> tuple[Use, ...]:
     """Import users' files in their order; raises ConfigurationError with the fault of every one that fails."""
-    found: list[Use] = []
-    errors: list[str] = []
-    for path in paths:
-        try:
-            found.append(use(path))
-        except ConfigurationError as error:
-            errors += error.messages
-    if errors:
-        raise ConfigurationError(errors)
-    return tuple(found)
+    return all_of(use, paths)
 
 
 @cache

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mfpde.configuration.sources import STDIN, Source, experiment_of, load_configuration, with_overrides
-from mfpde.errors import ConfigurationError
+from mfpde.errors import ConfigurationError, all_of
 from mfpde.experiment import Experiment
 from mfpde.keys.reader import increasing, one_line
 from mfpde.problem.problem import Problem
@@ -126,21 +126,16 @@ def read_variations(
     use: Sequence[str | Path] = (),
 ) -> tuple[Variation, ...]:
     """The variations of all texts; raises ConfigurationError with what is wrong with them, source and overrides."""
-    variations: list[Variation] = []
-    problems: list[str] = []
-    for text in texts:
-        try:
-            variations.append(read_variation(text, count, most))
-        except ConfigurationError as error:
-            problems += error.messages
-    if problems:
-        keys = tuple(f"{text.partition('=')[0].strip()} " for text in texts)
-        try:
-            load_configuration(source, overrides, use=use)
-        except ConfigurationError as error:
-            problems += [message for message in error.messages if not message.startswith(keys)]
-        raise ConfigurationError(problems)
-    return tuple(variations)
+    try:
+        return all_of(lambda text: read_variation(text, count, most), texts)
+    except ConfigurationError as wrong:
+        problems = list(wrong.messages)
+    keys = tuple(f"{text.partition('=')[0].strip()} " for text in texts)
+    try:
+        load_configuration(source, overrides, use=use)
+    except ConfigurationError as error:
+        problems += [message for message in error.messages if not message.startswith(keys)]
+    raise ConfigurationError(problems)
 
 
 def without_repetition(messages: Sequence[str], family: Family) -> list[tuple[str, str]]:

@@ -28,12 +28,7 @@ LEFT = re.compile(r"\..*\.mfpde-[0-9a-f]{8}(\.[^.]*)?", re.DOTALL)
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write one strict JSON object and its checksum atomically; raises OutputError."""
     written = json.loads(json.dumps(content, allow_nan=False))
-    text = json.dumps({**written, KEY: checksum_of_object(written)})
-
-    def write(place: Path) -> None:
-        place.write_text(text + "\n", encoding="utf-8")
-
-    write_atomically(path, write)
+    write_text(path, json.dumps({**written, KEY: checksum_of_object(written)}) + "\n")
 
 
 def read_json(path: Path) -> Any:
@@ -80,7 +75,12 @@ def _no_number(text: str) -> float:
     raise ValueError(f"{text} is no number")
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a text atomically; raises OutputError."""
+    write_atomically(path, lambda place: place.write_text(text, encoding="utf-8"))
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file in the same folder, then rename it to `path`; raises OutputError.
 
     A symbolic link stays: the file it points to is replaced, and what may read and write it stays too. The temporary

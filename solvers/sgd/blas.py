@@ -27,22 +27,9 @@ _NAMES = ("scipy_openblas_{}_num_threads", "openblas_{}_num_threads", "MKL_{}_Nu
 
 @intrinsic
 def _call_gemm(
-    typing_context: Any,
-    address: Any,
-    transpose_a: Any,
-    transpose_b: Any,
-    m: Any,
-    n: Any,
-    k: Any,
-    alpha: Any,
-    a: Any,
-    lda: Any,
-    b: Any,
-    ldb: Any,
-    beta: Any,
-    c: Any,
-    ldc: Any,
-) -> Any:
+    typing_context: Any, address: Any, transpose_a: Any, transpose_b: Any, m: Any, n: Any, k: Any, alpha: Any,
+    a: Any, lda: Any, b: Any, ldb: Any, beta: Any, c: Any, ldc: Any,
+) -> Any:  # fmt: skip
     """Fortran's xGEMM(transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) at `address`.
 
     alpha and beta are brought to the type of the matrices.
@@ -81,21 +68,9 @@ def _call_gemm(
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def multiply(
-    gemm: int,
-    transpose_a: bool,
-    transpose_b: bool,
-    m: int,
-    n: int,
-    k: int,
-    alpha: float,
-    a: Any,
-    lda: int,
-    b: Any,
-    ldb: int,
-    beta: float,
-    c: Any,
-    ldc: int,
-) -> None:
+    gemm: int, transpose_a: bool, transpose_b: bool, m: int, n: int, k: int, alpha: float,
+    a: Any, lda: int, b: Any, ldb: int, beta: float, c: Any, ldc: int,
+) -> None:  # fmt: skip
     """c <- alpha op(a) op(b) + beta c on column-major matrices, op(a) of shape (m, k), op(b) (k, n), c (m, n).
 
     A row-major matrix of shape (p, q) is the column-major (q, p) with leading dimension q. The arrays only give where

@@ -67,16 +67,9 @@ def weigh(out: Array, row: int, factor: float, a: Array, gate: Array, batch_row:
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def forward(
-    unit: tuple[int, Array],
-    factor: float,
-    s: Array,
-    row: int,
-    head: tuple[Array, Array],
-    u: Array,
-    value: Array,
-    gate: Array,
-    batch_row: int,
-) -> Any:
+    unit: tuple[int, Array], factor: float, s: Array, row: int, head: tuple[Array, Array],
+    u: Array, value: Array, gate: Array, batch_row: int,
+) -> Any:  # fmt: skip
     """f_N at the pre-activations u = factor s[row] + b; fills the rows `batch_row` of value and gate.
 
     Rows are named by index here and below: a view of one costs more than a pass over 100 neurons.
@@ -106,14 +99,9 @@ def forward(
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def move_head(
-    head: tuple[Array, Array],
-    trained: tuple[bool, bool],
-    shrink: float,
-    errors: Array,
-    values: Array,
-    gates: Array,
-    change: Array,
-) -> None:
+    head: tuple[Array, Array], trained: tuple[bool, bool], shrink: float,
+    errors: Array, values: Array, gates: Array, change: Array,
+) -> None:  # fmt: skip
     """One step of the trained ones of a and b, from the errors (times step size over batch) of its rows."""
     a, b = head
     kept = a.dtype.type(shrink)
@@ -121,7 +109,6 @@ def move_head(
         change[:] = 0.0
         for r in range(errors.size):
             add_row(change, errors[r], gates[r])
-    if trained[1]:
         for i in range(b.size):
             b[i] = kept * b[i] + a[i] * change[i]
     if trained[0]:

@@ -102,11 +102,14 @@ class Landscape:
     def potential(self, points: Array, outputs: Array) -> tuple[Array, Array]:
         """G, shape (n,), and its gradient, shape (n, D), both continued evenly to negative radii."""
         flipped = self.radii & (points < 0.0)
-        folded = np.where(flipped, -points, points)
-        value, gradient = self.objective.features.contract(folded, self.objective.loss_gradient(outputs))
+        value, gradient = self._psi(np.where(flipped, -points, points), outputs)
         ridge = self.flow.ridge
         signs = np.where(flipped, -1.0, 1.0)
         return value + 0.5 * ridge * (points**2).sum(axis=1), signs * gradient + ridge * points
+
+    def _psi(self, points: Array, outputs: Array) -> tuple[Array, Array]:
+        """Psi, shape (n,), and its gradient, shape (n, D), at points of the space."""
+        return self.objective.features.contract(points, self.objective.loss_gradient(outputs))
 
     def own_gradient(self, points: Array) -> Array:
         """grad G(z; delta_z) at each point, shape (n, D): half the gradient of z -> F(delta_z)."""

@@ -50,12 +50,8 @@ class PairLandscape(Landscape):
 
     energy = risk
 
-    def potential(self, points: Array, outputs: Array) -> tuple[Array, Array]:
-        flipped = self.radii & (points < 0.0)
-        value, gradient, _ = self.pairs.psi(np.where(flipped, -points, points), outputs[:, 1:], outputs[:, 0])
-        ridge = self.flow.ridge
-        signs = np.where(flipped, -1.0, 1.0)
-        return value + 0.5 * ridge * (points**2).sum(axis=1), signs * gradient + ridge * points
+    def _psi(self, points: Array, outputs: Array) -> tuple[Array, Array]:
+        return self.pairs.psi(points, outputs[:, 1:], outputs[:, 0])[:2]
 
     def own_gradient(self, points: Array) -> Array:
         return self.pairs.own_gradient(points) + self.flow.ridge * points

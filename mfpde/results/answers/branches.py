@@ -10,7 +10,7 @@ import numpy as np
 
 from mfpde.results.answer import ANSWERS, Answer
 from mfpde.results.objects import Part, atom_list, group, labelled, several, told
-from mfpde.results.words import verdict_text
+from mfpde.results.words import place_text, verdict_text
 from mfpde.solvers.arrays import Array
 
 
@@ -194,10 +194,7 @@ class Branches(Answer):
         return "\n".join([*lines, *self.words])
 
     def _place(self, law: BranchLaw) -> str:
-        places = [
-            ", ".join(f"{name} = {z:.6g}" for name, z in zip(self.names, place, strict=True))
-            for place in law.positions.tolist()
-        ]
+        places = [place_text(self.names, place, 6) for place in law.positions]
         if len(places) == 1:
             return places[0]
         return "; ".join(f"{mass:.4g} at {place}" for mass, place in zip(law.masses.tolist(), places, strict=True))

@@ -11,7 +11,7 @@ import numpy as np
 
 from mfpde.results.answer import ANSWERS, Answer
 from mfpde.results.objects import atom_list, by_name, computed, labelled
-from mfpde.results.words import atoms_text
+from mfpde.results.words import atoms_text, place_text
 from mfpde.solvers.arrays import Array
 
 BRIEF = ("risk", "free_energy", "lower_bound", "radius", "atoms", "at_boundary", "certified")
@@ -120,8 +120,7 @@ class AtomicOptimum(Answer):
             f"radius       {self.radius:g}",
         ]
         for position, weight in zip(self.positions, self.weights, strict=True):
-            where = ", ".join(f"{name} = {z:.10g}" for name, z in zip(self.names, position, strict=True))
-            lines.append(f"atom         weight {weight:.10g} at {where}")
+            lines.append(f"atom         weight {weight:.10g} at {place_text(self.names, position, 10)}")
         return "\n".join([*lines, self.note])
 
     def brief(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from mfpde.results.figures.style import AMBER, BLUE, GREEN, KEYS, ORANGE, PINK, SKY, new_figure, symbol
+from mfpde.results.words import verdict_text
 
 if TYPE_CHECKING:
     from mfpde.results.answer import Drawing
@@ -23,7 +24,6 @@ LINES: dict[bool | None, dict[str, Any]] = {
     False: {"linestyle": "--", "linewidth": 1.0},
     None: {"linestyle": ":", "linewidth": 1.0},
 }
-WORDS = {True: "stable", False: "unstable", None: "undecided"}
 MARKS = {"fold": "o", "splitting": "^", "drift": "s", "cone": "v"}
 SHADE = "0.92"
 FAINT = 0.45
@@ -102,7 +102,7 @@ def _legend(result: Branches) -> list[Any]:
     kinds = {event.kind.split("+")[0] for branch in result.branches for event in branch.events}
     counts = {len(branch.laws[0].masses) for branch in result.branches}
     handles: list[Any] = [
-        Line2D([], [], color="black", label=WORDS[verdict], **LINES[verdict])
+        Line2D([], [], color="black", label=verdict_text(verdict), **LINES[verdict])
         for verdict in LINES
         if verdict in verdicts
     ]

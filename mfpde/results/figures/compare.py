@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mfpde.results.figures.sgd import draw_laws, draw_replicas, law_size, logarithmic_time
-from mfpde.results.figures.style import BLUE, GREY, ORANGE, new_figure
+from mfpde.results.figures.sgd import draw_laws, draw_replicas, law_figure, law_size, logarithmic_time
+from mfpde.results.figures.style import BLUE, GREY, ORANGE, new_figure, panel
 
 if TYPE_CHECKING:
     from mfpde.results.answer import Drawing
@@ -17,11 +18,11 @@ def figures(result: CompareResult) -> dict[str, Drawing]:
     if not len(result.laws):
         return {}
     drawings: dict[str, Drawing] = {
-        "compare_risk": lambda: risk_figure(result),
-        "compare_law": lambda: law_figure(result),
+        "compare_risk": lambda: panel(partial(_draw_risk, result=result)),
+        "compare_law": lambda: law_figure(result.sgd, result.pde),
     }
     if result.has_fluctuations:
-        drawings["fluctuations"] = lambda: fluctuation_figure(result)
+        drawings["fluctuations"] = lambda: panel(partial(_draw_fluctuations, result=result))
     return drawings
 
 
@@ -38,28 +39,8 @@ def overview(result: CompareResult) -> Any:
     return figure
 
 
-def risk_figure(result: CompareResult) -> Any:
-    """R of the equation, and mean and spread of R_N over the replicas."""
-    figure = new_figure(5.0, 3.2)
-    _draw_risk(figure.add_subplot(), result)
-    return figure
-
-
-def law_figure(result: CompareResult) -> Any:
-    """The neurons of all replicas as histograms over the marginals of rho_t, at four times."""
-    figure = new_figure(*law_size(result.sgd))
-    draw_laws(figure, result.sgd, result.pde)
-    return figure
-
-
-def fluctuation_figure(result: CompareResult) -> Any:
-    """N E|f_N - f|^2 along training against the value K(rho_t) of independent draws."""
-    figure = new_figure(5.0, 3.2)
-    _draw_fluctuations(figure.add_subplot(), result)
-    return figure
-
-
 def _draw_risk(axes: Any, result: CompareResult) -> None:
+    """R of the equation, and mean and spread of R_N over the replicas."""
     draw_replicas(axes, result.sgd)
     axes.plot(result.sgd.time, result.pde.risk, color=BLUE, linestyle="--", label="PDE")
     if result.pde.risk.max() > 5.0 * result.pde.risk.min():
@@ -68,6 +49,7 @@ def _draw_risk(axes: Any, result: CompareResult) -> None:
 
 
 def _draw_fluctuations(axes: Any, result: CompareResult) -> None:
+    """N E|f_N - f|^2 along training against the value K(rho_t) of independent draws."""
     time, values = result.sgd.time, result.fluctuation
     axes.fill_between(time, values.min(axis=0), values.max(axis=0), color=ORANGE, alpha=0.25, linewidth=0)
     axes.plot(time, values.mean(axis=0), color=ORANGE, label=r"SGD, $N\,\mathrm{E}|f_N - f|^2$")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mfpde.results.figures.marginals import draw_marginal, view_of
-from mfpde.results.figures.style import BLUE, ORANGE, new_figure, symbol
+from mfpde.results.figures.style import BLUE, ORANGE, new_figure, panel, symbol
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.distribution import distribution
 from mfpde.solvers.space.measure import Atoms, Measure
@@ -25,7 +26,7 @@ def figures(result: SgdResult) -> dict[str, Drawing]:
     """Risks and laws; nothing before a save time of all replicas."""
     if not len(_whole(result)):
         return {}
-    return {"sgd_risk": lambda: risk_figure(result), "sgd_law": lambda: law_figure(result)}
+    return {"sgd_risk": lambda: panel(partial(_draw_risk, result=result)), "sgd_law": lambda: law_figure(result)}
 
 
 def overview(result: SgdResult) -> Any:
@@ -38,17 +39,10 @@ def overview(result: SgdResult) -> Any:
     return figure
 
 
-def risk_figure(result: SgdResult) -> Any:
-    """Mean and spread of R_N over the replicas."""
-    figure = new_figure(5.0, 3.2)
-    _draw_risk(figure.add_subplot(), result)
-    return figure
-
-
-def law_figure(result: SgdResult) -> Any:
-    """The neurons of all replicas as histograms, at a few times."""
+def law_figure(result: SgdResult, pde: SolveResult | None = None) -> Any:
+    """The neurons of all replicas as histograms, at a few times, over the marginals of rho_t."""
     figure = new_figure(*law_size(result))
-    draw_laws(figure, result)
+    draw_laws(figure, result, pde)
     return figure
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
 
 from mfpde.results.figures.marginals import View, draw_marginal, height_of_bulk, spread_density, view_of
-from mfpde.results.figures.style import BLUE, ORANGE, SMALL, WHITE_TO_BLUE, new_figure, symbol
+from mfpde.results.figures.style import BLUE, ORANGE, SMALL, WHITE_TO_BLUE, new_figure, panel, symbol
 from mfpde.results.words import SQUARE
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.measure import Cells
@@ -22,14 +23,7 @@ def figures(result: SolveResult) -> dict[str, Drawing]:
     """The risk, and the law at a few times; nothing before the first save time."""
     if not len(result.time):
         return {}
-    return {"risk": lambda: risk_figure(result), "density": lambda: density_figure(result)}
-
-
-def risk_figure(result: SolveResult) -> Any:
-    """The risk against time with its error band."""
-    figure = new_figure(5.0, 3.2)
-    draw_risk(figure.add_subplot(), result)
-    return figure
+    return {"risk": lambda: panel(partial(draw_risk, result=result)), "density": lambda: density_figure(result)}
 
 
 def density_figure(result: SolveResult) -> Any:

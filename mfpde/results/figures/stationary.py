@@ -8,13 +8,13 @@ from matplotlib.lines import Line2D
 
 from mfpde.results.figures.optimum import AREA
 from mfpde.results.figures.style import BLUE, GREY, ORANGE, new_figure, symbol
+from mfpde.results.words import verdict_text
 
 if TYPE_CHECKING:
     from mfpde.results.answer import Drawing
     from mfpde.results.answers.stationary import Stationary
 
 COLOURS = {True: BLUE, False: ORANGE, None: GREY}
-WORDS = {True: "stable", False: "unstable", None: "undecided"}
 
 
 def figures(answer: Stationary) -> dict[str, Drawing]:
@@ -38,7 +38,9 @@ def stationary_figure(answer: Stationary) -> Any:
     panels[0].set_ylabel("risk $R$")
     marks: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 6.0}
     seen = {point.stable for point in answer.points}
-    handles: list[Any] = [Line2D([], [], color=COLOURS[k], label=WORDS[k], **marks) for k in COLOURS if k in seen]
+    handles: list[Any] = [
+        Line2D([], [], color=COLOURS[k], label=verdict_text(k), **marks) for k in COLOURS if k in seen
+    ]
     handles.append(Line2D([], [], color="0.6", linewidth=0.8, linestyle=":", label="optimum of the box"))
     figure.legend(handles=handles, loc="outside right center", fontsize=8)
     return figure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -80,6 +80,13 @@ def new_figure(width: float, height: float) -> Any:
     return figure
 
 
+def panel(draw: Callable[[Any], None], width: float = 5.0, height: float = 3.2) -> Any:
+    """A figure of one panel, drawn on its axes."""
+    figure = new_figure(width, height)
+    draw(figure.add_subplot())
+    return figure
+
+
 def save_figures(answer: Answer, folder: Path) -> tuple[Path, ...]:
     """Write what an answer has to draw into a folder, and return the paths; raises OutputError."""
     written: list[Path] = []
@@ -95,7 +102,7 @@ def save_figure(draw: Drawing, *paths: Path) -> NotebookFigure:
     with drawing():
         figure = draw()
         for path in paths:
-            write_atomically(path, lambda temporary: figure.savefig(temporary))
+            write_atomically(path, figure.savefig)
     return figure
 
 

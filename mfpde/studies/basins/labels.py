@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from mfpde.results.answers.basins import BasinLaw, BasinPoint, Boundary
+from mfpde.results.words import verdict_text
 from mfpde.solvers.arrays import Array
 
 SAME, MOVED = 1e-3, 0.4
@@ -103,7 +104,7 @@ def _law_name(group: Sequence[Mapping[str, Any]]) -> str:
     law = end["nearest"]
     count, origin = len(law["atoms"]), _at_origin(law)
     held = " held by a cone" if "is held by a cone" in law["note"] else ""
-    kind = {True: "stable", False: "unstable", None: "undecided"}[law["stable"]]
+    kind = verdict_text(law["stable"])
     if count == 1:
         places = [other["nearest"]["atoms"][0]["position"] for other in group]
         where = ", ".join(f"{name} = {_range([place[name] for place in places])}" for name in places[0])

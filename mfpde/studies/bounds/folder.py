@@ -11,7 +11,7 @@ from mfpde.configuration.toml import differing_keys, to_toml
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError
 from mfpde.experiment import Experiment
 from mfpde.results.reading import SWEEP
-from mfpde.shell.files import output_error, probe_folder, write_atomically
+from mfpde.shell.files import output_error, probe_folder, write_text
 from mfpde.studies.bounds.design import base_configuration
 
 PROBLEM_NAME = "problem.toml"
@@ -50,12 +50,7 @@ def prepare_folder(folder: Path, configuration: Experiment, *, force: bool) -> N
             (folder / SWEEP).unlink(missing_ok=True)
         except OSError as error:
             raise output_error(folder, error) from None
-    text = to_toml(base_configuration(configuration))
-
-    def write(place: Path) -> None:
-        place.write_text(text, encoding="utf-8")
-
-    write_atomically(folder / PROBLEM_NAME, write)
+    write_text(folder / PROBLEM_NAME, to_toml(base_configuration(configuration)))
 
 
 def _shared(path: Path) -> Experiment:

@@ -102,12 +102,11 @@ def _growth(landscape: Landscape, grows: Sequence[Mode], law: Atoms, names: Sequ
                 f"the atom at {place_text(names, place)} splits along {along}, parts of it move apart like "
                 f"{clock.exponential(rate)}, the variance grows like {clock.exponential(2.0 * rate)}"
             )
+        elif len(law.weights) == 1:
+            found.append(f"the atom as a whole moves away like {clock.exponential(rate)}")
         else:
-            if len(law.weights) == 1:
-                found.append(f"the atom as a whole moves away like {clock.exponential(rate)}")
-            else:
-                masses = ", with their masses," if landscape.flow.fisher_rao_rate > 0.0 else ""
-                found.append(f"the atoms as wholes{masses} move away like {clock.exponential(rate)}")
+            masses = ", with their masses," if landscape.flow.fisher_rao_rate > 0.0 else ""
+            found.append(f"the atoms as wholes{masses} move away like {clock.exponential(rate)}")
     return found
 
 

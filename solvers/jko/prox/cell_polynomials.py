@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...arrays import Array
 from ...objective.table.kernels import FASTMATH, Mesh
-from .kernels import ENERGY, GAIN, LARGEST, SADDLES
+from .kernels import ENERGY, GAIN, LARGEST, SADDLES, interval
 
 IntArray = NDArray[np.int64]
 Nodes = tuple[int, ...]
@@ -72,21 +72,6 @@ def cell_polynomials(mesh: Mesh, flat: Array, polynomials: Array) -> CellPolynom
             row[:, :, :count] = np.einsum("lj,kcjm->cklm", transform, strip[:, places[1]])
     nodes = tuple(range(count))
     return CellPolynomials(np.ascontiguousarray(found.reshape(-1, rank)), mesh.edges, mesh.cells, nodes)
-
-
-@numba.njit(cache=True, nogil=True)
-def _cell(edges: Array, count: int, hint: int, x: float) -> int:
-    """The cell of x, the outermost ones for what lies outside; quick where it is `hint`."""
-    if (hint == 0 or x >= edges[hint]) and (hint == count - 1 or x < edges[hint + 1]):
-        return hint
-    low, high = 0, count
-    while high - low > 1:
-        middle = (low + high) >> 1
-        if x >= edges[middle]:
-            low = middle
-        else:
-            high = middle
-    return low
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
@@ -151,7 +136,7 @@ def newton_plane(
     for i in range(start, stop):
         z0, z1 = places[i, 0], places[i, 1]
         x0, x1, mass, block = centres[i, 0], centres[i, 1], masses[i], i // size
-        row, column = _cell(edges[0], counts[0], row, z0), _cell(edges[1], counts[1], column, z1)
+        row, column = interval(edges[0], counts[0], z0, row), interval(edges[1], counts[1], z1, column)
         scale0 = 2.0 / (edges[0, row + 1] - edges[0, row])
         scale1 = 2.0 / (edges[1, column + 1] - edges[1, column])
         s, t = (z0 - edges[0, row]) * scale0 - 1.0, (z1 - edges[1, column]) * scale1 - 1.0
@@ -185,7 +170,7 @@ def newton_plane(
         sums[block, ENERGY] += mass * (value - gain)
         sums[block, GAIN] += mass * gain
         sums[block, LARGEST] = max(sums[block, LARGEST], abs(to0 - z0), abs(to1 - z1))
-        row, column = _cell(edges[0], counts[0], row, to0), _cell(edges[1], counts[1], column, to1)
+        row, column = interval(edges[0], counts[0], to0, row), interval(edges[1], counts[1], to1, column)
         s = (to0 - edges[0, row]) * 2.0 / (edges[0, row + 1] - edges[0, row]) - 1.0
         t = (to1 - edges[1, column]) * 2.0 / (edges[1, column + 1] - edges[1, column]) - 1.0
         cell = row * counts[1] + column
@@ -217,7 +202,7 @@ def newton_line(
     cell = 0
     for i in range(start, stop):
         z, x, mass, block = places[i, 0], centres[i, 0], masses[i], i // size
-        cell = _cell(edges[0], counts[0], cell, z)
+        cell = interval(edges[0], counts[0], z, cell)
         scale = 2.0 / (edges[0, cell + 1] - edges[0, cell])
         value, f, ff = _jet(potential, cell * width, (z - edges[0, cell]) * scale - 1.0, nodes)
         f = f * scale + ridge * z + stiffness * (z - x)
@@ -235,7 +220,7 @@ def newton_line(
         sums[block, ENERGY] += mass * (value + 0.5 * f * move)
         sums[block, GAIN] -= mass * 0.5 * f * move
         sums[block, LARGEST] = max(sums[block, LARGEST], abs(to - z))
-        cell = _cell(edges[0], counts[0], cell, to)
+        cell = interval(edges[0], counts[0], to, cell)
         t = (to - edges[0, cell]) * 2.0 / (edges[0, cell + 1] - edges[0, cell]) - 1.0
         base = cell * width
         if not touched[block, cell]:

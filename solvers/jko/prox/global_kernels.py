@@ -8,27 +8,12 @@ from numpy.typing import NDArray
 
 from ...arrays import Array
 from ...objective.table.kernels import Mesh
-from .kernels import Derivatives, IntArray, contract, descent, locate, model
+from .kernels import Derivatives, IntArray, contract, descent, interval, locate, model
 
 POLISHING = 60
 """Damped Newton steps from a start."""
 NEAR = 4
 """Nodes within which the best node and an atom are taken to lie in one basin."""
-
-
-@numba.njit(cache=True, nogil=True)
-def _interval(nodes: Array, count: int, x: float, hint: int = 0) -> int:
-    """k < count - 1 with nodes_k <= x < nodes_{k+1}, the outermost ones for what lies outside; quick at `hint`."""
-    low, high = 0, count - 1
-    if (hint == 0 or x >= nodes[hint]) and (hint == high - 1 or x < nodes[hint + 1]):
-        return hint
-    while high - low > 1:
-        middle = (low + high) >> 1
-        if x >= nodes[middle]:
-            low = middle
-        else:
-            high = middle
-    return low
 
 
 @numba.njit(cache=True, nogil=True)
@@ -115,7 +100,7 @@ def global_prox(
     for i in range(start, stop):
         for a in range(dimension):
             z[a] = min(max(places[i, a], lower[a]), upper[a])
-            corner_low[a] = _interval(nodes[a], counts[a], centres[i, a])
+            corner_low[a] = interval(nodes[a], counts[a] - 1, centres[i, a])
         moved[i] = z
         values[i] = _polished(
             moved[i], centres[i], mesh, plan, nodal, tau, ridge, mobile, lower, upper, bases, first, second
@@ -177,8 +162,8 @@ def suspects(
     inverses = 1.0 / counts
     for i in range(places.shape[0]):
         for a in range(dimension):
-            corner_low[a] = _interval(nodes[a], counts[a], centres[i, a], corner_low[a])
-            own[a] = _interval(nodes[a], counts[a], places[i, a], own[a])
+            corner_low[a] = interval(nodes[a], counts[a] - 1, centres[i, a], corner_low[a])
+            own[a] = interval(nodes[a], counts[a] - 1, places[i, a], own[a])
         found[i] = False
         for corner in range(2**dimension):
             flat = 0

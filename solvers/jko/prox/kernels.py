@@ -82,6 +82,21 @@ def _polynomials(nodes: Array) -> Array:
     return found.reshape(len(nodes), 3 * len(nodes))
 
 
+@numba.njit(cache=True, nogil=True)
+def interval(ends: Array, count: int, x: float, hint: int = 0) -> int:
+    """k < count with ends_k <= x < ends_{k+1}, the outermost ones for what lies outside; quick where it is `hint`."""
+    if (hint == 0 or x >= ends[hint]) and (hint == count - 1 or x < ends[hint + 1]):
+        return hint
+    low, high = 0, count
+    while high - low > 1:
+        middle = (low + high) >> 1
+        if x >= ends[middle]:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
 def locate(point: Array, mesh: Mesh, polynomials: Array, bases: Array) -> int:
     """First node of the point's cell; writes the bases and their two derivatives in a row, shape (D, 3 (q + 1))."""
