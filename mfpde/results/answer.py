@@ -110,6 +110,13 @@ class Answer(Part):
         return import_module(place) if place != type(self).__module__ and find_spec(place) else None
 
 
+class Whole(Answer):
+    """An answer of which there is all or nothing: nothing goes wrong on the way to it that it could tell."""
+
+    status = "success"
+    message = ""
+
+
 class Recorded(Answer):
     """An answer recorded over time: its file is NetCDF, and may hold the arrays that a run can go on from.
 

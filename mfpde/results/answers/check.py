@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mfpde.results.answer import ANSWERS, Answer
+from mfpde.results.answer import ANSWERS, Whole
 from mfpde.results.objects import Part
 
 
@@ -38,7 +38,7 @@ class Service(Part):
 
 @ANSWERS.register("check")
 @dataclass(frozen=True)
-class Checked(Answer):
+class Checked(Whole):
     """An experiment that has been read as a whole, and nothing computed.
 
     Attributes:
@@ -57,8 +57,6 @@ class Checked(Answer):
     schemes: tuple[Service, ...]
     commands: tuple[Service, ...]
     use: tuple[str, ...] = ()
-    status = "success"
-    message = ""
 
     def table(self) -> str:
         """The configuration, then what is derived from it."""

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mfpde.results.answer import ANSWERS, Answer
+from mfpde.results.answer import ANSWERS, Whole
 from mfpde.results.objects import computed
 
 
 @ANSWERS.register("distance")
 @dataclass(frozen=True)
-class Distance(Answer):
+class Distance(Whole):
     """W2 between two laws.
 
     Attributes:
@@ -33,8 +33,6 @@ class Distance(Answer):
     gathering_error: float
     times: tuple[float, float]
     points: tuple[int, int]
-    status = "success"
-    message = ""
 
     def table(self) -> str:
         """The same in words."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mfpde.results.answer import ANSWERS, Answer
+from mfpde.results.answer import ANSWERS, Whole
 from mfpde.results.answers.optimum import AtomicOptimum, GibbsOptimum
 from mfpde.results.answers.stationary import OPTIMUM, StationaryPoint
 from mfpde.results.objects import Key, Part, by_name, computed, told
@@ -94,7 +94,7 @@ def _of_nearest(value: Any) -> Mapping[str, Any]:
 
 @ANSWERS.register("ending")
 @dataclass(frozen=True)
-class Ending(Answer):
+class Ending(Whole):
     """Where a run ends.
 
     Attributes:
@@ -136,8 +136,6 @@ class Ending(Answer):
     optimum: GibbsOptimum | AtomicOptimum
     gap_to_optimum: float
     statements: tuple[str, ...]
-    status = "success"
-    message = ""
 
     @property
     def note(self) -> str:

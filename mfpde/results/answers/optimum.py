@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mfpde.results.answer import ANSWERS, Answer
+from mfpde.results.answer import ANSWERS, Whole
 from mfpde.results.objects import atom_list, by_name, computed, labelled
 from mfpde.results.words import atoms_text, place_text
 from mfpde.solvers.arrays import Array
@@ -21,7 +21,7 @@ SAMPLED = "the lower bound rests on sampled bounds of derivatives: it is not cer
 
 @ANSWERS.register("optimum")
 @dataclass(frozen=True)
-class AtomicOptimum(Answer):
+class AtomicOptimum(Whole):
     """The law that minimises F = R + lambda ∫|z|^2 drho on the box.
 
     Attributes:
@@ -58,8 +58,6 @@ class AtomicOptimum(Answer):
     larger: tuple[tuple[float, float], ...]
     limit: tuple[float, float] | None
     proven: bool = True
-    status = "success"
-    message = ""
 
     @property
     def atoms(self) -> tuple[Array, Array] | None:
@@ -151,7 +149,7 @@ class AtomicOptimum(Answer):
 
 @ANSWERS.register("gibbs")
 @dataclass(frozen=True)
-class GibbsOptimum(Answer):
+class GibbsOptimum(Whole):
     """The law that minimises the free energy.
 
     Attributes:
@@ -179,8 +177,6 @@ class GibbsOptimum(Answer):
     radius: float | None
     at_boundary: bool
     quadrature_change: float
-    status = "success"
-    message = ""
 
     @property
     def atoms(self) -> None:

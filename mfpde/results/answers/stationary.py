@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mfpde.results.answer import ANSWERS, Answer
+from mfpde.results.answer import ANSWERS, Whole
 from mfpde.results.answers.optimum import AtomicOptimum
 from mfpde.results.objects import Key, Part, atom_list, group
 from mfpde.results.words import atoms_text, verdict_text
@@ -77,7 +77,7 @@ class StationaryPoint(Part):
 
 @ANSWERS.register("stationary")
 @dataclass(frozen=True)
-class Stationary(Answer):
+class Stationary(Whole):
     """The stationary laws of a problem on a box.
 
     Attributes:
@@ -97,8 +97,6 @@ class Stationary(Answer):
     optimum: AtomicOptimum
     complete: bool
     completeness: tuple[str, ...]
-    status = "success"
-    message = ""
 
     def table(self) -> str:
         """The same in words."""
