@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -11,7 +10,6 @@ from mfpde.configuration.sources import Source, experiment_of
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.solve import SolveResult
-from mfpde.results.files.provenance import provenance
 from mfpde.schemes.choice import on_scheme, scheme_of
 from mfpde.schemes.interface import SCHEMES, SchemeKind, scheme_named
 from mfpde.schemes.pair import make_pair
@@ -74,16 +72,5 @@ def _prepared(experiment: Experiment, kind: SchemeKind, path: Path | None, progr
     """The run at its start."""
     progress("reducing the problem", 0.0)
     problem = build_problem(experiment)
-    return Run(
-        make_pair(problem, experiment, lambda text: progress(text, 0.0), kind),
-        kind.name,
-        problem.geometry.names,
-        experiment.time.save_times,
-        problem.flow.schedule,
-        provenance(experiment),
-        path,
-        progress,
-        started,
-        experiment.solver.step or math.inf,
-        experiment.time.stationary_tolerance,
-    )
+    pair = make_pair(problem, experiment, lambda text: progress(text, 0.0), kind)
+    return Run(pair, kind.name, problem, experiment, path, progress, started)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfpde.errors import ConfigurationError, ResultFileError, in_keys
+from mfpde.experiment import Experiment
+from mfpde.problem.problem import Problem
 from mfpde.results.answers.solve import SolveResult
-from mfpde.results.files.netcdf_file import Attribute, Checkpoint, Impossible, held_to
+from mfpde.results.files.netcdf_file import Checkpoint, Impossible, held_to
+from mfpde.results.files.provenance import provenance
 from mfpde.schemes.pair import Pair
 from mfpde.shell.process import uninterrupted
-from mfpde.shell.progress import Progress, silent
-from mfpde.solvers.flow.flow import Schedule
+from mfpde.shell.progress import Progress
 from mfpde.solvers.flow.time_loop import Scheme, State, StepFailure, integrate
 from mfpde.solvers.space.measure import Measure
 from mfpde.studies.run.arithmetic import ARITHMETIC
@@ -41,10 +43,13 @@ MAXIMUM_BYTES = 2**31 - 2**16
 class Run(Campaign[SolveResult]):
     """The states of the schemes and the trajectory so far; `complete` computes what is missing.
 
-    Attributes:
-        longest_step: limit on every step, in flow time.
-        stationary_tolerance: the run stops at the first stop where D, per unit of flow time, is not above it; None to
-            go on to the last of `times`.
+    No step is longer than `solver.step`, in flow time. With `time.stationary_tolerance` the run stops at the first stop
+    where D, per unit of flow time, is not above it.
+
+    Args:
+        pair: the scheme and its companion; `scheme` is its name.
+        problem, experiment: what is solved, and recorded of where it comes from.
+        path, progress, started: as `Campaign` takes them.
 
     Raises:
         ConfigurationError: too much to save.
@@ -54,31 +59,20 @@ class Run(Campaign[SolveResult]):
     FAILURES = (StepFailure, *ARITHMETIC)
 
     def __init__(
-        self,
-        pair: Pair,
-        scheme: str,
-        names: tuple[str, ...],
-        times: Sequence[float],
-        schedule: Schedule,
-        attributes: Mapping[str, Attribute],
-        path: Path | None = None,
-        progress: Progress = silent,
-        started: float | None = None,
-        longest_step: float = math.inf,
-        stationary_tolerance: float | None = None,
-    ) -> None:
+        self, pair: Pair, scheme: str, problem: Problem, experiment: Experiment, path: Path | None, progress: Progress,
+        started: float,
+    ) -> None:  # fmt: skip
         super().__init__(path, progress, started)
-        self._scheme = scheme
-        self._times = tuple(times)
-        self._schedule = schedule
-        self._targets = [schedule.flow_time(time) for time in times]
+        self._scheme, self._schedule = scheme, problem.flow.schedule
+        self._times = experiment.time.save_times
+        self._targets = [self._schedule.flow_time(time) for time in self._times]
+        self._stationary_tolerance = experiment.time.stationary_tolerance
         audits = AUDITS if pair.companion else 0
-        count = audits if stationary_tolerance is None else STATIONARY_AUDITS
+        count = audits if self._stationary_tolerance is None else STATIONARY_AUDITS
         self._stops = _stops(self._targets, count, pair.fixed_step)
-        self._stationary_tolerance = stationary_tolerance
         # flow time, differences of the risks, of the free energies and of D, and D
         self._audit: list[tuple[float, ...]] = []
-        self._longest = longest_step if pair.fixed_step is None else math.inf
+        self._longest = (experiment.solver.step or math.inf) if pair.fixed_step is None else math.inf
         self._floors = pair.error_floor, pair.error_floor, pair.dissipation_floor
         self._schemes: dict[str, Scheme] = {"main": pair.main}
         if pair.companion is not None:
@@ -86,9 +80,9 @@ class Run(Campaign[SolveResult]):
         self._states = {role: scheme.initial_state() for role, scheme in self._schemes.items()}
         start = pair.main.observe(self._states["main"])
         law, self._initial_energy = start.law, start.free_energy
-        _refuse_too_much(len(times), law)
-        self._trajectory = Trajectory(names, edges=law.edges)
-        self._attributes = {**attributes, **pair.attributes}
+        _refuse_too_much(len(self._times), law)
+        self._trajectory = Trajectory(problem.geometry.names, edges=law.edges)
+        self._attributes = {**provenance(experiment), **pair.attributes}
         if pair.notes:
             self._attributes["notes"] = "\n".join(pair.notes)
 
