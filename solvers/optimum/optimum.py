@@ -96,7 +96,7 @@ def _certified(
     accuracy = 0.2 * tolerance * abs(energy) + rounding
     if energy - floor <= VANISHING * objective.energy(np.zeros_like(outputs)):
         # F is no less, and the gradient of the loss is nothing but rounding
-        return CertifiedLaw(_sorted(law), outputs, risk, energy, min(floor, energy), 0, True), None
+        return CertifiedLaw(law.ordered, outputs, risk, energy, min(floor, energy), 0, True), None
     bound = global_lower_bound(
         lambda points: box.potential(objective, outputs, points),
         _WithRidge(curvature_of(law, outputs, _squared_slope(objective, outputs)), box.ridge),
@@ -108,7 +108,7 @@ def _certified(
     )
     lower = max(energy - 2.0 * (mean - bound.lower + rounding), floor)
     found = CertifiedLaw(
-        law=_sorted(law),
+        law=law.ordered,
         outputs=outputs,
         risk=risk,
         free_energy=energy,
@@ -123,12 +123,6 @@ def _squared_slope(objective: Objective, outputs: Array) -> float:
     """|grad L|^2 = sum g^2 / omega."""
     loss = objective.loss
     return loss.risk(outputs) if loss.quadratic else float(np.sum(loss.gradient(outputs) ** 2 / loss.metric))
-
-
-def _sorted(law: Atoms) -> Atoms:
-    """By the first coordinate."""
-    order = np.lexsort(law.points.T[::-1])
-    return Atoms(law.points[order], law.weights[order])
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -113,24 +113,14 @@ class GaussianClasses(Sampler):
         """Nothing: what is drawn is known."""
 
 
-class Drawing(Protocol):
-    """What a user gives to be drawn from."""
-
-    @property
-    def dimension(self) -> float:
-        """d."""
-
-    def draw(self, count: int, generator: np.random.Generator) -> tuple[Any, Any]:
-        """x of shape (count, d) and y of shape (count,), from this generator alone."""
-
-
 @dataclass(frozen=True)
 class DrawnBlocks(Sampler):
     """A user's draws, by blocks of samples that have a generator each: Philox keyed by seed, replica and block.
 
     Attributes:
-        given: what draws; `embed(points, generator)` and `reduce(w)` are asked for where it has them, and stand for
-            themselves where the reduced coordinates are those of w.
+        given: what draws by `draw(count, generator)`, and has the `dimension` d; `embed(points, generator)` and
+            `reduce(w)` are asked for where it has them, and stand for themselves where the reduced coordinates are
+            those of w.
     """
 
     given: Any

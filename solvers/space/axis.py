@@ -17,6 +17,8 @@ class Axis:
     times a density of the coordinate: S_p r^(p - 1) dr for the length r of p parameters.
 
     Attributes:
+        lower, upper: least and largest value of the coordinate.
+        dimension: number of parameters that the coordinate stands for.
         even: whether functions of the parameters are even in the coordinate, so that `lower` is no wall to them but
             a point that they are mirrored at; mass that comes there rests at that point.
         discrete: whether it takes isolated values, between which nothing moves.
@@ -26,30 +28,15 @@ class Axis:
         without_noise: why noise cannot act along it, in words that follow the coordinate's name; empty where it can.
     """
 
+    lower: float = -math.inf
+    upper: float = math.inf
+    dimension: float = 1.0
     even: bool = False
     discrete: bool = False
     period: float | None = None
     straight: bool = True
     described: str = "a line"
-
-    @property
-    def lower(self) -> float:
-        """Least value of the coordinate."""
-        return -math.inf
-
-    @property
-    def upper(self) -> float:
-        """Largest value of the coordinate."""
-        return math.inf
-
-    @property
-    def dimension(self) -> float:
-        """Number of parameters that the coordinate stands for."""
-        return 1.0
-
-    @property
-    def without_noise(self) -> str:
-        return ""
+    without_noise: str = ""
 
     @property
     def walls(self) -> tuple[float, float]:
@@ -111,19 +98,16 @@ class Radius(Axis):
 
     p: float
 
+    lower = 0.0
     even = True
     described = "a radius"
 
     @property
-    def lower(self) -> float:
-        return 0.0
-
-    @property
-    def dimension(self) -> float:
+    def dimension(self) -> float:  # type: ignore[override]
         return self.p
 
     @property
-    def without_noise(self) -> str:
+    def without_noise(self) -> str:  # type: ignore[override]
         if self.p < math.inf:
             return ""
         return "has infinite dimension, where omega is undefined: noise needs finite data.dims"
@@ -186,11 +170,11 @@ class Interval(Axis):
             raise ValueError(f"an interval needs finite ends low < high, got [{self.low}, {self.high}]")
 
     @property
-    def lower(self) -> float:
+    def lower(self) -> float:  # type: ignore[override]
         return self.low
 
     @property
-    def upper(self) -> float:
+    def upper(self) -> float:  # type: ignore[override]
         return self.high
 
     def shaken(self, points: Array, deviation: float, random: np.random.Generator) -> Array:
@@ -212,6 +196,7 @@ class Circle(Axis):
 
     period: float = 2.0 * math.pi
 
+    lower = 0.0
     straight = False
     described = "a circle"
 
@@ -220,11 +205,7 @@ class Circle(Axis):
             raise ValueError(f"a circle needs a finite period > 0, got {self.period}")
 
     @property
-    def lower(self) -> float:
-        return 0.0
-
-    @property
-    def upper(self) -> float:
+    def upper(self) -> float:  # type: ignore[override]
         return self.period
 
     def folded(self, points: Array) -> Array:
@@ -244,21 +225,11 @@ class Circle(Axis):
 class Sign(Axis):
     """A mark +1 or -1 that a neuron keeps."""
 
+    lower, upper = -1.0, 1.0
     discrete = True
     straight = False
     described = "a sign"
-
-    @property
-    def lower(self) -> float:
-        return -1.0
-
-    @property
-    def upper(self) -> float:
-        return 1.0
-
-    @property
-    def without_noise(self) -> str:
-        return "is a sign, which noise cannot move: let it be frozen"
+    without_noise = "is a sign, which noise cannot move: let it be frozen"
 
     def folded(self, points: Array) -> Array:
         return np.where(points < 0.0, -1.0, 1.0)

@@ -105,6 +105,12 @@ class Atoms(MeasureBase):
     def variance(self) -> Array:
         return np.asarray(self.weights @ (self.points - self.mean) ** 2 / self.mass)
 
+    @property
+    def ordered(self) -> Atoms:
+        """The atoms in the order of their coordinates, without sign and names."""
+        order = np.lexsort(self.points.T[::-1])
+        return Atoms(self.points[order], self.weights[order])
+
     def marginal(self, *coordinates: int | str) -> Atoms:
         """The law of some coordinates, given by their numbers or names."""
         axes, names = self._chosen(coordinates)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from functools import cached_property
 
-import numpy as np
-
 from mfpde.errors import ConfigurationError
 from mfpde.problem.landscape import feature_landscape, landscape_on
 from mfpde.problem.problem import Problem
@@ -49,8 +47,7 @@ class Classifier:
 
     def classify(self, law: Atoms, origin: str) -> tuple[StationaryPoint, Stability]:
         """The law with its class, atoms in the order of their coordinates, and its modes; `origin` ends the note."""
-        order = np.lexsort(law.points.T[::-1])
-        law = Atoms(law.points[order], law.weights[order])
+        law = law.ordered
         modes = stability(self.landscape, law)
         outputs = self.landscape.outputs(law)
         energy = self.landscape.free_energy(law)

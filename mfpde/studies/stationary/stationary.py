@@ -148,8 +148,7 @@ class _Study:
         growing = [mode for mode in modes.splitting if mode.eigenvalue < 0.0]
         if point.stable is not False or not growing or len(law.weights) >= MOST_ATOMS:
             return
-        order = np.lexsort(law.points.T[::-1])
-        law = Atoms(law.points[order], law.weights[order])
+        law = law.ordered
         mode = min(growing, key=lambda mode: mode.eigenvalue)
         endings = []
         for share in shares:
