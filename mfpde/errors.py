@@ -34,6 +34,12 @@ class ConfigurationError(Exception):
         self.configuration = configuration
 
 
+def raise_mistakes(messages: list[str], configuration: Experiment | None = None) -> None:
+    """Raise ConfigurationError with these messages, if there are any."""
+    if messages:
+        raise ConfigurationError(messages, configuration)
+
+
 def all_of(make: Callable[[Item], Made], items: Iterable[Item]) -> tuple[Made, ...]:
     """What is made of each item; raises ConfigurationError with what is wrong with all of them."""
     made: list[Made] = []
@@ -43,8 +49,7 @@ def all_of(make: Callable[[Item], Made], items: Iterable[Item]) -> tuple[Made, .
             made.append(make(item))
         except ConfigurationError as error:
             messages += error.messages
-    if messages:
-        raise ConfigurationError(messages)
+    raise_mistakes(messages)
     return tuple(made)
 
 

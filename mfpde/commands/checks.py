@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mfpde.errors import ConfigurationError, OutputError, ResultFileError, all_of
+from mfpde.errors import ConfigurationError, OutputError, ResultFileError, all_of, raise_mistakes
 
 if TYPE_CHECKING:
     from mfpde.configuration.families import Family
@@ -135,8 +135,7 @@ def experiment_of(options: argparse.Namespace, solved: bool) -> Experiment:
             problems += [message for message in more if message.partition(":")[0] not in told]
         raise ConfigurationError(problems) from None
     problems = unsupported(experiment) if solved else []
-    if problems:
-        raise ConfigurationError(problems)
+    raise_mistakes(problems)
     return experiment
 
 

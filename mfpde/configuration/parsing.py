@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from mfpde.configuration.rules import check_together
-from mfpde.errors import ConfigurationError
+from mfpde.errors import raise_mistakes
 from mfpde.experiment import Dynamics, Experiment, Sgd, Time
 from mfpde.keys.declaration import foreign_keys, names_of, read_table
 from mfpde.keys.reader import TableReader
@@ -23,8 +23,7 @@ def parse(tables: Mapping[str, object]) -> Experiment:
     """The experiment that TOML tables describe; raises ConfigurationError with every mistake."""
     errors: list[str] = []
     experiment = read_tables(tables, errors)
-    if errors:
-        raise ConfigurationError(errors, experiment)
+    raise_mistakes(errors, experiment)
     return experiment
 
 

@@ -13,7 +13,7 @@ from mfpde.configuration.extensions import use_installed, used
 from mfpde.configuration.parsing import law_named, parse
 from mfpde.configuration.rules import check_together
 from mfpde.configuration.toml import to_tables
-from mfpde.errors import ConfigurationError
+from mfpde.errors import ConfigurationError, raise_mistakes
 from mfpde.experiment import Dynamics, Experiment, Sgd, Time
 from mfpde.keys.declaration import names_of, plain_table, read_table
 from mfpde.keys.reader import TableReader, nearest, one_line
@@ -57,8 +57,7 @@ def load_configuration(
         experiment = replace(parse(tables), uses=uses)
     except ConfigurationError as error:
         raise ConfigurationError(errors + list(error.messages), error.configuration) from None
-    if errors:
-        raise ConfigurationError(errors, experiment)
+    raise_mistakes(errors, experiment)
     return experiment
 
 
@@ -87,8 +86,7 @@ def experiment_of(
     if overrides:
         raise TypeError("overrides are for presets and files; give options by their names: solve(problem, end=5.0)")
     uses, errors = _extensions(use)
-    if errors:
-        raise ConfigurationError(errors)
+    raise_mistakes(errors)
     experiment = source if isinstance(source, Experiment) else _declared(source)
     return _with_options(replace(experiment, uses=(*experiment.uses, *uses)), options)
 
@@ -102,8 +100,7 @@ def with_overrides(experiment: Experiment, overrides: Sequence[str]) -> Experime
     errors: list[str] = []
     for override in overrides:
         _apply(tables, override, errors)
-    if errors:
-        raise ConfigurationError(errors, experiment)
+    raise_mistakes(errors, experiment)
     return replace(parse(tables), uses=experiment.uses)
 
 
@@ -141,8 +138,7 @@ def _with_options(experiment: Experiment, options: Mapping[str, object]) -> Expe
     errors += [f"{name}: no such option; did you mean {nearest(name, known)}?" for name in given]
     made = replace(experiment, **changed)  # type: ignore[arg-type]
     check_together(made, errors)
-    if errors:
-        raise ConfigurationError(errors, made)
+    raise_mistakes(errors, made)
     return made
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mfpde.configuration.sources import Source, experiment_of
-from mfpde.errors import ConfigurationError
+from mfpde.errors import ConfigurationError, raise_mistakes
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.convergence import ConvergenceResult, Level
@@ -44,8 +44,7 @@ def chosen_schemes(text: str) -> tuple[str, ...]:
         for name in chosen
         if name not in names
     ]
-    if problems:
-        raise ConfigurationError(problems)
+    raise_mistakes(problems)
     return chosen
 
 

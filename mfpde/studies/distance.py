@@ -19,7 +19,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array, vstack
 from scipy.spatial.distance import cdist
 
-from mfpde.errors import ConfigurationError
+from mfpde.errors import ConfigurationError, raise_mistakes
 from mfpde.results.answers.distance import Distance
 from mfpde.results.answers.solve import Array, SolveResult
 from mfpde.shell.progress import Progress, silent
@@ -74,8 +74,7 @@ def distance(
             rows.append(result.row(time))
         except ValueError as error:
             problems.append(str(error))
-    if problems:
-        raise ConfigurationError(problems)
+    raise_mistakes(problems)
     left, right = (pieces(result.law_at(row)) for result, row in zip((first, second), rows, strict=True))
     found_times = float(first.time[rows[0]]), float(second.time[rows[1]])
     if len(first.names) == 1:

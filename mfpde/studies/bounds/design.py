@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from mfpde.errors import ConfigurationError
+from mfpde.errors import ConfigurationError, raise_mistakes
 from mfpde.experiment import Experiment, Sgd, Time
 from mfpde.results.answers.bounds import Point
 from mfpde.schemes.choice import on_oracle
@@ -107,8 +107,7 @@ def make_design(
         design = Design(tuple(counts), tuple(steps), tuple(sizes), replicas or configuration.sgd.replicas, base)
         for step in {max(point.step_size for point in design.points)}:
             problems += _sgd_problems(configuration, step)
-    if problems:
-        raise ConfigurationError(problems, configuration)
+    raise_mistakes(problems, configuration)
     return design
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from mfpde.configuration.families import Family
 from mfpde.configuration.sources import Source
-from mfpde.errors import ConfigurationError
+from mfpde.errors import ConfigurationError, raise_mistakes
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.branches import Branches, BranchLaw, OptimalRange, StationaryBranch
 from mfpde.shell.progress import Progress, silent
@@ -94,8 +94,7 @@ def refuse(family: Family) -> None:
         for values in ((low, high), (low + (high - low) / math.e,)):
             if not problems:
                 problems += dict.fromkeys(text for value in values for text in _mistakes(family, value))
-    if problems:
-        raise ConfigurationError(problems)
+    raise_mistakes(problems)
 
 
 def _mistakes(family: Family, value: float) -> list[str]:

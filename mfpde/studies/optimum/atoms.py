@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mfpde.errors import ConfigurationError
+from mfpde.errors import raise_mistakes
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.optimum import AtomicOptimum
@@ -105,8 +105,7 @@ def refuse_atoms(problem: Problem) -> None:
     frozen = problem.geometry.frozen
     if frozen:
         messages.append(f"initial.{frozen[0]}: a fixed random law; the optimum needs a constant or a trained one")
-    if messages:
-        raise ConfigurationError(messages)
+    raise_mistakes(messages)
 
 
 def _search_box(problem: Problem, radius: float) -> SearchBox:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from mfpde.errors import ConfigurationError
+from mfpde.errors import raise_mistakes
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.optimum import GibbsOptimum
@@ -71,8 +71,7 @@ def refuse_gibbs(problem: Problem, radius: float | None) -> None:
     frozen = problem.geometry.frozen
     if frozen:
         messages.append(f"initial.{frozen[0]}: a fixed random law; the Gibbs law needs a constant or a trained one")
-    if messages:
-        raise ConfigurationError(messages)
+    raise_mistakes(messages)
 
 
 def _first_box(problem: Problem, radius: float | None) -> Box:

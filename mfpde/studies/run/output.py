@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mfpde.configuration.parsing import parse
 from mfpde.configuration.toml import differing_keys
-from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError
+from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError, raise_mistakes
 from mfpde.experiment import Experiment
 from mfpde.results.answer import Answer
 from mfpde.results.answers.sgd import SgdResult
@@ -44,8 +44,7 @@ def check_output(
             if not problems:
                 raise
             problems.append(str(error))
-    if problems:
-        raise ConfigurationError(problems)
+    raise_mistakes(problems)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mfpde.errors import ConfigurationError
+from mfpde.errors import ConfigurationError, raise_mistakes
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.schemes.choice import refusal_messages, scheme_of
@@ -39,5 +39,4 @@ def unsupported(experiment: Experiment, scheme: SchemeKind | None = None) -> lis
 def refuse_unsupported(experiment: Experiment, scheme: SchemeKind | None = None) -> None:
     """Raise ConfigurationError with every part of the experiment that its scheme (or `scheme`) cannot do."""
     messages = unsupported(experiment, scheme)
-    if messages:
-        raise ConfigurationError(messages, experiment)
+    raise_mistakes(messages, experiment)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from mfpde.errors import ConfigurationError
+from mfpde.errors import raise_mistakes
 from mfpde.experiment import Experiment, LogSave
 from mfpde.problem.laws.interface import SQUARE_RISK
 from mfpde.problem.network import activation_of
@@ -33,8 +33,7 @@ def refuse(configuration: Experiment, step_key: str = "sgd.step_size") -> None:
     size = configuration.sgd.replicas * configuration.sgd.neurons * len(configuration.time.save_times) * 4
     if not (8 * size <= MAXIMUM_BYTES):
         problems.append("time.save: the neurons at all times exceed the 2 GB of one variable; save fewer times")
-    if problems:
-        raise ConfigurationError(problems, configuration)
+    raise_mistakes(problems, configuration)
 
 
 def _sampler_problems(problem: Problem) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import cached_property
 
-from mfpde.errors import ConfigurationError
+from mfpde.errors import raise_mistakes
 from mfpde.problem.landscape import feature_landscape, landscape_on
 from mfpde.problem.problem import Problem
 from mfpde.results.answers.optimum import AtomicOptimum
@@ -91,8 +91,7 @@ def refuse_stationary(problem: Problem) -> None:
             "`mfpde optimum`, write inverse_temperature = inf for atoms"
         )
     messages += unmoved(problem)
-    if messages:
-        raise ConfigurationError(messages)
+    raise_mistakes(messages)
 
 
 def unmoved(problem: Problem) -> list[str]:
