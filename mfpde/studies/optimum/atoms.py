@@ -6,8 +6,6 @@ on larger boxes, without a certificate, and the values are extrapolated where th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from mfpde.errors import raise_mistakes
@@ -24,9 +22,6 @@ from mfpde.solvers.optimum.sampled import SampledCurvature
 from mfpde.solvers.optimum.search import optimal_law
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.measure import Atoms
-
-if TYPE_CHECKING:
-    from mfpde.solvers.objective.representation import ReducedObjective
 
 DEFAULT_RADIUS = 10.0
 TOLERANCE = 1e-10
@@ -59,8 +54,8 @@ def optimum_atoms(
     problem = build_problem(configuration)
     refuse_atoms(problem)
     box = _search_box(problem, radius)
-    reduced = _features(problem, box, ACCURACY)
-    bounds = _Bounds(problem, reduced.objective, Box(box.lower, box.upper))
+    reduced = problem.represent("exact", box, ACCURACY)
+    bounds = _Bounds(problem, reduced.objective, box)
     found = certified_optimum(
         reduced.objective,
         box,
@@ -113,14 +108,10 @@ def _search_box(problem: Problem, radius: float) -> SearchBox:
     return SearchBox(box.lower, box.upper, problem.flow.ridge)
 
 
-def _features(problem: Problem, box: SearchBox, accuracy: float) -> ReducedObjective:
-    return problem.represent("exact", Box(box.lower, box.upper), accuracy)
-
-
 def _searched(problem: Problem, radius: float, energy: float) -> float:
     """F of the law found on another box, with features good enough to see how it changes."""
     box = _search_box(problem, radius)
-    objective = _features(problem, box, float(np.clip(1e-7 * energy, 1e-13, 1e-7))).objective
+    objective = problem.represent("exact", box, float(np.clip(1e-7 * energy, 1e-13, 1e-7))).objective
     return box.free_energy(objective, optimal_law(objective, box))
 
 
