@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from mfpde.configuration.sources import experiment_of, load_configuration
+    from mfpde.errors import ConfigurationError
     from mfpde.experiment import Dynamics, Experiment
     from mfpde.keys.declaration import key
     from mfpde.keys.kinds import Choice, Integer, Integers, Number, Numbers
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 __all__ = ["basins", "bounds", "branches", "check", "compare", "convergence", "distance", "ending"]
 __all__ += ["optimum", "sgd", "solve", "stationary"]
 __all__ += ["Dynamics", "Experiment", "Problem", "build_problem"]
-__all__ += ["__version__", "experiment_of", "load", "load_configuration"]
+__all__ += ["ConfigurationError", "__version__", "experiment_of", "load", "load_configuration"]
 __all__ += ["DataLaw", "DenseFeatures", "Expansion", "data_law"]
 __all__ += ["BumpInitial", "GaussianBumps", "GaussianMixture", "MixtureInitial"]
 __all__ += ["Activation", "Bounds", "Knots", "Network", "PiecewiseLinear", "activation"]

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from mfpde.keys.declaration import key
+from mfpde.errors import raise_mistakes
+from mfpde.keys.declaration import Checked, checked, is_trusting, key, plain_table
 from mfpde.keys.kinds import Choice, Integer, Number
 from mfpde.keys.reader import (
     DURATION,
@@ -22,6 +23,7 @@ from mfpde.keys.reader import (
 from mfpde.problem.laws.interface import DEFAULT, LAWS, DataLaw
 from mfpde.problem.network import Network
 from mfpde.schemes.choice import chosen_scheme
+from mfpde.schemes.rules import check_together
 from mfpde.schemes.solver import Solver
 from mfpde.shell.user_files import Use
 from mfpde.solvers.flow.flow import Flow, Schedule
@@ -55,8 +57,10 @@ class ScheduleKey:
 
 
 @dataclass(frozen=True)
-class Dynamics:
+class Dynamics(Checked):
     """The flow: alpha = fisher_rao_rate, beta = inverse_temperature, lambda = ridge, xi = schedule."""
+
+    table = "dynamics"
 
     flow: str = key(
         "wasserstein",
@@ -153,12 +157,14 @@ class StationaryTolerance:
 
 
 @dataclass(frozen=True)
-class Time:
+class Time(Checked):
     """The interval [0, end] and when to save: a count (equally spaced), a list, or a progression.
 
     With `until` = "stationary" the run stops before the end once the dissipation D = -dF/ds per unit of flow time
     s = ∫xi falls to `stationary_tolerance`, an absolute number (None: not asked for); the end is then a save time.
     """
+
+    table = "time"
 
     end: float = key(10.0, Number(DURATION), "the time t at which the run ends")
     save: int | tuple[float, ...] | LogSave = key(101, SaveTimes(), "the times at which the law is recorded")
@@ -183,8 +189,10 @@ class Time:
 
 
 @dataclass(frozen=True)
-class Sgd:
+class Sgd(Checked):
     """The stochastic gradient descent run beside the equation."""
+
+    table = "sgd"
 
     neurons: int = key(800, Integer(1, MAXIMUM_COUNT), "N")
     step_size: float = key(2e-4, Number(POSITIVE), "eps")
@@ -206,7 +214,7 @@ def _default_law() -> DataLaw:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Everything a run is determined by.
+    """Everything a run is determined by; one that exists holds to the rules of its tables and those between them.
 
     Attributes:
         data: the data law, with its options.
@@ -214,6 +222,9 @@ class Experiment:
         solver: the scheme and its options; the scheme is chosen from the problem where none is named.
         problem: made in Python in place of data, network, initial and dynamics; None for one that is declared.
         uses: the users' files whose registrations it needs.
+
+    Raises:
+        ConfigurationError: naming every mistake.
     """
 
     data: DataLaw = field(default_factory=_default_law)
@@ -227,7 +238,46 @@ class Experiment:
     uses: tuple[Use, ...] = ()
 
     def __post_init__(self) -> None:
+        errors = [] if is_trusting() else self._foreign_parts()
+        raise_mistakes(errors)
         if self.initial is None:
             object.__setattr__(self, "initial", self.data.Initial())
+        if not is_trusting():
+            # a user's own options of [initial], and laws that take over __post_init__, do not check themselves
+            for name, part in (("data", self.data), ("initial", self.initial)):
+                checked(part, name, errors)
+            errors += self._unused()
+        raise_mistakes(errors)
         if self.solver.scheme is None:
             object.__setattr__(self, "solver", replace(self.solver, scheme=chosen_scheme(self)))
+        if not is_trusting():
+            check_together(self, errors)
+        raise_mistakes(errors)
+
+    def _foreign_parts(self) -> list[str]:
+        """What is no table of the kind that stands in its place."""
+        kinds: dict[str, type[Any]] = {
+            "data": DataLaw,
+            "network": Network,
+            "dynamics": Dynamics,
+            "time": Time,
+            "solver": Solver,
+            "sgd": Sgd,
+        }
+        if self.initial is not None:
+            kinds["initial"] = getattr(self.data, "Initial", object)
+        return [
+            f"{name}: is {type(getattr(self, name)).__name__}; write {kind.__name__}(...)"
+            for name, kind in kinds.items()
+            if not isinstance(getattr(self, name), kind)
+        ]
+
+    def _unused(self) -> list[str]:
+        """Keys of [network] that are given to a law that does not take them."""
+        law, network = self.data, plain_table(self.network)
+        given = [name for name, value in plain_table(Network()).items() if network[name] != value]
+        return [
+            f'network.{name}: unused by data.law = "{law.name}"; leave it out'
+            for name in given
+            if name not in law.network_keys
+        ]

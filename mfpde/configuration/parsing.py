@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from mfpde.configuration.rules import check_together
 from mfpde.errors import raise_mistakes
 from mfpde.experiment import Dynamics, Experiment, Sgd, Time
-from mfpde.keys.declaration import foreign_keys, names_of, read_table
+from mfpde.keys.declaration import foreign_keys, names_of, read_table, trusting
 from mfpde.keys.reader import TableReader
 from mfpde.problem.laws.interface import DEFAULT, LAWS, DataLaw
 from mfpde.problem.network import Network
+from mfpde.schemes.rules import check_together
 from mfpde.schemes.solver import Solver
 
 TABLES = ("data", "network", "initial", "dynamics", "time", "solver", "sgd")
@@ -43,15 +43,16 @@ def read_tables(tables: Mapping[str, object], errors: list[str]) -> Experiment:
     def plain(name: str, table: type[Table]) -> Table:
         return read_table(table, TableReader(name, sections[name], names_of(table), errors))
 
-    experiment = Experiment(
-        data=of_law("data", law, names_of(law)),
-        network=of_law("network", Network, law.network_keys),
-        initial=of_law("initial", law.Initial, names_of(law.Initial)),
-        dynamics=plain("dynamics", Dynamics),
-        time=plain("time", Time),
-        solver=plain("solver", Solver),
-        sgd=plain("sgd", Sgd),
-    )
+    with trusting():
+        experiment = Experiment(
+            data=of_law("data", law, names_of(law)),
+            network=of_law("network", Network, law.network_keys),
+            initial=of_law("initial", law.Initial, names_of(law.Initial)),
+            dynamics=plain("dynamics", Dynamics),
+            time=plain("time", Time),
+            solver=plain("solver", Solver),
+            sgd=plain("sgd", Sgd),
+        )
     check_together(experiment, errors)
     return experiment
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from mfpde import presets
 from mfpde.configuration.extensions import use_installed, used
 from mfpde.configuration.parsing import law_named, parse
-from mfpde.configuration.rules import check_together
 from mfpde.configuration.toml import to_tables
 from mfpde.errors import ConfigurationError, raise_mistakes
 from mfpde.experiment import Dynamics, Experiment, Sgd, Time
-from mfpde.keys.declaration import names_of, plain_table, read_table
+from mfpde.keys.declaration import names_of, plain_table, read_table, trusting
 from mfpde.keys.reader import TableReader, nearest, one_line
 from mfpde.problem.problem import Problem
+from mfpde.schemes.rules import check_together
 from mfpde.schemes.solver import Solver
 from mfpde.shell.user_files import Use
 
@@ -136,7 +136,8 @@ def _with_options(experiment: Experiment, options: Mapping[str, object]) -> Expe
         changed[name] = read_table(table, TableReader(name, whole, names_of(table), errors))
     known = [key for table in (Time, Solver, Sgd) for key in names_of(table)]
     errors += [f"{name}: no such option; did you mean {nearest(name, known)}?" for name in given]
-    made = replace(experiment, **changed)  # type: ignore[arg-type]
+    with trusting():
+        made = replace(experiment, **changed)  # type: ignore[arg-type]
     check_together(made, errors)
     raise_mistakes(errors, made)
     return made

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from mfpde.keys.declaration import key
+from mfpde.keys.declaration import Checked, key
 from mfpde.keys.kinds import Choice
 from mfpde.keys.reader import SIZE, TableReader, increasing
 from mfpde.problem.activations.interface import ACTIVATIONS, made_activation
@@ -39,6 +39,10 @@ class ActivationKey:
         if not isinstance(value, Mapping):
             return _working(reader, name, reader.choice(name, default, ACTIVATIONS.names()), default)
         return _read_knots(TableReader(reader.dotted(name), value, ("knots", "values"), reader.errors))
+
+    def beyond(self, value: object) -> bool:
+        """Made in Python."""
+        return not isinstance(value, str | Knots)
 
     def plain(self, value: object) -> object:
         if isinstance(value, Knots):
@@ -82,13 +86,15 @@ def _steepest(knots: tuple[float, ...], values: tuple[float, ...]) -> float:
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(Checked):
     """A neuron a sigma(<w, x> + b) and which of its parameters move; w always does.
 
     Attributes:
         activation: a name, `Knots`, or one made in Python: an `mfpde.Activation`, any object with `value(u)` and
             `slope(u)` on arrays, or a function.
     """
+
+    table = "network"
 
     activation: Any = key("truncated-relu", ActivationKey(), "sigma, applied to <w, x> + b")
     coefficients: str = key("fixed", Choice(("fixed", "trained")), "whether the coefficients a move")
@@ -97,6 +103,7 @@ class Network:
     def __post_init__(self) -> None:
         if not isinstance(self.activation, str | Knots):
             object.__setattr__(self, "activation", made_activation(self.activation))
+        super().__post_init__()
 
     @property
     def trained(self) -> tuple[bool, bool]:

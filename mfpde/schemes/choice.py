@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mfpde.schemes.interface import SCHEMES, Refusal, SchemeKind, scheme_named, scheme_names
+from mfpde.schemes.interface import SCHEMES, Refusal, SchemeKind, Unlisted, scheme_named, scheme_names
 from mfpde.schemes.solver import Solver
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def scheme_of(experiment: Experiment) -> SchemeKind:
 
 def on_scheme(experiment: Experiment, kind: SchemeKind) -> Experiment:
     """The experiment on a scheme, its other options as they are."""
-    return replace(experiment, solver=replace(experiment.solver, scheme=kind.name))
+    name = kind.name if kind.name in SCHEMES else Unlisted(kind.name)
+    return replace(experiment, solver=replace(experiment.solver, scheme=name))
 
 
 def sampling_scheme() -> str:

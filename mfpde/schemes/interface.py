@@ -156,6 +156,10 @@ class SchemeKind:
         return Reference(f"{self.name}, {level.refined} = {level.resolution:g}", "", level.solver)
 
 
+class Unlisted(str):
+    """The name of a scheme that was passed as it is, and not registered."""
+
+
 SCHEMES: Registry[SchemeKind] = Registry("scheme", "mfpde.schemes.kinds", required=("pair",))
 
 

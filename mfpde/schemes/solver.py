@@ -6,17 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mfpde.keys.declaration import Key, key, keys_of
+from mfpde.keys.declaration import Checked, Key, key, keys_of
 from mfpde.keys.kinds import Choice, Number
 from mfpde.keys.reader import POSITIVE, Range
-from mfpde.schemes.interface import SCHEMES, scheme_names
+from mfpde.schemes.interface import SCHEMES, Unlisted, scheme_names
 
 # Below it the adaptive parts would chase the rounding of double precision.
 MINIMUM_TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True)
-class Solver:
+class SchemeName(Choice):
+    """The name of a scheme; that of one's own which is passed as it is need not be registered."""
+
+    def beyond(self, value: object) -> bool:
+        return isinstance(value, Unlisted)
+
+
+@dataclass(frozen=True)
+class Solver(Checked):
     """The scheme and its options.
 
     Attributes:
@@ -25,8 +33,10 @@ class Solver:
             too: `solver.cells`, None where it is not given.
     """
 
+    table = "solver"
+
     scheme: str | None = key(
-        None, Choice(scheme_names), "the numerical scheme; left out, it is chosen from the problem"
+        None, SchemeName(scheme_names), "the numerical scheme; left out, it is chosen from the problem"
     )
     tolerance: float = key(
         1e-6,

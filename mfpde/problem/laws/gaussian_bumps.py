@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mfpde.keys.declaration import key
+from mfpde.keys.declaration import Checked, key
 from mfpde.keys.kinds import Choice, Number, Numbers
 from mfpde.keys.reader import POSITIVE_SIZE, SIZE, Range, TableReader
 from mfpde.problem.initial import InitialLaw, product_law
@@ -43,8 +43,10 @@ GUIDE_REACH = 20.0
 
 
 @dataclass(frozen=True)
-class BumpInitial:
+class BumpInitial(Checked):
     """The law of the location of a bump at t = 0."""
+
+    table = "initial"
 
     position: Normal | Uniform = key(Normal(0.0, 2.0), Position(), "the locations z of the bumps")
 

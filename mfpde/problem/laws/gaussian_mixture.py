@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from mfpde.keys.declaration import key
+from mfpde.keys.declaration import Checked, key
 from mfpde.keys.kinds import Number, Numbers
 from mfpde.keys.reader import POSITIVE_SIZE, Range, TableReader, as_list, as_number, show
 from mfpde.problem.initial import InitialLaw, gaussian_blocks, product_law, radial_law
@@ -80,8 +80,10 @@ class Dims:
 
 
 @dataclass(frozen=True)
-class MixtureInitial:
+class MixtureInitial(Checked):
     """The law of a neuron at t = 0: of w by `kappa` or by `radius`, of a and b where the network has them."""
+
+    table = "initial"
 
     kappa: float | None = key(0.8, Number(POSITIVE_SIZE), "w ~ N(0, kappa^2 Id / d); not beside radius")
     radius: Uniform | Tabulated | None = key(None, RadiusLaw(), "the law of |w|, w = |w| Unif(S^(d-1))")

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mfpde.keys.declaration import names_of
+from mfpde.keys.declaration import Checked, names_of
 from mfpde.problem.network import Network, Unit, unit_of
 from mfpde.solvers.registry import Registry
 from mfpde.solvers.space.axis import Axis, Line
@@ -50,7 +50,7 @@ class NoOptions:
     """A table without keys."""
 
 
-class DataLaw:
+class DataLaw(Checked):
     """A law of the data (x, y), and the reduction that its symmetries allow.
 
     The first three methods are what a law must have; the others have defaults, and those that answer None say that
@@ -62,6 +62,7 @@ class DataLaw:
         network_keys: the keys of [network] that the law takes; none where its units are its own.
     """
 
+    table = "data"
     name: ClassVar[str]
     Initial: ClassVar[type[Any]] = NoOptions
     network_keys: ClassVar[tuple[str, ...]] = NETWORK_KEYS

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from mfpde.experiment import Experiment
 from mfpde.keys.declaration import keys_of
 from mfpde.keys.reader import increasing
-from mfpde.schemes.choice import scheme_of
+from mfpde.schemes.interface import SCHEMES, scheme_named
 from mfpde.schemes.options import PerCoordinate
+
+if TYPE_CHECKING:
+    from mfpde.experiment import Experiment
 
 
 def check_together(experiment: Experiment, errors: list[str]) -> None:
@@ -28,7 +31,8 @@ def check_together(experiment: Experiment, errors: list[str]) -> None:
         value = getattr(solver, each.name)
         if value is not None and isinstance(each.kind, PerCoordinate):
             errors += each.kind.mistakes(each.name, value, names)
-    errors += scheme_of(experiment).mistakes(solver)
+    if solver.scheme in SCHEMES:
+        errors += scheme_named(str(solver.scheme)).mistakes(solver)
 
 
 def _check_times(experiment: Experiment, errors: list[str]) -> None:
