@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from mfpde.problem.problem import Problem
 from mfpde.schemes.choice import scheme_of
 from mfpde.schemes.guide import run_guide, starting_guide, visited_box
 from mfpde.schemes.interface import SchemeKind
-from mfpde.solvers.flow.time_loop import Scheme
+from mfpde.solvers.flow.time_loop import Observation, Scheme, State
 from mfpde.solvers.objective.representation import ReducedObjective
 from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.space.trails import Trails
@@ -42,6 +42,8 @@ class Pair:
         attributes: those choices, for the result file.
         fixed_step: length of the scheme's steps, cut at save times only; None where they adapt.
         dissipation_floor: as `error_floor`, of the dissipation D per unit of flow time.
+        apart: the errors of the named numbers, from what the scheme shows and the companion's state; None for their
+            differences.
     """
 
     main: Scheme
@@ -51,6 +53,7 @@ class Pair:
     attributes: Mapping[str, str | float | int] = field(default_factory=dict)
     fixed_step: float | None = None
     dissipation_floor: float = 0.0
+    apart: Callable[[Observation, State, Sequence[str]], tuple[float, ...]] | None = None
 
 
 def make_pair(

@@ -31,10 +31,10 @@ class ParticlesOptions:
 
 @scheme("particles")
 class ParticlesKind(SchemeKind):
-    """N particles drawn from rho_0, and half as many drawn apart from them.
+    """N particles drawn from rho_0, and eight populations of N/8 drawn apart from them (`Populations`).
 
-    The risks of N and N/2 particles differ by the bias of N, which is of order 1/N, and by fluctuations sqrt(3) times
-    those of N: their difference estimates the distance from the mean-field law.
+    The risks of these tell the bias of N, of order 1/N, and its fluctuations: R_N lies within `risk_error` of the
+    mean-field law's with probability .95, and within three times it with .9998.
     """
 
     Options = ParticlesOptions
@@ -65,6 +65,7 @@ class ParticlesKind(SchemeKind):
         from mfpde.schemes.guide import spread_guide, visited_box
         from mfpde.schemes.pair import Pair, described, error_floor_of
         from mfpde.solvers.particles.birth_death_process import ParticleProcess
+        from mfpde.solvers.particles.populations import LEVEL, POPULATIONS, Populations, size_beside
 
         tolerance, seed = experiment.solver.tolerance, experiment.sgd.seed
         (count,) = self.options(experiment.solver).atoms
@@ -77,8 +78,12 @@ class ParticlesKind(SchemeKind):
             return ParticleProcess(reduced.objective, problem.geometry, problem.flow, start, seed, stream, tolerance)
 
         floor = error_floor_of(reduced, guide) + 0.1 * tolerance
-        notes = (f"{count} particles: risk_error is their distance from the mean-field law, seen from half as many",)
-        return Pair(run(count, 0), run(max(1, count // 2), 1), floor, notes, described(reduced) | {"seed": seed})
+        few = size_beside(count)
+        beside = Populations([run(few, 1 + stream) for stream in range(POPULATIONS)])
+        said = f"{count} particles: risk_error holds their distance from the mean-field law with probability {LEVEL:g}"
+        notes = (f"{said}, seen from {POPULATIONS} independent populations of {few}",)
+        chosen = described(reduced) | {"seed": seed}
+        return Pair(run(count, 0), beside, floor, notes, chosen, apart=beside.apart)
 
     def refined(self, problem: Problem, experiment: Experiment, level: int) -> Refined:
         """Four times as many, one draw each: their order of 1/2 shows only on average."""

@@ -20,7 +20,7 @@ from mfpde.results.files.provenance import provenance
 from mfpde.schemes.pair import Pair
 from mfpde.shell.process import uninterrupted
 from mfpde.shell.progress import Progress
-from mfpde.solvers.flow.time_loop import Scheme, State, StepFailure, integrate
+from mfpde.solvers.flow.time_loop import Observation, Scheme, State, StepFailure, integrate
 from mfpde.solvers.space.measure import Measure
 from mfpde.studies.run.arithmetic import ARITHMETIC
 from mfpde.studies.run.campaign import Campaign
@@ -74,6 +74,7 @@ class Run(Campaign[SolveResult]):
         self._audit: list[tuple[float, ...]] = []
         self._longest = (experiment.solver.step or math.inf) if pair.fixed_step is None else math.inf
         self._floors = pair.error_floor, pair.error_floor, pair.dissipation_floor
+        self._apart = pair.apart
         self._schemes: dict[str, Scheme] = {"main": pair.main}
         if pair.companion is not None:
             self._schemes["companion"] = pair.companion
@@ -140,10 +141,7 @@ class Run(Campaign[SolveResult]):
 
             integrate(scheme, self._states[role], [stop], lambda index, state: None, keep, self._longest)
         observation = self._schemes["main"].observe(self._states["main"])
-        gaps = (0.0, 0.0, 0.0)
-        if "companion" in self._schemes:
-            other = self._schemes["companion"].observe(self._states["companion"])
-            gaps = tuple(abs(getattr(observation, key) - getattr(other, key)) for key in ESTIMATED)
+        gaps = self._gaps(observation)
         index = len(self._trajectory)
         due = index < len(self._targets) and self._targets[index] == stop
         with uninterrupted():
@@ -153,6 +151,16 @@ class Run(Campaign[SolveResult]):
                 self._trajectory.append(time, observation, self._schedule.rate(time), self._initial_energy)
         if due and index + 1 < len(self._times):
             self.checkpoint(piece=True)
+
+    def _gaps(self, observation: Observation) -> tuple[float, ...]:
+        """What the companion says of the errors of risk, free energy and dissipation."""
+        if "companion" not in self._schemes:
+            return (0.0,) * len(ESTIMATED)
+        state = self._states["companion"]
+        if self._apart is not None:
+            return self._apart(observation, state, ESTIMATED)
+        other = self._schemes["companion"].observe(state)
+        return tuple(abs(getattr(observation, key) - getattr(other, key)) for key in ESTIMATED)
 
     @property
     def _at_rest(self) -> bool:

@@ -25,7 +25,7 @@ from mfpde.schemes.solver import Solver
 
 VALID = Experiment()
 MISTAKES: list[tuple[Callable[[], object], dict[str, dict[str, Any]], int]] = [
-    (lambda: replace(VALID.data, delta=7), {"data": {"delta": 7}}, 1),
+    (lambda: replace(VALID.data, delta=7), {"data": {"delta": 7}}, 1),  # type: ignore[type-var]
     (lambda: GaussianMixture(dims=(0, 3), delta=-0.1), {"data": {"dims": [0, 3], "delta": -0.1}}, 2),
     (lambda: GaussianMixture(scales=((1.8, 0.2),)), {"data": {"scales": [[1.8, 0.2]]}}, 1),
     (
@@ -102,15 +102,15 @@ def test_what_a_file_may_not_say_cannot_be_made(
     [
         (lambda: GaussianMixture(delta=None), "data.delta: is missing; write for example delta = 0.8"),
         (lambda: MixtureInitial(kappa=None), "initial.kappa: is missing"),
-        (lambda: replace(VALID, time=3.0), "time: is float; write Time(...)"),
+        (lambda: replace(VALID, time=3.0), "time: is float; write Time(...)"),  # type: ignore[arg-type]
         (lambda: replace(VALID, data=GaussianBumps()), "initial: is MixtureInitial; write BumpInitial(...)"),
         (
             lambda: replace(VALID, data=GaussianBumps(), initial=None, network=Network("tanh")),
             'network.activation: unused by data.law = "gaussian-bumps"',
         ),
-        (lambda: Dynamics(schedule="fast"), 'dynamics.schedule = "fast": must be a number'),
-        (lambda: Time(save="all"), "must be an integer"),
-        (lambda: MixtureInitial(a=Uniform(0.0, 1.0)), "unknown key"),
+        (lambda: Dynamics(schedule="fast"), 'dynamics.schedule = "fast": must be a number'),  # type: ignore[arg-type]
+        (lambda: Time(save="all"), "must be an integer"),  # type: ignore[arg-type]
+        (lambda: MixtureInitial(a=Uniform(0.0, 1.0)), "unknown key"),  # type: ignore[arg-type]
     ],
 )
 def test_what_no_file_could_say_is_refused_in_words(made: Callable[[], object], words: str) -> None:
@@ -121,11 +121,11 @@ def test_what_no_file_could_say_is_refused_in_words(made: Callable[[], object], 
 
 def test_values_are_held_as_a_file_gives_them() -> None:
     """Numbers of NumPy, lists and integers become what the reader makes of them; so do keys that others rule out."""
-    assert (Sgd(neurons=np.int64(5)).neurons, type(Sgd(neurons=np.int64(5)).neurons)) == (5, int)
-    assert Time(end=2, save=[0, 1]) == Time(end=2.0, save=(0.0, 1.0))
+    assert (Sgd(neurons=np.int64(5)).neurons, type(Sgd(neurons=np.int64(5)).neurons)) == (5, int)  # type: ignore[arg-type]
+    assert Time(end=2, save=[0, 1]) == Time(end=2.0, save=(0.0, 1.0))  # type: ignore[arg-type]
     assert Time(until="stationary").stationary_tolerance == 1e-6
-    assert GaussianMixture(scales=[[1.8, 0.2]], dims=[40]) == GaussianMixture(None, ((1.8, 0.2),), (40,))
-    assert Dynamics(schedule=0.5).schedule == mfpde.Schedule(0.5)
+    assert GaussianMixture(scales=[[1.8, 0.2]], dims=[40]) == GaussianMixture(None, ((1.8, 0.2),), (40,))  # type: ignore[arg-type]
+    assert Dynamics(schedule=0.5).schedule == mfpde.Schedule(0.5)  # type: ignore[arg-type]
     assert MixtureInitial(radius=Uniform(0.2, 1.0)).kappa is None
     assert GaussianBumps((1.0, 2.0)).weights == (0.5, 0.5)
 
