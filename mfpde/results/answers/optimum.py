@@ -11,7 +11,7 @@ import numpy as np
 
 from mfpde.results.answer import ANSWERS, Whole
 from mfpde.results.objects import atom_list, by_name, computed, labelled
-from mfpde.results.words import atoms_text, place_text
+from mfpde.results.words import atoms_text, excess, place_text
 from mfpde.solvers.arrays import Array
 
 BRIEF = ("risk", "free_energy", "lower_bound", "radius", "atoms", "at_boundary", "certified")
@@ -103,7 +103,7 @@ class AtomicOptimum(Whole):
         if not self.proven:
             return f"{text}; {SAMPLED}"
         if not self.certified:
-            gap = self.free_energy - self.lower_bound
+            gap = excess(self.free_energy, self.lower_bound)
             text += (
                 f"; the gap {gap:.2g} to the lower bound, {self.feature_error:.2g} of it from the features, "
                 "is above 1e-10 of F: the bound holds but is not tight"

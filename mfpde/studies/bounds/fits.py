@@ -53,16 +53,21 @@ class Bootstrap:
         """R."""
         return int(self.shares.shape[1])
 
-    def interval(self, draws: Array) -> Exponent:
-        """The value of the data and its interval, from draws of shape (1 + RESAMPLES,)."""
+    def interval(self, draws: Array, signed: bool = True) -> Exponent:
+        """The value of the data and its interval, from draws of shape (1 + RESAMPLES,).
+
+        That of a number which is not `signed`, such as a standard deviation, is widened by factors: it ends above 0.
+        """
         value = float(draws[0])
         if self.replicas < 2 or not np.all(np.isfinite(draws)):
             return Exponent(value, np.nan, np.nan)
         tail = 0.5 * (1.0 - LEVEL)
         student = float(stats.t.isf(tail, self.replicas - 1) / stats.norm.isf(tail))
-        wider = student * np.sqrt(self.replicas / (self.replicas - 1.0))
-        low, high = np.quantile(draws[1:], [tail, 1.0 - tail])
-        return Exponent(value, value + float(wider * (low - value)), value + float(wider * (high - value)))
+        wider = float(student * np.sqrt(self.replicas / (self.replicas - 1.0)))
+        low, high = (float(end) for end in np.quantile(draws[1:], [tail, 1.0 - tail]))
+        if not signed and value > 0.0:
+            return Exponent(value, value * (low / value) ** wider, value * (high / value) ** wider)
+        return Exponent(value, value + wider * (low - value), value + wider * (high - value))
 
 
 def time_average(time: Array, values: Array) -> Array:
@@ -143,7 +148,7 @@ class Quantity:
         """
         draws = np.stack([self.measure(bootstrap.shares, time, gap) for time, gap in curves], axis=1)
         slopes = signed_slopes(x, draws) if self.signed else positive_slopes(x, draws)
-        each = [bootstrap.interval(column) for column in draws.T]
+        each = [bootstrap.interval(column, self.signed) for column in draws.T]
         value, low, high = (np.array([getattr(item, key) for item in each]) for key in ("value", "low", "high"))
         if self.signed and not (low[0] > 0.0 or high[0] < 0.0):
             slopes = np.full_like(slopes, np.nan)

@@ -15,6 +15,7 @@ from mfpde.results.answers.ending import Cluster, Ending
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import SolveResult
 from mfpde.results.reading import load_run
+from mfpde.results.words import excess
 from mfpde.shell.progress import Progress, silent
 from mfpde.studies.distance import distance_to_atoms
 from mfpde.studies.ending.clusters import clusters, gathered_in
@@ -83,7 +84,7 @@ def _without_noise(run: str, last: RunEnd, heaps: tuple[Cluster, ...], radius: f
         nearest=nearest,
         apart=apart,
         best=best,
-        gap=energy - best.free_energy,
+        gap=excess(energy, best.free_energy),
         rounding=known.classifier.feature_error,
         searched=known.words,
     )
@@ -102,7 +103,7 @@ def _without_noise(run: str, last: RunEnd, heaps: tuple[Cluster, ...], radius: f
         distance=math.nan if nearest is None else nearest[1],
         near=final.near,
         optimum=best,
-        gap_to_optimum=energy - best.free_energy,
+        gap_to_optimum=final.gap,
         statements=statements(final),
     )
 
@@ -134,7 +135,7 @@ def _with_noise(run: str, last: RunEnd, heaps: tuple[Cluster, ...], radius: floa
         distance=math.nan,
         near=False,
         optimum=best,
-        gap_to_optimum=last.free_energy - best.free_energy,
+        gap_to_optimum=excess(last.free_energy, best.free_energy),
         statements=(*words, *last.words),
     )
 

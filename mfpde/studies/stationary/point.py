@@ -10,6 +10,7 @@ from mfpde.problem.landscape import feature_landscape, landscape_on
 from mfpde.problem.problem import Problem
 from mfpde.results.answers.optimum import AtomicOptimum
 from mfpde.results.answers.stationary import StationaryPoint
+from mfpde.results.words import excess
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.stationary.landscape import Landscape, Stability, stability
@@ -51,7 +52,7 @@ class Classifier:
         modes = stability(self.landscape, law)
         outputs = self.landscape.outputs(law)
         energy = self.landscape.free_energy(law)
-        gap = energy - self.optimum.free_energy
+        gap = excess(energy, self.optimum.free_energy)
         best = gap <= OPTIMAL * max(1.0, abs(energy)) + self.optimum.feature_error
         verdict = judge(self.landscape, law, modes, self._better(law, outputs), self.names, self.feature_error)
         point = StationaryPoint(
