@@ -11,7 +11,7 @@ from scipy.special import gammainc, gammaln, logsumexp
 from mfpde.configuration.parsing import parse
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.finite_volume.diffusion import Diffusion, cell_log_measure
-from mfpde.solvers.finite_volume.diffusion_kernels import axis_solve
+from mfpde.solvers.finite_volume.diffusion_kernels import _bernoulli, _mean, axis_solve
 from mfpde.solvers.finite_volume.finite_volume import FiniteVolume, FiniteVolumeOptions
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Observation, State, integrate
@@ -169,6 +169,14 @@ def test_the_euler_step_keeps_gibbs_laws_and_lowers_the_relative_entropy_at_any_
         better, _ = diffusion.extrapolated(mass, rates, step)
         assert better.min() >= 0.0
         assert abs(better.sum() - 1.0) < 1e-13
+
+
+@pytest.mark.parametrize("size", [1e-12, 0.9e-4, 1.1e-4, 0.9e-3, 1.1e-3, 1.0, 30.0])
+def test_means_of_densities_are_one_function_on_both_sides_of_zero(size: float) -> None:
+    """(1 - e^-y) / y and u / (e^u - 1), by expm1: series and formula meet where one takes over from the other."""
+    for y in (size, -size):
+        assert _mean(y) == pytest.approx(-np.expm1(-y) / y, rel=2e-12)
+    assert _bernoulli(size) == pytest.approx(size / np.expm1(size), rel=2e-12)
 
 
 def test_elimination_matches_a_dense_solve() -> None:
