@@ -37,17 +37,11 @@ MUTATIONS = (
             "step * (values[cell] + 0.5 * slope[cell] * step)",
             "step * values[cell]",
         ),
-        ("samples of a density that is not normalised", "< levels * whole", "< levels"),
     ),
     *mutations(
         "mfpde/problem/laws/gaussian_mixture.py",
         REDUCTION + " tests/mfpde/problem/test_problem.py tests/mfpde/studies/optimum",
         ("the classes exchanged", "((1.0 + delta, 1.0 - delta), *", "((1.0 - delta, 1.0 + delta), *"),
-        (
-            "fractions of the smallest block",
-            "tuple(p / sum(dimensions) for p in dimensions)",
-            "tuple(p / max(dimensions) for p in dimensions)",
-        ),
     ),
     *mutations(
         "mfpde/problem/reduction/hermite.py",
