@@ -223,7 +223,8 @@ def test_the_command_writes_json_and_figure(tmp_path: Path, capsys: pytest.Captu
     )
     printed = json.loads(capsys.readouterr().out)
     assert code == 0
-    assert json.loads(output.read_text()) == {**printed, "format": "mfpde branches 1"}
+    written = json.loads(output.read_text())
+    assert written == {**printed, "format": "mfpde branches 1", "checksum": written["checksum"]}
     assert printed["key"] == "data.delta"
     assert [event["kind"] for event in printed["events"]] == ["splitting"]
     assert printed["events"][0]["parameter"] == pytest.approx(DELTA_INFINITE, abs=1e-6)

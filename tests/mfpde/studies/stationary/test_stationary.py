@@ -299,7 +299,8 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = tmp_path / "out.json"
     assert main(["stationary", "nonmonotone-success", "--radius", "3", "-o", str(place), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert {**printed, "format": "mfpde stationary 1"} == json.loads(place.read_text(encoding="utf-8"))
+    written = json.loads(place.read_text(encoding="utf-8"))
+    assert {**printed, "format": "mfpde stationary 1", "checksum": written["checksum"]} == written
     assert [len(point["atoms"]) for point in printed["points"]][:3] == [1, 1, 1]
     assert printed["optimum"]["radius"] == 3.0
     assert printed["points"][2]["atoms"][0]["position"]["r1"] == pytest.approx(2.0881845272033512, abs=1e-8)
