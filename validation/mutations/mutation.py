@@ -27,7 +27,8 @@ class Mutation:
 
     def made(self, root: Path) -> str:
         """The text of the file with the mistake; raises ValueError where the place does not occur exactly once."""
-        text = (root / self.file).read_text(encoding="utf-8")
+        path = root / self.file
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
         if self.old == self.new or text.count(self.old) != 1:
             problem = f"{self.file}: {self.old!r} occurs {text.count(self.old)} times, or stays as it is"
             raise ValueError(f"{problem}; write a place that occurs once")
