@@ -145,11 +145,19 @@ class Activation(ABC):
         """E sigma(t X + b)^2 at scales and offsets of shape (n,)."""
 
     @abstractmethod
-    def pair_moments(self, p: int, q: int, scales: Pair, offsets: Pair, correlation: Array) -> Array:
-        """E sigma^(p)(u) sigma^(q)(v) of n Gaussian pairs without expansion, for (p, q) in {0, 1}^2 and (2, 0), (2, 1).
+    def pair_moments(
+        self, p: int, q: int, scales: Pair, offsets: Pair, correlation: Array, gap: Array | None = None
+    ) -> Array:
+        """E sigma^(p)(u) sigma^(q)(v) of n Gaussian pairs without expansion, for (p, q) in {0, 1}^2 and (2, 0).
 
-        Scales > 0 and offsets of u and v, correlations in [-1, 1], all of shape (n,).
+        Scales > 0 and offsets of u and v, correlations in [-1, 1], all of shape (n,); `gap` is 1 - |correlation| where
+        it is known better than from that difference: steep units see its square root.
         """
+
+    def tilted_moments(self, scales: Pair, offsets: Pair, correlation: Array, gap: Array | None = None) -> Array:
+        """E X sigma'(u) sigma(v), u = t X + b, as for `pair_moments`: what sigma'' and sigma' sigma' hold together."""
+        bent, risen = (self.pair_moments(p, q, scales, offsets, correlation, gap) for p, q in ((2, 0), (1, 1)))
+        return np.asarray(scales[0] * bent + correlation * scales[1] * risen)
 
     def affine(self, coefficient: float, offset: float) -> Activation:
         """u -> coefficient * sigma(u + offset): constants of a network's coefficient and offset folded in."""
@@ -222,6 +230,8 @@ class Affine(Activation):
     def second_moments(self, scale: Array, offset: Array) -> Array:
         return self.coefficient**2 * self.inner.second_moments(scale, offset + self.shift)
 
-    def pair_moments(self, p: int, q: int, scales: Pair, offsets: Pair, correlation: Array) -> Array:
+    def pair_moments(
+        self, p: int, q: int, scales: Pair, offsets: Pair, correlation: Array, gap: Array | None = None
+    ) -> Array:
         shifted = (offsets[0] + self.shift, offsets[1] + self.shift)
-        return self.coefficient**2 * self.inner.pair_moments(p, q, scales, shifted, correlation)
+        return self.coefficient**2 * self.inner.pair_moments(p, q, scales, shifted, correlation, gap)

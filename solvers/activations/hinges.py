@@ -28,15 +28,14 @@ def density(x: Array) -> Array:
     return np.asarray(np.exp(-0.5 * np.minimum(np.abs(x), 1e100) ** 2) / math.sqrt(2.0 * math.pi))
 
 
-def hinge_products(p: int, q: int, h: Array, k: Array, correlation: Array) -> Array:
+def hinge_products(p: int, q: int, h: Array, k: Array, sign: Array, gap: Array) -> Array:
     """E f(X) g(Y), f = (x - h)_+ for p = 0 and 1(x > h) for p = 1, g of k and q likewise; elementwise.
 
-    Without cancellation where the correlation, in [-1, 1], is near its ends.
+    The correlation is sign (1 - gap), sign -1 or 1 and gap in [0, 1], without cancellation where it is near its ends.
     """
     h = np.where(np.abs(h) < _NUDGE, _NUDGE, h)
     k = np.where(np.abs(k) < _NUDGE, _NUDGE, k)
-    sign = np.where(correlation >= 0.0, 1.0, -1.0)
-    gap = 1.0 - np.abs(correlation)
+    correlation = sign * (1.0 - gap)
     width = np.sqrt(np.maximum(gap * (2.0 - gap), 1e-300))
     # k - rho h without cancellation where rho is near ±1
     first = np.clip(((k - sign * h) + sign * gap * h) / width, -1e100, 1e100)

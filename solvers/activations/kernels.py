@@ -19,8 +19,8 @@ def piecewise_linear_hermite(scale: Array, x: Array, kinks: Array, moments: Arra
     """Fill moments[0], [1], [2] with c_{2j+2}, its t- and its b-derivative at index j."""
     orders = moments.shape[2]
     for n in range(scale.size):
-        for i in range(kinks.size):
-            previous, current = 0.0, kinks[i] * np.exp(-0.5 * x[n, i] ** 2) / np.sqrt(2 * np.pi)
+        for i in range(kinks.shape[1]):
+            previous, current = 0.0, kinks[n, i] * np.exp(-0.5 * x[n, i] ** 2) / np.sqrt(2 * np.pi)
             for j in range(orders):
                 k = 2.0 * (j + 1)
                 # current = m n(x) h_{k-2}; one Hermite step gives h_{k-1}, a second h_k
@@ -32,19 +32,43 @@ def piecewise_linear_hermite(scale: Array, x: Array, kinks: Array, moments: Arra
                 previous, current = following, (x[n, i] * following - np.sqrt(k - 1.0) * current) / np.sqrt(k)
 
 
+@numba.njit(cache=True, error_model="numpy")
+def step_hermite(scale: Array, x: Array, weights: Array, moments: Array) -> None:
+    """Add c_k = sum weights n(x) h_{k-1}(x) / sqrt(k) of steps, with its derivatives, to moments[., n, k / 2 - 1]."""
+    for n in range(scale.size):
+        for i in range(x.shape[1]):
+            previous, current = 0.0, weights[n, i] * np.exp(-0.5 * x[n, i] ** 2) / np.sqrt(2 * np.pi)
+            for k in range(1, 2 * moments.shape[2] + 1):
+                # current = weight n(x) h_{k-1}, following h_k
+                following = (x[n, i] * current - np.sqrt(k - 1.0) * previous) / np.sqrt(float(k))
+                if k % 2 == 0:
+                    j = k // 2 - 1
+                    moments[0, n, j] += current / np.sqrt(float(k))
+                    moments[1, n, j] += x[n, i] * following / scale[n]
+                    moments[2, n, j] += following / scale[n]
+                previous, current = current, following
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def kink_coefficients(factor: Array, x: Array, weights: Array, order: int, coefficients: Array) -> None:
-    """Add factor sum_p weights_p h_{k - m}(x_p) / sqrt(k ... (k - m + 1)), m = 2 - order, to the columns k >= m."""
+    """Add factor sum_p weights_p h_{k - m}(x_p) / sqrt(k ... (k - m + 1)), m = 2 - order, to the columns k >= m.
+
+    Order 3, for sigma'' of steps: factor sum_p weights_p h_{k + 1}(x_p) sqrt(k + 1).
+    """
     shift = 2 - order
     for n in range(factor.size):
         for p in range(x.shape[1]):
             previous, current = 0.0, factor[n] * weights[n, p]
-            for k in range(shift, coefficients.shape[1]):
+            if shift == -1:
+                previous, current = current, x[n, p] * current
+            for k in range(max(shift, 0), coefficients.shape[1]):
                 norm = 1.0
                 if order == 0:
                     norm = math.sqrt(k * (k - 1.0))
                 elif order == 1:
                     norm = math.sqrt(float(k))
+                elif order == 3:
+                    norm = 1.0 / math.sqrt(k + 1.0)
                 coefficients[n, k] += current / norm
                 degree = float(k - shift)
                 following = (x[n, p] * current - math.sqrt(degree) * previous) / math.sqrt(degree + 1.0)

@@ -1,4 +1,4 @@
-"""Piecewise linear activations: every Gaussian moment in closed form.
+"""Piecewise linear activations: every Gaussian moment to rounding, in closed form but for very steep pieces (`ramps`).
 
 With sigma'' = sum_i m_i delta_{k_i} and x_i = (k_i - b) / t, integrating by parts twice gives
 c_k = t sum_i m_i n(x_i) h_{k-2}(x_i) / sqrt(k (k-1)) for k >= 2, n the normal density.
@@ -13,8 +13,9 @@ import numpy as np
 from scipy import special
 
 from ..arrays import Array
-from .activation import TINY_SCALE, Activation, Bounds, Compiled, Moments, Pair
-from .hinges import FAR, density, hinge_products
+from .activation import Activation, Bounds, Compiled, Moments, Pair
+from .hinges import density
+from .ramps import Pieces, RampPair, Standard
 
 
 class PiecewiseLinear(Activation):
@@ -48,6 +49,17 @@ class PiecewiseLinear(Activation):
             raise ValueError(f"{self.knots.size} knots but {self.kinks.size} kinks: give one kink to each knot")
         if not np.all(np.isfinite([*self.knots, *self.kinks, left, first_slope])):
             raise ValueError("knots, kinks, left and slope of an activation must be finite")
+        self.pieces = self._pieces()
+
+    def _pieces(self) -> Pieces:
+        """The function by its values at the knots, at 0 where there are none."""
+        knots, kinks = (self._knots, self._kinks) if self._knots.size else (np.zeros(1), np.zeros(1))
+        # sums of slopes are exact: what is flat beyond a steep piece stays flat
+        slopes = [math.fsum([self.first_slope, *kinks[:i]]) for i in range(1, len(kinks) + 1)]
+        widths = np.diff(knots)
+        rises = np.array(slopes[:-1]) * widths
+        values = self.left + self.first_slope * knots[0] + np.concatenate([[0.0], np.cumsum(rises)])
+        return Pieces(knots, values, widths, rises, self.first_slope, slopes[-1])
 
     @classmethod
     def through(
@@ -66,7 +78,9 @@ class PiecewiseLinear(Activation):
         if not (np.all(np.isfinite(knots)) and np.all(np.isfinite(values)) and np.all(np.diff(knots) > 0)):
             raise ValueError("activation knots must be finite and strictly increasing, values finite")
         slopes = np.concatenate(([0.0], np.diff(values) / np.diff(knots), [0.0]))
-        return PiecewiseLinear(knots, np.diff(slopes), left=float(values[0]), name=name)
+        made = PiecewiseLinear(knots, np.diff(slopes), left=float(values[0]), name=name)
+        made.pieces = Pieces(knots, values, np.diff(knots), np.diff(values), 0.0, 0.0)
+        return made
 
     @property
     def knots(self) -> Array:
@@ -92,11 +106,10 @@ class PiecewiseLinear(Activation):
         return slopes.pop() if len(slopes) == 1 else 0.0
 
     def value(self, u: Array) -> Array:
-        hinges = np.maximum(np.subtract.outer(u, self.knots), 0.0)
-        return np.asarray(self.left + self.first_slope * u + hinges @ self.kinks)
+        return self.pieces(u)
 
     def slope(self, u: Array) -> Array:
-        return np.asarray(self.first_slope + np.greater_equal.outer(u, self.knots) @ self.kinks)
+        return np.asarray(self.pieces.slopes[np.searchsorted(self.pieces.knots, u, side="right")])
 
     def bend(self, u: Array) -> Array:
         return np.zeros_like(u)
@@ -104,7 +117,9 @@ class PiecewiseLinear(Activation):
     def affine(self, coefficient: float, offset: float) -> PiecewiseLinear:
         left = coefficient * (self.left + self.first_slope * offset)
         slope = coefficient * self.first_slope
-        return PiecewiseLinear(self.knots - offset, coefficient * self.kinks, left, slope, self.name)
+        made = PiecewiseLinear(self.knots - offset, coefficient * self.kinks, left, slope, self.name)
+        made.pieces = self.pieces.affine(coefficient, offset)
+        return made
 
     def bounds(self) -> Bounds:
         slopes = self.first_slope + np.concatenate([[0.0], np.cumsum(self.kinks)])
@@ -122,105 +137,52 @@ class PiecewiseLinear(Activation):
         rows = [(self.left, self.first_slope), *zip(self.knots, self.kinks, strict=True)]
         return 0, np.array(rows + [(0.0, 0.0)] * (3 - len(rows))).astype(precision)
 
-    def _standardised(self, scale: Array, offset: Array) -> Array:
-        distance = self.knots[None, :] - offset[:, None]
-        return np.clip(distance / np.maximum(scale, TINY_SCALE)[:, None], -FAR, FAR)
+    def _standard(self, scale: Array, offset: Array) -> Standard:
+        return Standard.of(self.pieces, scale, offset)
 
     def mean(self, scale: Array, offset: Array) -> Moments:
-        x = self._standardised(scale, offset)
-        dense = np.exp(-0.5 * x * x) / np.sqrt(2 * np.pi)
-        tail = special.ndtr(-x)
-        hinge = scale[:, None] * dense - (self.knots[None, :] - offset[:, None]) * tail
-        return Moments(
-            self.left + self.first_slope * offset + hinge @ self.kinks,
-            dense @ self.kinks,
-            self.first_slope + tail @ self.kinks,
-        )
+        return Moments(*self._standard(scale, offset).moments(scale))
 
     def even_hermite(self, scale: Array, offset: Array, highest: int) -> Moments:
-        from .kernels import piecewise_linear_hermite
+        from .kernels import piecewise_linear_hermite, step_hermite
 
-        x = self._standardised(scale, offset)
+        unit = self._standard(scale, offset)
         moments = np.zeros((3, scale.size, highest // 2))
-        piecewise_linear_hermite(scale, x, self.kinks, moments)
+        piecewise_linear_hermite(scale, unit.x, unit.kinks, moments)
+        if unit.narrow.any():
+            step_hermite(unit.scale, *unit.nodes, moments)
         return Moments(*moments)
 
     def coefficients(self, scale: Array, offset: Array, terms: int, order: int = 0) -> Array:
         from .kernels import kink_coefficients
 
-        x = self._standardised(scale, offset)
-        dense, tail = density(x), special.ndtr(-x)
+        unit = self._standard(scale, offset)
         found = np.zeros((len(scale), terms))
+        risen = unit.line[1] + np.sum(unit.kinks * unit.away * special.ndtr(-np.abs(unit.x)), axis=1)
         if order == 0:
-            hinge = scale[:, None] * dense - (self.knots - offset[:, None]) * tail
-            found[:, 0] = self.left + self.first_slope * offset + hinge @ self.kinks
-            found[:, 1] = scale * (self.first_slope + tail @ self.kinks)
+            found[:, 0], found[:, 1] = unit.moments(scale)[0], scale * risen
         elif order == 1:
-            found[:, 0] = self.first_slope + tail @ self.kinks
-        factor = (scale, np.ones_like(scale), 1.0 / np.maximum(scale, TINY_SCALE))[order]
-        kink_coefficients(factor, x, dense * self.kinks, order, found)
+            found[:, 0] = risen
+        factor = (scale, np.ones_like(scale), 1.0 / unit.scale)[order]
+        kink_coefficients(factor, unit.x, density(unit.x) * unit.kinks, order, found)
+        if unit.narrow.any():
+            places, weights = unit.nodes
+            kink_coefficients(unit.scale**-order, places, density(places) * weights, order + 1, found)
         return found
 
     def second_moments(self, scale: Array, offset: Array) -> Array:
-        distance, x = self.knots - offset[:, None], self._standardised(scale, offset)
-        dense, tail = density(x), special.ndtr(-x)
-        line = self.left + self.first_slope * offset
-        hinges = scale[:, None] * dense - distance * tail
-        moments = line**2 + (self.first_slope * scale) ** 2
-        moments = moments + 2.0 * (line * (hinges @ self.kinks) + self.first_slope * scale**2 * (tail @ self.kinks))
-        for p in range(self.knots.size):
-            for q in range(p + 1):
-                # q's knot lies below p's: the product is (u - k_p)_+^2 + (k_p - k_q) (u - k_p)_+
-                square = (scale**2 + distance[:, p] ** 2) * tail[:, p] - scale * distance[:, p] * dense[:, p]
-                product = square + (self.knots[p] - self.knots[q]) * hinges[:, p]
-                moments = moments + (1.0 if p == q else 2.0) * self.kinks[p] * self.kinks[q] * product
-        return np.asarray(moments)
+        return self._standard(scale, offset).squares()
 
-    def pair_moments(self, p: int, q: int, scales: Pair, offsets: Pair, correlation: Array) -> Array:
-        if p == 2:
-            return self._at_kinks(q, scales, offsets, correlation)
-        orders = (p, q)
-        x = [(self.knots - offset[:, None]) / scale[:, None] for scale, offset in zip(scales, offsets, strict=True)]
-        # a hinge is scale (X - x)_+, its derivative a step
-        sizes = [scale if order == 0 else np.ones_like(scale) for scale, order in zip(scales, orders, strict=True)]
-        lines = [self._line(order, scale, b) for order, scale, b in zip(orders, scales, offsets, strict=True)]
-        total = lines[0][0] * lines[1][0] + lines[0][1] * lines[1][1] * correlation
-        for i, kink in enumerate(self.kinks):
-            for side in range(2):
-                level, rise = lines[1 - side]
-                h = x[side][:, i]
-                dense, tail = density(h), special.ndtr(-h)
-                hinge, tilted = (dense - h * tail, tail) if orders[side] == 0 else (tail, dense)
-                total = total + kink * sizes[side] * (level * hinge + rise * correlation * tilted)
-            for j, other in enumerate(self.kinks):
-                products = hinge_products(p, q, x[0][:, i], x[1][:, j], correlation)
-                total = total + kink * other * sizes[0] * sizes[1] * products
-        return np.asarray(total)
+    def pair_moments(
+        self, p: int, q: int, scales: Pair, offsets: Pair, correlation: Array, gap: Array | None = None
+    ) -> Array:
+        pair = self._pair(scales, offsets, correlation, gap)
+        return pair.bent() if p == 2 else pair.moment(p, q)
 
-    def _line(self, order: int, scale: Array, offset: Array) -> tuple[Array, Array]:
-        """The leftmost line as c + s X, or its slope."""
-        if order == 1:
-            return np.full_like(scale, self.first_slope), np.zeros_like(scale)
-        return self.left + self.first_slope * offset, self.first_slope * scale
+    def tilted_moments(self, scales: Pair, offsets: Pair, correlation: Array, gap: Array | None = None) -> Array:
+        return self._pair(scales, offsets, correlation, gap).tilted()
 
-    def _at_kinks(self, q: int, scales: Pair, offsets: Pair, correlation: Array) -> Array:
-        """E sigma''(u) sigma^(q)(v): v has a normal law where u is at a knot."""
-        total = np.zeros_like(correlation)
-        width = np.sqrt(np.maximum((1.0 - correlation) * (1.0 + correlation), 0.0))
-        for knot, kink in zip(self.knots, self.kinks, strict=True):
-            x = (knot - offsets[0]) / scales[0]
-            mean = offsets[1] + correlation * scales[1] * x
-            total += kink / scales[0] * density(x) * self._under_normal(q, mean, scales[1] * width)
-        return total
-
-    def _under_normal(self, order: int, mean: Array, spread: Array) -> Array:
-        """E sigma^(order)(N(mean, spread^2)), spread >= 0, order 0 or 1; at a knot itself half the jump."""
-        found = self.left + self.first_slope * mean if order == 0 else np.full_like(mean, self.first_slope)
-        safe = np.maximum(spread, 1e-300)
-        for knot, kink in zip(self.knots, self.kinks, strict=True):
-            above = mean - knot
-            with np.errstate(over="ignore", under="ignore"):
-                z = np.clip(above / safe, -FAR, FAR)
-            upper = np.where(spread > 0.0, special.ndtr(z), 0.5 * (1.0 + np.sign(above)))
-            found = found + kink * (upper if order == 1 else above * upper + spread * density(z))
-        return np.asarray(found)
+    def _pair(self, scales: Pair, offsets: Pair, correlation: Array, gap: Array | None) -> RampPair:
+        u, v = (self._standard(scale, offset) for scale, offset in zip(scales, offsets, strict=True))
+        sign = np.where(correlation >= 0.0, 1.0, -1.0)
+        return RampPair(u, v, sign, 1.0 - np.abs(correlation) if gap is None else gap)

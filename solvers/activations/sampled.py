@@ -157,7 +157,10 @@ class Sampled(Activation):
             found[part] = np.sum(weights * self._at(0, scale[part], offset[part], nodes) ** 2, axis=1)
         return found
 
-    def pair_moments(self, p: int, q: int, scales: Pair, offsets: Pair, correlation: Array) -> Array:
+    def pair_moments(
+        self, p: int, q: int, scales: Pair, offsets: Pair, correlation: Array, gap: Array | None = None
+    ) -> Array:
+        del gap
         if p == 2:
             tilted = self._pairs(1, q, scales, offsets, correlation, tilt=1)
             level = self._pairs(1, q + 1, scales, offsets, correlation)

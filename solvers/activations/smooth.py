@@ -117,7 +117,10 @@ class Smooth(Activation):
         nodes = np.linspace(-PAIR_REACH, PAIR_REACH, 2 * half + 1)
         return nodes, np.exp(-0.5 * nodes * nodes) * (PAIR_REACH / half) / np.sqrt(2.0 * np.pi)
 
-    def pair_moments(self, p: int, q: int, scales: Pair, offsets: Pair, correlation: Array) -> Array:
+    def pair_moments(
+        self, p: int, q: int, scales: Pair, offsets: Pair, correlation: Array, gap: Array | None = None
+    ) -> Array:
+        del gap
         found = np.empty_like(correlation)
         if not len(correlation):
             return found

@@ -6,6 +6,8 @@ correlation rho, and everything is made of the moments E[sigma^(p)(u_i) sigma^(q
     R_N = E y^2 - (2/N) sum_i a_i E[y sigma(u_i)] + (1/N^2) sum_ij a_i a_j E[sigma(u_i) sigma(u_j)],
     E[x sigma'(u_i) sigma(u_j)] = S^2 (E[sigma'(u_i) sigma'(u_j)] w_j + E[sigma''(u_i) sigma(u_j)] w_i)   (Stein).
 
+Along w_i that is E[X sigma'(u_i) sigma(u_j)] and across it E[sigma'(u_i) sigma'(u_j)] times what w_j has there, which
+is how the pull of neurons that are nearly parallel is summed: of steep units the parts above are large and cancel.
 Where |rho| is at most SERIES_LIMIT a moment is the sum over k of h_k^(p)(i) h_k^(q)(j) rho^k, h_k^(p) = E[sigma^(p)(u)
 He_k(G)] / sqrt(k!); beyond, and on the diagonal, the activation's own way without expansion is taken.
 """
@@ -13,6 +15,7 @@ He_k(G)] / sqrt(k!); beyond, and on the diagonal, the activation's own way witho
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numba
 import numpy as np
@@ -22,10 +25,10 @@ from ..activations.activation import Activation
 from ..arrays import Array
 from ..sgd.samplers import GaussianClasses
 from .population import Measured
-from .risk import network_risk
+from .risk import CHUNK, CLOSE, apart, gaps, network_risk
 
-SERIES_LIMIT, TERMS = 0.7, 64
-"""The largest correlation that the series is taken for, and its terms: the next ones are below 1e-11 of E sigma^2."""
+SERIES_LIMIT, TERMS = 0.7, 100
+"""The largest correlation that the series is taken for, and its terms: the next ones are below its power, 3e-16."""
 ROUNDING = 1e-15
 """Where all correlations are smaller the series ends at terms below it."""
 
@@ -62,8 +65,7 @@ class GaussianPopulation:
         for label, scales in zip((1.0, -1.0), self.data.coordinate_scales, strict=True):
             scaled = w * scales
             pairs = _Pairs.of(self.unit, scaled, b)
-            along = pairs.moments(2, 0) @ share - label * pairs.mean(2)
-            pulled = along[:, None] * scaled + (pairs.moments(1, 1) * share) @ scaled
+            pulled = pairs.pull(share) - label * pairs.mean(2)[:, None] * scaled
             gw += 0.5 * a[:, None] * pulled * scales
             if trained_coefficients:
                 ga += 0.5 * (pairs.moments(0, 0) @ share - label * pairs.mean(0))
@@ -78,6 +80,7 @@ class _Pairs:
 
     Attributes:
         unit: sigma.
+        scaled: weights S w, shape (N, d).
         deviations: tau, shape (N,).
         offsets: b, shape (N,).
         correlations: rho, shape (N, N), 1 on the diagonal.
@@ -85,6 +88,7 @@ class _Pairs:
     """
 
     unit: Activation
+    scaled: Array
     deviations: Array
     offsets: Array
     correlations: Array
@@ -98,7 +102,31 @@ class _Pairs:
         correlations = np.clip(products / deviations / deviations[:, None], -1.0, 1.0)
         np.fill_diagonal(correlations, 1.0)
         rows, columns = np.nonzero(np.abs(correlations) > SERIES_LIMIT)
-        return cls(unit, deviations, offsets, correlations, (rows, columns))
+        return cls(unit, scaled, deviations, offsets, correlations, (rows, columns))
+
+    def pull(self, share: Array) -> Array:
+        """sum_j share_j (E[sigma''(u_i) sigma(u_j)] S w_i + E[sigma'(u_i) sigma'(u_j)] S w_j), shape (N, d)."""
+        bent, risen = self.moments(2, 0), self.moments(1, 1)
+        rows, columns = (part[self._close] for part in self.near)
+        bent[rows, columns] = risen[rows, columns] = 0.0
+        found = (bent @ share)[:, None] * self.scaled + (risen * share) @ self.scaled
+        tau, b = self.deviations, self.offsets
+        for part in np.array_split(np.arange(rows.size), 1 + rows.size * self.scaled.shape[1] // CHUNK):
+            i, j, rho = rows[part], columns[part], self.correlations[rows[part], columns[part]]
+            chord = apart(self.scaled, tau, i, j, rho)
+            gap = 0.5 * np.einsum("nd,nd->n", chord, chord)
+            pair = (tau[i], tau[j]), (b[i], b[j]), rho, gap
+            along = self.scaled[i] / tau[i, None]
+            across = chord + (np.copysign(gap, rho))[:, None] * along
+            pulls = self.unit.tilted_moments(*pair)[:, None] * along
+            pulls += (self.unit.pair_moments(1, 1, *pair) * tau[j])[:, None] * across
+            np.add.at(found, i, share[j, None] * pulls)
+        return np.asarray(found)
+
+    @cached_property
+    def _close(self) -> NDArray[np.bool_]:
+        """Which of the pairs that are near are nearly parallel."""
+        return np.asarray(1.0 - np.abs(self.correlations[self.near]) < CLOSE)
 
     def mean(self, order: int) -> Array:
         """E sigma^(order)(u_i), shape (N,)."""
@@ -115,7 +143,8 @@ class _Pairs:
         rows, columns = self.near
         tau, b = self.deviations, self.offsets
         pair = (tau[rows], tau[columns]), (b[rows], b[columns]), self.correlations[rows, columns]
-        found[rows, columns] = self.unit.pair_moments(p, q, *pair)
+        gap = gaps(self.scaled, tau, rows, columns, pair[2])
+        found[rows, columns] = self.unit.pair_moments(p, q, *pair, gap)
         return np.asarray(found)
 
     def _coefficients(self, order: int) -> Array:

@@ -113,7 +113,7 @@ def test_hinges_near_full_correlation() -> None:
         tail = 0.5 * np.array([math.erfc(-value / math.sqrt(2.0)) for value in ratio])
         inner = lift * tail + width * np.exp(-0.5 * ratio**2) / math.sqrt(2 * math.pi)
         expected = float(np.sum(weights * (x - h) * inner))
-        found = hinge_products(0, 0, np.array([h]), np.array([k]), np.array([correlation]))[0]
+        found = hinge_products(0, 0, *(np.array([value]) for value in (h, k, 1.0, gap)))[0]
         assert found == pytest.approx(expected, abs=1e-13), gap
 
 
