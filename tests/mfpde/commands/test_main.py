@@ -106,7 +106,7 @@ def test_json_is_one_strict_object(decaying: Chosen, capsys: pytest.CaptureFixtu
     assert answer["risk"][2] == pytest.approx((0.74**2 + 0.49**2) * np.exp(-2.0), rel=1e-3)
     assert set(answer) == {
         *("time", "risk", "risk_error", "free_energy", "mass", "mean", "variance"),
-        *("free_energy_error", "dissipation", "dissipated", "balance"),
+        *("free_energy_error", "dissipation", "dissipation_error", "dissipated", "balance"),
         *("scheme", "wall_seconds", "status"),
     }
     assert set(answer["mean"]) == {"r1", "r2"}
