@@ -285,6 +285,31 @@ MUTATIONS = (
         ),
     ),
     *mutations(
+        "mfpde/studies/bounds/fits.py",
+        "tests/mfpde/studies/bounds/test_bounds.py::test_intervals_of_standard_deviations_lie_above_zero",
+        ("intervals of standard deviations widened by differences", "if not signed and value > 0.0:", "if False:"),
+    ),
+    *mutations(
+        "mfpde/results/answers/compare.py",
+        "tests/mfpde/studies/compare",
+        (
+            "the end of the coupled dynamics left out of that of the comparison",
+            'last = "success" if self.coupled is None else str(self.coupled["status"])',
+            'last = "success"',
+        ),
+    ),
+    *mutations(
+        "mfpde/studies/sgd/refusals.py",
+        "tests/mfpde/studies/sgd/test_replicas.py",
+        ("a step up to twice the end", "if not (step <= time.end):", "if not (step <= 2.0 * time.end):"),
+        ("merged save times without a word", "if first[0] == second[0]]", "if first[0] > second[0]]"),
+    ),
+    *mutations(
+        "mfpde/keys/declaration.py",
+        "tests/mfpde/configuration/test_checked.py",
+        ("what is made in Python not checked", "        raise_mistakes(errors)\n        for item", "        for item"),
+    ),
+    *mutations(
         "mfpde/studies/bounds/design.py",
         BOUNDS,
         ("a step size that does not fall with d", "step * (self.base_dim / dim), dim)", "step, dim)"),

@@ -276,6 +276,19 @@ MUTATIONS = (
         ("births dissipate half", "found += 2.0 * self.flow.fisher_rao_rate", "found += self.flow.fisher_rao_rate"),
     ),
     *mutations(
+        "solvers/particles/populations.py",
+        PARTICLES,
+        ("the bias of a population left out", "return bias + student", "return student"),
+        ("the scatter of small populations for that of the large one", "/ math.sqrt(ratio)", "/ ratio"),
+    ),
+    *mutations(
+        "solvers/space/distribution.py",
+        "tests/solvers/space/test_distribution.py",
+        ("no atom at the origin", " | ((places == 0.0) & (places[0] == 0.0))", ""),
+        ("atoms that neurons share taken for nodes", "atomic |= nearest <= tie", "atomic |= nearest < 0.0"),
+        ("the left limits of a jump not compared", "return float(np.max(apart))", "return float(np.max(apart[1]))"),
+    ),
+    *mutations(
         "solvers/particles/birth_death_process.py",
         PARTICLES,
         ("deaths that do not make up for duplicates on the dead", "-growth / (1.0 - moved)", "-growth"),
