@@ -246,7 +246,7 @@ class Experiment:
             # a user's own options of [initial], and laws that take over __post_init__, do not check themselves
             for name, part in (("data", self.data), ("initial", self.initial)):
                 checked(part, name, errors)
-            errors += self._unused()
+            errors += [] if self.problem is not None else self._unused()
         raise_mistakes(errors)
         if self.solver.scheme is None:
             object.__setattr__(self, "solver", replace(self.solver, scheme=chosen_scheme(self)))
