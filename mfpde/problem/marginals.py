@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from scipy import special
@@ -31,6 +31,25 @@ class Marginal(Protocol):
         """Distribution function."""
 
 
+@runtime_checkable
+class Unbounded(Protocol):
+    """A marginal whose tails have no end, or one where its density vanishes: they are cut off."""
+
+    def reaching(self, tail: float) -> Array:
+        """`breaks`, with this mass beyond each of the outermost."""
+        ...
+
+
+def unbounded(marginal: Marginal) -> bool:
+    """Whether its tails are cut off."""
+    return isinstance(marginal, Unbounded)
+
+
+def reaching(marginal: Marginal, tail: float) -> Array:
+    """The breaks of a marginal with this mass beyond the outermost, if its tails are cut off."""
+    return marginal.reaching(tail) if isinstance(marginal, Unbounded) else marginal.breaks
+
+
 ATOM_CELLS = 3.0
 """Standard deviation, in cells, of the bump that stands for an atom on a grid."""
 BISECTIONS = 60
@@ -46,7 +65,10 @@ class Normal:
 
     @property
     def breaks(self) -> Array:
-        return np.asarray(self.mean + self.std * special.ndtri(TAIL) * np.array([1.0, -1.0]))
+        return self.reaching(TAIL)
+
+    def reaching(self, tail: float) -> Array:
+        return np.asarray(self.mean + self.std * special.ndtri(tail) * np.array([1.0, -1.0]))
 
     def density(self, x: Array) -> Array:
         u = (x - self.mean) / self.std
@@ -83,8 +105,11 @@ class ScaledChi:
 
     @property
     def breaks(self) -> Array:
+        return self.reaching(TAIL)
+
+    def reaching(self, tail: float) -> Array:
         half = self.dimension / 2
-        squares = np.array([special.gammaincinv(half, TAIL), special.gammainccinv(half, TAIL)])
+        squares = np.array([special.gammaincinv(half, tail), special.gammainccinv(half, tail)])
         return np.asarray(self.scale * np.sqrt(2 * squares))
 
     def density(self, x: Array) -> Array:
@@ -106,8 +131,11 @@ class SquaredShare:
 
     @property
     def breaks(self) -> Array:
+        return self.reaching(TAIL)
+
+    def reaching(self, tail: float) -> Array:
         halves = self.first / 2, self.second / 2
-        squares = np.array([special.betaincinv(*halves, TAIL), special.betainccinv(*halves, TAIL)])
+        squares = np.array([special.betaincinv(*halves, tail), special.betainccinv(*halves, tail)])
         return np.asarray(np.arcsin(np.sqrt(squares)))
 
     def density(self, x: Array) -> Array:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mfpde.problem.initial import InitialLaw
+from mfpde.problem.marginals import TAIL, reaching, unbounded
 from mfpde.problem.problem import Problem
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
+from mfpde.solvers.characteristics.characteristics import Characteristics
+from mfpde.solvers.characteristics.panels import LabelLaw
 from mfpde.solvers.flow.time_loop import State, integrate
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.geometry import Geometry
@@ -20,6 +22,10 @@ from mfpde.solvers.space.trails import Trails
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
 
+TAILS = (TAIL, 1e-40, 1e-90, 1e-140, 1e-200, 1e-280, 1e-299)
+"""Masses of a tail of a label beyond its cut, one after the other where births lift it."""
+LEAST_DENSITY = 1e-300
+"""Least product of tails that floating point holds."""
 GUIDE_TIMES = 41
 GUIDE_TOLERANCE = {1: 1e-4}
 GUIDE_ATOMS = {1: 3000}
@@ -36,14 +42,15 @@ def run_guide(problem: Problem, configuration: Experiment) -> Trails:
     Where panels are halved on the way, a second pass carries the final ones from the start, so that the atoms
     correspond from time to time.
     """
-    law = label_law(problem.initial_law)
+    reacts = problem.flow.fisher_rao_rate > 0.0
+    law = label_law(problem.initial_law, int(reacts))
     reach = _initial_reach(problem)
     objective = problem.represent(
         "guide", problem.geometry.cut(Box(-reach, np.maximum(4.0 * reach, 10.0))), 1e-5
     ).objective
     flow = replace(problem.flow, inverse_temperature=np.inf)
     labels = len(law.breaks)
-    tolerance, atoms = GUIDE_TOLERANCE.get(labels, 1e-3), GUIDE_ATOMS.get(labels, 1000)
+    tolerance, atoms = GUIDE_TOLERANCE.get(labels, 1e-3), (1 + reacts) * GUIDE_ATOMS.get(labels, 1000)
     scheme = Characteristics(objective, problem.geometry, flow, law, tolerance, atoms, order=6)
     end = flow.schedule.flow_time(configuration.time.end)
     times = np.concatenate([[0.0], end * np.geomspace(1e-4, 1.0, GUIDE_TIMES - 1)]) if end > 0 else np.zeros(1)
@@ -56,7 +63,9 @@ def run_guide(problem: Problem, configuration: Experiment) -> Trails:
     if len(laws[-1].weights) > len(laws[0].weights):
         laws.clear()
         integrate(scheme.without_halving(), scheme.state_on(last), list(times), save)
-    return Trails(np.stack([law.points for law in laws]), laws[0].weights, times)
+    # births and deaths change the weights: the guide has those that the law comes to have
+    weights = np.mean([law.weights for law in laws], axis=0) if reacts else laws[0].weights
+    return Trails(np.stack([law.points for law in laws]), weights, times, int(reacts + last.arrays["reach"][0]))
 
 
 def starting_guide(problem: Problem) -> Trails:
@@ -133,5 +142,13 @@ def _initial_reach(problem: Problem) -> Array:
     return np.asarray(np.abs(law.embed(corners)).max(axis=0))
 
 
-def label_law(law: InitialLaw) -> LabelLaw:
-    return LabelLaw(tuple(marginal.breaks for marginal in law.labels), law.density, law.embed)
+def label_law(law: InitialLaw, reach: int = 0) -> LabelLaw:
+    """rho_0 for schemes of atoms, its tails cut off at `TAILS[reach]` and farther out, as far as floats go."""
+    least = LEAST_DENSITY ** (1.0 / max(len(law.labels), 1))
+    cut = any(unbounded(marginal) for marginal in law.labels)
+    tails = [tail for tail in TAILS if tail > least] if cut else TAILS[:1]
+    first, *wider = (
+        tuple(reaching(marginal, tail) for marginal in law.labels)
+        for tail in tails[min(reach, max(len(tails) - 2, 0)) :]
+    )
+    return LabelLaw(first, law.density, law.embed, tuple(wider))

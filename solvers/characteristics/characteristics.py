@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,46 +11,27 @@ from scipy.integrate import DOP853
 
 from ..arrays import Array
 from ..flow.flow import Flow
-from ..flow.time_loop import Observation, State, StepFailure
+from ..flow.time_loop import Observation, State, StepFailure, integrate
 from ..objective.objective import Objective
 from ..space.box import Box
 from ..space.geometry import Geometry
 from ..space.measure import Atoms
 from .crossings import beyond, come_back
 from .outputs import OutputResolution
-from .panels import Panels, Rule, fill_panels, initial_panels, uniform_corners
+from .panels import LabelLaw, Panels, Rule, fill_panels, initial_panels, uniform_corners
+from .selection import Selection, grown, refilled
 
-GROWTH_DECADES = 12
-"""Decades of rho_0's density that births may lift to order 1: resolved relative to itself down to there."""
+__all__ = ["Characteristics", "LabelLaw"]
+
+CUT_SHARE = 0.01
+"""Mass that births may lift beyond the cuts of rho_0's tails, over the tolerance, before these are moved."""
+ROUNDING = 250.0 * float(np.finfo(float).eps)
+"""Least relative tolerance of a step."""
 GROWN_MASS = 0.1
 """Mass that any panel may come to hold where weights react: it is resolved as if it held that much."""
 
 OUTPUT_SHARE = 0.1
 """Change of the risk at the start that halving all panels may make, over the tolerance."""
-GOLDEN = 0.5 * (3.0 - np.sqrt(5.0))
-"""Where stretches of labels are cut for panels that share no corner, however often halved, with those of others."""
-
-
-@dataclass(frozen=True)
-class LabelLaw:
-    """rho_0 as the image of labels with a density: see `mfpde.problem.initial.InitialLaw`.
-
-    Attributes:
-        breaks: per label, the ends of the support and the points where the density is not smooth.
-        density: labels (n, A) -> (n,).
-        embed: labels (n, A) -> positions (n, D).
-    """
-
-    breaks: tuple[Array, ...]
-    density: Callable[[Array], Array]
-    embed: Callable[[Array], Array]
-
-    def cut_elsewhere(self) -> LabelLaw:
-        """The same law, each stretch between its breaks cut in two: no panel within is one of this law's."""
-        added = (axis[:-1] + GOLDEN * np.diff(axis) for axis in self.breaks)
-        return replace(
-            self, breaks=tuple(np.union1d(axis, more) for axis, more in zip(self.breaks, added, strict=True))
-        )
 
 
 class Characteristics:
@@ -73,6 +54,9 @@ class Characteristics:
     The energy that is dissipated, ∫D ds with D = 2 (sum_i w_i |dz_i/ds|^2 + alpha Var_w G) = -dF/ds, is one more
     unknown of the same Runge-Kutta steps, so that F(s) - F(0) + ∫D is the error of the steps and of the halved panels.
     An atom that crosses a wall within a step counts up to there: what it dissipates beyond is taken off again.
+
+    Births follow the weights: panels are halved for what these make of the law (`Selection`), and where mass would come
+    from beyond the cuts of rho_0's tails, the run is made again from the start with cuts farther out, up to this step.
 
     Args:
         objective, geometry, flow: the problem; the flow must be noise-free.
@@ -110,16 +94,35 @@ class Characteristics:
         # resolved like a position: an error of the action changes a weight by alpha times as much
         self._scales = np.append(np.ones(geometry.dimension), [flow.fisher_rao_rate] * self._reacts)
         self._unresolved = 10.0 * tolerance
+        # the actions of atoms make their weights: exp(-alpha A)
+        share = min(1.0, 1.0 / flow.fisher_rao_rate) if self._reacts else 1.0
+        self._shares = np.append(np.ones(geometry.dimension), [share] * self._reacts)
+        self._relative = np.append(np.ones(geometry.dimension), [0.0] * self._reacts)
+        self._laws = [law]
+        while self._laws[-1].farther() is not self._laws[-1]:
+            self._laws.append(self._laws[-1].farther())
+        self._selection = Selection(
+            objective,
+            flow.ridge,
+            flow.fisher_rao_rate,
+            lambda points: geometry.turned(geometry.held(points)),
+            self.rule,
+            OUTPUT_SHARE * tolerance,
+            largest,
+        )
 
     def initial_state(self) -> State:
-        law = self.law
+        return self._started(0)
+
+    def _started(self, reach: int) -> State:
+        """rho_0, the cuts of its tails moved outwards `reach` times."""
+        law = self._laws[reach]
         if self.atoms is not None and law.breaks:
             counts = [-(-count // len(self.rule.nodes)) for count in self.atoms]
             corners = uniform_corners(law.breaks, counts)
             panels = fill_panels(*corners, law.density, self._embed, self.rule)
-            return self._begun(self._resolved(panels))
-        decades = GROWTH_DECADES if self._reacts else 0
-        panels = initial_panels(law.breaks, law.density, self._embed, self.rule, self.tolerance, self.largest, decades)
+            return self._begun(self._resolved(panels, reach), reach)
+        panels = initial_panels(law.breaks, law.density, self._embed, self.rule, self.tolerance, self.largest)
         outputs = OutputResolution(
             self.objective,
             law.density,
@@ -130,13 +133,14 @@ class Characteristics:
         )
         corners = outputs.corners(panels.lower, panels.upper)
         panels = fill_panels(*corners, law.density, self._embed, self.rule)
-        return self._begun(self._resolved(panels))
+        return self._begun(self._resolved(panels, reach), reach)
 
     def state_on(self, state: State) -> State:
         """The initial state on the panels of another state."""
-        law = self.law
+        reach = int(state.arrays["reach"][0])
+        law = self._laws[reach]
         panels = fill_panels(state.arrays["lower"], state.arrays["upper"], law.density, self._embed, self.rule)
-        return self._begun(panels)
+        return self._begun(panels, reach)
 
     def without_halving(self) -> Characteristics:
         """The same scheme on the panels it is given."""
@@ -144,7 +148,22 @@ class Characteristics:
         return Characteristics(self.objective, self.geometry, self.flow, self.law, self.tolerance, 0, order)
 
     def advance(self, state: State, until: float) -> State:
-        panels = self._panels(state)
+        moved = self._advanced(state, until)
+        reach = int(state.arrays["reach"][0])
+        if not (self._reacts and self.largest > 0):
+            return moved
+        beyond = self._selection.beyond(self._panels(moved), self._laws[reach], self.geometry.dimension)
+        if beyond <= CUT_SHARE * self.tolerance:
+            return moved
+        if reach + 1 == len(self._laws):
+            problem = f"births lift {beyond:.1g} of the law from tails of rho_0 that floating point does not hold"
+            raise StepFailure(problem, state.flow_time, "end earlier, or lower the rate of birth and death")
+        wider = integrate(self, self._started(reach + 1), [state.flow_time], lambda index, state: None)
+        return self.advance(replace(wider, step=state.step), until)
+
+    def _advanced(self, state: State, until: float) -> State:
+        """One step on the cuts that the state has."""
+        panels, reach = self._panels(state), int(state.arrays["reach"][0])
         positions, masses = panels.atoms
         shape = positions.shape
         spent, _ = state.arrays["energy"]
@@ -164,8 +183,8 @@ class Characteristics:
             np.append(positions, spent),
             until,
             first_step=min(state.step, room) if state.step > 0 else None,
-            rtol=self.tolerance,
-            atol=self.tolerance,
+            rtol=np.maximum(self.tolerance * self._tolerances(shape, self._relative), ROUNDING),
+            atol=self.tolerance * self._tolerances(shape, self._shares),
         )
         message = solver.step()
         if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
@@ -191,8 +210,8 @@ class Characteristics:
         moved = self._walls.returned(moved, rates)
         # a step cut short by `until` says little of the next one
         step = max(solver.h_abs, state.step) if solver.status == "finished" else solver.h_abs
-        panels = self._resolved(panels.with_positions(moved))
-        return self._state(float(solver.t), float(step), panels, dissipated, dissipation)
+        panels = self._resolved(panels.with_positions(moved), reach)
+        return self._state(float(solver.t), float(step), panels, dissipated, dissipation, reach)
 
     def observe(self, state: State) -> Observation:
         places, masses = self._panels(state).atoms
@@ -238,9 +257,7 @@ class Characteristics:
         """Positions (n, D) and weights (n,) of atoms with their actions."""
         if not self._reacts:
             return places, masses
-        exponent = -self.flow.fisher_rao_rate * places[:, -1]
-        grown = masses * np.exp(exponent - exponent.max())
-        return np.ascontiguousarray(places[:, :-1]), grown / grown.sum()
+        return np.ascontiguousarray(places[:, :-1]), grown(masses, -self.flow.fisher_rao_rate * places[:, -1])
 
     def _inside(self, places: Array, masses: Array) -> tuple[Array, Array]:
         """Positions (n, D) held by the walls and turned back on circles, and weights (n,)."""
@@ -265,8 +282,17 @@ class Characteristics:
         moved *= moving
         return 2.0 * float(weights @ (moved @ self._scales))
 
-    def _resolved(self, panels: Panels) -> Panels:
+    def _tolerances(self, shape: tuple[int, ...], shares: Array) -> Array:
+        """Shares of the tolerance for places of this shape, and for the dissipated energy."""
+        return np.append(np.broadcast_to(shares, shape), 1.0)
+
+    def _resolved(self, panels: Panels, reach: int = 0) -> Panels:
         """Panels halved until each resolves the flow map to the tolerance or the limit on atoms is reached."""
+        panels = self._smooth(panels, reach)
+        return self._selection.resolved(panels, self._laws[reach], self.geometry.dimension) if self._reacts else panels
+
+    def _smooth(self, panels: Panels, reach: int) -> Panels:
+        """Panels halved until the flow map is resolved as far as it carries mass."""
         while True:
             _, weights = self._law(*panels.atoms)
             mass = weights.reshape(len(panels.lower), -1).sum(axis=1)
@@ -288,10 +314,7 @@ class Characteristics:
                     splitting = np.repeat(splitting, np.where(chosen, 2, 1)) & keep
                     axis = np.repeat(axis, np.where(chosen, 2, 1))
             if self._reacts:
-                # interpolation keeps the masses relative to a panel's largest: births multiply the small ones
-                law = self.law
-                filled = fill_panels(panels.lower, panels.upper, law.density, law.embed, self.rule)
-                panels = replace(panels, masses=filled.masses)
+                panels = refilled(panels, self._laws[reach], self.rule)
 
     def _bound_errors(self, panels: Panels, mass: Array) -> Array:
         """Error of a Gauss rule across the kink of panels that straddle a wall: mass * range / (8 n^2)."""
@@ -302,20 +325,23 @@ class Characteristics:
         kink = np.where(straddles, highest - lowest, 0.0).max(axis=1)
         return np.asarray(mass * kink / (8.0 * len(self.rule.nodes) ** 2))
 
-    def _begun(self, panels: Panels) -> State:
+    def _begun(self, panels: Panels, reach: int) -> State:
         """The state on these panels at flow time 0."""
         positions, masses = panels.atoms
         rates, weights = self._rates(positions, masses)
         moving = ~self._walls.stops(positions, rates)
-        return self._state(0.0, 0.0, panels, 0.0, self._dissipation(rates, weights, moving))
+        return self._state(0.0, 0.0, panels, 0.0, self._dissipation(rates, weights, moving), reach)
 
-    def _state(self, flow_time: float, step: float, panels: Panels, dissipated: float, dissipation: float) -> State:
+    def _state(
+        self, flow_time: float, step: float, panels: Panels, dissipated: float, dissipation: float, reach: int = 0
+    ) -> State:
         arrays = {
             "lower": panels.lower,
             "upper": panels.upper,
             "masses": panels.masses,
             "positions": panels.positions,
             "energy": np.array([dissipated, dissipation]),
+            "reach": np.array([reach], dtype=np.int64),
         }
         return State(flow_time, step, arrays)
 

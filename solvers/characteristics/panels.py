@@ -15,6 +15,38 @@ from numpy.polynomial import legendre
 
 from ..arrays import Array
 
+GOLDEN = 0.5 * (3.0 - np.sqrt(5.0))
+"""Where stretches of labels are cut for panels that share no corner, however often halved, with those of others."""
+
+
+@dataclass(frozen=True)
+class LabelLaw:
+    """rho_0 as the image of labels with a density: see `mfpde.problem.initial.InitialLaw`.
+
+    Attributes:
+        breaks: per label, the ends of the support and the points where the density is not smooth.
+        density: labels (n, A) -> (n,).
+        embed: labels (n, A) -> positions (n, D).
+        wider: where tails without end are cut off at `breaks`: the same, cut off farther and farther out.
+    """
+
+    breaks: tuple[Array, ...]
+    density: Callable[[Array], Array]
+    embed: Callable[[Array], Array]
+    wider: tuple[tuple[Array, ...], ...] = ()
+
+    def farther(self) -> LabelLaw:
+        """The same law, its tails cut off farther out where they can be: `wider` ends with a bound."""
+        return replace(self, breaks=self.wider[0], wider=self.wider[1:]) if len(self.wider) > 1 else self
+
+    def cut_elsewhere(self) -> LabelLaw:
+        """The same law, each stretch between its breaks cut in two: no panel within is one of this law's."""
+        cut, *wider = (
+            tuple(np.union1d(axis, axis[:-1] + GOLDEN * np.diff(axis)) for axis in breaks)
+            for breaks in (self.breaks, *self.wider)
+        )
+        return replace(self, breaks=cut, wider=tuple(wider))
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -112,7 +144,6 @@ def initial_panels(
     rule: Rule,
     tolerance: float,
     limit: int,
-    decades: int = 0,
 ) -> Panels:
     """Panels on the box spanned by `breaks`, halved until the density is integrated to `tolerance`.
 
@@ -124,8 +155,6 @@ def initial_panels(
         density: joint density of labels (n, A), shape (n,).
         embed: labels (n, A) -> positions (n, D).
         limit: largest number of nodes; halving stops there.
-        decades: powers of ten below its maximum down to which the density is resolved relative to itself, panel by
-            panel, for atoms of little weight that may grow; 0 resolves it relative to the whole.
     """
     axes = len(breaks)
     corners = np.meshgrid(*[np.arange(len(ends) - 1) for ends in breaks], indexing="ij") if axes else []
@@ -134,7 +163,7 @@ def initial_panels(
     n = len(rule.nodes)
     while True:
         panels = fill_panels(lower, upper, density, embed, rule)
-        tails = _density_tails(panels, rule, decades)
+        tails = density_tails(panels, rule)
         worst = tails.max(axis=1, initial=0.0)
         splitting = worst > 0.1 * np.sqrt(tolerance)
         if not splitting.any() or panels.masses.size + splitting.sum() * n**axes > limit:
@@ -186,16 +215,13 @@ def fill_panels(
     return Panels(lower, upper, masses / mass, positions.reshape(*shape, positions.shape[-1]))
 
 
-def _density_tails(panels: Panels, rule: Rule, decades: int) -> Array:
+def density_tails(panels: Panels, rule: Rule) -> Array:
     """Unresolved mass of each panel along each label axis: the last Legendre coefficients of the density."""
     axes = panels.axes
     gauss = np.ones(())
     for _ in range(axes):
         gauss = np.multiply.outer(gauss, rule.weights)
     scaled = panels.masses / gauss * 2.0**axes
-    if decades:
-        peaks = scaled.reshape(len(scaled), -1).max(axis=1)
-        scaled = scaled / np.maximum(peaks, peaks.max() * 10.0**-decades).reshape(-1, *[1] * axes)
     tails = np.empty((len(panels.lower), axes))
     for axis in range(axes):
         moved = np.moveaxis(scaled, axis + 1, -1)

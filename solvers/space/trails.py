@@ -16,11 +16,13 @@ class Trails:
         positions: of the atoms at the times, shape (T, N, D).
         weights: their masses, shape (N,).
         times: shape (T,).
+        reach: how often the cuts of the first law's tails had to be moved outwards.
     """
 
     positions: Array
     weights: Array
     times: Array
+    reach: int = 0
 
     def at(self, row: int) -> Atoms:
         """The law at one of the times."""

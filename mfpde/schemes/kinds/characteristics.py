@@ -23,8 +23,8 @@ REFERENCE_TOLERANCE = 1e-8
 class CharacteristicsKind(SchemeKind):
     """Atoms at quadrature labels of rho_0, moved along -grad Psi by steps of an adaptive tolerance.
 
-    The companion has ten times the tolerance, and other labels: on panels cut elsewhere, of fewer nodes. Where their
-    number is given it has half of them, or twice a few.
+    The companion has ten times the tolerance, and other labels: on panels cut elsewhere, of fewer nodes, and with
+    births and deaths cut off farther out. Where their number is given it has half of them, or twice a few.
     """
 
     Options = AtomOptions
@@ -68,7 +68,8 @@ class CharacteristicsKind(SchemeKind):
             )
 
         main = run(law, 1, NODES, atoms)
-        companion = run(law.cut_elsewhere(), 10, OTHER_NODES, other_atoms(atoms))
+        other = law.farther() if problem.flow.fisher_rao_rate > 0.0 else law
+        companion = run(other.cut_elsewhere(), 10, OTHER_NODES, other_atoms(atoms))
         # where saves lie closer than the steps, main and companion step alike and their difference says nothing
         floor = error_floor_of(reduced, guide) + 0.1 * tolerance
         dissipation_floor = dissipation_floor_of(reduced, problem, guide)

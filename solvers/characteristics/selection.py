@@ -1,0 +1,132 @@
+"""Panels of labels that follow the weights which births and deaths give their atoms, and what lies beyond the last.
+
+With weights w_i ∝ m_i exp(-alpha A_i) the law may come to live where rho_0 has next to no mass. Let e_p be what
+2 ∫(G - G_bar) dw changes over panel p when it is halved: F changes by no more than their sum, to first order. Panels of
+the largest e_p are halved until those that are left sum up to the tolerance, and so are those on which the Legendre
+tail of the weights' density is not small; their masses are those of rho_0, computed anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..arrays import Array
+from ..objective.objective import Objective
+from .panels import LabelLaw, Panels, Rule, density_tails, fill_panels
+
+
+def grown(masses: Array, exponent: Array) -> Array:
+    """Weights in proportion to masses * exp(exponent), of sum 1 and of the shape of `masses`."""
+    logarithm = logarithms(masses) + exponent
+    weights = np.exp(logarithm - logarithm.max())
+    return np.asarray(weights / weights.sum())
+
+
+def logarithms(masses: Array) -> Array:
+    """log m, -inf where a mass is 0."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(masses))
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What it takes to resolve the weights of atoms.
+
+    Attributes:
+        objective: feature map and loss.
+        ridge, rate: lambda and alpha.
+        inside: places (n, D) -> positions where features are read, (n, D).
+        rule: Gauss nodes of a panel.
+        tolerance: change of F that halving all panels may leave.
+        limit: largest number of nodes; halving stops there.
+    """
+
+    objective: Objective
+    ridge: float
+    rate: float
+    inside: Callable[[Array], Array]
+    rule: Rule
+    tolerance: float
+    limit: int
+
+    def weights(self, panels: Panels, action: int) -> Array:
+        """Weights of the nodes, of the shape of the masses; `action` is the column of the actions."""
+        return grown(panels.masses, -self.rate * panels.positions[..., action])
+
+    def resolved(self, panels: Panels, law: LabelLaw, action: int) -> Panels:
+        """Panels of rho_0 = `law` halved until they resolve the weights, or are too many.
+
+        Args:
+            panels: of columns whose first D are positions.
+        """
+        while panels.axes:
+            axis, errors = self._errors(panels, law, action)
+            order = np.argsort(errors)
+            split = order[np.cumsum(errors[order]) > self.tolerance][-self._room(panels) :]
+            if split.size == 0 or self._room(panels) <= 0:
+                break
+            chosen = np.full(len(errors), -1)
+            chosen[split] = axis[split]
+            for a in range(panels.axes):
+                halving = chosen == a
+                if halving.any():
+                    panels = panels.halved(halving, a, self.rule)
+                    chosen = np.repeat(np.where(halving, -1, chosen), np.where(halving, 2, 1))
+            panels = refilled(panels, law, self.rule)
+        return panels
+
+    def beyond(self, panels: Panels, law: LabelLaw, action: int) -> float:
+        """Mass that lies beyond the cuts of the law, about: its density there times the last panels' width."""
+        if not law.wider or not panels.axes:
+            return 0.0
+        weights = self.weights(panels, action)
+        last = 0.0
+        for a, (ends, farther) in enumerate(zip(law.breaks, law.wider[0], strict=True)):
+            along = np.moveaxis(weights, a + 1, -1).reshape(len(weights), -1, len(self.rule.nodes)).sum(axis=1)
+            along = 2.0 * along / self.rule.weights
+            widths = panels.upper[:, a] - panels.lower[:, a]
+            for side, outermost in ((0, panels.lower[:, a] <= ends[0]), (-1, panels.upper[:, a] >= ends[-1])):
+                reached = np.minimum(1.0, abs(farther[side] - ends[side]) / widths[outermost])
+                last += float(reached @ along[outermost, side])
+        return last
+
+    def _room(self, panels: Panels) -> int:
+        return int(self.limit // panels.masses[0].size) - len(panels.lower)
+
+    def _errors(self, panels: Panels, law: LabelLaw, action: int) -> tuple[Array, Array]:
+        """The axis along which a panel is resolved worst, and e_p, inf where the density is not; each of shape (P,)."""
+        exponent = -self.rate * panels.positions[..., action]
+        top = float((logarithms(panels.masses) + exponent).max())
+        weights = np.exp(logarithms(panels.masses) + exponent - top)
+        total = float(weights.sum())
+        flat, points = weights.ravel() / total, self._points(panels)
+        gradient = self.objective.loss_gradient(self.objective.outputs(points, flat))
+        potential = self._potential(points, gradient)
+        mean = float(flat @ potential)
+        own = (flat * (potential - mean)).reshape(len(weights), -1).sum(axis=1)
+        changes = np.empty((len(weights), panels.axes))
+        for a in range(panels.axes):
+            halves = refilled(panels.halved(np.ones(len(weights), dtype=bool), a, self.rule), law, self.rule)
+            masses = logarithms(halves.masses) - self.rate * halves.positions[..., action] - top
+            parts = np.exp(masses.ravel()) / total * (self._potential(self._points(halves), gradient) - mean)
+            changes[:, a] = 2.0 * np.abs(parts.reshape(len(weights), -1).sum(axis=1) - own)
+        tails = density_tails(replace(panels, masses=weights / total), self.rule)
+        steep = tails.max(axis=1) > 0.1 * np.sqrt(self.tolerance)
+        axis = np.where(steep, tails.argmax(axis=1), changes.argmax(axis=1))
+        return axis, np.where(steep, np.inf, changes.max(axis=1))
+
+    def _points(self, panels: Panels) -> Array:
+        dimension = self.objective.features.dimension
+        return self.inside(panels.positions[..., :dimension].reshape(-1, dimension))
+
+    def _potential(self, points: Array, gradient: Array) -> Array:
+        ridge = 0.5 * self.ridge * (points**2).sum(axis=1)
+        return np.asarray(self.objective.features.values(points) @ gradient + ridge)
+
+
+def refilled(panels: Panels, law: LabelLaw, rule: Rule) -> Panels:
+    """The same panels with the masses of rho_0: interpolation keeps them relative to a panel's largest only."""
+    return replace(panels, masses=fill_panels(panels.lower, panels.upper, law.density, law.embed, rule).masses)

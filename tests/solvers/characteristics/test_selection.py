@@ -1,0 +1,92 @@
+"""Weights far from where rho_0 has its mass: panels, cuts, and the words where floating point holds no more."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import special
+
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.characteristics.characteristics import Characteristics
+from mfpde.solvers.characteristics.panels import LabelLaw
+from mfpde.solvers.characteristics.selection import grown
+from mfpde.solvers.flow.flow import Flow
+from mfpde.solvers.flow.time_loop import Observation, State, StepFailure, integrate
+from mfpde.solvers.objective.losses.square import SquareLoss
+from mfpde.solvers.objective.objective import DenseFeatures, Objective
+from tests.solvers.problems import line
+
+
+class Nothing(DenseFeatures):
+    """Phi = 0."""
+
+    rank = 1
+
+    def __init__(self, dimension: int) -> None:
+        self.dimension = dimension
+
+    def values(self, points: Array) -> Array:
+        return np.zeros((len(points), 1))
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        return np.zeros((len(points), 1)), np.zeros((len(points), 1, self.dimension))
+
+
+def normal(mean: float, deviation: float, axes: int, tails: tuple[float, ...]) -> LabelLaw:
+    """N(mean, deviation^2) in every coordinate, cut off at these tails one after the other."""
+    first, *wider = ((special.ndtri(tail) * np.array([1.0, -1.0]),) * axes for tail in tails)
+
+    def density(labels: Array) -> Array:
+        return np.asarray(np.exp(-0.5 * (labels**2).sum(axis=1)) / (2.0 * np.pi) ** (axes / 2))
+
+    return LabelLaw(first, density, lambda labels: mean + deviation * labels, tuple(wider))
+
+
+def scheme_of(law: LabelLaw, rate: float, transport: bool = False) -> Characteristics:
+    axes = len(law.breaks)
+    objective = Objective(Nothing(axes), SquareLoss(np.ones(1), np.ones(1)))
+    flow = Flow(ridge=1.0, fisher_rao_rate=rate, transport=transport)
+    return Characteristics(objective, line(axes), flow, law, 1e-6)
+
+
+def seen(scheme: Characteristics, times: list[float]) -> list[Observation]:
+    found: list[Observation] = []
+    integrate(scheme, scheme.initial_state(), times, lambda index, state: found.append(scheme.observe(state)))
+    return found
+
+
+TAILS = (1e-18, 1e-40, 1e-90, 1e-140, 1e-150)
+
+
+@pytest.mark.parametrize(("axes", "rate"), [(1, 36.0), pytest.param(2, 5.0, marks=pytest.mark.long)])
+def test_a_law_that_moves_many_deviations_into_its_tail(axes: int, rate: float) -> None:
+    """N(10, 1/4) under exp(-alpha t z^2 / 2): 1/s = 1/s_0 + alpha t and mean 10 s / s_0, from 10 down to 1."""
+    times = [0.0, 0.1, 1.0]
+    for time, found in zip(times, seen(scheme_of(normal(10.0, 0.5, axes, TAILS), rate), times), strict=True):
+        variance = 1.0 / (4.0 + rate * time)
+        assert found.mean == pytest.approx(40.0 * variance, rel=1e-6)
+        assert found.variance == pytest.approx(variance, rel=1e-6)
+        assert found.mass == pytest.approx(1.0, abs=1e-13)
+
+
+def test_what_comes_from_beyond_the_last_cut_is_refused_in_words() -> None:
+    scheme = scheme_of(normal(10.0, 0.5, 1, TAILS[:2]), 36.0)
+    with pytest.raises(StepFailure, match=r"births lift .* tails of rho_0 that floating point does not hold"):
+        seen(scheme, [1.0])
+
+
+def test_a_restart_after_the_cuts_moved_is_bitwise_the_uninterrupted_run() -> None:
+    scheme = scheme_of(normal(10.0, 0.5, 1, TAILS), 36.0, transport=True)
+    states: dict[int, State] = {}
+    final = integrate(scheme, scheme.initial_state(), [0.02, 0.5, 0.7], states.__setitem__)
+    assert states[0].arrays["reach"][0] < states[1].arrays["reach"][0]
+    again = integrate(scheme_of(scheme.law, 36.0, transport=True), states[1], [0.7], lambda index, state: None)
+    for key, array in final.arrays.items():
+        assert np.array_equal(again.arrays[key], array)
+
+
+def test_weights_come_from_logarithms() -> None:
+    """The largest exponent may sit on a mass that is next to nothing."""
+    weights = grown(np.array([1.0, 1e-300, 0.0]), np.array([0.0, 600.0, 5000.0]))
+    expected = np.exp(600.0 + np.log(1e-300))
+    np.testing.assert_allclose(weights, np.array([1.0, expected, 0.0]) / (1.0 + expected), rtol=1e-12)
