@@ -26,7 +26,9 @@ from validation.mutations import load_all
 from validation.mutations.mutation import Mutation
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTEST = ("-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", "-m", "quick")
+FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", flags=re.MULTILINE)
+"""Tests in pytest's summary."""
+PYTEST = ("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "quick")
 LONGEST = 300.0
 """Seconds after which the tests of a mutant are stopped: it counts as killed."""
 LATER = 10_000_000_000
@@ -70,6 +72,7 @@ class Tree:
     def __init__(self, source: Path, place: Path) -> None:
         self.root, self._place = place / "tree", place
         self._cache = place / "cache"
+        self._left_out: list[str] = []
         self._cache.mkdir()
         for path in tracked(source):
             target = self.root / path
@@ -77,9 +80,14 @@ class Tree:
             shutil.copy2(source / path, target, follow_symlinks=False)
 
     def faults(self, tests: Sequence[str]) -> str:
-        """Why these tests, without a mistake, do not all pass; empty where they do. Fills the caches."""
-        code, text, _ = self._run(tests, self._cache, {}, 10.0 * LONGEST)
-        return "" if code == 0 else f"the tests fail without any mistake (exit code {code})\n{text}"
+        """Why these tests, without a mistake, do not all pass; empty where they do. Fills the caches.
+
+        Those that fail by themselves are left out from then on.
+        """
+        code, text, _ = self._run(tests, self._cache, {}, 10.0 * LONGEST, "--maxfail=100")
+        for found in FAILED.findall(text) if code == 1 else ():
+            self._left_out += ["--deselect", found.partition("[")[0]]
+        return "" if code == 0 else f"tests fail without any mistake (exit code {code})\n{text}"
 
     def outcome(self, mutation: Mutation) -> Outcome:
         """Whether the tests of a mutation notice it."""
@@ -88,8 +96,7 @@ class Tree:
         if code is None:
             return Outcome(mutation, KILLED, f"no end in {LONGEST:g} s", seconds)
         if code == 1:
-            failed = re.search(r"^(?:FAILED|ERROR) (\S+)", text, flags=re.MULTILINE)
-            return Outcome(mutation, KILLED, failed.group(1) if failed else "a test", seconds)
+            return Outcome(mutation, KILLED, next(iter(FAILED.findall(text)), "a test"), seconds)
         if code != 0:
             return Outcome(mutation, WRONG, f"pytest ends with {code}: {text[-2000:]}", seconds)
         if mutation.explained:
@@ -112,14 +119,14 @@ class Tree:
             shutil.rmtree(cache)
 
     def _run(
-        self, tests: Sequence[str], cache: Path, settings: dict[str, str], longest: float
+        self, tests: Sequence[str], cache: Path, settings: dict[str, str], longest: float, most: str = "-x"
     ) -> tuple[int | None, str, float]:
         """Exit code of pytest (None where it was stopped), its output, and seconds."""
         environment = {**os.environ, "XDG_CACHE_HOME": str(cache), **settings}
         environment.pop("NUMBA_CACHE_DIR", None)
         started = monotonic()
         with subprocess.Popen(
-            [sys.executable, *PYTEST, *tests],
+            [sys.executable, *PYTEST, most, *self._left_out, *tests],
             cwd=self.root,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -164,7 +171,7 @@ def tried(share: Sequence[Mutation], source: Path) -> list[Outcome]:
         faults = tree.faults(sorted({test for mutation in share for test in mutation.tests}))
         if faults:
             print(faults, file=sys.stderr, flush=True)
-            return [Outcome(mutation, WRONG, "its tests fail without it", 0.0) for mutation in share]
+            outcomes.append(Outcome(share[0], WRONG, faults.partition("\n")[0], 0.0))
         for mutation in share:
             outcomes.append(tree.outcome(mutation))
             print(outcomes[-1], flush=True)

@@ -72,4 +72,4 @@ def test_the_runner_tells_killed_mutants_from_survivors(package: Path, capsys: p
     # tests that fail by themselves, and tests that are not quick, kill nobody
     (package / "test_area.py").write_text("def test_area():\n    pass\n")
     assert main([], package, known) == 2
-    assert "the tests fail without any mistake (exit code 5)" in capsys.readouterr().err
+    assert "tests fail without any mistake (exit code 5)" in capsys.readouterr().err

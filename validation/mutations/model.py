@@ -5,7 +5,7 @@ from __future__ import annotations
 from validation.mutations.mutation import mutations
 
 LAWS = "tests/mfpde/problem/test_initial.py"
-REDUCTION = "tests/mfpde/problem/reduction"
+KERNELS = "tests/mfpde/problem/reduction/test_reduction.py"
 RUN = "tests/mfpde/studies/test_solve.py tests/mfpde/studies/run"
 REPLICAS = "tests/mfpde/studies/sgd"
 BOUNDS = "tests/mfpde/studies/bounds"
@@ -40,12 +40,12 @@ MUTATIONS = (
     ),
     *mutations(
         "mfpde/problem/laws/gaussian_mixture.py",
-        REDUCTION + " tests/mfpde/problem/test_problem.py tests/mfpde/studies/optimum",
+        KERNELS + " tests/mfpde/problem/test_problem.py",
         ("the classes exchanged", "((1.0 + delta, 1.0 - delta), *", "((1.0 - delta, 1.0 + delta), *"),
     ),
     *mutations(
         "mfpde/problem/reduction/hermite.py",
-        REDUCTION,
+        KERNELS,
         (
             "the weight 1/2 of a class",
             "np.exp(0.5 * log_squares[kept]) * np.sqrt(0.5)",
@@ -60,7 +60,7 @@ MUTATIONS = (
     ),
     *mutations(
         "mfpde/problem/reduction/blocks.py",
-        REDUCTION,
+        KERNELS,
         (
             "class means of weight 1 each",
             "weights[:2], targets[:2] = 0.5, (1.0, -1.0)",
@@ -69,7 +69,7 @@ MUTATIONS = (
     ),
     *mutations(
         "mfpde/problem/reduction/zonal.py",
-        REDUCTION,
+        f"{KERNELS} tests/mfpde/problem/reduction/test_block_pairs.py",
         (
             "the mean on a sphere without the kinks behind",
             "hinge = moment - inside * upper + np.maximum(-1.0 - x, 0.0)",

@@ -300,7 +300,7 @@ MUTATIONS = (
     ),
     *mutations(
         "solvers/networks/population.py",
-        "tests/solvers/networks tests/mfpde/studies/sgd",
+        "tests/mfpde/studies/sgd/test_given.py",
         (
             "the standard error without its square root of the count",
             "float(losses.std(ddof=1)) / math.sqrt(self.count)",

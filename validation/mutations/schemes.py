@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from validation.mutations.mutation import mutations
 
-FLOW = "tests/solvers/flow tests/solvers/finite_volume/test_birth_death.py"
+FLOW = "tests/solvers/flow/test_reaction.py"
 VOLUMES = "tests/solvers/finite_volume"
 DIFFUSION = "tests/solvers/finite_volume/test_diffusion.py"
 ATOMS = "tests/solvers/jko/atoms"
@@ -45,7 +45,7 @@ MUTATIONS = (
     ),
     *mutations(
         "solvers/flow/flow.py",
-        "tests/mfpde/studies/test_solve.py tests/mfpde/studies/run tests/mfpde/configuration",
+        "tests/mfpde/studies/test_solve.py tests/mfpde/studies/run/test_energy.py",
         (
             "flow time without the division by power + 1",
             "return self.scale * math.pow(time, self.power + 1.0) / (self.power + 1.0)",
@@ -59,7 +59,7 @@ MUTATIONS = (
     ),
     *mutations(
         "solvers/flow/time_loop.py",
-        "tests/solvers/flow tests/mfpde/schemes/test_jko.py tests/mfpde/studies/test_solve.py",
+        "tests/solvers/flow/test_time_loop.py",
         (
             "save times are passed by whole steps",
             "scheme.advance(state, min(target, state.flow_time + longest))",

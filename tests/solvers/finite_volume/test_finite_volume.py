@@ -184,6 +184,15 @@ def test_a_cone_pointing_up_releases_the_atom_at_the_origin() -> None:
     assert last.variance[0] < 2e-3
 
 
+def test_an_origin_cell_is_half_a_cell_and_twice_as_dense() -> None:
+    """At velocity 1 an Euler step carries step / (h / 2) of the atom at 0 out of [0, h / 2], not step / h."""
+    masses = np.zeros(200)
+    masses[0] = 1.0
+    scheme, new = absorbing(1.0, masses), np.empty(200)
+    scheme._cells.sweep(masses, masses, 0.0, 1e-4, scheme._cells.gradient(np.zeros(1)), new)
+    assert new[1] == pytest.approx(1e-4 / scheme.grid.edges[0][1], rel=1e-12)
+
+
 def test_collapse_to_a_point_takes_long_steps_and_holds_few_cells() -> None:
     """R = (1/2)(z - 1)^2-like confinement: the ridge gathers the law at 0, between two cell centres."""
     objective = Objective(Nothing(1), SquareLoss(np.ones(1), np.zeros(1)))

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from numpy.polynomial.legendre import leggauss
 from numpy.testing import assert_allclose
-from scipy import stats
+from scipy import integrate, special, stats
 
 from mfpde.configuration.sources import load_configuration
 from mfpde.problem.activations.piecewise_linear import Relu
 from mfpde.problem.activations.tanh import Tanh
 from mfpde.problem.problem import build_problem
 from mfpde.problem.reduction.block_pairs import block_pairs
-from mfpde.problem.reduction.zonal import split_chi_rule, zonal_features
+from mfpde.problem.reduction.zonal import mean_on_sphere, split_chi_rule, zonal_features
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import Flow
@@ -163,12 +163,35 @@ def test_a_split_rule_integrates_kinks_exactly(dimension: float) -> None:
     assert_allclose(weights @ kinked(rho), share @ kinked(finer), rtol=1e-12)
 
 
-OFF_NODES = [((1.0,), "T"), ((1.0,), "M"), ((2.0,), "M"), ((2.0,), "N"), ((3.0,), "M")]
+@pytest.mark.parametrize("dimension", [1.0, 2.0, 3.0, 8.0])
+def test_means_on_spheres_with_knots_on_both_sides(dimension: float) -> None:
+    """E sigma(s n) - sigma(0) by adaptive quadrature in the angle; spheres that no knot, one or both of them cut."""
+    unit = PiecewiseLinear(np.array([-1.5, 0.5]), np.array([1.0, -2.0]))
+    power, angles = dimension - 2.0, np.arccos(np.clip(np.outer(unit.knots, 1.0 / RADII), -1.0, 1.0))
+    expected = [0.5 * (unit(np.array([s, -s])).sum()) for s in RADII]
+    if dimension > 1.0:
+        mass = special.beta(0.5 * (dimension - 1.0), 0.5)
+        expected = [
+            integrate.quad(
+                lambda t, s=s: float(unit(np.array([s * np.cos(t)]))[0]) * np.sin(t) ** power / mass,
+                *(0.0, np.pi),
+                points=cuts,
+                epsabs=1e-12,
+            )[0]
+            for s, cuts in zip(RADII, angles.T, strict=True)
+        ]
+    assert_allclose(mean_on_sphere(unit, RADII, dimension), np.array(expected) - unit(np.zeros(1)), atol=1e-10)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("largest", [3.0, 15.0])
-@pytest.mark.parametrize(("dimensions", "letter"), OFF_NODES)
+RADII = np.array([0.3, 1.0, 4.0])
+OFF_NODES = [
+    pytest.param((dimension,), letter, largest, marks=[] if (dimension, largest) == (1.0, 3.0) else pytest.mark.long)
+    for dimension, letter in ((1.0, "T"), (1.0, "M"), (2.0, "M"), (2.0, "N"), (3.0, "M"))
+    for largest in (3.0, 15.0)
+]
+
+
+@pytest.mark.parametrize(("dimensions", "letter", "largest"), OFF_NODES)
 def test_features_keep_their_stated_error_between_their_nodes(
     dimensions: tuple[float, ...], letter: str, largest: float
 ) -> None:
