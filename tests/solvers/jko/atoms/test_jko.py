@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -25,7 +25,7 @@ from mfpde.solvers.flow.time_loop import Observation, State, StepFailure, integr
 from mfpde.solvers.jko.atoms.jko import Jko
 from mfpde.solvers.jko.atoms.options import JkoOptions
 from mfpde.solvers.objective.losses.square import SquareLoss
-from mfpde.solvers.objective.objective import Objective
+from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.objective.table.feature_table import FeatureTable, build_table
 from mfpde.solvers.space.axis import Line
 from mfpde.solvers.space.geometry import Geometry
@@ -162,8 +162,7 @@ def ridge_only(formula: str, step: float, ridge: float) -> Jko:
     return Jko(objective, table, line(2), Flow(ridge=ridge), gaussian((0.4, -0.3), 0.5), options(formula, step))
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("step", [1e-3, 0.3, 40.0])
+@pytest.mark.parametrize("step", [pytest.param(1e-3, marks=pytest.mark.long), 0.3, 40.0])
 def test_the_ridge_alone_contracts_every_atom_by_the_recursion_of_its_formula(step: float) -> None:
     """Plain x / (1 + lambda tau); midpoint x (1 - lambda tau / 2) / (1 + lambda tau / 2); BDF2 after a plain step."""
     ridge = 0.7
@@ -249,6 +248,53 @@ def test_the_energy_never_rises_at_any_step(tables: dict[str, Any]) -> None:
         # a given number of atoms that are never halved: interpolation does not change F
         chosen = options(formula, step, atoms=(24, 8)[: len(main.law.breaks)], nodes=8, resolution=np.inf)
         _falls(Jko(main.objective, main.table, main.geometry, main.flow, main.law, chosen), step)
+
+
+@dataclass(frozen=True)
+class Waves(DenseFeatures):
+    """cos 3 z and sin 2 z."""
+
+    dimension: int = 1
+    rank: int = 2
+
+    def values(self, points: Array) -> Array:
+        return np.hstack([np.cos(3.0 * points), np.sin(2.0 * points)])
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        slopes = [-3.0 * np.sin(3.0 * points), 2.0 * np.cos(2.0 * points)]
+        return self.values(points), np.stack(slopes, axis=1)
+
+
+def test_where_the_midpoint_would_raise_the_energy_the_plain_step_stands() -> None:
+    """Waves under a ridge at steps of 30, whose midpoint formula overshoots: F falls below that of the start."""
+    objective = Objective(Waves(), SquareLoss(np.ones(2), np.array([-1.0, 0.5])))
+    table = build_table(Waves(), [np.linspace(-3.0, 3.0, 13)], degree=6, tolerance=np.inf)
+    law = LabelLaw((np.array([-2.0, 2.0]),), lambda labels: np.full(len(labels), 0.25), lambda labels: labels)
+    chosen = options("midpoint", 30.0, atoms=(16,), nodes=8, resolution=np.inf)
+    scheme = Jko(objective, table, line(1), Flow(ridge=0.3), law, chosen)
+    start = scheme.initial_state()
+    assert not scheme._mover.trial(start.arrays, *scheme._law(start), 30.0, "midpoint").falls
+    assert scheme._mover.trial(start.arrays, *scheme._law(start), 30.0, "plain").falls
+    after = scheme.advance(replace(start, arrays={**start.arrays, "residual": np.ones(1)}), 30.0)
+    assert scheme.observe(after).free_energy < 0.5 * scheme.observe(start).free_energy
+    # the largest gap so far stays
+    assert scheme.observe(after).residual == 1.0
+
+
+def test_steps_that_adapt_keep_the_error_of_a_contraction() -> None:
+    """z' = -0.7 z for 2: three digits more of the tolerance take more steps and leave less error."""
+    errors, steps = [], []
+    for tolerance in (1e-4, 1e-7):
+        fixed = ridge_only("bdf2", 1.0, 0.7)
+        chosen = replace(fixed.options, step=None, tolerance=tolerance, atoms=(10, 10))
+        scheme = Jko(fixed.objective, fixed.table, fixed.geometry, fixed.flow, fixed.law, chosen)
+        states = walk(scheme, 2.0)
+        start, end = (scheme.observe(states[k]) for k in (0, -1))
+        errors.append(float(np.abs(end.mean - start.mean * np.exp(-1.4)).max()))
+        steps.append(len(states))
+    assert errors[0] < 3e-3
+    assert errors[1] < 3e-5
+    assert steps[1] > 3 * steps[0]
 
 
 def _falls(scheme: Jko, step: float) -> None:
