@@ -28,6 +28,9 @@ DEGREE = 8
 GRADIENTS = 100.0
 """How much worse than values gradients come out, which decide the mesh."""
 
+FINEST = 1e-13
+"""Error of U for |a| = 1 below which no more is asked of features for the sake of large coefficients."""
+
 Effort = Literal["rough", "usual", "finest"]
 """Of an expansion: as cheap as a guide wants it, as accurate as asked, as accurate as is possible."""
 Form = Literal["guide", "exact", "compressed", "tabulated", "grid"]
@@ -68,7 +71,8 @@ class ReducedObjective:
         error: bound, as measured, on the error of U and V anywhere on the box.
         method: how the features were obtained, in words.
         source: the objective before compression and tabulation.
-        source_error: bound on the error of its U on the box.
+        source_error: bound on the error of its U on the box; where there is a coefficient a, over |a a'|.
+        coefficient: the coordinate that multiplies the features, None where there is none.
     """
 
     objective: Objective
@@ -77,6 +81,7 @@ class ReducedObjective:
     method: str
     source: Objective
     source_error: float
+    coefficient: int | None = None
 
     @property
     def table(self) -> FeatureTable | None:
@@ -85,12 +90,16 @@ class ReducedObjective:
         return features.table if isinstance(features, PatchedFeatures) else None
 
     def risk_error(self, laws: Iterable[Measure]) -> float:
-        """Error of 2 L at laws, and so of the risk: measured against the source, plus the source's own."""
+        """Error of 2 L at laws, and so of the risk: measured against the source, plus the source's own.
+
+        Errors of U carry a a': those of a law the square of its mean |a|.
+        """
         gaps = []
         for law in laws:
             risks = [form.energy(law.outputs(form.features)) for form in (self.objective, self.source)]
-            gaps.append(abs(risks[0] - risks[1]))
-        return max(gaps, default=0.0) + self.source_error
+            size = 1.0 if self.coefficient is None else float(law.weights @ np.abs(law.points[:, self.coefficient]))
+            gaps.append(abs(risks[0] - risks[1]) + size**2 * self.source_error)
+        return max(gaps, default=self.source_error)
 
 
 def represent(
@@ -103,10 +112,16 @@ def represent(
         box: of all coordinates.
         coefficient: the coordinate that multiplies the features, None where there is none.
     """
-    inner = box if coefficient is None else Box(np.delete(box.lower, coefficient), np.delete(box.upper, coefficient))
+    inner, largest = box, 1.0
+    if coefficient is not None:
+        inner = Box(np.delete(box.lower, coefficient), np.delete(box.upper, coefficient))
+        largest = max(abs(float(box.lower[coefficient])), abs(float(box.upper[coefficient])))
+    if form != "guide":
+        # U carries a a'
+        accuracy = max(accuracy / max(largest, 1.0) ** 2, min(accuracy, FINEST))
     effort: Effort = "rough" if form == "guide" else "finest" if form == "exact" else "usual"
     expansion = expand(inner, accuracy, effort)
-    made = _Made(expansion, coefficient)
+    made = _Made(expansion, coefficient, largest)
     if form == "exact" or (expansion.explicit and form in ("guide", "tabulated")):
         return made.raw()
     if form == "guide":
@@ -118,10 +133,11 @@ def represent(
 
 @dataclass(frozen=True)
 class _Made:
-    """Forms of one expansion."""
+    """Forms of one expansion, whose coefficient is at most `largest` on the box."""
 
     expansion: Expansion
     coefficient: int | None
+    largest: float
 
     def raw(self) -> ReducedObjective:
         return self._reduced(self.expansion.objective)
@@ -174,10 +190,11 @@ class _Made:
         return ReducedObjective(
             objective=self._with_coefficient(made),
             rank=made.features.rank,
-            error=self.expansion.error + error,
+            error=self.largest**2 * (self.expansion.error + error),
             method=self.expansion.method + how,
             source=self._with_coefficient(self.expansion.objective),
             source_error=self.expansion.error,
+            coefficient=self.coefficient,
         )
 
     def _with_coefficient(self, objective: Objective) -> Objective:

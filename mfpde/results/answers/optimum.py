@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mfpde.results.answer import ANSWERS, Whole
-from mfpde.results.objects import atom_list, by_name, computed, labelled
+from mfpde.results.objects import atom_list, by_name, computed, labelled, told
 from mfpde.results.words import atoms_text, excess, place_text
 from mfpde.solvers.arrays import Array
 
@@ -156,16 +156,18 @@ class GibbsOptimum(Whole):
         names: reduced coordinates.
         risk: R.
         free_energy: F, the surface constants of the entropy included.
-        lower_bound: certified lower bound of F from the dual.
+        lower_bound: lower bound of F from the dual, less the change of the quadrature and the error of the features.
         mean, variance: per coordinate.
         radius: the box [0, radius] searched, None where it was chosen to hold all the mass.
         at_boundary: whether mass sits at the outer end of the box.
         quadrature_change: change of F in the last refinement of the quadrature.
+        feature_error: error of U on the box, None in files of earlier versions.
     """
 
     JSON = (
         *("risk", "free_energy", "lower_bound", "radius", computed("atoms", lambda best, names: []), "at_boundary"),
         *(by_name("mean"), by_name("variance"), "quadrature_change"),
+        told("feature_error", optional=True),
     )
 
     names: tuple[str, ...]
@@ -177,6 +179,7 @@ class GibbsOptimum(Whole):
     radius: float | None
     at_boundary: bool
     quadrature_change: float
+    feature_error: float | None = None
 
     @property
     def atoms(self) -> None:
@@ -187,6 +190,7 @@ class GibbsOptimum(Whole):
         lines = [
             f"free energy  {self.free_energy:.12g}  (at least {self.lower_bound:.12g})",
             f"risk         {self.risk:.12g}",
+            f"errors       quadrature {self.quadrature_change:.1e}, features {self.feature_error or 0.0:.1e}",
             *(
                 f"{name:<11}  mean {mean:.10g}, variance {variance:.10g}"
                 for name, mean, variance in zip(self.names, self.mean, self.variance, strict=True)

@@ -12,12 +12,15 @@ from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.optimum import GibbsOptimum
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.objective import Objective
+from mfpde.solvers.objective.representation import ReducedObjective
 from mfpde.solvers.optimum.gibbs import Gibbs, gibbs_law
 from mfpde.solvers.space.box import Box
 
 NODES = 16
-FIRST_PANELS = {1: 64, 2: 10, 3: 4}
-MOST_NODES = 400_000
+FIRST_PANELS = {1: 64, 2: 10}
+"""In more coordinates panels are as many as nodes may be, of fewer nodes first."""
+MOST_NODES, MOST_ENTRIES = 400_000, 40_000_000
+"""Nodes, and nodes times features, of a rule."""
 ROUGH, ACCURACY = 1e-6, 1e-12
 TAIL = 1e-17
 """Mass, relative to the largest in a slice, below which the box is cut."""
@@ -36,21 +39,31 @@ def gibbs_optimum(configuration: Experiment, radius: float | None = None) -> Gib
     problem = build_problem(configuration)
     refuse_gibbs(problem, radius)
     box = _first_box(problem, radius)
-    panels = FIRST_PANELS.get(problem.geometry.dimension, 4)
+    rules = _rules(problem.geometry.dimension)
     rough = problem.represent("compressed", box, ROUGH).objective
     for _ in range(3):
-        box = _narrowed(problem, box, _solve(problem, rough, box, panels))
-    objective = problem.represent("compressed", box, ACCURACY).objective
-    solved = _solve(problem, objective, box, panels)
-    change = math.inf
-    while change > ACCURACY * max(1.0, abs(solved[0].half_free_energy)):
-        panels *= 2
-        if (panels * NODES) ** problem.geometry.dimension > MOST_NODES:
+        box = _narrowed(problem, box, _solve(problem, rough, box, rules[0]))
+    reduced = problem.represent("compressed", box, ACCURACY)
+    objective, change = reduced.objective, math.inf
+    solved = _solve(problem, objective, box, rules[0])
+    for rule in rules[1:]:
+        (panels, nodes), held = rule, change < math.inf
+        entries = (panels * nodes) ** problem.geometry.dimension * reduced.rank
+        if held and (entries > MOST_ENTRIES or change <= ACCURACY * max(1.0, abs(solved[0].half_free_energy))):
             break
-        finer = _solve(problem, objective, box, panels)
+        finer = _solve(problem, objective, box, rule)
         change = abs(finer[0].half_free_energy - solved[0].half_free_energy)
         solved = finer
-    return _described(problem, objective, box, radius, solved, 2.0 * change)
+    return _described(problem, reduced, box, radius, solved, 2.0 * change)
+
+
+def _rules(dimension: int) -> list[tuple[int, int]]:
+    """Panels and Gauss nodes of one coordinate, ever finer: at least two, that the change between them is known."""
+    if dimension in FIRST_PANELS:
+        panels = [FIRST_PANELS[dimension] * 2**level for level in range(12)]
+        return [(count, NODES) for count in panels if (count * NODES) ** dimension <= MOST_NODES]
+    most = int(MOST_NODES ** (1.0 / dimension))
+    return [(1, max(int(share * most), 2)) for share in (0.45, 0.6, 0.8, 1.0)]
 
 
 Solved = tuple[Gibbs, Array]
@@ -91,8 +104,9 @@ def _first_box(problem: Problem, radius: float | None) -> Box:
     return problem.geometry.cut(Box(-upper, upper))
 
 
-def _solve(problem: Problem, objective: Objective, box: Box, panels: int) -> Solved:
-    x, w = np.polynomial.legendre.leggauss(NODES)
+def _solve(problem: Problem, objective: Objective, box: Box, rule: tuple[int, int]) -> Solved:
+    panels, count = rule
+    x, w = np.polynomial.legendre.leggauss(count)
     axes, log_weights = [], []
     for axis, (low, high) in enumerate(zip(box.lower, box.upper, strict=True)):
         half = 0.5 * (high - low) / panels
@@ -131,10 +145,10 @@ def _narrowed(problem: Problem, box: Box, solved: Solved) -> Box:
 
 
 def _described(
-    problem: Problem, objective: Objective, box: Box, radius: float | None, solved: Solved, change: float
+    problem: Problem, reduced: ReducedObjective, box: Box, radius: float | None, solved: Solved, change: float
 ) -> GibbsOptimum:
     law, points = solved
-    beta = problem.flow.inverse_temperature
+    beta, objective = problem.flow.inverse_temperature, reduced.objective
     surfaces = problem.geometry.log_surface
     mean = law.masses @ points
     outer = 0.0
@@ -144,10 +158,11 @@ def _described(
         names=problem.geometry.names,
         risk=objective.risk(law.outputs),
         free_energy=2.0 * law.half_free_energy - surfaces / beta,
-        lower_bound=2.0 * min(law.half_lower_bound, law.half_free_energy) - surfaces / beta,
+        lower_bound=2.0 * min(law.half_lower_bound, law.half_free_energy) - surfaces / beta - change - reduced.error,
         mean=mean,
         variance=law.masses @ (points - mean) ** 2,
         radius=radius,
         at_boundary=outer > 1e-8,
         quadrature_change=change,
+        feature_error=reduced.error,
     )

@@ -288,3 +288,18 @@ def test_what_no_scheme_can_do_is_refused_in_one_message_each() -> None:
         solve(parse(tables))
     keys = [message.split(":")[0] for message in caught.value.messages]
     assert keys == ["data.dims", "dynamics.fisher_rao_rate"]
+
+
+@pytest.mark.long
+def test_features_resolve_large_coefficients() -> None:
+    """a = 10 as a coordinate: errors of U carry a^2. With a folded into the unit features are those of a large unit."""
+    tables = {
+        "data": {"dims": [40], "scales": [[1.8, 0.2]]},
+        "network": {"activation": {"knots": [-0.4, 0.5, 1.5], "values": [0.03, -0.15, 0.3]}},
+        "time": {"end": 1e-3, "save": [0.0, 1e-3]},
+        "solver": {"scheme": "characteristics"},
+    }
+    moving, folded = (solve(parse({**tables, "initial": {"a": a}})) for a in ({"normal": [10.0, 1e-9]}, 10.0))
+    assert moving.risk[0] == pytest.approx(0.24207994, abs=1e-8)
+    assert np.all(np.abs(moving.risk - folded.risk) < 3.0 * moving.risk_error)
+    assert np.all(moving.risk_error < 1e-6)

@@ -161,3 +161,18 @@ def test_the_command_names_every_problem_at_once(tmp_path: Path, capsys: pytest.
     assert "no-such" in message
     assert "exists" in message
     assert kept.read_text() == "mine"
+
+
+@pytest.mark.long
+def test_three_blocks_have_a_bound_that_counts_every_error() -> None:
+    """The quadrature is compared with a coarser rule, and its change and that of the features are off the bound."""
+    tables = {
+        "data": {"dims": [5, 5, 30], "scales": [[1.8, 0.2], [1.2, 0.8], [1.0, 1.0]]},
+        "network": {},
+        "dynamics": {"inverse_temperature": 5.0, "ridge": 1.0},
+    }
+    best = gibbs_optimum(parse(tables))
+    assert best.quadrature_change < 1e-10
+    assert best.feature_error is not None
+    assert 0.0 < best.feature_error < 1e-4
+    assert best.lower_bound <= best.free_energy - best.quadrature_change - best.feature_error
