@@ -12,22 +12,27 @@ from ..space.grid import Grid
 from .diffusion_kernels import axis_factors, axis_rates, axis_solve, largest_rate
 
 STEEP = 16.0  # dimension of a radius above which omega is steeper than the laws on the grid
+FLAT = 1e-6  # rise below which it and its exponential round to a line
+LEAST_MASS = 1e-290  # of a cell that may be drained: next to the smallest numbers SAFETY rounds away
 SAFETY = 1.0 - 1e-10  # of a cell that the correction may drain: strictly less than all, whatever the rounding
 
 
 class Diffusion:
     """Steps of d_t p = div(p grad Psi) + (1/(2 beta)) div(omega grad(p/omega)) for a frozen potential Psi.
 
-    With cell masses m_i, cell integrals w_i of omega (`cell_log_measure`), u = 2 beta (Psi_b - Psi_a) across a face,
-    B(u) = u / (e^u - 1) and d the distance of the representative points, the flux from cell a to cell b is
+    With cell masses m_i, widths h_i, cell integrals w_i of omega (`cell_log_measure`), across a face the rise
+    v = log(w_b / h_b) - log(w_a / h_a) of omega and the drift u = 2 beta (Psi_b - Psi_a) - v, B(u) = u / (e^u - 1)
+    and d the distance of the representative points, the flux from cell a to cell b is
 
-        J = q omega_face / (2 beta d) * (B(u) m_a / w_a - B(-u) m_b / w_b),
+        J = q s / (2 beta d) * (B(u) m_a / h_a - B(-u) m_b / h_b),      s = (omega_face h_a / w_a) / B(-v),
 
     a reversible exchange whose equilibrium is the discrete Gibbs law pi_i ∝ w_i exp(-2 beta Psi_i) for every
     factor q > 0 (q = 1 is the flux of Scharfetter and Gummel, an upwind flux of order 1 where drift
-    dominates). Written as J = -(density) grad(Psi + log(p/omega) / (2 beta)), q replaces the density that this
-    flux carries by a limited upwind parabola, which makes it of order 2 whatever |u|; it is measured on a
-    given law, kept in [0.1, 2], and then frozen.
+    dominates). The drifts of Psi and of omega are one: apart, B of the one times B of the other, they would hold a law
+    where both are steep and nearly balance. s = 1 where omega is steep; for Psi = 0 the flux is that of
+    omega_face grad(m / w). Written as J = -(density) grad(Psi + log(p/omega) / (2 beta)), q replaces the density that
+    this flux carries by a limited upwind parabola, which makes it of order 2 whatever |u|; it is measured on a given
+    law, kept in [0.1, 2], and then frozen.
 
     `euler` is one implicit Euler step, axis after axis. It is a product of stochastic matrices that keep pi:
     mass, positivity, pi and the decay of sum m log(m / pi) hold for every step size and in any dimension.
@@ -53,7 +58,7 @@ class Diffusion:
         self._twice_beta = 2.0 * inverse_temperature
         self._order = order
         axes = [_axis(geometry, grid, a, self._twice_beta) for a in range(len(grid.shape))]
-        self._still = [still for still, _ in axes]
+        self._rates = [rates for rates, _ in axes]
         self._means = [means for _, means in axes]
         self._moving = [a for a, moves in enumerate(geometry.mobile) if moves and grid.shape[a] > 1]
         log_measure = np.zeros(())
@@ -119,7 +124,7 @@ class Diffusion:
         for a, factor in enumerate(factors):
             pair = np.zeros(factor.shape), np.zeros(factor.shape)
             if a in self._moving:
-                axis_rates(psi.reshape(self._lines(a)), factor, *self._still[a], self._twice_beta, *pair)
+                axis_rates(psi.reshape(self._lines(a)), factor, *self._rates[a], self._twice_beta, *pair)
             found.append(pair)
         return found
 
@@ -154,8 +159,7 @@ class Diffusion:
             lines = drained.reshape(self._lines(a))
             lines[:, :-1] += np.maximum(flux, 0.0)
             lines[:, 1:] -= np.minimum(flux, 0.0)
-        share = np.ones(self.shape)
-        np.divide(SAFETY * mass, drained, out=share, where=drained > SAFETY * mass)
+        share = drainable(mass, drained)
         result = mass.copy()
         for a, flux in fluxes.items():
             factor = share.reshape(self._lines(a))
@@ -169,6 +173,14 @@ class Diffusion:
         before = int(np.prod(self.shape[:axis], dtype=int))
         after = int(np.prod(self.shape[axis + 1 :], dtype=int))
         return before, self.shape[axis], after
+
+
+def drainable(mass: Array, drained: Array) -> Array:
+    """The share of what would leave each cell that leaves something in it; below `LEAST_MASS` nothing leaves."""
+    held = np.where(mass > LEAST_MASS, SAFETY * mass, 0.0)
+    share = np.ones(mass.shape)
+    np.divide(held, drained, out=share, where=drained > held)
+    return share
 
 
 def is_steep(geometry: Geometry, axis: int) -> bool:
@@ -192,8 +204,8 @@ def cell_log_measure(geometry: Geometry, grid: Grid, axis: int) -> Array:
 
 def _axis(
     geometry: Geometry, grid: Grid, axis: int, twice_beta: float
-) -> tuple[tuple[Array, Array], tuple[Array, Array, Array, Array]]:
-    """Rates up and down without drift, and what `axis_factors` needs of omega and of the cells.
+) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
+    """What `axis_rates` and `axis_factors` need of omega and of the cells.
 
     Next to r = 0, where omega varies as fast as the cells, the distance is the one that makes the flux of
     rho = r^2 exact.
@@ -202,14 +214,14 @@ def _axis(
     width = np.diff(edge)
     measure = cell_log_measure(geometry, grid, axis)
     mean = measure - np.log(width)
-    face = geometry.log_density(axis, edge[1:-1])
-    if is_steep(geometry, axis):
-        rise = np.maximum(np.diff(mean), 1e-12)
-        face = mean[:-1] + np.log(rise / -np.expm1(-rise))
+    rise = np.diff(mean)
+    share = np.ones(len(rise))
+    if not is_steep(geometry, axis):
+        steepness = np.where(np.abs(rise) < FLAT, 1.0 + 0.5 * rise, rise / -np.expm1(-np.where(rise == 0.0, 1.0, rise)))
+        share = np.exp(geometry.log_density(axis, edge[1:-1]) - mean[:-1]) / steepness
     distance = np.diff(centre)
     if centre[0] == edge[0] and geometry.axes[axis].even:
         squares = geometry.mean_square(axis, edge[:4])
         distance[:2] = (np.diff(squares) / (2.0 * edge[1 : len(squares)]))[:2]
-    upward = np.exp(face - measure[:-1]) / (twice_beta * distance)
-    downward = np.exp(face - measure[1:]) / (twice_beta * distance)
-    return (upward, downward), (np.diff(mean), np.exp(face - mean[:-1]), np.exp(face - mean[1:]), 1.0 / width)
+    rate = share / (twice_beta * distance)
+    return (rise, rate / width[:-1], rate / width[1:]), (rise, share, 1.0 / width)

@@ -32,44 +32,43 @@ def _mean(y):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, inline="always")
-def _factor(u, rise, z, a, b, c, share_a, share_b):  # type: ignore[no-untyped-def]
+def _factor(drift, z, a, b, c, share):  # type: ignore[no-untyped-def]
     """Mean density of order 2 over the mean density that the Scharfetter-Gummel flux carries.
 
-    The first is the upwind parabola, limited to [0, 2 a]. u: rise of 2 beta Psi from a to b; rise: of log
-    omega. z, a, b, c: densities. share_a, share_b: omega at the face over its mean in a and in b. Where the
-    law is steeper than any resolved one the factor is 1, and next to the ends of the axis the caller leaves it
-    at 1.
+    The first is the upwind parabola, limited to [0, 2 a]. drift: rise of 2 beta Psi - log omega from a to b. z, a, b,
+    c: densities. share: of the face, see `Diffusion`. Where the law is steeper than any resolved one the factor is
+    1, and next to the ends of the axis the caller leaves it at 1.
     """
     if not (a > 1e-280 and b > 1e-280):
         return 1.0
     slope = math.log(b / a)
     if not abs(slope) < STEEPEST:
         return 1.0
-    drift = u - rise
     if drift < 0.0:
         wanted = min(max(a + (b - a) / 3.0 + (a - z) / 6.0, 0.0), 2.0 * a)
     else:
         wanted = min(max(b + (a - b) / 3.0 + (b - c) / 6.0, 0.0), 2.0 * b)
-    # B(u) share_a a and B(-u) share_b b differ by the factor e^-total: the larger one is taken.
+    # B(drift) a and B(-drift) b differ by the factor e^-total: the larger one is taken.
     total = slope + drift
-    low = _bernoulli(abs(u))
+    low = _bernoulli(abs(drift))
     if total < 0.0:
-        carried = (low if u >= 0.0 else low - u) * share_a * a * _mean(-total)
+        carried = (low if drift >= 0.0 else low - drift) * share * a * _mean(-total)
     else:
-        carried = (low + u if u >= 0.0 else low) * share_b * b * _mean(total)
+        carried = (low + drift if drift >= 0.0 else low) * share * b * _mean(total)
     if not (wanted < MOST * carried):
         return MOST
     return max(wanted / carried, LEAST)
 
 
 @njit(cache=True, nogil=True)
-def axis_rates(psi, factor, up, down, twice_beta, upward, downward):  # type: ignore[no-untyped-def]
+def axis_rates(psi, factor, rise, up, down, twice_beta, upward, downward):  # type: ignore[no-untyped-def]
     """Rates from cell k to k + 1 and back, for arrays of shape (before, n, after).
 
     Args:
         psi: the potential.
         factor: q at the inner faces, shape (before, n - 1, after).
-        up, down: the rates without drift, shape (n - 1,).
+        rise: of the log of omega's mean from cell k to k + 1, shape (n - 1,).
+        up, down: the rates where 2 beta Psi rises like that, shape (n - 1,).
         twice_beta: 2 beta.
         upward, downward: filled, shape (before, n - 1, after).
     """
@@ -77,22 +76,22 @@ def axis_rates(psi, factor, up, down, twice_beta, upward, downward):  # type: ig
     for i in range(before):
         for k in range(n - 1):
             for j in range(after):
-                u = twice_beta * (psi[i, k + 1, j] - psi[i, k, j])
-                low = _bernoulli(abs(u))
-                high = low + abs(u)
+                drift = twice_beta * (psi[i, k + 1, j] - psi[i, k, j]) - rise[k]
+                low = _bernoulli(abs(drift))
+                high = low + abs(drift)
                 q = factor[i, k, j]
-                upward[i, k, j] = q * up[k] * (low if u >= 0.0 else high)
-                downward[i, k, j] = q * down[k] * (high if u >= 0.0 else low)
+                upward[i, k, j] = q * up[k] * (low if drift >= 0.0 else high)
+                downward[i, k, j] = q * down[k] * (high if drift >= 0.0 else low)
 
 
 @njit(cache=True, nogil=True)
-def axis_factors(psi, law, rise, share_a, share_b, inverse_width, twice_beta, factor):  # type: ignore[no-untyped-def]
+def axis_factors(psi, law, rise, share, inverse_width, twice_beta, factor):  # type: ignore[no-untyped-def]
     """The correction q of the inner faces, measured on `law`.
 
     Args:
         psi, law: potential and masses, shape (before, n, after).
         rise: of the log of omega's mean from cell k to k + 1, shape (n - 1,).
-        share_a, share_b: omega at the face over its mean in cell k and in cell k + 1, shape (n - 1,).
+        share: of the faces, shape (n - 1,).
         inverse_width: shape (n,).
         twice_beta: 2 beta.
         factor: filled, shape (before, n - 1, after).
@@ -102,11 +101,10 @@ def axis_factors(psi, law, rise, share_a, share_b, inverse_width, twice_beta, fa
     for i in range(before):
         for k in range(2, n - 2):
             for j in range(after):
-                u = twice_beta * (psi[i, k + 1, j] - psi[i, k, j])
+                drift = twice_beta * (psi[i, k + 1, j] - psi[i, k, j]) - rise[k]
                 factor[i, k, j] = _factor(
-                    u, rise[k], law[i, k - 1, j] * inverse_width[k - 1], law[i, k, j] * inverse_width[k],
-                    law[i, k + 1, j] * inverse_width[k + 1], law[i, k + 2, j] * inverse_width[k + 2],
-                    share_a[k], share_b[k],
+                    drift, law[i, k - 1, j] * inverse_width[k - 1], law[i, k, j] * inverse_width[k],
+                    law[i, k + 1, j] * inverse_width[k + 1], law[i, k + 2, j] * inverse_width[k + 2], share[k],
                 )  # fmt: skip
 
 

@@ -131,6 +131,7 @@ MUTATIONS = (
             "limited = flux * np.where(flux > 0.0, factor[:, :-1], factor[:, 1:])",
             "limited = flux",
         ),
+        ("the smallest masses drained", "mass > LEAST_MASS", "mass > 0.0"),
     ),
     *mutations(
         "solvers/finite_volume/diffusion.py",
@@ -146,8 +147,8 @@ MUTATIONS = (
         DIFFUSION,
         (
             "the drift of the exchange on the wrong side",
-            "upward[i, k, j] = q * up[k] * (low if u >= 0.0 else high)",
-            "upward[i, k, j] = q * up[k] * (high if u >= 0.0 else low)",
+            "upward[i, k, j] = q * up[k] * (low if drift >= 0.0 else high)",
+            "upward[i, k, j] = q * up[k] * (high if drift >= 0.0 else low)",
         ),
         ("the upwind parabola from the wrong cell", "if drift < 0.0:", "if drift > 0.0:"),
         ("the mean density of equal neighbours by a half", "return 1.0 - y * (0.5 - y / 6.0)", "return 0.5"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...arrays import Array
-from ...finite_volume.diffusion import SAFETY, Diffusion
+from ...finite_volume.diffusion import Diffusion, drainable
 from ...finite_volume.diffusion_kernels import axis_solve
 from ...flow.flow import Flow
 from ...objective.objective import Objective
@@ -169,8 +169,7 @@ class Movements:
         drained = np.zeros(self.shape)
         for a in self._moving:
             drain(fluxes[a], drained.reshape(self._lines(a)))
-        share = np.ones(self.shape)
-        np.divide(SAFETY * mass, drained, out=share, where=drained > SAFETY * mass)
+        share = drainable(mass, drained)
         result = mass.copy()
         for a in self._moving:
             lines = self._lines(a)
