@@ -248,8 +248,9 @@ class Experiment:
                 checked(part, name, errors)
             errors += [] if self.problem is not None else self._unused()
         raise_mistakes(errors)
-        if self.solver.scheme is None:
-            object.__setattr__(self, "solver", replace(self.solver, scheme=chosen_scheme(self)))
+        if self.solver.scheme is None or self.solver.choice is not None:
+            scheme, why = chosen_scheme(self)
+            object.__setattr__(self, "solver", replace(self.solver, scheme=scheme, chosen=(scheme, why)))
         if not is_trusting():
             check_together(self, errors)
         raise_mistakes(errors)

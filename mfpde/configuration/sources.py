@@ -96,12 +96,20 @@ def with_overrides(experiment: Experiment, overrides: Sequence[str]) -> Experime
     if experiment.problem is not None:
         problem = "a problem made in Python has no keys to override"
         raise ConfigurationError([f"{problem}; vary it in Python, or write it as a TOML file"])
-    tables: dict[str, object] = {**to_tables(experiment)}
+    tables: dict[str, object] = {**to_tables(experiment), "solver": _given_table(experiment, "solver")}
     errors: list[str] = []
     for override in overrides:
         _apply(tables, override, errors)
     raise_mistakes(errors, experiment)
     return replace(parse(tables), uses=experiment.uses)
+
+
+def _given_table(experiment: Experiment, name: str) -> dict[str, object]:
+    """A table as it was given: without the scheme where that was chosen."""
+    table = plain_table(getattr(experiment, name))
+    if name == "solver" and experiment.solver.choice is not None:
+        del table["scheme"]
+    return table
 
 
 def _declared(problem: Problem) -> Experiment:
@@ -132,7 +140,7 @@ def _with_options(experiment: Experiment, options: Mapping[str, object]) -> Expe
     changed = {}
     for name, table in (("time", Time), ("solver", Solver), ("sgd", Sgd)):
         own = {key: given.pop(key) for key in names_of(table) if key in given}
-        whole = {**plain_table(getattr(experiment, name)), **own}
+        whole = {**_given_table(experiment, name), **own}
         changed[name] = read_table(table, TableReader(name, whole, names_of(table), errors))
     known = [key for table in (Time, Solver, Sgd) for key in names_of(table)]
     errors += [f"{name}: no such option; did you mean {nearest(name, known)}?" for name in given]

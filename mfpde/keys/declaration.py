@@ -117,9 +117,9 @@ def checked(table: Table, where: str, errors: list[str]) -> Table:
     told = {name: value for name, value in values.items() if value is not None and not _default(declared, name, value)}
     held = {name: value for name, value in told.items() if name in declared and _beyond(declared[name].kind, value)}
     spelled = {name: _spelled(declared, name, value) for name, value in told.items() if name not in held}
-    if not hasattr(table, "having"):
-        others = (item.name for item in fields(table) if item.init and item.name not in declared)  # type: ignore[arg-type]
-        held |= {name: getattr(table, name) for name in others}
+    read_apart = {"options"} if hasattr(table, "having") else set()
+    others = (item.name for item in fields(table) if item.init and item.name not in {*declared, *read_apart})  # type: ignore[arg-type]
+    held |= {name: getattr(table, name) for name in others}
     reader = TableReader(where, spelled, tuple(declared), errors)
     read = read_table(type(table), reader, held)
     for name, each in declared.items():

@@ -32,6 +32,24 @@ class InitialLaw:
     embed: Callable[[Array], Array]
     coordinates: tuple[int | float, ...] | None
 
+    @functools.cached_property
+    def moments(self) -> tuple[Array, Array]:
+        """Mean and standard deviation of each reduced coordinate, shape (D,) each."""
+        mass, first, second = 0.0, 0.0, 0.0
+        origin = self.embed(np.array([[marginal.breaks.mean() for marginal in self.labels]]))[0]
+        if not self.labels:
+            return origin, np.zeros(len(origin))
+        for places, weights in self._fine_rule(panels=4):
+            offset = places - origin
+            mass, first, second = mass + weights.sum(), first + weights @ offset, second + weights @ offset**2
+        mean = first / mass
+        return origin + mean, np.sqrt(np.maximum(second / mass - mean**2, 0.0))
+
+    @property
+    def singular(self) -> bool:
+        """Whether the law has no density in the reduced coordinates."""
+        return len(self.labels) < len(self.moments[0])
+
     def density(self, labels: Array) -> Array:
         """Joint density of labels (n, A), shape (n,)."""
         joint = np.ones(len(labels))

@@ -11,6 +11,9 @@ from mfpde.schemes.solver import Solver
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
     from mfpde.problem.problem import Problem
+    from mfpde.schemes.pair import Pair
+    from mfpde.solvers.space.box import Box
+    from mfpde.solvers.space.trails import Trails
 
 
 def refusals_of(kind: SchemeKind, problem: Problem, experiment: Experiment) -> list[Refusal]:
@@ -41,22 +44,31 @@ def serving(problem: Problem, experiment: Experiment) -> tuple[str, ...]:
     return tuple(name for name in scheme_names() if not refusals_of(scheme_named(name), problem, experiment))
 
 
-def chosen_scheme(experiment: Experiment) -> str:
-    """The scheme of an experiment that names none: the first that can serve it, or has the least against it."""
+def chosen_scheme(experiment: Experiment) -> tuple[str, str]:
+    """The scheme of an experiment that names none, the one with the least against it, and why it is not the first."""
     from mfpde.problem.problem import build_problem
 
     names = [name for name in scheme_names() if SCHEMES[name].by_default]
     try:
         problem = build_problem(experiment)
-        return min(names, key=lambda name: len(refusals_of(scheme_named(name), problem, experiment)))
-    except ArithmeticError:
-        # numbers beyond floating point, of which the run will tell
-        return names[0]
+        against = {name: _against(scheme_named(name), problem, experiment) for name in names}
+    except (ArithmeticError, ValueError):
+        # numbers beyond floating point, or an initial law that is none, of which others will tell
+        return names[0], ""
+    chosen = min(names, key=lambda name: tuple(map(len, against[name])))
+    reasons = [words for part in against[names[0]] for words in part]
+    return chosen, "; ".join(reasons) if chosen != names[0] else ""
+
+
+def _against(kind: SchemeKind, problem: Problem, experiment: Experiment) -> tuple[list[str], list[str]]:
+    """What a scheme refuses of an experiment, and why another would do better, in words."""
+    refused = [refusal.problem for refusal in refusals_of(kind, problem, experiment)]
+    return refused, kind.reservations(problem)
 
 
 def scheme_of(experiment: Experiment) -> SchemeKind:
     """The scheme of an experiment."""
-    return scheme_named(experiment.solver.scheme or chosen_scheme(experiment))
+    return scheme_named(experiment.solver.scheme or chosen_scheme(experiment)[0])
 
 
 def on_scheme(experiment: Experiment, kind: SchemeKind) -> Experiment:
@@ -74,6 +86,18 @@ def oracles() -> list[SchemeKind]:
     """The schemes that others are held against, the most trusted first."""
     kinds = [scheme_named(name) for name in scheme_names()]
     return sorted((kind for kind in kinds if kind.oracle > 0), key=lambda kind: -kind.oracle)
+
+
+def choice_words(experiment: Experiment) -> tuple[str, ...]:
+    """That the scheme was chosen and why, in words; none where the experiment names it."""
+    scheme, why = experiment.solver.scheme, experiment.solver.choice
+    return () if why is None else (f"scheme {scheme}, chosen from the problem{why and ': ' + why}",)
+
+
+def most_trusted(problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
+    """The most trusted scheme at the experiment's tolerance, to hold a run of another one against."""
+    asked = on_oracle(experiment, experiment.solver.tolerance)
+    return scheme_of(asked).pair(problem, asked, guide, box)
 
 
 def on_oracle(experiment: Experiment, tolerance: float) -> Experiment:

@@ -1,25 +1,46 @@
-"""What the schemes on grids share: cells per axis, their refinement, and what no grid can do."""
+"""What the schemes on grids share: cells per axis, a run beside two coarser ones, and what no grid can do."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mfpde.keys.declaration import key
 from mfpde.keys.kinds import Integer
-from mfpde.schemes.interface import Refined, Refusal
+from mfpde.schemes.choice import most_trusted
+from mfpde.schemes.interface import Refined, Refusal, noisy
 from mfpde.schemes.options import PerCoordinate
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
     from mfpde.problem.problem import Problem
+    from mfpde.schemes.pair import Pair
+    from mfpde.solvers.arrays import Array
+    from mfpde.solvers.flow.time_loop import Scheme
+    from mfpde.solvers.objective.objective import Objective
+    from mfpde.solvers.space.box import Box
+    from mfpde.solvers.space.grid import Grid
+    from mfpde.solvers.space.trails import Trails
+
+Maker = Callable[["Objective", "Grid", "Array", float], "Scheme"]
+"""A scheme from an objective, a grid, the masses of its cells, and how much coarser than asked its steps are."""
 
 DEFAULT_CELLS = {1: 2048, 2: 128, 3: 48}
 DIRAC_CELLS = {1: 4096, 2: 320, 3: 64}
 """Cells per axis where rho_0 is a Dirac mass, which a grid can only smear."""
 COARSEST_CELLS = {1: 128, 2: 32, 3: 12}
 """Cells per axis of the coarsest level of a refinement; every level doubles them."""
+FEWEST_CELLS = 4
+"""Cells per axis of the runs beside; where these would be fewer they are finer than the main one."""
 LARGEST_DIMENSION = 3
+LARGEST_TOLERANCE = 4e-3
+"""Of a noisy step, however coarse the grid."""
+NARROW = 1e-3
+"""Standard deviation, over the place or 1, of a coordinate that no grid resolves once it moves."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +62,101 @@ def too_many_coordinates(problem: Problem) -> list[Refusal]:
     return [Refusal("solver.scheme", f"{words} ({', '.join(names)})", subject="so many coordinates")]
 
 
+def smearing(problem: Problem) -> list[str]:
+    """Why a grid is a poor choice without noise: rho_0 has no density in coordinates that move."""
+    law, geometry = problem.initial_law, problem.geometry
+    if noisy(problem) or not problem.flow.transport:
+        return []
+    mean, deviation = law.moments
+    narrow = np.array(geometry.mobile) & (deviation <= NARROW * np.maximum(1.0, np.abs(mean)))
+    return _smeared(problem, narrow, "a grid smears rho_0, which is a point (or nearly one) in")
+
+
+def _smeared(problem: Problem, narrow: NDArray[np.bool_], words: str) -> list[str]:
+    """The smearing of narrow coordinates, in these words, or of a law without a density."""
+    names = [name for name, held in zip(problem.geometry.names, narrow, strict=True) if held]
+    if names:
+        return [f"{words} {', '.join(names)}"]
+    if problem.initial_law.singular and problem.flow.transport:
+        return [f"a grid smears rho_0, which has no density in ({', '.join(problem.geometry.names)})"]
+    return []
+
+
 def cell_counts(problem: Problem, cells: tuple[int, ...] | None) -> tuple[int, ...]:
     """Cells per axis asked for, or the default."""
     dimension = problem.geometry.dimension
     default = DEFAULT_CELLS if problem.initial_law.labels else DIRAC_CELLS
     cells = cells or (default[dimension],)
     return tuple(cells) * dimension if len(cells) == 1 else tuple(cells)
+
+
+def step_tolerance(problem: Problem, cells: tuple[int, ...] | None, at_default: float) -> float:
+    """Tolerance of a noisy step on the cells asked for: it falls with their width squared, the step with the width."""
+    relative = max(cell_counts(problem, cells)) / DEFAULT_CELLS[problem.geometry.dimension]
+    return min(LARGEST_TOLERANCE, at_default / relative**2)
+
+
+def pair_on_grids(
+    problem: Problem, experiment: Experiment, guide: Trails, box: Box, make: Maker, fixed_step: float | None = None
+) -> Pair:
+    """A scheme on the cells of a grid, beside it on half and on a quarter of them per axis.
+
+    Steps coarsen with the cells, so that no error is shared. Where the errors of two grids are alike their difference
+    says nothing; then that to the quarter does, by the share that an error of the scheme's order leaves of it. Grids
+    that smear rho_0 are all wrong: without noise the most trusted scheme runs beside the main one in their place.
+    """
+    from mfpde.problem.marginals import ATOM_CELLS
+    from mfpde.schemes.guide import spread_guide, visited_box
+    from mfpde.schemes.pair import Pair, described, dissipation_floor_of, error_floor_of
+    from mfpde.solvers.space.grid import graded_grid
+
+    solver, visited = experiment.solver, guide
+    if noisy(problem):
+        visited = spread_guide(problem, guide)
+        box = visited_box(problem, visited)
+    counts = cell_counts(problem, solver.cells)
+    reduced = problem.represent("grid", box, 0.1 * solver.tolerance)
+
+    def on(grid: Grid, coarser: float = 1.0) -> Scheme:
+        return make(reduced.objective, grid, problem.initial_law.cell_masses(grid), coarser)
+
+    def beside(ratio: int) -> Scheme:
+        cells = tuple(count // ratio if count // ratio >= FEWEST_CELLS else count * ratio for count in counts)
+        return on(graded_grid(visited, problem.geometry, cells), max(counts) / max(cells))
+
+    grid = graded_grid(visited, problem.geometry, counts)
+    floor = error_floor_of(reduced, guide)
+    words = described(reduced, floor) | {"cells": " x ".join(map(str, grid.shape))}
+    rates = dissipation_floor_of(reduced, problem, guide)
+    pair = Pair(on(grid), None, floor, (), words, fixed_step, rates)
+    width = _cells_at_start(problem, grid)
+    narrow = problem.initial_law.moments[1] < width
+    notes = tuple(_smeared(problem, narrow, "the grid smears rho_0, which is a point or narrower than a cell in"))
+    if notes and not noisy(problem):
+        trusted = most_trusted(problem, experiment, guide, box)
+        return replace(
+            pair,
+            companion=trusted.main,
+            further=() if trusted.companion is None else ((trusted.companion, 1.0),),
+            notes=notes,
+            error_floor=floor + trusted.error_floor,
+            dissipation_floor=rates + trusted.dissipation_floor,
+        )
+    if notes:
+        smear = ATOM_CELLS * float(np.max(width[narrow] if narrow.any() else width))
+        forgotten = problem.flow.inverse_temperature * smear**2
+        pair = replace(pair, notes=(f"{notes[0]}: its free energy is not known",), energy_from=forgotten)
+    return replace(pair, companion=beside(2), further=((beside(4), 0.5 ** (solver.order or 2)),))
+
+
+def _cells_at_start(problem: Problem, grid: Grid) -> Array:
+    """Width of the cell about the mean of rho_0 per axis, 0 for an axis of one cell."""
+    mean = problem.initial_law.moments[0]
+    found = np.zeros(len(grid.shape))
+    for axis, width in enumerate(grid.widths):
+        cell = int(np.clip(np.searchsorted(grid.edges[axis], mean[axis]) - 1, 0, len(width) - 1))
+        found[axis] = width[cell] if len(width) > 1 else 0.0
+    return found
 
 
 def refined_cells(problem: Problem, experiment: Experiment, level: int) -> Refined:

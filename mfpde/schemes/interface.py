@@ -129,6 +129,11 @@ class SchemeKind:
         """Why it cannot serve this problem; a subclass appends its own reasons to these."""
         return [*axes_without(problem, self.straight), *noisy_blocks(problem)]
 
+    def reservations(self, problem: Problem) -> list[str]:
+        """Why another scheme would do better where the user names none, in words."""
+        del problem
+        return []
+
     def options(self, solver: Solver) -> Any:
         """Its own options as `Options`."""
         names = names_of(self.Options)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mfpde.problem.initial import InitialLaw
 from mfpde.problem.problem import Problem
-from mfpde.schemes.choice import scheme_of
+from mfpde.schemes.choice import choice_words, scheme_of
 from mfpde.schemes.guide import run_guide, starting_guide, visited_box
 from mfpde.schemes.interface import SchemeKind
 from mfpde.solvers.flow.time_loop import Observation, Scheme, State
@@ -44,6 +44,8 @@ class Pair:
         dissipation_floor: as `error_floor`, of the dissipation D per unit of flow time.
         apart: the errors of the named numbers, from what the scheme shows and the companion's state; None for their
             differences.
+        further: other runs that say more of the error, each with the share of its difference that counts.
+        energy_from: flow time up to which the free energy is not known: with noise a point has none.
     """
 
     main: Scheme
@@ -54,6 +56,8 @@ class Pair:
     fixed_step: float | None = None
     dissipation_floor: float = 0.0
     apart: Callable[[Observation, State, Sequence[str]], tuple[float, ...]] | None = None
+    further: tuple[tuple[Scheme, float], ...] = ()
+    energy_from: float = -1.0
 
 
 def make_pair(
@@ -69,7 +73,8 @@ def make_pair(
     guide = run_guide(problem, experiment) if kind.needs_guide else starting_guide(problem)
     box = visited_box(problem, guide)
     say("features")
-    return kind.pair(problem, experiment, guide, box)
+    pair = kind.pair(problem, experiment, guide, box)
+    return replace(pair, notes=(*choice_words(experiment), *pair.notes))
 
 
 def error_floor_of(reduced: ReducedObjective, guide: Trails) -> float:
@@ -94,9 +99,9 @@ def dissipation_floor_of(reduced: ReducedObjective, problem: Problem, guide: Tra
     return abs(rates[0] - rates[1]) + 1e-14
 
 
-def described(reduced: ReducedObjective) -> dict[str, str | float | int]:
-    """How the features were obtained, for the result file."""
-    return {"features": reduced.method, "rank": reduced.rank, "feature_error": reduced.error}
+def described(reduced: ReducedObjective, error: float) -> dict[str, str | float | int]:
+    """How the features were obtained and what their `error_floor_of` the risk is, for the result file."""
+    return {"features": reduced.method, "rank": reduced.rank, "feature_error": error}
 
 
 def other_atoms(atoms: tuple[int, ...] | None) -> tuple[int, ...] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mfpde.keys.declaration import Checked, Key, key, keys_of
@@ -31,6 +31,7 @@ class Solver(Checked):
         options: names and values of the keys that are given of those that schemes declare, in alphabetical order: a
             scheme reads its own of them (`SchemeKind.options`) and leaves those of others alone. Each is an attribute,
             too: `solver.cells`, None where it is not given.
+        chosen: the scheme that the program took and why, in words, empty for the usual one; None where it took none.
     """
 
     table = "solver"
@@ -45,6 +46,7 @@ class Solver(Checked):
     )
     step: float | None = key(None, Number(POSITIVE, fallback=1e-3), "largest time step")
     options: tuple[tuple[str, Any], ...] = ()
+    chosen: tuple[str, str] | None = field(default=None, compare=False)
 
     @classmethod
     def further(cls, given: Mapping[str, object]) -> tuple[Key, ...]:
@@ -62,6 +64,11 @@ class Solver(Checked):
         """The same with other values of these options; None takes one away."""
         values = {name: value for name, value in {**dict(self.options), **options}.items() if value is not None}
         return replace(self, options=tuple(sorted(values.items())))
+
+    @property
+    def choice(self) -> str | None:
+        """Why the program took the scheme, None where it was asked for."""
+        return self.chosen[1] if self.chosen is not None and self.chosen[0] == self.scheme else None
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in {each.name for each in self.further({})}:

@@ -11,7 +11,7 @@ from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.check import Checked, Coordinate, Service
-from mfpde.schemes.choice import refusal_messages, scheme_of
+from mfpde.schemes.choice import choice_words, refusal_messages, scheme_of
 from mfpde.schemes.interface import scheme_named, scheme_names
 from mfpde.shell.progress import Progress, silent
 from mfpde.studies.bounds.design import make_design
@@ -47,6 +47,7 @@ def check(source: Source, *, progress: Progress = silent, **given: Any) -> Check
         ),
         commands=tuple(Service(name, _refusals(asked, experiment)) for name, asked in COMMANDS.items()),
         use=tuple(map(str, experiment.uses)),
+        chosen=choice_words(experiment),
     )
 
 

@@ -108,7 +108,7 @@ MUTATIONS = (
         ("the least trusted oracle first", "key=lambda kind: -kind.oracle)", "key=lambda kind: kind.oracle)"),
         (
             "a scheme by default whatever stands against it",
-            "key=lambda name: len(refusals_of(scheme_named(name), problem, experiment))",
+            "key=lambda name: tuple(map(len, against[name]))",
             "key=lambda name: 0",
         ),
     ),
@@ -128,12 +128,12 @@ MUTATIONS = (
         ("a population from the stream of the run that it is held against", "run(few, 1 + stream)", "run(few, stream)"),
     ),
     *mutations(
-        "mfpde/schemes/kinds/finite_volume.py",
+        "mfpde/schemes/grids.py",
         "tests/mfpde/schemes tests/mfpde/problem/laws tests/mfpde/studies/run/test_energy.py",
         (
-            "a companion on the same cells, whose difference is 0",
-            "tuple(max(8, count // 2) for count in counts)",
-            "counts",
+            "companions on the same cells, whose difference is 0",
+            "on(graded_grid(visited, problem.geometry, cells)",
+            "on(graded_grid(visited, problem.geometry, counts)",
         ),
     ),
     *mutations(
@@ -141,8 +141,8 @@ MUTATIONS = (
         RUN,
         (
             "the error of the risk is never seen",
-            "abs(getattr(observation, key) - getattr(other, key)) for key in ESTIMATED",
-            "0.0 for key in ESTIMATED",
+            "gaps.append(tuple(share * abs(getattr(observation, key) - getattr(other, key)) for key in ESTIMATED))",
+            "pass",
         ),
         ("the seconds of a resumed part", "self.earlier_seconds = result.wall_seconds", "pass"),
         ("the time of the law before for the one that came to rest", "flow_times[-1] = self._audit[-1][0]", "pass"),
@@ -168,7 +168,7 @@ MUTATIONS = (
         ),
         (
             "an error estimate that looks at its own time only",
-            "near = (times >= 0.5 * time) & (times <= 2.0 * time)",
+            "near = (times >= EARLIEST * time) & (times <= 2.0 * time)",
             "near = times == time",
         ),
         (

@@ -46,6 +46,7 @@ class Checked(Whole):
         coordinates: of the reduced space.
         risk: what the risk is, in words.
         scheme: the one that `solve` takes.
+        chosen: that the program chose it and why, a text each.
         schemes, commands: which serve it.
         use: the users' files in use.
     """
@@ -57,13 +58,21 @@ class Checked(Whole):
     schemes: tuple[Service, ...]
     commands: tuple[Service, ...]
     use: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
 
     def table(self) -> str:
         """The configuration, then what is derived from it."""
         lines = [self.configuration, f"# risk: {self.risk}", "# coordinates:"]
         for each in self.coordinates:
             lines.append(f"#   {each.name}: {each.axis}{'' if each.moves else ', frozen'}")
-        lines += [f"# scheme: {self.scheme}", "# schemes:", *_told(self.schemes), "# commands:", *_told(self.commands)]
+        lines += [
+            f"# scheme: {self.scheme}",
+            *(f"#   {words}" for words in self.chosen),
+            "# schemes:",
+            *_told(self.schemes),
+            "# commands:",
+            *_told(self.commands),
+        ]
         return "\n".join([*lines, *(f"# use: {place}" for place in self.use)])
 
 

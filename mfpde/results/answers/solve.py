@@ -98,6 +98,11 @@ class SolveResult(Recorded):
         return str(self.attributes.get("risk_name", SQUARE))
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the run."""
+        return tuple(str(self.attributes.get("notes", "")).splitlines())
+
+    @property
     def cell_masses(self) -> Array:
         """Masses of the cells, shape (T, n_1, ..., n_D); raises ValueError for atoms."""
         if self.density is None or self.edges is None:
@@ -144,6 +149,8 @@ class SolveResult(Recorded):
             lines.append(f"{energy}, |F - F(0) + dissipated| up to {np.nanmax(self.balance):.1e}")
         if self.residual is not None:
             lines.append(f"largest duality gap of a step: {np.nanmax(self.residual):.1e}")
+        said = self.message.splitlines()
+        lines += [f"note: {note}" for note in self.notes if note not in said]
         return "\n".join([*lines, f"{self.scheme}, {self.status}, {self.wall_seconds:.2f} s"])
 
     def animate(self, path: Path) -> None:

@@ -73,7 +73,8 @@ class CharacteristicsKind(SchemeKind):
         # where saves lie closer than the steps, main and companion step alike and their difference says nothing
         floor = error_floor_of(reduced, guide) + 0.1 * tolerance
         dissipation_floor = dissipation_floor_of(reduced, problem, guide)
-        return Pair(main, companion, floor, attributes=described(reduced), dissipation_floor=dissipation_floor)
+        words = described(reduced, floor)
+        return Pair(main, companion, floor, attributes=words, dissipation_floor=dissipation_floor)
 
     def reference(self, problem: Problem, experiment: Experiment, levels: int, refined: bool) -> Reference:
         tolerance = min(REFERENCE_TOLERANCE, experiment.solver.tolerance)

@@ -8,19 +8,28 @@ from typing import TYPE_CHECKING
 from mfpde.keys.declaration import key
 from mfpde.keys.kinds import Number
 from mfpde.keys.reader import Range
-from mfpde.schemes.grids import DEFAULT_CELLS, GridOptions, cell_counts, refined_cells, too_many_coordinates
-from mfpde.schemes.interface import Reference, Refined, Refusal, SchemeKind, noisy, scheme
+from mfpde.schemes.grids import (
+    GridOptions,
+    pair_on_grids,
+    refined_cells,
+    smearing,
+    step_tolerance,
+    too_many_coordinates,
+)
+from mfpde.schemes.interface import Reference, Refined, Refusal, SchemeKind, scheme
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
     from mfpde.problem.problem import Problem
     from mfpde.schemes.pair import Pair
+    from mfpde.solvers.arrays import Array
+    from mfpde.solvers.objective.objective import Objective
     from mfpde.solvers.space.box import Box
     from mfpde.solvers.space.grid import Grid
     from mfpde.solvers.space.trails import Trails
 
 NOISY_TOLERANCE = {1: 1e-5, 2: 5e-4, 3: 1e-3}
-"""Tolerance of a noisy step at the default cells; it falls with the cells' width squared, the step with the width."""
+"""Tolerance of a noisy step at the default cells."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ class FiniteVolumeOptions(GridOptions):
 
 @scheme("finite-volume")
 class FiniteVolumeKind(SchemeKind):
-    """Masses of the cells of a graded grid under upwind fluxes; the companion has half as many cells per axis."""
+    """Masses of the cells of a graded grid under upwind fluxes, see `pair_on_grids` for its errors."""
 
     Options = FiniteVolumeOptions
     place = 1
@@ -48,35 +57,26 @@ class FiniteVolumeKind(SchemeKind):
     def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:
         return super().refusals(problem, experiment) + too_many_coordinates(problem)
 
+    def reservations(self, problem: Problem) -> list[str]:
+        return smearing(problem)
+
     def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
-        from mfpde.schemes.guide import spread_guide, visited_box
-        from mfpde.schemes.pair import Pair, described, dissipation_floor_of, error_floor_of
         from mfpde.solvers.finite_volume.finite_volume import FiniteVolume
         from mfpde.solvers.finite_volume.finite_volume import FiniteVolumeOptions as Steps
-        from mfpde.solvers.space.grid import graded_grid
 
         asked: FiniteVolumeOptions = self.options(experiment.solver)
-        dimension = problem.geometry.dimension
-        counts = cell_counts(problem, asked.cells)
-        visited = spread_guide(problem, guide) if noisy(problem) else guide
-        box = visited_box(problem, visited) if noisy(problem) else box
-        reduced = problem.represent("grid", box, 0.1 * experiment.solver.tolerance)
         options = Steps(order=asked.order)
         if asked.courant is not None:
             options = replace(options, courant=asked.courant)
+        noisy_tolerance = step_tolerance(problem, asked.cells, NOISY_TOLERANCE[problem.geometry.dimension])
 
-        def on_grid(grid: Grid) -> FiniteVolume:
-            masses = problem.initial_law.cell_masses(grid)
-            relative = max(grid.shape) / DEFAULT_CELLS[dimension]
-            fitting = replace(options, noisy_tolerance=min(4e-3, NOISY_TOLERANCE[dimension] / relative**2))
-            return FiniteVolume(reduced.objective, problem.geometry, problem.flow, grid, masses, fitting)
+        def make(objective: Objective, grid: Grid, masses: Array, coarser: float) -> FiniteVolume:
+            fitting = replace(
+                options, tolerance=coarser**2 * options.tolerance, noisy_tolerance=coarser**2 * noisy_tolerance
+            )
+            return FiniteVolume(objective, problem.geometry, problem.flow, grid, masses, fitting)
 
-        main = on_grid(graded_grid(visited, problem.geometry, counts))
-        companion = on_grid(graded_grid(visited, problem.geometry, tuple(max(8, count // 2) for count in counts)))
-        notes = () if problem.initial_law.labels else ("rho_0 is a Dirac mass: deposited on the nearest cells",)
-        words = described(reduced) | {"cells": " x ".join(map(str, main.grid.shape))}
-        dissipation_floor = dissipation_floor_of(reduced, problem, guide)
-        return Pair(main, companion, error_floor_of(reduced, guide), notes, words, dissipation_floor=dissipation_floor)
+        return pair_on_grids(problem, experiment, guide, box, make)
 
     def refined(self, problem: Problem, experiment: Experiment, level: int) -> Refined:
         return refined_cells(problem, experiment, level)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mfpde.schemes.grids import DEFAULT_CELLS, GridOptions, cell_counts, refined_cells, too_many_coordinates
+from mfpde.schemes.grids import GridOptions, pair_on_grids, refined_cells, step_tolerance, too_many_coordinates
 from mfpde.schemes.interface import Refined, Refusal, SchemeKind, noisy, scheme
 from mfpde.schemes.options import AtomOptions
 
@@ -13,19 +13,22 @@ if TYPE_CHECKING:
     from mfpde.experiment import Experiment
     from mfpde.problem.problem import Problem
     from mfpde.schemes.pair import Pair
-    from mfpde.schemes.solver import Solver
+    from mfpde.solvers.arrays import Array
     from mfpde.solvers.characteristics.characteristics import LabelLaw
     from mfpde.solvers.jko.atoms.jko import Jko
     from mfpde.solvers.jko.grid.jko import GridJko
-    from mfpde.solvers.objective.objective import FeatureMap
+    from mfpde.solvers.objective.objective import FeatureMap, Objective
     from mfpde.solvers.objective.table.feature_table import FeatureTable
     from mfpde.solvers.space.box import Box
+    from mfpde.solvers.space.grid import Grid
     from mfpde.solvers.space.trails import Trails
 
 JKO_NODES = 60_000
 """Most nodes of a table made for proximal maps."""
 COARSEST_STEPS = 256
 """Steps of the coarsest run of a refinement; every level doubles them."""
+NOISY_TOLERANCE = 1e-4
+"""Tolerance of a step on a grid of the default cells."""
 STEP_TOLERANCE = 1e-7
 """Tolerance of the parts that are not refined, so that the step shows."""
 
@@ -52,7 +55,7 @@ class JkoKind(SchemeKind):
 
     def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         make = _on_grid if noisy(problem) else _on_atoms
-        return make(problem, experiment.solver, self.options(experiment.solver), guide, box)
+        return make(problem, experiment, self.options(experiment.solver), guide, box)
 
     def refined(self, problem: Problem, experiment: Experiment, level: int) -> Refined:
         """On atoms half the step, on a grid twice the cells, which halves the steps as well."""
@@ -64,7 +67,7 @@ class JkoKind(SchemeKind):
         return Refined("step", step, replace(solver, step=step, tolerance=min(solver.tolerance, STEP_TOLERANCE)))
 
 
-def _on_atoms(problem: Problem, solver: Solver, asked: JkoOptions, guide: Trails, box: Box) -> Pair:
+def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide: Trails, box: Box) -> Pair:
     """Minimising movements of atoms, and the other formula of order 2 beside them.
 
     With the step given, the companion takes the same steps by the midpoint formula, whose error is another one; with
@@ -86,7 +89,7 @@ def _on_atoms(problem: Problem, solver: Solver, asked: JkoOptions, guide: Trails
     from mfpde.solvers.jko.atoms.options import JkoOptions as Steps
     from mfpde.solvers.space.box import Box
 
-    margin = 0.5 * (box.upper - box.lower)
+    solver, margin = experiment.solver, 0.5 * (box.upper - box.lower)
     box = problem.geometry.cut(Box(box.lower - margin, box.upper + margin))
     reduced = problem.represent("tabulated", box, 0.1 * solver.tolerance)
     table = reduced.table or _table_on(reduced.objective.features, box, 10.0 * solver.tolerance)
@@ -113,7 +116,7 @@ def _on_atoms(problem: Problem, solver: Solver, asked: JkoOptions, guide: Trails
     # main and companion may agree with each other better than with the truth, as their tables and first steps do
     floor = error_floor_of(reduced, guide) + solver.tolerance
     dissipation_floor = dissipation_floor_of(reduced, problem, guide)
-    return Pair(main, companion, floor, (), described(reduced), solver.step, dissipation_floor)
+    return Pair(main, companion, floor, (), described(reduced, floor), solver.step, dissipation_floor)
 
 
 def _table_on(features: FeatureMap, box: Box, tolerance: float) -> FeatureTable:
@@ -126,29 +129,19 @@ def _table_on(features: FeatureMap, box: Box, tolerance: float) -> FeatureTable:
     return build_table(features, edges, tolerance=tolerance, max_nodes=JKO_NODES, rounds=1, smallest_cell=2.0**-8)
 
 
-def _on_grid(problem: Problem, solver: Solver, asked: JkoOptions, guide: Trails, box: Box) -> Pair:
-    """Minimising movements with noise on the cells of a grid, and with half as many cells beside them."""
-    from mfpde.schemes.guide import spread_guide, visited_box
-    from mfpde.schemes.pair import Pair, described, dissipation_floor_of, error_floor_of
+def _on_grid(problem: Problem, experiment: Experiment, asked: JkoOptions, guide: Trails, box: Box) -> Pair:
+    """Minimising movements with noise on the cells of a grid."""
     from mfpde.solvers.jko.grid.jko import GridJko, GridJkoOptions
-    from mfpde.solvers.space.grid import graded_grid
 
-    counts = cell_counts(problem, asked.cells)
-    visited = spread_guide(problem, guide)
-    reduced = problem.represent("grid", visited_box(problem, visited), 0.1 * solver.tolerance)
+    step = experiment.solver.step
+    tolerance = step_tolerance(problem, asked.cells, NOISY_TOLERANCE)
 
-    def on_grid(cells: tuple[int, ...], coarser: float) -> GridJko:
-        grid = graded_grid(visited, problem.geometry, cells)
-        relative = max(grid.shape) / DEFAULT_CELLS[problem.geometry.dimension]
+    def make(objective: Objective, grid: Grid, masses: Array, coarser: float) -> GridJko:
         options = GridJkoOptions(
             order=asked.order,
-            step=None if solver.step is None else coarser * solver.step,
-            tolerance=min(4e-3, 1e-4 / relative**2),
+            step=None if step is None else coarser * step,
+            tolerance=coarser**2 * tolerance,
         )
-        masses = problem.initial_law.cell_masses(grid)
-        return GridJko(reduced.objective, problem.geometry, problem.flow, grid, masses, options)
+        return GridJko(objective, problem.geometry, problem.flow, grid, masses, options)
 
-    main, companion = on_grid(counts, 1.0), on_grid(tuple(max(8, count // 2) for count in counts), 2.0)
-    words = described(reduced) | {"cells": " x ".join(map(str, main.grid.shape))}
-    dissipation_floor = dissipation_floor_of(reduced, problem, guide)
-    return Pair(main, companion, error_floor_of(reduced, guide), (), words, solver.step, dissipation_floor)
+    return pair_on_grids(problem, experiment, guide, box, make, fixed_step=step)

@@ -82,7 +82,7 @@ class ParticlesKind(SchemeKind):
         beside = Populations([run(few, 1 + stream) for stream in range(POPULATIONS)])
         said = f"{count} particles: risk_error holds their distance from the mean-field law with probability {LEVEL:g}"
         notes = (f"{said}, seen from {POPULATIONS} independent populations of {few}",)
-        chosen = described(reduced) | {"seed": seed}
+        chosen = described(reduced, floor) | {"seed": seed}
         return Pair(run(count, 0), beside, floor, notes, chosen, apart=beside.apart)
 
     def refined(self, problem: Problem, experiment: Experiment, level: int) -> Refined:

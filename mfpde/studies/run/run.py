@@ -32,9 +32,11 @@ AUDITS = 24
 AUDITED = 5
 """Numbers of an audit."""
 ESTIMATED = ("risk", "free_energy", "dissipation")
-"""What a run and its companion are compared in."""
+"""What a run and those beside it are compared in."""
 # The time at which a run until stationary stops is then known to 4 %.
 STATIONARY_AUDITS = 240
+# Steps of the runs beside, where a length limits those of the main one.
+LONGER = 2.0
 # Stops nearer to a save time than this share of it are left out.
 APART = 1e-6
 MAXIMUM_BYTES = 2**31 - 2**16
@@ -75,9 +77,14 @@ class Run(Campaign[SolveResult]):
         self._longest = (experiment.solver.step or math.inf) if pair.fixed_step is None else math.inf
         self._floors = pair.error_floor, pair.error_floor, pair.dissipation_floor
         self._apart = pair.apart
+        self._energy_from = pair.energy_from
         self._schemes: dict[str, Scheme] = {"main": pair.main}
+        self._shares = {}
         if pair.companion is not None:
-            self._schemes["companion"] = pair.companion
+            others = ((pair.companion, 1.0), *pair.further)
+            for index, (scheme_beside, share) in enumerate(others):
+                role = "companion" if index == 0 else f"further{index}"
+                self._schemes[role], self._shares[role] = scheme_beside, share
         self._states = {role: scheme.initial_state() for role, scheme in self._schemes.items()}
         start = pair.main.observe(self._states["main"])
         law, self._initial_energy = start.law, start.free_energy
@@ -139,7 +146,9 @@ class Run(Campaign[SolveResult]):
                 self._report(role, state)
                 self.checkpoint()
 
-            integrate(scheme, self._states[role], [stop], lambda index, state: None, keep, self._longest)
+            # a coarser run under the same limit would share the error of its steps
+            longest = self._longest * (1.0 if role == "main" else LONGER)
+            integrate(scheme, self._states[role], [stop], lambda index, state: None, keep, longest)
         observation = self._schemes["main"].observe(self._states["main"])
         gaps = self._gaps(observation)
         index = len(self._trajectory)
@@ -153,14 +162,14 @@ class Run(Campaign[SolveResult]):
             self.checkpoint(piece=True)
 
     def _gaps(self, observation: Observation) -> tuple[float, ...]:
-        """What the companion says of the errors of risk, free energy and dissipation."""
-        if "companion" not in self._schemes:
-            return (0.0,) * len(ESTIMATED)
-        state = self._states["companion"]
-        if self._apart is not None:
-            return self._apart(observation, state, ESTIMATED)
-        other = self._schemes["companion"].observe(state)
-        return tuple(abs(getattr(observation, key) - getattr(other, key)) for key in ESTIMATED)
+        """What the runs beside say of the errors of risk, free energy and dissipation: each the largest of theirs."""
+        if self._apart is not None and self._shares:
+            return self._apart(observation, self._states["companion"], ESTIMATED)
+        gaps = [(0.0,) * len(ESTIMATED)]
+        for role, share in self._shares.items():
+            other = self._schemes[role].observe(self._states[role])
+            gaps.append(tuple(share * abs(getattr(observation, key) - getattr(other, key)) for key in ESTIMATED))
+        return tuple(np.max(gaps, axis=0).tolist())
 
     @property
     def _at_rest(self) -> bool:
@@ -187,6 +196,7 @@ class Run(Campaign[SolveResult]):
         }
         rates = np.array([self._schedule.rate(time) for time in self._trajectory.rows["time"][: len(flow_times)]])
         errors["dissipation_error"] = errors["dissipation_error"] * np.where(np.isfinite(rates), rates, np.nan)
+        errors["free_energy_error"][np.array(flow_times) <= self._energy_from] = math.inf
         attributes = {**self._attributes, **({"message": message} if message else {})}
         found = self._trajectory.result(errors, self._scheme, status, self.seconds, attributes)
         return found if status == "running" else self._judged(found)

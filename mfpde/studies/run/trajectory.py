@@ -14,6 +14,8 @@ from mfpde.results.files.netcdf_file import Attribute
 from mfpde.solvers.flow.time_loop import Observation
 from mfpde.solvers.space.measure import Cells, Measure
 
+EARLIEST = 0.1
+"""The earliest audit that counts, as a share of the time: a transient is forgotten in a decade."""
 SCALARS = ("time", "risk", "free_energy", "dissipation", "dissipated", "balance", "residual", "mass")
 SERIES = (*SCALARS, "mean", "variance")
 
@@ -94,8 +96,8 @@ def restored(result: SolveResult) -> Trajectory:
 def estimated_error(flow_times: Sequence[float], audit: Sequence[tuple[float, float]], floor: float) -> Array:
     """Estimated error of the risk, or the like, at the flow times, shape (T,), from a coarser run of the same scheme.
 
-    The difference of the two crosses zero by accident, so each time takes the largest of those audited from half
-    to twice its own (and the first one after it); `floor` is what the comparison cannot see (the features themselves).
+    The difference of the two crosses zero by accident, so each time takes the largest of those audited from a tenth of
+    it to twice its own (and the first one after it); `floor` is what the comparison cannot see (the features).
 
     Args:
         audit: pairs (flow time, |difference|), increasing in time; where a difference is NaN, so is the estimate.
@@ -103,7 +105,7 @@ def estimated_error(flow_times: Sequence[float], audit: Sequence[tuple[float, fl
     times, gaps = (np.array([pair[part] for pair in audit], dtype=float) for part in (0, 1))
     errors = np.full(len(flow_times), floor)
     for index, time in enumerate(flow_times):
-        near = (times >= 0.5 * time) & (times <= 2.0 * time)
+        near = (times >= EARLIEST * time) & (times <= 2.0 * time)
         near[np.flatnonzero(times > time)[:1]] = True
         errors[index] = np.maximum(floor, gaps[near].max(initial=0.0))
     return errors

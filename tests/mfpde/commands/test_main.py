@@ -119,8 +119,9 @@ def test_the_table_shows_first_and_last_time(decaying: Chosen, capsys: pytest.Ca
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["t", "risk", "error", "mean", "r1", "mean", "r2", "var", "r1", "var", "r2"]
     assert lines[1].split()[:2] == ["0", "0.7877"]
-    assert lines[-2].split()[0] == "2"
-    assert len(lines) == 23
+    assert lines[-3].split()[0] == "2"
+    assert lines[-2] == "note: a note"
+    assert len(lines) == 24
     assert main(["solve", "anisotropic-relu", *QUICK, "--quiet"]) == 0
     assert capsys.readouterr().out == ""
 

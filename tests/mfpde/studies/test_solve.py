@@ -70,9 +70,9 @@ def test_the_estimate_bounds_the_error_and_the_schedule_sets_the_clock(
 
 
 def test_the_error_estimate_looks_past_an_accidental_crossing() -> None:
-    audit = [(0.0, 0.3), (0.1, 0.2), (1.0, 0.0), (1.5, 0.1), (2.5, 0.05), (10.0, 0.4)]
-    # at 1 the difference vanishes: the largest of those from 0.5 to 2 counts; at 0 and 10 their own neighbourhood
-    np.testing.assert_allclose(estimated_error([0.0, 1.0, 2.0, 10.0], audit, 0.01), [0.3, 0.1, 0.1, 0.4])
+    audit = [(0.0, 0.3), (0.05, 0.2), (0.2, 0.1), (1.0, 0.0), (1.5, 0.05), (2.5, 0.03), (10.0, 0.4)]
+    # at 1 the difference vanishes: the largest of those from 0.1 to 2 counts; at 0 and 10 their own neighbourhood
+    np.testing.assert_allclose(estimated_error([0.0, 1.0, 2.1, 10.0], audit, 0.01), [0.3, 0.1, 0.05, 0.4])
     np.testing.assert_allclose(estimated_error([0.1, 1.0], audit, 0.25), 0.25)
 
 

@@ -115,7 +115,7 @@ def test_the_command_line_prints_the_balance_and_warns(decaying: Chosen, capsys:
     decaying.use(DissipatingAtoms(0.01, residual=2e-10))
     assert main(["solve", "anisotropic-relu", *QUICK]) == 0
     out, err = capsys.readouterr()
-    lines = out.splitlines()
+    lines = [line for line in out.splitlines() if not line.startswith("note: ")]
     assert lines[-3].startswith(f"F = {SQUARE * np.exp(-4.0):.3g}")
     assert "|F - F(0) + dissipated| up to" in lines[-3]
     assert lines[-2] == "largest duality gap of a step: 2.0e-10"
