@@ -235,9 +235,9 @@ MUTATIONS = (
         "solvers/characteristics/characteristics.py",
         CHARACTERISTICS,
         (
-            "births at the rate of the potential itself",
-            "exponent = -self.flow.fisher_rao_rate * places[:, -1]",
-            "exponent = -0.99 * self.flow.fisher_rao_rate * places[:, -1]",
+            "births at a rate that is one percent less",
+            "grown(masses, -self.flow.fisher_rao_rate * places",
+            "grown(masses, -0.99 * self.flow.fisher_rao_rate * places",
         ),
         (
             "the ridge left out of the velocity",
@@ -291,7 +291,7 @@ MUTATIONS = (
     *mutations(
         "solvers/networks/gradient.py",
         "tests/solvers/networks/test_gradient.py",
-        ("Stein's second term left out", "pulled = along[:, None] * scaled + (pairs", "pulled = (pairs"),
+        ("Stein's second term of E y left out", "- label * pairs.mean(2)[:, None] * scaled", ""),
         (
             "classes with their labels exchanged",
             "zip((1.0, -1.0), self.data.coordinate_scales, strict=True)",

@@ -48,6 +48,13 @@ def first_state(sgd: Sgd, neurons: int = 37) -> SgdState:
     return sgd.start(w, 1.0 + 0.2 * random.standard_normal(neurons), 0.1 * random.standard_normal(neurons))
 
 
+def test_a_step_has_the_size_of_its_end() -> None:
+    """eps_k = eps xi((k + 1) eps) with xi(t) = 2 t^(-1/2), also at the first step, where xi(0) is infinite."""
+    sgd = replace(PLAIN, step_size=0.01, schedule=Schedule(2.0, -0.5))
+    np.testing.assert_allclose(sgd.rates(0, 4), 0.02 / np.sqrt(0.01 * np.arange(1, 5)), rtol=1e-14)
+    np.testing.assert_allclose(sgd.rates(3, 4), 0.1, rtol=1e-14)
+
+
 def textbook(sgd: Sgd, state: SgdState, steps: int) -> SgdState:
     """The definition, in NumPy, with the samples of the engine and no noise."""
     w, a, b = state.w.copy(), state.a.copy(), state.b.copy()

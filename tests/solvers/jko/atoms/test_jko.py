@@ -22,6 +22,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Observation, State, StepFailure, integrate
+from mfpde.solvers.jko.atoms.energy import AtomicEnergy
 from mfpde.solvers.jko.atoms.jko import Jko
 from mfpde.solvers.jko.atoms.options import JkoOptions
 from mfpde.solvers.objective.losses.square import SquareLoss
@@ -248,6 +249,24 @@ def test_the_energy_never_rises_at_any_step(tables: dict[str, Any]) -> None:
         # a given number of atoms that are never halved: interpolation does not change F
         chosen = options(formula, step, atoms=(24, 8)[: len(main.law.breaks)], nodes=8, resolution=np.inf)
         _falls(Jko(main.objective, main.table, main.geometry, main.flow, main.law, chosen), step)
+
+
+def test_dissipation_in_closed_form() -> None:
+    """Psi = (m + 1) z for R = (m + 1)^2: an atom held at z = 0 dissipates nothing, and births 2 alpha Var Psi."""
+    objective = Objective(Coordinates(1), SquareLoss(np.ones(1), np.array([-1.0])))
+    table = build_table(Coordinates(1), [np.array([0.0, 4.0])], degree=4, tolerance=np.inf)
+    places, masses, geometry = np.array([[0.0], [2.0]]), np.array([0.75, 0.25]), line(1, radii=True)
+    outputs = masses @ places
+    assert outputs == 0.5
+    transport = 2.0 * 0.25 * 1.5**2
+    births = 2.0 * 3.0 * 1.5**2 * (0.25 * 4.0 - 0.25)
+    for flow, expected in (
+        (Flow(), transport),
+        (Flow(fisher_rao_rate=3.0, transport=False), births),
+        (Flow(fisher_rao_rate=3.0), transport + births),
+    ):
+        energy = AtomicEnergy(replace(objective, features=table), table, geometry, flow)
+        assert energy.dissipation(places, masses, outputs) == pytest.approx(expected, rel=1e-12)
 
 
 @dataclass(frozen=True)
