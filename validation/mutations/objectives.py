@@ -8,7 +8,7 @@ LOSSES = "tests/solvers/objective/losses"
 OPTIMUM = "tests/solvers/optimum"
 GIBBS = "tests/mfpde/studies/optimum/test_optimum.py"
 STATIONARY = "tests/solvers/stationary"
-CHARACTERISTICS = "tests/solvers/characteristics tests/solvers/flow"
+CHARACTERISTICS = "tests/solvers/characteristics tests/solvers/flow tests/solvers/space/test_flows_on_axes.py"
 SGD = "tests/solvers/sgd/test_engine.py"
 
 MUTATIONS = (
@@ -86,12 +86,12 @@ MUTATIONS = (
     ),
     *mutations(
         "solvers/objective/representation.py",
-        "tests/mfpde/problem/reduction/test_reduction.py tests/solvers/objective",
+        "tests/solvers/objective",
         ("the error of the table is left out", "error += 2.0 * float(table.value_error) * scale**2", "pass"),
         (
             "the error of the source is left out of a risk",
-            "return max(gaps, default=0.0) + self.source_error",
-            "return max(gaps, default=0.0)",
+            "+ size**2 * self.source_error",
+            "",
         ),
     ),
     *mutations(
@@ -300,7 +300,7 @@ MUTATIONS = (
     ),
     *mutations(
         "solvers/networks/population.py",
-        "tests/mfpde/studies/sgd/test_given.py",
+        "tests/solvers/sgd/test_given.py",
         (
             "the standard error without its square root of the count",
             "float(losses.std(ddof=1)) / math.sqrt(self.count)",

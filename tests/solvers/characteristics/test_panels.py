@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from numpy.polynomial import legendre
@@ -211,3 +213,25 @@ def test_resolving_outputs_stops_at_the_limit() -> None:
     resolution = OutputResolution(objective, lambda x: np.ones(len(x)), lambda x: x, RULE, 1e-300, 100)
     lower, _ = resolution.corners(np.zeros((1, 1)), np.ones((1, 1)))
     assert len(lower) == 100 // len(RULE.nodes)
+
+
+@dataclass(frozen=True)
+class One(DenseFeatures):
+    """A unit that does not vary."""
+
+    dimension: int = 1
+    rank: int = 1
+
+    def values(self, points: Array) -> Array:
+        return np.ones((len(points), 1))
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        return np.ones((len(points), 1)), np.zeros((len(points), 1, 1))
+
+
+def test_a_feature_that_does_not_vary_is_resolved_whatever_the_density() -> None:
+    """Outputs are those of a law of mass 1: what panels miss of the mass is divided out."""
+    objective = Objective(One(), SquareLoss(np.ones(1), np.full(1, 3.0)))
+    resolution = OutputResolution(objective, lambda x: np.abs(x[:, 0] - 0.3), lambda x: x, RULE, 1e-10, 1000)
+    lower, upper = resolution.corners(np.full((1, 1), -1.0), np.full((1, 1), 2.0))
+    assert (lower.tolist(), upper.tolist()) == ([[-1.0]], [[2.0]])

@@ -49,6 +49,13 @@ def network(trained: bool = False, step_size: float = 0.01, schedule: Schedule |
     return Drift(sgd, GaussianPopulation(DATA, sgd.unit)), start
 
 
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_ridge_pulls_every_parameter_that_moves(trained: bool) -> None:
+    drift, start = network(trained)
+    without = replace(drift, sgd=replace(drift.sgd, ridge=0.0))
+    np.testing.assert_allclose(drift(start) - without(start), -0.2 * drift.pack(start), atol=1e-14)
+
+
 def followed(radii: bool, target: float, followers: Array, ridge: float) -> FollowedCharacteristics:
     objective = Objective(Coordinates(1), SquareLoss(np.array([0.8]), np.array([target])))
     return FollowedCharacteristics(objective, line(1, radii), Flow(ridge=ridge), UNIFORM, followers, 1e-10)

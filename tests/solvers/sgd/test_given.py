@@ -16,7 +16,7 @@ from mfpde.solvers.activations.activation import Compiled
 from mfpde.solvers.activations.sampled import Sampled
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.networks.gradient import GaussianPopulation
-from mfpde.solvers.networks.population import SampledPopulation
+from mfpde.solvers.networks.population import TEST_REPLICA, SampledPopulation
 from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState
 from mfpde.solvers.sgd.samplers import DRAWN_BLOCK, DrawnBlocks, sampler_of
 
@@ -100,6 +100,26 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "step by step": {"block": 1, "trained_coefficients": True},
     "noise": {"inverse_temperature": 5.0, "trained_offsets": True, "ridge": 0.2},
 }
+
+
+def test_every_block_replica_and_seed_has_draws_of_its_own() -> None:
+    law = DrawnBlocks(Teacher())
+    whole = law.samples(0, 2 * DRAWN_BLOCK, 3, 1)
+    streams = [(0, 3, 1), (DRAWN_BLOCK, 3, 1), (0, 3, 2), (0, 4, 1)]
+    assert len({law.samples(first, DRAWN_BLOCK, seed, replica)[0].tobytes() for first, seed, replica in streams}) == 4
+    for part, all_of_it in zip(law.samples(200, 100, 3, 1), whole, strict=True):
+        np.testing.assert_array_equal(part, all_of_it[200:300])
+
+
+def test_a_measured_risk_has_the_standard_error_of_its_samples() -> None:
+    """The root of the unbiased variance over the count, of a network whose outputs are written out."""
+    population = SampledPopulation(CLASSES, Tanh(), 3, 50)
+    w = np.random.default_rng(2).standard_normal((4, CLASSES.dimension))
+    x, y = CLASSES.samples(0, 50, 3, TEST_REPLICA)
+    losses = (y - np.tanh(x @ w.T + 0.1) @ np.full(4, 0.25)) ** 2
+    risk, error = population.measure(w, np.ones(4), np.full(4, 0.1))
+    assert risk == pytest.approx(losses.mean(), rel=1e-12)
+    assert error == pytest.approx(losses.std(ddof=1) / math.sqrt(50.0), rel=1e-12)
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -16,7 +16,7 @@ from mfpde.solvers.space.axis import Line, Radius
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.stationary.branches import follow, polish, split
-from mfpde.solvers.stationary.landscape import Landscape, stability
+from mfpde.solvers.stationary.landscape import Landscape, continued, stability
 from mfpde.solvers.stationary.minimum import lowest
 from mfpde.solvers.stationary.search import critical_points
 from tests.solvers.problems import rank_two
@@ -286,3 +286,7 @@ def test_lowest_finds_the_global_minimum_of_several() -> None:
     least, place = lowest(landscape, outputs, np.array([-4.0]), np.array([4.0]))
     assert least <= values.min() + 1e-14
     assert abs(place[0] - fine[values.argmin(), 0]) < 1e-4
+
+
+def test_slopes_are_continued_to_the_origin_without_what_is_quadratic() -> None:
+    np.testing.assert_allclose(continued(lambda reach: np.array([0.3 + 2.0 * reach - 5e3 * reach**2])), 0.3, rtol=1e-12)

@@ -172,6 +172,7 @@ def test_a_run_stops_where_it_is_stationary(decaying: Chosen, tmp_path: Path) ->
     np.testing.assert_array_equal(result.time[:2], [0.0, 0.5])
     assert exact * (1.0 - 1e-4) <= result.time[2] <= 1.04 * exact
     assert len(result.time) == len(result.risk_error) == 3
+    assert abs(result.risk[2] - SQUARE * np.exp(-2.0 * result.time[2])) <= result.risk_error[2] < 1e-3
     assert result.dissipation[2] <= 0.1
     assert result.status == SolveResult.load(tmp_path / "run.nc").status == "success"
     said = f"stationary at t = {result.time[2]:.6g}: D = {result.dissipation[2]:.3g} per unit of flow time"

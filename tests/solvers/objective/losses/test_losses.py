@@ -60,6 +60,12 @@ def outputs_of(loss: Loss) -> Array:
     return np.random.default_rng(1).normal(size=loss.metric.size)
 
 
+def test_the_divergence_of_a_quadratic_loss_is_attained() -> None:
+    loss, move = SquareLoss(2.0 * WEIGHTS, CLASSES, 0.3), START + 0.5
+    gap = loss.value(START + move) - loss.value(START) - float(loss.gradient(START) @ move)
+    assert loss.divergence(START, move) == pytest.approx(gap, rel=1e-12)
+
+
 @CASES
 def test_the_gradient_of_the_conjugate_inverts_the_gradient(name: str, loss: Loss, accuracy: float) -> None:
     """And Fenchel's inequality is an equality there, and one elsewhere."""
