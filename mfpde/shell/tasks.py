@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from multiprocessing import active_children
 from threading import RLock
 from typing import Generic, TypeVar
 
@@ -55,7 +54,6 @@ def distribute(
         return
     left = _Left(tasks, keep, fail)
     for attempt in range(1, ATTEMPTS + 1):
-        before = set(active_children())
         try:
             with executor(number_of(workers, len(left)), scheduler) as pool:
                 left.compute(pool, function)
@@ -64,10 +62,6 @@ def distribute(
             if attempt == ATTEMPTS or isinstance(workers, Executor):
                 left.give_up()
                 return
-        except BaseException:
-            for child in set(active_children()) - before:
-                child.terminate()
-            raise
 
 
 class _Left(Generic[Task, Part]):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from multiprocessing import get_context
 from typing import Any
 
 from mfpde.errors import ConfigurationError
+from mfpde.shell.processes import ProcessExecutor
 
 Workers = int | Executor
 """A number of processes of this machine, or an executor of the caller's."""
@@ -54,7 +53,7 @@ def sendable(task: object) -> bool:
 
 @contextmanager
 def executor(workers: Workers, scheduler: str | None = None) -> Iterator[Executor]:
-    """An executor of independent tasks; what has not begun is dropped when the block is left by an exception.
+    """An executor of independent tasks; processes of this machine end at once when the block is left by an exception.
 
     Args:
         workers: processes of this machine, each with one thread, 1 computes in this process; or an executor, which
@@ -72,21 +71,13 @@ def executor(workers: Workers, scheduler: str | None = None) -> Iterator[Executo
     elif workers == 1:
         yield InlineExecutor()
     else:
-        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread)
+        pool = ProcessExecutor(workers)
         try:
             yield pool
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         pool.shutdown()
-
-
-def _one_thread() -> None:
-    """A worker computes on one thread and leaves interruptions to its parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import numba
-
-    numba.set_num_threads(1)
 
 
 @contextmanager

@@ -28,8 +28,8 @@ from mfpde.studies.run.output import earlier_run, output_file
 from mfpde.studies.sgd.networks import build_sgd, first_state, population_of, reduced_positions
 from mfpde.studies.sgd.refusals import refuse, save_notes, save_steps
 
-TASK_SECONDS = 20.0
-"""About the longest a task may take, so that an interruption keeps what was computed."""
+TASK_SECONDS, OWN_SECONDS = 20.0, 2.0
+"""About the longest a task may take, for a worker and in this process, which an interruption waits for."""
 STEP_SECONDS = 5e-9
 """Seconds a step takes per parameter, to guess the length of a task."""
 INTERPRETED_SECONDS = 5e-5
@@ -180,7 +180,8 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
         per_step = STEP_SECONDS * neurons * sgd.coordinates(neurons).dimension * sgd.batch
         if sgd.engine == "numpy":
             per_step = 10.0 * per_step + INTERPRETED_SECONDS
-        part = now + max(1, int(TASK_SECONDS / per_step))
+        longest = OWN_SECONDS if self.workers == 1 and self.scheduler is None else TASK_SECONDS
+        part = now + max(1, int(longest / per_step))
         stop = target
         if state is not None and part < target:
             stop = min(target, sgd.next_boundary(state, part))
@@ -198,7 +199,7 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
             self.recorded[task.replica] += 1
         last = max(self.steps[-1], 1) * len(self.states)
         self.progress(f"step {state.step}", sum(known.step for known in self.states if known is not None) / last)
-        self.checkpoint()
+        self.checkpoint(piece=snapshot is not None)
         return self._next(task.replica)
 
     def fail(self, task: Stretch, error: Exception) -> None:
