@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mfpde.errors import ConfigurationError
 from mfpde.problem.initial import InitialLaw
 from mfpde.problem.problem import Problem
 from mfpde.schemes.choice import choice_words, scheme_of
-from mfpde.schemes.guide import run_guide, starting_guide, visited_box
+from mfpde.schemes.guide import run_guide, spread_guide, starting_guide, visited_box
 from mfpde.schemes.interface import SchemeKind
 from mfpde.solvers.flow.time_loop import Observation, Scheme, State
 from mfpde.solvers.objective.representation import ReducedObjective
+from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.space.trails import Trails
 
@@ -26,6 +29,8 @@ FLOOR_ATOMS = 200
 """Atoms of the guide on which features are held against their source."""
 NODES, OTHER_NODES = 10, 7
 """Gauss nodes of a panel along a label of rho_0, of a run and of its companion."""
+CARRIED = 1e-13
+"""Share of the mass below which an atom of the guide is not asked where it goes."""
 MANY_ATOMS = 32
 """Atoms per label from which half of them say what all of them leave."""
 
@@ -46,6 +51,7 @@ class Pair:
             differences.
         further: other runs that say more of the error, each with the share of its difference that counts.
         energy_from: flow time up to which the free energy is not known: with noise a point has none.
+        box: where the law must stay; None where it may go anywhere.
     """
 
     main: Scheme
@@ -58,6 +64,7 @@ class Pair:
     apart: Callable[[Observation, State, Sequence[str]], tuple[float, ...]] | None = None
     further: tuple[tuple[Scheme, float], ...] = ()
     energy_from: float = -1.0
+    box: Box | None = None
 
 
 def make_pair(
@@ -74,7 +81,26 @@ def make_pair(
     box = visited_box(problem, guide)
     say("features")
     pair = kind.pair(problem, experiment, guide, box)
-    return replace(pair, notes=(*choice_words(experiment), *pair.notes))
+    return replace(pair, box=box if kind.straight else None, notes=(*choice_words(experiment), *pair.notes))
+
+
+def refuse_leaving(pair: Pair, problem: Problem, experiment: Experiment) -> None:
+    """Raise ConfigurationError where the law leaves what was laid out for an earlier end on its way to a later one."""
+    if pair.box is None:
+        return
+    guide = run_guide(problem, experiment)
+    if math.isfinite(problem.flow.inverse_temperature):
+        guide = spread_guide(problem, guide)
+    lower, upper = pair.box.lower, pair.box.upper
+    edges = pair.main.observe(pair.main.initial_state()).law.edges
+    if edges is not None:
+        lower, upper = (np.array([axis[end] for axis in edges]) for end in (0, -1))
+    places = guide.positions[:, guide.weights > CARRIED * guide.weights.sum()]
+    outside = ((places < lower) | (places > upper)).any(axis=(1, 2))
+    if outside.any():
+        time = problem.flow.schedule.time(float(guide.times[int(np.argmax(outside))]))
+        words = f"the law leaves the grid or table of the file about t = {time:.3g}"
+        raise ConfigurationError([f"time.end: {words}; end before, or run it again from the start with --force"])
 
 
 def error_floor_of(reduced: ReducedObjective, guide: Trails) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -10,12 +11,14 @@ from mfpde.configuration.sources import Source, experiment_of
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.solve import SolveResult
+from mfpde.results.files.netcdf_file import Attribute
 from mfpde.schemes.choice import on_scheme, scheme_of
 from mfpde.schemes.interface import SCHEMES, SchemeKind, scheme_named
-from mfpde.schemes.pair import make_pair
+from mfpde.schemes.pair import make_pair, refuse_leaving
 from mfpde.shell.progress import Progress, silent
 from mfpde.studies.run.arithmetic import strict_arithmetic
-from mfpde.studies.run.output import earlier_run, output_file
+from mfpde.studies.run.continuation import Earlier, earlier_run
+from mfpde.studies.run.output import output_file
 from mfpde.studies.run.refusals import refuse_unsupported, setting_up
 from mfpde.studies.run.run import Run
 
@@ -36,7 +39,8 @@ def solve(
         source: a preset's name, the path of a TOML file, an experiment, or a problem made in Python.
         scheme: the scheme, by its name or itself, in place of the one that the source names.
         output: result file, also the checkpoint; an existing one is kept unless `force` or `resume`.
-        resume: go on from `output`, which must come from the same configuration; bit-identical to one run.
+        resume: go on from `output`, which must come from the same configuration; bit-identical to one run. `time.end`
+            may be later: save times of before stay, and so do the grids, which the law then must not leave.
         progress: called with a line of text and the fraction of the work done.
         given: overrides=, use=, and keys of [time], [solver] and [sgd], as `experiment_of` takes them.
 
@@ -58,19 +62,29 @@ def solve(
     refuse_unsupported(configuration, kind)
     with output_file(output, resume=resume, force=force) as path:
         earlier = earlier_run(path, configuration, SolveResult) if resume and path is not None else None
-        if earlier is not None and earlier[0].status == "success":
-            return earlier[0]
+        if earlier is not None and earlier.finished:
+            return earlier.result
         with strict_arithmetic():
             with setting_up(configuration):
-                run = _prepared(configuration, kind, path, progress, started)
+                run = _prepared(configuration, kind, path, progress, started, earlier)
             if earlier is not None:
-                run.restore(*earlier)
+                run.restore(earlier.result, earlier.arrays)
             return run.complete()
 
 
-def _prepared(experiment: Experiment, kind: SchemeKind, path: Path | None, progress: Progress, started: float) -> Run:
-    """The run at its start."""
+def _prepared(
+    experiment: Experiment, kind: SchemeKind, path: Path | None, progress: Progress, started: float,
+    earlier: Earlier[SolveResult] | None,
+) -> Run:  # fmt: skip
+    """The run at its start; one that goes on to a later end keeps the grids that were laid out for the earlier one."""
     progress("reducing the problem", 0.0)
     problem = build_problem(experiment)
-    pair = make_pair(problem, experiment, lambda text: progress(text, 0.0), kind)
-    return Run(pair, kind.name, problem, experiment, path, progress, started)
+    marks: Mapping[str, Attribute] = {}
+    laid_out = experiment
+    if earlier is not None and earlier.marks:
+        experiment, marks = earlier.configuration, earlier.marks
+        laid_out = earlier.laid_out if kind.straight else experiment
+    pair = make_pair(problem, laid_out, lambda text: progress(text, 0.0), kind)
+    if marks:
+        refuse_leaving(pair, problem, experiment)
+    return Run(pair, kind.name, problem, experiment, path, progress, started, marks)

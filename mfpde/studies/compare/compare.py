@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mfpde.configuration.sources import Source, experiment_of
-from mfpde.errors import ConfigurationError, in_keys
+from mfpde.errors import ConfigurationError, ResultFileError, in_keys
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.compare import CompareResult, LawDistance, beside
@@ -27,11 +27,12 @@ from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.distribution import distribution, kolmogorov, repeated, sampled
 from mfpde.solvers.space.measure import Measure
 from mfpde.studies.compare.fluctuations import Fluctuations
-from mfpde.studies.run.output import check_output, earlier_run
+from mfpde.studies.run.continuation import earlier_run
+from mfpde.studies.run.output import check_output
 from mfpde.studies.run.refusals import refuse_unsupported
 from mfpde.studies.sgd.networks import build_sgd
 from mfpde.studies.sgd.refusals import refuse, save_steps
-from mfpde.studies.sgd.replicas import sgd
+from mfpde.studies.sgd.replicas import Replicas, sgd
 from mfpde.studies.solve import solve
 
 LAW_TIMES = 5
@@ -80,21 +81,27 @@ def compare(
     path = None if output is None else Path(output)
     place = None if path is None else beside(path)
     check_output(path, resume=resume, force=force)
-    if resume and path is not None and path.exists():
-        earlier_run(path, configuration, SgdResult)  # before the equation is solved into the file beside it
+    begun = [file is not None and file.exists() for file in (path, place)]
+    if resume and not any(begun):
+        raise ResultFileError(f"{path}: no such file to continue; write the command without --resume to begin one")
+    if resume and path is not None and begun[0]:
+        # before the equation is solved into the file beside it
+        configuration = earlier_run(path, configuration, SgdResult).configuration
     times = tuple(step * configuration.sgd.step_size for step in save_steps(configuration))
     timed = replace(configuration, time=replace(configuration.time, end=max(times), save=times))
-    equation = timed
-    pde = solve(equation, place, resume=resume and place is not None and place.exists(), force=force, progress=progress)
-    runs = sgd(
-        configuration,
-        path,
-        resume=resume,
-        force=force,
-        workers=workers,
-        scheduler=scheduler,
-        progress=progress,
-    )
+    pde = solve(timed, place, resume=resume and begun[1], force=force, progress=progress)
+    if pde.status == "success":
+        runs = sgd(
+            configuration,
+            path,
+            resume=resume and begun[0],
+            force=force,
+            workers=workers,
+            scheduler=scheduler,
+            progress=progress,
+        )
+    else:
+        runs = Replicas(configuration, None, silent).answer(pde.status, "")
     apart = CompareResult(pde, runs, (), np.full(runs.risk.shape, math.nan), np.full(len(times), math.nan))
     if apart.status != "success":
         return replace(apart, wall_seconds=monotonic() - started)

@@ -6,12 +6,9 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TypeVar
-
-from numpy.typing import NDArray
+from typing import TypeVar
 
 from mfpde.configuration.parsing import parse
-from mfpde.configuration.toml import differing_keys
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError, raise_mistakes
 from mfpde.experiment import Experiment
 from mfpde.results.answer import Answer
@@ -66,21 +63,6 @@ def kept(answer: Found, path: Path | None) -> Found:
         except OutputError as error:
             raise RunOutputError(str(error), answer) from None
     return answer
-
-
-def earlier_run(path: Path, configuration: Experiment, kind: type[Result]) -> tuple[Result, dict[str, NDArray[Any]]]:
-    """The result to go on from, and its arrays, once it is known to belong to this configuration.
-
-    Raises ResultFileError for a missing, damaged or foreign file, ConfigurationError naming the keys that differ.
-    """
-    if not path.exists():
-        raise ResultFileError(f"{path}: no such file to continue; write the command without --resume to begin one")
-    result, checkpoint = kind.read(path)
-    keys = differing_keys(configuration_of(result, path), configuration)
-    if keys:
-        message = f"{path}: comes from another configuration, which differs in {', '.join(keys)}"
-        raise ConfigurationError([f"{message}; resume with the same values, or name another file with -o"])
-    return result, checkpoint
 
 
 def configuration_of(result: SolveResult | SgdResult, name: str | Path) -> Experiment:

@@ -15,7 +15,7 @@ from mfpde.errors import ConfigurationError, ResultFileError, in_keys
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem
 from mfpde.results.answers.solve import SolveResult
-from mfpde.results.files.netcdf_file import Checkpoint, Impossible, held_to
+from mfpde.results.files.netcdf_file import Attribute, Checkpoint, Impossible, held_to
 from mfpde.results.files.provenance import provenance
 from mfpde.schemes.pair import Pair
 from mfpde.shell.process import uninterrupted
@@ -52,6 +52,7 @@ class Run(Campaign[SolveResult]):
         pair: the scheme and its companion; `scheme` is its name.
         problem, experiment: what is solved, and recorded of where it comes from.
         path, progress, started: as `Campaign` takes them.
+        marks: attributes of a run that goes on beyond the end it once had.
 
     Raises:
         ConfigurationError: too much to save.
@@ -62,7 +63,7 @@ class Run(Campaign[SolveResult]):
 
     def __init__(
         self, pair: Pair, scheme: str, problem: Problem, experiment: Experiment, path: Path | None, progress: Progress,
-        started: float,
+        started: float, marks: Mapping[str, Attribute] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(path, progress, started)
         self._scheme, self._schedule = scheme, problem.flow.schedule
@@ -90,7 +91,8 @@ class Run(Campaign[SolveResult]):
         law, self._initial_energy = start.law, start.free_energy
         _refuse_too_much(len(self._times), law)
         self._trajectory = Trajectory(problem.geometry.names, edges=law.edges)
-        self._attributes = {**provenance(experiment), **pair.attributes}
+        self._marks = dict(marks or {})
+        self._attributes = {**provenance(experiment), **pair.attributes, **self._marks}
         if pair.notes:
             self._attributes["notes"] = "\n".join(pair.notes)
 
@@ -100,6 +102,10 @@ class Run(Campaign[SolveResult]):
         audit = checkpoint.get("audit")
         if audit is None or None in states.values():
             raise ResultFileError("the file to resume holds no state to go on from; run it again with --force")
+        if self._marks:
+            # stops follow from the end: those of before stay
+            before = [float(stop) for stop in audit[:, 0]] if audit.ndim == 2 else []
+            self._stops = [*before, *(stop for stop in self._stops if not before or stop > before[-1])]
         try:
             self._hold(result, audit, {role: state for role, state in states.items() if state is not None})
         except Impossible as error:

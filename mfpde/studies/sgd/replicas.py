@@ -24,7 +24,8 @@ from mfpde.shell.workers import Workers, number_of, processors, sendable
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.sgd.state import SgdState
 from mfpde.studies.run.campaign import Pooled
-from mfpde.studies.run.output import earlier_run, output_file
+from mfpde.studies.run.continuation import Earlier, earlier_run
+from mfpde.studies.run.output import output_file
 from mfpde.studies.sgd.networks import build_sgd, first_state, population_of, reduced_positions
 from mfpde.studies.sgd.refusals import refuse, save_notes, save_steps
 
@@ -126,13 +127,16 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
         engine, notes = build_sgd(configuration, 0).engine, "\n".join(save_notes(configuration))
         self._attributes = {**provenance(configuration), "engine": engine, **({"notes": notes} if notes else {})}
 
-    def restore(self, result: SgdResult, checkpoint: dict[str, NDArray[Any]]) -> None:
+    def restore(self, earlier: Earlier[SgdResult]) -> None:
         """Go on from where an earlier run stood; raises ResultFileError where it left no states."""
+        result, checkpoint = earlier.result, earlier.arrays
         try:
             self._hold(result, checkpoint)
         except Impossible as error:
             raise ResultFileError(f"the file to resume {error}; run it again with --force") from None
-        self.risk[:], self.position[:], self.risk_error[:] = result.risk, result.position, result.risk_error
+        for name in ("risk", "position", "risk_error"):
+            getattr(self, name)[:, : len(result.time)] = getattr(result, name)
+        self._attributes |= earlier.marks
         self.earlier_seconds = result.wall_seconds
         for replica in range(len(self.states)):
             self.recorded[replica] = int(np.isfinite(self.risk[replica]).sum())
@@ -144,8 +148,10 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
 
     def _hold(self, result: SgdResult, checkpoint: Mapping[str, NDArray[Any]]) -> None:
         """Refuse what these replicas cannot have left; raises Impossible."""
-        held_to(result.risk.shape == self.risk.shape, "other replicas or times")
-        held_to(result.position.shape == self.position.shape, "other neurons")
+        step_size, count = self.configuration.sgd.step_size, len(result.time)
+        held_to(len(result.risk) == len(self.risk) and count <= len(self.steps), "other replicas or times")
+        held_to(np.round(result.time / step_size) == self.steps[:count], "other times than were asked for")
+        held_to(result.position.shape[2:] == self.position.shape[2:], "other neurons")
         neurons = self.configuration.sgd.neurons
         dimension = build_sgd(self.configuration, 0).coordinates(neurons).dimension
         forms = {"step": (1,), "w": (neurons, dimension), "a": (neurons,), "b": (neurons,)}
@@ -250,7 +256,8 @@ def sgd(
     Args:
         source: a preset's name, the path of a TOML file, an experiment, or a problem made in Python.
         output: result file, also the checkpoint; an existing one is kept unless `force` or `resume`.
-        resume: go on from `output`, which must come from the same configuration; bit-identical to one run.
+        resume: go on from `output`, which must come from the same configuration; bit-identical to one run. `time.end`
+            may be later: save times of before stay.
         workers: processes, one thread each, None for one per replica and processor; or an executor. Where twice as
             many processors as processes are there, each draws samples on a second one. What was made in Python of
             functions without a name stays in this process.
@@ -267,12 +274,13 @@ def sgd(
     refuse(configuration)
     with output_file(output, resume=resume, force=force) as path:
         earlier = earlier_run(path, configuration, SgdResult) if resume and path is not None else None
-        if earlier is not None and earlier[0].status == "success":
-            return earlier[0]
+        if earlier is not None and earlier.finished:
+            return earlier.result
         count = number_of(workers, configuration.sgd.replicas)
         count = count if isinstance(count, Executor) or sendable(configuration) else 1
         overlap = isinstance(count, int) and scheduler is None and 2 * count <= processors()
-        run = Replicas(configuration, path, progress, count, scheduler, overlap)
-        if earlier is not None:
-            run.restore(*earlier)
+        if earlier is None:
+            return Replicas(configuration, path, progress, count, scheduler, overlap).complete()
+        run = Replicas(earlier.configuration, path, progress, count, scheduler, overlap)
+        run.restore(earlier)
         return run.complete()

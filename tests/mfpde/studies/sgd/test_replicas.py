@@ -107,7 +107,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(monkeypatch: pytest.MonkeyPatch,
 def test_a_long_stretch_between_saves_is_cut_without_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     configuration = small()
     whole = sgd(configuration, workers=1)
-    monkeypatch.setattr(study, "TASK_SECONDS", 1e-5)
+    monkeypatch.setattr(study, "OWN_SECONDS", 1e-5)
     assert np.array_equal(sgd(configuration, workers=1).risk, whole.risk)
 
 
@@ -181,7 +181,7 @@ def test_other_states_go_on_bit_for_bit(
     common = {"neurons": 30, "step_size": 1e-3}
     configuration = small(data={"dims": [60, 8]}, sgd={**common, **options})
     whole = sgd(configuration, workers=1)
-    monkeypatch.setattr(study, "TASK_SECONDS", 1e-6)
+    monkeypatch.setattr(study, "OWN_SECONDS", 1e-6)
     path, calls, advance = tmp_path / "run.nc", 0, study.advance_replica
 
     def interrupted(*arguments: Any) -> Any:
