@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from scipy import integrate
 from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
+from mfpde.problem.problem import Problem
+from mfpde.solvers.objective.representation import ReducedObjective
 from mfpde.studies.optimum.atoms import extrapolated, optimum_atoms
 from tests.reference import values
 
@@ -37,6 +40,22 @@ def test_reference_optima_with_one_block(entry: dict[str, Any]) -> None:
     np.testing.assert_allclose(found.positions[:, 0], entry["atoms"], atol=1e-8)
     np.testing.assert_allclose(found.weights, entry["weights"], atol=1e-8)
     assert found.boundary_mass == pytest.approx(entry["weights"][-1], abs=1e-8)
+
+
+def test_the_error_of_the_features_is_taken_off_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = parse(tables("T", 0.8, None))
+    found = optimum_atoms(problem, 5.0, growth=())
+
+    def rougher(*arguments: Any) -> ReducedObjective:
+        reduced = represent(*arguments)
+        return replace(reduced, error=reduced.error + 0.01)
+
+    represent = Problem.represent
+    monkeypatch.setattr(Problem, "represent", rougher)
+    again = optimum_atoms(problem, 5.0, growth=())
+    assert again.lower_bound <= found.lower_bound - 0.0099
+    assert again.feature_error == pytest.approx(found.feature_error + 0.01, rel=1e-12)
+    assert not again.certified
 
 
 @pytest.mark.parametrize("entry", ANISOTROPIC[:3], ids=["0.8-320", "0.5-320", "0.5-inf"])

@@ -16,7 +16,9 @@ from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
+from mfpde.problem.problem import build_problem
 from mfpde.results.answers.sgd import SgdResult
+from mfpde.studies.sgd.networks import build_sgd, first_state, reduced_positions
 from mfpde.studies.sgd.refusals import save_steps
 from mfpde.studies.sgd.replicas import sgd
 
@@ -41,6 +43,7 @@ def test_time_is_steps_times_step_size_exactly() -> None:
     assert result.time.tolist() == [0.0, 33 * 1e-3, 100 * 1e-3]
     assert result.steps == 100
     assert result.status == "success"
+    assert len({tuple(row) for row in result.risk}) == 3, "replicas must differ"
 
 
 @pytest.mark.parametrize(
@@ -66,6 +69,19 @@ def test_the_crowded_times_of_a_progression_are_told() -> None:
     result = sgd(small(time={"end": 0.1, "save": {"log": 4, "first": 1e-4}}), workers=1)
     assert result.time.tolist() == [0.0, 1e-3, 1e-2, 0.1]
     assert "1 of the 5 save times are within a step of the one before (t = 0.0001 the first)" in result.table()
+
+
+def test_neurons_begin_where_the_initial_law_was_drawn() -> None:
+    """Embedded in R^12 and reduced again: radii, coefficients and offsets of the replica's own stream."""
+    configuration = small(
+        network={"coefficients": "trained", "offsets": "trained"},
+        initial={"a": {"normal": [1.0, 0.2]}, "b": {"normal": [-0.5, 0.1]}},
+    )
+    problem = build_problem(configuration)
+    sgd = build_sgd(configuration, 2)
+    found = reduced_positions(sgd, first_state(configuration, problem, sgd), problem.unit)
+    assert problem.geometry.names == ("r1", "r2", "a", "b")
+    np.testing.assert_allclose(found, problem.initial_law.sample(30, 5, 2), rtol=1e-12)
 
 
 @pytest.mark.long
