@@ -27,14 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_radius(parser, "follow laws on the box 0 <= r_j <= R (default 10)")
     parser.add_argument("--atoms", metavar="K", default="2", help="follow laws on up to K atoms, 1 to 3 (default 2)")
-    add_output(parser, "OUT.json", "write the JSON object to this file", resume=None)
+    add_output(parser, "OUT.json", "write the JSON object to this file")
     add_plot(parser, "figure")
 
 
 def run(options: argparse.Namespace) -> int:
     """Stationary laws along one key: in words or as JSON, in the file of -o, as a figure."""
     checks = Checks(options)
-    checks.writable("OUT.json", resumable=False)
+    checks.writable("OUT.json")
     radius = checks.radius()
     most_atoms = checks.count("--atoms", options.atoms, MOST_ATOMS)
     checks.drawable()

@@ -28,6 +28,7 @@ from mfpde.solvers.stationary.continuation import CurvePoint, Trace, correct, lo
 from mfpde.solvers.stationary.minimum import lowest
 from mfpde.studies.branches.equations import Landscapes, LawEquations
 from mfpde.studies.branches.events import events
+from mfpde.studies.branches.file import Found, Question, earlier_search, write
 from mfpde.studies.branches.optimum import optimal_ranges
 from mfpde.studies.branches.samples import FollowedBranch, Sample, sample
 from mfpde.studies.run.campaign import Campaign
@@ -50,6 +51,7 @@ def branches(
     radius: float | None = None,
     most_atoms: int = MOST_ATOMS,
     output: str | Path | None = None,
+    resume: bool = False,
     force: bool = False,
     progress: Progress = silent,
 ) -> Branches:
@@ -63,7 +65,8 @@ def branches(
         use: Python files that register what the source names.
         radius: R of the box 0 <= r_j <= R, -R <= a, b <= R; None for 10.
         most_atoms: laws of more atoms are not followed.
-        output: JSON file; an existing one is kept unless `force`.
+        output: JSON file, also the checkpoint; an existing one is kept unless `force` or `resume`.
+        resume: go on from `output`, which must come from the same question.
         progress: called with a line of text and the fraction of the work done.
 
     Raises:
@@ -73,8 +76,16 @@ def branches(
     """
     family = Family.of(source, vary, overrides, use)
     refuse(family)
-    with output_file(output, force=force, kind="OUT.json", resumable=False) as path:
-        return _Search(Landscapes(family, RADIUS if radius is None else radius), most_atoms, path, progress).complete()
+    with output_file(output, resume=resume, force=force, kind="OUT.json") as path:
+        landscapes = Landscapes(family, RADIUS if radius is None else radius)
+        question = Question.of(family, landscapes.radius, most_atoms)
+        search = _Search(landscapes, question, path, progress)
+        if resume and path is not None:
+            earlier, found = earlier_search(path, question, landscapes)
+            if earlier.status == "success":
+                return earlier
+            search.restore(earlier, found)
+        return search.complete()
 
 
 def refuse(family: Family) -> None:
@@ -111,22 +122,28 @@ class _Search(Campaign[Branches]):
 
     PIECES = "values"
 
-    def __init__(self, landscapes: Landscapes, most_atoms: int, path: Path | None, progress: Progress) -> None:
+    def __init__(self, landscapes: Landscapes, question: Question, path: Path | None, progress: Progress) -> None:
         super().__init__(path, progress)
-        self.landscapes, self.most_atoms = landscapes, most_atoms
+        self.landscapes, self.question, self.most_atoms = landscapes, question, question.most_atoms
         self.followed: list[FollowedBranch] = []
         self.branches: list[StationaryBranch] = []
         self.optimal: tuple[OptimalRange, ...] = ()
         self.words: list[str] = []
-        self._searched = 0
+        self._searched = self._said = 0
+
+    def restore(self, earlier: Branches, found: Found) -> None:
+        """Go on from what an earlier search found."""
+        self.followed, self.branches = list(found.followed), list(earlier.branches[: len(found.followed)])
+        self.words, self._searched, self._said = list(found.words), found.searched, len(found.words)
 
     def work(self) -> None:
         """Search at every value of the key, follow what is found, and say where one atom is optimal."""
         values = self.landscapes.variation.values
-        for index, value in enumerate(values):
+        for index, value in enumerate(values[self._searched :], self._searched):
             self.progress(f"laws at {value:g}", index / len(values))
             self.add_laws_at(value)
-            self._searched += 1
+            self._searched, self._said = self._searched + 1, len(self.words)
+            self.checkpoint(piece=True)
         self.progress("where one atom is optimal", 1.0)
         self.optimal = optimal_ranges(self.followed)
 
@@ -136,7 +153,11 @@ class _Search(Campaign[Branches]):
 
     def interruption(self) -> str:
         """What is then not known."""
-        return "interrupted: there may be more branches, and where one atom is optimal is not known"
+        return f"{super().interruption()}; there may be more branches, and where one atom is optimal is not known"
+
+    def write(self, path: Path, answer: Branches) -> None:
+        """Write it with the curves; what was said at a value that is not done is said again."""
+        write(path, answer, self.question, Found(self._searched, tuple(self.words[: self._said]), tuple(self.followed)))
 
     def answer(self, status: str, message: str) -> Branches:
         """The branches so far."""
@@ -190,6 +211,7 @@ class _Search(Campaign[Branches]):
             )
         )
         self.followed.append(branch)
+        self.checkpoint()
 
 
 def _passes(branch: FollowedBranch, law: Atoms, share: float) -> bool:

@@ -234,9 +234,9 @@ def test_the_command_writes_json_and_figure(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_laws_are_searched_for_at_the_values_and_an_interruption_keeps_the_branches(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """At 3 of .46, .47 and .48, and Ctrl-C at the third: the branches of the first two, exit code 130."""
+    """At 3 of .46, .47 and .48, and Ctrl-C at the third: branches of two, exit code 130, then the rest."""
     searched = []
 
     def watched(configuration: Experiment, *arguments: Any, **options: Any) -> Stationary:
@@ -249,10 +249,20 @@ def test_laws_are_searched_for_at_the_values_and_an_interruption_keeps_the_branc
     monkeypatch.setattr("mfpde.studies.branches.branches.stationary", watched)
     overrides = [part for text in INFINITE for part in ("--set", text)]
     arguments = ["--vary", "data.delta=0.46:0.48:3", "--atoms", "1", "--json"]
-    assert main(["branches", "isotropic-gaussians", *overrides, *arguments]) == 130
+    command, place = ["branches", "isotropic-gaussians", *overrides, *arguments], tmp_path / "out.json"
+    assert main([*command, "-o", str(place)]) == 130
     assert searched == [0.46, 0.47, 0.48]
     printed = json.loads(capsys.readouterr().out)
     assert printed["status"] == "interrupted"
     assert len(printed["branches"]) == 2
     assert printed["one_atom_optimal"] == []
-    assert "interrupted: there may be more branches" in printed["completeness"][-1]
+    assert "interrupted after 2 of 3 values; continue with --resume" in printed["completeness"][-1]
+    assert main([*command, "-o", str(place), "--resume", "--radius", "9"]) == 2
+    assert "holds branches of another --radius, 10; resume with the same values" in capsys.readouterr().err
+    assert main([*command, "-o", str(place), "--resume"]) == 0
+    assert searched == [0.46, 0.47, 0.48, 0.48]
+    resumed = json.loads(capsys.readouterr().out)
+    assert main(command) == 0
+    assert resumed == json.loads(capsys.readouterr().out)
+    assert main([*command, "-o", str(place), "--resume"]) == 0
+    assert resumed == json.loads(capsys.readouterr().out)
