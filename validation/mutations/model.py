@@ -206,7 +206,7 @@ MUTATIONS = (
         ),
     ),
     *mutations(
-        "mfpde/studies/run/output.py",
+        "mfpde/studies/run/continuation.py",
         RUN,
         ("a run resumed from another configuration", "    if keys:\n", "    if False:\n"),
     ),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
 from mfpde.commands.main import main
@@ -18,7 +20,7 @@ from mfpde.schemes.interface import SCHEMES, Refined, SchemeKind, scheme_named
 from mfpde.schemes.pair import Pair
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.trails import Trails
-from mfpde.studies.convergence import convergence
+from mfpde.studies.convergence import _level, convergence
 from tests.mfpde.decaying import DecayingAtoms
 
 
@@ -171,3 +173,17 @@ def test_the_levels_of_the_other_schemes_survive_a_failure() -> None:
     assert [level.refined for level in result.levels] == ["cells"] * 2 + ["tolerance"] * 4
     assert result.status == "failed"
     assert result.message.startswith("failing: ")
+
+
+@pytest.mark.parametrize("ratio", [2.0, 4.0, 100.0])
+def test_the_order_counts_in_the_ratio_of_resolutions(ratio: float) -> None:
+    """Errors that fall like the resolution to the power 3/2, whether it is doubled, fourfold or a hundredth."""
+
+    def of_error(error: float) -> Any:
+        return SimpleNamespace(risk=np.array([1.0, 2.0 - error]), risk_error=np.ones(2), scheme="own", wall_seconds=0.0)
+
+    coarse = _level(of_error(0.1), of_error(0.0), "cells", 10.0, None)
+    for resolution in (10.0 * ratio, 10.0 / ratio):
+        fine = _level(of_error(0.1 * ratio**-1.5), of_error(0.0), "cells", resolution, coarse)
+        assert fine.order == pytest.approx(1.5, rel=1e-9)
+    assert math.isnan(coarse.order)

@@ -260,3 +260,16 @@ def test_what_is_to_be_known_of_gradient_descent_is_told(monkeypatch: pytest.Mon
     assert result.to_json()["stride"] == 5
     assert any("steps 5 times as long" in note for note in result.to_json()["notes"])
     assert "note: gradient descent was found from steps 5 times as long" in result.table()
+
+
+def test_the_distance_from_a_law_is_quadratic_in_its_outputs() -> None:
+    """f twice the symmetrised f_N is as far from f_N as f = 0, and the law of the network itself by E |f|^2 nearer."""
+    problem = build_problem(parse({"data": {"dims": [10]}, "network": {}}))
+    objective = problem.represent("exact", Box(np.zeros(1), np.full(1, 3.0)), 1e-8).objective
+    network = np.array([[0.4], [1.1], [2.0]])
+    own, kept = objective.features.values(network).mean(axis=0), Fluctuations(objective, None, problem.unit)  # type: ignore[arg-type]
+    risk = objective.risk(own) + 0.05
+    far, near, zero = (kept.scaled_variance(network, risk, share * own) for share in (2.0, 1.0, 0.0))
+    assert far == pytest.approx(zero, rel=1e-12)
+    assert near == pytest.approx(3.0 * 0.05, rel=1e-9)
+    assert zero - near == pytest.approx(3.0 * float(objective.loss.metric @ own**2), rel=1e-9)

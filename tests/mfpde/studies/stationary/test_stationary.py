@@ -354,3 +354,14 @@ def test_a_network_of_one_output_rests_everywhere(activation: str) -> None:
     assert all(point.positions[0, 0] == 0.0 for point in result.points)
     assert result.optimum.free_energy == pytest.approx({"tanh": 1.0, "sigmoid": 1.25}[activation], abs=1e-12)
     assert "flat to rounding, so that any atom rests: 0 <= r1 <= 0.5" in "".join(result.completeness)
+
+
+def test_gaps_to_the_optimum_are_those_of_the_free_energy() -> None:
+    """With a ridge, which the risk leaves out: no gap is negative, and each is F less the least F."""
+    found = stationary(parse({"data": {"dims": [10]}, "network": {}, "dynamics": {"ridge": 0.3}}), 4.0, branches=False)
+    assert found.points
+    for point in found.points:
+        assert point.gap_to_optimum == pytest.approx(point.free_energy - found.optimum.free_energy, abs=1e-9)
+        square = float(point.masses @ (point.positions**2).sum(axis=1))
+        assert point.free_energy == pytest.approx(point.risk + 0.3 * square, abs=1e-12)
+    assert any(point.positions.any() for point in found.points)
