@@ -67,9 +67,11 @@ class ProcessExecutor(Executor):
         with connection:
             while (item := self._calls.get()) is not None:
                 future, call = item
+                if not future.set_running_or_notify_cancel():
+                    continue
                 if self._lost.is_set():
                     future.set_exception(BrokenExecutor("a process was lost"))
-                elif future.set_running_or_notify_cancel():
+                else:
                     try:
                         connection.send(call)
                         done, value = connection.recv()

@@ -118,10 +118,13 @@ def test_a_lost_process_breaks_the_executor(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_exception_ends_the_processes_at_once(tmp_path: Path) -> None:
     def interrupted() -> int:
         with executor(2) as pool:
             pool.submit(names_itself_and_sleeps, str(tmp_path / "worker"))
+            pool.submit(names_itself_and_sleeps, str(tmp_path / "other"))
+            pool.submit(root, 2).cancel()
             found = pid_in(tmp_path / "worker")
             assert found != os.getpid()
             raise KeyboardInterrupt
