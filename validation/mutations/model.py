@@ -104,7 +104,7 @@ MUTATIONS = (
     ),
     *mutations(
         "mfpde/schemes/choice.py",
-        "tests/mfpde/schemes tests/mfpde/studies/test_convergence.py tests/mfpde/configuration",
+        "tests/mfpde/configuration/test_configuration.py tests/mfpde/studies/test_convergence.py",
         ("the least trusted oracle first", "key=lambda kind: -kind.oracle)", "key=lambda kind: kind.oracle)"),
         (
             "a scheme by default whatever stands against it",

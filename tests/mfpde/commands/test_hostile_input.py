@@ -256,7 +256,7 @@ def test_any_damage_to_the_numbers_of_a_file_is_seen(decaying: Chosen, tmp_path:
     place = content.find(np.array(result.risk[1:3], dtype=">f8").tobytes())
     assert place > 0
     damaged.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-    with pytest.raises(ResultFileError, match="its numbers are not those that were written"):
+    with pytest.raises(ResultFileError, match="its content is not what was written"):
         SolveResult.load(damaged)
     source = random.Random(2)
     messages: list[str] = []

@@ -260,3 +260,16 @@ NOISE = {"inverse_temperature": 10.0, "ridge": 0.1}
 def test_the_scheme_is_one_that_serves_the_problem(dims: list[int], noise: dict[str, float], scheme: str) -> None:
     """A grid takes three coordinates, and characteristics take no noise."""
     assert parse({"data": {"dims": dims}, "network": {}, "dynamics": noise}).solver.scheme == scheme
+
+
+def test_a_truth_value_is_no_number() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse(
+            {"data": {"delta": True, "dims": [True]}, "network": {}, "sgd": {"neurons": True}, "time": {"save": [True]}}
+        )
+    assert [message.partition(":")[0] for message in caught.value.messages] == [
+        "data.delta = true",
+        "data.dims = [true]",
+        "time.save = [true]",
+        "sgd.neurons = true",
+    ]
