@@ -9,7 +9,7 @@ KERNELS = "tests/mfpde/problem/reduction/test_reduction.py"
 RUN = "tests/mfpde/studies/test_solve.py tests/mfpde/studies/run"
 REPLICAS = "tests/mfpde/studies/sgd"
 BOUNDS = "tests/mfpde/studies/bounds"
-COMMANDS = "tests/mfpde/commands tests/mfpde/configuration"
+COMMANDS = "tests/mfpde/configuration tests/mfpde/commands"
 FILES = "tests/mfpde/results tests/mfpde/studies/test_solve.py"
 
 MUTATIONS = (
@@ -431,7 +431,7 @@ MUTATIONS = (
     ),
     *mutations(
         "mfpde/shell/user_files.py",
-        "tests/docs tests/mfpde/commands tests/mfpde/schemes/test_user_scheme.py",
+        "tests/mfpde/schemes/test_user_scheme.py tests/docs tests/mfpde/commands",
         ("a changed file of the user's that is not read again", 'known.__dict__.get("__digest__") == digest', "True"),
     ),
 )
