@@ -19,6 +19,7 @@ from mfpde.keys.reader import (
     TableReader,
     as_number,
     increasing,
+    known_name,
 )
 from mfpde.problem.laws.interface import DEFAULT, LAWS, DataLaw
 from mfpde.problem.network import Network
@@ -146,9 +147,10 @@ class StationaryTolerance:
         return f'a number, {POSITIVE}, beside until = "stationary"'
 
     def read(self, reader: TableReader, name: str, default: None) -> float | None:
-        if reader.raw("until") == "stationary":
+        until = known_name(reader.raw("until"), ("end", "stationary"))
+        if until == "stationary":
             return reader.number(name, STATIONARY_TOLERANCE, POSITIVE)
-        if reader.has(name) and reader.raw("until") in (None, "end"):
+        if reader.has(name) and (until == "end" or not reader.has("until")):
             reader.complain(name, 'unused by until = "end"', 'until = "stationary", or leave stationary_tolerance out')
         return default
 

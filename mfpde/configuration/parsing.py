@@ -8,7 +8,7 @@ from typing import TypeVar
 from mfpde.errors import raise_mistakes
 from mfpde.experiment import Dynamics, Experiment, Sgd, Time
 from mfpde.keys.declaration import foreign_keys, names_of, read_table, trusting
-from mfpde.keys.reader import TableReader
+from mfpde.keys.reader import TableReader, known_name
 from mfpde.problem.laws.interface import DEFAULT, LAWS, DataLaw
 from mfpde.problem.network import Network
 from mfpde.schemes.rules import check_together
@@ -29,19 +29,20 @@ def parse(tables: Mapping[str, object]) -> Experiment:
 
 def read_tables(tables: Mapping[str, object], errors: list[str]) -> Experiment:
     """The experiment, defaults standing in for whatever is wrong; `errors` receives the mistakes."""
-    top = TableReader("", tables, TABLES, errors)
+    sections = {name: tables.get(name, {}) for name in TABLES}
+    law = law_named(sections["data"])
+    homes = _homes(law)
+    top = TableReader("", tables, TABLES, errors, homes)
     for name in REQUIRED:
         if not top.has(name):
             errors.append(f"{name}: the table is missing; write [{name}] (it may be empty)")
-    sections = {name: tables.get(name, {}) for name in TABLES}
-    law = law_named(sections["data"])
 
     def of_law(name: str, table: type[Table], own: tuple[str, ...]) -> Table:
-        reader = _law_reader(name, sections[name], own, law, errors)
+        reader = _law_reader(name, sections[name], own, law, errors, homes)
         return read_table(table, reader) if own else table()
 
     def plain(name: str, table: type[Table]) -> Table:
-        return read_table(table, TableReader(name, sections[name], names_of(table), errors))
+        return read_table(table, TableReader(name, sections[name], names_of(table), errors, homes))
 
     with trusting():
         experiment = Experiment(
@@ -60,10 +61,24 @@ def read_tables(tables: Mapping[str, object], errors: list[str]) -> Experiment:
 def law_named(table: object) -> type[DataLaw]:
     """The law that a [data] table names; the default one where it names none that there is."""
     name = table.get("law", DEFAULT) if isinstance(table, Mapping) else DEFAULT
-    return LAWS[name if isinstance(name, str) and name in LAWS else DEFAULT]
+    return LAWS[known_name(name, LAWS.names()) or DEFAULT]
 
 
-def _law_reader(where: str, table: object, own: tuple[str, ...], law: type[DataLaw], errors: list[str]) -> TableReader:
+def _homes(law: type[DataLaw]) -> dict[str, str]:
+    """The table of each key."""
+    laws = {"data": ("law", *names_of(law)), "network": law.network_keys, "initial": names_of(law.Initial)}
+    plain = {table.table: names_of(table) for table in (Dynamics, Time, Solver, Sgd)}
+    return {key: table for table, keys in reversed({**laws, **plain}.items()) for key in keys}
+
+
+def _law_reader(
+    where: str,
+    table: object,
+    own: tuple[str, ...],
+    law: type[DataLaw],
+    errors: list[str],
+    homes: Mapping[str, str],
+) -> TableReader:
     """The reader of a table whose keys depend on the data law, once it has complained of those of other laws."""
     others: dict[str, str] = {}
     for name in LAWS.names():
@@ -72,7 +87,7 @@ def _law_reader(where: str, table: object, own: tuple[str, ...], law: type[DataL
         for key in keys:
             others.setdefault(key, f'data.law = "{name}"')
     first = ("law",) if where == "data" else ()
-    reader = TableReader(where, table, tuple(dict.fromkeys((*first, *own, *others))), errors)
+    reader = TableReader(where, table, tuple(dict.fromkeys((*first, *own, *others))), errors, homes)
     if where == "data":
         reader.choice("law", DEFAULT, LAWS.names())
     foreign_keys(reader, own, others, f'data.law = "{law.name}"')

@@ -12,6 +12,7 @@ from mfpde import presets
 from mfpde.configuration.extensions import use_installed, used
 from mfpde.configuration.parsing import law_named, parse
 from mfpde.configuration.toml import to_tables
+from mfpde.configuration.toml_mistakes import toml_mistake
 from mfpde.errors import ConfigurationError, raise_mistakes
 from mfpde.experiment import Dynamics, Experiment, Sgd, Time
 from mfpde.keys.declaration import names_of, plain_table, read_table, trusting
@@ -210,8 +211,7 @@ def _read_toml(text: str, source: str) -> dict[str, object]:
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        reason = str(error).partition(";")[0]
-        raise ConfigurationError([f"{source}: not valid TOML: {reason}; correct that line"]) from None
+        raise ConfigurationError([f"{source}: not valid TOML, {toml_mistake(text, error)}"]) from None
 
 
 def _apply(tables: dict[str, object], override: str, errors: list[str]) -> None:

@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,36 @@ POSITIVE = Range(low=0.0, low_open=True)
 NON_NEGATIVE = Range(low=0.0)
 
 
+SPELLING = "a number without quotes, with a point and a digit before it"
+
+
 def nearest(word: str, valid: Sequence[str]) -> str:
     """The valid word closest to `word`, one that begins with it first; always one of them."""
     lowered = word.lower()
     candidates = [choice for choice in valid if choice.startswith(lowered)] or list(valid)
     return difflib.get_close_matches(lowered, candidates, n=1, cutoff=0.0)[0]
+
+
+def known_name(value: object, options: Sequence[str]) -> str | None:
+    """The option that a value names, in whatever case and with _ for -; None where it names none."""
+    if not isinstance(value, str):
+        return None
+    alike = (option for option in options if _folded(option) == _folded(value))
+    return value if value in options else next(alike, None)
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold().replace("_", "-").replace(" ", "-")
+
+
+def meant_number(value: object) -> float | None:
+    """The number that a value stands for: one in quotes (".8"), or with a comma, which a list of 0 and 8 is."""
+    if isinstance(value, list | tuple) and len(value) == 2 and all(type(part) is int for part in value):
+        value = f"{value[0]}.{value[1]}"
+    try:
+        return float(value.replace(",", ".")) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def show(value: object) -> str:
@@ -51,9 +77,14 @@ def show(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def printable(text: str) -> str:
+    """Text of the user with line breaks and control characters escaped."""
+    return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
+
+
 def one_line(text: str) -> str:
     """Text of the user for a message: line breaks and control characters escaped, cut to a readable length."""
-    escaped = "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
+    escaped = printable(text)
     return escaped if len(escaped) <= 80 else escaped[:77] + "..."
 
 
@@ -80,7 +111,15 @@ class TableReader:
     A message names the dotted key, what was found, what is accepted and a line to write instead.
     """
 
-    def __init__(self, where: str, table: object, valid: Sequence[str], errors: list[str]) -> None:
+    def __init__(
+        self,
+        where: str,
+        table: object,
+        valid: Sequence[str],
+        errors: list[str],
+        homes: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`homes` tells of keys of other tables where they belong."""
         self.where = where
         self.errors = errors
         self.table: Mapping[str, object] = {}
@@ -92,7 +131,13 @@ class TableReader:
         for key in table:
             if key not in valid:
                 hint, keys = self.dotted(nearest(key, valid)), ", ".join(valid)
-                errors.append(f"{self.dotted(one_line(key))}: unknown key; did you mean {hint}? Valid here: {keys}")
+                unknown, there = f"{self.dotted(one_line(key))}: unknown key", homes.get(key)
+                place = f"stands {f'below [{where}]' if where else 'above all tables'}"
+                errors.append(
+                    f"{unknown}; did you mean {hint}? Valid here: {keys}"
+                    if there is None
+                    else f"{self.dotted(key)} = {show(table[key])}: {place}; write it below [{there}]"
+                )
 
     def dotted(self, key: str) -> str:
         """The full name of a key of this table."""
@@ -117,7 +162,11 @@ class TableReader:
             return default
         value = as_number(self.table[key])
         if value is None or value not in accepted:
-            self.complain(key, f"must be a number, {accepted}", f"for example {key} = {example or default}")
+            meant = meant_number(self.table[key])
+            remedy = f"for example {key} = {example or default}"
+            if meant is not None and meant in accepted:
+                remedy = f"{key} = {meant:.12g} ({SPELLING})"
+            self.complain(key, f"must be a number, {accepted}", remedy)
             return default
         return value
 
@@ -127,21 +176,25 @@ class TableReader:
             return default
         value = self.table[key]
         if isinstance(value, bool) or not isinstance(value, int) or not (low <= value <= high):
-            self.complain(key, f"must be an integer from {low} to {high}", f"for example {key} = {default}")
+            meant = value if isinstance(value, float) else meant_number(value)
+            whole = meant is not None and meant.is_integer() and low <= meant <= high
+            remedy = f"{key} = {int(meant)}" if whole and meant is not None else f"for example {key} = {default}"
+            self.complain(key, f"must be an integer from {low} to {high}", remedy)
             return default
         return value
 
-    def choice(self, key: str, default: str, options: Sequence[str]) -> str:
-        """One of the named options."""
+    def choice(self, key: str, default: str, options: Sequence[str], otherwise: str = "") -> str:
+        """One of the named options, in any case; `otherwise` is what else a message says to write."""
         if key not in self.table:
             return default
         value = self.table[key]
-        if not isinstance(value, str) or value not in options:
+        name = known_name(value, options)
+        if name not in options:
             best = nearest(value, options) if isinstance(value, str) else default
             named = ", ".join(f'"{option}"' for option in options)
-            self.complain(key, f"must be one of {named}", f'for example {key} = "{best}"')
+            self.complain(key, f"must be one of {named}", f'for example {key} = "{best}"{otherwise}')
             return default
-        return value
+        return str(name)
 
     def numbers(self, key: str, accepted: Range, example: str) -> tuple[float, ...] | None:
         """A list of numbers in `accepted` (one number counts as a list), None where absent or bad."""
@@ -150,7 +203,10 @@ class TableReader:
         values = [as_number(item) for item in as_list(self.table[key])]
         good = tuple(value for value in values if value is not None and value in accepted)
         if not values or len(good) != len(values):
-            self.complain(key, f"must be a list of numbers, each {accepted}", f"for example {key} = {example}")
+            meant = [as_number(item) if meant_number(item) is None else meant_number(item) for item in values]
+            understood = values and all(item is not None and item in accepted for item in meant)
+            remedy = f"{key} = {show(meant)} ({SPELLING})" if understood else f"for example {key} = {example}"
+            self.complain(key, f"must be a list of numbers, each {accepted}", remedy)
             return None
         return good
 

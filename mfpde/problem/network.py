@@ -14,6 +14,8 @@ from mfpde.problem.activations.interface import ACTIVATIONS, made_activation
 from mfpde.problem.marginals import Marginal, Normal
 from mfpde.solvers.activations.activation import Activation
 
+ANY_OTHER = ", { knots = [...], values = [...] } for a piecewise linear one, or --use FILE.py with one of your own"
+"""What else to write for an activation that there is not."""
 STEEPEST = 1e9
 """Largest slope between two knots of an activation: steeper ones are jumps."""
 
@@ -37,7 +39,7 @@ class ActivationKey:
     def read(self, reader: TableReader, name: str, default: str) -> str | Knots:
         value = reader.raw(name)
         if not isinstance(value, Mapping):
-            return _working(reader, name, reader.choice(name, default, ACTIVATIONS.names()), default)
+            return _working(reader, name, reader.choice(name, default, ACTIVATIONS.names(), ANY_OTHER), default)
         return _read_knots(TableReader(reader.dotted(name), value, ("knots", "values"), reader.errors))
 
     def beyond(self, value: object) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mfpde.keys.declaration import Checked, key
 from mfpde.keys.kinds import Number, Numbers
-from mfpde.keys.reader import POSITIVE_SIZE, Range, TableReader, as_list, as_number, show
+from mfpde.keys.reader import POSITIVE_SIZE, Range, TableReader, as_list, as_number, known_name, show
 from mfpde.problem.initial import InitialLaw, gaussian_blocks, product_law, radial_law
 from mfpde.problem.law_kinds import Parameter, RadiusLaw
 from mfpde.problem.laws.interface import LAWS, DataLaw
@@ -62,6 +62,21 @@ class Scales:
 
 
 @dataclass(frozen=True)
+class Contrast(Number):
+    """delta: one number, where a list of them means scales."""
+
+    def read(self, reader: TableReader, name: str, default: float | None) -> float | None:
+        found = reader.raw(name)
+        values = [as_number(item) for item in found] if isinstance(found, list | tuple) else []
+        if not values or not all(value is not None and value in self.interval for value in values):
+            return super().read(reader, name, default)
+        pairs = [[round(1.0 + value, 12), round(1.0 - value, 12)] for value in values if value is not None]
+        problem = "one number, which is for the first block"
+        reader.complain(name, problem, f"for several blocks scales = {show(pairs)}, a pair [s_plus, s_minus] for each")
+        return default
+
+
+@dataclass(frozen=True)
 class Dims:
     """A list of block dimensions, or "infinite"."""
 
@@ -70,7 +85,7 @@ class Dims:
         return f'a list of integers from 1 to {MAXIMUM_DIMENSION}, or "{INFINITE}" (with fractions)'
 
     def read(self, reader: TableReader, name: str, default: tuple[int, ...]) -> tuple[int, ...] | str:
-        if reader.raw(name) == INFINITE:
+        if known_name(reader.raw(name), (INFINITE,)):
             return INFINITE
         example = '[60, 260] (that is s0 and d - s0), [40] for one block, or "infinite" with fractions'
         return reader.integers(name, 1, MAXIMUM_DIMENSION, example) or default
@@ -114,7 +129,7 @@ class GaussianMixture(DataLaw):
 
     delta: float | None = key(
         0.8,
-        Number(Range(0.0, 1.0, high_open=True)),
+        Contrast(Range(0.0, 1.0, high_open=True)),
         "scales 1 + delta (y = +1) and 1 - delta (y = -1) on the first block, 1 on the others; not beside scales",
     )
     scales: tuple[tuple[float, float], ...] | None = key(None, Scales(), "per block the pair [s_plus, s_minus]")

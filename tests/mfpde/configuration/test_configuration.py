@@ -125,6 +125,16 @@ REFUSED = [
     (MINIMAL + "[solver]\norder = 3", "solver.order = 3: must be an integer from 1 to 2"),
     (MINIMAL + '[solver]\nscheme = "finite-volumes"', 'write for example scheme = "finite-volume"'),
     (MINIMAL + "[sgd]\nneurons = false", "sgd.neurons = false: must be an integer"),
+    (MINIMAL + "[sgd]\nneurons = 100.0", "write neurons = 100"),
+    ('[data]\ndelta = ".7"\n[network]', "write delta = 0.7 (a number without quotes"),
+    ("[data]\ndelta = [0, 7]\n[network]", "write delta = 0.7 (a number without quotes, with a point"),
+    ("[data]\ndelta = [0.7, 0.5]\n[network]", "for several blocks scales = [[1.7, 0.3], [1.5, 0.5]], a pair"),
+    ("delta = 0.7\n" + MINIMAL, "delta = 0.7: stands above all tables; write it below [data]"),
+    (MINIMAL + "[solver]\nend = 3", "solver.end = 3: stands below [solver]; write it below [time]"),
+    (
+        '[data]\n[network]\nactivation = "gelu"',
+        "{ knots = [...], values = [...] } for a piecewise linear one, or --use",
+    ),
 ]
 
 
@@ -134,6 +144,29 @@ def test_each_mistake_is_named_in_one_message(text: str, words: str) -> None:
     assert len(found) == 1
     assert words in found[0]
     assert "write" in found[0] or "did you mean" in found[0]
+
+
+def test_names_have_any_case() -> None:
+    text = """
+    [data]
+    law = "Gaussian_Mixture"
+    dims = "Infinite"
+    fractions = [1.0]
+    [network]
+    activation = "ReLU"
+    [dynamics]
+    flow = "Wasserstein-Fisher-Rao"
+    fisher_rao_rate = 1.0
+    [time]
+    until = "Stationary"
+    [solver]
+    scheme = "Finite_Volume"
+    """
+    found = parsed(text)
+    named = (found.network.activation, found.dynamics.flow, found.time.until, found.solver.scheme)
+    assert named == ("relu", "wasserstein-fisher-rao", "stationary", "finite-volume")
+    assert found == parsed(text.lower().replace("_mixture", "-mixture").replace("te_v", "te-v"))
+    assert found.time.stationary_tolerance == 1e-6
 
 
 def test_all_mistakes_are_reported_at_once() -> None:
