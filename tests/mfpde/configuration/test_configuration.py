@@ -19,6 +19,7 @@ from mfpde.experiment import Experiment, LogSave, Time
 from mfpde.problem.laws.gaussian_mixture import GaussianMixture
 from mfpde.problem.marginals import Normal, Uniform
 from mfpde.problem.network import Knots
+from mfpde.solvers.flow.flow import Flow, Schedule
 
 MINIMAL = "[data]\n[network]\n"
 
@@ -306,3 +307,14 @@ def test_a_truth_value_is_no_number() -> None:
         "time.save = [true]",
         "sgd.neurons = true",
     ]
+
+
+@pytest.mark.parametrize(
+    ("flow", "rate", "moves"),
+    [("wasserstein", 0.0, True), ("wasserstein-fisher-rao", 2.0, True), ("fisher-rao", 2.0, False)],
+)
+def test_the_flow_of_a_configuration(flow: str, rate: float, moves: bool) -> None:
+    """Pure birth and death moves nothing; the other terms are those that are written."""
+    terms = {"flow": flow, "fisher_rao_rate": rate, "ridge": 0.25, "inverse_temperature": 8.0}
+    found = parse({"data": {"dims": [10]}, "network": {}, "dynamics": {**terms, "schedule": 0.5}}).dynamics.as_flow()
+    assert found == Flow(0.25, 8.0, rate, moves, Schedule(0.5))
