@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
@@ -15,7 +16,10 @@ from scipy import special
 from ..arrays import Array
 from .activation import Activation, Bounds, Compiled, Moments, Pair
 from .hinges import density
-from .ramps import Pieces, RampPair, Standard
+from .pieces import Pieces
+
+if TYPE_CHECKING:
+    from .ramps import RampPair, Standard
 
 
 class PiecewiseLinear(Activation):
@@ -138,6 +142,8 @@ class PiecewiseLinear(Activation):
         return 0, np.array(rows + [(0.0, 0.0)] * (3 - len(rows))).astype(precision)
 
     def _standard(self, scale: Array, offset: Array) -> Standard:
+        from .ramps import Standard
+
         return Standard.of(self.pieces, scale, offset)
 
     def mean(self, scale: Array, offset: Array) -> Moments:
@@ -183,6 +189,8 @@ class PiecewiseLinear(Activation):
         return self._pair(scales, offsets, correlation, gap).tilted()
 
     def _pair(self, scales: Pair, offsets: Pair, correlation: Array, gap: Array | None) -> RampPair:
+        from .ramps import RampPair
+
         u, v = (self._standard(scale, offset) for scale, offset in zip(scales, offsets, strict=True))
         sign = np.where(correlation >= 0.0, 1.0, -1.0)
         return RampPair(u, v, sign, 1.0 - np.abs(correlation) if gap is None else gap)
