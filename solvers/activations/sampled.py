@@ -182,7 +182,7 @@ class Sampled(Activation):
             layers = (centres[:, :, None] + LAYERS * spread[part, None, None]).reshape(len(part), -1)
             breaks = [(self._knots - bi[part, None]) / ti[part, None], layers / np.copysign(some, slant)[:, None]]
             widest = self.width / max(float(np.max(ti[part])), float(np.max(some)), 1e-3)
-            nodes, weights = _panels(np.concatenate(breaks, axis=1), widest, PAIR_REACH)
+            nodes, weights = gauss_panels(np.concatenate(breaks, axis=1), widest, PAIR_REACH)
             left = weights * nodes**tilt * self._at(p, ti[part], bi[part], nodes)
             mean = bj[part, None] + slant[:, None] * nodes
             found[part] = np.sum(left * self._under_normal(q, mean, spread[part]), axis=1)
@@ -215,7 +215,7 @@ class Sampled(Activation):
         for start in range(0, scale.size, chunk):
             part = slice(start, start + chunk)
             distance = self._knots - offset[part, None]
-            yield part, *_panels(distance / np.maximum(scale[part], TINY_SCALE)[:, None], widest, reach)
+            yield part, *gauss_panels(distance / np.maximum(scale[part], TINY_SCALE)[:, None], widest, reach)
 
     def _even(self, scale: Array, offset: Array, highest: int, width: float, reach: float = REACH) -> Moments:
         """c_0, c_2, ..., c_highest with their derivatives."""
@@ -240,7 +240,7 @@ class Sampled(Activation):
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(NODES)
 
 
-def _panels(breaks: Array, widest: float, reach: float) -> tuple[Array, Array]:
+def gauss_panels(breaks: Array, widest: float, reach: float) -> tuple[Array, Array]:
     """Gauss nodes and weights for a standard Gaussian, a row for each row of breaks: panels end at these.
 
     One row stands for all where there are no breaks.

@@ -1,4 +1,13 @@
-"""Smooth activations, analytic in a known strip: Gaussian moments by the trapezoidal rule, to rounding."""
+"""Smooth activations, analytic in a known strip: Gaussian moments to rounding, at every scale with as many nodes.
+
+Up to a scale of STEEP the trapezoidal rule in X serves. Beyond, sigma is a step with a width of its own, and the rule
+is one in u = t X + b: sigma' decays, and so does sigma - m - h erf(u / strip), m and h the middle and half of the rise,
+
+    E erf((t X + b) / s) = erf(b / sqrt(s^2 + 2 t^2)),      E sigma h_k = (t / sqrt(k)) E sigma' h_{k-1}.
+
+Steep pairs take Gauss rules in X on panels that widen by factors of two from where sigma(u) rises, and from where what
+is left of v given u does.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +15,31 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import special
 
 from ..arrays import Array
-from .activation import Activation, Bounds, Compiled, Moments, Pair
+from .activation import TINY_SCALE, Activation, Bounds, Compiled, Moments, Pair
+from .kernels import hermite_sums
+from .sampled import gauss_panels
 
 REACH = 12.5
 """|X| that a rule covers: h_k times the normal density decays like exp(-x^2 / 4) only."""
 EXPONENT = 38.0
 """The error of a rule at the largest scale is about e^-38, 3e-17."""
-PAIR_REACH, PAIR_EXPONENT = 8.6, 32.0
-"""The same without h_k, where the density beyond is rounding, and e^-32 is 1e-14."""
-MOMENT_CHUNK = 4_000_000
-PAIR_CHUNK = 2**22
+PAIR_REACH, PAIR_EXPONENT = 8.6, 36.0
+"""The same without h_k, where the density beyond is rounding, and e^-36 is 2e-16."""
+STEEP, PAIR_STEEP, INNER_STEEP = 16.0, 8.0, 2.0
+"""Largest scale of the rule in X: of one unit, of pairs, of v given u."""
+SPACING, NODES = 0.13, 101
+"""Spacing of the rule in u over the strip, and nodes on either side: sigma' decays at least like exp(-pi u / strip)."""
+FURTHEST = 1e3
+"""(u - b) / t is cut there, where the normal density is 0."""
+GROWTH = 4.0
+"""Factor from one panel to the next, away from where sigma rises; the first is the strip wide."""
+PAIRS = 256
+"""Pairs whose rules are made at once."""
+MOMENT_CHUNK = 1_000_000
 """Values held at once."""
 
 
@@ -25,7 +47,7 @@ class Smooth(Activation):
     """An activation analytic in the strip of half-width `strip`, with what is known of it.
 
     Attributes:
-        limits: infimum and supremum.
+        limits: infimum and supremum, the limits at -inf and inf.
         steepest, sharpest: sup |sigma'| and sup |sigma''|.
         variation: total variation of sigma'.
     """
@@ -58,7 +80,7 @@ class Smooth(Activation):
         half = np.linspace(0.0, REACH, int(np.ceil(REACH / spacing)) + 1)
         # exact mirror images, so that what is odd integrates to 0 exactly
         nodes = np.concatenate([-half[:0:-1], half])
-        weights = np.exp(-0.5 * nodes**2) / np.sqrt(2 * np.pi) * (nodes[1] - nodes[0])
+        weights = np.exp(-0.5 * nodes**2) / np.sqrt(2 * np.pi) * half[1]
         return nodes, weights
 
     def _against(self, scale: Array, offset: Array, nodes: Array, table: Array) -> Moments:
@@ -77,22 +99,99 @@ class Smooth(Activation):
         return moments
 
     def mean(self, scale: Array, offset: Array) -> Moments:
-        nodes, weights = self._rule(scale)
-        moments = self._against(scale, offset, nodes, weights[:, None])
+        moments = self._moments(scale, offset, np.array([0]))
         return Moments(*(part[:, 0] for part in moments))
 
     def even_hermite(self, scale: Array, offset: Array, highest: int) -> Moments:
-        nodes, weights = self._rule(scale)
-        table = np.ascontiguousarray(weighted_hermite(nodes, weights, highest + 1)[:, 2::2])
-        return self._against(scale, offset, nodes, table)
+        return self._moments(scale, offset, np.arange(2, highest + 1, 2))
+
+    def expansion(self, scale: Array, offset: Array, highest: int) -> tuple[Moments, Moments]:
+        moments = self._moments(scale, offset, np.arange(0, highest + 1, 2))
+        return Moments(*(part[:, 0] for part in moments)), Moments(*(part[:, 1:] for part in moments))
+
+    def _moments(self, scale: Array, offset: Array, orders: NDArray[np.int64]) -> Moments:
+        """The even orders c_k, with their derivatives."""
+        moments = Moments(*(np.empty((scale.size, orders.size)) for _ in range(3)))
+        steep = scale > STEEP
+        nodes, weights = self._rule(scale[~steep])
+        terms = int(orders.max(initial=0)) + 1
+        table = np.ascontiguousarray(weighted_hermite(nodes, weights, terms)[:, orders])
+        for all_of, some in zip(moments, self._against(scale[~steep], offset[~steep], nodes, table), strict=True):
+            all_of[~steep] = some
+        if steep.any():
+            moments.value[steep] = self._steep(0, scale[steep], offset[steep], max(terms, 2))[:, orders]
+            slopes = self._steep(1, scale[steep], offset[steep], terms + 1)
+            moments.by_offset[steep] = slopes[:, orders]
+            # X h_k = sqrt(k + 1) h_{k+1} + sqrt(k) h_{k-1}
+            below = slopes[:, np.maximum(orders - 1, 0)] * np.sqrt(orders)
+            moments.by_scale[steep] = slopes[:, orders + 1] * np.sqrt(orders + 1.0) + below
+        return moments
 
     def coefficients(self, scale: Array, offset: Array, terms: int, order: int = 0) -> Array:
-        nodes, weights = self._rule(scale)
-        return self._sums(order, scale, offset, nodes, weighted_hermite(nodes, weights, terms))
+        found, steep = np.empty((scale.size, terms)), scale > STEEP
+        nodes, weights = self._rule(scale[~steep])
+        table = weighted_hermite(nodes, weights, terms)
+        found[~steep] = self._sums(order, scale[~steep], offset[~steep], nodes, table)
+        if steep.any():
+            found[steep] = self._steep(order, scale[steep], offset[steep], terms)
+        return found
 
     def second_moments(self, scale: Array, offset: Array) -> Array:
-        nodes, weights = self._rule(scale)
-        return self._sums(0, scale, offset, nodes, weights[:, None], power=2)[:, 0]
+        found, steep = np.empty(scale.size), scale > STEEP
+        nodes, weights = self._rule(scale[~steep])
+        found[~steep] = self._sums(0, scale[~steep], offset[~steep], nodes, weights[:, None], power=2)[:, 0]
+        if steep.any():
+            middle, half, u = *self._rise, self._nodes
+            t, b = scale[steep], offset[steep]
+            # (sigma - m)^2 is h^2 less what decays
+            dip = half**2 - (self.value(u) - middle) ** 2
+            mean = self._steep(0, t, b, 2)[:, 0]
+            found[steep] = half**2 - middle**2 + 2.0 * middle * mean - self._in_u(dip, t, b, 2)[:, 0]
+        return found
+
+    @property
+    def _rise(self) -> tuple[float, float]:
+        """The middle and half of the rise of sigma."""
+        low, high = self.limits
+        return 0.5 * (low + high), 0.5 * (high - low)
+
+    @property
+    def _nodes(self) -> Array:
+        """Nodes of the rule in u."""
+        return SPACING * self.strip * np.arange(-NODES, NODES + 1.0)
+
+    def _steep(self, order: int, scale: Array, offset: Array, terms: int) -> Array:
+        """E[sigma^(order)(t X + b) h_k(X)] for k < terms, at large scales."""
+        if order > 0:
+            return self._in_u(self._derivative(order, self._nodes), scale, offset, terms)
+        found = np.empty((scale.size, terms))
+        if terms > 1:
+            lifted = self._in_u(self.slope(self._nodes), scale, offset, terms - 1)
+            found[:, 1:] = lifted * scale[:, None] / np.sqrt(np.arange(1.0, terms))
+        found[:, 0] = self._risen(offset, scale) + self._in_u(self._local, scale, offset, 1)[:, 0]
+        return found
+
+    @property
+    def _local(self) -> Array:
+        """What sigma is beside its rise as an error function, at the nodes."""
+        return np.asarray(self.value(self._nodes) - self._risen(self._nodes, np.zeros(1)))
+
+    def _risen(self, offset: Array, scale: Array) -> Array:
+        """E[m + h erf((t X + b) / strip)]."""
+        middle, half = self._rise
+        return np.asarray(middle + half * special.erf(offset / np.sqrt(self.strip**2 + 2.0 * scale**2)))
+
+    def _in_u(self, values: Array, scale: Array, offset: Array, terms: int) -> Array:
+        """E[f(t X + b) h_k(X)] for k < terms, from the values at the nodes of an f that decays."""
+        found = np.zeros((scale.size, terms))
+        chunk = max(1, MOMENT_CHUNK // values.size)
+        for start in range(0, scale.size, chunk):
+            part = slice(start, start + chunk)
+            t = scale[part, None]
+            x = np.clip((self._nodes - offset[part, None]) / t, -FURTHEST, FURTHEST)
+            half = np.exp(-0.25 * x**2) * np.sqrt(SPACING * self.strip / (np.sqrt(2.0 * np.pi) * t))
+            hermite_sums(x, half, np.broadcast_to(values, x.shape), found[part])
+        return found
 
     def _sums(self, order: int, scale: Array, offset: Array, nodes: Array, table: Array, power: int = 1) -> Array:
         """sum_m sigma^(order)(b + t x_m)^power table[m], of shape (n, columns)."""
@@ -120,29 +219,59 @@ class Smooth(Activation):
     def pair_moments(
         self, p: int, q: int, scales: Pair, offsets: Pair, correlation: Array, gap: Array | None = None
     ) -> Array:
-        del gap
+        return self._pairs(p, q, scales, offsets, correlation, gap)
+
+    def tilted_moments(self, scales: Pair, offsets: Pair, correlation: Array, gap: Array | None = None) -> Array:
+        return self._pairs(1, 0, scales, offsets, correlation, gap, tilt=1)
+
+    def _pairs(
+        self, p: int, q: int, scales: Pair, offsets: Pair, correlation: Array, gap: Array | None, tilt: int = 0
+    ) -> Array:
+        """E X^tilt sigma^(p)(u) sigma^(q)(v), u = t X + b, v integrated under its normal law given u."""
         found = np.empty_like(correlation)
-        if not len(correlation):
-            return found
+        apart = 1.0 - np.abs(correlation) if gap is None else gap
         (ti, tj), (bi, bj) = scales, offsets
-        root = np.sqrt(np.maximum((1.0 - correlation) * (1.0 + correlation), 0.0))
-        nodes, weights = self._pair_rule(float(max(ti.max(), tj.max())))
+        slant, spread = tj * correlation, tj * np.sqrt(np.maximum(apart * (2.0 - apart), 0.0))
         # pairs of like needs go together, and those whose u and v agree need no inner nodes
-        spread = tj * root
-        order = np.argsort(spread)
-        count = max(1, PAIR_CHUNK // len(nodes) ** 2)
-        equal = int((spread == 0.0).sum())
-        for part in np.split(order, [equal, *range(equal + count, len(order), count)]):
-            if not len(part):
-                continue
-            inner_nodes, inner_weights = np.zeros(1), np.ones(1)
-            if spread[part[-1]] > 0.0:
-                inner_nodes, inner_weights = self._pair_rule(float(spread[part[-1]]))
-            left = self._derivative(p, ti[part, None] * nodes + bi[part, None]) * weights
-            inner = correlation[part, None, None] * nodes[:, None] + root[part, None, None] * inner_nodes
-            right = self._derivative(q, tj[part, None, None] * inner + bj[part, None, None]) @ inner_weights
-            found[part] = (left * right).sum(axis=1)
+        needs = 3 * (np.maximum(ti, tj) > PAIR_STEEP) + np.sign(spread) + (spread > INNER_STEEP)
+        for need in np.unique(needs):
+            group = np.flatnonzero(needs == need)
+            for part in np.array_split(group[np.argsort(spread[group])], 1 + group.size // PAIRS):
+                first, second, level, tail = ti[part], slant[part], bj[part], spread[part]
+                nodes, weights = self._outer(first, second, bi[part], level, tail)
+                left = weights * nodes**tilt * self._derivative(p, first[:, None] * nodes + bi[part, None])
+                right = self._under_normal(q, level[:, None] + second[:, None] * nodes, tail)
+                found[part] = np.sum(left * right, axis=1)
         return found
+
+    def _outer(self, scale: Array, slant: Array, offset: Array, level: Array, spread: Array) -> tuple[Array, Array]:
+        """Nodes and weights in X for sigma(t X + b) and v of mean `level` + `slant` X: a row, or one for each pair."""
+        steepest = max(float(np.max(scale)), float(np.max(np.abs(slant))))
+        if steepest <= PAIR_STEEP:
+            nodes, weights = self._pair_rule(steepest)
+            return nodes[None], weights[None]
+        some = np.copysign(np.maximum(np.abs(slant), TINY_SCALE), slant)
+        centres = np.clip(np.stack([-offset / scale, -level / some], axis=1), -FURTHEST, FURTHEST)
+        widths = np.stack([self.strip / scale, np.hypot(self.strip, spread) / np.abs(some)], axis=1)
+        growths = int(np.ceil(np.log(2.0 * PAIR_REACH / np.min(widths)) / np.log(GROWTH)))
+        away = widths[:, :, None] * GROWTH ** np.arange(growths)
+        away = np.minimum(away, FURTHEST)
+        breaks = np.concatenate([centres[:, :, None], centres[:, :, None] - away, centres[:, :, None] + away], axis=2)
+        return gauss_panels(breaks.reshape(len(scale), -1), np.inf, PAIR_REACH)
+
+    def _under_normal(self, order: int, mean: Array, spread: Array) -> Array:
+        """E sigma^(order)(N(mean, spread^2)), rows of means for each spread; none or all of these are 0."""
+        if spread[-1] == 0.0:
+            return self._derivative(order, mean)
+        found, flat, each = np.empty(mean.size), mean.ravel(), np.repeat(spread, mean.shape[1])
+        if spread[0] > INNER_STEEP:
+            return self._steep(order, each, flat, 1)[:, 0].reshape(mean.shape)
+        nodes, weights = self._pair_rule(float(spread[-1]))
+        chunk = max(1, MOMENT_CHUNK // nodes.size)
+        for start in range(0, flat.size, chunk):
+            part = slice(start, start + chunk)
+            found[part] = self._derivative(order, flat[part, None] + each[part, None] * nodes) @ weights
+        return found.reshape(mean.shape)
 
 
 def weighted_hermite(nodes: Array, weights: Array, terms: int) -> Array:

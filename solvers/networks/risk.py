@@ -24,6 +24,8 @@ SHORT, LONG = 24, 160
 
 CLOSE = 1e-3
 """1 - |rho| below which it is taken from the weights."""
+SMALLEST = 1e-300
+"""Deviations below it are taken for it where weights are divided by them, whose directions count."""
 CHUNK = 4_000_000
 """Coordinates of pairs of weights held at once."""
 
@@ -109,7 +111,7 @@ def apart(
     weights: Array, scale: Array, rows: NDArray[np.int64], columns: NDArray[np.int64], correlation: Array
 ) -> Array:
     """Differences of unit vectors along the weights of pairs, of their sum where rho < 0, shape (n, d)."""
-    first, second = (weights[chosen] / np.maximum(scale[chosen], TINY_SCALE)[:, None] for chosen in (rows, columns))
+    first, second = (weights[chosen] / np.maximum(scale[chosen], SMALLEST)[:, None] for chosen in (rows, columns))
     return np.asarray(second - np.copysign(1.0, correlation)[:, None] * first)
 
 

@@ -1,0 +1,129 @@
+"""Smooth units of any steepness: their moments against exact values and other quadrature, in bounded memory."""
+
+from __future__ import annotations
+
+import math
+import tracemalloc
+
+import numpy as np
+import pytest
+from scipy import special
+
+from mfpde.problem.activations.erf import Erf
+from mfpde.problem.activations.interface import ACTIVATIONS
+from mfpde.solvers.activations import smooth
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.networks.gradient import GaussianPopulation
+from mfpde.solvers.networks.risk import network_risk
+from mfpde.solvers.sgd.samplers import GaussianClasses
+from tests.solvers.networks.test_gradient import numerical_gradient
+
+SMOOTH = ("tanh", "sigmoid", "erf")
+STEEP = (17.0, 300.0, 1e4, 1e6)
+POINTS, WEIGHTS = np.polynomial.legendre.leggauss(24)
+
+
+def expectation(name: str, order: int, t: float, b: float, k: int, power: int = 1) -> float:
+    """E[sigma^(order)(t X + b)^power h_k(X)] by Gauss panels in u that double away from where sigma rises."""
+    unit = ACTIVATIONS[name]()
+    away = np.minimum(0.5 * 2.0 ** np.arange(0.0, math.log2(60.0 * t)), 50.0 * t)
+    edges = np.clip(np.concatenate([-away, [0.0], away, b + t * np.linspace(-13.0, 13.0, 27)]), b - 13 * t, b + 13 * t)
+    edges = np.unique(edges)
+    half = 0.5 * np.diff(edges)[:, None]
+    u = (edges[:-1, None] + half * (POINTS + 1.0)).ravel()
+    x = (u - b) / t
+    density = (half * WEIGHTS).ravel() / t * np.exp(-0.5 * x**2) / math.sqrt(2.0 * math.pi)
+    values = (unit.value, unit.slope, unit.bend)[order](u) ** power
+    return math.fsum(density * values * special.eval_hermitenorm(k, x) / math.sqrt(math.factorial(k)))
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("t", STEEP)
+def test_moments_are_those_of_panels_about_the_rise(name: str, t: float) -> None:
+    unit, offsets = ACTIVATIONS[name](), np.array([0.0, 0.7, -3.0, 0.8 * t])
+    scales = np.full(4, t)
+    found = [unit.coefficients(scales, offsets, 31, order) for order in (0, 1, 2)]
+    mean, even = unit.expansion(scales, offsets, 30)
+    second = unit.second_moments(scales, offsets)
+    for n, b in enumerate(offsets):
+        for k in (0, 1, 2, 7, 30):
+            for order in (0, 1, 2):
+                expected = expectation(name, order, t, b, k)
+                assert found[order][n, k] == pytest.approx(expected, abs=4e-15 * (1.0 if order == 0 else 20.0 / t))
+        assert second[n] == pytest.approx(expectation(name, 0, t, b, 0, power=2), abs=4e-15)
+        tilted = expectation(name, 1, t, b, 1)
+        assert [mean.value[n], mean.by_offset[n]] == pytest.approx([found[0][n, 0], found[1][n, 0]], abs=1e-15)
+        assert mean.by_scale[n] == pytest.approx(tilted, abs=1e-13 / t)
+        assert even.value[n] == pytest.approx(found[0][n, 2::2], abs=1e-15)
+        lifted = np.sqrt(31.0) * expectation(name, 1, t, b, 31) + np.sqrt(30.0) * found[1][n, 29]
+        assert even.by_scale[n, -1] == pytest.approx(lifted, abs=1e-13 / t)
+
+
+@pytest.mark.parametrize("t", [0.3, 5.0, *STEEP])
+def test_pairs_of_error_functions_are_in_closed_form(t: float) -> None:
+    """E erf(u) erf(v) = (2/pi) arctan(2 rho t s / root), root^2 = 1 + 2 t^2 + 2 s^2 + 4 t^2 s^2 (1 - rho^2)."""
+    generator = np.random.default_rng(3)
+    count = 24
+    u, v = t * generator.uniform(0.5, 1.0, count), t * 10.0 ** generator.uniform(-3.0, 0.0, count)
+    gap = np.append(10.0 ** generator.uniform(-14.0, 0.0, count - 2), [0.0, 1.0])
+    rho = (1.0 - gap) * generator.choice([-1.0, 1.0], count)
+    root = np.sqrt(1.0 + 2.0 * u**2 + 2.0 * v**2 + (2.0 * u * v) ** 2 * gap * (2.0 - gap))
+    pair = (u, v), (np.zeros(count), np.zeros(count)), rho, gap
+    value = 2.0 / math.pi * np.arctan2(2.0 * rho * u * v, root)
+    assert Erf().pair_moments(0, 0, *pair) == pytest.approx(value, abs=4e-15)
+    assert Erf().pair_moments(1, 1, *pair) == pytest.approx(4.0 / (math.pi * root), rel=1e-12)
+    # E X sigma'(u) sigma(v) is the derivative of E sigma(u) sigma(v) in t at fixed rho
+    tilted = 4.0 / math.pi * rho * v / (root * (1.0 + 2.0 * u**2))
+    assert Erf().tilted_moments(*pair) == pytest.approx(tilted, rel=1e-9, abs=1e-15 / t)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_steep_pairs_with_offsets_are_those_of_the_rule_in_x(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator, unit, count = np.random.default_rng(5), ACTIVATIONS[name](), 9
+    scales = generator.uniform(9.0, 14.0, count), generator.uniform(1.0, 14.0, count)
+    offsets = generator.normal(0.0, 3.0, count), generator.normal(0.0, 3.0, count)
+    rho = np.append(generator.uniform(-1.0, 1.0, count - 4), [1.0, -1.0, 0.0, 1.0 - 1e-6])
+    orders = ((0, 0), (1, 0), (0, 1), (1, 1), (2, 0))
+    found = [unit.pair_moments(*order, scales, offsets, rho) for order in orders]
+    for limit in ("PAIR_STEEP", "INNER_STEEP"):
+        monkeypatch.setattr(smooth, limit, np.inf)
+    for order, moments in zip(orders, found, strict=True):
+        assert moments == pytest.approx(unit.pair_moments(*order, scales, offsets, rho), abs=3e-15), order
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_memory_does_not_grow_with_the_weights(name: str) -> None:
+    """Risk, its gradient and features of weights of size 1e6; one rule in X would take 13 GiB."""
+    unit, generator = ACTIVATIONS[name](), np.random.default_rng(7)
+    data = GaussianClasses((8,), ((1.8, 0.2),))
+    w, a, b = generator.normal(size=(12, 8)), np.ones(12), 0.1 * generator.normal(size=12)
+    w *= 1e6 / np.linalg.norm(w, axis=1)[:, None]
+    w[1] = w[0] + 1.0
+    population = GaussianPopulation(data, unit)
+    tracemalloc.start()
+    try:
+        risk = network_risk(data, unit, w, a, b)
+        gradient = population.gradient(w, a, b, True, True)
+        unit.expansion(np.geomspace(1.0, 1e6, 2000), np.zeros(2000), 200)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 500e6
+    assert risk == pytest.approx(_risk_of_signs(name, w), abs=1e-5)
+    assert all(np.all(np.isfinite(part)) for part in gradient)
+    moved = numerical_gradient(lambda b: population.risk(w, a, b), b, (3,), len(w))
+    assert gradient[2][3] == pytest.approx(moved, rel=1e-4)
+
+
+def _risk_of_signs(name: str, w: Array) -> float:
+    """The risk in the limit of infinite weights: m + h sign, pairs by the law of the arcsine."""
+    low, high = smooth_limits(name)
+    middle, half = 0.5 * (low + high), 0.5 * (high - low)
+    unit = w / np.linalg.norm(w, axis=1)[:, None]
+    pairs = 2.0 / math.pi * np.arcsin(np.clip(unit @ unit.T, -1.0, 1.0))
+    return float(1.0 + middle**2 + half**2 * pairs.mean())
+
+
+def smooth_limits(name: str) -> tuple[float, float]:
+    bounds = ACTIVATIONS[name]().bounds()
+    return bounds.low, bounds.high
