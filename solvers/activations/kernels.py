@@ -104,20 +104,17 @@ def evaluate(address: int, table: Array, u: Array, value: Array, gate: Array) ->
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _piecewise(table: Array, u: Array, value: Array, gate: Array) -> None:
+    """From the nearest knot, whose row holds it, its value, where it is the nearest from, and the slopes about it."""
     zero = u.dtype.type(0.0)
-    left, slope = table[0, 0], table[0, 1]
-    first, first_kink = table[1, 0], table[1, 1]
-    second, second_kink = table[2, 0], table[2, 1]
-    for i in range(u.size):
-        above, beyond = u[i] - first, u[i] - second
-        value[i] = left + slope * u[i] + first_kink * max(above, zero) + second_kink * max(beyond, zero)
-        gate[i] = slope + (first_kink if above >= zero else zero) + (second_kink if beyond >= zero else zero)
-    for row in range(3, table.shape[0]):
-        knot, kink = table[row, 0], table[row, 1]
+    for row in range(table.shape[0]):
+        knot, level, nearer = table[row, 0], table[row, 1], table[row, 2]
+        before, after = table[row, 3], table[row, 4]
         for i in range(u.size):
-            above = u[i] - knot
-            value[i] += kink * max(above, zero)
-            gate[i] += kink if above >= zero else zero
+            past = u[i] - knot
+            slope = before if past < zero else after
+            farther = row > 0 and u[i] < nearer
+            value[i] = value[i] if farther else level + slope * past
+            gate[i] = gate[i] if farther else slope
 
 
 SUMS = {"reassoc", "contract", "nsz", "arcp"}

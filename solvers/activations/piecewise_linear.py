@@ -137,9 +137,16 @@ class PiecewiseLinear(Activation):
         )
 
     def compiled(self, precision: str) -> Compiled:
-        """Row 0 (left, slope), then a row (knot, kink) for each knot; at least two, padded by kinks of 0."""
-        rows = [(self.left, self.first_slope), *zip(self.knots, self.kinks, strict=True)]
-        return 0, np.array(rows + [(0.0, 0.0)] * (3 - len(rows))).astype(precision)
+        """A row for each knot, two at least: it, its value, the middle between it and that before, the slopes about it.
+
+        No sum of hinges: these cancel far from the knots of a steep piece.
+        """
+        pieces = self.pieces
+        middles = np.append(pieces.knots[0], pieces.knots[:-1] + 0.5 * pieces.widths)
+        table = np.stack([pieces.knots, pieces.values, middles, pieces.slopes[:-1], pieces.slopes[1:]], axis=1)
+        if len(table) == 1:
+            table = np.vstack([table, [*table[0, :3], table[0, 4], table[0, 4]]])
+        return 0, np.clip(table, np.finfo(precision).min, np.finfo(precision).max).astype(precision)
 
     def _standard(self, scale: Array, offset: Array) -> Standard:
         from .ramps import Standard

@@ -77,19 +77,17 @@ def forward(
     (address, table), (a, b) = unit, head
     zero = s.dtype.type(0.0)
     scale = s.dtype.type(factor)
-    if address == 0 and table.shape[0] == 3:
+    if address == 0 and table.shape[0] == 2:
         # the same as `evaluate` in one pass, which is half of the time of small networks
-        left, slope = table[0, 0], table[0, 1]
-        first, first_kink = table[1, 0], table[1, 1]
-        second, second_kink = table[2, 0], table[2, 1]
+        first, first_level, below, inner = table[0, 0], table[0, 1], table[0, 3], table[0, 4]
+        second, second_level, nearer, above = table[1, 0], table[1, 1], table[1, 2], table[1, 4]
         for i in range(a.size):
             point = scale * s[row, i] + b[i]
-            above, beyond = point - first, point - second
-            result = left + slope * point + first_kink * max(above, zero) + second_kink * max(beyond, zero)
-            value[batch_row, i] = result
-            gate[batch_row, i] = (
-                slope + (first_kink if above >= zero else zero) + (second_kink if beyond >= zero else zero)
-            )
+            past, beyond = point - first, point - second
+            slope = below if past < zero else (inner if beyond < zero else above)
+            farther = point < nearer
+            value[batch_row, i] = (first_level if farther else second_level) + slope * (past if farther else beyond)
+            gate[batch_row, i] = slope
     else:
         for i in range(a.size):
             u[i] = scale * s[row, i] + b[i]

@@ -6,6 +6,7 @@ import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy import stats
 from mfpde.problem.activations.erf import Erf
 from mfpde.problem.activations.sigmoid import Sigmoid
 from mfpde.problem.activations.tanh import Tanh
+from mfpde.solvers.activations.kernels import evaluate
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import Schedule
@@ -23,6 +25,7 @@ from mfpde.solvers.sgd import engine as engine
 from mfpde.solvers.sgd.draw import draw, draw_steps
 from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState
 from mfpde.solvers.sgd.fast import ahead as sgd_ahead
+from mfpde.solvers.sgd.neurons import forward
 
 RAMP = PiecewiseLinear.through(np.array([0.5, 1.5]), np.array([-2.5, 7.5]))
 RELU = PiecewiseLinear((0.0,), (1.0,))
@@ -53,6 +56,42 @@ def test_a_step_has_the_size_of_its_end() -> None:
     sgd = replace(PLAIN, step_size=0.01, schedule=Schedule(2.0, -0.5))
     np.testing.assert_allclose(sgd.rates(0, 4), 0.02 / np.sqrt(0.01 * np.arange(1, 5)), rtol=1e-14)
     np.testing.assert_allclose(sgd.rates(3, 4), 0.1, rtol=1e-14)
+
+
+STEEP = {
+    "sign": ([-5e-10, 5e-10], [-0.5, 0.5]),
+    "jump and far": ([0.0, 1e-9, 1.0], [0.0, 1.0, 0.3]),
+    "high and low": ([-1.0, 0.0, 1.0, 2.0], [0.0, 1e9, 0.3, 0.7]),
+}
+
+
+@pytest.mark.parametrize("name", STEEP)
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_compiled_loops_hold_the_values_of_steep_units(name: str, precision: str) -> None:
+    """To the rounding of value and pre-activation alone; a slope of 1e9 as a sum of hinges loses .1 at 1e6."""
+    knots, values = STEEP[name]
+    unit = PiecewiseLinear.through(np.array(knots), np.array(values))
+    drawn = np.random.default_rng(3).standard_normal(50)
+    u = np.array([-1e6, -3.0, -1e-10, 2e-10, 0.5, 0.99, 1.5, 3.0, 1e6, *drawn]).astype(precision)
+    table = unit.compiled(precision)
+    value, gate, one = np.zeros((1, u.size), u.dtype), np.zeros((1, u.size), u.dtype), np.ones(u.size, u.dtype)
+    rounding = 4.0 * np.finfo(precision).eps
+    for fill in ("forward", "evaluate"):
+        value[:], gate[:] = np.nan, np.nan
+        if fill == "forward":
+            forward(table, 1.0, u[None], 0, (one, 0.0 * one), np.empty_like(u), value, gate, 0)
+        else:
+            evaluate(*table, u, value[0], gate[0])
+        for place, found, slope in zip(u.astype(float), value[0], gate[0], strict=True):
+            right = int(np.searchsorted(knots, place, side="right"))
+            inside = 0 < right < len(knots)
+            near, far = (right - 1, right) if inside else (min(right, len(knots) - 1),) * 2
+            width, rise = Fraction(knots[far]) - Fraction(knots[near]), Fraction(values[far]) - Fraction(values[near])
+            steepness = rise / width if inside else Fraction(0)
+            exact = float(Fraction(values[near]) + steepness * (Fraction(place) - Fraction(knots[near])))
+            largest = max(abs(exact), float(abs(steepness)) * max(abs(place), abs(knots[near])))
+            assert abs(found - exact) <= rounding * largest, (fill, place)
+            assert float(slope) == pytest.approx(float(steepness), rel=float(rounding))
 
 
 def textbook(sgd: Sgd, state: SgdState, steps: int) -> SgdState:
