@@ -1,0 +1,155 @@
+"""Single-index target: x ~ N(0, Id_d), y = g(<u, x>) + noise; the reduced coordinates are <u, w> and |w - <u, w> u|."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mfpde.keys.declaration import Checked, key
+from mfpde.keys.kinds import Number
+from mfpde.keys.reader import NON_NEGATIVE_SIZE, POSITIVE_SIZE, TableReader
+from mfpde.problem import targets
+from mfpde.problem.initial import InitialLaw, product_law
+from mfpde.problem.law_kinds import Parameter
+from mfpde.problem.laws.gaussian_mixture import INFINITE, MAXIMUM_DIMENSION
+from mfpde.problem.laws.interface import LAWS, DataLaw
+from mfpde.problem.marginals import Marginal, Normal, ScaledChi
+from mfpde.problem.network import Unit
+from mfpde.solvers.space.axis import Axis, Line, Radius
+
+if TYPE_CHECKING:
+    from mfpde.solvers.arrays import Array
+    from mfpde.solvers.objective.representation import Effort, Expansion
+    from mfpde.solvers.space.box import Box
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A whole number, or "infinite"."""
+
+    @property
+    def accepted(self) -> str:
+        return f'an integer from 1 to {MAXIMUM_DIMENSION}, or "{INFINITE}"'
+
+    def read(self, reader: TableReader, name: str, default: int) -> int | str:
+        if reader.raw(name) == INFINITE:
+            return INFINITE
+        return reader.integer(name, default, 1, MAXIMUM_DIMENSION) if reader.has(name) else default
+
+    def plain(self, value: int | str) -> object:
+        return value
+
+
+@dataclass(frozen=True)
+class IndexInitial(Checked):
+    """The law of a neuron at t = 0."""
+
+    table = "initial"
+
+    kappa: float = key(0.8, Number(POSITIVE_SIZE), "w ~ N(0, kappa^2 Id / d)")
+    w_par: float | Normal | None = key(None, Parameter(), "the law of <u, w> in place of that of kappa")
+    a: float | Normal = key(1.0, Parameter(), "the coefficients, a constant or a normal law")
+    b: float | Normal = key(0.0, Parameter(), "the offsets, likewise")
+
+    @property
+    def settings(self) -> IndexInitial:
+        """What of it the stationary laws depend on: constants that are part of the unit."""
+        return replace(IndexInitial(), a=self.a, b=self.b)
+
+
+@LAWS.register("single-index")
+@dataclass(frozen=True)
+class SingleIndex(DataLaw):
+    """y = g(<u, x>) + noise with Gaussian x, which a unit sees by its components along u and across it."""
+
+    dim: int | str = key(40, Dimension(), 'd, or "infinite" for the limit')
+    target: Any = key("erf", targets.TargetKey(), "g")
+    noise: float = key(0.0, Number(NON_NEGATIVE_SIZE), "standard deviation of y - g; the risk includes its square")
+
+    Initial = IndexInitial
+
+    @property
+    def dimension(self) -> float:
+        return math.inf if isinstance(self.dim, str) else float(self.dim)
+
+    @property
+    def across(self) -> float:
+        """d - 1."""
+        return self.dimension - 1.0
+
+    def axes(self) -> Mapping[str, Axis]:
+        return {"w_par": Line(), **({"w_perp": Radius(self.across)} if self.across > 0.0 else {})}
+
+    def start(self, initial: IndexInitial, heads: Sequence[Marginal | float]) -> InitialLaw:
+        if self.dimension == math.inf:
+            first: Marginal | float = 0.0
+            across: list[Marginal | float] = [initial.kappa]
+        else:
+            scale = initial.kappa / math.sqrt(self.dimension)
+            first, across = Normal(0.0, scale), [ScaledChi(self.across, scale)] if self.across > 0.0 else []
+        if initial.w_par is not None:
+            first = initial.w_par
+            if isinstance(first, Normal) and not (first.std > 0.0):
+                first = first.mean
+        return product_law([first, *across, *heads])
+
+    def features(self, unit: Unit, box: Box, accuracy: float, effort: Effort) -> Expansion:
+        from mfpde.problem.reduction.index import Teacher, expand
+
+        teacher = Teacher(lambda v: targets.values(self.target, v), targets.breaks(self.target), self.noise)
+        return expand(unit.activation, unit.has_offset, self.across, teacher, box, accuracy, effort)
+
+    def problems(self, experiment: Any) -> list[str]:
+        if self.dimension == math.inf and math.isfinite(experiment.dynamics.inverse_temperature):
+            problem = 'dynamics.inverse_temperature: noise is undefined at data.dim = "infinite"'
+            return [f"{problem}; write inverse_temperature = inf, or a finite dim"]
+        return []
+
+    def sampler(self) -> Any:
+        return None if isinstance(self.dim, str) else IndexSamples(self)
+
+    @property
+    def sampler_refusal(self) -> str:
+        return "data.dim: SGD needs a finite dimension; write for example dim = 40"
+
+    def dimension_problems(self, dimension: int) -> list[str]:
+        good = 1 <= dimension <= MAXIMUM_DIMENSION
+        return [] if good else [f"outside 1 to {MAXIMUM_DIMENSION}; write a dimension in between"]
+
+    def in_dimension(self, dimension: int) -> SingleIndex:
+        return replace(self, dim=dimension)
+
+
+@dataclass(frozen=True)
+class IndexSamples:
+    """Draws of (x, y) with u the first axis, and where neurons with given reduced coordinates lie."""
+
+    law: SingleIndex
+
+    @property
+    def dimension(self) -> int:
+        """d."""
+        return int(self.law.dimension)
+
+    def draw(self, count: int, generator: np.random.Generator) -> tuple[Array, Array]:
+        """x, shape (count, d), and y, shape (count,)."""
+        x = generator.standard_normal((count, self.dimension))
+        y = targets.values(self.law.target, x[:, 0])
+        return x, y + self.law.noise * generator.standard_normal(count) if self.law.noise > 0.0 else y
+
+    def embed(self, points: Array, generator: np.random.Generator) -> Array:
+        """Neurons, shape (n, d), whose components across u have uniform directions."""
+        w = np.empty((len(points), self.dimension))
+        w[:, 0] = points[:, 0]
+        if self.dimension > 1:
+            across = generator.standard_normal((len(points), self.dimension - 1))
+            w[:, 1:] = across * (points[:, 1] / np.linalg.norm(across, axis=1))[:, None]
+        return w
+
+    def reduce(self, w: Array) -> Array:
+        """<u, w>, and the length of the rest."""
+        return w[:, :1] if self.dimension == 1 else np.stack([w[:, 0], np.linalg.norm(w[:, 1:], axis=1)], axis=1)

@@ -1,0 +1,337 @@
+"""Features of a unit on inputs of which the target sees one projection: x ~ N(0, Id_d), y = g(<u, x>) + noise.
+
+A neuron w has the coordinates m = <u, w> and s = |w - m u|. Given the projection <u, x> = v its pre-activation is
+m v + s G + b with G standard normal, and two neurons averaged over the rotations about u have there the correlation n,
+the first coordinate of a uniform point of S^(d - 2). With c_j(t, b) = E[sigma(t G + b) h_j(G)] and h_j = He_j/sqrt(j!),
+
+    U(z, z') = sum_{j even} E n^j  E_v[ c_j(s, m v + b) c_j(s', m' v + b') ],      V(z) = -E_v[ g(v) c_0(s, m v + b) ],
+
+so that Phi_{q,j}(z) = c_j(s, m v_q + b) at the nodes of a rule for v are features of weight omega_q E n^j, those with
+j = 0 with targets g(v_q). As d grows only j = 0 stays. The features are scaled to weight 1, and those with j = 0 turned
+so that one of them has the whole target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfpde.problem.reduction.hermite import angular_moment
+from mfpde.solvers.activations.activation import Activation
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.objective.losses.square import SquareLoss
+from mfpde.solvers.objective.objective import Objective
+from mfpde.solvers.objective.representation import Effort, Expansion
+from mfpde.solvers.space.box import Box
+
+REACH = 9.5
+"""|v| up to which the rule goes: beyond, the normal density is below 1e-20."""
+NODES, FINE_NODES = 12, 24
+"""Gauss nodes of a panel of the rule, and of the one that tells g's second moment."""
+FIRST_PANELS = 6
+MOST_PANELS = {"rough": 16, "usual": 60, "finest": 120}
+MOST_TERMS = {"rough": 12, "usual": 60, "finest": 100}
+"""Largest order j."""
+NARROWEST = 1e-7
+LEFT_OUT = 0.05
+"""Share of the accuracy of U that features of no weight may hold together."""
+TRIALS = 32
+"""Neurons of the box on which rules are tried."""
+CHUNK = 2**21
+"""Numbers of features that are formed at once."""
+
+
+@dataclass(frozen=True)
+class IndexFeatures:
+    """The features of the module's docstring, without their coefficient.
+
+    Attributes:
+        activation: sigma.
+        nodes: v_q, shape (Q,).
+        weights: omega_q, shape (Q,).
+        moments: E n^j for j = 2, 4, ..., shape (J/2,).
+        turned: unit vector of sqrt(omega_q) g(v_q), shape (Q,).
+        kept: which of the features with j > 0 there are, those of a node together, shape (Q J/2,).
+        perpendicular: whether there is s, the second coordinate; s = 0 otherwise.
+        has_offset: whether b is the last coordinate.
+    """
+
+    activation: Activation
+    nodes: Array
+    weights: Array
+    moments: Array
+    turned: Array
+    kept: NDArray[np.bool_]
+    perpendicular: bool
+    has_offset: bool
+
+    @property
+    def dimension(self) -> int:
+        return 1 + self.perpendicular + self.has_offset
+
+    @property
+    def rank(self) -> int:
+        return len(self.nodes) + int(self.kept.sum())
+
+    def values(self, points: Array) -> Array:
+        return np.vstack([self._values(part)[0] for part in self._parts(points)])
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        pairs = [self._values(part, slopes=True) for part in self._parts(points)]
+        return np.vstack([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
+
+    def outputs(self, points: Array, masses: Array) -> Array:
+        """Phi rho, shape (M,), without forming the n x M features."""
+        total, done = np.zeros(self.rank), 0
+        for part in self._parts(points):
+            total += masses[done : done + len(part)] @ self._values(part)[0]
+            done += len(part)
+        return total
+
+    def contract(self, points: Array, coefficients: Array) -> tuple[Array, Array]:
+        """coefficients . Phi, shape (n,), and its gradient, shape (n, D), without forming the n x M features."""
+        pairs = [self._values(part, slopes=True) for part in self._parts(points)]
+        value = np.concatenate([values @ coefficients for values, _ in pairs])
+        return value, np.concatenate([np.einsum("nmd,m->nd", slopes, coefficients) for _, slopes in pairs])
+
+    def _parts(self, points: Array) -> Iterator[Array]:
+        """The points in pieces whose features fit into memory."""
+        size = max(1, CHUNK // (self.rank * (1 + self.dimension)))
+        for first in range(0, max(len(points), 1), size):
+            yield points[first : first + size]
+
+    def _values(self, points: Array, slopes: bool = False) -> tuple[Array, Array]:
+        count, nodes = len(points), len(self.nodes)
+        spread = np.repeat(points[:, 1] if self.perpendicular else np.zeros(count), nodes)
+        offset = np.outer(points[:, 0], self.nodes)
+        if self.has_offset:
+            offset = offset + points[:, -1:]
+        mean, higher = self.activation.expansion(spread, offset.ravel(), 2 * len(self.moments))
+        values = self._laid_out(mean.value, higher.value, count)
+        if not slopes:
+            return values, np.empty((count, self.rank, 0))
+        by_offset = mean.by_offset.reshape(count, nodes), higher.by_offset.reshape(count, nodes, -1)
+        columns = [self._laid_out(by_offset[0] * self.nodes, by_offset[1] * self.nodes[:, None], count)]
+        if self.perpendicular:
+            columns.append(self._laid_out(mean.by_scale, higher.by_scale, count))
+        if self.has_offset:
+            columns.append(self._laid_out(*by_offset, count))
+        return values, np.stack(columns, axis=2)
+
+    def _laid_out(self, lowest: Array, higher: Array, count: int) -> Array:
+        """Moments c_0 and c_2, c_4, ... at the nodes as features of weight 1, shape (n, M)."""
+        roots = np.sqrt(self.weights)
+        plain = lowest.reshape(count, -1) * roots
+        # the reflection that takes the direction of the target to the first axis
+        mirror = self.turned.copy()
+        mirror[0] += 1.0 if mirror[0] >= 0.0 else -1.0
+        turned = plain - np.outer(plain @ mirror, 2.0 * mirror / (mirror @ mirror))
+        rest = higher.reshape(count, len(self.nodes), -1) * (roots[:, None] * np.sqrt(self.moments))
+        return np.hstack([turned, rest.reshape(count, -1)[:, self.kept]])
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """y = g(v) + noise.
+
+    Attributes:
+        values: g, elementwise.
+        breaks: where it is not smooth.
+        noise: standard deviation.
+    """
+
+    values: object
+    breaks: Array
+    noise: float
+
+    def __call__(self, v: Array) -> Array:
+        return np.asarray(self.values(v))  # type: ignore[operator]
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A composite Gauss rule for the normal law of v."""
+
+    edges: Array
+    nodes: Array = field(init=False)
+    weights: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        places, weights = gauss(self.edges, NODES)
+        object.__setattr__(self, "nodes", places.ravel())
+        object.__setattr__(self, "weights", weights.ravel())
+
+    @property
+    def halved(self) -> _Rule:
+        """With every panel in two."""
+        return _Rule(np.sort(np.concatenate([self.edges, 0.5 * (self.edges[1:] + self.edges[:-1])])))
+
+
+def gauss(edges: Array, count: int) -> tuple[Array, Array]:
+    """Nodes and weights on the panels, the normal density in them, each of shape (panels, count)."""
+    x, w = np.polynomial.legendre.leggauss(count)
+    half = 0.5 * np.diff(edges)[:, None]
+    places = edges[:-1, None] + half * (x + 1.0)
+    return places, half * w * np.exp(-0.5 * places**2) / np.sqrt(2.0 * np.pi)
+
+
+def expand(
+    unit: Activation,
+    has_offset: bool,
+    perpendicular: float,
+    teacher: Teacher,
+    box: Box,
+    accuracy: float,
+    effort: Effort,
+) -> Expansion:
+    """Features of the unit on the box of (m, s) and b, s where `perpendicular` = d - 1 is above 0.
+
+    Panels of the rule are halved where that changes what neurons of the box have in common with one another and with
+    the target; orders are added until what is left of U is below `accuracy`.
+    """
+    trials = _trials(unit, has_offset, perpendicular > 0.0, box)
+    rule = _adapted(trials, teacher, accuracy, MOST_PANELS[effort])
+    moments, tail = _orders(trials, perpendicular, accuracy, MOST_TERMS[effort])
+    made, dropped = _made(trials, has_offset, perpendicular, teacher, rule, moments, accuracy)
+    error = tail + dropped + _halving_error(trials, teacher, rule)
+    return Expansion(made, error, "Hermite moments beside a projection", costly=True)
+
+
+@dataclass(frozen=True)
+class _Trials:
+    """Neurons of the box on which a rule is tried."""
+
+    activation: Activation
+    along: Array
+    across: Array
+    offset: Array
+
+    def means(self, v: Array) -> Array:
+        """c_0(s, m v + b), shape (n, Q)."""
+        shape = len(self.along), v.size
+        offset = np.outer(self.along, v) + self.offset[:, None]
+        spread = np.broadcast_to(self.across[:, None], shape)
+        return self.activation.mean(spread.ravel(), offset.ravel()).value.reshape(shape)
+
+    def squares(self, v: Array, orders: int) -> Array:
+        """The largest c_j(s, m v + b)^2 for j = 2, 4, ..., shape (Q, orders)."""
+        found = np.zeros((v.size, orders))
+        for m, s, b in zip(self.along, self.across, self.offset, strict=True):
+            higher = self.activation.even_hermite(np.full(v.size, s), m * v + b, 2 * orders).value
+            np.maximum(found, higher**2, out=found)
+        return found
+
+
+def _trials(unit: Activation, has_offset: bool, perpendicular: bool, box: Box) -> _Trials:
+    """Corners, the middle, neurons near s = 0, and others by a low-discrepancy sequence."""
+    from scipy.stats import qmc
+
+    lower, upper = box.lower, box.upper
+    inner = qmc.scale(qmc.Sobol(len(lower), seed=0).random(TRIALS), lower, np.maximum(upper, lower + 1e-12))
+    corners = np.array(np.meshgrid(*zip(lower, upper, strict=True), indexing="ij")).reshape(len(lower), -1).T
+    points = np.vstack([corners, 0.5 * (lower + upper), inner])
+    across = points[:, 1] if perpendicular else np.zeros(len(points))
+    return _Trials(unit, points[:, 0], across, points[:, -1] if has_offset else np.zeros(len(points)))
+
+
+def _adapted(trials: _Trials, teacher: Teacher, accuracy: float, most: int) -> _Rule:
+    ends = np.linspace(-REACH, REACH, FIRST_PANELS + 1)
+    edges = np.unique(np.concatenate([ends, teacher.breaks[np.abs(teacher.breaks) < REACH]]))
+    while len(edges) <= most:
+        errors = _panel_errors(trials, teacher, edges)
+        wide = np.diff(edges) > NARROWEST
+        poor = wide & (errors > accuracy / len(errors))
+        if not poor.any():
+            break
+        if poor.sum() > most + 1 - len(edges):
+            # the worst first
+            poor &= errors >= np.sort(errors)[::-1][max(most - len(edges), 0)]
+        edges = np.sort(np.concatenate([edges, 0.5 * (edges[1:] + edges[:-1])[poor]]))
+    return _Rule(edges)
+
+
+def _panel_errors(trials: _Trials, teacher: Teacher, edges: Array) -> Array:
+    """Per panel, how much halving it changes E f^2 and E f g over it at the worst of the neurons."""
+    whole = _panel_integrals(trials, teacher, edges)
+    finer = np.sort(np.concatenate([edges, 0.5 * (edges[1:] + edges[:-1])]))
+    halves = _panel_integrals(trials, teacher, finer)
+    return np.asarray(np.abs(halves.reshape(len(whole), 2, -1).sum(axis=1) - whole).max(axis=1))
+
+
+def _panel_integrals(trials: _Trials, teacher: Teacher, edges: Array) -> Array:
+    places, weights = gauss(edges, NODES)
+    values = trials.means(places.ravel()).reshape(-1, *places.shape)
+    target = teacher(places)
+    parts = [np.einsum("npk,pk->pn", values**2, weights), np.einsum("npk,pk->pn", values, weights * target)]
+    return np.hstack(parts)
+
+
+def _halving_error(trials: _Trials, teacher: Teacher, rule: _Rule) -> float:
+    """Twice the largest change of U and V of the neurons, without the higher orders, by halving all panels."""
+    found = []
+    for each in (rule, rule.halved):
+        values = trials.means(each.nodes)
+        found.append(
+            np.hstack([(values * each.weights) @ values.T, (values @ (each.weights * teacher(each.nodes)))[:, None]])
+        )
+    return 2.0 * float(np.abs(found[1] - found[0]).max())
+
+
+def _orders(trials: _Trials, perpendicular: float, accuracy: float, most: int) -> tuple[Array, float]:
+    """E n^j of the orders j = 2, 4, ... that are kept, and a bound of what the others hold of U."""
+    if not (0.0 < perpendicular < np.inf):
+        return np.empty(0), 0.0
+    orders = np.arange(2, most + 4, 2)
+    moments = angular_moment(orders, perpendicular)
+    size = np.sqrt(trials.along**2 + trials.across**2)
+    held = float(trials.activation.second_moments(size, trials.offset).max())
+    kept = int(np.argmax(moments * held <= accuracy)) if (moments * held <= accuracy).any() else len(moments) - 1
+    return moments[:kept], float(moments[kept] * held)
+
+
+def _made(
+    trials: _Trials,
+    has_offset: bool,
+    perpendicular: float,
+    teacher: Teacher,
+    rule: _Rule,
+    moments: Array,
+    accuracy: float,
+) -> tuple[Objective, float]:
+    """The objective, without features that weigh nothing, and what these hold of U."""
+    target = teacher(rule.nodes)
+    sizes = np.maximum((trials.means(rule.nodes) ** 2).max(axis=0), target**2)
+    heavy, lost = _heavy(rule.weights * sizes, accuracy)
+    nodes, weights, target = rule.nodes[heavy], rule.weights[heavy], target[heavy]
+    squares = trials.squares(nodes, len(moments)) * (weights[:, None] * moments)
+    kept, dropped = _heavy(squares.ravel(), accuracy)
+    scaled = np.sqrt(weights) * target
+    length = float(np.linalg.norm(scaled))
+    features = IndexFeatures(
+        trials.activation, nodes, weights, moments, scaled / length, kept, perpendicular > 0.0, has_offset
+    )
+    targets = np.zeros(features.rank)
+    # the reflection has the sign that does not cancel
+    targets[0] = -length if scaled[0] >= 0.0 else length
+    constant = second_moment(teacher, rule.edges) - length**2 + teacher.noise**2
+    return Objective(features, SquareLoss(np.ones(features.rank), targets, max(constant, 0.0))), lost + dropped
+
+
+def _heavy(squares: Array, accuracy: float) -> tuple[NDArray[np.bool_], float]:
+    """Which of these squares of features count, and what the others sum up to, `LEFT_OUT` of the accuracy at most."""
+    order = np.argsort(squares)
+    sums = np.cumsum(squares[order])
+    light = order[: int(np.searchsorted(sums, LEFT_OUT * accuracy))]
+    kept = np.ones(len(squares), dtype=np.bool_)
+    kept[light] = False
+    return kept, float(squares[light].sum())
+
+
+def second_moment(teacher: Teacher, edges: Sequence[float] | Array) -> float:
+    """E g(v)^2."""
+    finer = np.unique(np.concatenate([np.linspace(-REACH, REACH, 77), np.asarray(edges)]))
+    places, weights = gauss(finer, FINE_NODES)
+    return float((weights * teacher(places) ** 2).sum())

@@ -1,0 +1,76 @@
+"""What a teacher computes from a projection of x: an activation, the sign, a sum of Hermite polynomials, or knots."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.polynomial import hermite_e
+
+from mfpde.keys.kinds import Kind
+from mfpde.keys.reader import SIZE, TableReader
+from mfpde.problem.activations.interface import ACTIVATIONS
+from mfpde.problem.network import ActivationKey, Knots, activation_of
+from mfpde.solvers.arrays import Array
+
+SIGN = "sign"
+MOST_TERMS = 20
+"""Hermite coefficients of a target at most."""
+
+
+@dataclass(frozen=True)
+class Hermite:
+    """g = sum_k coefficients_k He_k / sqrt(k!)."""
+
+    coefficients: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class TargetKey(Kind):
+    """The name of an activation, "sign", { hermite = [...] } or { knots, values }."""
+
+    @property
+    def accepted(self) -> str:
+        names = ", ".join((*ACTIVATIONS.names(), SIGN))
+        return f"one of {names}, {{ hermite = [...] }} in He_k / sqrt(k!), or {{ knots = [...], values = [...] }}"
+
+    def read(self, reader: TableReader, name: str, default: str) -> str | Knots | Hermite:
+        value = reader.raw(name)
+        if not isinstance(value, Mapping):
+            return reader.choice(name, default, (*ACTIVATIONS.names(), SIGN))
+        if "hermite" not in value:
+            return ActivationKey().read(reader, name, "erf")
+        inner = TableReader(reader.dotted(name), value, ("hermite",), reader.errors)
+        coefficients = inner.numbers("hermite", SIZE, "[0.0, 0.0, 1.0]") or (0.0, 1.0)
+        if len(coefficients) > MOST_TERMS or not any(coefficients[1:]):
+            problem = (
+                f"needs 2 to {MOST_TERMS} coefficients, one of them beyond the first not 0: a constant teaches nothing"
+            )
+            inner.complain("hermite", problem, "for example hermite = [0.0, 0.0, 1.0]")
+            return default
+        return Hermite(coefficients)
+
+    def plain(self, value: object) -> object:
+        if isinstance(value, Hermite):
+            return {"hermite": list(value.coefficients)}
+        return ActivationKey().plain(value)
+
+
+def values(target: Any, u: Array) -> Array:
+    """g(u), elementwise."""
+    if isinstance(target, Hermite):
+        scaled = [c / math.sqrt(math.factorial(k)) for k, c in enumerate(target.coefficients)]
+        return np.asarray(hermite_e.hermeval(u, scaled))
+    if target == SIGN:
+        return np.sign(u)
+    return activation_of(target).value(u)
+
+
+def breaks(target: Any) -> Array:
+    """Where g or its slope jumps, increasing."""
+    if isinstance(target, Hermite):
+        return np.empty(0)
+    return np.zeros(1) if target == SIGN else activation_of(target).knots

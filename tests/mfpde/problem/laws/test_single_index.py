@@ -1,0 +1,203 @@
+"""Single-index targets: features against closed kernels, trajectories against independent values, SGD beside them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import integrate
+
+import mfpde
+from mfpde.configuration.parsing import parse
+from mfpde.errors import ConfigurationError
+from mfpde.problem.problem import Problem, build_problem
+from mfpde.solvers.arrays import Array
+
+REFERENCE = {
+    entry["id"]: entry
+    for entry in json.loads((Path(__file__).parents[3] / "reference_teachers.json").read_text("utf-8"))["entries"]
+}
+NAMES = {"trelu": "truncated-relu", "he2": {"hermite": [0.0, 0.0, 1.0]}, "he3": {"hermite": [0.0, 0.0, 0.0, 1.0]}}
+NAMES |= {"sum": {"hermite": [0.0, 1.0, 1.0]}}
+
+
+def problem(dim: int | str, target: object, activation: str, heads: bool = False, **data: object) -> Problem:
+    network = {"activation": activation, **({"coefficients": "trained", "offsets": "trained"} if heads else {})}
+    return build_problem(
+        parse({"data": {"law": "single-index", "dim": dim, "target": target, **data}, "network": network})
+    )
+
+
+def kernels(made: Problem, points: Array, others: Array) -> tuple[Array, Array, Array, Array]:
+    """V and U of pairs of neurons, and their gradients in the first one."""
+    objective = made.objective_about(points, others, accuracy=1e-12)
+    loss, zero = objective.loss, np.zeros(objective.features.rank)
+    values = objective.features.values(points)
+    along = [objective.features.contract(points[i : i + 1], loss.gradient(zero))[1][0] for i in range(len(points))]
+    second = objective.features.values(others)
+    mixed = [
+        objective.features.contract(points[i : i + 1], loss.gradient(second[i]) - loss.gradient(zero))[1][0]
+        for i in range(len(points))
+    ]
+    first = values @ loss.gradient(zero)
+    pairs = [float(values[i] @ (loss.gradient(second[i]) - loss.gradient(zero))) for i in range(len(points))]
+    return first, np.array(pairs), np.array(along), np.array(mixed)
+
+
+@pytest.mark.parametrize("place", range(len(REFERENCE["B-points"]["points"])))
+def test_kernels_of_the_reference(place: int) -> None:
+    point = REFERENCE["B-points"]["points"][place]
+    activation, target = (NAMES.get(point[key], point[key]) for key in ("activation", "target"))
+    made = problem(point["d"] or "infinite", target, str(activation), heads=True)
+    allowed = 1e-11 + 3.0 * point["error"]
+    found = kernels(made, np.array([point["z"]]), np.array([point["zp"]]))
+    # of a series that is cut off, slopes converge more slowly than values
+    for value, key, times in zip(found, ("V", "U", "gradV", "grad1U"), (1.0, 1.0, 30.0, 30.0), strict=True):
+        np.testing.assert_allclose(value[0], point[key], rtol=0.0, atol=times * allowed, err_msg=key)
+
+
+def arcs(v: float, other: float, inner: Array) -> Array:
+    """E erf(<w, x>) erf(<w', x>) of squares v, v' and inner products."""
+    return np.asarray(2.0 / np.pi * np.arcsin(2.0 * inner / np.sqrt((1.0 + 2.0 * v) * (1.0 + 2.0 * other))))
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3, 10, 40])
+def test_without_offset_the_closed_kernels_of_erf(dim: int) -> None:
+    """V = -kappa(t^2, 1, m), and U the mean of kappa over the correlation n of the components across u."""
+    made = problem(dim, "erf", "erf")
+    rng = np.random.default_rng(dim)
+    points, others = (np.abs(rng.normal(size=(5, min(dim, 2)))) * [1.0, 0.6][: min(dim, 2)] for _ in range(2))
+    first, pairs, _, _ = kernels(made, points, others)
+    squares, products = (points**2).sum(axis=1), points[:, 0] * others[:, 0]
+    np.testing.assert_allclose(
+        first, [-arcs(v, 1.0, np.array(m)) for v, m in zip(squares, points[:, 0], strict=True)], atol=1e-12
+    )
+    for i, square in enumerate((others**2).sum(axis=1)):
+
+        def at(n: Array, i: int = i, square: float = square) -> Array:
+            across = points[i, 1] * others[i, 1] * n if dim > 1 else 0.0 * n
+            return arcs(squares[i], square, products[i] + across)
+
+        if dim <= 2:
+            expected = 0.5 * float(at(np.ones(1))[0] + at(-np.ones(1))[0])
+        else:
+            # n = cos(angle) on S^(d - 2) has the density sin^(d - 3)
+            share = integrate.quad(lambda x: np.sin(x) ** (dim - 3), 0.0, np.pi)[0]
+            expected = integrate.quad(lambda x: at(np.cos(x)) * np.sin(x) ** (dim - 3), 0.0, np.pi)[0] / share
+        assert abs(pairs[i] - expected) < 1e-11 if dim > 2 else abs(pairs[i] - expected) < 1e-6
+
+
+@pytest.mark.parametrize(("activation", "target"), [("tanh", "sign"), ("relu", {"hermite": [0.1, 0.5, 1.0]})])
+def test_gradients_are_differences_of_values(activation: str, target: object) -> None:
+    made = problem(12, target, activation, heads=True)
+    points = np.random.default_rng(1).uniform([-1.0, 0.2, -1.0, -0.5], [1.0, 1.0, 1.0, 0.5], (6, 4))
+    features = made.objective_about(points, accuracy=1e-10).features
+    slopes = features.values_and_gradients(points)[1]
+    for axis in range(4):
+        step = 1e-5 * np.eye(4)[axis]
+        central = (features.values(points + step) - features.values(points - step)) / 2e-5
+        np.testing.assert_allclose(slopes[:, :, axis], central, atol=2e-9)
+
+
+def test_values_in_full_dimension() -> None:
+    """V and U of two neurons against draws of x and of the directions across u, within 5 standard errors."""
+    made = problem(6, "sign", "tanh", heads=True)
+    points = np.array([[0.5, 0.8, 1.2, 0.3], [-0.4, 0.6, -0.7, -0.2]])
+    first, pairs, _, _ = kernels(made, points[:1], points[1:])
+    rng, count = np.random.default_rng(0), 400_000
+    x, outputs = rng.standard_normal((count, 6)), []
+    for m, s, a, b in points:
+        across = rng.standard_normal((count, 5))
+        across *= s / np.linalg.norm(across, axis=1)[:, None]
+        outputs.append(a * np.tanh(m * x[:, 0] + np.einsum("ni,ni->n", across, x[:, 1:]) + b))
+    for sampled, exact in ((-np.sign(x[:, 0]) * outputs[0], first[0]), (outputs[0] * outputs[1], pairs[0])):
+        assert abs(sampled.mean() - exact) < 5.0 * sampled.std() / np.sqrt(count)
+
+
+@pytest.mark.long
+def test_the_trajectory_of_erf_on_erf() -> None:
+    rows = [row for row in REFERENCE["B1"]["rows"] if row["t"] <= 10.0]
+    experiment = parse({"data": {"law": "single-index", "dim": 40, "target": "erf"}, "network": {"activation": "erf"}})
+    times = tuple(row["t"] for row in rows)
+    run = mfpde.solve(experiment, end=times[-1], save=times, scheme="characteristics")
+    for i, row in enumerate(rows):
+        found = {"R": run.risk[i], "mean w_par": run.mean[i, 0], "mean w_perp_norm": run.mean[i, 1]}
+        found |= {"var w_par": run.variance[i, 0], "var w_perp_norm": run.variance[i, 1]}
+        for key, value in found.items():
+            assert abs(value - row[key][0]) <= max(1e-6, 3.0 * row[key][1]), (row["t"], key)
+        assert abs(run.risk[i] - row["R"][0]) <= 3.0 * run.risk_error[i] + row["R"][1]
+
+
+def test_the_limit_of_infinite_dimension_is_one_atom() -> None:
+    rows = REFERENCE["Binf-erf"]["rows"]
+    data = {"law": "single-index", "dim": "infinite", "target": "erf"}
+    times = tuple(row["t"] for row in rows)
+    experiment = parse({"data": data, "network": {"activation": "erf"}})
+    run = mfpde.solve(experiment, end=times[-1], save=times, scheme="characteristics", tolerance=1e-8)
+    for i, row in enumerate(rows):
+        assert abs(run.risk[i] - row["R"][0]) < 1e-7
+        np.testing.assert_allclose(run.mean[i], [row["w_par"][0], row["s"][0]], atol=1e-6)
+    # all laws on m = sqrt(1 + 2 s^2) are optimal there
+    assert run.mean[-1, 0] == pytest.approx(np.sqrt(1.0 + 2.0 * run.mean[-1, 1] ** 2), abs=1e-5)
+
+
+def test_the_risk_of_nothing_is_the_second_moment_of_the_target() -> None:
+    """Units that are 0: R = E g^2 + noise^2; E erf(u)^2 = (2/pi) arcsin(2/3), E (u)_+^2 = 1/2."""
+    zero = {"knots": [-1.0, 1.0], "values": [0.0, 0.0]}
+    law = mfpde.Atoms(np.array([[0.3, 0.4]]), np.ones(1))
+    cases: list[tuple[Any, float]] = [("erf", 2.0 / np.pi * np.arcsin(2.0 / 3.0)), ("relu", 0.5), ("sign", 1.0)]
+    cases += [({"hermite": [0.5, 0.0, 2.0]}, 4.25)]
+    for target, expected in cases:
+        made = problem(7, target, zero, noise=0.3)  # type: ignore[arg-type]
+        assert made.risk(law) == pytest.approx(expected + 0.09, abs=1e-12)
+
+
+@pytest.mark.parametrize("dim", [10, "infinite"])
+def test_an_even_target_keeps_the_mirror_symmetry(dim: int | str) -> None:
+    """Psi of a law that is symmetric in m is even in m, and its slope odd."""
+    made = problem(dim, {"hermite": [0.0, 0.0, 1.0]}, "relu")
+    law = mfpde.Atoms(np.array([[0.3, 0.4], [-0.3, 0.4], [0.0, 0.9]]), np.array([0.3, 0.3, 0.4]))
+    points = np.array([[0.7, 0.5], [1.5, 0.2], [0.1, 1.0]])
+    mirrored = points * [-1.0, 1.0]
+    np.testing.assert_allclose(made.psi(points, law), made.psi(mirrored, law), atol=1e-9)
+    slopes = made.psi_gradient(points, law), made.psi_gradient(mirrored, law)
+    np.testing.assert_allclose(slopes[0], slopes[1] * [-1.0, 1.0], atol=1e-8)
+
+
+@pytest.mark.long
+def test_grids_and_atoms_agree_and_sgd_follows() -> None:
+    data = {"law": "single-index", "dim": 10, "target": "erf"}
+    experiment = parse({"data": data, "network": {"activation": "erf"}, "initial": {"kappa": 1.0}})
+    options: dict[str, Any] = {"end": 1.0, "save": 3}
+    runs = [mfpde.solve(experiment, scheme="characteristics", **options)]
+    runs += [mfpde.solve(experiment, scheme="finite-volume", cells=64, **options)]
+    runs += [mfpde.solve(experiment, scheme="jko", step=0.1, **options)]
+    for run in runs[1:]:
+        assert (np.abs(run.risk - runs[0].risk) <= 3.0 * (run.risk_error + runs[0].risk_error)).all(), run.scheme
+    replicas = mfpde.sgd(experiment, neurons=400, step_size=1e-3, replicas=4, seed=3, workers=1, **options)
+    spread = (
+        replicas.risk.std(axis=0, ddof=1) / 2.0
+        + replicas.risk_error.max(axis=0)
+        + 12.0 / 400.0 * replicas.risk.mean(axis=0)
+    )
+    assert (np.abs(replicas.risk.mean(axis=0) - runs[0].risk) <= 4.0 * spread).all()
+
+
+def test_every_mistake_is_named_at_once() -> None:
+    data = {"law": "single-index", "dim": 0, "target": {"hermite": [1.0, 0.0]}, "noise": -1.0}
+    with pytest.raises(ConfigurationError) as caught:
+        parse({"data": data, "network": {}, "initial": {"w_par": {"normal": [0.0, -1.0]}}})
+    text = str(caught.value)
+    assert len(caught.value.messages) == 4
+    for key in ("data.dim", "data.target.hermite", "data.noise", "initial.w_par.normal"):
+        assert key in text
+    with pytest.raises(ConfigurationError, match=r'noise is undefined at data\.dim = "infinite"'):
+        parse(
+            {
+                "data": {"law": "single-index", "dim": "infinite"},
+                "dynamics": {"inverse_temperature": 10.0, "ridge": 0.1},
+            }
+        )
