@@ -91,10 +91,12 @@ class Checks:
 
     def drawable(self) -> None:
         """That figures can be written to the folder of --plot."""
+        from mfpde.shell.environment import refuse_drawing
         from mfpde.shell.files import probe_folder
 
         folder = self.plots
         if folder is not None:
+            self.run(refuse_drawing)
             self.run(lambda: probe_folder(folder))
 
     def radius(self) -> float | None:
@@ -108,6 +110,11 @@ class Checks:
         if text is not None and self.options.scheduler is not None:
             self.run(lambda: refuse("--workers and --scheduler exclude each other: write one of them"))
         self.given |= {"workers": self.count("--workers", text, 10_000), "scheduler": self.options.scheduler}
+
+    @property
+    def local_workers(self) -> int | None:
+        """Processes of this machine that --workers and --scheduler leave to the study."""
+        return 1 if self.options.scheduler is not None else self.given.get("workers")
 
     def count(self, option: str, text: str | None, most: int = 10**9) -> int | None:
         """The whole number from 1 to `most` that an option was given."""
@@ -136,6 +143,10 @@ def experiment_of(options: argparse.Namespace, solved: bool) -> Experiment:
         raise ConfigurationError(problems) from None
     problems = unsupported(experiment) if solved else []
     raise_mistakes(problems)
+    if solved:
+        from mfpde.schemes.choice import scheme_of
+
+        options.less = scheme_of(experiment).less
     return experiment
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mfpde.commands.checks import Checks
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError, in_keys
+from mfpde.shell.memory import out_of_memory
 from mfpde.shell.process import complain
 from mfpde.shell.progress import ProgressBar
 from mfpde.shell.user_files import fault_of
@@ -58,8 +59,12 @@ def carry_out(study: Callable[..., Answer], checks: Checks, *arguments: Any, box
     return EXIT_CODES[answer.status]
 
 
-def guarded(run: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
-    """Run a command; an error in the input prints every message and gives 2, one of the run gives 3."""
+def guarded(run: Callable[[argparse.Namespace], int], options: argparse.Namespace, less: str = "") -> int:
+    """Run a command; an error in the input prints every message and gives 2, one of the run gives 3.
+
+    Args:
+        less: what to write where memory runs out, beside what the scheme says.
+    """
     from mfpde.solvers.flow.time_loop import StepFailure
 
     try:
@@ -71,8 +76,7 @@ def guarded(run: Callable[[argparse.Namespace], int], options: argparse.Namespac
         complain(in_keys(error))
         return EXIT_FAILED
     except MemoryError as error:
-        box = "" if options.radius is None else "a smaller --radius, "
-        complain(f"out of memory ({error}); write {box}fewer solver.cells or save fewer times")
+        complain(out_of_memory(error, options.less, less))
         return EXIT_FAILED
     except (ResultFileError, OutputError) as error:
         complain(str(error))

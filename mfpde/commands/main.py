@@ -3,6 +3,7 @@
 Every module of the folders `solving`, `asking` and `writing` is a command, named like the module:
 
     HELP                     its line of `mfpde --help`
+    LESS                     what to write where memory runs out
     PLACE                    where it stands there (left out: after the others)
     add_arguments(parser)    declares its options; those that commands share are in `options`
     run(options)             checks them, computes, tells, and returns the exit code
@@ -21,8 +22,9 @@ from pathlib import Path
 from types import ModuleType
 
 from mfpde import __version__
-from mfpde.commands.driver import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, guarded
+from mfpde.commands.driver import EXIT_BAD_INPUT, EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, guarded
 from mfpde.commands.options import ABSENT, add_use
+from mfpde.shell.environment import incomplete_checkout, unusable_threads
 from mfpde.shell.process import abandon_output, accept_any_text, complain, earlier_files_told, termination_interrupts
 
 FOLDERS = ("solving", "asking", "writing")
@@ -55,9 +57,14 @@ def _run(arguments: Sequence[str] | None) -> int:
         return int(stop.code or 0)
     # The compiled kernels are the parallel part; BLAS on one thread gives the same sums on every machine.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # nothing is shown on a display
+    os.environ["MPLBACKEND"] = "agg"
+    if problems := incomplete_checkout() or unusable_threads(options.threads is not None):
+        complain(*problems)
+        return EXIT_BAD_INPUT
     try:
         with termination_interrupts(), earlier_files_told():
-            return guarded(commands[options.command].run, options)
+            return guarded(commands[options.command].run, options, commands[options.command].LESS)
     except KeyboardInterrupt:
         complain("interrupted before anything was computed")
         return EXIT_INTERRUPTED

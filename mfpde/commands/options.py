@@ -9,6 +9,8 @@ ABSENT: dict[str, Any] = {
     **dict.fromkeys(("source", "output", "plot", "threads", "scheme", "until", "radius", "workers", "scheduler")),
     **dict.fromkeys(("json", "quiet", "resume", "force"), False),
     "overrides": [],
+    # what the scheme needs less of where memory runs out
+    "less": "",
 }
 
 

@@ -95,6 +95,7 @@ class SchemeKind:
         samples: whether the law is sampled, so that it fluctuates about the mean-field law.
         straight: whether it lays out cells, tables or proximal maps along the axes, which must be straight for it.
         refines_steps: whether refinement halves its fixed time steps, which save times must not cut.
+        less: what to write where memory runs out.
         needs_guide: whether `pair` wants to know where the law goes; otherwise the guide shows the law at t = 0 only.
     """
 
@@ -108,6 +109,7 @@ class SchemeKind:
     samples: ClassVar[bool] = False
     straight: ClassVar[bool] = False
     refines_steps: ClassVar[bool] = False
+    less: ClassVar[str] = "a larger solver.tolerance"
     needs_guide: ClassVar[bool] = True
 
     @abstractmethod

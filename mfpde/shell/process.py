@@ -8,19 +8,27 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 from mfpde.errors import EarlierFileWarning
 
 
 def complain(*messages: str) -> None:
-    """Print one line per message on standard error, if there is one."""
+    """Print one line per message on standard error, if there is one that takes it."""
+    told("".join(f"mfpde: {message}\n" for message in messages))
+
+
+def told(text: str) -> None:
+    """Write on standard error; one that is full, closed or gone is written to no more."""
     if sys.stderr is None:
         return
-    for message in messages:
-        print(f"mfpde: {message}", file=sys.stderr)
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        _abandon(sys.stderr)
 
 
 @contextmanager
@@ -49,8 +57,12 @@ def accept_any_text() -> None:
 def abandon_output() -> None:
     """Send the rest of standard output nowhere, so that the interpreter does not fail on it at exit."""
     if sys.stdout is not None:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        _abandon(sys.stdout)
+
+
+def _abandon(stream: TextIO) -> None:
+    with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 @contextmanager

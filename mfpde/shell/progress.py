@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from time import monotonic
 
+from mfpde.shell.process import told
+
 Progress = Callable[[str, float], None]
 """Called with a line of text and the fraction done."""
 WIDTH = 30
@@ -37,12 +39,12 @@ class ProgressBar:
         full, empty = _marks()
         line = f"{full * filled}{empty * (width - filled)} {100 * share:3.0f} %  {text}".lstrip()
         # A line that wraps could not be taken back.
-        print(f"\r\x1b[K{line[: columns - 1]}", end="", file=sys.stderr, flush=True)
+        told(f"\r\x1b[K{line[: columns - 1]}")
 
     def close(self) -> None:
         """Remove the bar."""
         if self._drawn:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            told("\r\x1b[K")
 
 
 def _columns() -> int:

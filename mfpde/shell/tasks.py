@@ -9,6 +9,7 @@ from threading import RLock
 from typing import Generic, TypeVar
 
 from mfpde.errors import in_keys
+from mfpde.shell.memory import out_of_memory
 from mfpde.shell.workers import Workers, executor, number_of
 from mfpde.solvers.flow.time_loop import StepFailure
 
@@ -122,8 +123,10 @@ def _alone(function: Callable[[Task], Part], task: Task) -> Part:
         return function(task)
 
 
-def reason(error: Exception) -> str:
-    """Why a task failed, in words."""
-    if isinstance(error, ArithmeticError | ValueError | StepFailure | MemoryError | WorkerLost):
+def reason(error: Exception, less: str = "fewer --workers") -> str:
+    """Why a task failed, in words; `less` is what to write where memory ran out."""
+    if isinstance(error, MemoryError):
+        return out_of_memory(error, less)
+    if isinstance(error, ArithmeticError | ValueError | StepFailure | WorkerLost):
         return in_keys(error) or type(error).__name__
     return f"{type(error).__name__}: {error}"

@@ -9,6 +9,7 @@ from mfpde.commands.driver import carry_out
 from mfpde.commands.options import add_output, add_plot, add_radius, add_scheduler, add_source
 
 HELP = "which initial value, or value of any key, leads to which law"
+LESS = "a smaller --radius or fewer --workers"
 PLACE = 11
 COUNT, MOST = 20, 1000
 """Values of a key where --vary gives no number, and most values."""

@@ -9,6 +9,7 @@ from mfpde.commands.driver import carry_out
 from mfpde.commands.options import add_output, add_plot, add_radius, add_source
 
 HELP = "stationary laws followed in a parameter: folds, stability, optimality"
+LESS = "a smaller --radius or fewer --atoms"
 PLACE = 10
 MOST_ATOMS = 3
 VALUES, MOST_VALUES = 5, 1000

@@ -11,6 +11,7 @@ from mfpde.commands.driver import carry_out
 from mfpde.commands.options import add_json
 
 HELP = "the Wasserstein distance W2 between the laws of two results"
+LESS = "results of fewer solver.cells or solver.atoms"
 PLACE = 4
 
 

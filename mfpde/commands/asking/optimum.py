@@ -9,6 +9,7 @@ from mfpde.commands.driver import carry_out
 from mfpde.commands.options import add_output, add_radius, add_source
 
 HELP = "the law of least free energy, with a certified lower bound"
+LESS = "a smaller --radius or a larger solver.tolerance"
 PLACE = 8
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mfpde.results.answers.solve import SolveResult
 
 HELP = "every stationary law on few atoms with its class, or where a run ends"
+LESS = "a smaller --radius or a larger solver.tolerance"
 PLACE = 9
 
 

@@ -12,6 +12,7 @@ from mfpde.commands.driver import carry_out
 from mfpde.commands.options import add_output, add_plot, add_scheduler, add_source
 
 HELP = "how far SGD is from the equation, against N, step size and dimension"
+LESS = "fewer --neurons, --dims or --workers"
 PLACE = 7
 LARGEST = 10**7
 

@@ -10,6 +10,7 @@ from mfpde.commands.options import add_output, add_plot, add_scheduler, add_sour
 from mfpde.commands.solving.sgd import WORKERS
 
 HELP = "solve the equation beside SGD, and say how far they are apart"
+LESS = "fewer sgd.neurons, sgd.replicas, time.save or --workers, --no-coupled"
 PLACE = 6
 
 
@@ -32,7 +33,9 @@ def run(options: argparse.Namespace) -> int:
     from mfpde.studies.sgd.refusals import refuse
 
     if experiment is not None:
-        checks.run(lambda: refuse(experiment))
+        coupled = not options.no_coupled
+        saved = checks.output is not None
+        checks.run(lambda: refuse(experiment, workers=checks.local_workers, saved=saved, coupled=coupled))
     checks.writable()
     ready = checks.passed(experiment)
     return carry_out(compare, checks, ready, coupled=not options.no_coupled)

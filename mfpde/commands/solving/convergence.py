@@ -9,6 +9,7 @@ from mfpde.commands.driver import carry_out
 from mfpde.commands.options import add_source
 
 HELP = "refine grid and step, print the observed orders"
+LESS = "fewer --levels"
 PLACE = 3
 # From 1e-2 in steps of 1e-2 the last level of characteristics then has the smallest tolerance there is.
 MAXIMUM_LEVELS = 6

@@ -9,6 +9,7 @@ from mfpde.commands.driver import carry_out
 from mfpde.commands.options import add_output, add_scheduler, add_source
 
 HELP = "run stochastic gradient descent, with exact risk curves"
+LESS = "fewer sgd.neurons, sgd.replicas, time.save or --workers"
 PLACE = 5
 WORKERS = "processes (default: one per replica, at most one per core)"
 
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     from mfpde.studies.sgd.replicas import sgd
 
     if experiment is not None:
-        checks.run(lambda: refuse(experiment))
+        checks.run(lambda: refuse(experiment, workers=checks.local_workers, saved=checks.output is not None))
     checks.writable()
     ready = checks.passed(experiment)
     return carry_out(sgd, checks, ready)

@@ -9,6 +9,7 @@ from mfpde.commands.driver import carry_out
 from mfpde.commands.options import add_output, add_plot, add_source
 
 HELP = "solve the reduced dynamics"
+LESS = "fewer time.save"
 PLACE = 1
 
 

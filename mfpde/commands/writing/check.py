@@ -9,6 +9,7 @@ from mfpde.commands.driver import carry_out
 from mfpde.commands.options import add_source
 
 HELP = "read everything, compute nothing: the whole configuration, and which schemes and commands serve it"
+LESS = "a larger solver.tolerance"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 from mfpde.commands.checks import Checks
 from mfpde.commands.driver import EXIT_DONE
 from mfpde.errors import ResultFileError
+from mfpde.shell.environment import refuse_drawing
 
 HELP = "draw a result file"
+LESS = "the name of a result with fewer time.save"
 PLACE = 2
 FIGURES = "FIGURE.png|.pdf|.svg|.gif|.mp4"
 
@@ -23,11 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Draw a result file."""
-    from mfpde.results.figures.style import MOVING, SUFFIXES
     from mfpde.results.reading import load
     from mfpde.shell.files import probe
 
     checks = Checks(options)
+    checks.run(refuse_drawing)
+    checks.report()
+    from mfpde.results.figures.style import MOVING, SUFFIXES
+
     answer = checks.run(lambda: load(options.run))
     # a run without a name, such as "." or "", has been refused by `load`
     beside = Path(options.run).with_suffix(".png") if Path(options.run).name else None

@@ -8,6 +8,7 @@ from mfpde.commands.checks import refuse
 from mfpde.commands.driver import EXIT_DONE
 
 HELP = "list the built-in experiments, or print one as TOML"
+LESS = "fewer --use"
 PLACE = 0
 
 

@@ -68,8 +68,10 @@ class NotebookFigure(Figure):
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Our style; a number that leaves the range of floating point is not drawn."""
-    with matplotlib.rc_context(STYLE), np.errstate(all="ignore"):
+    """Our style, whatever a matplotlibrc says; a number that leaves the range of floating point is not drawn."""
+    with matplotlib.rc_context(), np.errstate(all="ignore"):
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
         yield
 
 

@@ -49,6 +49,7 @@ class FiniteVolumeKind(SchemeKind):
 
     Options = FiniteVolumeOptions
     place = 1
+    less = "fewer solver.cells"
     by_default = True
     oracle = 1
     knows_dissipation = True

@@ -45,6 +45,7 @@ class JkoKind(SchemeKind):
     Options = JkoOptions
     unshared = ("atoms",)
     place = 2
+    less = "fewer solver.cells (with noise) or solver.atoms (without)"
     knows_dissipation = True
     straight = True
     refines_steps = True

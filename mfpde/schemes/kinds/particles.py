@@ -40,6 +40,7 @@ class ParticlesKind(SchemeKind):
     Options = ParticlesOptions
     unshared = ("atoms",)
     place = 4
+    less = "fewer solver.atoms"
     by_default = True
     samples = True
     knows_dissipation = True

@@ -195,7 +195,7 @@ class _Sweep(Pooled[BasinsResult, Task, dict[str, Any]]):
 
     def fail(self, task: Task, error: Exception) -> None:
         """A point without."""
-        self._add(BasinPoint(task.values, None, {}, reason(error)))
+        self._add(BasinPoint(task.values, None, {}, reason(error, "fewer --workers, solver.cells or solver.atoms")))
 
     def _add(self, point: BasinPoint) -> None:
         self.points[point.values] = point

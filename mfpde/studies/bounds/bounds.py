@@ -156,7 +156,7 @@ class Sweep(Pooled[BoundsResult, RunSpec, Curve]):
         """A run that is missing."""
         sgd = task.configuration.sgd
         where = f"N = {sgd.neurons}, d = {task.configuration.data.dimension:g}, replica {task.replica}"
-        self.messages.append(f"{task.kind} at {where}: {reason(error)}")
+        self.messages.append(f"{task.kind} at {where}: {reason(error, 'fewer --neurons, --dims or --workers')}")
         self._tell(task)
 
     def _tell(self, spec: RunSpec) -> None:

@@ -15,10 +15,12 @@ from dataclasses import dataclass, replace
 
 from mfpde.errors import ConfigurationError, raise_mistakes
 from mfpde.experiment import Experiment, Sgd, Time
+from mfpde.problem.problem import build_problem
 from mfpde.results.answers.bounds import Point
 from mfpde.schemes.choice import on_oracle
 from mfpde.schemes.solver import Solver
 from mfpde.studies.run.refusals import unsupported
+from mfpde.studies.sgd.memory import memory_problems
 from mfpde.studies.sgd.refusals import refuse, save_steps
 
 MAXIMUM_NEURONS = 20_000
@@ -107,6 +109,8 @@ def make_design(
         design = Design(tuple(counts), tuple(steps), tuple(sizes), replicas or configuration.sgd.replicas, base)
         for step in {max(point.step_size for point in design.points)}:
             problems += _sgd_problems(configuration, step)
+        largest = replace(configuration, sgd=replace(configuration.sgd, neurons=max(counts), replicas=1))
+        problems += memory_problems(largest, build_problem(largest), 1, neurons_key="--neurons")
     raise_mistakes(problems, configuration)
     return design
 

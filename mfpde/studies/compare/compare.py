@@ -74,7 +74,8 @@ def compare(
     """
     started = monotonic()
     configuration = experiment_of(source, **given)
-    refuse(configuration)
+    here = 1 if scheduler else workers
+    refuse(configuration, workers=here, saved=output is not None, coupled=coupled)
     refuse_unsupported(configuration)
     if coupled:
         _refuse_coupled(configuration)

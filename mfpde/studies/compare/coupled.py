@@ -85,7 +85,7 @@ def coupled(
 
 def refuse_coupled(configuration: Experiment) -> None:
     """Raise ConfigurationError with everything that stands against the coupled dynamics."""
-    refuse(configuration)
+    refuse(configuration, workers=1, coupled=True)
     problem = build_problem(configuration)
     problems = []
     if math.isfinite(problem.flow.inverse_temperature):

@@ -17,7 +17,9 @@ from mfpde.problem.problem import Problem
 from mfpde.results.answers.solve import SolveResult
 from mfpde.results.files.netcdf_file import Attribute, Checkpoint, Impossible, held_to
 from mfpde.results.files.provenance import provenance
+from mfpde.schemes.choice import scheme_of
 from mfpde.schemes.pair import Pair
+from mfpde.shell.memory import out_of_memory
 from mfpde.shell.process import uninterrupted
 from mfpde.shell.progress import Progress
 from mfpde.solvers.flow.time_loop import Observation, Scheme, State, StepFailure, integrate
@@ -59,13 +61,14 @@ class Run(Campaign[SolveResult]):
     """
 
     PIECES = "save times"
-    FAILURES = (StepFailure, *ARITHMETIC)
+    FAILURES = (StepFailure, MemoryError, *ARITHMETIC)
 
     def __init__(
         self, pair: Pair, scheme: str, problem: Problem, experiment: Experiment, path: Path | None, progress: Progress,
         started: float, marks: Mapping[str, Attribute] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(path, progress, started)
+        self._less = scheme_of(experiment).less
         self._scheme, self._schedule = scheme, problem.flow.schedule
         self._times = experiment.time.save_times
         self._targets = [self._schedule.flow_time(time) for time in self._times]
@@ -140,6 +143,8 @@ class Run(Campaign[SolveResult]):
         if isinstance(error, StepFailure):
             return f"t = {self._schedule.time(error.flow_time):.6g}: {in_keys(error)}"
         time = self._schedule.time(min(state.flow_time for state in self._states.values()))
+        if isinstance(error, MemoryError):
+            return f"t = {time:.6g}: {out_of_memory(error, self._less)}"
         problem = f"a number left the range of floating point ({error})"
         return f"t = {time:.6g}: {problem}; write a smaller solver.step, or values of moderate size"
 

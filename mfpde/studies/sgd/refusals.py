@@ -11,8 +11,10 @@ from mfpde.problem.laws.interface import SQUARE_RISK
 from mfpde.problem.network import activation_of
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.schemes.choice import sampling_scheme
+from mfpde.shell.workers import Workers
 from mfpde.solvers.sgd.samplers import GaussianClasses, sampler_of
 from mfpde.solvers.sgd.state import LARGEST_GRAM_BATCH
+from mfpde.studies.sgd.memory import memory_problems
 
 MAXIMUM_BYTES = 2**31 - 2**16
 MOST_STEPS = 10**12
@@ -20,8 +22,22 @@ ROUGH = 1e-3
 """Accuracy of features of which only the loss is read."""
 
 
-def refuse(configuration: Experiment, step_key: str = "sgd.step_size") -> None:
-    """Raise ConfigurationError with everything that SGD cannot do; `step_key` is what the user calls the step size."""
+def refuse(
+    configuration: Experiment,
+    step_key: str = "sgd.step_size",
+    *,
+    workers: Workers | None = None,
+    saved: bool = False,
+    coupled: bool = False,
+) -> None:
+    """Raise ConfigurationError with everything that SGD cannot do, or has no memory for.
+
+    Args:
+        step_key: what the user calls the step size.
+        workers: processes that run at once, as `sgd` takes them.
+        saved: whether the states go to a file.
+        coupled: whether the coupled dynamics are run too.
+    """
     problem = build_problem(configuration)
     problems = _sampler_problems(problem)
     if problem.flow.fisher_rao_rate > 0.0 or not problem.flow.transport:
@@ -33,6 +49,13 @@ def refuse(configuration: Experiment, step_key: str = "sgd.step_size") -> None:
     size = configuration.sgd.replicas * configuration.sgd.neurons * len(configuration.time.save_times) * 4
     if not (8 * size <= MAXIMUM_BYTES):
         problems.append("time.save: the neurons at all times exceed the 2 GB of one variable; save fewer times")
+    sampler = sampler_of(problem.data.sampler())
+    state = 8.0 * configuration.sgd.neurons * (0 if sampler is None else sampler.dimension)
+    if saved and configuration.sgd.state != "gram" and not (state <= MAXIMUM_BYTES):
+        remedy = 'write fewer sgd.neurons, state = "gram", or leave out -o'
+        problems.append(f"sgd.neurons: the weights exceed the 2 GB of one variable of a result file; {remedy}")
+    if not problems:
+        problems = memory_problems(configuration, problem, workers, coupled)
     raise_mistakes(problems, configuration)
 
 

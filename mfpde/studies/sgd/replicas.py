@@ -18,6 +18,7 @@ from mfpde.problem.problem import build_problem
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.files.netcdf_file import Impossible, held_to
 from mfpde.results.files.provenance import provenance
+from mfpde.shell.memory import out_of_memory
 from mfpde.shell.progress import Progress, silent
 from mfpde.shell.tasks import WorkerLost
 from mfpde.shell.workers import Workers, number_of, processors, sendable
@@ -101,7 +102,7 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
     """
 
     PIECES = "save times of the replicas"
-    FAILURES = (ArithmeticError, ValueError, WorkerLost)
+    FAILURES = (ArithmeticError, ValueError, MemoryError, WorkerLost)
     function = staticmethod(run_stretch)
 
     def __init__(
@@ -214,6 +215,8 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
 
     def failure(self, error: Exception) -> str:
         """Why, and what to do."""
+        if isinstance(error, MemoryError):
+            return out_of_memory(error, "fewer sgd.neurons, sgd.replicas, time.save or --workers")
         return str(error) if isinstance(error, WorkerLost) else f"{error}; write a smaller sgd.step_size"
 
     def answer(self, status: str, message: str) -> SgdResult:
@@ -271,7 +274,7 @@ def sgd(
         OutputError: `output` cannot be written (RunOutputError: during the run).
     """
     configuration = experiment_of(source, **given)
-    refuse(configuration)
+    refuse(configuration, workers=1 if scheduler else workers, saved=output is not None)
     with output_file(output, resume=resume, force=force) as path:
         earlier = earlier_run(path, configuration, SgdResult) if resume and path is not None else None
         if earlier is not None and earlier.finished:

@@ -1,0 +1,60 @@
+"""What the arrays of a run of SGD need of the memory, known before it begins."""
+
+from __future__ import annotations
+
+from mfpde.experiment import Experiment
+from mfpde.problem.problem import Problem
+from mfpde.shell.memory import PROCESS, shortage
+from mfpde.shell.workers import Workers, number_of
+from mfpde.solvers.sgd.samplers import GaussianClasses, sampler_of
+
+STATES = 4
+"""Copies of the weights that a process makes steps and takes risks with."""
+RECORDS = 3
+"""Copies of what is recorded while it is written."""
+PAIRS, COUPLED_PAIRS = 1.5, 8.0
+"""Numbers per pair of neurons that the exact risk holds, some pairs being listed, and its gradient."""
+
+
+def memory_problems(
+    configuration: Experiment,
+    problem: Problem,
+    workers: Workers | None = None,
+    coupled: bool = False,
+    neurons_key: str = "sgd.neurons",
+) -> list[str]:
+    """The refusal of a run whose arrays do not fit into memory.
+
+    Args:
+        workers: processes that hold a replica each, as `number_of` takes them; None for one per processor.
+        coupled: whether the coupled dynamics are run too.
+        neurons_key: what the user calls N.
+    """
+    options, times = configuration.sgd, len(configuration.time.save_times)
+    count = number_of(workers, options.replicas)
+    running = count if isinstance(count, int) else 0
+    sampler = sampler_of(problem.data.sampler())
+    exact, neurons = isinstance(sampler, GaussianClasses), options.neurons
+    weights = 8.0 * neurons * _held(sampler, neurons if options.state == "gram" else None)
+    pairs = max(PAIRS * running, COUPLED_PAIRS if coupled else 0.0)
+    recorded = 8.0 * options.replicas * times * neurons * problem.geometry.dimension
+    fewer = f"fewer {neurons_key}" + (" or --workers" if running > 1 else "")
+    return shortage(
+        {
+            "the pairs of neurons": (8.0 * neurons**2 * pairs * exact, neurons_key, fewer),
+            "the weights": (
+                weights * (options.replicas + STATES * running),
+                neurons_key,
+                f"{fewer}, or sgd.replicas",
+            ),
+            "the neurons at all save times": (RECORDS * recorded, "time.save", "fewer times, or fewer sgd.replicas"),
+            "the processes": (PROCESS * (running + (running > 1)), "--workers", "fewer"),
+        }
+    )
+
+
+def _held(sampler: object, neurons: int | None) -> float:
+    """Coordinates of a state: those of x, or in blocks of more than as many neurons as these."""
+    if isinstance(sampler, GaussianClasses):
+        return float(sum(p if neurons is None else min(p, neurons) for p in sampler.dimensions))
+    return float(getattr(sampler, "dimension", 1))

@@ -1,0 +1,137 @@
+"""Too little memory: refused before anything is computed where it is known, else told with the key that helps."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mfpde
+from mfpde.commands.main import main
+from mfpde.errors import ConfigurationError
+from mfpde.shell import memory
+from mfpde.shell.tasks import reason
+from mfpde.studies.run import run
+from mfpde.studies.sgd import replicas
+
+GIB = 2.0**30
+SMALL = ("isotropic-gaussians", "--set", "data.dims=10", "--set", "time.end=1", "--set", "time.save=2", "--quiet")
+COMMANDS = {
+    "solve --scheme finite-volume": ("mfpde.studies.solve", "solve", "fewer solver.cells, or fewer time.save"),
+    "solve --scheme characteristics": ("mfpde.studies.solve", "solve", "a larger solver.tolerance, or fewer time.save"),
+    "solve --scheme particles": ("mfpde.studies.solve", "solve", "fewer solver.atoms, or fewer time.save"),
+    "sgd": ("mfpde.studies.sgd.replicas", "sgd", "fewer sgd.neurons"),
+    "compare": ("mfpde.studies.compare.compare", "compare", "fewer sgd.neurons"),
+    "bounds": ("mfpde.studies.bounds.bounds", "bounds", "fewer --neurons"),
+    "optimum": ("mfpde.studies.optimum.optimum", "optimum", "a smaller --radius"),
+    "stationary": ("mfpde.studies.stationary.stationary", "stationary", "a smaller --radius"),
+    "branches --vary data.delta=0.2:0.4": ("mfpde.studies.branches.branches", "branches", "a smaller --radius"),
+    "basins --vary initial.kappa=1:2:2": ("mfpde.studies.basins.basins", "basins", "fewer --workers"),
+    "convergence": ("mfpde.studies.convergence", "convergence", "fewer --levels"),
+}
+
+
+def exhausted(*given: Any, **named: Any) -> None:
+    raise MemoryError("Unable to allocate 9.00 GiB")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_names_the_key_that_helps(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module, name, expected = COMMANDS[command]
+    monkeypatch.setattr(importlib.import_module(module), name, exhausted)
+    first, *others = command.split()
+    assert main([first, SMALL[0], *others, *SMALL[1:]]) == 3
+    told = capsys.readouterr().err
+    assert "out of memory (Unable to allocate 9.00 GiB); write " in told
+    assert expected in told
+    if first not in ("compare", "convergence"):
+        assert ("solver.cells" in told) == ("cells" in expected)
+
+
+@pytest.mark.long
+def test_a_run_whose_memory_ends_keeps_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    integrate, calls = run.integrate, iter(range(1000))
+    monkeypatch.setattr(
+        run, "integrate", lambda *given, **named: (exhausted, integrate)[next(calls) < 60](*given, **named)
+    )
+    overrides = ["data.dims=10", "time.end=1", "time.save=3", "solver.scheme=finite-volume", "solver.cells=32"]
+    result = mfpde.solve(SMALL[0], tmp_path / "run.nc", overrides=overrides)
+    assert result.status == "failed"
+    assert ": out of memory (Unable to allocate 9.00 GiB); write fewer solver.cells" in str(
+        result.attributes["message"]
+    )
+    assert 1 <= len(mfpde.load(tmp_path / "run.nc").time) < 3
+
+
+def test_a_replica_whose_memory_ends_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replicas, "record", exhausted)
+    overrides = ["data.dims=10", "time.end=0.01", "time.save=2", "sgd.neurons=5", "sgd.step_size=0.001"]
+    result = mfpde.sgd(SMALL[0], overrides=overrides, workers=1)
+    assert result.status == "failed"
+    assert "write fewer sgd.neurons, sgd.replicas" in str(result.attributes["message"])
+
+
+def test_a_task_whose_memory_ends_names_the_workers() -> None:
+    assert reason(MemoryError()) == "out of memory; write fewer --workers"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "workers", "there", "key", "remedy"),
+    [
+        (["sgd.neurons=100000"], 1, 64.0, "sgd.neurons", "fewer sgd.neurons"),
+        (["sgd.neurons=20000", "sgd.replicas=8"], 4, 4.0, "sgd.neurons", "--workers"),
+        (["sgd.neurons=2000", "data.dims=100000"], 1, 4.0, "sgd.neurons", "sgd.replicas"),
+        (["sgd.neurons=20000", "sgd.state=gram", "data.dims=100000"], 1, 16.0, "sgd.neurons", "fewer sgd.neurons"),
+        (["sgd.replicas=400", "sgd.neurons=1000", "time.save=100"], 1, 1.0, "time.save", "fewer times"),
+        (["sgd.replicas=100", "sgd.neurons=10"], 100, 16.0, "--workers", "fewer"),
+    ],
+)
+def test_sgd_says_beforehand_what_does_not_fit(
+    overrides: list[str], workers: int, there: float, key: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "available", lambda: there * GIB)
+    with pytest.raises(ConfigurationError) as refusal:
+        mfpde.sgd(SMALL[0], overrides=["data.dims=10", "time.save=2", "time.end=1", *overrides], workers=workers)
+    (told,) = refusal.value.messages
+    assert told.startswith(f"{key}: this needs ")
+    assert f"there are {there:.3g} GiB" in told
+    assert remedy in told
+
+
+def test_what_fits_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """800 neurons in 10^4 coordinates hold 64 MB a copy; fewer processes need less, a cluster's none here."""
+    from mfpde.studies.sgd.refusals import refuse
+
+    big = mfpde.experiment_of(SMALL[0], overrides=["data.dims=10000", "sgd.replicas=4", "time.save=2"])
+    monkeypatch.setattr(memory, "available", lambda: 2.0 * GIB)
+    refuse(big, workers=1)
+    with pytest.raises(ConfigurationError, match="--workers"):
+        refuse(big, workers=4)
+
+
+def test_bounds_and_compare_say_it_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(memory, "available", lambda: 1.0 * GIB)
+    assert main(["bounds", *SMALL, "--neurons", "100,20000"]) == 2
+    assert "--neurons: this needs" in capsys.readouterr().err
+    assert main(["compare", *SMALL, "--set", "sgd.neurons=5000"]) == 2
+    assert "sgd.neurons: this needs" in capsys.readouterr().err
+
+
+def test_weights_beyond_a_variable_of_a_file_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available", lambda: float("inf"))
+    overrides = ["data.dims=20000", "sgd.neurons=20000", "time.save=2"]
+    with pytest.raises(ConfigurationError, match="exceed the 2 GB of one variable"):
+        mfpde.sgd(SMALL[0], tmp_path / "run.nc", overrides=overrides)
+
+
+def test_a_container_may_have_less_than_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = memory.available()
+    assert 2.0**26 < machine < 2.0**50
+    for text, expected in (("1073741824\n", GIB), ("max\n", machine), ("0\n", machine)):
+        (tmp_path / "limit").write_text(text)
+        monkeypatch.setattr(memory, "LIMITS", (str(tmp_path / "none"), str(tmp_path / "limit")))
+        assert memory.available() == expected
