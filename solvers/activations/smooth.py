@@ -20,7 +20,6 @@ from scipy import special
 
 from ..arrays import Array
 from .activation import TINY_SCALE, Activation, Bounds, Compiled, Moments, Pair
-from .kernels import hermite_sums
 from .sampled import gauss_panels
 
 REACH = 12.5
@@ -183,6 +182,8 @@ class Smooth(Activation):
 
     def _in_u(self, values: Array, scale: Array, offset: Array, terms: int) -> Array:
         """E[f(t X + b) h_k(X)] for k < terms, from the values at the nodes of an f that decays."""
+        from .kernels import hermite_sums
+
         found = np.zeros((scale.size, terms))
         chunk = max(1, MOMENT_CHUNK // values.size)
         for start in range(0, scale.size, chunk):

@@ -6,12 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 import mfpde
-from mfpde.results.files import provenance
+from mfpde.results.files.provenance import git_revision
 
 ROOT = Path(mfpde.__file__).parents[1]
 SOLVE = ("solve", "isotropic-gaussians", "--set", "data.dims=10", "--set", "time.end=0.1", "--set", "time.save=2")
@@ -19,13 +20,13 @@ GRID = ("--scheme", "finite-volume", "--set", "solver.cells=16", "--quiet")
 
 
 def run(
-    *arguments: str, root: Path = ROOT, stderr: int | None = None, **environment: str
+    *arguments: str, root: Path = ROOT, stderr: int | None = None, settings: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """`python -m mfpde`, its output captured."""
     return subprocess.run(
         [sys.executable, "-m", "mfpde", *arguments],
         cwd=root,
-        env=os.environ | environment,
+        env=os.environ | (settings or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE if stderr is None else stderr,
         text=True,
@@ -38,7 +39,7 @@ def run(
     [("NUMBA_NUM_THREADS", "0"), ("NUMBA_NUM_THREADS", "many"), ("NUMBA_THREADING_LAYER", "none-such")],
 )
 def test_variables_of_compiled_loops_are_checked_first(name: str, value: str) -> None:
-    done = run("check", "isotropic-gaussians", **{name: value})
+    done = run("check", "isotropic-gaussians", settings={name: value})
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"mfpde: {name} = '{value}': ")
     assert "unset it" in done.stderr
@@ -49,7 +50,7 @@ def test_variables_of_compiled_loops_are_checked_first(name: str, value: str) ->
 def test_figures_take_nothing_from_a_matplotlibrc(tmp_path: Path) -> None:
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.family: none-such\nsavefig.format: none\n")
     settings = {"MATPLOTLIBRC": str(tmp_path / "matplotlibrc"), "MPLBACKEND": "none-such", "PATH": ""}
-    done = run(*SOLVE, *GRID, "--plot", str(tmp_path / "figures"), **settings)
+    done = run(*SOLVE, *GRID, "--plot", str(tmp_path / "figures"), settings=settings)
     assert (done.returncode, done.stderr) == (0, "")
     assert list((tmp_path / "figures").glob("*.png"))
 
@@ -57,7 +58,7 @@ def test_figures_take_nothing_from_a_matplotlibrc(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_a_matplotlibrc_that_is_no_text_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
     (tmp_path / "matplotlibrc").write_bytes(b"\xff\xfe")
-    done = run(*SOLVE, *GRID, "--plot", str(tmp_path), MATPLOTLIBRC=str(tmp_path / "matplotlibrc"))
+    done = run(*SOLVE, *GRID, "--plot", str(tmp_path), settings={"MATPLOTLIBRC": str(tmp_path / "matplotlibrc")})
     assert done.returncode == 2
     assert "mfpde: figures: matplotlib does not start (" in done.stderr
     assert "Traceback" not in done.stderr
@@ -95,6 +96,6 @@ def test_the_revision_is_asked_for_without_a_lock(tmp_path: Path, monkeypatch: p
     git("commit", "-qm", "all")
     os.utime(tmp_path / "__init__.py", (1e9, 1e9))
     before = (tmp_path / ".git" / "index").read_bytes()
-    monkeypatch.setattr(provenance.mfpde, "__file__", str(tmp_path / "__init__.py"))
-    assert len(provenance.git_revision()) == 40
+    monkeypatch.setattr(mfpde, "__file__", str(tmp_path / "__init__.py"))
+    assert len(git_revision()) == 40
     assert (tmp_path / ".git" / "index").read_bytes() == before

@@ -11,8 +11,10 @@ import pytest
 import mfpde
 from mfpde.commands.main import main
 from mfpde.errors import ConfigurationError
+from mfpde.results.answers.solve import SolveResult
 from mfpde.shell import memory
 from mfpde.shell.tasks import reason
+from mfpde.solvers.flow import time_loop
 from mfpde.studies.run import run
 from mfpde.studies.sgd import replicas
 
@@ -54,7 +56,7 @@ def test_every_command_names_the_key_that_helps(
 
 @pytest.mark.long
 def test_a_run_whose_memory_ends_keeps_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    integrate, calls = run.integrate, iter(range(1000))
+    integrate, calls = time_loop.integrate, iter(range(1000))
     monkeypatch.setattr(
         run, "integrate", lambda *given, **named: (exhausted, integrate)[next(calls) < 60](*given, **named)
     )
@@ -64,7 +66,7 @@ def test_a_run_whose_memory_ends_keeps_what_it_has(tmp_path: Path, monkeypatch: 
     assert ": out of memory (Unable to allocate 9.00 GiB); write fewer solver.cells" in str(
         result.attributes["message"]
     )
-    assert 1 <= len(mfpde.load(tmp_path / "run.nc").time) < 3
+    assert 1 <= len(SolveResult.load(tmp_path / "run.nc").time) < 3
 
 
 def test_a_replica_whose_memory_ends_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
