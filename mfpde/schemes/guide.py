@@ -10,7 +10,6 @@ import numpy as np
 from mfpde.problem.initial import InitialLaw
 from mfpde.problem.marginals import TAIL, reaching, unbounded
 from mfpde.problem.problem import Problem
-from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics
 from mfpde.solvers.characteristics.panels import LabelLaw
 from mfpde.solvers.flow.time_loop import State, integrate
@@ -44,7 +43,7 @@ def run_guide(problem: Problem, configuration: Experiment) -> Trails:
     """
     reacts = problem.flow.fisher_rao_rate > 0.0
     law = label_law(problem.initial_law, int(reacts))
-    reach = _initial_reach(problem)
+    reach = np.abs(label_law(problem.initial_law).corners).max(axis=0)
     objective = problem.represent(
         "guide", problem.geometry.cut(Box(-reach, np.maximum(4.0 * reach, 10.0))), 1e-5
     ).objective
@@ -130,16 +129,6 @@ def _between(guide: Trails, geometry: Geometry) -> Trails:
     late, here, there = share[:, None, None], guide.positions[index], guide.positions[following]
     ahead = np.where(geometry.periodic, here + geometry.displacement(here, there), there)
     return Trails(geometry.turned(here * (1.0 - late) + ahead * late), guide.weights, times)
-
-
-def _initial_reach(problem: Problem) -> Array:
-    """Largest |z| of each coordinate at t = 0, as far as the law is resolved."""
-    law = problem.initial_law
-    if not law.labels:
-        return np.asarray(np.abs(law.embed(np.empty((1, 0)))[0]))
-    ends = [marginal.breaks[[0, -1]] for marginal in law.labels]
-    corners = np.stack([axis.ravel() for axis in np.meshgrid(*ends, indexing="ij")], axis=1)
-    return np.asarray(np.abs(law.embed(corners)).max(axis=0))
 
 
 def label_law(law: InitialLaw, reach: int = 0) -> LabelLaw:

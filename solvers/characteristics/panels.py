@@ -35,6 +35,12 @@ class LabelLaw:
     embed: Callable[[Array], Array]
     wider: tuple[tuple[Array, ...], ...] = ()
 
+    @property
+    def corners(self) -> Array:
+        """Where the corners of the labels' support start, shape (2^A, D)."""
+        ends = np.meshgrid(*[axis[[0, -1]] for axis in self.breaks], indexing="ij")
+        return self.embed(np.stack([axis.ravel() for axis in ends], axis=1) if ends else np.empty((1, 0)))
+
     def farther(self) -> LabelLaw:
         """The same law, its tails cut off farther out where they can be: `wider` ends with a bound."""
         return replace(self, breaks=self.wider[0], wider=self.wider[1:]) if len(self.wider) > 1 else self

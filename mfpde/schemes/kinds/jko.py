@@ -71,9 +71,11 @@ class JkoKind(SchemeKind):
 def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide: Trails, box: Box) -> Pair:
     """Minimising movements of atoms, and the other formula of order 2 beside them.
 
-    With the step given, the companion takes the same steps by the midpoint formula, whose error is another one; with
-    steps that adapt it has ten times the tolerance as well. Its labels of rho_0 are others.
+    With the step given, the companion takes the same steps by the midpoint formula, whose error is another one, or two
+    for each where births have both of them take that; with steps that adapt it has ten times the tolerance as well. Its
+    labels of rho_0 are others, and births and deaths are cut off farther out.
     """
+    import numpy as np
 
     from mfpde.schemes.guide import label_law
     from mfpde.schemes.pair import (
@@ -90,16 +92,32 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
     from mfpde.solvers.jko.atoms.options import JkoOptions as Steps
     from mfpde.solvers.space.box import Box
 
+    reacts = problem.flow.fisher_rao_rate > 0.0
+    law = label_law(problem.initial_law, guide.reach)
+    other = law.farther() if reacts else law
+    starts = other.corners
     solver, margin = experiment.solver, 0.5 * (box.upper - box.lower)
-    box = problem.geometry.cut(Box(box.lower - margin, box.upper + margin))
+    reached = 1e-3 * margin
+    box = problem.geometry.cut(
+        Box(
+            np.minimum(box.lower - margin, starts.min(axis=0) - reached),
+            np.maximum(box.upper + margin, starts.max(axis=0) + reached),
+        )
+    )
     reduced = problem.represent("tabulated", box, 0.1 * solver.tolerance)
     table = reduced.table or _table_on(reduced.objective.features, box, 10.0 * solver.tolerance)
     reduced = replace(reduced, objective=replace(reduced.objective, features=table))
     atoms = atoms_per_label(problem.initial_law, asked.atoms)
 
-    law = label_law(problem.initial_law)
-
-    def run(law: LabelLaw, order: int, formula: str, coarser: float, nodes: int, atoms: tuple[int, ...] | None) -> Jko:
+    def run(
+        law: LabelLaw,
+        order: int,
+        formula: str,
+        coarser: float,
+        nodes: int,
+        atoms: tuple[int, ...] | None,
+        parts: int = 1,
+    ) -> Jko:
         options = Steps(
             order=order,
             formula=formula,
@@ -108,12 +126,14 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
             resolution=10.0 * coarser * solver.tolerance,
             nodes=nodes,
             atoms=atoms,
+            parts=parts,
         )
         return Jko(reduced.objective, table, problem.geometry, problem.flow, law, options)
 
     main = run(law, asked.order, "bdf2", 1.0, NODES, atoms)
     coarser = 1.0 if solver.step is not None else 10.0
-    companion = run(law.cut_elsewhere(), 2, "midpoint", coarser, OTHER_NODES, other_atoms(atoms))
+    parts = 2 if reacts and solver.step is not None and asked.order == 2 else 1
+    companion = run(other.cut_elsewhere(), 2, "midpoint", coarser, OTHER_NODES, other_atoms(atoms), parts)
     # main and companion may agree with each other better than with the truth, as their tables and first steps do
     floor = error_floor_of(reduced, guide) + solver.tolerance
     dissipation_floor = dissipation_floor_of(reduced, problem, guide)

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from ...arrays import Array
-from ...characteristics.characteristics import LabelLaw
+from ...characteristics.characteristics import CUT_SHARE, GROWN_MASS, OUTPUT_SHARE, LabelLaw
 from ...characteristics.outputs import OutputResolution
 from ...characteristics.panels import Panels, Rule, fill_panels, initial_panels, uniform_corners
+from ...characteristics.selection import Selection, grown, refilled
 from ...flow.flow import Flow
-from ...flow.time_loop import Observation, State, StepFailure
+from ...flow.time_loop import Observation, State, StepFailure, integrate
 from ...objective.losses.interface import refuse_ascent
 from ...objective.objective import Objective
 from ...objective.table.feature_table import FeatureTable
@@ -30,6 +31,8 @@ FEW_PASSES, MANY_PASSES = 5, 8
 HALVINGS = 8
 """Times a step is repeated because its image tears panels, each time after TEARING halvings around the tear."""
 TEARING = 3
+STEP_SHARE = 0.1
+"""Tolerance of a step over that of the law's resolution."""
 
 
 class Jko:
@@ -53,7 +56,8 @@ class Jko:
 
     With birth and death the KL step (order 1), or the midpoint step before and after a transport by the midpoint
     formula (order 2), changes the weights: w_i ∝ w_i(0) exp(-alpha A_i) with the action A_i as in `Characteristics`,
-    on whose Gauss-Legendre panels in label space the atoms sit.
+    on whose Gauss-Legendre panels in label space the atoms sit. Panels and cuts of rho_0's tails follow the weights as
+    they do there, the cuts as far as the table reaches.
 
     References: Jordan, Kinderlehrer, Otto, SIAM J. Math. Anal. 29 (1998) 1; Matthes, Plazotta, Numer. Math. 141
     (2019) 1 (BDF2); Legendre, Turinici, C. R. Math. 355 (2017) 345 (midpoint).
@@ -87,13 +91,30 @@ class Jko:
         self.options = options
         self.table = table
         self.rule = Rule.of_order(options.nodes)
+        self._reacts = flow.fisher_rao_rate > 0.0
         self._energy = AtomicEnergy(self.objective, table, geometry, flow)
         self._mover = Mover(self._energy, labelled=bool(law.breaks))
         self._box = table.box
+        self._laws = [law]
+        while (wider := self._laws[-1].farther()) is not self._laws[-1] and self._within(wider):
+            self._laws.append(wider)
+        self._selection = Selection(
+            self.objective,
+            flow.ridge,
+            flow.fisher_rao_rate,
+            lambda points: np.clip(points, *table.box),
+            self.rule,
+            OUTPUT_SHARE / STEP_SHARE * options.tolerance,
+            options.largest,
+        )
 
     def initial_state(self) -> State:
         """rho_0 on panels that resolve it."""
-        law, options = self.law, self.options
+        return self._started(0)
+
+    def _started(self, reach: int) -> State:
+        """rho_0, the cuts of its tails moved outwards `reach` times."""
+        law, options = self._laws[reach], self.options
         if options.atoms is not None and law.breaks:
             counts = [-(-count // options.nodes) for count in options.atoms]
             panels = fill_panels(*uniform_corners(law.breaks, counts), law.density, law.embed, self.rule)
@@ -104,7 +125,10 @@ class Jko:
             )
             corners = resolution.corners(panels.lower, panels.upper)
             panels = fill_panels(*corners, law.density, law.embed, self.rule)
-        positions, masses = panels.atoms
+        start = np.concatenate([panels.positions, panels.positions, np.zeros((*panels.masses.shape, 1))], axis=-1)
+        whole = self._resolved(_with_columns(panels, start), law)
+        places, masses = whole.atoms
+        positions = np.ascontiguousarray(places[:, : self.geometry.dimension])
         self._refuse_outside(positions, 0.0)
         outputs = self.table.outputs(positions, masses)
         dissipation = self._energy.dissipation(positions, masses, outputs)
@@ -120,17 +144,47 @@ class Jko:
             "dissipation": np.array([dissipation]),
             "dissipated": np.zeros(1),
             "residual": np.zeros(1),
+            "reach": np.full(1, reach, dtype=np.int64),
         }
         step = self.options.step if self.options.step is not None else self._first_step(dissipation)
-        start = np.concatenate([panels.positions, panels.positions, np.zeros((*panels.masses.shape, 1))], axis=-1)
-        return self._with_panels(State(0.0, step, arrays), self._resolved(_with_columns(panels, start)))
+        return self._with_panels(State(0.0, step, arrays), whole)
 
     def advance(self, state: State, until: float) -> State:
         """One step of at most `state.step`.
 
         Raises:
-            StepFailure: the dual is not solved, the energy rises, or atoms reach the edge of the table.
+            StepFailure: the dual is not solved, the energy rises, atoms reach the edge of the table, or births lift
+            tails of rho_0 beyond it.
         """
+        if self.options.parts == 1:
+            return self._followed(state, until)
+        start, room = state.flow_time, until - state.flow_time
+        tau = _fitted(state.step, room, False)
+        for part in range(1, self.options.parts):
+            state = self._followed(state, start + part / self.options.parts * tau)
+        return self._followed(state, until if tau == room else start + tau)
+
+    def _followed(self, state: State, until: float) -> State:
+        """One step, with cuts of rho_0 so far out that births lift nothing from beyond: see `Characteristics`."""
+        moved = self._advanced(state, until)
+        if not self._reacts:
+            return moved
+        reach = int(state.arrays["reach"][0])
+        columns = _with_columns(_panels(moved), _columns(moved))
+        lifted = self._selection.beyond(columns, self._laws[reach], 2 * self.geometry.dimension)
+        if lifted <= CUT_SHARE / STEP_SHARE * self.options.tolerance:
+            return moved
+        if reach + 1 == len(self._laws):
+            problem = (
+                f"births lift {lifted:.1g} of the law from tails of rho_0 beyond the table of minimising movements"
+            )
+            remedy = 'end earlier, lower the rate of birth and death, or use the scheme "characteristics"'
+            raise StepFailure(f"jko: {problem}", state.flow_time, remedy)
+        wider = integrate(self, self._started(reach + 1), [state.flow_time], lambda index, state: None)
+        return self._followed(replace(wider, step=state.step), until)
+
+    def _advanced(self, state: State, until: float) -> State:
+        """One step on the cuts that the state has."""
         tolerance, adapts = self.options.tolerance, self.options.step is None
         tau = _fitted(state.step, until - state.flow_time, adapts)
         shortest = 1e-9 * tau
@@ -203,7 +257,7 @@ class Jko:
         if not trial.searched or not panels.axes:
             return None
         columns = np.concatenate([_columns(state), trial.moved.reshape(panels.positions.shape)], axis=-1)
-        finer = self._resolved(_with_columns(panels, columns), TEARING)
+        finer = self._smooth(_with_columns(panels, columns), self._law_of(state), TEARING)
         return None if finer.masses.size == panels.masses.size else self._with_panels(state, finer)
 
     def _accepted(self, state: State, until: float, tau: float, trial: Trial, error: float) -> State:
@@ -235,17 +289,24 @@ class Jko:
         columns = np.column_stack([trial.moved, trial.start, trial.actions])
         whole = _with_columns(panels, columns.reshape(*panels.masses.shape, -1))
         # a torn image must not be interpolated: its panels were halved before the step
-        return self._with_panels(moved, whole if trial.searched else self._resolved(whole))
+        return self._with_panels(moved, whole if trial.searched else self._resolved(whole, self._law_of(state)))
 
-    def _resolved(self, whole: Panels, rounds: int = 40) -> Panels:
+    def _resolved(self, whole: Panels, law: LabelLaw) -> Panels:
+        """Panels of (positions, positions before, action) halved until they resolve them and the weights."""
+        whole = self._smooth(whole, law)
+        return self._selection.resolved(whole, law, 2 * self.geometry.dimension) if self._reacts else whole
+
+    def _smooth(self, whole: Panels, law: LabelLaw, rounds: int = 40) -> Panels:
         """Panels of (positions, positions before, action[, image]) halved until they resolve them or are too many."""
         dimension = self.geometry.dimension
         scales = np.ones(whole.positions.shape[-1])
         scales[dimension : 2 * dimension] = 0.0
         scales[2 * dimension] = self.flow.fisher_rao_rate
         for _ in range(rounds if whole.axes else 0):
-            weights = whole.masses.ravel() * _growth(self.flow.fisher_rao_rate, whole.positions[..., 2 * dimension])
-            mass = weights.reshape(len(whole.lower), -1).sum(axis=1) / weights.sum()
+            weights = self._selection.weights(whole, 2 * dimension)
+            mass = weights.reshape(len(whole.lower), -1).sum(axis=1)
+            if self._reacts:
+                mass = np.maximum(mass, GROWN_MASS)
             unresolved = whole.tails(self.rule, scales) * mass[:, None]
             splitting = unresolved.max(axis=1) > self.options.resolution
             added = int(splitting.sum()) * whole.masses[0].size
@@ -257,6 +318,8 @@ class Jko:
                 if chosen.any():
                     whole = whole.halved(chosen, a, self.rule)
                     axis = np.repeat(np.where(chosen, -1, axis), np.where(chosen, 2, 1))
+            if self._reacts:
+                whole = refilled(whole, law, self.rule)
         return whole
 
     def _with_panels(self, state: State, whole: Panels) -> State:
@@ -281,10 +344,21 @@ class Jko:
     def _law(self, state: State) -> tuple[Array, Array]:
         """Positions (n, D) and weights (n,)."""
         positions, masses = _panels(state).atoms
-        if self.flow.fisher_rao_rate == 0.0:
+        if not self._reacts:
             return positions, masses
-        weights = masses * _growth(self.flow.fisher_rao_rate, state.arrays["actions"])
-        return positions, weights / weights.sum()
+        return positions, grown(masses, -self.flow.fisher_rao_rate * state.arrays["actions"].ravel())
+
+    def _law_of(self, state: State) -> LabelLaw:
+        """rho_0 with the cuts of a state."""
+        return self._laws[int(state.arrays["reach"][0])]
+
+    def _within(self, law: LabelLaw) -> bool:
+        """Whether the table reaches as far as a law starts."""
+        places, (lower, upper) = law.corners, self._box
+        walls = self.geometry.walls
+        return bool(
+            np.all((places > lower) | (lower <= walls.lower)) and np.all((places < upper) | (upper >= walls.upper))
+        )
 
     def _error(self, state: State, tau: float, trial: Trial) -> tuple[float, float]:
         """Estimated error of the step in the outputs and moments, and the power of tau that it is.
@@ -343,12 +417,6 @@ def _columns(state: State) -> Array:
 
 def _with_columns(panels: Panels, columns: Array) -> Panels:
     return Panels(panels.lower, panels.upper, panels.masses, columns)
-
-
-def _growth(rate: float, actions: Array) -> Array:
-    """exp(-alpha A) up to a factor, flat."""
-    exponent = -rate * actions.ravel()
-    return np.asarray(np.exp(exponent - exponent.max()))
 
 
 def _fitted(planned: float, room: float, adapts: bool) -> float:

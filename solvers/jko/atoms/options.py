@@ -22,6 +22,7 @@ class JkoOptions:
         largest: limit on the number of atoms.
         nodes: Gauss nodes per panel and label.
         atoms: least number of atoms per label at the start; None for as many as rho_0 needs.
+        parts: steps taken for each of a fixed length.
     """
 
     order: int = 2
@@ -32,6 +33,7 @@ class JkoOptions:
     largest: int = 40_000
     nodes: int = 10
     atoms: tuple[int, ...] | None = None
+    parts: int = 1
 
 
 DEFAULTS = JkoOptions()
