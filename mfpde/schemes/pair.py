@@ -81,7 +81,10 @@ def make_pair(
     box = visited_box(problem, guide)
     say("features")
     pair = kind.pair(problem, experiment, guide, box)
-    return replace(pair, box=box if kind.straight else None, notes=(*choice_words(experiment), *pair.notes))
+    remarks = dict(problem.data.remarks(problem.unit, problem.options))
+    notes = (*choice_words(experiment), *pair.notes, *([str(remarks.pop("note"))] if "note" in remarks else []))
+    attributes = {**pair.attributes, **remarks}
+    return replace(pair, box=box if kind.straight else None, notes=notes, attributes=attributes)
 
 
 def refuse_leaving(pair: Pair, problem: Problem, experiment: Experiment) -> None:

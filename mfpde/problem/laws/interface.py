@@ -98,6 +98,10 @@ class DataLaw(Checked):
         """What is wrong with an experiment on this law that no table shows alone."""
         return []
 
+    def remarks(self, unit: Unit, initial: Any) -> Mapping[str, str | int | float]:
+        """What a run should know of this start: attributes of its file, and under "note" a sentence for the screen."""
+        return {}
+
     def confines(self, unit: Unit) -> bool:
         """Whether the law is kept from spreading under noise without a ridge, by its axes or by the risk."""
         return self.space(unit).bounded

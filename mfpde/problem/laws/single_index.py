@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from mfpde.solvers.space.box import Box
 
 
+INVISIBLE = 1e-12
+"""Drift along u below which there is none."""
+
+
 @dataclass(frozen=True)
 class Dimension:
     """A whole number, or "infinite"."""
@@ -102,6 +106,21 @@ class SingleIndex(DataLaw):
 
         teacher = Teacher(lambda v: targets.values(self.target, v), targets.breaks(self.target), self.noise)
         return expand(unit.activation, unit.has_offset, self.across, teacher, box, accuracy, effort)
+
+    def remarks(self, unit: Unit, initial: IndexInitial) -> Mapping[str, str | int | float]:
+        """Whether neurons of infinite dimension begin and stay at w_par = 0: d_m Psi = -a g_1 E sigma'(s G + b)."""
+        if self.dimension < math.inf or initial.w_par not in (None, 0.0):
+            return {}
+        from mfpde.problem.reduction.index import projected
+
+        first = projected(lambda v: targets.values(self.target, v) * v, targets.breaks(self.target))
+        slope = 1.0
+        if not unit.has_offset:
+            slope = float(unit.activation.mean(np.array([initial.kappa]), np.zeros(1)).by_offset[0])
+        if not (abs(first * slope) < INVISIBLE):
+            return {}
+        note = "w_par = 0 is invariant: at d = infinity nothing moves along u, for E g(v) v E sigma'(s G + b) = 0"
+        return {"invariant_start": 1, "note": f"{note}; write a finite data.dim, or initial.w_par"}
 
     def problems(self, experiment: Any) -> list[str]:
         if self.dimension == math.inf and math.isfinite(experiment.dynamics.inverse_temperature):

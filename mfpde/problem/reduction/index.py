@@ -13,7 +13,7 @@ so that one of them has the whole target.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,6 +38,8 @@ MOST_TERMS = {"rough": 12, "usual": 60, "finest": 100}
 NARROWEST = 1e-7
 LEFT_OUT = 0.05
 """Share of the accuracy of U that features of no weight may hold together."""
+ALIKE = 1e-9
+"""Relative difference of squares of features that is rounding."""
 TRIALS = 32
 """Neurons of the box on which rules are tried."""
 CHUNK = 2**21
@@ -143,12 +145,12 @@ class Teacher:
         noise: standard deviation.
     """
 
-    values: object
+    values: Callable[[Array], Array]
     breaks: Array
     noise: float
 
     def __call__(self, v: Array) -> Array:
-        return np.asarray(self.values(v))  # type: ignore[operator]
+        return np.asarray(self.values(v))
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,9 @@ def expand(
     moments, tail = _orders(trials, perpendicular, accuracy, MOST_TERMS[effort])
     made, dropped = _made(trials, has_offset, perpendicular, teacher, rule, moments, accuracy)
     error = tail + dropped + _halving_error(trials, teacher, rule)
-    return Expansion(made, error, "Hermite moments beside a projection", costly=True)
+    # at d = infinity a start may rest at m = 0 by a symmetry that tables would break
+    few = not len(moments)
+    return Expansion(made, error, "Hermite moments beside a projection", explicit=few, cheap=few, costly=not few)
 
 
 @dataclass(frozen=True)
@@ -226,13 +230,19 @@ class _Trials:
 
 
 def _trials(unit: Activation, has_offset: bool, perpendicular: bool, box: Box) -> _Trials:
-    """Corners, the middle, neurons near s = 0, and others by a low-discrepancy sequence."""
+    """Corners, the middle, others by a low-discrepancy sequence, and the mirror images of all in m.
+
+    With these the rule is symmetric: a target without a linear part exerts no force on neurons at m = 0.
+    """
     from scipy.stats import qmc
 
     lower, upper = box.lower, box.upper
     inner = qmc.scale(qmc.Sobol(len(lower), seed=0).random(TRIALS), lower, np.maximum(upper, lower + 1e-12))
     corners = np.array(np.meshgrid(*zip(lower, upper, strict=True), indexing="ij")).reshape(len(lower), -1).T
     points = np.vstack([corners, 0.5 * (lower + upper), inner])
+    mirrored = points.copy()
+    mirrored[:, 0] *= -1.0
+    points = np.vstack([points, mirrored])
     across = points[:, 1] if perpendicular else np.zeros(len(points))
     return _Trials(unit, points[:, 0], across, points[:, -1] if has_offset else np.zeros(len(points)))
 
@@ -316,22 +326,21 @@ def _made(
     targets = np.zeros(features.rank)
     # the reflection has the sign that does not cancel
     targets[0] = -length if scaled[0] >= 0.0 else length
-    constant = second_moment(teacher, rule.edges) - length**2 + teacher.noise**2
+    constant = projected(lambda v: teacher(v) ** 2, teacher.breaks) - length**2 + teacher.noise**2
     return Objective(features, SquareLoss(np.ones(features.rank), targets, max(constant, 0.0))), lost + dropped
 
 
 def _heavy(squares: Array, accuracy: float) -> tuple[NDArray[np.bool_], float]:
     """Which of these squares of features count, and what the others sum up to, `LEFT_OUT` of the accuracy at most."""
-    order = np.argsort(squares)
-    sums = np.cumsum(squares[order])
-    light = order[: int(np.searchsorted(sums, LEFT_OUT * accuracy))]
-    kept = np.ones(len(squares), dtype=np.bool_)
-    kept[light] = False
-    return kept, float(squares[light].sum())
+    sizes = np.sort(squares)
+    first = int(np.searchsorted(np.cumsum(sizes), LEFT_OUT * accuracy))
+    # what is as large as the first one that is kept, but for rounding, is kept too: nodes v and -v stay together
+    kept = squares >= (1.0 - ALIKE) * sizes[min(first, len(sizes) - 1)] if len(sizes) else squares >= 0.0
+    return kept, float(squares[~kept].sum())
 
 
-def second_moment(teacher: Teacher, edges: Sequence[float] | Array) -> float:
-    """E g(v)^2."""
-    finer = np.unique(np.concatenate([np.linspace(-REACH, REACH, 77), np.asarray(edges)]))
-    places, weights = gauss(finer, FINE_NODES)
-    return float((weights * teacher(places) ** 2).sum())
+def projected(function: Callable[[Array], Array], breaks: Array) -> float:
+    """E function(v), v standard normal, of a function that is smooth between the breaks."""
+    inner = breaks[np.abs(breaks) < REACH]
+    places, weights = gauss(np.unique(np.concatenate([np.linspace(-REACH, REACH, 77), inner])), FINE_NODES)
+    return float((weights * function(places)).sum())

@@ -144,6 +144,21 @@ def test_the_limit_of_infinite_dimension_is_one_atom() -> None:
     assert run.mean[-1, 0] == pytest.approx(np.sqrt(1.0 + 2.0 * run.mean[-1, 1] ** 2), abs=1e-5)
 
 
+def test_a_start_that_never_moves_along_the_target_says_so() -> None:
+    data: dict[str, Any] = {"law": "single-index", "dim": "infinite", "target": {"hermite": [0.0, 0.0, 1.0]}}
+    tables = {"data": data, "network": {"activation": "relu"}, "initial": {"kappa": 0.8}}
+    run = mfpde.solve(parse(tables), end=1.0, save=2, scheme="characteristics")
+    assert run.attributes["invariant_start"] == 1
+    assert "w_par = 0 is invariant" in str(run.attributes["notes"])
+    assert abs(run.mean[-1, 0]) < 1e-15
+    # Var y is what a function of nothing leaves
+    assert run.risk[-1] >= 1.0
+    for changed in ({"data": {**data, "target": "relu"}}, {"initial": {"kappa": 0.8, "w_par": 0.1}}):
+        moving = mfpde.solve(parse({**tables, **changed}), end=0.1, save=2, scheme="characteristics")
+        assert "invariant_start" not in moving.attributes
+        assert moving.mean[-1, 0] > 0.0
+
+
 def test_the_risk_of_nothing_is_the_second_moment_of_the_target() -> None:
     """Units that are 0: R = E g^2 + noise^2; E erf(u)^2 = (2/pi) arcsin(2/3), E (u)_+^2 = 1/2."""
     zero = {"knots": [-1.0, 1.0], "values": [0.0, 0.0]}
