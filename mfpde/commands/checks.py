@@ -17,6 +17,7 @@ from mfpde.errors import ConfigurationError, OutputError, ResultFileError, all_o
 if TYPE_CHECKING:
     from mfpde.configuration.families import Family
     from mfpde.experiment import Experiment
+    from mfpde.results.answer import Answer
 
 LARGEST_RADIUS = 1e6
 Value = TypeVar("Value")
@@ -89,15 +90,15 @@ class Checks:
         self.given |= {"output": self.output, "force": self.options.force}
         self.given |= {"resume": self.options.resume} if resumable else {}
 
-    def drawable(self) -> None:
-        """That figures can be written to the folder of --plot."""
+    def drawable(self, answer: type[Answer]) -> None:
+        """That the figures of such an answer can be written to the folder of --plot."""
         from mfpde.shell.environment import refuse_drawing
         from mfpde.shell.files import probe_folder
 
         folder = self.plots
         if folder is not None:
             self.run(refuse_drawing)
-            self.run(lambda: probe_folder(folder))
+            self.run(lambda: probe_folder(folder, answer.figure_files(), self.options.force or self.options.resume))
 
     def radius(self) -> float | None:
         """The R of --radius."""

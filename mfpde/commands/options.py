@@ -45,7 +45,7 @@ def add_output(
     place: str,
     text: str,
     resume: str | None = "continue the file of -o",
-    force: str = "replace the file of -o if it exists",
+    force: str = "replace what exists: the file of -o, the figures of --plot",
 ) -> None:
     """Where the answer goes; `resume` is None where nothing can be continued."""
     parser.add_argument("-o", "--output", metavar=place, help=text)

@@ -32,11 +32,13 @@ class Answer(Part):
         status: "success", "interrupted", "failed" or "running" (a checkpoint).
         message: what went wrong or is worth a warning, a line each.
         name: of the question it answers; empty where it is not registered.
+        FIGURES: the names that its figures may have.
         FORMATS: the kinds of file of each figure.
         NOTHING: why there may be no figure, and what to do.
     """
 
     name: ClassVar[str] = ""
+    FIGURES: ClassVar[tuple[str, ...]] = ()
     FORMATS: ClassVar[tuple[str, ...]] = (".png",)
     NOTHING: ClassVar[str] = "there is nothing to draw"
 
@@ -76,6 +78,11 @@ class Answer(Part):
         """
         found: Mapping[str, Drawing] = getattr(self._drawn_in(), "figures", lambda answer: {})(self)
         return found
+
+    @classmethod
+    def figure_files(cls) -> tuple[str, ...]:
+        """The files that its figures may be written to."""
+        return tuple(f"{name}{suffix}" for name in cls.FIGURES for suffix in cls.FORMATS)
 
     def plot(self, path: str | Path | None = None) -> NotebookFigure:
         """Draw it in one figure, which a notebook shows.

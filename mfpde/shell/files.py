@@ -11,12 +11,12 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mfpde.errors import OutputError
+from mfpde.errors import ConfigurationError, OutputError, all_of
 from mfpde.shell.checksum import KEY, checksum_of_object
 
 LONGEST_NAME = 180
@@ -116,8 +116,12 @@ def probe(path: Path, force: bool, suffixes: tuple[str, ...] = (), resumable: bo
         raise output_error(path, error) from None
 
 
-def probe_folder(path: Path) -> None:
-    """Raise OutputError if the folder `path` does not take files, or could not be created; it is not created."""
+def probe_folder(path: Path, names: Iterable[str] = (), force: bool = False) -> None:
+    """Raise OutputError if the folder `path` does not take files, or could not be created; it is not created.
+
+    Args:
+        names: the files to come, each of which is named that exists and is not to be replaced.
+    """
     try:
         existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
         if not existing.is_dir():
@@ -125,6 +129,15 @@ def probe_folder(path: Path) -> None:
         _try_to_write(existing)
     except OSError as error:
         raise output_error(path, error) from None
+    if path.is_dir():
+        all_of(lambda name: _replaceable(path / name, force), names)
+
+
+def _replaceable(path: Path, force: bool) -> None:
+    try:
+        _refuse(path, force, (), resumable=False)
+    except OutputError as error:
+        raise ConfigurationError([str(error)]) from None
 
 
 def make_folder(path: Path) -> None:

@@ -42,7 +42,9 @@ def run(options: argparse.Namespace) -> int:
 
     if family is not None:
         checks.run(lambda: tasks_of(family, radius))
-    checks.drawable()
+    from mfpde.results.answers.basins import BasinsResult
+
+    checks.drawable(BasinsResult)
     checks.writable("OUT.json")
     ready = checks.passed(family)
     return carry_out(basins, checks, **ready.given, radius=radius)

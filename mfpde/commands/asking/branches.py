@@ -38,7 +38,9 @@ def run(options: argparse.Namespace) -> int:
     checks.writable("OUT.json")
     radius = checks.radius()
     most_atoms = checks.count("--atoms", options.atoms, MOST_ATOMS)
-    checks.drawable()
+    from mfpde.results.answers.branches import Branches
+
+    checks.drawable(Branches)
     family = checks.family(VALUES, MOST_VALUES)
     from mfpde.studies.branches.branches import branches, refuse
 

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--replicas", metavar="R", help="runs of every setting (default: sgd.replicas)")
     add_scheduler(parser, "runs")
     kept = "compute only what the folder of -o does not hold"
-    replaced = "replace the sweep in the folder of -o"
+    replaced = "replace what exists: the sweep in the folder of -o, the figure of --plot"
     add_output(parser, "DIR", "keep every run, and the result, in this folder", kept, replaced)
     add_plot(parser, "figure")
 
@@ -41,7 +41,9 @@ def run(options: argparse.Namespace) -> int:
     replicas = checks.count("--replicas", options.replicas, 10**5)
     checks.workers()
     experiment = checks.experiment(solved=False)
-    checks.drawable()
+    from mfpde.results.answers.bounds import BoundsResult
+
+    checks.drawable(BoundsResult)
     from mfpde.studies.bounds.bounds import bounds
     from mfpde.studies.bounds.design import make_design
     from mfpde.studies.bounds.folder import check_folder

@@ -28,7 +28,9 @@ def run(options: argparse.Namespace) -> int:
     checks = Checks(options)
     checks.workers()
     experiment = checks.experiment()
-    checks.drawable()
+    from mfpde.results.answers.compare import CompareResult
+
+    checks.drawable(CompareResult)
     from mfpde.studies.compare.compare import compare
     from mfpde.studies.sgd.refusals import refuse
 

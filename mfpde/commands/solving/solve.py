@@ -29,7 +29,9 @@ def run(options: argparse.Namespace) -> int:
     """Solve: table or JSON, the file of -o and the figures."""
     checks = Checks(options)
     experiment = checks.experiment()
-    checks.drawable()
+    from mfpde.results.answers.solve import SolveResult
+
+    checks.drawable(SolveResult)
     checks.writable()
     ready = checks.passed(experiment)
     from mfpde.studies.solve import solve

@@ -99,6 +99,8 @@ class BasinsResult(Answer):
         message: what went wrong.
     """
 
+    FIGURES = ("basins",)
+
     JSON = (
         told("vary", "keys"),
         computed("values", lambda swept, names: dict(zip(swept.keys, swept.values, strict=True))),

@@ -121,6 +121,8 @@ class BoundsResult(Answer):
         attributes: provenance.
     """
 
+    FIGURES = ("bounds",)
+
     JSON = ("design", "runs", "curves", "series", "exponents", "verdicts", "pde_error", "status", "wall_seconds")
     FORMATS = (".png", ".pdf")
 

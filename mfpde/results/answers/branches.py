@@ -131,6 +131,8 @@ class Branches(Answer):
         status: "success" or "interrupted".
     """
 
+    FIGURES = ("branches",)
+
     JSON = (
         *("key", several("range", "low", "high"), "radius", "branches"),
         "events",

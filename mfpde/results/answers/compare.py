@@ -64,6 +64,8 @@ class CompareResult(Answer):
         wall_seconds: of everything.
     """
 
+    FIGURES = ("compare_risk", "compare_law", "fluctuations")
+
     JSON = (
         *(told("time", "sgd.time"), told("risk_pde", "pde.risk"), told("risk_pde_error", "pde.risk_error")),
         *(told("risk_sgd", "sgd.risk"), "sup_gap", "laws", "fluctuation", "monte_carlo"),

@@ -31,6 +31,8 @@ class SgdResult(Recorded):
         attributes: provenance.
     """
 
+    FIGURES = ("sgd_risk", "sgd_law")
+
     JSON = (
         "time",
         "risk",

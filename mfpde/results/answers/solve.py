@@ -61,6 +61,8 @@ class SolveResult(Recorded):
         attributes: provenance and what the scheme has to say.
     """
 
+    FIGURES = ("risk", "density")
+
     JSON = (
         *("time", *SERIES, told("residual", optional=True), by_name("mean"), by_name("variance")),
         *("scheme", "wall_seconds", "status"),
