@@ -87,17 +87,15 @@ class InitialLaw:
         return spread_atom(float(source), axis)
 
     def _fine_rule(self, panels: int = 48, nodes: int = 8) -> Iterator[tuple[Array, Array]]:
-        """A Gauss rule of the labels' law, in slabs of places and weights: one of three labels takes gigabytes."""
+        """A Gauss rule of the labels' law, in slabs of places and weights: one of three labels takes gigabytes.
+
+        Its panels are `panels` equal ones, cut at the breaks.
+        """
         axes, weights = [], []
         x, w = np.polynomial.legendre.leggauss(nodes)
         for marginal in self.labels:
-            ends = np.concatenate(
-                [
-                    np.linspace(a, b, panels + 1)[:-1]
-                    for a, b in zip(marginal.breaks[:-1], marginal.breaks[1:], strict=True)
-                ]
-            )
-            ends = np.append(ends, marginal.breaks[-1])
+            # a table of many knots has stretches that are short enough as they are
+            ends = np.union1d(np.linspace(marginal.breaks[0], marginal.breaks[-1], panels + 1), marginal.breaks)
             half = 0.5 * np.diff(ends)
             points = (ends[:-1, None] + half[:, None] * (x + 1.0)).ravel()
             axes.append(points)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mfpde.problem.condensed import condensed
 from mfpde.problem.initial import InitialLaw
 from mfpde.problem.marginals import TAIL, reaching, unbounded
 from mfpde.problem.problem import Problem
@@ -28,6 +29,10 @@ LEAST_DENSITY = 1e-300
 GUIDE_TIMES = 41
 GUIDE_TOLERANCE = {1: 1e-4}
 GUIDE_ATOMS = {1: 3000}
+TABLE_SHARE = 0.1
+"""Of a tolerance, the accuracy of a condensed table."""
+GUIDE_TABLE = 1e-5
+"""Accuracy of a condensed table of a guide."""
 STARTING_ATOMS = 1000
 SPREAD_ATOMS = 150
 SPREAD_TIMES = 6
@@ -42,7 +47,7 @@ def run_guide(problem: Problem, configuration: Experiment) -> Trails:
     correspond from time to time.
     """
     reacts = problem.flow.fisher_rao_rate > 0.0
-    law = label_law(problem.initial_law, int(reacts))
+    law = label_law(problem.initial_law, int(reacts), GUIDE_TABLE)
     reach = np.abs(label_law(problem.initial_law).corners).max(axis=0)
     objective = problem.represent(
         "guide", problem.geometry.cut(Box(-reach, np.maximum(4.0 * reach, 10.0))), 1e-5
@@ -131,8 +136,12 @@ def _between(guide: Trails, geometry: Geometry) -> Trails:
     return Trails(geometry.turned(here * (1.0 - late) + ahead * late), guide.weights, times)
 
 
-def label_law(law: InitialLaw, reach: int = 0) -> LabelLaw:
-    """rho_0 for schemes of atoms, its tails cut off at `TAILS[reach]` and farther out, as far as floats go."""
+def label_law(law: InitialLaw, reach: int = 0, accuracy: float = 0.0) -> LabelLaw:
+    """rho_0 for schemes of atoms, its tails cut off at `TAILS[reach]` and farther out, as far as floats go.
+
+    Tables of many knots are condensed to this accuracy.
+    """
+    law = replace(law, labels=tuple(condensed(marginal, accuracy) for marginal in law.labels))
     least = LEAST_DENSITY ** (1.0 / max(len(law.labels), 1))
     cut = any(unbounded(marginal) for marginal in law.labels)
     tails = [tail for tail in TAILS if tail > least] if cut else TAILS[:1]

@@ -75,7 +75,7 @@ MUTATIONS = (
             "hinge = moment - inside * upper + np.maximum(-1.0 - x, 0.0)",
             "hinge = moment - inside * upper",
         ),
-        ("the error of the interpolation left out", "error += left + measured", "error += left"),
+        ("the error of the interpolation left out", "float(lefts[rank]) + measured", "float(lefts[rank])"),
         ("features of low degree only", "degree += 2\n", "degree += 4\n"),
     ),
     *mutations(

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from scipy import linalg, special
 
@@ -54,6 +55,8 @@ CHECKED_CELLS = {1: 32, 2: 8}
 """Cells of the table in the middle of which F_l is measured, by the number of blocks."""
 WIDEST_PANEL, NARROW_PANEL = 0.1, 0.02
 """In log rho: the widest panel of a split rule, and that below which a few nodes do."""
+CHOLESKY = 0.1
+"""Share of a threshold down to which Cholesky's algorithm goes, so that turning its columns finds the fewest."""
 FINER = 3
 """Nodes in log rho of the measurement over those of the features, for two blocks."""
 
@@ -104,19 +107,17 @@ class ZonalFeatures(DenseFeatures):
             radial, radial_slope = self._radial(tau, gradients)
             angular, angular_slope = self._angular(unit[:, 0] ** 2)
             part = slice(2 + sign * count, 2 + (sign + 1) * count)
-            values[:, sign], values[:, part] = mean.value, radial * angular
+            values[:, sign] = mean.value
+            _multiply(radial, angular, self.degrees, values[:, part])
             if not gradients:
                 continue
             # at the origin, one-sided along each axis
             along = np.where(at_origin[:, None], scales, scales * unit)
             slopes[:, sign] = mean.by_scale[:, None] * along
-            for j in range(blocks):
-                here = angular
-                if at_origin.any():
-                    ends = self._angular(np.full(1, float(j == 0)))[0]
-                    here = np.where(at_origin[:, None], ends, angular)
-                share = 2.0 * scales[j] * unit[:, j] / safe * (float(j == 0) - unit[:, 0] ** 2)
-                slopes[:, part, j] = radial_slope * here * along[:, j, None] + radial * angular_slope * share[:, None]
+            share = 2.0 * scales * unit / safe[:, None] * (np.eye(blocks)[0] - unit[:, :1] ** 2)
+            ends = self._angular(np.eye(blocks)[0])[0]
+            parts = (radial, radial_slope, angular, angular_slope)
+            _differentiate(*parts, self.degrees, along, share, ends, at_origin, slopes[:, part])
         return values, slopes
 
     def _radial(self, tau: Array, gradients: bool) -> tuple[Array, Array]:
@@ -133,12 +134,44 @@ class ZonalFeatures(DenseFeatures):
         return values * np.minimum(tau / lowest, 1.0)[:, None], slope
 
     def _angular(self, square: Array) -> tuple[Array, Array]:
-        """Y_l / max |Y_l| and its derivative in u_1^2 at the degrees of the radial functions, each (n, count)."""
+        """Y_l / max |Y_l| and its derivative in u_1^2 for l = 0, 2, ... up to the highest degree, each (n, count)."""
         if self.dimension == 1:
             return np.ones((len(square), 1)), np.zeros((len(square), 1))
-        highest = int(self.degrees.max(initial=0)) // 2
-        values, slopes = invariant_harmonics(square, highest, *self.dimensions)
-        return values[:, self.degrees // 2], slopes[:, self.degrees // 2]
+        return invariant_harmonics(square, int(self.degrees.max(initial=0)) // 2, *self.dimensions)
+
+
+@numba.njit(cache=True)
+def _multiply(radial: Array, angular: Array, degrees: Array, out: Array) -> None:
+    """out[n, f] = radial[n, f] angular[n, degrees[f] / 2]."""
+    for n in range(out.shape[0]):
+        for f in range(out.shape[1]):
+            out[n, f] = radial[n, f] * angular[n, degrees[f] // 2]
+
+
+@numba.njit(cache=True)
+def _differentiate(
+    radial: Array,
+    radial_slope: Array,
+    angular: Array,
+    angular_slope: Array,
+    degrees: Array,
+    along: Array,
+    share: Array,
+    ends: Array,
+    at_origin: Array,
+    out: Array,
+) -> None:
+    """The gradient of radial[n, f] angular[n, degrees[f] / 2], tau moving by `along` and u_1^2 by `share` per axis.
+
+    At the origin, where u_1^2 has no value, each axis takes its own end, a row of `ends`.
+    """
+    for n in range(out.shape[0]):
+        for f in range(out.shape[1]):
+            k = degrees[f] // 2
+            grown, turned = radial_slope[n, f], radial[n, f] * angular_slope[n, k]
+            for j in range(out.shape[2]):
+                here = ends[j, k] if at_origin[n] else angular[n, k]
+                out[n, f, j] = grown * here * along[n, j] + turned * share[n, j]
 
 
 def invariant_harmonics(square: Array, highest: int, first: float, second: float) -> tuple[Array, Array]:
@@ -162,27 +195,34 @@ def invariant_harmonics(square: Array, highest: int, first: float, second: float
     s = 2 * m + a + b
     off[2 : highest + 1] = np.sqrt(4 * m * (m + a) * (m + b) * (m + a + b) / (s**2 * (s + 1) * (s - 1)))
     pole = log_pole(highest, first, second)
-    for j in range(highest):
-        step = np.exp(pole[j] - pole[j + 1]) / off[j + 1]
-        back = off[j] * np.exp(pole[j - 1] - pole[j + 1]) / off[j + 1] if j else 0.0
-        previous, previous_slope = (values[:, j - 1], slopes[:, j - 1]) if j else (0.0, 0.0)
-        values[:, j + 1] = step * (t - centre[j]) * values[:, j] - back * previous
-        slopes[:, j + 1] = step * (2 * values[:, j] + (t - centre[j]) * slopes[:, j]) - back * previous_slope
+    step = np.exp(pole[:-1] - pole[1:]) / off[1 : highest + 1]
+    back = np.zeros(highest)
+    back[1:] = off[1:highest] * np.exp(pole[:-2] - pole[2:]) / off[2 : highest + 1]
+    _recur(t, centre, step, back, values, slopes)
     return values, slopes
+
+
+@numba.njit(cache=True)
+def _recur(t: Array, centre: Array, step: Array, back: Array, values: Array, slopes: Array) -> None:
+    """Y_{k+1} = step_k (t - centre_k) Y_k - back_k Y_{k-1} and its derivative in (1 + t) / 2, from Y_0 in column 0."""
+    for n in range(t.size):
+        previous, previous_slope = 0.0, 0.0
+        for k in range(step.size):
+            value, slope = values[n, k], slopes[n, k]
+            away = t[n] - centre[k]
+            values[n, k + 1] = step[k] * away * value - back[k] * previous
+            slopes[n, k + 1] = step[k] * (2.0 * value + away * slope) - back[k] * previous_slope
+            previous, previous_slope = value, slope
 
 
 def log_pole(highest: int, first: float, second: float) -> Array:
     """log max |Y_l| for l = 0, 2, ..., 2 highest, attained at the pole of the smaller block."""
     a, b = second / 2 - 1, first / 2 - 1
-    j = np.arange(highest + 1, dtype=float)
+    j = np.arange(1, highest + 1, dtype=float)
     factorial = log_rising(1.0, highest)
-    log_norm = (
-        log_rising(a + 1, highest)
-        + log_rising(b + 1, highest)
-        - factorial
-        - log_rising(a + b + 2, highest)
-        + np.log1p(-j / (2 * j + a + b + 1), where=j > 0, out=np.zeros(highest + 1))
-    )
+    log_norm = log_rising(a + 1, highest) + log_rising(b + 1, highest) - factorial - log_rising(a + b + 2, highest)
+    # at l = 0 this is 1, even where a + b + 1 = 0
+    log_norm[1:] += np.log1p(-j / (2 * j + a + b + 1))
     return np.asarray(log_rising(max(a, b) + 1, highest) - factorial - 0.5 * log_norm)
 
 
@@ -263,14 +303,17 @@ def zonal_features(
     degree, quiet = 0, 0
     expected = 1.0 if blocks == 1 else max(20.0, 0.5 * accuracy ** (-1.0 / 3.0))
     while True:
-        kernel = grid.next()
-        measured = 0.5 * float(np.max(np.abs(interpolation @ kernel @ interpolation.T - checked.next())))
+        threshold = 0.5 * accuracy / expected
+        functions, lefts = _eigenfunctions(grid.centred()) if degree == 0 else _principal(grid.root(), threshold)
+        known = checked.centred() if degree == 0 else checked.kernel()
+        between = interpolation @ functions
+        measured = float(np.max(np.abs(between @ between.T - known)))
         # finer than what interpolation leaves is of no use
-        functions, left = _eigenfunctions(0.5 * kernel, max(0.5 * accuracy / expected, 0.1 * measured))
-        columns += list(functions.T)
-        degrees += [degree] * functions.shape[1]
-        error += left + measured
-        term = 0.5 * float(np.max(np.diag(kernel)))
+        rank = _enough(lefts, max(threshold, 0.1 * measured))
+        columns += list(functions[:, :rank].T)
+        degrees += [degree] * rank
+        error += float(lefts[rank]) + measured
+        term = float(lefts[0])
         # terms fall at least like l^-4: what is left is below term * l / 6
         tail = term * max(degree, 2) / 6.0
         quiet = quiet + 1 if tail < 0.5 * accuracy else 0
@@ -337,21 +380,43 @@ def _checked_scales(unit: PiecewiseLinear, edges: Array, count: int) -> tuple[Ar
     return np.exp(places), _table(edges, np.eye(len(nodes))).values(places[:, None])
 
 
-def _eigenfunctions(kernel: Array, threshold: float) -> tuple[Array, float]:
-    """Functions with K = R R^T up to `threshold` on the diagonal, and what is left."""
+def _eigenfunctions(kernel: Array) -> tuple[Array, Array]:
+    """Functions with K = R R^T, and what is left of the diagonal with 0, 1, 2, ... of them."""
     eigenvalues, vectors = linalg.eigh(kernel)
     eigenvalues, vectors = eigenvalues[::-1], vectors[:, ::-1]
     functions = vectors * np.sqrt(np.maximum(eigenvalues, 0.0))
     left = np.sum(functions**2, axis=1)[:, None] - np.cumsum(functions**2, axis=1)
-    errors = np.concatenate([[float(np.max(np.diag(kernel)))], left.max(axis=0)])
-    below = np.flatnonzero(errors <= threshold)
     positive = int(np.sum(eigenvalues > 1e-15 * eigenvalues[0]))
-    rank = min(int(below[0]) if below.size else positive, positive)
-    return functions[:, :rank], float(max(errors[rank], 0.0))
+    lefts = np.concatenate([[float(np.max(np.diag(kernel)))], left.max(axis=0)])
+    return functions[:, :positive], np.maximum(lefts[: positive + 1], 0.0)
+
+
+def _principal(root: Array, threshold: float) -> tuple[Array, Array]:
+    """The same for K = root root^T up to `threshold`, without K: Cholesky's algorithm, the largest pivot first, turned.
+
+    The columns of Cholesky's algorithm span what the leading eigenfunctions do, and are a few more of them.
+    """
+    left = np.einsum("nq,nq->n", root, root)
+    least = max(CHOLESKY * threshold, 1e-15 * float(left.max()))
+    columns = np.empty((len(root), 0))
+    while float(left.max()) > least and columns.shape[1] < len(root):
+        pivot = int(np.argmax(left))
+        column = (root @ root[pivot] - columns @ columns[pivot]) / np.sqrt(left[pivot])
+        columns = np.column_stack([columns, column])
+        left = np.maximum(left - column**2, 0.0)
+    functions = columns @ linalg.eigh(columns.T @ columns)[1][:, ::-1] if columns.size else columns
+    sizes = np.column_stack([functions**2, left])
+    return functions, np.cumsum(sizes[:, ::-1], axis=1)[:, ::-1].max(axis=0)
+
+
+def _enough(lefts: Array, threshold: float) -> int:
+    """How many functions leave at most the threshold, or all."""
+    below = np.flatnonzero(lefts <= threshold)
+    return int(below[0]) if below.size else len(lefts) - 1
 
 
 class _Kernels:
-    """max Y_l^2 F_l at pairs of the scales tau for l = 0, 2, ..., one call of `next` each; F_0 without q q'.
+    """max Y_l^2 F_l / 2 at pairs of the scales tau: F_0 without q q' once, then l = 2, 4, ..., one call each.
 
     Args:
         finer: factor on the nodes in log rho of two blocks; the rule of one block is exact.
@@ -364,16 +429,20 @@ class _Kernels:
             self._rule = split_chi_rule(self._total, np.divide.outer(distances, tau).ravel())
         else:
             self._rule = chi_rule(self._total, finer * RADIAL_NODES.get(int(self._total), 1_500))
-        self._harmonics = _Gegenbauer(unit, dimensions, tau, self._rule[0])
-        self._first = True
+            self._harmonics = _Gegenbauer(unit, dimensions, tau, self._rule[0])
 
-    def next(self) -> Array:
-        """The kernel at the next even l, shape (n, n)."""
-        if self._first:
-            self._first = False
-            return _centred_kernel(self._unit, self._total, self._tau, *self._rule)
-        samples = self._harmonics.next()
-        return np.asarray((samples * self._rule[1]) @ samples.T)
+    def centred(self) -> Array:
+        """That of l = 0, shape (n, n)."""
+        return 0.5 * _centred_kernel(self._unit, self._total, self._tau, *self._rule)
+
+    def root(self) -> Array:
+        """A root of the next one, shape (n, nodes)."""
+        return self._harmonics.next() * np.sqrt(0.5 * self._rule[1])
+
+    def kernel(self) -> Array:
+        """The next one, shape (n, n)."""
+        root = self.root()
+        return np.asarray(root @ root.T)
 
 
 def _centred_kernel(unit: PiecewiseLinear, total: float, tau: Array, rho: Array, weights: Array) -> Array:
@@ -396,33 +465,41 @@ class _Gegenbauer:
     """
 
     def __init__(self, unit: PiecewiseLinear, dimensions: Array, tau: Array, rho: Array) -> None:
-        self.degree = 0
-        if len(dimensions) == 1:
-            return
         total = float(dimensions.sum())
-        self.index = total / 2 + 1
+        self.degree = 0
         radius = np.outer(tau, rho)
         self.x = np.clip(unit.knots[:, None, None] / radius, -1.0, 1.0)
         norm = (total - 1) * (total + 1) * special.beta(0.5, (total - 1) / 2)
         weight = np.exp(special.xlog1py((total + 1) / 2, -(self.x**2)))
         self.previous, self.current = np.zeros_like(self.x), unit.kinks[:, None, None] * weight * radius / norm
-        k = np.arange(HIGHEST + 1, dtype=float)
+        k, index = np.arange(HIGHEST + 1, dtype=float), total / 2 + 1
         # 1 / N_k is the squared norm of C^_k
-        log_count = np.log1p(k / self.index) + log_rising(2 * self.index, HIGHEST) - log_rising(1.0, HIGHEST)
+        log_count = np.log1p(k / index) + log_rising(2 * index, HIGHEST) - log_rising(1.0, HIGHEST)
         pole = log_pole(HIGHEST // 2 + 1, *dimensions)
         self.ratio = np.exp(pole[1:] - 0.5 * log_count[::2])
+        # off the diagonal of the Jacobi matrix of the orthonormal Gegenbauer polynomials of this index
+        k = np.arange(1, HIGHEST + 3, dtype=float)
+        self.off = np.append(0.0, np.sqrt(k * (k + 2 * index - 1) / (4 * (k + index) * (k + index - 1))))
 
     def next(self) -> Array:
         """g_l max |Y_l| on the (tau, rho) grid for the next even l."""
-        samples = self.current.sum(axis=0) * self.ratio[self.degree // 2]
-        for _ in range(2):
-            j, nu = self.degree, self.index
-            following = (self.x * self.current - self._off(j, nu) * self.previous) / self._off(j + 1, nu)
-            self.previous, self.current = self.current, following
-            self.degree += 1
-        return np.asarray(samples)
+        samples = np.zeros(self.x.shape[1:])
+        offs = self.off[self.degree : self.degree + 3]
+        _advance(self.x, self.previous, self.current, offs, self.ratio[self.degree // 2], samples)
+        self.degree += 2
+        return samples
 
-    @staticmethod
-    def _off(k: int, nu: float) -> float:
-        """Off-diagonal of the Jacobi matrix of the orthonormal Gegenbauer polynomials of index nu."""
-        return float(np.sqrt(k * (k + 2 * nu - 1) / (4 * (k + nu) * (k + nu - 1)))) if k else 0.0
+
+@numba.njit(cache=True)
+def _advance(x: Array, previous: Array, current: Array, off: Array, ratio: float, samples: Array) -> None:
+    """Add ratio current[i] to the samples, and take two steps of off_{j+1} C_{j+1} = x C_j - off_j C_{j-1}."""
+    for i in range(x.shape[0]):
+        for n in range(x.shape[1]):
+            for q in range(x.shape[2]):
+                before, now = previous[i, n, q], current[i, n, q]
+                if before == 0.0 and now == 0.0:
+                    continue
+                samples[n, q] += ratio * now
+                middle = (x[i, n, q] * now - off[0] * before) / off[1]
+                previous[i, n, q] = middle
+                current[i, n, q] = (x[i, n, q] * middle - off[1] * now) / off[2]

@@ -41,7 +41,7 @@ class CharacteristicsKind(SchemeKind):
         return super().refusals(problem, experiment) + [words] * noisy(problem)
 
     def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
-        from mfpde.schemes.guide import label_law
+        from mfpde.schemes.guide import TABLE_SHARE, label_law
         from mfpde.schemes.pair import (
             NODES,
             OTHER_NODES,
@@ -58,7 +58,7 @@ class CharacteristicsKind(SchemeKind):
         reduced = problem.represent("tabulated", box, 0.1 * tolerance)
         atoms = atoms_per_label(problem.initial_law, self.options(experiment.solver).atoms)
 
-        law = label_law(problem.initial_law)
+        law, other = (label_law(problem.initial_law, accuracy=share * TABLE_SHARE * tolerance) for share in (1, 10))
 
         def run(law: LabelLaw, coarser: int, most: int, counts: tuple[int, ...] | None) -> Characteristics:
             # with the atoms given, fewer of them are fewer nodes a panel or fewer panels
@@ -68,7 +68,7 @@ class CharacteristicsKind(SchemeKind):
             )
 
         main = run(law, 1, NODES, atoms)
-        other = law.farther() if problem.flow.fisher_rao_rate > 0.0 else law
+        other = other.farther() if problem.flow.fisher_rao_rate > 0.0 else other
         companion = run(other.cut_elsewhere(), 10, OTHER_NODES, other_atoms(atoms))
         # where saves lie closer than the steps, main and companion step alike and their difference says nothing
         floor = error_floor_of(reduced, guide) + 0.1 * tolerance

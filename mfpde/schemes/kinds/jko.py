@@ -77,7 +77,7 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
     """
     import numpy as np
 
-    from mfpde.schemes.guide import label_law
+    from mfpde.schemes.guide import TABLE_SHARE, label_law
     from mfpde.schemes.pair import (
         NODES,
         OTHER_NODES,
@@ -93,8 +93,9 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
     from mfpde.solvers.space.box import Box
 
     reacts = problem.flow.fisher_rao_rate > 0.0
-    law = label_law(problem.initial_law, guide.reach)
-    other = law.farther() if reacts else law
+    accuracy = TABLE_SHARE * experiment.solver.tolerance
+    law, other = (label_law(problem.initial_law, guide.reach, share * accuracy) for share in (1, 10))
+    other = other.farther() if reacts else other
     starts = other.corners
     solver, margin = experiment.solver, 0.5 * (box.upper - box.lower)
     reached = 1e-3 * margin

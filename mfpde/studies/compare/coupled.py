@@ -21,7 +21,7 @@ from mfpde.experiment import Experiment
 from mfpde.problem.network import activation_of
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.compare import CoupledResult, predicted_rates
-from mfpde.schemes.guide import label_law, run_guide, visited_box
+from mfpde.schemes.guide import TABLE_SHARE, label_law, run_guide, visited_box
 from mfpde.shell.progress import Progress, silent
 from mfpde.shell.workers import processors
 from mfpde.solvers.arrays import Array
@@ -193,7 +193,7 @@ class _Walk(Campaign[CoupledResult]):
         guide = run_guide(problem, self.configuration)
         reduced = problem.represent("tabulated", visited_box(problem, guide), 0.1 * tolerance)
         followers = reduced_positions(self.sgd, self.first, problem.unit)
-        law = label_law(problem.initial_law)
+        law = label_law(problem.initial_law, accuracy=TABLE_SHARE * tolerance)
         scheme = FollowedCharacteristics(reduced.objective, problem.geometry, problem.flow, law, followers, tolerance)
         say = self._say("equation")
         state: State = scheme.initial_state()

@@ -16,7 +16,7 @@ from mfpde.problem.activations.sigmoid import Sigmoid
 from mfpde.problem.activations.tanh import Tanh
 from mfpde.problem.reduction.hermite import angular_moment, hermite_features
 from mfpde.problem.reduction.mixture import BlockMixture
-from mfpde.problem.reduction.zonal import zonal_features
+from mfpde.problem.reduction.zonal import invariant_harmonics, zonal_features
 from mfpde.solvers.activations.activation import Activation
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
@@ -507,6 +507,7 @@ SMALL = [
     ((1.0,), "T", 1e-6),
     ((2.0,), "N", 1e-7),
     ((3.0,), "M", 1e-7),
+    ((1.0, 1.0), "T", 1e-4),
     ((2.0, 3.0), "T", 1e-4),
     ((4.0, 6.0), "N", 1e-5),
 ]
@@ -537,6 +538,14 @@ def test_zonal_features_of_small_blocks_keep_their_stated_error(
     v = potential(objective, firsts)[0]
     means = [_class_means(unit, mixture, point) for point in firsts]
     assert_allclose(v, [-0.5 * (plus - minus) for plus, minus in means], rtol=0, atol=1e-12)
+
+
+def test_the_invariant_harmonics_of_the_plane_are_cosines() -> None:
+    square = np.linspace(0.0, 1.0, 7)
+    values, slopes = invariant_harmonics(square, 6, 1.0, 1.0)
+    orders, theta = 2.0 * np.arange(7), np.arccos(np.sqrt(square[1:-1]))[:, None]
+    assert_allclose(values[1:-1], np.cos(orders * theta), rtol=0, atol=1e-13)
+    assert_allclose(slopes[1:-1], orders * np.sin(orders * theta) / np.sin(2.0 * theta), rtol=0, atol=1e-11)
 
 
 def test_hermite_and_zonal_features_agree() -> None:
