@@ -2,7 +2,8 @@
 
 The problem is the two-class problem at d = infinity (rank 2) to t = 3, whose R(3) is known to 12 digits.
 Rows: error and time per grid on one and two threads, time per cell, stage and feature pair against a plain
-stream of the same arrays, py-pde at its default accuracy, and the cost of a stage at the rank of a preset.
+stream of the same arrays, py-pde at its default accuracy, the cost of a stage at the rank of a preset, and the cost of
+problems in small blocks over that of one block of 3 (`--blocks`: these alone; OPENBLAS_NUM_THREADS=1 as for commands).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from mfpde.schemes.pair import make_pair
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.finite_volume.finite_volume import FiniteVolume
 from mfpde.solvers.flow.flow import Flow
-from mfpde.solvers.flow.time_loop import State, integrate
+from mfpde.solvers.flow.time_loop import Scheme, State, integrate
 from tests.solvers.grids import uniform_grid
 from tests.solvers.problems import RANK_TWO_MEAN_R1, RANK_TWO_RISK, bump, rank_two
 
@@ -83,6 +84,19 @@ def stream(arrays: Array, out: Array) -> None:
         for i in range(arrays.shape[0]):
             total += arrays[i, k]
         out[k] = total
+
+
+KNOTS = np.linspace(0.2, 1.4, 400)
+TABLE = f"[{KNOTS.tolist()}, {np.exp(-0.5 * ((KNOTS - 0.8) / 0.15) ** 2).tolist()}]"
+BLOCKS = {
+    "[3]": ["data.dims=[3]"],
+    "[1, 1]": ["data.dims=[1, 1]"],
+    "[1, 2]": ["data.dims=[1, 2]"],
+    "[2, 20]": ["data.dims=[2, 20]"],
+    "[1, 50]": ["data.dims=[1, 50]"],
+    "[20, 20], 400 knots": ["data.dims=[20, 20]", f"initial.radius={{table = {TABLE}}}"],
+    "[20, 20, 20]": ["data.dims=[20, 20, 20]", "solver.tolerance=1e-5"],
+}
 
 
 def best(action: Callable[[], object], repeats: int) -> float:
@@ -207,14 +221,45 @@ def real_rank(cells: int, preset: str = "anisotropic-relu") -> None:
     )
 
 
+def small_blocks(problems: dict[str, list[str]] = BLOCKS, preset: str = "anisotropic-relu") -> None:
+    """Prints the processor time of setting up and of running each, over those of one block of 3, compiled before."""
+    first = (0.0, 0.0)
+    print(f"{'blocks':>24} {'set-up s':>9} {'run s':>7} {'set-up':>7} {'whole':>6}")
+    for name, overrides in problems.items():
+        configuration = load_configuration(preset, overrides)
+        problem = build_problem(configuration)
+        if not first[0]:
+            _run(make_pair(problem, configuration).main, 0.1)
+        begin = time.process_time()
+        pair = make_pair(problem, configuration)
+        made = time.process_time()
+        end = problem.flow.schedule.flow_time(configuration.time.end)
+        for scheme in filter(None, (pair.main, pair.companion)):
+            _run(scheme, end)
+        seconds = made - begin, time.process_time() - made
+        first = first if first[0] else seconds
+        ratios = f"{seconds[0] / first[0]:>7.1f} {sum(seconds) / sum(first):>6.1f}"
+        print(f"{name:>24} {seconds[0]:>9.2f} {seconds[1]:>7.2f} {ratios}", flush=True)
+
+
+def _run(scheme: Scheme, end: float) -> None:
+    integrate(scheme, scheme.initial_state(), [end], lambda index, state: None)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Speed of the finite volumes.")
     parser.add_argument("--quick", action="store_true", help="up to 256^2 cells, without py-pde")
-    quick = parser.parse_args().quick
+    parser.add_argument("--blocks", action="store_true", help="only the cost of small blocks over that of one of 3")
+    options = parser.parse_args()
+    quick = options.quick
+    if options.blocks:
+        small_blocks()
+        return
     error_table((64, 128, 256) if quick else (64, 128, 256, 512), get_num_threads())
     if not quick:
         against_py_pde(128)
     real_rank(256)
+    small_blocks()
 
 
 if __name__ == "__main__":
