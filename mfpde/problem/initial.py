@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mfpde.problem.marginals import Marginal, ScaledChi, SquaredShare, Uniform, quantiles, spread_atom
+from mfpde.problem.marginals import Marginal, ScaledChi, SquaredShare, Uniform, between, quantiles, spread_atom
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.grid import Grid
 
@@ -83,7 +83,7 @@ class InitialLaw:
 
     def _axis_masses(self, source: int | float, axis: Grid) -> Array:
         if isinstance(source, int):
-            return np.asarray(np.diff(self.labels[source].cumulative(axis.edges[0])))
+            return between(self.labels[source], axis.edges[0])
         return spread_atom(float(source), axis)
 
     def _fine_rule(self, panels: int = 48, nodes: int = 8) -> Iterator[tuple[Array, Array]]:

@@ -39,6 +39,10 @@ class Unbounded(Protocol):
         """`breaks`, with this mass beyond each of the outermost."""
         ...
 
+    def above(self, x: Array) -> Array:
+        """1 - `cumulative`, to its own relative accuracy."""
+        ...
+
 
 def unbounded(marginal: Marginal) -> bool:
     """Whether its tails are cut off."""
@@ -48,6 +52,14 @@ def unbounded(marginal: Marginal) -> bool:
 def reaching(marginal: Marginal, tail: float) -> Array:
     """The breaks of a marginal with this mass beyond the outermost, if its tails are cut off."""
     return marginal.reaching(tail) if isinstance(marginal, Unbounded) else marginal.breaks
+
+
+def between(marginal: Marginal, edges: Array) -> Array:
+    """Mass between increasing edges, to its own relative accuracy in both tails of a marginal without ends."""
+    below = marginal.cumulative(edges)
+    if not isinstance(marginal, Unbounded):
+        return np.diff(below)
+    return np.where(below[:-1] < 0.5, np.diff(below), -np.diff(marginal.above(edges)))
 
 
 ATOM_CELLS = 3.0
@@ -76,6 +88,9 @@ class Normal:
 
     def cumulative(self, x: Array) -> Array:
         return np.asarray(special.ndtr((x - self.mean) / self.std))
+
+    def above(self, x: Array) -> Array:
+        return np.asarray(special.ndtr((self.mean - x) / self.std))
 
 
 @dataclass(frozen=True)
@@ -121,6 +136,9 @@ class ScaledChi:
     def cumulative(self, x: Array) -> Array:
         return np.asarray(special.gammainc(self.dimension / 2, np.maximum(x, 0.0) ** 2 / (2 * self.scale**2)))
 
+    def above(self, x: Array) -> Array:
+        return np.asarray(special.gammaincc(self.dimension / 2, np.maximum(x, 0.0) ** 2 / (2 * self.scale**2)))
+
 
 @dataclass(frozen=True)
 class SquaredShare:
@@ -145,6 +163,9 @@ class SquaredShare:
 
     def cumulative(self, x: Array) -> Array:
         return np.asarray(special.betainc(self.first / 2, self.second / 2, np.sin(x) ** 2))
+
+    def above(self, x: Array) -> Array:
+        return np.asarray(special.betainc(self.second / 2, self.first / 2, np.cos(x) ** 2))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,17 @@ from numpy.testing import assert_allclose
 from scipy import special, stats
 
 from mfpde.problem.initial import InitialLaw, gaussian_blocks, joint_law, product_law, radial_law
-from mfpde.problem.marginals import Density, Marginal, Normal, ScaledChi, SquaredShare, Tabulated, Uniform
+from mfpde.problem.marginals import (
+    Density,
+    Marginal,
+    Normal,
+    ScaledChi,
+    SquaredShare,
+    Tabulated,
+    Uniform,
+    between,
+    reaching,
+)
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.axis import Radius
 from mfpde.solvers.space.geometry import Geometry
@@ -192,6 +202,18 @@ def test_radial_law_beside_coefficients() -> None:
 def cells(counts: tuple[int, ...], upper: tuple[float, ...]) -> Grid:
     geometry = Geometry.of({f"r{j + 1}": Radius(3.0) for j in range(len(counts))})
     return uniform_grid([0.0] * len(counts), list(upper), list(counts), geometry)
+
+
+@pytest.mark.parametrize("name", ["chi-1", "chi-2", "chi-40", "share-1-3", "share-60-260", "normal"])
+@pytest.mark.parametrize("side", [0, -1])
+def test_cells_far_in_a_tail_have_the_mass_of_the_density(name: str, side: int) -> None:
+    """Where 1 less the distribution function rounds to nothing, births find what there is."""
+    marginal = Normal(-10.0, 0.5) if name == "normal" else MARGINALS[name]
+    edges = np.sort([reaching(marginal, tail)[side] for tail in (1e-10, 1e-20, 1e-30, 1e-40)])
+    node, weight = leggauss(60)
+    half = 0.5 * np.diff(edges)[:, None]
+    expected = (marginal.density(edges[:-1, None] + half * (node + 1.0)) * half) @ weight
+    assert_allclose(between(marginal, edges), expected, rtol=1e-7)
 
 
 def test_cell_masses_of_a_product_law_are_exact() -> None:

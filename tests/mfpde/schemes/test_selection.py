@@ -82,3 +82,24 @@ def test_minimising_movements_follow_the_weights(flow: str, dim: int, rate: floa
 def test_the_companion_of_a_given_step_does_not_share_its_error() -> None:
     """Both take the midpoint formula where there are births; with the same steps the estimate is 1e-6 for 4e-6."""
     check([2], 100.0, "wasserstein-fisher-rao", "jko", 1e-5, step=0.01)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mean", [-10.0, 10.0])
+def test_grids_hold_the_tail_above_as_that_below(mean: float) -> None:
+    """a ~ N(mean, 1/4) has 1/s = 4 + alpha t and the mean 4 mean s, eighteen deviations off: F = 34 for 2.1."""
+    rate = 36.0
+    tables = {
+        "data": {"dims": [2]},
+        "network": {"activation": {"knots": [0.0, 1.0], "values": [0.0, 1e-12]}, "coefficients": "trained"},
+        "initial": {"kappa": 1.0, "a": {"normal": [mean, 0.5]}},
+        "dynamics": {"flow": "fisher-rao", "fisher_rao_rate": rate, "ridge": RIDGE},
+        "time": {"end": 1.0, "save": [0.0, 0.1, 1.0]},
+        "solver": {"scheme": "finite-volume", "cells": [64, 64]},
+    }
+    result = solve(parse(tables))
+    variance = 1.0 / (4.0 + rate * result.time)
+    exact = 1.0 + variance + (4.0 * mean * variance) ** 2 + 2.0 / (2.0 + rate * result.time)
+    errors = np.abs(result.free_energy - exact)
+    assert np.all(errors <= 3.0 * result.free_energy_error)
+    assert np.all(errors <= 0.05 * exact)
