@@ -36,22 +36,18 @@ def carry_out(study: Callable[..., Answer], checks: Checks, *arguments: Any, box
     options, plots = checks.options, checks.plots
     if plots is not None:
         make_folder(plots)
-    bar = ProgressBar(options.quiet)
     try:
-        answer = study(*arguments, **named, **checks.given, progress=bar)
+        with ProgressBar(options.quiet) as bar:
+            answer = study(*arguments, **named, **checks.given, progress=bar)
     except (ArithmeticError, ValueError) as error:
-        bar.close()
         if isinstance(error, ValueError) and not boxed:
             raise
         complain(f"{error}; write another --radius" if isinstance(error, ValueError) else str(error))
         return EXIT_FAILED
     except RunOutputError as error:
-        bar.close()
         if error.result is not None:
             _show(error.result, options)
         raise
-    finally:
-        bar.close()
     _show(answer, options)
     if plots is not None:
         _draw(answer, plots, options)

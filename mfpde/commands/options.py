@@ -25,7 +25,7 @@ def add_source(parser: argparse.ArgumentParser, optional: bool = False) -> None:
     parser.add_argument("--scheme", metavar="S", help="short for --set solver.scheme=S")
     parser.add_argument("--threads", metavar="N", help="number of threads (default: every core)")
     add_json(parser)
-    parser.add_argument("--quiet", action="store_true", help="no progress bar, no table")
+    parser.add_argument("--quiet", action="store_true", help="no progress, no table")
 
 
 def add_use(parser: argparse.ArgumentParser) -> None:
