@@ -11,7 +11,7 @@ from mfpde.results.answer import ANSWERS, Recorded
 from mfpde.results.answers.solve import ROWS, Array, told_rows
 from mfpde.results.files.netcdf_file import Attribute
 from mfpde.results.files.sgd import LAYOUT
-from mfpde.results.objects import by_name
+from mfpde.results.objects import by_name, computed
 
 
 @ANSWERS.register("sgd")
@@ -41,6 +41,7 @@ class SgdResult(Recorded):
         by_name("variance"),
         "steps",
         "engine",
+        computed("notes", lambda result, names: result.notes),
         "wall_seconds",
         "status",
     )
@@ -96,5 +97,9 @@ class SgdResult(Recorded):
         text = f"SGD, {neurons} neurons, {replicas} replica{'s' * (replicas > 1)} of {self.steps} steps"
         text += " by NumPy, which takes the place of compiled loops" if self.engine == "numpy" else ""
         return "\n".join(
-            [*lines, *self.notes, f"{text}, {self.status}, {self.wall_seconds:.2f} s ({rate:.3g} steps/s)"]
+            [
+                *lines,
+                *(f"note: {note}" for note in self.notes),
+                f"{text}, {self.status}, {self.wall_seconds:.2f} s ({rate:.3g} steps/s)",
+            ]
         )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mfpde.configuration.sources import Source, experiment_of
-from mfpde.errors import ConfigurationError, ResultFileError, in_keys
+from mfpde.errors import ResultFileError, in_keys
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.compare import CompareResult, LawDistance, beside
@@ -65,7 +65,8 @@ def compare(
         output: result file of the replicas, also their checkpoint; that of the equation lies beside it as *.pde.nc.
         resume, force: as in `sgd`.
         workers, scheduler: for the replicas, as in `sgd`.
-        coupled: whether to run the four coupled dynamics of the first replica too.
+        coupled: whether to run the four coupled dynamics of the first replica too; where they are not defined a note
+            says why they are left out.
         progress: called with a line of text and the fraction of the work done.
         given: overrides=, use=, and keys of [time], [solver] and [sgd], as `experiment_of` takes them.
 
@@ -77,8 +78,7 @@ def compare(
     here = 1 if scheduler else workers
     refuse(configuration, workers=here, saved=output is not None, coupled=coupled)
     refuse_unsupported(configuration)
-    if coupled:
-        _refuse_coupled(configuration)
+    left_out = tuple(_left_out(configuration)) if coupled else ()
     path = None if output is None else Path(output)
     place = None if path is None else beside(path)
     check_output(path, resume=resume, force=force)
@@ -108,7 +108,7 @@ def compare(
         return replace(apart, wall_seconds=monotonic() - started)
     problem = build_problem(configuration)
     fluctuation, monte_carlo = _fluctuations(configuration, problem, pde, runs)
-    extra = _coupled(timed, progress) if coupled else None
+    extra = _coupled(timed, progress) if coupled and not left_out else None
     laws = law_distances(pde, runs)
     compared = replace(
         apart,
@@ -116,7 +116,7 @@ def compare(
         fluctuation=fluctuation,
         monte_carlo=monte_carlo,
         coupled=extra,
-        notes=(*_notes(pde, runs, laws), *([] if extra is None else extra["notes"])),
+        notes=(*_notes(pde, runs, laws), *left_out, *([] if extra is None else extra["notes"])),
         wall_seconds=monotonic() - started,
     )
     if path is not None:
@@ -138,13 +138,15 @@ def _coupled(configuration: Experiment, progress: Progress) -> dict[str, Any]:
     return {"gaps": None, "time": [], "notes": [words], "status": status, "wall_seconds": 0.0}
 
 
-def _refuse_coupled(configuration: Experiment) -> None:
-    from mfpde.studies.compare.coupled import refuse_coupled
+def _left_out(configuration: Experiment) -> Iterator[str]:
+    """Why the coupled dynamics are left out, a note each."""
+    from mfpde.studies.compare.coupled import against_coupled
 
+    for key, reason, remedy in against_coupled(configuration):
+        yield f"coupled dynamics left out ({key}): {reason}; for them {remedy}"
     if configuration.sgd.state == "gram":
-        message = 'sgd.state: the weights of state = "gram" are those of SGD up to rotations, which cannot be compared'
-        raise ConfigurationError([f'{message} with the coupled dynamics; write --no-coupled, or state = "weights"'])
-    refuse_coupled(configuration)
+        reason = 'the weights of state = "gram" are those of SGD up to rotations'
+        yield f'coupled dynamics left out (sgd.state): {reason}; for them write state = "weights"'
 
 
 def _notes(pde: SolveResult, runs: SgdResult, laws: Sequence[LawDistance]) -> Iterator[str]:

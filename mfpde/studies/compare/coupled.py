@@ -16,7 +16,7 @@ from time import monotonic
 
 import numpy as np
 
-from mfpde.errors import ConfigurationError, in_keys
+from mfpde.errors import in_keys, raise_mistakes
 from mfpde.experiment import Experiment
 from mfpde.problem.network import activation_of
 from mfpde.problem.problem import build_problem
@@ -86,16 +86,20 @@ def coupled(
 def refuse_coupled(configuration: Experiment) -> None:
     """Raise ConfigurationError with everything that stands against the coupled dynamics."""
     refuse(configuration, workers=1, coupled=True)
+    raise_mistakes([f"{key}: {reason}; {remedy}" for key, reason, remedy in against_coupled(configuration)])
+
+
+def against_coupled(configuration: Experiment) -> list[tuple[str, str, str]]:
+    """What stands against the coupled dynamics of what SGD can do: the key, the reason, what to write instead."""
     problem = build_problem(configuration)
-    problems = []
+    found = []
     if math.isfinite(problem.flow.inverse_temperature):
-        message = "dynamics.inverse_temperature: the coupled dynamics are those without noise"
-        problems.append(f"{message}; write inverse_temperature = inf")
+        reason = "the coupled dynamics are those without noise"
+        found.append(("dynamics.inverse_temperature", reason, "write inverse_temperature = inf"))
     if problem.data.population(problem.data.sampler(), activation_of(problem.network.activation)) is None:
-        message = f'data.law: the coupled dynamics need exact gradients, which "{problem.data.name}" does not offer'
-        problems.append(f"{message}; write --no-coupled")
-    if problems:
-        raise ConfigurationError(problems, configuration)
+        reason = f'the coupled dynamics need exact gradients, which "{problem.data.name}" does not offer'
+        found.append(("data.law", reason, 'write a law with exact gradients, such as "gaussian-mixture"'))
+    return found
 
 
 class _Walk(Campaign[CoupledResult]):

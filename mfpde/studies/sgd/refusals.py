@@ -18,6 +18,8 @@ from mfpde.studies.sgd.memory import memory_problems
 
 MAXIMUM_BYTES = 2**31 - 2**16
 MOST_STEPS = 10**12
+LARGEST_STEP = 1.0
+"""eps D above which one step may overshoot what it learns from: |x|^2 is of size d."""
 ROUGH = 1e-3
 """Accuracy of features of which only the loss is read."""
 
@@ -112,6 +114,20 @@ def save_notes(configuration: Experiment) -> tuple[str, ...]:
     pairs = _merged(configuration)
     text = f"{len(pairs)} of the {len(configuration.time.save_times)} save times are within a step of the one before"
     return (f"{text} (t = {pairs[0][1]:g} the first), and recorded with it",) if pairs else ()
+
+
+def step_notes(configuration: Experiment) -> tuple[str, ...]:
+    """Where a step, in the mean over schedule and batch, is not small beside 1/D: what that does to the theorems."""
+    options, end = configuration.sgd, configuration.time.end
+    sampler = sampler_of(build_problem(configuration).data.sampler())
+    parameters = (sampler.dimension if sampler else 0) + sum(configuration.network.trained)
+    factor = configuration.dynamics.schedule.flow_time(end) / (end * options.batch)
+    size = options.step_size * factor * parameters
+    if size <= LARGEST_STEP:
+        return ()
+    what = f"eps D = {size:.3g}{'' if factor == 1.0 else ' in the mean'}, with D = {parameters} parameters of a neuron"
+    theory = "SGD is proven near the equation where eps D is small: their distance is of order sqrt(eps (D + log N))"
+    return (f"{what}: {theory}; write sgd.step_size far below {options.step_size / size:.2g}",)
 
 
 def _gram_problems(configuration: Experiment, problem: Problem) -> list[str]:

@@ -28,7 +28,7 @@ from mfpde.studies.run.campaign import Pooled
 from mfpde.studies.run.continuation import Earlier, earlier_run
 from mfpde.studies.run.output import output_file
 from mfpde.studies.sgd.networks import build_sgd, first_state, population_of, reduced_positions
-from mfpde.studies.sgd.refusals import refuse, save_notes, save_steps
+from mfpde.studies.sgd.refusals import refuse, save_notes, save_steps, step_notes
 
 TASK_SECONDS, OWN_SECONDS = 20.0, 2.0
 """About the longest a task may take, for a worker and in this process, which an interruption waits for."""
@@ -125,7 +125,8 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
         self.position = np.full((options.replicas, count, options.neurons, len(self.names)), np.nan)
         self.recorded = [0] * options.replicas
         self.states: list[SgdState | None] = [None] * options.replicas
-        engine, notes = build_sgd(configuration, 0).engine, "\n".join(save_notes(configuration))
+        engine = build_sgd(configuration, 0).engine
+        notes = "\n".join([*save_notes(configuration), *step_notes(configuration)])
         self._attributes = {**provenance(configuration), "engine": engine, **({"notes": notes} if notes else {})}
 
     def restore(self, earlier: Earlier[SgdResult]) -> None:

@@ -179,13 +179,33 @@ def test_the_state_of_inner_products_is_compared_without_the_coupled_dynamics(
 ) -> None:
     sets = ["data.dims=200", "sgd.neurons=20", "sgd.step_size=0.005", "time.end=0.5", "time.save=2", "sgd.state=gram"]
     arguments = ["compare", "isotropic-gaussians", *(part for key in sets for part in ("--set", key)), "--workers", "1"]
-    assert main(arguments) == 2
-    assert 'write --no-coupled, or state = "weights"' in capsys.readouterr().err
-    assert main([*arguments, "--no-coupled", "--json"]) == 0
+    assert main([*arguments, "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
+    assert content["gaps"] is None
+    assert any('left out (sgd.state): the weights of state = "gram"' in note for note in content["notes"])
     # N E|f_N - f|^2 of independent neurons is K(rho_0) in the mean; one replica scatters by about itself
     ratio = content["fluctuation"][0][0] / content["monte_carlo"][0]
     assert 0.1 < ratio < 10.0
+
+
+def test_with_noise_the_coupled_dynamics_are_left_out_with_a_note() -> None:
+    """What is defined is compared: risks, laws, fluctuations."""
+    tables = {
+        "data": {"dims": [6]},
+        "network": {},
+        "dynamics": {"inverse_temperature": 50.0, "ridge": 0.1},
+        "time": {"end": 0.02, "save": 2},
+        "solver": {"tolerance": 1e-2, "cells": [32]},
+        "sgd": {"neurons": 10, "step_size": 1e-2},
+    }
+    result = compare(parse(tables), workers=1)
+    assert (result.status, result.coupled) == ("success", None)
+    assert np.isfinite(result.sup_gap).all()
+    note = (
+        "note: coupled dynamics left out (dynamics.inverse_temperature): the coupled dynamics are those without noise"
+    )
+    assert note in result.table()
+    assert not any("left out" in note for note in compare(parse(tables), workers=1, coupled=False).notes)
 
 
 CHAIN = {

@@ -19,7 +19,7 @@ from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.studies.sgd.networks import build_sgd, first_state, reduced_positions
-from mfpde.studies.sgd.refusals import save_steps
+from mfpde.studies.sgd.refusals import save_steps, step_notes
 from mfpde.studies.sgd.replicas import sgd
 
 
@@ -265,3 +265,38 @@ def test_an_interruption_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(study, "advance_replica", stopped)
     found = sgd(small(), workers=1)
     assert found.message.startswith(f"interrupted after 0 of {found.risk.size} save times of the replicas; nothing")
+
+
+@pytest.mark.parametrize(
+    ("sgd_options", "network", "schedule", "told"),
+    [
+        ({"step_size": 0.1}, {}, 1.0, ""),
+        ({"step_size": 0.11}, {}, 1.0, "eps D = 1.1, with D = 10 parameters"),
+        ({"step_size": 0.1}, {"coefficients": "trained"}, 1.0, "eps D = 1.1, with D = 11 parameters"),
+        ({"step_size": 0.3, "batch": 4}, {}, 1.0, ""),
+        ({"step_size": 0.6, "batch": 4}, {}, 1.0, "eps D = 1.5 in the mean"),
+        ({"step_size": 0.1}, {}, 3.0, "write sgd.step_size far below 0.033"),
+        ({"step_size": 0.1}, {}, {"power": -0.5}, "eps D = 2 in the mean"),
+    ],
+)
+def test_steps_that_are_no_small_part_of_one_over_the_dimension_are_told(
+    sgd_options: dict[str, Any], network: dict[str, str], schedule: Any, told: str
+) -> None:
+    """d = 10 to t = 1: the bound sqrt(eps (D + log N)) is no bound above eps D = 1; the mean of t^(-1/2) is 2."""
+    tables = {
+        "data": {"dims": [10]},
+        "network": network,
+        "dynamics": {"schedule": schedule},
+        "time": {"end": 1.0, "save": 2},
+        "sgd": sgd_options,
+    }
+    notes = " ".join(step_notes(parse(tables)))
+    assert told in notes
+    assert bool(told) == bool(notes)
+
+
+def test_a_note_on_steps_is_in_the_table_and_in_json() -> None:
+    result = sgd(small(sgd={"step_size": 0.25}, data={"dims": [10]}, time={"end": 0.5, "save": 2}), workers=1)
+    (note,) = result.to_json()["notes"]
+    assert note.startswith("eps D = 2.5, with D = 10 parameters of a neuron")
+    assert f"note: {note}" in result.table()
