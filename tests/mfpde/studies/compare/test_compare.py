@@ -188,6 +188,7 @@ def test_the_state_of_inner_products_is_compared_without_the_coupled_dynamics(
     assert 0.1 < ratio < 10.0
 
 
+@pytest.mark.long
 def test_with_noise_the_coupled_dynamics_are_left_out_with_a_note() -> None:
     """What is defined is compared: risks, laws, fluctuations."""
     tables = {
@@ -201,10 +202,7 @@ def test_with_noise_the_coupled_dynamics_are_left_out_with_a_note() -> None:
     result = compare(parse(tables), workers=1)
     assert (result.status, result.coupled) == ("success", None)
     assert np.isfinite(result.sup_gap).all()
-    note = (
-        "note: coupled dynamics left out (dynamics.inverse_temperature): the coupled dynamics are those without noise"
-    )
-    assert note in result.table()
+    assert "note: coupled dynamics left out (dynamics.inverse_temperature): the coupled dynamics are" in result.table()
     assert not any("left out" in note for note in compare(parse(tables), workers=1, coupled=False).notes)
 
 

@@ -105,14 +105,16 @@ def test_an_activation_that_is_not_compiled_makes_the_same_steps(
 
 def test_a_law_of_a_file_is_compared_with_its_equation(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["compare", str(EXAMPLES / "own_law.toml"), *LAW, "--set", "sgd.neurons=2000", "--json"]
-    assert main([*arguments, "--no-coupled"]) == 0
+    assert main(arguments) == 0
     found = json.loads(capsys.readouterr().out)
     # the error of the measurement is below 2.5e-3, 1/sqrt(N) is .02
     assert 0.0 < found["sup_gap"][0] < 0.02
     assert found["risk_pde"][-1] < 0.75 * found["risk_pde"][0]
     assert any("measured on samples, with a standard error of up to" in note for note in found["notes"])
-    assert main(arguments) == 2
-    assert 'need exact gradients, which "sine" does not offer; write --no-coupled' in capsys.readouterr().err
+    assert any(
+        'left out (data.law): the coupled dynamics need exact gradients, which "sine" does' in note
+        for note in found["notes"]
+    )
 
 
 def test_a_run_on_drawn_samples_goes_on_bit_for_bit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
