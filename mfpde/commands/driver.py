@@ -89,7 +89,7 @@ def _show(answer: Answer, options: argparse.Namespace) -> None:
     """One strict JSON object in a line, or words."""
     if options.json:
         print(json.dumps(answer.to_json(), allow_nan=False))
-    elif not options.quiet and (text := answer.table()):
+    elif not options.quiet and (text := answer.details() if options.verbose else answer.table()):
         print(text)
 
 

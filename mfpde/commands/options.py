@@ -7,7 +7,7 @@ from typing import Any
 
 ABSENT: dict[str, Any] = {
     **dict.fromkeys(("source", "output", "plot", "threads", "scheme", "until", "radius", "workers", "scheduler")),
-    **dict.fromkeys(("json", "quiet", "resume", "force"), False),
+    **dict.fromkeys(("json", "quiet", "resume", "force", "verbose"), False),
     "overrides": [],
     # what the scheme needs less of where memory runs out
     "less": "",

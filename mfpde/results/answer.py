@@ -50,6 +50,10 @@ class Answer(Part):
         @property
         def message(self) -> str: ...
 
+    def details(self) -> str:
+        """What --verbose prints: the table with more beside it, where there is more."""
+        return self.table()
+
     def table(self) -> str:
         """In words."""
         raise NotImplementedError

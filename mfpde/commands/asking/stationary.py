@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser, optional=True)
     ended = "instead of SOURCE: where this run of solve or sgd ends"
     parser.add_argument("--from", dest="run", metavar="RUN.nc", help=ended)
+    parser.add_argument("-v", "--verbose", action="store_true", help="say of each law what grows and where it leads")
     add_radius(parser, "search the box 0 <= r_j <= R (default 10)")
     add_output(parser, "OUT.json", "write the JSON object to this file", resume=None)
 

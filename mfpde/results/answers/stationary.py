@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,20 @@ import numpy as np
 
 from mfpde.results.answer import ANSWERS, Whole
 from mfpde.results.answers.optimum import AtomicOptimum
-from mfpde.results.objects import Key, Part, atom_list, group
-from mfpde.results.words import atoms_text, verdict_text
+from mfpde.results.objects import Key, Part, atom_list, group, told
+from mfpde.results.words import atoms_text, place_text, verdict_text
 from mfpde.solvers.arrays import Array
 
 SAME = 1e-6
 """Distance over the box, and between masses, at which two laws are one."""
+COLUMNS = ("atoms", "R", "gap", "rate", "lifetime", "verdict")
+MEANINGS = (
+    "gap: free energy above that of the optimum; rate: perturbations grow like exp(rate s), or decay if it is negative",
+    "lifetime: 1/rate; s = ∫xi dt is the flow time, which is t where dynamics.schedule is 1",
+    "plateau: unstable, but atoms as wholes return to it faster than it is left",
+    "G = Psi + ridge |z|^2 / 2: half of what the free energy gains by mass at z; atoms move with velocity -grad G",
+)
+"""What the columns and letters mean, in lines."""
 OPTIMUM = Key("optimum", lambda answer, names: answer.optimum.brief(), lambda value: {"optimum": value})
 """The optimum, briefly."""
 
@@ -31,6 +40,7 @@ class StationaryPoint(Part):
         stable: False where a perturbation grows, True where all decay, None where rounding hides it.
         splitting: eigenvalues of Hess G per atom: parts of it move apart like exp(-eigenvalue s).
         drift: eigenvalues of the linearised motion of whole atoms, and of their masses with birth and death.
+        rate: perturbations grow like exp(rate s) at most, s the flow time; below 0 they decay, NaN where nothing moves.
         global_optimum: whether no law that is known on the box has less free energy, to 1e-10.
         note: the verdict in words, and where the law comes from.
     """
@@ -38,6 +48,8 @@ class StationaryPoint(Part):
     JSON = (
         *(atom_list("positions", "masses"), "risk", "free_energy", "gap_to_optimum", "stable"),
         *(group("eigenvalues", "splitting", "drift"), "global_optimum", "note"),
+        told("rate", optional=True),
+        Key("lifetime", lambda point, names: point.lifetime, lambda value: {}, optional=True),
     )
 
     positions: Array
@@ -50,6 +62,24 @@ class StationaryPoint(Part):
     drift: tuple[float, ...]
     global_optimum: bool
     note: str
+    rate: float = math.nan
+
+    @property
+    def lifetime(self) -> float:
+        """1 / rate of an unstable law, in which perturbations grow by the factor e; infinite of others."""
+        return 1.0 / self.rate if self.stable is False and self.rate > 0.0 else math.inf
+
+    @property
+    def is_plateau(self) -> bool:
+        """Whether whole atoms return faster than the law is left: it is first approached, by laws that are narrow."""
+        return self.stable is False and min(self.drift, default=-math.inf) > self.rate > 0.0
+
+    @property
+    def verdict(self) -> str:
+        """The class, with the time in which an unstable law is left."""
+        left = f", leaves in time {self.lifetime:.2g}" if math.isfinite(self.lifetime) else ""
+        optimal = ", global optimum" if self.global_optimum else ""
+        return f"{'plateau' if self.is_plateau else verdict_text(self.stable)}{left}{optimal}"
 
     @property
     def atoms(self) -> tuple[Array, Array] | None:
@@ -58,14 +88,22 @@ class StationaryPoint(Part):
 
     def text(self, names: tuple[str, ...]) -> str:
         """The same in three lines."""
-        optimal = ", global optimum" if self.global_optimum else ""
         return "\n".join(
             [
-                f"{atoms_text(names, self.positions, self.masses)}: {verdict_text(self.stable)}{optimal}",
+                f"{atoms_text(names, self.positions, self.masses)}: {self.verdict}",
                 f"    risk {self.risk:.10g}, gap to the optimum {self.gap_to_optimum:.4g}",
                 f"    {self.note}",
             ]
         )
+
+    def rows(self, names: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """Its rows of the table: one for each atom, what holds for all of them on the first."""
+        pairs = zip(self.masses.tolist(), self.positions, strict=True)
+        first, *others = (f"{mass:.4g} at {place_text(names, place, 5)}" for mass, place in pairs)
+        rate = f"{self.rate:.3g}" if math.isfinite(self.rate) and self.stable is not None else ""
+        lifetime = f"{self.lifetime:.3g}" if math.isfinite(self.lifetime) else ""
+        told = (first, f"{self.risk:.6g}", f"{self.gap_to_optimum:.3g}", rate, lifetime, self.verdict)
+        return [told, *((atom, "", "", "", "", "") for atom in others)]
 
     def same(self, other: StationaryPoint, radius: float) -> bool:
         """Whether the two are one law, seen over a box of that radius."""
@@ -99,9 +137,18 @@ class Stationary(Whole):
     completeness: tuple[str, ...]
 
     def table(self) -> str:
-        """The same in words."""
-        lines = [point.text(self.names) for point in self.points]
-        return "\n".join([*lines, self.optimum.line(), *self.completeness])
+        """A row for each atom, and what the columns mean."""
+        rows = [COLUMNS, *(row for point in self.points for row in point.rows(self.names))]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+        lines = []
+        for atom, *numbers, verdict in rows:
+            told = (f"{number:>{width}}" for number, width in zip(numbers, widths[1:], strict=False))
+            lines.append("  ".join([f"{atom:<{widths[0]}}", *told, verdict]).rstrip())
+        return "\n".join([*lines, *MEANINGS, self.optimum.line(), *self.completeness])
+
+    def details(self) -> str:
+        """The table, and of each law what grows, and where its atoms lead when they split."""
+        return "\n".join([self.table(), *(point.text(self.names) for point in self.points)])
 
     @classmethod
     def untold(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -68,6 +68,7 @@ class Classifier:
             drift=tuple(mode.eigenvalue for mode in modes.drift),
             global_optimum=best,
             note=_joined(verdict, origin),
+            rate=verdict.rate,
         )
         return point, modes
 

@@ -20,7 +20,7 @@ from mfpde.configuration.sources import Source, experiment_of
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.stationary import Stationary, StationaryPoint
-from mfpde.results.words import atoms_text
+from mfpde.results.words import atoms_text, place_text
 from mfpde.shell.progress import Progress, silent
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.measure import Atoms
@@ -119,6 +119,8 @@ class _Study:
                 law = Atoms(place[None], np.ones(1))
                 if at_origin and not self._rests_at_origin(law):
                     continue
+                if kept.size == 0:
+                    self.words.append(f"one-atom laws with {place_text(self.names, place)}: 1, which rests there")
                 yield law
 
     def _search(self, kept: Array) -> Search:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,10 +20,15 @@ FEATURE_SHARE = 100.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a law is stable (None: hidden by rounding), and why, one statement each."""
+    """Whether a law is stable (None: hidden by rounding), and why, one statement each.
+
+    Attributes:
+        rate: perturbations grow like exp(rate s) at most; below 0 they decay, NaN where nothing else can move.
+    """
 
     stable: bool | None
     words: tuple[str, ...]
+    rate: float
 
 
 def judge(
@@ -52,12 +58,14 @@ def judge(
         elif slope <= 0.0:
             unsure.append(f"the slope of the cone at {place_text(names, place)}, {slope:.1e}, is 0 to rounding")
     stable: bool | None = not grows
+    fastest = max((0.0 - mode.eigenvalue for mode in everything), default=math.nan)
     if better is not None:
         drop, place = better
         value_tolerance = 1e-10 + 10.0 * feature_error
         if drop > value_tolerance:
             stable = False
             rate = landscape.flow.fisher_rao_rate * drop
+            fastest = rate if math.isnan(fastest) else max(rate, fastest)
             words.append(
                 f"unstable: births at {place_text(names, place)} grow like {clock.exponential(rate)}, "
                 "from any law with mass there"
@@ -65,13 +73,13 @@ def judge(
         elif not (drop <= value_tolerance):
             unsure.append("the least value of G on the box is not finite")
     if stable and unsure:
-        return Verdict(None, (*words, *(f"undecided: {text}" for text in unsure)))
+        return Verdict(None, (*words, *(f"undecided: {text}" for text in unsure)), fastest)
     if stable and everything:
         slowest = min(mode.eigenvalue for mode in everything)
         words.append(f"stable: perturbations decay, the slowest like {clock.exponential(-slowest)}")
     elif stable:
         words.append("stable: nothing else can move")
-    return Verdict(stable, (*words, *unsure))
+    return Verdict(stable, (*words, *unsure), fastest)
 
 
 def sign_tolerance(modes: Stability, feature_error: float) -> float:

@@ -70,6 +70,35 @@ def test_reference_one_atom_laws(index: int) -> None:
         assert not point.global_optimum
 
 
+def test_the_table_tells_what_grows_by_its_time_scale() -> None:
+    """The plateau of N is left in 1/.0178446 = 56, where its neighbour is left in 1/56.88; the one at 0 is counted."""
+    result = found(1)
+    rows = {row.split("  ")[0]: row for row in result.table().splitlines()}
+    assert next(iter(rows)) == "atoms"
+    assert rows["atoms"].split() == ["atoms", "R", "gap", "rate", "lifetime", "verdict"]
+    assert rows["1 at r1 = 2.0882"].endswith("0.0178        56  plateau, leaves in time 56")
+    assert rows["1 at r1 = 0.19629"].endswith("56.9    0.0176  unstable, leaves in time 0.018")
+    assert rows["1 at r1 = 0"].split()[-3:] == ["7.25", "7.25", "stable"]
+    assert "one-atom laws with r1 = 0: 1, which rests there" in result.completeness
+    assert all(any(line.startswith(word) for line in rows) for word in ("gap:", "lifetime:", "plateau:", "G = Psi"))
+    assert "splits along" not in result.table()
+    assert result.details().startswith(result.table())
+    assert "splits along r1" in result.details()
+
+
+def test_a_lifetime_is_that_of_the_largest_rate() -> None:
+    for point in (*found(0).points, *found(1).points):
+        everything = [*(value for own in point.splitting for value in own), *point.drift]
+        content = point.to_json(("r1",))
+        if point.stable is False:
+            assert point.lifetime == pytest.approx(-1.0 / min(everything), rel=1e-12)
+            assert content["lifetime"] == point.lifetime
+            assert point.is_plateau == (min(point.drift) > -min(everything))
+        else:
+            assert "lifetime" not in content
+            assert content.get("rate", 0.0) <= 0.0
+
+
 def test_reference_classes_at_the_origin() -> None:
     """M is exponentially flat at 0: no verdict. N has a cone of slope 3.5904805: stable."""
     flat, cone = (next(point for point in one_atom(found(i)) if point.positions[0, 0] == 0.0) for i in (0, 1))
