@@ -36,6 +36,7 @@ def carry_out(study: Callable[..., Answer], checks: Checks, *arguments: Any, box
     options, plots = checks.options, checks.plots
     if plots is not None:
         make_folder(plots)
+    before = _stamp(options.output)
     try:
         with ProgressBar(options.quiet) as bar:
             answer = study(*arguments, **named, **checks.given, progress=bar)
@@ -48,11 +49,34 @@ def carry_out(study: Callable[..., Answer], checks: Checks, *arguments: Any, box
         if error.result is not None:
             _show(error.result, options)
         raise
-    _show(answer, options)
-    if plots is not None:
-        _draw(answer, plots, options)
+    except KeyboardInterrupt:
+        complain(f"interrupted before the end; {_left_behind(options.output, before)}")
+        return EXIT_INTERRUPTED
+    try:
+        _show(answer, options)
+        if plots is not None:
+            _draw(answer, plots, options)
+    except KeyboardInterrupt:
+        complain(f"interrupted when all was computed; {_left_behind(options.output, before)}")
+        return EXIT_INTERRUPTED
     complain(*answer.message.splitlines())
     return EXIT_CODES[answer.status]
+
+
+def _stamp(output: str | None) -> int | None:
+    """When the file or folder of -o was last changed; None where there is none."""
+    try:
+        return None if output is None else Path(output).stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _left_behind(output: str | None, before: int | None) -> str:
+    """What an interruption leaves of a run, in words."""
+    now = _stamp(output)
+    if output is None or now is None:
+        return "nothing was written"
+    return f"{output} {'is as it was before' if now == before else 'holds what was computed'}"
 
 
 def guarded(run: Callable[[argparse.Namespace], int], options: argparse.Namespace, less: str = "") -> int:

@@ -66,7 +66,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         with termination_interrupts(), earlier_files_told():
             return guarded(commands[options.command].run, options, commands[options.command].LESS)
     except KeyboardInterrupt:
-        complain("interrupted before anything was computed")
+        complain("interrupted")
         return EXIT_INTERRUPTED
 
 

@@ -178,3 +178,39 @@ def test_threads_reach_the_compiled_kernels() -> None:
     environment = {key: value for key, value in os.environ.items() if key != "NUMBA_NUM_THREADS"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.splitlines()[-1] == "1"
+
+
+def stopped(*given: object, **named: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        ("mfpde.commands.driver._show", "interrupted when all was computed; {} holds what was computed"),
+        ("mfpde.studies.solve.solve", "interrupted before the end; nothing was written"),
+    ],
+)
+def test_an_interruption_says_what_it_leaves(
+    decaying: Chosen,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    at: str,
+    words: str,
+) -> None:
+    """While the answer is told the file is complete; of an unchanged one it is said that it is."""
+    decaying.use(DecayingAtoms(0.05), DecayingAtoms(0.1))
+    place = tmp_path / "run.nc"
+    arguments = ["solve", "anisotropic-relu", *QUICK, "-o", str(place)]
+    with monkeypatch.context() as patched:
+        patched.setattr(at, stopped)
+        assert main(arguments) == 130
+    assert capsys.readouterr().err == f"mfpde: {words.format(place)}\n"
+    decaying.use(DecayingAtoms(0.05), DecayingAtoms(0.1))
+    assert main([*arguments, "--resume"] if place.exists() else arguments) == 0
+    capsys.readouterr()
+    monkeypatch.setattr("mfpde.studies.solve.solve", stopped)
+    assert main([*arguments, "--resume"]) == 130
+    assert capsys.readouterr().err == f"mfpde: interrupted before the end; {place} is as it was before\n"
+    assert SolveResult.load(place).status == "success"
