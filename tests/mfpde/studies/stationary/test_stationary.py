@@ -79,7 +79,7 @@ def test_the_table_tells_what_grows_by_its_time_scale() -> None:
     assert rows["1 at r1 = 2.0882"].endswith("0.0178        56  plateau, leaves in time 56")
     assert rows["1 at r1 = 0.19629"].endswith("56.9    0.0176  unstable, leaves in time 0.018")
     assert rows["1 at r1 = 0"].split()[-3:] == ["7.25", "7.25", "stable"]
-    assert "one-atom laws with r1 = 0: 1, which rests there" in result.completeness
+    assert "one-atom laws with r1 = 0: 1, all found (it rests there)" in result.completeness
     assert all(any(line.startswith(word) for line in rows) for word in ("gap:", "lifetime:", "plateau:", "G = Psi"))
     assert "splits along" not in result.table()
     assert result.details().startswith(result.table())
