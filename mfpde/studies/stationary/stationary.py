@@ -120,7 +120,9 @@ class _Study:
                 if at_origin and not self._rests_at_origin(law):
                     continue
                 if kept.size == 0:
-                    self.words.append(f"one-atom laws with {place_text(self.names, place)}: 1, all found (it rests there)")
+                    self.words.append(
+                        f"one-atom laws with {place_text(self.names, place)}: 1, all found (it rests there)"
+                    )
                 yield law
 
     def _search(self, kept: Array) -> Search:
