@@ -107,21 +107,19 @@ def make_design(
         problems += [f"--dims {dim}: {problem}" for problem in configuration.data.dimension_problems(dim)]
     if not problems:
         design = Design(tuple(counts), tuple(steps), tuple(sizes), replicas or configuration.sgd.replicas, base)
-        for step in {max(point.step_size for point in design.points)}:
-            problems += _sgd_problems(configuration, step)
+        coarsest = max(design.points, key=lambda point: point.step_size)
+        scaled_to = "" if coarsest.step_size in steps else f" at --dims {coarsest.dim} (eps d is kept)"
+        problems += _sgd_problems(configuration, coarsest.step_size, f"--step-sizes{scaled_to}")
         largest = replace(configuration, sgd=replace(configuration.sgd, neurons=max(counts), replicas=1))
         problems += memory_problems(largest, build_problem(largest), 1, neurons_key="--neurons")
     raise_mistakes(problems, configuration)
     return design
 
 
-def _sgd_problems(configuration: Experiment, step: float) -> list[str]:
-    """What SGD cannot do, each message once, named after the option where it is about the step."""
+def _sgd_problems(configuration: Experiment, step: float, key: str) -> list[str]:
+    """What SGD cannot do, each message once; `key` is what the user calls the step."""
     try:
-        refuse(
-            replace(configuration, sgd=replace(configuration.sgd, neurons=1, step_size=step, replicas=1)),
-            "--step-sizes",
-        )
+        refuse(replace(configuration, sgd=replace(configuration.sgd, neurons=1, step_size=step, replicas=1)), key)
     except ConfigurationError as error:
         return list(error.messages)
     return []

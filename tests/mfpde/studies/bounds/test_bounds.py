@@ -426,6 +426,9 @@ def test_every_mistake_is_named_at_once(tmp_path: Path, capsys: pytest.CaptureFi
         assert sum(words in line for line in lines) == 1, words
     assert main([*ARGUMENTS, "--step-sizes", "2.0"]) == 2
     assert "--step-sizes: 2 is larger than time.end" in capsys.readouterr().err
+    # the step that nobody wrote is that of the lowest dimension
+    assert main([*ARGUMENTS, "--step-sizes", "0.4", "--dims", "5,10"]) == 2
+    assert "--step-sizes at --dims 5 (eps d is kept): 0.8 is larger than time.end" in capsys.readouterr().err
     assert main([*ARGUMENTS, "--set", "dynamics.inverse_temperature=10", "--set", "dynamics.ridge=1"]) == 2
     assert "characteristics have no noise" in capsys.readouterr().err
     assert main([*ARGUMENTS, "--set", "data.dims=infinite", "--set", "data.fractions=0.4,0.6"]) == 2
