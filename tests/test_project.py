@@ -47,7 +47,8 @@ def test_readme_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
         exec(compile(example, "README.md", "exec"), {})
     risk, error = (float(word) for word in capsys.readouterr().out.split())
     assert risk == pytest.approx((0.74**2 + 0.49**2) * 4.54e-5, rel=0.03)
-    assert 0.0 < error < 1e-5
+    # the largest difference to the coarser run from a tenth of the time on
+    assert 0.0 < error < 1e-4
 
 
 def test_every_package_is_listed_for_installation() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,9 +13,11 @@ from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.optimum import GibbsOptimum
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.objective import Objective
-from mfpde.solvers.objective.representation import ReducedObjective
 from mfpde.solvers.optimum.gibbs import Gibbs, gibbs_law
 from mfpde.solvers.space.box import Box
+
+if TYPE_CHECKING:
+    from mfpde.solvers.objective.representation import ReducedObjective
 
 NODES = 16
 FIRST_PANELS = {1: 64, 2: 10}
