@@ -44,9 +44,13 @@ class Populations:
         """The first population."""
         return self.processes[0].observe(self._parted(state)[0])
 
+    def observed(self, state: State) -> list[Observation]:
+        """Each of the populations."""
+        return [process.observe(own) for process, own in zip(self.processes, self._parted(state), strict=True)]
+
     def apart(self, observation: Observation, state: State, names: Sequence[str]) -> tuple[float, ...]:
         """What the named numbers of a population of N lie within of the mean-field law's."""
-        each = [process.observe(own) for process, own in zip(self.processes, self._parted(state), strict=True)]
+        each = self.observed(state)
         ratio = len(observation.law.weights) / len(each[0].law.weights)
         values = ((getattr(observation, name), np.array([getattr(one, name) for one in each])) for name in names)
         return tuple(within(value, others, ratio) for value, others in values)

@@ -23,7 +23,7 @@ GAPS = {"pde_nd": ("pde", "nd"), "nd_pd": ("nd", "pd"), "pd_gd": ("pd", "gd"), "
 """The gaps, each between neighbours in the chain from the equation to SGD."""
 OWN = ("time", "notes", "status", "wall_seconds")
 """What the coupled dynamics say of themselves by the names under which the whole says it."""
-COMPARED = ("laws", "fluctuation", "monte_carlo", "coupled", "notes", "wall_seconds")
+COMPARED = ("laws", "fluctuation", "monte_carlo", "monte_carlo_error", "coupled", "notes", "wall_seconds")
 
 
 def beside(path: str | Path) -> Path:
@@ -60,6 +60,7 @@ class CompareResult(Answer):
         laws: distances of the laws at a few times.
         fluctuation: N E|f_N - f|^2, shape (R, T).
         monte_carlo: K(rho_t), shape (T,); both NaN where the law of the data has no exact moments.
+        monte_carlo_error: estimate of its error, from a law on another quadrature, shape (T,); NaN where it is unknown.
         coupled: JSON of the four coupled dynamics; None where they were not asked for.
         wall_seconds: of everything.
     """
@@ -68,7 +69,7 @@ class CompareResult(Answer):
 
     JSON = (
         *(told("time", "sgd.time"), told("risk_pde", "pde.risk"), told("risk_pde_error", "pde.risk_error")),
-        *(told("risk_sgd", "sgd.risk"), "sup_gap", "laws", "fluctuation", "monte_carlo"),
+        *(told("risk_sgd", "sgd.risk"), "sup_gap", "laws", "fluctuation", "monte_carlo", "monte_carlo_error"),
         computed("", lambda compared, names: compared.chain),
         *("notes", "wall_seconds", "status"),
     )
@@ -78,6 +79,7 @@ class CompareResult(Answer):
     laws: tuple[LawDistance, ...]
     fluctuation: Array
     monte_carlo: Array
+    monte_carlo_error: Array
     coupled: Mapping[str, Any] | None = None
     wall_seconds: float = 0.0
     notes: tuple[str, ...] = field(default=())
@@ -121,6 +123,7 @@ class CompareResult(Answer):
     def of_file(cls, sgd: SgdResult, path: Path) -> Self:
         """The comparison of the replicas that a file holds; raises ResultFileError."""
         said = json.loads(str(sgd.attributes[ATTRIBUTE]))
+        said.setdefault("monte_carlo_error", [None] * len(sgd.time))  # files of before have none
         own = {key: value for key, value in sgd.attributes.items() if key != ATTRIBUTE}
         return cls.made({**said, "pde": SolveResult.read(beside(path))[0], "sgd": replace(sgd, attributes=own)})
 
@@ -140,11 +143,12 @@ class CompareResult(Answer):
         """Risks with the spread of the replicas, gaps and distances as text; empty where R or R_N is missing."""
         if not len(self.laws):
             return ""
-        lines = [f"{'t':>10}  {'R PDE':>11}  {'R_N mean':>11}  {'std':>8}  {'N E|f_N-f|^2':>12}  {'Monte Carlo':>11}"]
+        head = f"{'t':>10}  {'R PDE':>11}  {'R_N mean':>11}  {'std':>8}  {'N E|f_N-f|^2':>12}"
+        lines = [f"{head}  {'Monte Carlo':>11}  {'error':>8}"]
         for k in told_rows(len(self.sgd.time), rows):
             risk, spread = self.sgd.risk[:, k], self.fluctuation[:, k].mean()
             line = f"{self.sgd.time[k]:>10.4g}  {self.pde.risk[k]:>11.6g}  {risk.mean():>11.6g}  {risk.std():>8.1e}"
-            lines.append(f"{line}  {spread:>12.4g}  {self.monte_carlo[k]:>11.4g}")
+            lines.append(f"{line}  {spread:>12.4g}  {self.monte_carlo[k]:>11.4g}  {self.monte_carlo_error[k]:>8.1e}")
         gaps = self.sup_gap
         lines.append(f"sup |R_N - R|: mean {gaps.mean():.3g}, from {gaps.min():.3g} to {gaps.max():.3g}")
         for law in self.laws:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mfpde.results.figures.sgd import draw_laws, draw_replicas, law_figure, law_size, logarithmic_time
 from mfpde.results.figures.style import BLUE, GREY, ORANGE, new_figure, panel
 
@@ -53,7 +55,9 @@ def _draw_fluctuations(axes: Any, result: CompareResult) -> None:
     time, values = result.sgd.time, result.fluctuation
     axes.fill_between(time, values.min(axis=0), values.max(axis=0), color=ORANGE, alpha=0.25, linewidth=0)
     axes.plot(time, values.mean(axis=0), color=ORANGE, label=r"SGD, $N\,\mathrm{E}|f_N - f|^2$")
-    axes.plot(time, result.monte_carlo, color=GREY, linestyle="--", label=r"independent draws, $K(\rho_t)$")
+    value, error = result.monte_carlo, np.nan_to_num(result.monte_carlo_error)
+    axes.fill_between(time, value - error, value + error, color=GREY, alpha=0.25, linewidth=0)
+    axes.plot(time, value, color=GREY, linestyle="--", label=r"independent draws, $K(\rho_t)$")
     logarithmic_time(axes, time)
     axes.set_ylim(bottom=0.0)
     axes.set_xlabel("time $t$")

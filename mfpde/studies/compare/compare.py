@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -26,10 +27,12 @@ from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.distribution import distribution, kolmogorov, repeated, sampled
 from mfpde.solvers.space.measure import Measure
+from mfpde.studies.compare.beside import apart, laws_beside
 from mfpde.studies.compare.fluctuations import Fluctuations
 from mfpde.studies.run.continuation import earlier_run
 from mfpde.studies.run.output import check_output
 from mfpde.studies.run.refusals import refuse_unsupported
+from mfpde.studies.run.trajectory import estimated_error
 from mfpde.studies.sgd.networks import build_sgd
 from mfpde.studies.sgd.refusals import refuse, save_steps
 from mfpde.studies.sgd.replicas import Replicas, sgd
@@ -103,18 +106,20 @@ def compare(
         )
     else:
         runs = Replicas(configuration, None, silent).answer(pde.status, "")
-    apart = CompareResult(pde, runs, (), np.full(runs.risk.shape, math.nan), np.full(len(times), math.nan))
-    if apart.status != "success":
-        return replace(apart, wall_seconds=monotonic() - started)
+    unknown = np.full(len(times), math.nan)
+    parted = CompareResult(pde, runs, (), np.full(runs.risk.shape, math.nan), unknown, unknown)
+    if parted.status != "success":
+        return replace(parted, wall_seconds=monotonic() - started)
     problem = build_problem(configuration)
-    fluctuation, monte_carlo = _fluctuations(configuration, problem, pde, runs)
+    fluctuation, monte_carlo, error = _fluctuations(timed, problem, pde, runs)
     extra = _coupled(timed, progress) if coupled and not left_out else None
     laws = law_distances(pde, runs)
     compared = replace(
-        apart,
+        parted,
         laws=laws,
         fluctuation=fluctuation,
         monte_carlo=monte_carlo,
+        monte_carlo_error=error,
         coupled=extra,
         notes=(*_notes(pde, runs, laws), *left_out, *([] if extra is None else extra["notes"])),
         wall_seconds=monotonic() - started,
@@ -187,9 +192,8 @@ def _cells(law: Measure, neurons: Array) -> float:
     return float(high - low) / float(np.diff(edges)[first : last + 1].max())
 
 
-def law_points(pde: SolveResult, index: int) -> tuple[Array, Array]:
-    """rho_t as points (n, D) and weights (n,): the atoms, or the middles of the cells."""
-    law = pde.law_at(index)
+def law_points(law: Measure) -> tuple[Array, Array]:
+    """A law as points (n, D) and weights (n,): the atoms, or the middles of the cells."""
     if law.edges is None:
         return law.points, law.weights
     lower, upper = law.corners
@@ -199,23 +203,30 @@ def law_points(pde: SolveResult, index: int) -> tuple[Array, Array]:
 
 def _fluctuations(
     configuration: Experiment, problem: Problem, pde: SolveResult, runs: SgdResult
-) -> tuple[Array, Array]:
-    """N E|f_N - f|^2, shape (R, T), and K(rho_t), shape (T,); NaN where the law of the data has no exact moments."""
+) -> tuple[Array, Array, Array]:
+    """N E|f_N - f|^2, shape (R, T), K(rho_t) and its error, shape (T,); NaN where there are no exact moments."""
     network = build_sgd(configuration, 0)
     exact = problem.data.population(network.data, network.unit)
     if exact is None:
-        return np.full(runs.risk.shape, np.nan), np.full(len(pde.time), np.nan)
-    laws = [law_points(pde, index) for index in range(len(pde.time))]
+        unknown = np.full(len(pde.time), np.nan)
+        return np.full(runs.risk.shape, np.nan), unknown, unknown
+    laws = [law_points(pde.law_at(index)) for index in range(len(pde.time))]
+    beside = [[law_points(law) for law in each] for each in laws_beside(configuration, problem)]
     neurons = runs.position.reshape(-1, len(pde.names))
-    visited = np.vstack([*(points for points, _ in laws), neurons])
+    visited = np.vstack([*(points for points, _ in itertools.chain(laws, *beside)), neurons])
     lower, upper = visited.min(axis=0), visited.max(axis=0)
     objective: Objective = problem.represent("exact", Box(lower, upper), ACCURACY).objective
     kept = Fluctuations(objective, exact, problem.unit)
     monte_carlo = np.array([kept.monte_carlo(points, weights) for points, weights in laws])
+    others = [np.array([kept.monte_carlo(points, weights) for points, weights in each]) for each in beside]
+    ratios = [len(weights) / len(each[0][1]) for (_, weights), each in zip(laws, beside, strict=True)]
+    gaps = [apart(*each) for each in zip(monte_carlo.tolist(), others, ratios, strict=True)]
+    times = [problem.flow.schedule.flow_time(time) for time in pde.time.tolist()]
+    error = estimated_error(times, list(zip(times, gaps, strict=True)), ACCURACY)
     fluctuation = np.empty(runs.risk.shape)
     for index, (points, weights) in enumerate(laws):
         outputs = objective.outputs(points, weights)
         for replica in range(len(runs.risk)):
             risk = float(runs.risk[replica, index])
             fluctuation[replica, index] = kept.scaled_variance(runs.position[replica, index], risk, outputs)
-    return fluctuation, monte_carlo
+    return fluctuation, monte_carlo, error

@@ -174,6 +174,38 @@ def test_the_monte_carlo_value_is_exact_at_kinks() -> None:
     assert kept.monte_carlo(place, np.ones(1)) == pytest.approx(second - mean_square, rel=1e-11)
 
 
+K_RUN = {
+    "data": {"dims": [6]},
+    "network": {"activation": {"knots": [0.5, 1.5], "values": [-2.5, 7.5]}},
+    "initial": {"radius": {"uniform": [0.4, 1.4]}},
+    "time": {"end": 0.02, "save": 2},
+    "sgd": {"neurons": 20, "step_size": 1e-2},
+}
+
+
+@pytest.mark.parametrize(
+    "solver",
+    [
+        {"scheme": "characteristics", "tolerance": 1e-2, "atoms": 2},
+        {"scheme": "finite-volume", "tolerance": 1e-2, "cells": [24]},
+        {"scheme": "particles", "tolerance": 1e-2, "atoms": 64},
+    ],
+    ids=lambda solver: solver["scheme"],
+)
+def test_the_monte_carlo_value_of_a_coarse_law_has_its_error(solver: dict[str, object]) -> None:
+    """K(rho_0) by Gauss's rule over the radii; particles keep to three errors but for a chance of 2e-4."""
+    configuration = parse({**K_RUN, "solver": solver})
+    result = compare(configuration, workers=1, coupled=False)
+    problem = build_problem(configuration)
+    objective = problem.represent("exact", Box(np.zeros(1), np.full(1, 2.0)), 1e-11).objective
+    kept = Fluctuations(objective, population_of(problem, build_sgd(configuration, 0), 1), problem.unit)
+    nodes, weights = np.polynomial.legendre.leggauss(80)
+    exact = kept.monte_carlo(0.9 + 0.5 * nodes[:, None], 0.5 * weights)
+    off = abs(result.monte_carlo[0] - exact)
+    assert 1e-6 * exact < off <= 3.0 * result.monte_carlo_error[0] < exact
+    assert result.to_json()["monte_carlo_error"] == result.monte_carlo_error.tolist()
+
+
 def test_the_state_of_inner_products_is_compared_without_the_coupled_dynamics(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
