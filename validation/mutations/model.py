@@ -76,7 +76,7 @@ MUTATIONS = (
             "hinge = moment - inside * upper",
         ),
         ("the error of the interpolation left out", "float(lefts[rank]) + measured", "float(lefts[rank])"),
-        ("features of low degree only", "degree += 2\n", "degree += 4\n"),
+        ("features of low degree only", "        degree += 2\n    radial", "        degree += 4\n    radial"),
     ),
     *mutations(
         "mfpde/problem/reduction/trapezoidal.py",
