@@ -186,10 +186,9 @@ def test_an_even_target_keeps_the_mirror_symmetry(dim: int | str) -> None:
 def test_grids_and_atoms_agree_and_sgd_follows() -> None:
     data = {"law": "single-index", "dim": 10, "target": "erf"}
     experiment = parse({"data": data, "network": {"activation": "erf"}, "initial": {"kappa": 1.0}})
-    options: dict[str, Any] = {"end": 1.0, "save": 3}
+    options: dict[str, Any] = {"end": 0.5, "save": 2}
     runs = [mfpde.solve(experiment, scheme="characteristics", **options)]
-    runs += [mfpde.solve(experiment, scheme="finite-volume", cells=64, **options)]
-    runs += [mfpde.solve(experiment, scheme="jko", step=0.1, **options)]
+    runs += [mfpde.solve(experiment, scheme="finite-volume", cells=32, **options)]
     for run in runs[1:]:
         assert (np.abs(run.risk - runs[0].risk) <= 3.0 * (run.risk_error + runs[0].risk_error)).all(), run.scheme
     replicas = mfpde.sgd(experiment, neurons=400, step_size=1e-3, replicas=4, seed=3, workers=1, **options)
