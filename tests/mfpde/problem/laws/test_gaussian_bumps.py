@@ -145,7 +145,8 @@ def test_birth_and_death_escapes_where_descent_stalls() -> None:
     """
     unbalanced = final("bumps-bad", "solver.scheme=characteristics")
     plain = final("bumps-bad", "solver.scheme=characteristics", *PLAIN)
-    assert unbalanced.risk[0] == pytest.approx(plain.risk[0], abs=1e-9)
+    # with births the start is on other panels, which follow the weights
+    assert abs(unbalanced.risk[0] - plain.risk[0]) <= unbalanced.risk_error[0] + plain.risk_error[0]
     assert plain.risk[-1] == pytest.approx(0.0714674, abs=1e-5 + 3 * plain.risk_error[-1])
     assert unbalanced.risk[-1] == pytest.approx(1.6376e-5, abs=2e-7)
     assert unbalanced.weight is not None
