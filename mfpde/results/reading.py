@@ -12,14 +12,12 @@ from mfpde.results.answer import ANSWERS, Answer
 from mfpde.results.answers.compare import ATTRIBUTE, CompareResult
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import SolveResult
-from mfpde.results.files.netcdf_file import form_of, same_kind
+from mfpde.results.files.netcdf_file import DAMAGE, form_of, same_kind
 from mfpde.shell.checksum import KEY, tell_earlier
 from mfpde.shell.files import read_json
 
 SWEEP = "bounds.json"
 """The file of the folder of a sweep that holds its result."""
-DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
-"""What reading raises where a file is not what it says."""
 
 
 def load(path: str | Path) -> Answer:

@@ -20,6 +20,8 @@ from mfpde.shell.files import shown, write_atomically
 from mfpde.solvers.arrays import Array
 
 PREFIX = "checkpoint_"
+DAMAGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What reading raises where a file is not what it says."""
 Attribute = str | int | float
 Checkpoint = Mapping[str, NDArray[Any]]
 Variables = Mapping[str, Any]
@@ -88,7 +90,7 @@ class Layout:
             return {**other, "names": names, **own, "attributes": attributes}, checkpoint_arrays(variables)
         except Impossible as error:
             raise ResultFileError(f"{path}: {error}; run it again with --force") from None
-        except (KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError) as error:
+        except DAMAGE as error:
             raise ResultFileError(f"{path}: a damaged result file ({error!r}); run it again with --force") from None
 
 

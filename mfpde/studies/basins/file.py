@@ -13,9 +13,10 @@ from mfpde.errors import ConfigurationError, ResultFileError
 from mfpde.experiment import Experiment
 from mfpde.keys.reader import one_line
 from mfpde.results.answers.basins import BasinPoint, BasinsResult
-from mfpde.results.reading import DAMAGE
+from mfpde.results.files.netcdf_file import DAMAGE
 from mfpde.shell.checksum import KEY, tell_earlier
 from mfpde.shell.files import read_json
+from mfpde.studies.run.output import refuse_missing
 
 REMEDY = "name another file with -o, or replace this one with --force"
 
@@ -50,8 +51,7 @@ def earlier_points(
 
 
 def _read(path: Path) -> Any:
-    if not path.exists():
-        raise ResultFileError(f"{path}: no such file to continue; write the command without --resume to begin one")
+    refuse_missing(path)
     try:
         return read_json(path)
     except (OSError, ValueError, RecursionError) as error:

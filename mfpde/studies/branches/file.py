@@ -16,12 +16,13 @@ from mfpde.configuration.toml import differing_keys, to_toml
 from mfpde.errors import ConfigurationError, ResultFileError
 from mfpde.keys.reader import one_line
 from mfpde.results.answers.branches import Branches
-from mfpde.results.reading import DAMAGE
+from mfpde.results.files.netcdf_file import DAMAGE
 from mfpde.shell.files import read_json, write_json
 from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.stationary.continuation import CurvePoint
 from mfpde.studies.branches.equations import Landscapes, LawEquations
 from mfpde.studies.branches.samples import FollowedBranch, sample
+from mfpde.studies.run.output import refuse_missing
 
 REMEDY = "name another file with -o, or replace this one with --force"
 
@@ -100,8 +101,7 @@ def earlier_search(path: Path, question: Question, landscapes: Landscapes) -> tu
         ResultFileError: the file is missing, damaged or foreign.
         ConfigurationError: it answers another question.
     """
-    if not path.exists():
-        raise ResultFileError(f"{path}: no such file to continue; write the command without --resume to begin one")
+    refuse_missing(path)
     try:
         content = read_json(path)
         answer, begun = Branches.from_json(content), content["begun"]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mfpde.configuration.sources import Source, experiment_of
-from mfpde.errors import ResultFileError, in_keys
+from mfpde.errors import in_keys
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.compare import CompareResult, LawDistance, beside
@@ -30,7 +30,7 @@ from mfpde.solvers.space.measure import Measure
 from mfpde.studies.compare.beside import apart, laws_beside
 from mfpde.studies.compare.fluctuations import Fluctuations
 from mfpde.studies.run.continuation import earlier_run
-from mfpde.studies.run.output import check_output
+from mfpde.studies.run.output import check_output, refuse_missing
 from mfpde.studies.run.refusals import refuse_unsupported
 from mfpde.studies.run.trajectory import estimated_error
 from mfpde.studies.sgd.networks import build_sgd
@@ -86,8 +86,8 @@ def compare(
     place = None if path is None else beside(path)
     check_output(path, resume=resume, force=force)
     begun = [file is not None and file.exists() for file in (path, place)]
-    if resume and not any(begun):
-        raise ResultFileError(f"{path}: no such file to continue; write the command without --resume to begin one")
+    if resume and path is not None and place is not None:
+        refuse_missing(path, place)
     if resume and path is not None and begun[0]:
         # before the equation is solved into the file beside it
         configuration = earlier_run(path, configuration, SgdResult).configuration

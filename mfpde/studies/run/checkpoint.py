@@ -9,12 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mfpde.results.files.netcdf_file import held_to
+from mfpde.results.files.netcdf_file import DAMAGE, held_to
 from mfpde.results.files.solve import MASS
 from mfpde.solvers.flow.time_loop import Scheme, State
-
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, np.linalg.LinAlgError)
-"""What a scheme raises at arrays that are not its own."""
 
 
 def pack_state(name: str, state: State) -> dict[str, NDArray[Any]]:
@@ -53,7 +50,7 @@ def hold_state(scheme: Scheme, first: State, state: State, begin: float, end: fl
         held_to(np.isfinite(array), f"numbers in {name} that are none")
     try:
         seen = scheme.observe(state)
-    except UNREADABLE as error:
+    except DAMAGE as error:
         held_to(False, f"a state that cannot be read ({error})")
     else:
         held_to(seen.law.weights >= 0.0, "a state of negative mass")

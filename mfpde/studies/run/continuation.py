@@ -10,10 +10,10 @@ from typing import Any, Generic
 from numpy.typing import NDArray
 
 from mfpde.configuration.toml import differing_keys
-from mfpde.errors import ConfigurationError, ResultFileError
+from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.results.files.netcdf_file import Attribute
-from mfpde.studies.run.output import Result, configuration_of
+from mfpde.studies.run.output import Result, configuration_of, refuse_missing
 
 LAID_OUT, CONTINUED = "laid_out_to", "continued_from"
 """Attributes of a run that went on to a later end: that for which its grids were laid out, and the one just before."""
@@ -49,8 +49,7 @@ def earlier_run(path: Path, configuration: Experiment, kind: type[Result]) -> Ea
 
     Raises ResultFileError for a missing, damaged or foreign file, ConfigurationError naming the keys that differ.
     """
-    if not path.exists():
-        raise ResultFileError(f"{path}: no such file to continue; write the command without --resume to begin one")
+    refuse_missing(path)
     result, arrays = kind.read(path)
     before = configuration_of(result, path)
     marks = {name: result.attributes[name] for name in (LAID_OUT, CONTINUED) if name in result.attributes}

@@ -65,6 +65,12 @@ def kept(answer: Found, path: Path | None) -> Found:
     return answer
 
 
+def refuse_missing(*paths: Path) -> None:
+    """Raise ResultFileError, naming the first, where there is none of these files to continue."""
+    if not any(path.exists() for path in paths):
+        raise ResultFileError(f"{paths[0]}: no such file to continue; write the command without --resume to begin one")
+
+
 def configuration_of(result: SolveResult | SgdResult, name: str | Path) -> Experiment:
     """The configuration a result was made from; raises ResultFileError, calling it `name`, where it is not readable."""
     try:
