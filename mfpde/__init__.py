@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from mfpde.keys.reader import NON_NEGATIVE, POSITIVE, Range
     from mfpde.problem.activations.interface import Activation, activation
     from mfpde.problem.initial import InitialLaw, joint_law, product_law, radial_law
+    from mfpde.problem.law_kinds import LawOf, marginal
     from mfpde.problem.laws.gaussian_bumps import BumpInitial, GaussianBumps
     from mfpde.problem.laws.gaussian_mixture import GaussianMixture, MixtureInitial
     from mfpde.problem.laws.interface import DataLaw, data_law
-    from mfpde.problem.marginals import Density, Normal, Tabulated, Uniform
+    from mfpde.problem.marginals import Density, Normal, Tabulated, Uniform, Values
     from mfpde.problem.network import Knots, Network
     from mfpde.problem.problem import Problem, build_problem
     from mfpde.results.reading import load
@@ -61,7 +62,8 @@ __all__ += ["ConfigurationError", "__version__", "experiment_of", "load", "load_
 __all__ += ["DataLaw", "DenseFeatures", "Expansion", "data_law"]
 __all__ += ["BumpInitial", "GaussianBumps", "GaussianMixture", "MixtureInitial"]
 __all__ += ["Activation", "Bounds", "Knots", "Network", "PiecewiseLinear", "activation"]
-__all__ += ["Density", "InitialLaw", "Normal", "Tabulated", "Uniform", "joint_law", "product_law", "radial_law"]
+__all__ += ["Density", "InitialLaw", "LawOf", "Normal", "Tabulated", "Uniform", "Values"]
+__all__ += ["joint_law", "marginal", "product_law", "radial_law"]
 __all__ += ["Objective", "PointwiseLoss", "SquareLoss", "loss", "nodal_loss"]
 __all__ += ["Atoms", "Box", "Cells", "Circle", "Geometry", "Interval", "Line", "Radius", "Sign"]
 __all__ += ["Flow", "Observation", "Schedule", "State", "StepFailure"]

@@ -19,7 +19,7 @@ class Registry(Generic[Item]):
 
     Attributes:
         noun: what is registered, in words: "data law".
-        folder: the package whose modules register the built-in ones.
+        folder: the package whose modules register the built-in ones; empty where there are none.
         required: the methods that each class must have of its own.
     """
 
@@ -81,6 +81,8 @@ class Registry(Generic[Item]):
         if self._loaded:
             return
         self._loaded = True
+        if not self.folder:
+            return
         own, self._items = self._items, {}
         package = import_module(self.folder)
         for module in sorted(iter_modules(package.__path__), key=lambda module: module.name):

@@ -8,8 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mfpde.problem.marginals import Marginal, ScaledChi, SquaredShare, Uniform, between, quantiles, spread_atom
+from mfpde.problem.marginals import (
+    Discrete,
+    Marginal,
+    ScaledChi,
+    SquaredShare,
+    Uniform,
+    between,
+    discrete,
+    quantiles,
+    spread_atom,
+)
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.grid import Grid
 
@@ -46,12 +57,25 @@ class InitialLaw:
         return origin + mean, np.sqrt(np.maximum(second / mass - mean**2, 0.0))
 
     @property
+    def spread(self) -> int:
+        """Number of labels that have a density; the others take single values."""
+        return sum(not discrete(marginal) for marginal in self.labels)
+
+    @property
     def singular(self) -> bool:
         """Whether the law has no density in the reduced coordinates."""
-        return len(self.labels) < len(self.moments[0])
+        return self.spread < len(self.moments[0])
+
+    @functools.cached_property
+    def atomic(self) -> NDArray[np.bool_]:
+        """Which reduced coordinates take single values, shape (D,)."""
+        shares = np.linspace(0.1, 0.9, 5)
+        ends = [marginal.breaks[[0, 0 if discrete(marginal) else -1]] for marginal in self.labels]
+        labels = np.array([low + (high - low) * shares ** (1.0 + k) for k, (low, high) in enumerate(ends)])
+        return np.asarray(np.ptp(self.embed(labels.T.reshape(len(shares), len(ends))), axis=0) == 0.0)
 
     def density(self, labels: Array) -> Array:
-        """Joint density of labels (n, A), shape (n,)."""
+        """Joint density of labels (n, A), times the probability of those that take single values, shape (n,)."""
         joint = np.ones(len(labels))
         for axis, marginal in enumerate(self.labels):
             joint *= marginal.density(labels[:, axis])
@@ -70,8 +94,9 @@ class InitialLaw:
         """Mass of each cell of a tensor grid, summing to 1.
 
         Exact in distribution-function differences for product laws; other laws are deposited from a fine Gauss rule.
-        A constant coordinate is deposited on the nearest cells, its first moment kept, as a normal bump of
-        `ATOM_CELLS` cells' standard deviation: an atom on fewer cells stays unresolved however fine the grid.
+        A constant coordinate, or each single value of one, is deposited on the nearest cells, its first moment kept, as
+        a normal bump of `ATOM_CELLS` cells' standard deviation: an atom on fewer cells stays unresolved however fine
+        the grid.
         """
         if self.coordinates is None:
             masses = np.sum([grid.deposit(*slab) for slab in self._fine_rule()], axis=0)
@@ -82,9 +107,13 @@ class InitialLaw:
         return np.asarray(masses / masses.sum())
 
     def _axis_masses(self, source: int | float, axis: Grid) -> Array:
-        if isinstance(source, int):
-            return between(self.labels[source], axis.edges[0])
-        return spread_atom(float(source), axis)
+        if not isinstance(source, int):
+            return spread_atom(float(source), axis)
+        marginal = self.labels[source]
+        if isinstance(marginal, Discrete):
+            places = zip(marginal.masses, marginal.breaks.tolist(), strict=True)
+            return np.asarray(sum(mass * spread_atom(place, axis) for mass, place in places))
+        return between(marginal, axis.edges[0])
 
     def _fine_rule(self, panels: int = 48, nodes: int = 8) -> Iterator[tuple[Array, Array]]:
         """A Gauss rule of the labels' law, in slabs of places and weights: one of three labels takes gigabytes.
@@ -94,6 +123,10 @@ class InitialLaw:
         axes, weights = [], []
         x, w = np.polynomial.legendre.leggauss(nodes)
         for marginal in self.labels:
+            if isinstance(marginal, Discrete):
+                axes.append(marginal.breaks)
+                weights.append(marginal.masses)
+                continue
             # a table of many knots has stretches that are short enough as they are
             ends = np.union1d(np.linspace(marginal.breaks[0], marginal.breaks[-1], panels + 1), marginal.breaks)
             half = 0.5 * np.diff(ends)
@@ -199,7 +232,10 @@ def gaussian_blocks(kappa: float, dimensions: Sequence[float], fractions: Sequen
 
 
 def radial_law(
-    radius: Marginal, dimensions: Sequence[float], fractions: Sequence[float], others: Sequence[Marginal | float] = ()
+    radius: Marginal | float,
+    dimensions: Sequence[float],
+    fractions: Sequence[float],
+    others: Sequence[Marginal | float] = (),
 ) -> InitialLaw:
     """w = r * Unif(S^{d-1}) with r of the law `radius`, block radii r_j = r c_j; independent of `others`.
 
@@ -215,27 +251,30 @@ def radial_law(
     if len(dimensions) == 1:
         return product_law([radius, *others])
     tail = product_law(list(others)) if others else None
-    labels = (radius, *shares, *(tail.labels if tail else ()))
-    return InitialLaw(labels, _Radial(len(shares), tuple(fixed.tolist()), tail), None)
+    length = product_law([radius])
+    labels = (*length.labels, *shares, *(tail.labels if tail else ()))
+    return InitialLaw(labels, _Radial(length, len(shares), tuple(fixed.tolist()), tail), None)
 
 
 @dataclass(frozen=True)
 class _Radial:
-    """Block radii r c_j: the labels are r and the angles of the shares c_j, or r alone where these are fixed."""
+    """Block radii r c_j: the labels are r, if it varies, and the angles of the shares c_j, if these do."""
 
+    length: InitialLaw
     angles: int
     fixed: tuple[float, ...]
     tail: InitialLaw | None
 
     def __call__(self, points: Array) -> Array:
-        left = points[:, 0].copy()
+        own = len(self.length.labels)
+        left = self.length.embed(points[:, :own])[:, 0].copy()
         columns = []
         if not self.angles:
             columns = [left * share for share in self.fixed]
         for j in range(self.angles):
-            columns.append(left * np.sin(points[:, 1 + j]))
-            left = left * np.cos(points[:, 1 + j])
+            columns.append(left * np.sin(points[:, own + j]))
+            left = left * np.cos(points[:, own + j])
         if self.angles:
             columns.append(left)
         blocks = np.stack(columns, axis=1)
-        return np.hstack([blocks, self.tail.embed(points[:, 1 + self.angles :])]) if self.tail else blocks
+        return np.hstack([blocks, self.tail.embed(points[:, own + self.angles :])]) if self.tail else blocks

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from itertools import pairwise
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from scipy import special
@@ -18,7 +19,7 @@ TAIL = 1e-18
 
 
 class Marginal(Protocol):
-    """Law of one label: a density on [lower, upper], smooth between `breaks`."""
+    """Law of one label: a density on [lower, upper], smooth between `breaks`, or `Discrete`."""
 
     @property
     def breaks(self) -> Array:
@@ -217,6 +218,10 @@ class Tabulated:
 class Density:
     """Any density on [lower, upper], a function of arrays that is smooth there, normalised to mass 1.
 
+    Attributes:
+        inner: increasing places between the ends where it is not smooth.
+        name: in configurations.
+
     Raises:
         ValueError: a density that is negative or not finite at the nodes of its quadrature, or has no mass.
     """
@@ -224,15 +229,25 @@ class Density:
     function: Callable[[Array], Array]
     lower: float
     upper: float
+    inner: tuple[float, ...] = ()
+    name: str = "density"
 
     def __post_init__(self) -> None:
-        values = np.asarray(self.function(np.linspace(self.lower, self.upper, 257)[1:-1]))
-        if not (np.all(np.isfinite(values)) and np.all(values >= 0.0) and np.any(values > 0.0)):
+        ends = self.breaks
+        if not (np.all(np.isfinite(ends)) and np.all(np.diff(ends) > 0.0)):
+            raise ValueError("a density needs finite ends, lower < upper, and increasing places between them")
+        nodes = (
+            0.5 * (self.lower + self.upper) + 0.5 * (self.upper - self.lower) * np.polynomial.legendre.leggauss(64)[0]
+        )
+        values = np.asarray(self.function(nodes), dtype=float)
+        if values.shape != nodes.shape:
+            raise ValueError("a density must give an array of numbers of the shape of its argument")
+        if not (np.all(np.isfinite(values)) and np.all(values >= 0.0) and self._mass > 0.0):
             raise ValueError("a density must be finite, not negative and not zero everywhere on [lower, upper]")
 
     @property
     def breaks(self) -> Array:
-        return np.array([self.lower, self.upper])
+        return np.array([self.lower, *self.inner, self.upper], dtype=float)
 
     @cached_property
     def _mass(self) -> float:
@@ -247,13 +262,103 @@ class Density:
     def _below(self, x: Array) -> Array:
         """Unnormalised mass below each x."""
         nodes, weights = np.polynomial.legendre.leggauss(64)
-        half = 0.5 * (np.clip(x, self.lower, self.upper) - self.lower)
-        inside = self.lower + half[:, None] * (nodes + 1.0)
-        return np.asarray((self.function(inside) * weights).sum(axis=1) * half)
+        mass = np.zeros(len(x))
+        for low, high in pairwise(self.breaks):
+            half = 0.5 * (np.clip(x, low, high) - low)
+            mass += (self.function(low + half[:, None] * (nodes + 1.0)) * weights).sum(axis=1) * half
+        return mass
+
+
+@dataclass(frozen=True)
+class Values:
+    """The law that takes each of the values with a probability in proportion to its weight, equal ones by default.
+
+    Raises:
+        ValueError: no values, other weights than values, negative ones or none above 0, or what is not finite.
+    """
+
+    values: tuple[float, ...]
+    weights: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("values", "weights"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, None if given is None else tuple(np.ravel(given).astype(float).tolist()))
+        if not self.values or (self.weights is not None and len(self.weights) != len(self.values)):
+            raise ValueError("a discrete law needs one value or more, and as many weights where there are any")
+        weights = np.array(self.weights or (1.0,))
+        if not (np.all(np.isfinite(self.values)) and np.all(weights >= 0.0) and 0.0 < weights.sum() < np.inf):
+            raise ValueError("a discrete law needs finite values, and weights >= 0 that are not all zero")
+
+    @cached_property
+    def _masses(self) -> tuple[Array, Array]:
+        weights = np.ones(len(self.values)) if self.weights is None else np.array(self.weights)
+        places, index = np.unique(self.values, return_inverse=True)
+        masses = np.bincount(index, weights) / weights.sum()
+        return places[masses > 0.0], masses[masses > 0.0]
+
+    @property
+    def masses(self) -> Array:
+        """The probability of each of the places."""
+        return self._masses[1]
+
+    @property
+    def breaks(self) -> Array:
+        return self._masses[0]
+
+    def density(self, x: Array) -> Array:
+        places, masses = self._masses
+        index = np.minimum(np.searchsorted(places, x), len(places) - 1)
+        return np.where(places[index] == x, masses[index], 0.0)
+
+    def cumulative(self, x: Array) -> Array:
+        places, masses = self._masses
+        return np.append(0.0, np.cumsum(masses))[np.searchsorted(places, x, side="right")]
+
+
+@runtime_checkable
+class Discrete(Protocol):
+    """A marginal that takes its `breaks` alone: its density is their probability, `masses`."""
+
+    @property
+    def breaks(self) -> Array: ...
+
+    @property
+    def masses(self) -> Array: ...
+
+
+def discrete(marginal: Marginal) -> bool:
+    """Whether it takes single values."""
+    return isinstance(marginal, Discrete)
+
+
+def made_marginal(given: Any) -> Marginal:
+    """The law of an object with `breaks` and `density(x)`, which may have a `name`.
+
+    Raises:
+        ValueError: what is given is none.
+    """
+    if hasattr(given, "density") and hasattr(given, "breaks"):
+        if hasattr(given, "cumulative"):
+            return given  # type: ignore[no-any-return]
+        lower, *inner, upper = map(float, given.breaks)
+        return Density(given.density, lower, upper, tuple(inner), str(getattr(given, "name", type(given).__name__)))
+    raise ValueError("a law of a number has `breaks` and `density(x)`: write mfpde.Density(function, lower, upper)")
+
+
+def settled(law: Any) -> float | Marginal:
+    """A law, as its value where it has only one; raises ValueError where it is none."""
+    if isinstance(law, int | float) or (isinstance(law, Normal) and not (law.std > 0.0)):
+        return law.mean if isinstance(law, Normal) else law
+    made = made_marginal(law)
+    return made if len(made.breaks) > 1 else float(made.breaks[0])
 
 
 def quantiles(marginal: Marginal, levels: Array) -> Array:
-    """Inverse distribution function at levels in [0, 1), by bisection down to rounding."""
+    """Inverse distribution function at levels in [0, 1), by bisection down to rounding; single values exactly."""
+    if isinstance(marginal, Discrete):
+        ahead = np.cumsum(marginal.masses)[:-1]
+        return np.asarray(marginal.breaks[np.searchsorted(ahead, levels, side="right")])
     ends = marginal.breaks
     whole = float(marginal.cumulative(ends[-1:])[0])
     low, high = np.full(len(levels), ends[0]), np.full(len(levels), ends[-1])

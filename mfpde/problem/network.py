@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from mfpde.keys.declaration import Checked, key
 from mfpde.keys.kinds import Choice
 from mfpde.keys.reader import SIZE, TableReader, increasing
 from mfpde.problem.activations.interface import ACTIVATIONS, made_activation
-from mfpde.problem.marginals import Marginal, Normal
+from mfpde.problem.marginals import Marginal, settled
 from mfpde.solvers.activations.activation import Activation
+from mfpde.solvers.arrays import Array
 
 ANY_OTHER = ", { knots = [...], values = [...] } for a piecewise linear one, or --use FILE.py with one of your own"
 """What else to write for an activation that there is not."""
@@ -130,17 +133,17 @@ class Head:
     @property
     def is_coordinate(self) -> bool:
         """Whether it varies: a constant that stays is part of the unit instead."""
-        return self.trained or isinstance(self.law, Normal)
+        return self.trained or not isinstance(self.law, int | float)
 
     @property
     def value(self) -> float:
-        """Its value where it is a constant, the mean of its law where it is random."""
-        return self.law.mean if isinstance(self.law, Normal) else float(self.law)  # type: ignore[arg-type]
+        """Its value where it is a constant."""
+        return float(self.law)  # type: ignore[arg-type]
 
     @property
     def marginal(self) -> float | Marginal:
         """Its law at the start; a number where it does not vary then."""
-        return self.value if isinstance(self.law, Normal) and not (self.law.std > 0) else self.law
+        return settled(self.law)
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,14 @@ class Unit:
     def coordinates(self) -> tuple[Head, ...]:
         """Those of a and b that are coordinates, in this order."""
         return tuple(head for head in (self.coefficient, self.offset) if head.is_coordinate)
+
+    def parted(self, points: Array) -> tuple[Array, Array, Array]:
+        """The coordinates of w, shape (n, D'), a and b, shape (n,) each, at points (n, D)."""
+        own = points.shape[1] - len(self.coordinates)
+        columns = {head.name: points[:, own + i] for i, head in enumerate(self.coordinates)}
+        heads = (self.coefficient, self.offset)
+        a, b = (columns[h.name] if h.is_coordinate else np.full(len(points), h.value) for h in heads)
+        return points[:, :own], a, b
 
 
 def unit_of(network: Network, a: float | Marginal = 1.0, b: float | Marginal = 0.0) -> Unit:

@@ -68,7 +68,7 @@ def smearing(problem: Problem) -> list[str]:
     if noisy(problem) or not problem.flow.transport:
         return []
     mean, deviation = law.moments
-    narrow = np.array(geometry.mobile) & (deviation <= NARROW * np.maximum(1.0, np.abs(mean)))
+    narrow = np.array(geometry.mobile) & (law.atomic | (deviation <= NARROW * np.maximum(1.0, np.abs(mean))))
     return _smeared(problem, narrow, "a grid smears rho_0, which is a point (or nearly one) in")
 
 
@@ -85,7 +85,7 @@ def _smeared(problem: Problem, narrow: NDArray[np.bool_], words: str) -> list[st
 def cell_counts(problem: Problem, cells: tuple[int, ...] | None) -> tuple[int, ...]:
     """Cells per axis asked for, or the default."""
     dimension = problem.geometry.dimension
-    default = DEFAULT_CELLS if problem.initial_law.labels else DIRAC_CELLS
+    default = DEFAULT_CELLS if problem.initial_law.spread else DIRAC_CELLS
     cells = cells or (default[dimension],)
     return tuple(cells) * dimension if len(cells) == 1 else tuple(cells)
 
@@ -130,7 +130,7 @@ def pair_on_grids(
     rates = dissipation_floor_of(reduced, problem, guide)
     pair = Pair(on(grid), None, floor, (), words, fixed_step, rates)
     width = _cells_at_start(problem, grid)
-    narrow = problem.initial_law.moments[1] < width
+    narrow = problem.initial_law.atomic | (problem.initial_law.moments[1] < width)
     notes = tuple(_smeared(problem, narrow, "the grid smears rho_0, which is a point or narrower than a cell in"))
     if notes and not noisy(problem):
         trusted = most_trusted(problem, experiment, guide, box)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mfpde.problem.condensed import condensed
 from mfpde.problem.initial import InitialLaw
-from mfpde.problem.marginals import TAIL, reaching, unbounded
+from mfpde.problem.marginals import TAIL, discrete, reaching, unbounded
 from mfpde.problem.problem import Problem
 from mfpde.solvers.characteristics.characteristics import Characteristics
 from mfpde.solvers.characteristics.panels import LabelLaw
@@ -142,11 +142,15 @@ def label_law(law: InitialLaw, reach: int = 0, accuracy: float = 0.0) -> LabelLa
     Tables of many knots are condensed to this accuracy.
     """
     law = replace(law, labels=tuple(condensed(marginal, accuracy) for marginal in law.labels))
-    least = LEAST_DENSITY ** (1.0 / max(len(law.labels), 1))
+    least = LEAST_DENSITY ** (1.0 / max(law.spread, 1))
     cut = any(unbounded(marginal) for marginal in law.labels)
     tails = [tail for tail in TAILS if tail > least] if cut else TAILS[:1]
+    order = sorted(range(len(law.labels)), key=lambda label: discrete(law.labels[label]))
+    labels = [law.labels[label] for label in order]
     first, *wider = (
-        tuple(reaching(marginal, tail) for marginal in law.labels)
+        tuple(reaching(marginal, tail) for marginal in labels[: law.spread])
         for tail in tails[min(reach, max(len(tails) - 2, 0)) :]
     )
-    return LabelLaw(first, law.density, law.embed, tuple(wider))
+    back = np.argsort(order)
+    places = tuple(marginal.breaks for marginal in labels[law.spread :])
+    return LabelLaw(first, lambda x: law.density(x[:, back]), lambda x: law.embed(x[:, back]), tuple(wider), places)

@@ -140,7 +140,7 @@ def other_atoms(atoms: tuple[int, ...] | None) -> tuple[int, ...] | None:
 
 def atoms_per_label(law: InitialLaw, atoms: tuple[int, ...] | None) -> tuple[int, ...] | None:
     """Atoms asked for per label of rho_0; None where none are, or where a Dirac mass has no labels to spread over."""
-    labels = len(law.labels)
+    labels = law.spread
     if atoms is None or not labels:
         return None
     return (atoms * labels if len(atoms) == 1 else atoms)[:labels]

@@ -119,10 +119,10 @@ class Characteristics:
         law = self._laws[reach]
         if self.atoms is not None and law.breaks:
             counts = [-(-count // len(self.rule.nodes)) for count in self.atoms]
-            corners = uniform_corners(law.breaks, counts)
+            corners = uniform_corners(law, counts)
             panels = fill_panels(*corners, law.density, self._embed, self.rule)
             return self._begun(self._resolved(panels, reach), reach)
-        panels = initial_panels(law.breaks, law.density, self._embed, self.rule, self.tolerance, self.largest)
+        panels = initial_panels(replace(law, embed=self._embed), self.rule, self.tolerance, self.largest)
         outputs = OutputResolution(
             self.objective,
             law.density,

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..objective.objective import Objective
-from .panels import Rule, fill_panels
+from .panels import Rule, extended, fill_panels
 
 CHUNK = 2_000_000
 """Most entries of a block of features."""
@@ -32,8 +32,7 @@ class OutputResolution:
 
     Attributes:
         objective: feature map and loss.
-        density: joint density of labels (n, A), shape (n,).
-        embed: labels (n, A) -> positions (n, D).
+        density, embed: as those of `LabelLaw`.
         rule: Gauss nodes of a panel.
         tolerance: change of the risk that halving all panels may leave.
         limit: largest number of nodes; halving stops there.
@@ -47,8 +46,8 @@ class OutputResolution:
     limit: int
 
     def corners(self, lower: Array, upper: Array) -> tuple[Array, Array]:
-        """Corners (P, A) of the panels given, halved where they do not resolve the outputs."""
-        axes = lower.shape[1]
+        """Corners of the panels given, halved where they do not resolve the outputs."""
+        axes = extended(lower, upper)
         if axes == 0:
             return lower, upper
         size = len(self.rule.nodes) ** axes
@@ -86,7 +85,7 @@ class OutputResolution:
 
     def _of_halves(self, lower: Array, upper: Array) -> Array:
         """The integrals over the halves of each panel along each axis, shape (P, A, 2, 1 + M)."""
-        count, axes = lower.shape
+        count, axes = len(lower), extended(lower, upper)
         found = np.empty((count, axes, 2, 1 + self.objective.features.rank))
         for axis in range(axes):
             halves = self._integrals(*_halved(lower, upper, np.full(count, axis)), self.rule)
@@ -113,7 +112,7 @@ class OutputResolution:
 
 
 def _halved(lower: Array, upper: Array, axis: Array) -> tuple[Array, Array]:
-    """Corners of the halves of panels, both of one after each other, shape (2 P, A)."""
+    """Corners of the halves of panels, both of one after each other, shape (2 P, A + K)."""
     rows = np.arange(len(lower))
     middle = 0.5 * (lower[rows, axis] + upper[rows, axis])
     lowers, uppers = np.repeat(lower, 2, axis=0), np.repeat(upper, 2, axis=0)

@@ -23,23 +23,31 @@ GOLDEN = 0.5 * (3.0 - np.sqrt(5.0))
 class LabelLaw:
     """rho_0 as the image of labels with a density: see `mfpde.problem.initial.InitialLaw`.
 
+    Labels are A that have a density, and after them those that take single values, which are summed over.
+
     Attributes:
-        breaks: per label, the ends of the support and the points where the density is not smooth.
-        density: labels (n, A) -> (n,).
-        embed: labels (n, A) -> positions (n, D).
+        breaks: per label with a density, the ends of its support and the points where the density is not smooth.
+        density: labels (n, A + K) -> (n,), the density of the first A times the probability of the values of the rest.
+        embed: labels (n, A + K) -> positions (n, D).
         wider: where tails without end are cut off at `breaks`: the same, cut off farther and farther out.
+        places: the values of each of the K others.
     """
 
     breaks: tuple[Array, ...]
     density: Callable[[Array], Array]
     embed: Callable[[Array], Array]
     wider: tuple[tuple[Array, ...], ...] = ()
+    places: tuple[Array, ...] = ()
 
     @property
     def corners(self) -> Array:
-        """Where the corners of the labels' support start, shape (2^A, D)."""
-        ends = np.meshgrid(*[axis[[0, -1]] for axis in self.breaks], indexing="ij")
-        return self.embed(np.stack([axis.ravel() for axis in ends], axis=1) if ends else np.empty((1, 0)))
+        """Where the corners of the labels' support start, shape (n, D)."""
+        return self.embed(_mesh([*[axis[[0, -1]] for axis in self.breaks], *self.places]))
+
+    def boxes(self, ends: Sequence[Array]) -> tuple[Array, Array]:
+        """Corners (P, A + K) of the boxes between the ends along the first labels, at every value of the others."""
+        lower = _mesh([*[axis[:-1] for axis in ends], *self.places])
+        return lower, _mesh([*[axis[1:] for axis in ends], *self.places])
 
     def farther(self) -> LabelLaw:
         """The same law, its tails cut off farther out where they can be: `wider` ends with a bound."""
@@ -79,10 +87,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Panels:
-    """P panels in an A-dimensional label space with n nodes per axis.
+    """P panels in an A-dimensional label space with n nodes per axis, each at one value of the K other labels.
 
     Attributes:
-        lower, upper: corners, shape (P, A).
+        lower, upper: corners, shape (P, A + K), the same along the last K labels.
         masses: quadrature weights times density, shape (P, n, ..., n).
         positions: X_t at the nodes, shape (P, n, ..., n, D).
     """
@@ -95,7 +103,7 @@ class Panels:
     @property
     def axes(self) -> int:
         """Dimension A of the label space."""
-        return int(self.lower.shape[1])
+        return self.positions.ndim - 2
 
     @property
     def atoms(self) -> tuple[Array, Array]:
@@ -143,36 +151,22 @@ class Panels:
         return Panels(lower, upper, masses * (self.masses.sum() / masses.sum()), positions)
 
 
-def initial_panels(
-    breaks: tuple[Array, ...],
-    density: Callable[[Array], Array],
-    embed: Callable[[Array], Array],
-    rule: Rule,
-    tolerance: float,
-    limit: int,
-) -> Panels:
-    """Panels on the box spanned by `breaks`, halved until the density is integrated to `tolerance`.
+def initial_panels(law: LabelLaw, rule: Rule, tolerance: float, limit: int) -> Panels:
+    """Panels of a law's labels, halved until the density is integrated to `tolerance`.
 
     Legendre coefficients that decay like r^-k leave a Gauss rule an error of r^-2n where the last one is r^-n: the tail
     may be as large as the square root of the tolerance.
 
     Args:
-        breaks: per label axis, the ends of the support and the points where the density is not smooth.
-        density: joint density of labels (n, A), shape (n,).
-        embed: labels (n, A) -> positions (n, D).
         limit: largest number of nodes; halving stops there.
     """
-    axes = len(breaks)
-    corners = np.meshgrid(*[np.arange(len(ends) - 1) for ends in breaks], indexing="ij") if axes else []
-    lower = np.stack([breaks[a][c.ravel()] for a, c in enumerate(corners)], axis=1) if axes else np.empty((1, 0))
-    upper = np.stack([breaks[a][c.ravel() + 1] for a, c in enumerate(corners)], axis=1) if axes else np.empty((1, 0))
-    n = len(rule.nodes)
+    lower, upper = law.boxes(law.breaks)
     while True:
-        panels = fill_panels(lower, upper, density, embed, rule)
+        panels = fill_panels(lower, upper, law.density, law.embed, rule)
         tails = density_tails(panels, rule)
         worst = tails.max(axis=1, initial=0.0)
         splitting = worst > 0.1 * np.sqrt(tolerance)
-        if not splitting.any() or panels.masses.size + splitting.sum() * n**axes > limit:
+        if not splitting.any() or panels.masses.size + splitting.sum() * panels.masses[0].size > limit:
             return panels
         axis = np.where(splitting, tails.argmax(axis=1), -1)
         left_upper, right_lower = upper.copy(), lower.copy()
@@ -184,14 +178,20 @@ def initial_panels(
         upper = np.concatenate([left_upper, upper[rows]])
 
 
-def uniform_corners(breaks: tuple[Array, ...], counts: Sequence[int]) -> tuple[Array, Array]:
-    """Corners (P, A) of panels between the outermost breaks, `counts` equal ones per axis, cut at the inner breaks."""
-    ends = [
-        np.union1d(np.linspace(axis[0], axis[-1], count + 1), axis) for axis, count in zip(breaks, counts, strict=True)
-    ]
-    lower = np.meshgrid(*[axis[:-1] for axis in ends], indexing="ij")
-    upper = np.meshgrid(*[axis[1:] for axis in ends], indexing="ij")
-    return tuple(np.stack([side.ravel() for side in sides], axis=1) for sides in (lower, upper))  # type: ignore[return-value]
+def uniform_corners(law: LabelLaw, counts: Sequence[int]) -> tuple[Array, Array]:
+    """Corners of panels between the outermost breaks, `counts` equal ones per axis, cut at the inner breaks."""
+    pairs = zip(law.breaks, counts, strict=True)
+    return law.boxes([np.union1d(np.linspace(axis[0], axis[-1], count + 1), axis) for axis, count in pairs])
+
+
+def extended(lower: Array, upper: Array) -> int:
+    """A: along the labels that take single values panels have no extent."""
+    return int((lower < upper).all(axis=0).sum())
+
+
+def _mesh(axes: Sequence[Array]) -> Array:
+    """Every combination, shape (n, number of axes); one of nothing where there are no axes."""
+    return np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1) if axes else np.empty((1, 0))
 
 
 def fill_panels(
@@ -203,17 +203,17 @@ def fill_panels(
     normalised: bool = True,
 ) -> Panels:
     """Panels with these corners: Gauss weights times density, normalised to mass 1 or not, and positions at t = 0."""
-    axes, n = lower.shape[1], len(rule.nodes)
-    unit = np.meshgrid(*[rule.nodes] * axes, indexing="ij")
-    reference = np.stack([u.ravel() for u in unit], axis=1) if axes else np.empty((1, 0))
+    axes, n = extended(lower, upper), len(rule.nodes)
+    reference = np.zeros((n**axes, lower.shape[1]))
+    reference[:, :axes] = _mesh([rule.nodes] * axes)
     weights = np.ones(())
     for _ in range(axes):
         weights = np.multiply.outer(weights, rule.weights)
     half = 0.5 * (upper - lower)
     labels = (lower + half)[:, None, :] + half[:, None, :] * reference
-    flat = labels.reshape(len(lower) * n**axes, axes)
+    flat = labels.reshape(len(lower) * n**axes, lower.shape[1])
     shape = (len(lower),) + (n,) * axes
-    volume = np.prod(half, axis=1)
+    volume = np.prod(half[:, :axes], axis=1)
     masses = density(flat).reshape(len(lower), -1) * weights.ravel() * volume[:, None]
     positions = embed(flat)
     masses = masses.reshape(shape)

@@ -16,9 +16,9 @@ from mfpde.keys.declaration import Checked, key
 from mfpde.keys.kinds import Choice, Number, Numbers
 from mfpde.keys.reader import POSITIVE_SIZE, SIZE, Range, TableReader
 from mfpde.problem.initial import InitialLaw, product_law
-from mfpde.problem.law_kinds import Position
+from mfpde.problem.law_kinds import LawOf, ends_of
 from mfpde.problem.laws.interface import LAWS, DataLaw
-from mfpde.problem.marginals import Marginal, Normal, Uniform
+from mfpde.problem.marginals import Marginal, Normal, settled
 from mfpde.problem.network import Unit
 from mfpde.solvers.objective.losses.interface import LOSSES
 from mfpde.solvers.objective.losses.pointwise import nodal_loss
@@ -48,7 +48,7 @@ class BumpInitial(Checked):
 
     table = "initial"
 
-    position: Normal | Uniform = key(Normal(0.0, 2.0), Position(), "the locations z of the bumps")
+    position: float | Marginal = key(Normal(0.0, 2.0), LawOf(), "the locations z of the bumps, a constant or a law")
 
     @property
     def settings(self) -> BumpInitial:
@@ -102,7 +102,7 @@ class GaussianBumps(DataLaw):
         return {"z": Line()}
 
     def start(self, initial: BumpInitial, heads: Sequence[Marginal | float]) -> InitialLaw:
-        return product_law([initial.position, *heads])
+        return product_law([settled(initial.position), *heads])
 
     def features(self, unit: Unit, box: Box, accuracy: float, effort: Effort) -> Expansion:
         from mfpde.problem.reduction.trapezoidal import expand
@@ -117,10 +117,8 @@ class GaussianBumps(DataLaw):
 
     def problems(self, experiment: Experiment) -> list[str]:
         """The line must be short in widths of the bumps, and the run in their times."""
-        start, end, width = experiment.initial.position, experiment.time.end, self.width
-        ends = (start.mean - 9.0 * start.std, start.mean + 9.0 * start.std) if isinstance(start, Normal) else ()
-        ends = ends or tuple(start.breaks)
-        reach = max(abs(place) for place in (*self.centres, *ends))
+        end, width = experiment.time.end, self.width
+        reach = max(abs(place) for place in (*self.centres, *ends_of(experiment.initial.position)))
         errors = self._loss_problems()
         if not (reach <= WIDEST * width):
             problem = f"data.width = {width:g}: centres and start reach {reach:g}, beyond {WIDEST:g} widths from 0"

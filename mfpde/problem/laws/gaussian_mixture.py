@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from mfpde.keys.declaration import Checked, key
 from mfpde.keys.kinds import Number, Numbers
-from mfpde.keys.reader import POSITIVE_SIZE, Range, TableReader, as_list, as_number, known_name, show
+from mfpde.keys.reader import NON_NEGATIVE_SIZE, POSITIVE_SIZE, Range, TableReader, as_list, as_number, known_name, show
 from mfpde.problem.initial import InitialLaw, gaussian_blocks, product_law, radial_law
-from mfpde.problem.law_kinds import Parameter, RadiusLaw
+from mfpde.problem.law_kinds import LawOf
 from mfpde.problem.laws.interface import LAWS, DataLaw
-from mfpde.problem.marginals import Marginal, Normal, Tabulated, Uniform
+from mfpde.problem.marginals import Marginal, settled
 from mfpde.problem.network import Unit
 from mfpde.problem.reduction.mixture import BlockMixture
 from mfpde.solvers.space.axis import Axis, Radius
@@ -101,9 +101,11 @@ class MixtureInitial(Checked):
     table = "initial"
 
     kappa: float | None = key(0.8, Number(POSITIVE_SIZE), "w ~ N(0, kappa^2 Id / d); not beside radius")
-    radius: Uniform | Tabulated | None = key(None, RadiusLaw(), "the law of |w|, w = |w| Unif(S^(d-1))")
-    a: float | Normal = key(1.0, Parameter(), "the coefficients, a constant or a normal law")
-    b: float | Normal = key(0.0, Parameter(), "the offsets, likewise")
+    radius: float | Marginal | None = key(
+        None, LawOf(NON_NEGATIVE_SIZE), "|w| with w = |w| Unif(S^(d-1)), a constant or a law"
+    )
+    a: float | Marginal = key(1.0, LawOf(), "the coefficients, a constant or a law")
+    b: float | Marginal = key(0.0, LawOf(), "the offsets, likewise")
 
     def settled(self, reader: TableReader) -> MixtureInitial:
         """Radius in place of kappa."""
@@ -213,7 +215,7 @@ class GaussianMixture(DataLaw):
             return product_law([*gaussian_blocks(initial.kappa, dimensions, fractions), *heads])
         if initial.radius is None:
             raise ValueError("an initial law needs kappa or radius")
-        return radial_law(initial.radius, dimensions, fractions, heads)
+        return radial_law(settled(initial.radius), dimensions, fractions, heads)
 
     def features(self, unit: Unit, box: Box, accuracy: float, effort: Effort) -> Expansion:
         from mfpde.problem.reduction.blocks import expand

@@ -14,10 +14,10 @@ from mfpde.keys.kinds import Number
 from mfpde.keys.reader import NON_NEGATIVE_SIZE, POSITIVE_SIZE, TableReader
 from mfpde.problem import targets
 from mfpde.problem.initial import InitialLaw, product_law
-from mfpde.problem.law_kinds import Parameter
+from mfpde.problem.law_kinds import LawOf
 from mfpde.problem.laws.gaussian_mixture import INFINITE, MAXIMUM_DIMENSION
 from mfpde.problem.laws.interface import LAWS, DataLaw
-from mfpde.problem.marginals import Marginal, Normal, ScaledChi
+from mfpde.problem.marginals import Marginal, Normal, ScaledChi, settled
 from mfpde.problem.network import Unit
 from mfpde.solvers.space.axis import Axis, Line, Radius
 
@@ -55,9 +55,9 @@ class IndexInitial(Checked):
     table = "initial"
 
     kappa: float = key(0.8, Number(POSITIVE_SIZE), "w ~ N(0, kappa^2 Id / d)")
-    w_par: float | Normal | None = key(None, Parameter(), "the law of <u, w> in place of that of kappa")
-    a: float | Normal = key(1.0, Parameter(), "the coefficients, a constant or a normal law")
-    b: float | Normal = key(0.0, Parameter(), "the offsets, likewise")
+    w_par: float | Marginal | None = key(None, LawOf(constant=0.1), "<u, w> in place of that of kappa")
+    a: float | Marginal = key(1.0, LawOf(), "the coefficients, a constant or a law")
+    b: float | Marginal = key(0.0, LawOf(), "the offsets, likewise")
 
     @property
     def settings(self) -> IndexInitial:
@@ -96,9 +96,7 @@ class SingleIndex(DataLaw):
             scale = initial.kappa / math.sqrt(self.dimension)
             first, across = Normal(0.0, scale), [ScaledChi(self.across, scale)] if self.across > 0.0 else []
         if initial.w_par is not None:
-            first = initial.w_par
-            if isinstance(first, Normal) and not (first.std > 0.0):
-                first = first.mean
+            first = settled(initial.w_par)
         return product_law([first, *across, *heads])
 
     def features(self, unit: Unit, box: Box, accuracy: float, effort: Effort) -> Expansion:

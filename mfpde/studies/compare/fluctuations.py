@@ -62,11 +62,7 @@ class Fluctuations:
 
     def _second_moment(self, positions: Array) -> Array:
         """E_x sigma_*(x; theta)^2, shape (n,)."""
-        own = positions.shape[1] - len(self.unit.coordinates)
-        columns = {head.name: positions[:, own + i] for i, head in enumerate(self.unit.coordinates)}
-        a, b = (
-            columns.get(h.name, np.full(len(positions), h.value)) for h in (self.unit.coefficient, self.unit.offset)
-        )
-        squares = self.population.unit_squares(positions[:, :own], b)
+        w, a, b = self.unit.parted(positions)
+        squares = self.population.unit_squares(w, b)
         assert squares is not None, "asked for where the law offers no exact moments"
         return np.asarray(a**2 * squares)

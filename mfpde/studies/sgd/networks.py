@@ -38,11 +38,8 @@ def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) ->
 def first_state(configuration: Experiment, problem: Problem, sgd: Sgd) -> SgdState:
     """theta^0: N independent draws of rho_0, embedded in R^d by the data law; another draw per replica."""
     drawn = problem.initial_law.sample(configuration.sgd.neurons, sgd.seed, sgd.replica)
-    unit = problem.unit
-    own = drawn.shape[1] - len(unit.coordinates)
-    columns = {head.name: drawn[:, own + i] for i, head in enumerate(unit.coordinates)}
-    a, b = (columns.get(head.name, head.value) for head in (unit.coefficient, unit.offset))
-    return sgd.start(sgd.embed(drawn[:, :own]), a, b)
+    w, a, b = problem.unit.parted(drawn)
+    return sgd.start(sgd.embed(w), a, b)
 
 
 def reduced_positions(sgd: Sgd, state: SgdState, unit: Unit) -> Array:

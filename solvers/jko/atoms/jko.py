@@ -117,9 +117,9 @@ class Jko:
         law, options = self._laws[reach], self.options
         if options.atoms is not None and law.breaks:
             counts = [-(-count // options.nodes) for count in options.atoms]
-            panels = fill_panels(*uniform_corners(law.breaks, counts), law.density, law.embed, self.rule)
+            panels = fill_panels(*uniform_corners(law, counts), law.density, law.embed, self.rule)
         else:
-            panels = initial_panels(law.breaks, law.density, law.embed, self.rule, options.resolution, options.largest)
+            panels = initial_panels(law, self.rule, options.resolution, options.largest)
             resolution = OutputResolution(
                 self.objective, law.density, law.embed, self.rule, options.tolerance, options.largest
             )

@@ -12,7 +12,7 @@ from scipy import stats
 
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.outputs import OutputResolution
-from mfpde.solvers.characteristics.panels import Panels, Rule, fill_panels, initial_panels
+from mfpde.solvers.characteristics.panels import LabelLaw, Panels, Rule, fill_panels, initial_panels
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 
@@ -137,7 +137,7 @@ def test_initial_panels_integrate_smooth_laws_to_the_tolerance(tolerance: float)
     law = stats.norm(0.4, 0.03)
     rule = Rule.of_order(10)
     breaks = (np.array([law.ppf(1e-18), law.isf(1e-18)]),)
-    panels = initial_panels(breaks, lambda x: law.pdf(x[:, 0]), lambda x: np.sin(x), rule, tolerance, 40_000)
+    panels = initial_panels(LabelLaw(breaks, lambda x: law.pdf(x[:, 0]), np.sin), rule, tolerance, 40_000)
     positions, weights = panels.atoms
     exact = np.exp(-0.5 * 0.03**2) * np.sin(0.4)  # E sin(G) of a normal law
     assert abs(weights @ positions[:, 0] - exact) <= tolerance
@@ -151,7 +151,7 @@ def test_initial_panels_start_from_the_breaks() -> None:
         return np.where(x[:, 0] < 0.5, x[:, 0], 3.0)
 
     breaks = (np.array([0.0, 0.5, 0.8]),)
-    panels = initial_panels(breaks, density, lambda x: x, RULE, 1e-10, 40_000)
+    panels = initial_panels(LabelLaw(breaks, density, lambda x: x), RULE, 1e-10, 40_000)
     positions, weights = panels.atoms
     mass = 0.125 + 0.9
     assert_allclose(weights @ positions[:, 0], (0.125 / 3.0 + 1.5 * (0.64 - 0.25)) / mass, rtol=1e-13)
@@ -164,13 +164,13 @@ def test_limit_on_the_number_of_nodes_is_kept() -> None:
     def density(x: Array) -> Array:
         return np.asarray(narrow.pdf(x[:, 0]) + 1e-3 * np.ones(len(x)))
 
-    panels = initial_panels(breaks, density, lambda x: x, RULE, 1e-12, 1000)
+    panels = initial_panels(LabelLaw(breaks, density, lambda x: x), RULE, 1e-12, 1000)
     assert panels.masses.size <= 1000
     assert_allclose(panels.masses.sum(), 1.0, rtol=1e-14)
 
 
 def test_a_dirac_mass_is_one_node() -> None:
-    panels = initial_panels((), lambda x: np.ones(len(x)), lambda x: np.full((1, 2), 0.3), RULE, 1e-8, 100)
+    panels = initial_panels(LabelLaw((), lambda x: np.ones(len(x)), lambda x: np.full((1, 2), 0.3)), RULE, 1e-8, 100)
     positions, weights = panels.atoms
     assert_allclose(positions, [[0.3, 0.3]])
     assert_allclose(weights, [1.0])
