@@ -66,7 +66,7 @@ def test_every_package_is_listed_for_installation() -> None:
 
 
 def test_every_public_name_is_found_where_it_is_made() -> None:
-    own = {"Activation": ("Sampled",), "activation": ("register",), "loss": ("register",)}
+    own = {"Activation": ("Sampled",), "activation": ("register",), "loss": ("register",), "marginal": ("register",)}
     for name in set(mfpde.__all__) - {"__version__"}:
         value = getattr(mfpde, name)
         assert getattr(value, "__name__", name) in (name, *own.get(name, ())), name
