@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.integrate import solve_ivp
 
 from mfpde.problem.condensed import condensed
 from mfpde.problem.initial import InitialLaw
 from mfpde.problem.marginals import TAIL, discrete, reaching, unbounded
 from mfpde.problem.problem import Problem
+from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics
 from mfpde.solvers.characteristics.panels import LabelLaw
+from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import State, integrate
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.geometry import Geometry
@@ -38,6 +42,10 @@ SPREAD_ATOMS = 150
 SPREAD_TIMES = 6
 SPREAD_NODES = np.concatenate([np.linspace(-3.0, 3.0, 13), [-8.5, 8.5]])
 """Standard deviations by which noise spreads the atoms of the guide: the bulk, and tails of about 1e-14."""
+WIDEST = 100.0
+"""Factor by which births under noise may widen a law; beyond, no grid holds it."""
+LEAST_SQUARE, LARGEST_LOG = 1e-30, 50.0
+"""Bounds of a variance and of the logarithm of one, as far as a law of one scale has them."""
 
 
 def run_guide(problem: Problem, configuration: Experiment) -> Trails:
@@ -95,22 +103,52 @@ def spread_guide(problem: Problem, guide: Trails) -> Trails:
     With only the ridge lambda the law in p dimensions is an Ornstein-Uhlenbeck law: by t it gains the variance
     s^2 = (1 - e^(-2 lambda t)) / (2 beta lambda) in each dimension, that is p s^2 in r^2. Every atom is taken
     without that gain, with half and with all of it, and moved by up to 8.5 s. In many dimensions the law is
-    narrow: times are added between the guide's, so that it is seen everywhere on its way.
+    narrow: times are added between the guide's, so that it is seen everywhere on its way. Births widen it besides, as
+    `widened` says.
     """
     flow, geometry = problem.flow, problem.geometry
     guide = _between(_thinned(guide), geometry)
     doubled = 2.0 * flow.ridge
     gained = guide.times if doubled == 0.0 else -np.expm1(-doubled * guide.times) / doubled
-    variance = (gained / flow.inverse_temperature)[:, None]
+    variance = (flow.transport * gained / flow.inverse_temperature)[:, None]
     shares, nodes = (part.ravel() for part in np.meshgrid([0.0, 0.5, 1.0], SPREAD_NODES, indexing="ij"))
     weights = np.maximum(np.exp(-0.5 * nodes**2), 1e-9)
     positions = np.repeat(guide.positions, len(nodes), axis=1)
     atoms = guide.positions.shape[1]
     share, node = np.tile(shares, atoms), np.tile(nodes, atoms)
     for a, (axis, moves) in enumerate(zip(geometry.axes, geometry.mobile, strict=True)):
+        if moves and flow.fisher_rao_rate > 0.0:
+            places = guide.positions[:, :, a]
+            centre = np.zeros(len(places)) if axis.even else places @ guide.weights
+            square = float(guide.weights @ (places[0] - centre[0]) ** 2) / axis.dimension
+            wider = widened(flow, square, guide.times)[:, None] ** share
+            positions[:, :, a] = centre[:, None] + (positions[:, :, a] - centre[:, None]) * wider
         if moves:
             positions[:, :, a] = axis.spread(positions[:, :, a], share, node, variance)
     return Trails(positions, np.outer(guide.weights, weights / weights.sum()).ravel(), guide.times)
+
+
+def widened(flow: Flow, square: float, times: Array) -> Array:
+    """By how much births and deaths widen a Gaussian law under noise and ridge, next to what noise does, shape (T,).
+
+    Its variance s in each dimension obeys ds/dt = 1/beta - 2 lambda s + alpha s (1 / (2 beta) - lambda s), the first
+    two terms with transport only; it starts from `square`.
+    """
+    noise, ridge = 1.0 / flow.inverse_temperature, flow.ridge
+
+    def growth(rate: float) -> Array:
+        def slope(_: float, log: Array) -> Array:
+            s = np.exp(np.minimum(log, LARGEST_LOG))
+            return flow.transport * (noise / s - 2.0 * ridge) + rate * (0.5 * noise - ridge * s)
+
+        start = [math.log(max(square, LEAST_SQUARE))]
+        span = float(times[0]), float(times[-1])
+        return np.asarray(solve_ivp(slope, span, start, "LSODA", times, rtol=1e-6, atol=1e-6).y[0])
+
+    if not (times[-1] > times[0]):
+        return np.ones(len(times))
+    log = 0.5 * (growth(flow.fisher_rao_rate) - growth(0.0))
+    return np.asarray(np.exp(np.clip(log, 0.0, math.log(WIDEST))))
 
 
 def _thinned(guide: Trails) -> Trails:

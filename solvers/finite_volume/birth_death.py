@@ -32,11 +32,10 @@ class BirthDeath:
     def __init__(self, cells: CellFeatures, flow: Flow, log_measure: Array | None, tolerance: float) -> None:
         self._cells = cells
         self._tolerance = tolerance
-        self._ridge = np.zeros(cells.features.shape[1] - cells.rank)
-        self._confinement = cells.features[:, cells.rank].ravel() if flow.ridge > 0.0 else None
+        self._confinement = cells.confinement.ravel() if flow.ridge > 0.0 else None
         self._reaction = Reaction(
             cells.objective,
-            lambda gradient: cells.potential(np.append(gradient, self._ridge)).ravel(),
+            lambda gradient: cells.psi(gradient).ravel(),
             lambda masses: cells.outputs(masses)[: cells.rank],
             flow.fisher_rao_rate,
             self._confinement,

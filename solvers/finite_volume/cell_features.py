@@ -84,6 +84,16 @@ class CellFeatures:
         self._in_blocks(potential_blocks, self.bounds, self.features, gradient, psi)
         return psi.reshape(self.shape)
 
+    def psi(self, gradient: Array) -> Array:
+        """sum_m gradient_m Phi_m for the gradient of the loss, without ridge, of the grid's shape."""
+        return self.potential(np.append(gradient, np.zeros(self.features.shape[1] - self.rank)))
+
+    @property
+    def confinement(self) -> Array:
+        """ridge |x|^2 / 2, of the grid's shape."""
+        held = self.features.shape[1] > self.rank
+        return self.features[:, self.rank].reshape(self.shape) if held else np.zeros(self.shape)
+
     def outputs(self, mass: Array) -> Array:
         """sum_i Phi_i m_i, the ridge's share last."""
         partial = np.zeros((len(self.bounds) - 1, self.features.shape[1]))

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..flow.flow import Flow
+from ..flow.leftover import GridEnds
 from ..flow.time_loop import Observation, State, StepFailure
 from ..objective.losses.interface import refuse_ascent
 from ..objective.objective import Objective
@@ -99,10 +100,13 @@ class FiniteVolume:
         self._cells = CellFeatures(objective, geometry, grid, flow.ridge, masses, options.order, options.empty)
         beta = flow.inverse_temperature
         self._diffusion = Diffusion(geometry, grid, beta, options.order) if np.isfinite(beta) else None
+        log_measure = None if self._diffusion is None else self._diffusion.log_measure
+        self._ends = GridEnds(
+            grid, geometry, flow, self._initial, self._cells.psi, self._cells.confinement, log_measure
+        )
         self._transport = self._chosen_transport()
         self._birth_death = None
         if flow.fisher_rao_rate > 0.0:
-            log_measure = None if self._diffusion is None else self._diffusion.log_measure
             self._birth_death = BirthDeath(self._cells, flow, log_measure, options.noisy_tolerance)
 
     def initial_state(self) -> State:
@@ -162,6 +166,7 @@ class FiniteVolume:
             law=Cells(self.grid, mass.reshape(self.grid.shape)),
             dissipation=dissipation,
             dissipated=float(state.arrays["dissipated"][0]),
+            leftover=self._ends.leftover(mass, self.objective.loss_gradient(outputs[: self._cells.rank])),
         )
 
     def _chosen_transport(self) -> Transport:

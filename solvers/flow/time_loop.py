@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ..arrays import Array
 from ..space.measure import Measure
+from .leftover import Leftover
 
 
 class StepFailure(RuntimeError):
@@ -64,6 +65,7 @@ class Observation:
         dissipation: D = -dF/ds = 2 (∫|grad G|^2 drho + alpha Var_rho G) per unit of flow time; NaN where unknown.
         dissipated: ∫_0^s D, by the scheme's own quadrature over its steps; NaN where unknown.
         residual: largest optimality residual (duality gap) of the steps so far, for schemes that minimise.
+        leftover: what the law lacks, None where that is nothing.
     """
 
     risk: float
@@ -75,6 +77,7 @@ class Observation:
     dissipation: float = math.nan
     dissipated: float = math.nan
     residual: float | None = None
+    leftover: Leftover | None = None
 
 
 class Scheme(Protocol):

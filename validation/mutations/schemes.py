@@ -202,8 +202,8 @@ MUTATIONS = (
         ("the energy without the entropy", "return energy + self.diffusion.entropy(mass) / self.beta", "return energy"),
         (
             "the ridge left out of the potential",
-            "self.feature_sum(self.objective.loss_gradient(outputs)) + self.confinement",
-            "self.feature_sum(self.objective.loss_gradient(outputs))",
+            "self.psi(self.objective.loss_gradient(outputs)) + self.confinement.reshape(self.shape)",
+            "self.psi(self.objective.loss_gradient(outputs))",
         ),
     ),
     *mutations(

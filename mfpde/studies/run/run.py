@@ -161,6 +161,9 @@ class Run(Campaign[SolveResult]):
             longest = self._longest * (1.0 if role == "main" else LONGER)
             integrate(scheme, self._states[role], [stop], lambda index, state: None, keep, longest)
         observation = self._schemes["main"].observe(self._states["main"])
+        leftover = observation.leftover
+        if leftover is not None and not np.isfinite(leftover.errors).all():
+            raise StepFailure(leftover.problem, stop, leftover.remedy)
         gaps = self._gaps(observation)
         index = len(self._trajectory)
         due = index < len(self._targets) and self._targets[index] == stop
@@ -173,14 +176,18 @@ class Run(Campaign[SolveResult]):
             self.checkpoint(piece=True)
 
     def _gaps(self, observation: Observation) -> tuple[float, ...]:
-        """What the runs beside say of the errors of risk, free energy and dissipation: each the largest of theirs."""
+        """What is said of the errors of risk, free energy and dissipation.
+
+        Of what the runs beside say the largest, and what the law lacks.
+        """
         if self._apart is not None and self._shares:
             return self._apart(observation, self._states["companion"], ESTIMATED)
         gaps = [(0.0,) * len(ESTIMATED)]
         for role, share in self._shares.items():
             other = self._schemes[role].observe(self._states[role])
             gaps.append(tuple(share * abs(getattr(observation, key) - getattr(other, key)) for key in ESTIMATED))
-        return tuple(np.max(gaps, axis=0).tolist())
+        left = observation.leftover
+        return tuple((np.max(gaps, axis=0) + (0.0 if left is None else left.errors)).tolist())
 
     @property
     def _at_rest(self) -> bool:

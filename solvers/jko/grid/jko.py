@@ -10,6 +10,7 @@ import numpy as np
 
 from ...arrays import Array
 from ...flow.flow import Flow
+from ...flow.leftover import GridEnds
 from ...flow.reaction import Reaction, ReactionStep, kl_step, midpoint_step
 from ...flow.time_loop import Observation, State, StepFailure
 from ...objective.losses.interface import refuse_ascent
@@ -113,7 +114,11 @@ class GridJko:
         self.grid = grid
         self.options = options
         self._movements = Movements(objective, geometry, flow, grid, options.flux_order, options.optimality)
+        log_measure, confinement = self._movements.diffusion.log_measure, self._movements.confinement
         self._initial = np.ascontiguousarray(masses, dtype=float) / float(np.sum(masses))
+        self._ends = GridEnds(
+            grid, geometry, flow, self._initial, self._movements.psi, confinement.reshape(grid.shape), log_measure
+        )
         self._reaction = None
         if flow.fisher_rao_rate > 0.0:
             self._reaction = Reaction(
@@ -121,9 +126,9 @@ class GridJko:
                 self._movements.feature_sum,
                 self._movements.outputs,
                 flow.fisher_rao_rate,
-                self._movements.confinement if flow.ridge > 0.0 else None,
+                confinement if flow.ridge > 0.0 else None,
                 flow.inverse_temperature,
-                self._movements.diffusion.log_measure.ravel(),
+                log_measure.ravel(),
             )
 
     def initial_state(self) -> State:
@@ -191,6 +196,7 @@ class GridJko:
             dissipation=dissipation,
             dissipated=float(dissipated),
             residual=float(residual),
+            leftover=self._ends.leftover(mass, self.objective.loss_gradient(outputs)),
         )
 
     def _trial(self, old: Arrays, step: float) -> _Trial | None:

@@ -182,8 +182,12 @@ class Movements:
 
     def potential(self, outputs: Array) -> Array:
         """Psi_i + ridge |x_i|^2 / 2 of a law with these outputs, of the grid's shape."""
-        psi: Array = self.feature_sum(self.objective.loss_gradient(outputs)) + self.confinement
-        return psi.reshape(self.shape)
+        psi: Array = self.psi(self.objective.loss_gradient(outputs)) + self.confinement.reshape(self.shape)
+        return psi
+
+    def psi(self, gradient: Array) -> Array:
+        """gradient . Phi at the cells, of the grid's shape."""
+        return self.feature_sum(gradient).reshape(self.shape)
 
     def feature_sum(self, gradient: Array) -> Array:
         """gradient . Phi at the cells, shape (n,)."""
