@@ -1,14 +1,14 @@
 """Speed of the SGD engine as ratios measured side by side: `python -m validation.bench_sgd [--quick] [--json]`.
 
 The work is one-pass SGD, batch 1, float64, of N neurons in R^d on the two-class mixture, activation flat-slope-flat,
-drawing included. Rows: the blocked engine, the same step by step, in single precision, moving the weights by products
-of matrices, with samples drawn ahead on a second processor (by the clock of the thread that computes: what a free
-processor would give), two replicas on two threads, NumPy with an outer product and with BLAS's rank-one update, PyTorch
-without and with its autograd, JAX with lax.scan. A second table has the cost of a step against d where the state holds
-inner products. What is compared with is installed in a temporary environment; what cannot be is left out with a note.
-Shares of the peak count 4 N d operations a step against a large product of matrices on one thread. All but two replicas
-run on one processor, and are timed by the processor's clock, so that neighbours on a shared machine disturb less; two
-replicas by the wall's.
+drawing included. Rows: the blocked engine, the same on the teacher y = erf(x_1), step by step, in single precision,
+moving the weights by products of matrices, with samples drawn ahead on a second processor (by the clock of the thread
+that computes: what a free processor would give), two replicas on two threads, NumPy with an outer product and with
+BLAS's rank-one update, PyTorch without and with its autograd, JAX with lax.scan. A second table has the cost of a step
+against d where the state holds inner products. What is compared with is installed in a temporary environment; what
+cannot be is left out with a note. Shares of the peak count 4 N d operations a step against a large product of matrices
+on one thread. All but two replicas run on one processor, and are timed by the processor's clock, so that neighbours on
+a shared machine disturb less; two replicas by the wall's.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from scipy import special
 from scipy.linalg import blas
 
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
@@ -34,6 +35,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.sgd import engine as engine
 from mfpde.solvers.sgd.blas import one_thread
 from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState
+from mfpde.solvers.sgd.samplers import Projections
 
 SIZES = ((100, (40,)), (800, (60, 260)), (10_000, (400, 1600)))
 STEP_SIZE = 1e-5
@@ -173,7 +175,8 @@ def two_replicas_rate(sgd: Sgd, start: SgdState, seconds: float) -> float:
 def numpy_rate(sgd: Sgd, start: SgdState, seconds: float, in_place: bool) -> float:
     """Steps per second of the loop that one writes in NumPy; `in_place` updates by BLAS's dger."""
     random = np.random.default_rng(0)
-    scales = np.asarray(sgd.data.coordinate_scales)
+    assert isinstance(sgd.data, GaussianClasses)
+    scales = sgd.data.coordinate_scales
     w: Array = np.asfortranarray(start.w.T) if in_place else start.w.copy()
     chunk = max(4, min(2000, int(2e8 / w.size)))
 
@@ -281,6 +284,8 @@ def measure(neurons: int, dimensions: tuple[int, ...], seconds: float, others: d
     rates = {}
     with one_processor(), one_thread():
         rates["blocked"] = engine_rate(sgd, start, seconds)
+        teacher = Projections.of(sgd.data.dimension, 1, lambda x: special.erf(x[:, 0]))
+        rates["single index"] = engine_rate(replace(sgd, data=teacher), start, seconds)
         with products_of_matrices():
             rates["by products"] = engine_rate(sgd, start, seconds)
         rates["single precision"] = engine_rate(replace(sgd, precision="float32"), start, seconds)

@@ -1,8 +1,8 @@
-"""Samples of the two-class Gaussian mixture by counter: one at a time, and in blocks of steps.
+"""Samples of one or two classes of Gaussians by counter: one at a time, and in blocks.
 
-Sample n of a trajectory is x = s_y g, g from the stream SAMPLES at step n, y = ±1 from the stream LABELS. A step of a
-batch has several samples. Whatever draws a block calls the same loop on the same counters, so that its bits do not
-depend on who draws it, when, or into which buffer.
+Sample n of a trajectory is x = s_y g, g from the stream SAMPLES at step n, y = ±1 from the stream LABELS; with one
+class x = s g and y = 1. Whatever draws a block calls the same loop on the same counters, so that its bits do not depend
+on who draws it, when, or into which buffer.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ def draw_rows(x: Array, y: Array, scales: Array, sample: int, key: tuple[Any, An
 
     Args:
         x: shape (rows, D), D >= d; what lies beyond the d columns of scales is left alone.
+        scales: shape (2, d), or (1, d) for one class.
         places: `counters` of at least as many rows.
     """
     rows, dimension = x.shape[0], scales.shape[1]
@@ -51,7 +52,7 @@ def draw_rows(x: Array, y: Array, scales: Array, sample: int, key: tuple[Any, An
     steps = places[1][: rows * half] + np.uint64(sample)
     fill_normal_pairs(first, second, places[0], steps, SAMPLES, key[0], key[1])
     for r in range(rows):
-        label = coin(sample + r, key[0], key[1])
+        label = coin(sample + r, key[0], key[1]) if scales.shape[0] > 1 else 0
         y[r] = 1.0 - 2.0 * label
         for p in range(half):
             x[r, p] = first[r * half + p] * scales[label, p]
@@ -60,14 +61,14 @@ def draw_rows(x: Array, y: Array, scales: Array, sample: int, key: tuple[Any, An
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def draw_steps(x: Array, y: Array, scales: Array, first: int, batch: int, block: int, key: tuple[Any, Any]) -> None:
-    """Fill x, shape (steps * batch, d), with the samples of the steps from `first` on, block by block.
+def draw_blocks(x: Array, y: Array, scales: Array, first: int, block: int, key: tuple[Any, Any]) -> None:
+    """Fill x, shape (count, D), and y with the samples from `first` on, block by block.
 
-    Blocks end at multiples of `block` steps: each is drawn by the same loop as where it is drawn alone.
+    Blocks end at multiples of `block` samples: each is drawn by the same loop as where it is drawn alone.
     """
-    places = counters(block * batch, scales.shape[1])
+    places = counters(min(block, x.shape[0]), scales.shape[1])
     done = 0
     while done < x.shape[0]:
-        used = min((block - (first + done // batch) % block) * batch, x.shape[0] - done)
-        draw_rows(x[done : done + used], y[done : done + used], scales, first * batch + done, key, places)
+        used = min(block - (first + done) % block, x.shape[0] - done)
+        draw_rows(x[done : done + used], y[done : done + used], scales, first + done, key, places)
         done += used

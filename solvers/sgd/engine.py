@@ -1,6 +1,6 @@
 """One-pass stochastic gradient descent of a two-layer network.
 
-    (x, y) drawn by a sampler: a Gaussian mixture with isotropic blocks, whose samples compiled loops draw, or any other
+    (x, y) drawn by a sampler, in pieces that stay in the cache
     f_N(x) = (1/N) sum_i a_i sigma(<w_i, x> + b_i)
     theta_i += eps_k [(y - f_N(x)) grad sigma_*(x; theta_i) - lambda theta_i] + sqrt(eps_k / beta) g,
     eps_k = eps xi((k + 1) eps),      t = k eps
@@ -18,15 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from ..activations.activation import Activation, Compiled
+from ..activations.activation import Activation
 from ..arrays import Array
 from ..flow.flow import Schedule
 from .blas import DGEMM, SGEMM, one_thread
-from .fast.ahead import drawn_ahead
+from .fast.ahead import drawn
 from .fast.gram import GramBlocks, GramCoordinates
 from .interpreted import advance_interpreted
-from .kernels import Key, Steps, advance_blocks, advance_samples, advance_steps
-from .samplers import GaussianClasses, Sampler
+from .kernels import Steps, advance_samples, advance_steps
+from .samplers import GaussianBlocks, GaussianClasses, Sampler, key_of
 from .state import LARGEST_GRAM_BATCH, SgdState
 
 __all__ = ["PRECISIONS", "GaussianClasses", "Sgd", "SgdState"]
@@ -38,9 +38,6 @@ SUBSET_WORK = 50_000
 
 CHUNK_WORK = 2e9
 """Operations between two returns to the interpreter, where an interruption is seen: about a tenth of a second."""
-
-CHUNK_NUMBERS = 2**22
-"""Coordinates of samples that are held at once where loops do not draw them: 32 MB."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,7 @@ class Sgd:
             raise ValueError(f"no precision {self.precision!r}; write one of {', '.join(PRECISIONS)}")
         if self.gram and math.isfinite(self.inverse_temperature):
             raise ValueError("noise moves the neurons out of what they span: write gram = False, or beta = inf")
-        if self.gram and not (isinstance(self.data, GaussianClasses) and self.engine == "compiled"):
+        if self.gram and not (isinstance(self.data, GaussianBlocks) and self.engine == "compiled"):
             raise ValueError("gram needs Gaussian blocks and an activation that numba compiles: write gram = False")
         if self.gram and not (self.batch <= LARGEST_GRAM_BATCH):
             raise ValueError(f"a batch above {LARGEST_GRAM_BATCH} needs gram = False")
@@ -141,7 +138,7 @@ class Sgd:
         return replace(self, data=self.coordinates(neurons), gram=False)
 
     def _gram_coordinates(self, neurons: int) -> GramCoordinates:
-        assert isinstance(self.data, GaussianClasses), "refused in __post_init__"
+        assert isinstance(self.data, GaussianBlocks), "refused in __post_init__"
         return GramCoordinates(self.data, neurons, self._blocks(neurons)[0] * self.batch)
 
     def next_boundary(self, state: SgdState, step: int) -> int:
@@ -165,10 +162,7 @@ class Sgd:
         if until < state.step:
             raise ValueError(f"cannot advance from step {state.step} back to {until}")
         block = self._blocks(state.neurons)[0]
-        most = CHUNK_WORK / (4.0 * state.w.size)
-        if self.engine == "numpy" or self.data.coordinate_scales is None:
-            most = min(most, CHUNK_NUMBERS / self.data.dimension)
-        chunk = max(1, int(most / (self.batch * block))) * block
+        chunk = max(1, int(CHUNK_WORK / (4.0 * state.w.size * self.batch * block))) * block
         # the products are faster on the transpose
         upright = (block == 1 and not self.gram) or self._subset_slope(state.neurons) != 0.0
         w = (state.w if upright else state.w.T).astype(self.kind, order="C")
@@ -183,62 +177,51 @@ class Sgd:
 
     def _advance_in_place(self, w: Array, steps: Steps) -> None:
         """Make steps on weights, shape (N, d) or its transpose, as the loop that makes them takes it."""
-        unit, scales, neurons = self.unit.compiled(self.precision), self.data.coordinate_scales, len(steps.head[0])
-        blocks = self._blocks(neurons)
-        if unit is None:
-            upright = w if blocks[0] == 1 else w.T
-            failed = advance_interpreted(upright, steps, *self._samples(steps), self.unit, self._key, blocks[0])
-        elif self.gram:
-            gram = GramBlocks(self._gram_coordinates(neurons), w, self._key)
-            failed = gram.advance(steps, unit, blocks)
+        neurons = len(steps.head[0])
+        if self.gram:
+            unit = self.unit.compiled(self.precision)
+            assert unit is not None, "refused in __post_init__"
+            gram = GramBlocks(self._gram_coordinates(neurons), w, key_of(self._stream))
+            failed = gram.advance(steps, unit, self._blocks(neurons))
             w[:] = gram.w[: len(w)]
-        elif blocks[0] == 1:
-            none = np.empty((0, 0))
-            samples = self._samples(steps) if scales is None else (none.astype(self.kind), np.empty(0))
-            failed = advance_steps(w, steps, none if scales is None else scales, unit, self._key, samples)
-        elif scales is None:
-            failed = self._on_samples(w, steps, unit, *self._samples(steps))
-        elif self.overlap:
-            failed = self._drawn_ahead(w, steps, unit, scales)
         else:
-            slope = self._subset_slope(neurons)
-            failed = advance_blocks(self._gemm, w, steps, scales, unit, slope, self._key, blocks)
+            failed = self._on_pieces(w, steps)
         if failed >= 0:
             raise ArithmeticError(
                 f"the output of the network is not finite at step {failed}, t = {failed * self.step_size:.6g}: "
                 f"lower step_size = {self.step_size:g}"
             )
 
+    def _on_pieces(self, w: Array, steps: Steps) -> int:
+        """The first step that fails, else -1."""
+        first, block = steps.first, self._blocks(len(steps.head[0]))[0]
+        whole = range(first, first + steps.rates.size)
+        with drawn(self.data, whole, self.batch, block, self._stream, self.kind, self.overlap) as pieces:
+            for begin, end, x, y in pieces:
+                piece = steps._replace(first=begin, rates=steps.rates[begin - first : end - first])
+                failed = self._on_samples(w, piece, x, y)
+                if failed >= 0:
+                    return failed
+        return -1
+
+    def _on_samples(self, w: Array, steps: Steps, x: Array, y: Array) -> int:
+        unit, neurons = self.unit.compiled(self.precision), len(steps.head[0])
+        blocks, key = self._blocks(neurons), key_of(self._stream)
+        if unit is None:
+            return advance_interpreted(w if blocks[0] == 1 else w.T, steps, x, y, self.unit, key, blocks[0])
+        if blocks[0] == 1:
+            return int(advance_steps(w, steps, x, y, unit, key))
+        rest = (x.shape[1], unit, self._subset_slope(neurons), blocks)
+        return int(advance_samples(self._gemm, w, steps, x, y, *rest))
+
     def _steps(self, head: tuple[Array, Array], first: int, stop: int) -> Steps:
         trained = self.trained_coefficients, self.trained_offsets
         noise = float(self.inverse_temperature**-0.5)
         return Steps(head, trained, first, self.rates(first, stop), self.ridge, noise, self.batch)
 
-    def _samples(self, steps: Steps) -> tuple[Array, Array]:
-        """The samples of steps, x in the type that steps are made in."""
-        first, count = steps.first * self.batch, steps.rates.size * self.batch
-        x, y = self.data.samples(first, count, self.seed, self.replica)
-        return x.astype(self.kind, copy=False), y
-
-    def _on_samples(self, w: Array, steps: Steps, unit: Compiled, x: Array, y: Array) -> int:
-        neurons = len(steps.head[0])
-        rest = (x.shape[1], unit, self._subset_slope(neurons), self._blocks(neurons))
-        return int(advance_samples(self._gemm, w, steps, x, y, *rest))
-
-    def _drawn_ahead(self, w: Array, steps: Steps, unit: Compiled, scales: Array) -> int:
-        first, stop = steps.first, steps.first + steps.rates.size
-        block = self._blocks(len(steps.head[0]))[0]
-        with drawn_ahead(scales, first, stop, self.batch, block, self._key, self.kind) as pieces:
-            for begin, end, x, y in pieces:
-                piece = steps._replace(first=begin, rates=steps.rates[begin - first : end - first])
-                failed = self._on_samples(w, piece, unit, x, y)
-                if failed >= 0:
-                    return failed
-        return -1
-
     @property
-    def _key(self) -> Key:
-        return np.uint64(self.seed), np.uint64(self.replica)
+    def _stream(self) -> tuple[int, int]:
+        return self.seed, self.replica
 
     @property
     def _gemm(self) -> int:

@@ -29,7 +29,6 @@ from ..activations.activation import Compiled
 from ..activations.kernels import evaluate
 from ..arrays import Array
 from .blas import multiply
-from .draw import counters, draw, draw_rows
 from .neurons import add_row, correct, dot, forward, move_head, weigh
 from .philox import HEAD_NOISE, NOISE, fill_normals
 from .subsets import add_subsets, subset_space
@@ -130,9 +129,16 @@ def advance_samples(
     slope: float,
     blocks: tuple[int, int],
 ) -> int:
-    """`advance_blocks` on samples that are given: x, shape (len(rates) * batch, d), and y.
+    """Make steps on w and the head in place, on the samples x, shape (len(rates) * batch, d), and y.
 
-    At the first step w must be zero beyond its first `held` coordinates, and where there are several blocks d = held.
+    w is transposed to shape (d, N) for the products where slope = 0. Where a does not move and sigma' is 0 or one
+    other value, `slope` may be that one: then w has the shape (N, d), and is moved by sums over subsets. At the first
+    step w must be zero beyond its first `held` coordinates, and where there are several blocks d = held.
+
+    Blocks of blocks[0] steps end at its multiples from step 0, sub-blocks have blocks[1].
+
+    Returns:
+        the first step whose output is not finite or above 1e150, else -1.
     """
     (block, sub_block), rates, batch = blocks, steps.rates, steps.batch
     work = _workspace(steps.head[0], block * batch, batch, slope)
@@ -148,68 +154,28 @@ def advance_samples(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def advance_blocks(
-    gemm: int, w: Array, steps: Steps, scales: Array, unit: Compiled, slope: float, key: Key, blocks: tuple[int, int]
-) -> int:
-    """Make steps on w and the head in place.
-
-    w is transposed to shape (d, N) for the products where slope = 0. Where a does not move and sigma' is 0 or one
-    other value, `slope` may be that one: then w has the shape (N, d), and is moved by sums over subsets.
-
-    Blocks of blocks[0] steps end at its multiples from step 0, sub-blocks have blocks[1]. Samples are drawn block by
-    block, into the cache.
-
-    Returns:
-        the first step whose output is not finite or above 1e150, else -1.
-    """
-    (block, sub_block), rates, batch = blocks, steps.rates, steps.batch
-    work = _workspace(steps.head[0], block * batch, batch, slope)
-    x, y = np.empty((block * batch, scales.shape[1]), w.dtype), np.empty(block * batch)
-    places = counters(block * batch, scales.shape[1])
-    done = 0
-    while done < rates.size:
-        stop = min(done + block - (steps.first + done) % block, rates.size)
-        own, held = x[: (stop - done) * batch], x.shape[1]
-        draw_rows(own, y, scales, (steps.first + done) * batch, key, places)
-        failed = _advance_block(gemm, w, steps, rates[done:stop], own, y, held, unit, slope, sub_block, work)
-        if failed >= 0:
-            return int(steps.first + done + failed)
-        done = stop
-    return -1
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def advance_steps(w: Array, steps: Steps, scales: Array, unit: Compiled, key: Key, given: tuple[Array, Array]) -> int:
-    """The textbook loop on w, shape (N, d), else as `advance_blocks`.
-
-    Samples are drawn with these scales unless they are given: x, shape (len(rates) * batch, d), and y.
-    """
+def advance_steps(w: Array, steps: Steps, x: Array, y: Array, unit: Compiled, key: Key) -> int:
+    """The textbook loop on w, shape (N, d), else as `advance_samples`; key is that of the noise."""
     head, trained, rates, batch = steps.head, steps.trained, steps.rates, steps.batch
-    neurons, dimension = w.shape
-    a, b = head
-    x, u, change = np.empty((batch, dimension), w.dtype), np.empty(neurons, w.dtype), np.empty(neurons, w.dtype)
+    neurons, (a, b) = len(w), head
+    u, change, errors = np.empty(neurons, w.dtype), np.empty(neurons, w.dtype), np.empty(batch)
     values, gates = np.empty((batch, neurons), w.dtype), np.empty((batch, neurons), w.dtype)
-    errors = np.empty(batch)
     for k in range(rates.size):
-        step, rate = steps.first + k, rates[k]
+        step, rate, row = steps.first + k, rates[k], k * batch
         shrink = 1.0 - rate * steps.ridge
         for r in range(batch):
-            if given[1].size > 0:
-                x[r], y = given[0][k * batch + r], given[1][k * batch + r]
-            else:
-                y = draw(x[r], scales, step * batch + r, key[0], key[1])
             for i in range(neurons):
-                u[i] = dot(w[i], x[r]) + b[i]
+                u[i] = dot(w[i], x[row + r]) + b[i]
             evaluate(unit[0], unit[1], u, values[r], gates[r])
             output = dot(a, values[r]) / neurons
             if not (abs(output) <= LARGEST):
                 return step
-            errors[r] = (y - output) * rate / batch
+            errors[r] = (y[row + r] - output) * rate / batch
         for i in range(neurons):
             if steps.ridge > 0.0:
                 w[i] *= shrink
             for r in range(batch):
-                add_row(w[i], errors[r] * a[i] * gates[r, i], x[r])
+                add_row(w[i], errors[r] * a[i] * gates[r, i], x[row + r])
         move_head(head, trained, shrink, errors, values, gates, change)
         if steps.noise > 0.0:
             diffuse(w, head, trained, steps.noise * np.sqrt(rate), step, key)

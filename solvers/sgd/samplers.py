@@ -7,13 +7,16 @@ anywhere, and any stretch of it drawn again.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..arrays import Array
 
+Stream = tuple[int, int]
+"""Seed and replica."""
 DRAWN_BLOCK = 256
 """Samples that are drawn from one generator: the smallest stretch of a stream that can be read by itself."""
 DRAWS, EMBEDDING = range(2)
@@ -24,11 +27,10 @@ class Sampler(ABC):
     """A law of (x, y) that can be drawn from.
 
     Attributes:
-        coordinate_scales: scales of two Gaussian classes, with which loops draw the samples themselves; None where
-            `samples` must draw them.
+        together: samples that are drawn at once at least, where one costs nearly as much as many.
     """
 
-    coordinate_scales: Array | None = None
+    together: ClassVar[int] = 1
 
     @property
     @abstractmethod
@@ -36,8 +38,18 @@ class Sampler(ABC):
         """d, the number of coordinates of x."""
 
     @abstractmethod
+    def fill(self, x: Array, y: Array, first: int, rows: int, stream: Stream) -> None:
+        """Write the samples from `first` on into x, shape (count, D), D >= d, and y, shape (count,).
+
+        What lies beyond the d columns is left alone. Loops draw up to `rows` samples at once, ending at its multiples:
+        no bit depends on where else a stretch begins or ends.
+        """
+
     def samples(self, first: int, count: int, seed: int, replica: int) -> tuple[Array, Array]:
         """The samples first <= n < first + count: x of shape (count, d) and y of shape (count,)."""
+        x, y = np.empty((count, self.dimension)), np.empty(count)
+        self.fill(x, y, first, DRAWN_BLOCK, (seed, replica))
+        return x, y
 
     @abstractmethod
     def embed(self, points: Array, seed: int, replica: int) -> Array:
@@ -61,9 +73,76 @@ class Sampler(ABC):
             )
 
 
+class GaussianBlocks(Sampler):
+    """Gaussian x in isotropic blocks of coordinates, one or two classes of it, which compiled loops draw.
+
+    Attributes:
+        dimensions: p_j of the blocks.
+        scales: (s_{+,j}, s_{-,j}) per block, one number and the same where there is one class.
+        classes: how many.
+        signed: the first blocks, of one coordinate each, whose reduced coordinate is w_j itself; |w_j| of the others.
+    """
+
+    dimensions: tuple[int, ...]
+    scales: tuple[tuple[float, float], ...]
+    classes: ClassVar[int] = 1
+    signed: int
+
+    @property
+    def dimension(self) -> int:
+        return sum(self.dimensions)
+
+    @property
+    def coordinate_scales(self) -> Array:
+        """s_y of every coordinate, shape (classes, d); row 0 for y = 1, row 1 for y = -1."""
+        return np.repeat(np.array(self.scales, dtype=float).T, self.dimensions, axis=1)[: self.classes]
+
+    @abstractmethod
+    def with_dimensions(self, dimensions: tuple[int, ...]) -> GaussianBlocks:
+        """The same law with blocks of these dimensions."""
+
+    def fill(self, x: Array, y: Array, first: int, rows: int, stream: Stream) -> None:
+        from .draw import draw_blocks
+
+        draw_blocks(x, y, self.coordinate_scales, first, rows, key_of(stream))
+
+    def embed(self, points: Array, seed: int, replica: int) -> Array:
+        w = direction_normals(len(points), self.dimension, seed, replica)
+        self.scale(w, points)
+        return w
+
+    def scale(self, w: Array, points: Array) -> None:
+        """Give the blocks of rows w, shape (N, d), these reduced coordinates, their directions kept, in place."""
+        points = np.asarray(points, dtype=float)
+        start = self.signed
+        w[:, :start] = points[:, :start]
+        for j, dimension in enumerate(self.dimensions[start:], start):
+            part = w[:, start : start + dimension]
+            part *= (points[:, j] / np.linalg.norm(part, axis=1))[:, None]
+            start += dimension
+
+    def reduce(self, w: Array) -> Array:
+        """r_j = |w_j| of every neuron, or w_j of the signed blocks, shape (N, B)."""
+        starts = np.concatenate(([0], np.cumsum(self.dimensions)[:-1]))
+        lengths = np.asarray(np.sqrt(np.add.reduceat(w * w, starts, axis=1)))
+        lengths[:, : self.signed] = w[:, : self.signed]
+        return lengths
+
+    def moved(self, w: Array, points: Array) -> Array:
+        start = self.reduce(w)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scales = np.where(start != 0.0, points / start, 0.0)
+        found = np.asarray(w * np.repeat(scales, self.dimensions, axis=1))
+        found[:, : self.signed] = points[:, : self.signed]
+        return found
+
+    def check(self, points: Array) -> None:
+        """Nothing: what is drawn is known."""
+
+
 @dataclass(frozen=True)
-class GaussianClasses(Sampler):
-    """Two classes of centred Gaussians with isotropic blocks, whose samples loops draw themselves (`draw`).
+class GaussianClasses(GaussianBlocks):
+    """Two classes of centred Gaussians with isotropic blocks, y = 1 and y = -1.
 
     Attributes:
         dimensions: p_j of the blocks of coordinates.
@@ -72,6 +151,7 @@ class GaussianClasses(Sampler):
 
     dimensions: tuple[int, ...]
     scales: tuple[tuple[float, float], ...]
+    classes, signed = 2, 0
 
     def __post_init__(self) -> None:
         if len(self.dimensions) != len(self.scales) or not self.dimensions:
@@ -79,38 +159,54 @@ class GaussianClasses(Sampler):
         if not all(p == int(p) and p >= 1 for p in self.dimensions):
             raise ValueError(f"SGD draws samples: block dimensions must be whole and positive, not {self.dimensions}")
 
-    @property
-    def dimension(self) -> int:
-        return sum(self.dimensions)
+    def with_dimensions(self, dimensions: tuple[int, ...]) -> GaussianClasses:
+        return GaussianClasses(dimensions, self.scales)
+
+
+@dataclass(frozen=True)
+class Projections(GaussianBlocks):
+    """x ~ N(0, Id_d), y = g(first coordinates of x) + noise.
+
+    Attributes:
+        dimensions: 1 for each coordinate that g sees, and what is left of d.
+        signed: how many g sees.
+        target: g of the columns that it sees, shape (n, signed), an array of shape (n,).
+        noise: standard deviation of y - g.
+    """
+
+    dimensions: tuple[int, ...]
+    signed: int
+    target: Callable[[Array], Array]
+    noise: float = 0.0
 
     @property
-    def coordinate_scales(self) -> Array:  # type: ignore[override]
-        """s_y of every coordinate, shape (2, d); row 0 for y = 1, row 1 for y = -1."""
-        return np.repeat(np.array(self.scales, dtype=float).T, self.dimensions, axis=1)
+    def scales(self) -> tuple[tuple[float, float], ...]:  # type: ignore[override]
+        """1 for every block."""
+        return ((1.0, 1.0),) * len(self.dimensions)
 
-    def samples(self, first: int, count: int, seed: int, replica: int) -> tuple[Array, Array]:
-        from .draw import draw_steps
+    @classmethod
+    def of(cls, dimension: int, signed: int, target: Callable[[Array], Array], noise: float = 0.0) -> Projections:
+        """In R^d, d the dimension."""
+        rest = (dimension - signed,) if dimension > signed else ()
+        return cls((1,) * signed + rest, signed, target, noise)
 
-        x, y = np.empty((count, self.dimension)), np.empty(count)
-        draw_steps(x, y, self.coordinate_scales, first, 1, DRAWN_BLOCK, (np.uint64(seed), np.uint64(replica)))
-        return x, y
+    def with_dimensions(self, dimensions: tuple[int, ...]) -> Projections:
+        return replace(self, dimensions=dimensions)
 
-    def embed(self, points: Array, seed: int, replica: int) -> Array:
-        return embed_radii(points, self.dimensions, seed, replica)
+    def fill(self, x: Array, y: Array, first: int, rows: int, stream: Stream) -> None:
+        super().fill(x, y, first, rows, stream)
+        y[:] = self.target(x[:, : self.signed])
+        if self.noise > 0.0:
+            y += self.noise * self._normals(first, len(y), stream)
 
-    def reduce(self, w: Array) -> Array:
-        """r_j = |w_j| of every neuron, shape (N, B)."""
-        starts = np.concatenate(([0], np.cumsum(self.dimensions)[:-1]))
-        return np.asarray(np.sqrt(np.add.reduceat(w * w, starts, axis=1)))
+    def _normals(self, first: int, count: int, stream: Stream) -> Array:
+        """One for each sample, of the stream that is that of labels elsewhere."""
+        from .philox import LABELS, fill_normal_pairs
 
-    def moved(self, w: Array, points: Array) -> Array:
-        start = self.reduce(w)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scales = np.where(start > 0.0, points / start, 0.0)
-        return np.asarray(w * np.repeat(scales, self.dimensions, axis=1))
-
-    def check(self, points: Array) -> None:
-        """Nothing: what is drawn is known."""
+        normals, others = np.empty(count), np.empty(count)
+        steps = np.arange(first, first + count, dtype=np.uint64)
+        fill_normal_pairs(normals, others, np.zeros_like(steps), steps, LABELS, *key_of(stream))
+        return normals
 
 
 @dataclass(frozen=True)
@@ -124,17 +220,19 @@ class DrawnBlocks(Sampler):
     """
 
     given: Any
+    together = 16 * DRAWN_BLOCK
 
     @property
     def dimension(self) -> int:
         return int(self.given.dimension)
 
-    def samples(self, first: int, count: int, seed: int, replica: int) -> tuple[Array, Array]:
-        blocks = range(first // DRAWN_BLOCK, -(-(first + count) // DRAWN_BLOCK))
-        drawn = [self._block(block, seed, replica) for block in blocks]
-        begin = first - blocks.start * DRAWN_BLOCK
-        x, y = (np.concatenate([part[side] for part in drawn])[begin : begin + count] for side in (0, 1))
-        return np.ascontiguousarray(x), np.ascontiguousarray(y)
+    def fill(self, x: Array, y: Array, first: int, rows: int, stream: Stream) -> None:
+        stop = first + len(y)
+        for block in range(first // DRAWN_BLOCK, -(-stop // DRAWN_BLOCK)):
+            own = slice(max(block * DRAWN_BLOCK, first), min((block + 1) * DRAWN_BLOCK, stop))
+            here, there = (slice(own.start - begin, own.stop - begin) for begin in (first, block * DRAWN_BLOCK))
+            points, values = self._block(block, *stream)
+            x[here, : self.dimension], y[here] = points[there], values[there]
 
     def _block(self, block: int, seed: int, replica: int) -> tuple[Array, Array]:
         x, y = self.given.draw(DRAWN_BLOCK, _generator(DRAWS, block, seed, replica))
@@ -158,6 +256,11 @@ class DrawnBlocks(Sampler):
         return np.asarray(self.given.reduce(w), dtype=float) if hasattr(self.given, "reduce") else w
 
 
+def key_of(stream: Stream) -> tuple[Any, Any]:
+    """Seed and replica as numbers of 64 bits."""
+    return np.uint64(stream[0]), np.uint64(stream[1])
+
+
 def sampler_of(given: Any) -> Sampler | None:
     """The sampler that a data law offers: one of its own, or made of an object that draws."""
     return given if given is None or isinstance(given, Sampler) else DrawnBlocks(given)
@@ -174,13 +277,6 @@ def _of_shape(what: str, found: Any, shape: tuple[int, int]) -> Array:
     return array
 
 
-def embed_radii(radii: Array, dimensions: tuple[int, ...], seed: int, replica: int) -> Array:
-    """Weights w, shape (N, d), with |w_j| = radii[:, j] on each block, shape (N, B), and uniform directions."""
-    w = direction_normals(len(radii), sum(dimensions), seed, replica)
-    scale_blocks(w, np.asarray(radii, dtype=float), dimensions)
-    return w
-
-
 def direction_normals(neurons: int, dimension: int, seed: int, replica: int) -> Array:
     """Independent standard normals for the directions of the first neurons, shape (N, d)."""
     from .philox import DIRECTIONS, fill_normals
@@ -189,12 +285,3 @@ def direction_normals(neurons: int, dimension: int, seed: int, replica: int) -> 
     for i, row in enumerate(w):
         fill_normals(row, 0, DIRECTIONS, i, np.uint64(seed), np.uint64(replica))
     return w
-
-
-def scale_blocks(w: Array, radii: Array, dimensions: tuple[int, ...]) -> None:
-    """Bring each block of coordinates of each row of w to the length radii[:, j], in place."""
-    start = 0
-    for j, dimension in enumerate(dimensions):
-        part = w[:, start : start + dimension]
-        part *= (radii[:, j] / np.linalg.norm(part, axis=1))[:, None]
-        start += dimension

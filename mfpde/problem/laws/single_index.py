@@ -22,7 +22,6 @@ from mfpde.problem.network import Unit
 from mfpde.solvers.space.axis import Axis, Line, Radius
 
 if TYPE_CHECKING:
-    from mfpde.solvers.arrays import Array
     from mfpde.solvers.objective.representation import Effort, Expansion
     from mfpde.solvers.space.box import Box
 
@@ -127,7 +126,11 @@ class SingleIndex(DataLaw):
         return []
 
     def sampler(self) -> Any:
-        return None if isinstance(self.dim, str) else IndexSamples(self)
+        from mfpde.solvers.sgd.samplers import Projections
+
+        if isinstance(self.dim, str):
+            return None
+        return Projections.of(self.dim, 1, lambda x: targets.values(self.target, x[:, 0]), self.noise)
 
     @property
     def sampler_refusal(self) -> str:
@@ -139,34 +142,3 @@ class SingleIndex(DataLaw):
 
     def in_dimension(self, dimension: int) -> SingleIndex:
         return replace(self, dim=dimension)
-
-
-@dataclass(frozen=True)
-class IndexSamples:
-    """Draws of (x, y) with u the first axis, and where neurons with given reduced coordinates lie."""
-
-    law: SingleIndex
-
-    @property
-    def dimension(self) -> int:
-        """d."""
-        return int(self.law.dimension)
-
-    def draw(self, count: int, generator: np.random.Generator) -> tuple[Array, Array]:
-        """x, shape (count, d), and y, shape (count,)."""
-        x = generator.standard_normal((count, self.dimension))
-        y = targets.values(self.law.target, x[:, 0])
-        return x, y + self.law.noise * generator.standard_normal(count) if self.law.noise > 0.0 else y
-
-    def embed(self, points: Array, generator: np.random.Generator) -> Array:
-        """Neurons, shape (n, d), whose components across u have uniform directions."""
-        w = np.empty((len(points), self.dimension))
-        w[:, 0] = points[:, 0]
-        if self.dimension > 1:
-            across = generator.standard_normal((len(points), self.dimension - 1))
-            w[:, 1:] = across * (points[:, 1] / np.linalg.norm(across, axis=1))[:, None]
-        return w
-
-    def reduce(self, w: Array) -> Array:
-        """<u, w>, and the length of the rest."""
-        return w[:, :1] if self.dimension == 1 else np.stack([w[:, 0], np.linalg.norm(w[:, 1:], axis=1)], axis=1)

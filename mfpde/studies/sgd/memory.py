@@ -6,7 +6,7 @@ from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem
 from mfpde.shell.memory import PROCESS, shortage
 from mfpde.shell.workers import Workers, number_of
-from mfpde.solvers.sgd.samplers import GaussianClasses, sampler_of
+from mfpde.solvers.sgd.samplers import GaussianBlocks, sampler_of
 
 STATES = 4
 """Copies of the weights that a process makes steps and takes risks with."""
@@ -34,7 +34,7 @@ def memory_problems(
     count = number_of(workers, options.replicas)
     running = count if isinstance(count, int) else 0
     sampler = sampler_of(problem.data.sampler())
-    exact, neurons = isinstance(sampler, GaussianClasses), options.neurons
+    exact, neurons = isinstance(sampler, GaussianBlocks), options.neurons
     weights = 8.0 * neurons * _held(sampler, neurons if options.state == "gram" else None)
     pairs = max(PAIRS * running, COUPLED_PAIRS if coupled else 0.0)
     recorded = 8.0 * options.replicas * times * neurons * problem.geometry.dimension
@@ -55,6 +55,6 @@ def memory_problems(
 
 def _held(sampler: object, neurons: int | None) -> float:
     """Coordinates of a state: those of x, or in blocks of more than as many neurons as these."""
-    if isinstance(sampler, GaussianClasses):
+    if isinstance(sampler, GaussianBlocks):
         return float(sum(p if neurons is None else min(p, neurons) for p in sampler.dimensions))
     return float(getattr(sampler, "dimension", 1))

@@ -12,7 +12,7 @@ from mfpde.problem.network import activation_of
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.schemes.choice import sampling_scheme
 from mfpde.shell.workers import Workers
-from mfpde.solvers.sgd.samplers import GaussianClasses, sampler_of
+from mfpde.solvers.sgd.samplers import GaussianBlocks, sampler_of
 from mfpde.solvers.sgd.state import LARGEST_GRAM_BATCH
 from mfpde.studies.sgd.memory import memory_problems
 
@@ -132,7 +132,7 @@ def step_notes(configuration: Experiment) -> tuple[str, ...]:
 
 def _gram_problems(configuration: Experiment, problem: Problem) -> list[str]:
     problems = []
-    if not isinstance(problem.data.sampler(), GaussianClasses):
+    if not isinstance(problem.data.sampler(), GaussianBlocks):
         problems.append('sgd.state: inner products are enough for Gaussian blocks only; write state = "weights"')
     activation = activation_of(problem.network.activation)
     if activation.compiled(configuration.sgd.precision) is None:

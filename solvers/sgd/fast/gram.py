@@ -26,10 +26,9 @@ from scipy.special import gammaincinv
 from ...activations.activation import Compiled
 from ...arrays import Array
 from ..blas import DGEMM, SGEMM
-from ..draw import counters, draw_rows
 from ..kernels import Key, Steps, advance_samples
 from ..philox import FIRST_LENGTHS, REST, REST_LENGTHS, fill_normals, fill_uniforms
-from ..samplers import GaussianClasses, direction_normals, scale_blocks
+from ..samplers import GaussianBlocks, direction_normals
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class GramCoordinates:
         neurons, rows: N, and B samples drawn at a time.
     """
 
-    data: GaussianClasses
+    data: GaussianBlocks
     neurons: int
     rows: int
 
@@ -51,10 +50,10 @@ class GramCoordinates:
         return tuple(p >= self.neurons + self.rows for p in self.data.dimensions)
 
     @property
-    def held(self) -> GaussianClasses:
+    def held(self) -> GaussianBlocks:
         """The data law in the coordinates of the state: N in a reduced block, p_j in another."""
         pairs = zip(self.data.dimensions, self.reduced, strict=True)
-        return GaussianClasses(tuple(self.neurons if less else p for p, less in pairs), self.data.scales)
+        return self.data.with_dimensions(tuple(self.neurons if less else p for p, less in pairs))
 
     @property
     def places(self) -> list[tuple[int, int, int]]:
@@ -75,7 +74,7 @@ class GramCoordinates:
             part = w[:, start : start + self.neurons]
             part[:] = np.tril(part, -1)
             np.fill_diagonal(part, chi(uniforms, self.data.dimensions[j] - np.arange(self.neurons)))
-        scale_blocks(w, np.asarray(radii, dtype=float), self.held.dimensions)
+        self.held.scale(w, radii)
         return w
 
 
@@ -117,8 +116,7 @@ class GramBlocks:
         self.w = np.zeros((self.held + outside, coordinates.neurons), w.dtype)
         self.w[: self.held] = w
         self._x, self._y = np.zeros((coordinates.rows, len(self.w)), w.dtype), np.empty(coordinates.rows)
-        self._counters = counters(coordinates.rows, self.held)
-        self._scales = coordinates.held.coordinate_scales
+        self._law = coordinates.held
         self._tall = np.empty((coordinates.neurons + coordinates.rows, coordinates.neurons), w.dtype, order="F")
         double = w.dtype == np.float64
         self._gemm, self._factorise = (DGEMM, lapack.dgeqrf) if double else (SGEMM, lapack.sgeqrf)
@@ -127,7 +125,7 @@ class GramBlocks:
     def samples(self, first: int, count: int) -> tuple[Array, Array]:
         """The samples first <= n < first + count, at most B, in the coordinates of the state and those outside."""
         x, y, data = self._x[:count], self._y[:count], self.coordinates.data
-        draw_rows(x, y, self._scales, first, self.key, self._counters)
+        self._law.fill(x, y, first, self.coordinates.rows, self.key)
         uniforms = np.empty(count)
         for j, _, outside in self.coordinates.places:
             fill_uniforms(uniforms, j, REST_LENGTHS, first, *self.key)
@@ -146,7 +144,7 @@ class GramBlocks:
             self.w[outside : outside + rows] = 0.0
 
     def advance(self, steps: Steps, unit: Compiled, blocks: tuple[int, int]) -> int:
-        """Make steps in place; the one that fails, else -1, as `advance_blocks`."""
+        """Make steps in place; the one that fails, else -1, as `advance_samples`."""
         first, batch = steps.first, steps.batch
         for begin, stop in _pieces(first, first + len(steps.rates), blocks[0]):
             x, y = self.samples(begin * batch, (stop - begin) * batch)

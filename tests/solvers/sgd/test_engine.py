@@ -22,7 +22,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import Schedule
 from mfpde.solvers.sgd import blas as sgd_blas
 from mfpde.solvers.sgd import engine as engine
-from mfpde.solvers.sgd.draw import draw, draw_steps
+from mfpde.solvers.sgd.draw import draw, draw_blocks
 from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState
 from mfpde.solvers.sgd.fast import ahead as sgd_ahead
 from mfpde.solvers.sgd.neurons import forward
@@ -97,6 +97,7 @@ def test_compiled_loops_hold_the_values_of_steep_units(name: str, precision: str
 def textbook(sgd: Sgd, state: SgdState, steps: int) -> SgdState:
     """The definition, in NumPy, with the samples of the engine and no noise."""
     w, a, b = state.w.copy(), state.a.copy(), state.b.copy()
+    assert isinstance(sgd.data, GaussianClasses)
     scales, key, x = sgd.data.coordinate_scales, (np.uint64(sgd.seed), np.uint64(sgd.replica)), np.empty(w.shape[1])
     for k in range(state.step, state.step + steps):
         rate = sgd.step_size * sgd.schedule.rate((k + 1) * sgd.step_size)
@@ -276,12 +277,13 @@ def test_samples_are_drawn_ahead_on_another_thread(monkeypatch: pytest.MonkeyPat
 
     def watched(*arguments: Any) -> None:
         drawn_by.add(threading.get_ident())
-        draw_steps(*arguments)
+        draw_blocks(*arguments)
 
-    monkeypatch.setattr(sgd_ahead, "draw_steps", watched)
+    monkeypatch.setattr("mfpde.solvers.sgd.draw.draw_blocks", watched)
     monkeypatch.setattr(sgd_ahead, "BUFFER", 5000)
     PLAIN.advance(first_state(PLAIN), 500)
-    assert not drawn_by
+    assert drawn_by == {threading.get_ident()}
+    drawn_by.clear()
     replace(PLAIN, overlap=True).advance(first_state(PLAIN), 500)
     assert len(drawn_by) == 1
     assert threading.get_ident() not in drawn_by

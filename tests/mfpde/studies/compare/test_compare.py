@@ -17,6 +17,7 @@ from mfpde.configuration.parsing import parse
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.compare import CompareResult
 from mfpde.results.reading import load
+from mfpde.solvers.sgd.samplers import GaussianClasses
 from mfpde.solvers.space.box import Box
 from mfpde.studies.compare import coupled as coupled_study
 from mfpde.studies.compare.compare import GRID_NOTE, compare
@@ -69,8 +70,8 @@ def test_second_moment_of_the_output_agrees_with_samples() -> None:
     kept = Fluctuations(objective, population, problem.unit)
     risk = population.risk(state.w, state.a, state.b)
     found = kept.scaled_variance(positions, risk, np.zeros(objective.features.rank)) / 12
+    assert isinstance(network.data, GaussianClasses)
     scales = network.data.coordinate_scales
-    assert scales is not None
     x = np.random.default_rng(11).standard_normal((100_000, 8)) * np.repeat(scales, 50_000, axis=0)
     squared = network.unit(x @ state.w.T).mean(axis=1) ** 2
     assert abs(squared.mean() - found) < 5.0 * squared.std() / np.sqrt(len(squared))
