@@ -23,6 +23,7 @@ from mfpde.keys.reader import (
 )
 from mfpde.problem.laws.interface import DEFAULT, LAWS, DataLaw
 from mfpde.problem.network import Network
+from mfpde.problem.points import points_of
 from mfpde.schemes.choice import chosen_scheme
 from mfpde.schemes.rules import check_together
 from mfpde.schemes.solver import Solver
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 STATIONARY_TOLERANCE = 1e-6
 MAXIMUM_COUNT = 10**9
+NEURONS = 800
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ class Sgd(Checked):
 
     table = "sgd"
 
-    neurons: int = key(800, Integer(1, MAXIMUM_COUNT), "N")
+    neurons: int = key(None, Integer(1, MAXIMUM_COUNT, NEURONS), f"N; {NEURONS}, or one for each row of initial.points")
     step_size: float = key(2e-4, Number(POSITIVE), "eps")
     replicas: int = key(1, Integer(1, MAXIMUM_COUNT), "independent runs")
     seed: int = key(0, Integer(0, 2**31 - 1), "of all random numbers, those of the scheme particles too")
@@ -250,6 +252,10 @@ class Experiment:
                 checked(part, name, errors)
             errors += [] if self.problem is not None else self._unused()
         raise_mistakes(errors)
+        if self.sgd.neurons is None:
+            points = points_of(self.initial)
+            neurons = NEURONS if points is None else max(1, len(points.rows))
+            object.__setattr__(self, "sgd", replace(self.sgd, neurons=neurons))
         if self.solver.scheme is None or self.solver.choice is not None:
             scheme, why = chosen_scheme(self)
             object.__setattr__(self, "solver", replace(self.solver, scheme=scheme, chosen=(scheme, why)))

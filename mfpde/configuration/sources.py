@@ -15,7 +15,7 @@ from mfpde.configuration.toml import to_tables
 from mfpde.configuration.toml_mistakes import toml_mistake
 from mfpde.errors import ConfigurationError, raise_mistakes
 from mfpde.experiment import Dynamics, Experiment, Sgd, Time
-from mfpde.keys.declaration import names_of, plain_table, read_table, trusting
+from mfpde.keys.declaration import keys_of, names_of, plain_table, read_table, trusting
 from mfpde.keys.reader import TableReader, nearest, one_line
 from mfpde.problem.problem import Problem
 from mfpde.schemes.rules import check_together
@@ -50,6 +50,8 @@ def load_configuration(
     except ConfigurationError as error:
         errors += error.messages
     readable = not errors
+    if str(source) != STDIN and source not in presets.names():
+        _locate(tables, Path(source).parent)
     for override in overrides:
         _apply(tables, override, errors)
     if not readable:
@@ -212,6 +214,17 @@ def _read_toml(text: str, source: str) -> dict[str, object]:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise ConfigurationError([f"{source}: not valid TOML, {toml_mistake(text, error)}"]) from None
+
+
+def _locate(tables: dict[str, object], folder: Path) -> None:
+    """Take the paths in the tables of a file from its folder, in place."""
+    law = law_named(tables.get("data"))
+    for name, options in (("data", law), ("initial", law.Initial)):
+        section = tables.get(name)
+        for each in keys_of(options) if isinstance(section, dict) else ():
+            located = getattr(each.kind, "located", None)
+            if located is not None and isinstance(section, dict) and each.name in section:
+                section[each.name] = located(section[each.name], folder)
 
 
 def _apply(tables: dict[str, object], override: str, errors: list[str]) -> None:

@@ -38,9 +38,14 @@ def differing_keys(first: Experiment, second: Experiment) -> tuple[str, ...]:
     found = []
     for name in left:
         for key in sorted(set(left[name]) | set(right[name])):
-            if left[name].get(key) != right[name].get(key):
+            if _content(left[name].get(key)) != _content(right[name].get(key)):
                 found.append(f"{name}.{key}")
     return tuple(found)
+
+
+def _content(value: object) -> object:
+    """A value; of a file what it contains."""
+    return value["sha256"] if isinstance(value, Mapping) and "sha256" in value else value
 
 
 def _spell(value: object) -> str:

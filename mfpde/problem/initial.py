@@ -16,6 +16,7 @@ from mfpde.problem.marginals import (
     ScaledChi,
     SquaredShare,
     Uniform,
+    Values,
     between,
     discrete,
     quantiles,
@@ -90,6 +91,25 @@ class InitialLaw:
         columns = [quantiles(marginal, random.random(count)) for marginal in self.labels]
         return self.embed(np.stack(columns, axis=1) if columns else np.empty((count, 0)))
 
+    def neurons(self, count: int, seed: int, stream: int = 0) -> Array:
+        """What `count` neurons start from, shape (count, D): draws, or the very atoms of a law that gives them."""
+        return self.sample(count, seed, stream)
+
+    @property
+    def given(self) -> tuple[int, ...]:
+        """How many atoms the law gives; nothing where it is not of atoms."""
+        return ()
+
+    @property
+    def alike(self) -> bool:
+        """Whether neurons, which weigh alike, can stand for the law."""
+        return True
+
+    def neuron_problem(self, count: int) -> str:
+        """Why there cannot be so many neurons, in words; empty where there can."""
+        del count
+        return ""
+
     def cell_masses(self, grid: Grid) -> Array:
         """Mass of each cell of a tensor grid, summing to 1.
 
@@ -139,6 +159,63 @@ class InitialLaw:
             mesh = np.meshgrid(axes[0][slab], *axes[1:], indexing="ij")
             joint = functools.reduce(np.multiply.outer, [weights[0][slab], *weights[1:]])
             yield self.embed(np.stack([grid.ravel() for grid in mesh], axis=1)), joint.ravel()
+
+
+@dataclass(frozen=True)
+class PointLaw(InitialLaw):
+    """A law of atoms: the label is their number.
+
+    Attributes:
+        rows: reduced coordinates, shape (n, D).
+        whole: w of every atom, shape (n, d), where it is known.
+    """
+
+    rows: Array
+    whole: Array | None
+
+    @classmethod
+    def of(cls, rows: Array, weights: Array, whole: Array | None = None) -> PointLaw:
+        numbers = Values(tuple(range(len(rows))), tuple(weights))
+        return cls((numbers,), lambda labels: rows[labels[:, 0].astype(np.int64)], None, rows, whole)
+
+    @property
+    def moments(self) -> tuple[Array, Array]:
+        weights, rows = self._masses
+        mean = weights @ rows
+        return mean, np.sqrt(weights @ (rows - mean) ** 2)
+
+    @property
+    def _masses(self) -> tuple[Array, Array]:
+        numbers = self.labels[0]
+        assert isinstance(numbers, Values)
+        return numbers.masses, self.rows[numbers.breaks.astype(np.int64)]
+
+    @property
+    def given(self) -> tuple[int, ...]:
+        return (len(self.rows),)
+
+    def neurons(self, count: int, seed: int, stream: int = 0) -> Array:
+        return np.tile(self.rows, (count // len(self.rows), 1))
+
+    @property
+    def alike(self) -> bool:
+        masses, _ = self._masses
+        return len(masses) == len(self.rows) and bool(np.ptp(masses) <= 1e-12 * masses.max())
+
+    def neuron_problem(self, count: int) -> str:
+        most = len(self.rows)
+        if count == most or (self.alike and count % most == 0):
+            return ""
+        words = f"{count} neurons for the {most} rows of initial.points"
+        return f"{words}{'' if self.alike else ', whose weights differ'}; write {most}" + " or a multiple" * self.alike
+
+    def cell_masses(self, grid: Grid) -> Array:
+        weights, rows = self._masses
+        axes = range(rows.shape[1])
+        spread = [np.array([spread_atom(float(place), grid.axis(a)) for place in rows[:, a]]) for a in axes]
+        letters = "abcdefgh"[: len(spread)]
+        operands = ",".join(f"z{letter}" for letter in letters)
+        return np.asarray(np.einsum(f"z,{operands}->{letters}", weights, *spread, optimize=True))
 
 
 def product_law(sources: Sequence[Marginal | float]) -> InitialLaw:

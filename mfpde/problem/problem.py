@@ -11,6 +11,7 @@ import numpy as np
 from mfpde.problem.initial import InitialLaw
 from mfpde.problem.laws.interface import DataLaw
 from mfpde.problem.network import Network, Unit
+from mfpde.problem.points import point_law, points_of
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.space.box import Box
@@ -66,6 +67,9 @@ class Problem:
         """rho_0 in the reduced coordinates."""
         if isinstance(self.initial, InitialLaw):
             return self.initial
+        points = points_of(self.options)
+        if points is not None:
+            return point_law(points, self.data, self.unit)
         heads = self.unit.coordinates if self.data.network_keys else ()
         return self.data.start(self.options, [head.marginal for head in heads])
 

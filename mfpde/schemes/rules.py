@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mfpde.keys.declaration import keys_of
 from mfpde.keys.reader import increasing
+from mfpde.problem.points import head_laws, point_problems
 from mfpde.schemes.interface import SCHEMES, scheme_named
 from mfpde.schemes.options import PerCoordinate
 
@@ -22,7 +23,8 @@ def check_together(experiment: Experiment, errors: list[str]) -> None:
     if math.isfinite(dynamics.inverse_temperature) and not law.confines(unit) and not (dynamics.ridge > 0.0):
         problem = "dynamics.ridge = 0: with noise the law spreads for ever, nothing confines it"
         errors.append(f"{problem}; write for example ridge = 0.1")
-    if network.offsets == "none" and getattr(initial, "b", 0.0) != 0.0:
+    errors += point_problems(law, network, initial)
+    if network.offsets == "none" and head_laws(initial)[1] != 0.0:
         errors.append('initial.b: the network has no offsets; write offsets = "fixed" or "trained" in [network]')
     _check_times(experiment, errors)
     errors += law.problems(experiment)

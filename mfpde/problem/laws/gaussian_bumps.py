@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 from mfpde.keys.declaration import Checked, key
 from mfpde.keys.kinds import Choice, Number, Numbers
 from mfpde.keys.reader import POSITIVE_SIZE, SIZE, Range, TableReader
+from mfpde.keys.tables import NumberTable, TableKey
 from mfpde.problem.initial import InitialLaw, product_law
 from mfpde.problem.law_kinds import LawOf, ends_of
 from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.marginals import Marginal, Normal, settled
 from mfpde.problem.network import Unit
+from mfpde.problem.points import POINTS, in_place_of
 from mfpde.solvers.objective.losses.interface import LOSSES
 from mfpde.solvers.objective.losses.pointwise import nodal_loss
 from mfpde.solvers.space.axis import Axis, Line
@@ -48,7 +50,26 @@ class BumpInitial(Checked):
 
     table = "initial"
 
-    position: float | Marginal = key(Normal(0.0, 2.0), LawOf(), "the locations z of the bumps, a constant or a law")
+    position: float | Marginal | None = key(
+        Normal(0.0, 2.0), LawOf(), "the locations z of the bumps, a constant or a law"
+    )
+    points: NumberTable | None = key(None, TableKey(), POINTS)
+
+    def settled(self, reader: TableReader) -> BumpInitial:
+        """Points in place of a law."""
+        return in_place_of(self, reader, ("position",))
+
+    @staticmethod
+    def replaced_by(name: str, value: object) -> tuple[str, ...]:
+        """The keys that an override of another one takes away."""
+        return ("position",) if name == "points" else ("points",)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Where the bumps lie at the start."""
+        if self.points is None or "z" not in self.points.columns:
+            return ends_of(0.0 if self.position is None else self.position)
+        return float(self.points.column("z").min(initial=0.0)), float(self.points.column("z").max(initial=0.0))
 
     @property
     def settings(self) -> BumpInitial:
@@ -118,7 +139,7 @@ class GaussianBumps(DataLaw):
     def problems(self, experiment: Experiment) -> list[str]:
         """The line must be short in widths of the bumps, and the run in their times."""
         end, width = experiment.time.end, self.width
-        reach = max(abs(place) for place in (*self.centres, *ends_of(experiment.initial.position)))
+        reach = max(abs(place) for place in (*self.centres, *experiment.initial.ends))
         errors = self._loss_problems()
         if not (reach <= WIDEST * width):
             problem = f"data.width = {width:g}: centres and start reach {reach:g}, beyond {WIDEST:g} widths from 0"

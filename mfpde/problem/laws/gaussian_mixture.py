@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from mfpde.keys.declaration import Checked, key
 from mfpde.keys.kinds import Number, Numbers
 from mfpde.keys.reader import NON_NEGATIVE_SIZE, POSITIVE_SIZE, Range, TableReader, as_list, as_number, known_name, show
+from mfpde.keys.tables import NumberTable, TableKey
 from mfpde.problem.initial import InitialLaw, gaussian_blocks, product_law, radial_law
 from mfpde.problem.law_kinds import LawOf
 from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.marginals import Marginal, settled
 from mfpde.problem.network import Unit
+from mfpde.problem.points import POINTS, head_laws, in_place_of
 from mfpde.problem.reduction.mixture import BlockMixture
 from mfpde.solvers.space.axis import Axis, Radius
 
@@ -106,9 +108,12 @@ class MixtureInitial(Checked):
     )
     a: float | Marginal = key(1.0, LawOf(), "the coefficients, a constant or a law")
     b: float | Marginal = key(0.0, LawOf(), "the offsets, likewise")
+    points: NumberTable | None = key(None, TableKey(), POINTS)
 
     def settled(self, reader: TableReader) -> MixtureInitial:
-        """Radius in place of kappa."""
+        """Radius in place of kappa, points in place of all."""
+        if self.points is not None:
+            return in_place_of(self, reader, ("kappa", "radius", "a", "b"))
         if reader.has("kappa") and reader.has("radius"):
             reader.complain("kappa", "given together with initial.radius", "one of the two")
         return replace(self, kappa=None) if reader.has("radius") else self
@@ -116,12 +121,14 @@ class MixtureInitial(Checked):
     @staticmethod
     def replaced_by(name: str, value: object) -> tuple[str, ...]:
         """The keys that an override of another one takes away."""
-        return {"kappa": ("radius",), "radius": ("kappa",)}.get(name, ())
+        laws = ("kappa", "radius", "a", "b")
+        return {"kappa": ("radius", "points"), "radius": ("kappa", "points"), "points": laws}.get(name, ("points",))
 
     @property
     def settings(self) -> MixtureInitial:
         """What of it the stationary laws depend on: constants that are part of the unit."""
-        return replace(MixtureInitial(), a=self.a, b=self.b)
+        a, b = head_laws(self)
+        return replace(MixtureInitial(), a=a, b=b)
 
 
 @LAWS.register("gaussian-mixture")

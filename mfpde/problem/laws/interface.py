@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mfpde.keys.declaration import Checked, names_of
 from mfpde.problem.network import Network, Unit, unit_of
+from mfpde.problem.points import head_laws
 from mfpde.solvers.registry import Registry
 from mfpde.solvers.space.axis import Axis, Line
 from mfpde.solvers.space.geometry import Geometry
@@ -86,7 +87,7 @@ class DataLaw(Checked):
 
     def unit(self, network: Network, initial: Any) -> Unit:
         """What is averaged over the symmetries: the network's activation with constant heads folded in."""
-        return unit_of(network, getattr(initial, "a", 1.0), getattr(initial, "b", 0.0))
+        return unit_of(network, *head_laws(initial))
 
     def space(self, unit: Unit) -> Geometry:
         """The reduced coordinates: those of w, then a and b as far as they vary."""

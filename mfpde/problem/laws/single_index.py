@@ -12,6 +12,7 @@ import numpy as np
 from mfpde.keys.declaration import Checked, key
 from mfpde.keys.kinds import Number
 from mfpde.keys.reader import NON_NEGATIVE_SIZE, POSITIVE_SIZE, TableReader
+from mfpde.keys.tables import NumberTable, TableKey
 from mfpde.problem import targets
 from mfpde.problem.initial import InitialLaw, product_law
 from mfpde.problem.law_kinds import LawOf
@@ -19,6 +20,7 @@ from mfpde.problem.laws.gaussian_mixture import INFINITE, MAXIMUM_DIMENSION
 from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.marginals import Marginal, Normal, ScaledChi, settled
 from mfpde.problem.network import Unit
+from mfpde.problem.points import POINTS, head_laws, in_place_of
 from mfpde.solvers.space.axis import Axis, Line, Radius
 
 if TYPE_CHECKING:
@@ -57,11 +59,22 @@ class IndexInitial(Checked):
     w_par: float | Marginal | None = key(None, LawOf(constant=0.1), "<u, w> in place of that of kappa")
     a: float | Marginal = key(1.0, LawOf(), "the coefficients, a constant or a law")
     b: float | Marginal = key(0.0, LawOf(), "the offsets, likewise")
+    points: NumberTable | None = key(None, TableKey(), POINTS)
+
+    def settled(self, reader: TableReader) -> IndexInitial:
+        """Points in place of the others."""
+        return in_place_of(self, reader, ("kappa", "w_par", "a", "b"))
+
+    @staticmethod
+    def replaced_by(name: str, value: object) -> tuple[str, ...]:
+        """The keys that an override of another one takes away."""
+        return ("kappa", "w_par", "a", "b") if name == "points" else ("points",)
 
     @property
     def settings(self) -> IndexInitial:
         """What of it the stationary laws depend on: constants that are part of the unit."""
-        return replace(IndexInitial(), a=self.a, b=self.b)
+        a, b = head_laws(self)
+        return replace(IndexInitial(), a=a, b=b)
 
 
 @LAWS.register("single-index")
@@ -106,7 +119,7 @@ class SingleIndex(DataLaw):
 
     def remarks(self, unit: Unit, initial: IndexInitial) -> Mapping[str, str | int | float]:
         """Whether neurons of infinite dimension begin and stay at w_par = 0: d_m Psi = -a g_1 E sigma'(s G + b)."""
-        if self.dimension < math.inf or initial.w_par not in (None, 0.0):
+        if self.dimension < math.inf or initial.w_par not in (None, 0.0) or initial.points is not None:
             return {}
         from mfpde.problem.reduction.index import projected
 

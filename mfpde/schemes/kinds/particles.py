@@ -53,7 +53,17 @@ class ParticlesKind(SchemeKind):
             "births with noise",
         )
         both = noisy(problem) and problem.flow.fisher_rao_rate > 0.0
-        return super().refusals(problem, experiment) + [births] * both
+        law = problem.initial_law
+        words = law.neuron_problem(self._count(problem, experiment))
+        if not law.alike:
+            words = "particles weigh alike, and the rows of initial.points do not; leave weight out, or repeat rows"
+        numbers = [Refusal("solver.atoms", words, "", "such atoms")] if words else []
+        return super().refusals(problem, experiment) + [births] * both + numbers
+
+    def _count(self, problem: Problem, experiment: Experiment) -> int:
+        """N: what is asked for, or one for each atom that rho_0 gives."""
+        asked = experiment.solver.atoms or problem.initial_law.given or self.options(experiment.solver).atoms
+        return int(asked[0])
 
     def mistakes(self, solver: Solver) -> list[str]:
         atoms = self.options(solver).atoms
@@ -69,13 +79,14 @@ class ParticlesKind(SchemeKind):
         from mfpde.solvers.particles.populations import LEVEL, POPULATIONS, Populations, size_beside
 
         tolerance, seed = experiment.solver.tolerance, experiment.sgd.seed
-        (count,) = self.options(experiment.solver).atoms
+        count = self._count(problem, experiment)
         if noisy(problem):
             box = visited_box(problem, spread_guide(problem, guide))
         reduced = problem.represent("tabulated", box, 0.1 * tolerance)
 
         def run(particles: int, stream: int) -> ParticleProcess:
-            start = problem.initial_law.sample(particles, seed, stream)
+            law = problem.initial_law
+            start = (law.sample if stream else law.neurons)(particles, seed, stream)
             return ParticleProcess(reduced.objective, problem.geometry, problem.flow, start, seed, stream, tolerance)
 
         floor = error_floor_of(reduced, guide) + 0.1 * tolerance

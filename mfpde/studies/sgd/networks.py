@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mfpde.experiment import Experiment
+from mfpde.problem.initial import PointLaw
 from mfpde.problem.network import Unit, activation_of
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.solvers.arrays import Array
@@ -36,10 +37,11 @@ def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) ->
 
 
 def first_state(configuration: Experiment, problem: Problem, sgd: Sgd) -> SgdState:
-    """theta^0: N independent draws of rho_0, embedded in R^d by the data law; another draw per replica."""
-    drawn = problem.initial_law.sample(configuration.sgd.neurons, sgd.seed, sgd.replica)
-    w, a, b = problem.unit.parted(drawn)
-    return sgd.start(sgd.embed(w), a, b)
+    """theta^0: N independent draws of rho_0, embedded in R^d by the data law, others per replica; or its atoms."""
+    law, count = problem.initial_law, configuration.sgd.neurons
+    w, a, b = problem.unit.parted(law.neurons(count, sgd.seed, sgd.replica))
+    whole = law.whole if isinstance(law, PointLaw) else None
+    return sgd.start(sgd.embed(w) if whole is None else np.tile(whole, (count // len(whole), 1)), a, b)
 
 
 def reduced_positions(sgd: Sgd, state: SgdState, unit: Unit) -> Array:

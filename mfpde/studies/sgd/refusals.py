@@ -45,6 +45,8 @@ def refuse(
     if problem.flow.fisher_rao_rate > 0.0 or not problem.flow.transport:
         remedy = f'write flow = "wasserstein", or solve it with scheme = "{sampling_scheme()}"'
         problems.append(f"dynamics.flow: SGD moves neurons and has no birth and death; {remedy}")
+    words = problem.initial_law.neuron_problem(configuration.sgd.neurons)
+    problems += [f"sgd.neurons: {words}"] if words else []
     problems += _step_problems(configuration, step_key)
     if configuration.sgd.state == "gram":
         problems += _gram_problems(configuration, problem)
@@ -130,6 +132,14 @@ def step_notes(configuration: Experiment) -> tuple[str, ...]:
     return (f"{what}: {theory}; write sgd.step_size far below {options.step_size / size:.2g}",)
 
 
+def start_notes(configuration: Experiment) -> tuple[str, ...]:
+    """Where the neurons do not stand for rho_0."""
+    if build_problem(configuration).initial_law.alike:
+        return ()
+    words = "row i of initial.points is neuron i, and neurons weigh alike: their law is not that of the weighted rows"
+    return (f"{words}; leave the column weight out, or repeat rows",)
+
+
 def _gram_problems(configuration: Experiment, problem: Problem) -> list[str]:
     problems = []
     if not isinstance(problem.data.sampler(), GaussianBlocks):
@@ -138,6 +148,8 @@ def _gram_problems(configuration: Experiment, problem: Problem) -> list[str]:
     if activation.compiled(configuration.sgd.precision) is None:
         remedy = 'write state = "weights", or functions that numba compiles'
         problems.append(f'sgd.state: the activation "{activation.name}" is not compiled; {remedy}')
+    if getattr(problem.initial_law, "whole", None) is not None:
+        problems.append('sgd.state: the neurons of initial.points are whole; write state = "weights"')
     if math.isfinite(problem.flow.inverse_temperature):
         remedy = 'write state = "weights", or inverse_temperature = inf'
         problems.append(f"sgd.state: noise moves the neurons out of the space they span; {remedy}")

@@ -28,7 +28,7 @@ from mfpde.studies.run.campaign import Pooled
 from mfpde.studies.run.continuation import Earlier, earlier_run
 from mfpde.studies.run.output import output_file
 from mfpde.studies.sgd.networks import build_sgd, first_state, population_of, reduced_positions
-from mfpde.studies.sgd.refusals import refuse, save_notes, save_steps, step_notes
+from mfpde.studies.sgd.refusals import refuse, save_notes, save_steps, start_notes, step_notes
 
 TASK_SECONDS, OWN_SECONDS = 20.0, 2.0
 """About the longest a task may take, for a worker and in this process, which an interruption waits for."""
@@ -126,7 +126,7 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
         self.recorded = [0] * options.replicas
         self.states: list[SgdState | None] = [None] * options.replicas
         engine = build_sgd(configuration, 0).engine
-        notes = "\n".join([*save_notes(configuration), *step_notes(configuration)])
+        notes = "\n".join([*save_notes(configuration), *step_notes(configuration), *start_notes(configuration)])
         self._attributes = {**provenance(configuration), "engine": engine, **({"notes": notes} if notes else {})}
 
     def restore(self, earlier: Earlier[SgdResult]) -> None:

@@ -1,0 +1,116 @@
+"""rho_0 given by its atoms, a row each: in the reduced coordinates, or as whole neurons w1, ..., wd."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from mfpde.keys.reader import TableReader
+from mfpde.keys.tables import NumberTable
+from mfpde.problem.initial import PointLaw
+from mfpde.problem.marginals import Marginal, Values
+
+if TYPE_CHECKING:
+    from mfpde.problem.laws.interface import DataLaw
+    from mfpde.problem.network import Network, Unit
+    from mfpde.solvers.arrays import Array
+
+Initial = TypeVar("Initial")
+POINTS = "a CSV file of atoms, a row each, in place of the laws of their coordinates"
+"""The key `points` of a law's options of [initial], in words."""
+WEIGHT = "weight"
+HEADS = {"a": 1.0, "b": 0.0}
+"""Coefficient and offset, and what they are where nothing says so."""
+
+
+def in_place_of(initial: Initial, reader: TableReader, rivals: tuple[str, ...]) -> Initial:
+    """The options with points alone, where there are points; complains of rivals beside them."""
+    if not reader.has("points"):
+        return initial
+    for name in rivals:
+        if reader.has(name):
+            reader.complain(name, "given together with initial.points", "one of the two")
+    return replace(initial, **dict.fromkeys(rivals)) if initial.points is not None else initial  # type: ignore[attr-defined, type-var]
+
+
+def points_of(initial: Any) -> NumberTable | None:
+    """The atoms that options of [initial] give, None where they give laws."""
+    found = getattr(initial, "points", None)
+    return found if isinstance(found, NumberTable) else None
+
+
+def head_laws(initial: Any) -> tuple[float | Marginal, float | Marginal]:
+    """The laws of a and b at the start."""
+    points = points_of(initial)
+    if points is None:
+        a, b = (getattr(initial, name, value) for name, value in HEADS.items())
+        return a, b
+    a, b = (Values(tuple(points.column(name))) if name in points.columns else v for name, v in HEADS.items())
+    return a, b
+
+
+def point_law(points: NumberTable, data: DataLaw, unit: Unit) -> PointLaw:
+    """rho_0 of these atoms in the reduced coordinates."""
+    whole = _whole(points, data)
+    own = data.axes()
+    w = np.column_stack([points.column(name) for name in (whole or own)])
+    heads = [points.column(head.name) for head in unit.coordinates] if data.network_keys else []
+    reduced = np.column_stack([reduced_rows(data, w) if whole else w, *heads])
+    weights = points.column(WEIGHT) if WEIGHT in points.columns else np.ones(len(reduced))
+    return PointLaw.of(reduced, weights, w if whole else None)
+
+
+def reduced_rows(data: DataLaw, w: Array) -> Array:
+    """The reduced coordinates of whole neurons, shape (n, d)."""
+    from mfpde.solvers.sgd.samplers import sampler_of
+
+    sampler = sampler_of(data.sampler())
+    assert sampler is not None, "refused where the law has no whole neurons"
+    return sampler.reduce(w)
+
+
+def point_problems(data: DataLaw, network: Network, initial: Any) -> list[str]:
+    """What is wrong with the columns and numbers of initial.points for this law and network."""
+    points = points_of(initial)
+    if points is None:
+        return []
+    whole = _whole(points, data)
+    needed = list(whole or data.axes())
+    trained = dict(zip(HEADS, network.trained, strict=True)) if data.network_keys else {}
+    needed += [name for name, moves in trained.items() if moves]
+    allowed = {*needed, WEIGHT, *(["a"] if trained else []), *(["b"] if trained and network.offsets != "none" else [])}
+    found = []
+    missing = [name for name in needed if name not in points.columns]
+    unknown = [name for name in points.columns if name not in allowed]
+    if missing:
+        found.append(f"lacks the column{_list(missing)}; write one for every coordinate that moves")
+    if unknown:
+        found.append(f"unknown column{_list(unknown)}; the columns are {', '.join(needed)} and {WEIGHT}")
+    if WEIGHT in points.columns:
+        weights = points.column(WEIGHT)
+        if not (np.all(weights >= 0.0) and weights.sum() > 0.0):
+            found.append(f"{WEIGHT}: must be >= 0, and not 0 everywhere")
+    if not whole:
+        for name, axis in data.axes().items():
+            column = points.column(name) if name in points.columns else np.zeros(1)
+            if not (np.all(column >= axis.lower) and np.all(column <= axis.upper)):
+                found.append(f"{name}: a number lies outside {axis.described}; write numbers from {axis.lower:g} on")
+    return [f"initial.points = {points.path}: {problem}" for problem in found]
+
+
+def _whole(points: NumberTable, data: DataLaw) -> tuple[str, ...]:
+    """w1, ..., wd where the rows are whole neurons; nothing where they are in the reduced coordinates."""
+    own, sampler = set(data.axes()), data.sampler()
+    if sampler is None:
+        return ()
+    names = tuple(f"w{i + 1}" for i in range(int(sampler.dimension)))
+    given = set(points.columns)
+    is_whole = bool(given & set(names)) and not given & (own - set(names)) and not own <= given
+    return names if is_whole else ()
+
+
+def _list(names: list[str]) -> str:
+    shown = ", ".join(names[:4]) + (f", ... ({len(names)} in all)" if len(names) > 4 else "")
+    return f"s {shown}" if len(names) > 1 else f" {shown}"
