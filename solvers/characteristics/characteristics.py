@@ -220,6 +220,9 @@ class Characteristics:
         mean = weights @ positions
         spread = positions - mean
         outputs = self.objective.outputs(positions, weights)
+        mobility = self.geometry.mobility * self.flow.transport
+        law, action = self._laws[int(state.arrays["reach"][0])], self.geometry.dimension
+        reacts = self._reacts and self.largest > 0
         return Observation(
             risk=self.objective.risk(outputs),
             free_energy=self.objective.energy(outputs) + self.flow.ridge * float(weights @ (positions**2).sum(axis=1)),
@@ -229,6 +232,7 @@ class Characteristics:
             law=Atoms(positions, weights),
             dissipation=float(dissipation),
             dissipated=float(dissipated),
+            leftover=self._selection.leftover(self._panels(state), law, action, mobility) if reacts else None,
         )
 
     def _embed(self, labels: Array) -> Array:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..arrays import Array
+from ..flow.leftover import Leftover
 from ..objective.objective import Objective
 from .panels import LabelLaw, Panels, Rule, density_tails, fill_panels
 
@@ -96,31 +97,81 @@ class Selection:
     def _room(self, panels: Panels) -> int:
         return int(self.limit // panels.masses[0].size) - len(panels.lower)
 
+    def leftover(self, panels: Panels, law: LabelLaw, action: int, mobility: Array) -> Leftover | None:
+        """What panels as many as the limit lets there be leave of R, F and D; None where there is room for more.
+
+        Where F changes by more than the deviation of its potential the law lies between the atoms.
+
+        Args:
+            mobility: 1 for the coordinates that transport moves, shape (D,).
+        """
+        if not panels.axes or self._room(panels) > 0:
+            return None
+        points, weights = self._points(panels), self.weights(panels, action).ravel()
+        potential = self._potential(points, self._gradient(points, weights))
+        mean = float(weights @ potential)
+        deviation = np.sqrt(weights @ (potential - mean) ** 2)
+
+        def rates(points: Array, gradient: Array) -> Array:
+            """Psi, G, and |grad G|^2 + alpha (G - G_bar)^2."""
+            value, slopes = self.objective.features.contract(points, gradient)
+            full = value + 0.5 * self.ridge * (points**2).sum(axis=1)
+            squares = (slopes + self.ridge * points) ** 2 @ mobility
+            return np.column_stack([value, full, squares + self.rate * (full - mean) ** 2])
+
+        errors = self._changes(panels, law, action, rates)[0].max(axis=2).sum(axis=1)
+        if not (errors[1] <= 2.0 * deviation):
+            errors = np.full(3, np.inf)
+        problem = f"births bring the law to where {panels.masses.size} atoms do not resolve rho_0"
+        remedy = "end earlier, or lower the rate of birth and death"
+        return Leftover(tuple(errors.tolist()), problem, remedy)
+
     def _errors(self, panels: Panels, law: LabelLaw, action: int) -> tuple[Array, Array]:
         """The axis along which a panel is resolved worst, and e_p, inf where the density is not; each of shape (P,)."""
-        exponent = -self.rate * panels.positions[..., action]
-        top = float((logarithms(panels.masses) + exponent).max())
-        weights = np.exp(logarithms(panels.masses) + exponent - top)
-        total = float(weights.sum())
-        flat, points = weights.ravel() / total, self._points(panels)
-        gradient = self.objective.loss_gradient(self.objective.outputs(points, flat))
-        potential = self._potential(points, gradient)
-        mean = float(flat @ potential)
-        own = (flat * (potential - mean)).reshape(len(weights), -1).sum(axis=1)
-        changes = np.empty((len(weights), panels.axes))
-        for a in range(panels.axes):
-            halves = refilled(panels.halved(np.ones(len(weights), dtype=bool), a, self.rule), law, self.rule)
-            masses = logarithms(halves.masses) - self.rate * halves.positions[..., action] - top
-            parts = np.exp(masses.ravel()) / total * (self._potential(self._points(halves), gradient) - mean)
-            changes[:, a] = 2.0 * np.abs(parts.reshape(len(weights), -1).sum(axis=1) - own)
-        tails = density_tails(replace(panels, masses=weights / total), self.rule)
+
+        def potential(points: Array, gradient: Array) -> Array:
+            return self._potential(points, gradient)[:, None]
+
+        (changes,), tails = self._changes(panels, law, action, potential)
         steep = tails.max(axis=1) > 0.1 * np.sqrt(self.tolerance)
         axis = np.where(steep, tails.argmax(axis=1), changes.argmax(axis=1))
         return axis, np.where(steep, np.inf, changes.max(axis=1))
 
+    def _changes(
+        self, panels: Panels, law: LabelLaw, action: int, values: Callable[[Array, Array], Array]
+    ) -> tuple[Array, Array]:
+        """What 2 ∫(v - v_bar) dw of each panel changes by when it is halved, and the tails of the weights' density.
+
+        Args:
+            values: points (n, D), gradient of the loss -> v of the points, shape (n, k).
+
+        Returns:
+            Changes of shape (k, P, axes) and tails of shape (P, axes).
+        """
+        exponent = -self.rate * panels.positions[..., action]
+        top = float((logarithms(panels.masses) + exponent).max())
+        weights = np.exp(logarithms(panels.masses) + exponent - top)
+        total, count = float(weights.sum()), len(weights)
+        flat, points = weights.ravel() / total, self._points(panels)
+        gradient = self._gradient(points, flat)
+        here = values(points, gradient)
+        mean = flat @ here
+        own = (flat[:, None] * (here - mean)).reshape(count, -1, len(mean)).sum(axis=1)
+        changes = np.empty((len(mean), count, panels.axes))
+        for a in range(panels.axes):
+            halves = refilled(panels.halved(np.ones(count, dtype=bool), a, self.rule), law, self.rule)
+            masses = np.exp((logarithms(halves.masses) - self.rate * halves.positions[..., action] - top).ravel())
+            parts = masses[:, None] / total * (values(self._points(halves), gradient) - mean)
+            changes[:, :, a] = 2.0 * np.abs(parts.reshape(count, -1, len(mean)).sum(axis=1) - own).T
+        return changes, density_tails(replace(panels, masses=weights / total), self.rule)
+
     def _points(self, panels: Panels) -> Array:
         dimension = self.objective.features.dimension
         return self.inside(panels.positions[..., :dimension].reshape(-1, dimension))
+
+    def _gradient(self, points: Array, weights: Array) -> Array:
+        """Gradient of the loss at a law of atoms."""
+        return self.objective.loss_gradient(self.objective.outputs(points, weights))
 
     def _potential(self, points: Array, gradient: Array) -> Array:
         ridge = 0.5 * self.ridge * (points**2).sum(axis=1)

@@ -228,6 +228,12 @@ class Jko:
         positions, weights = self._law(state)
         outputs = state.arrays["outputs"]
         mean = weights @ positions
+        leftover = None
+        if self._reacts:
+            columns = _with_columns(_panels(state), _columns(state))
+            mobility = self.geometry.mobility * self.flow.transport
+            action = 2 * self.geometry.dimension
+            leftover = self._selection.leftover(columns, self._law_of(state), action, mobility)
         return Observation(
             risk=self.objective.risk(outputs),
             free_energy=self._energy.free_energy(positions, weights, outputs),
@@ -238,6 +244,7 @@ class Jko:
             dissipation=float(state.arrays["dissipation"][0]),
             dissipated=float(state.arrays["dissipated"][0]),
             residual=float(state.arrays["residual"][0]),
+            leftover=leftover,
         )
 
     def _formula(self, state: State, tau: float) -> str:

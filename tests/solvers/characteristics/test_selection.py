@@ -90,3 +90,40 @@ def test_weights_come_from_logarithms() -> None:
     weights = grown(np.array([1.0, 1e-300, 0.0]), np.array([0.0, 600.0, 5000.0]))
     expected = np.exp(600.0 + np.log(1e-300))
     np.testing.assert_allclose(weights, np.array([1.0, expected, 0.0]) / (1.0 + expected), rtol=1e-12)
+
+
+def limited(largest: int, rate: float, mean: float = 1.0, deviation: float = 0.5) -> tuple[Observation, float]:
+    """Births of N(mean, deviation^2 Id) in the plane on at most so many atoms, up to s = 1, and the exact F then."""
+    law = normal(mean, deviation, 2, TAILS)
+    objective = Objective(Nothing(2), SquareLoss(np.ones(1), np.ones(1)))
+    flow = Flow(ridge=1.0, fisher_rao_rate=rate, transport=False)
+    scheme = Characteristics(objective, line(2), flow, law, 1e-6, largest=largest)
+    precision = deviation**-2 + rate
+    exact = 1.0 + 2.0 * (1.0 / precision + (mean * deviation**-2 / precision) ** 2)
+    return seen(scheme, [1.0])[0], exact
+
+
+@pytest.mark.parametrize("largest", [800, 1600, 3200, 6400])
+@pytest.mark.parametrize("rate", [10.0, 40.0])
+def test_what_too_few_atoms_leave_is_stated(largest: int, rate: float) -> None:
+    observed, exact = limited(largest, rate)
+    error = abs(observed.free_energy - exact)
+    if observed.leftover is None:
+        assert error <= 1e-6
+    else:
+        assert error <= 3.0 * observed.leftover.errors[1] + 1e-6
+        assert abs(observed.dissipation - _dissipation(rate)) <= 3.0 * observed.leftover.errors[2] + 1e-4
+
+
+def _dissipation(rate: float, mean: float = 1.0, deviation: float = 0.5) -> float:
+    """-dF/ds of the exact law."""
+    precision = deviation**-2 + rate
+    return 2.0 * rate * (1.0 / precision**2 + 2.0 * (mean * deviation**-2) ** 2 / precision**3)
+
+
+def test_a_law_between_the_atoms_is_refused_in_words() -> None:
+    observed, exact = limited(400, 200.0)
+    assert abs(observed.free_energy - exact) > 1e-3
+    assert observed.leftover is not None
+    assert observed.leftover.errors[1] == np.inf
+    assert observed.leftover.problem.startswith("births bring the law to where 400 atoms")
