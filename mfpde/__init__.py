@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mfpde.schemes.pair import Pair
     from mfpde.solvers.activations.activation import Bounds
     from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
-    from mfpde.solvers.flow.flow import Flow, Schedule
+    from mfpde.solvers.flow.flow import Flow, Mobility, Schedule
     from mfpde.solvers.flow.time_loop import Observation, State, StepFailure
     from mfpde.solvers.objective.losses.interface import loss
     from mfpde.solvers.objective.losses.pointwise import PointwiseLoss, nodal_loss
@@ -66,7 +66,7 @@ __all__ += ["Density", "InitialLaw", "LawOf", "Normal", "Tabulated", "Uniform", 
 __all__ += ["joint_law", "marginal", "product_law", "radial_law"]
 __all__ += ["Objective", "PointwiseLoss", "SquareLoss", "loss", "nodal_loss"]
 __all__ += ["Atoms", "Box", "Cells", "Circle", "Geometry", "Interval", "Line", "Radius", "Sign"]
-__all__ += ["Flow", "Observation", "Schedule", "State", "StepFailure"]
+__all__ += ["Flow", "Mobility", "Observation", "Schedule", "State", "StepFailure"]
 __all__ += ["Pair", "Refined", "Refusal", "SchemeKind", "scheme"]
 __all__ += ["NON_NEGATIVE", "POSITIVE", "Choice", "Integer", "Integers", "Number", "Numbers", "Range", "key"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mfpde.errors import raise_mistakes
 from mfpde.keys.declaration import Checked, checked, is_trusting, key, plain_table
-from mfpde.keys.kinds import Choice, Integer, Number
+from mfpde.keys.kinds import Choice, Integer, Kind, Number
 from mfpde.keys.reader import (
     DURATION,
     NON_NEGATIVE,
@@ -28,7 +28,7 @@ from mfpde.schemes.choice import chosen_scheme
 from mfpde.schemes.rules import check_together
 from mfpde.schemes.solver import Solver
 from mfpde.shell.user_files import Use
-from mfpde.solvers.flow.flow import Flow, Schedule
+from mfpde.solvers.flow.flow import Flow, Mobility, Schedule
 
 if TYPE_CHECKING:
     from mfpde.problem.problem import Problem
@@ -60,6 +60,24 @@ class ScheduleKey:
 
 
 @dataclass(frozen=True)
+class MobilityKey(Kind):
+    """{ w, a, b }: a number for each that is given."""
+
+    @property
+    def accepted(self) -> str:
+        return f"{{ w = m, a = m, b = m }}, numbers {NON_NEGATIVE_SIZE}, 1 for what is left out"
+
+    def read(self, reader: TableReader, name: str, default: None) -> Mapping[str, float] | None:
+        if not reader.has(name):
+            return default
+        table = TableReader(reader.dotted(name), reader.raw(name), ("w", "a", "b"), reader.errors)
+        return {each: table.number(each, 1.0, NON_NEGATIVE_SIZE) for each in ("w", "a", "b") if table.has(each)}
+
+    def plain(self, value: object) -> object:
+        return {each: getattr(value, each) for each in "wab"} if isinstance(value, Mobility) else value
+
+
+@dataclass(frozen=True)
 class Dynamics(Checked):
     """The flow: alpha = fisher_rao_rate, beta = inverse_temperature, lambda = ridge, xi = schedule."""
 
@@ -76,6 +94,9 @@ class Dynamics(Checked):
     )
     ridge: float = key(0.0, Number(NON_NEGATIVE_SIZE), "lambda of the penalty lambda |theta|^2")
     schedule: Schedule = key(Schedule(), ScheduleKey(), "xi(t), the step-size schedule")
+    mobility: Mapping[str, float] | None = key(
+        None, MobilityKey(), "factors m on the velocities of w, a and b as far as they are trained; 0 freezes"
+    )
 
     def settled(self, reader: TableReader) -> Dynamics:
         """A rate where the flow has one."""
@@ -94,6 +115,7 @@ class Dynamics(Checked):
             fisher_rao_rate=self.fisher_rao_rate,
             transport=self.flow != "fisher-rao",
             schedule=self.schedule,
+            mobility=Mobility(**(self.mobility or {})),
         )
 
 

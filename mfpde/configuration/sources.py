@@ -21,6 +21,7 @@ from mfpde.problem.problem import Problem
 from mfpde.schemes.rules import check_together
 from mfpde.schemes.solver import Solver
 from mfpde.shell.user_files import Use
+from mfpde.solvers.flow.flow import Mobility
 
 Source = str | Path | Experiment | Problem
 """A preset's name, the path of a TOML file, "-" for standard input, an experiment, or a problem made in Python."""
@@ -129,9 +130,16 @@ def _declared(problem: Problem) -> Experiment:
             flow.inverse_temperature,
             flow.ridge,
             flow.schedule,
+            None if flow.mobility == Mobility() else _mobility_table(problem),
         ),
         problem=problem,
     )
+
+
+def _mobility_table(problem: Problem) -> dict[str, float]:
+    """The mobilities of what is trained."""
+    trained = {"w": True, **dict(zip("ab", problem.network.trained, strict=True))}
+    return {name: getattr(problem.flow.mobility, name) for name, moves in trained.items() if moves}
 
 
 def _with_options(experiment: Experiment, options: Mapping[str, object]) -> Experiment:

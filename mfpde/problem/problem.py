@@ -59,8 +59,11 @@ class Problem:
 
     @cached_property
     def geometry(self) -> Geometry:
-        """The reduced coordinates."""
-        return self.data.space(self.unit)
+        """The reduced coordinates, as fast as the flow moves them."""
+        whole, mobility = self.data.space(self.unit), self.flow.mobility
+        heads = self.unit.coordinates if self.data.network_keys else ()
+        own = (mobility.w,) * (whole.dimension - len(heads))
+        return whole.slowed((*own, *(getattr(mobility, head.name) for head in heads)))
 
     @cached_property
     def initial_law(self) -> InitialLaw:

@@ -109,8 +109,9 @@ def spread_guide(problem: Problem, guide: Trails) -> Trails:
     flow, geometry = problem.flow, problem.geometry
     guide = _between(_thinned(guide), geometry)
     doubled = 2.0 * flow.ridge
-    gained = guide.times if doubled == 0.0 else -np.expm1(-doubled * guide.times) / doubled
-    variance = (flow.transport * gained / flow.inverse_temperature)[:, None]
+    passed = np.outer(geometry.mobility * flow.transport, guide.times)
+    gained = passed if doubled == 0.0 else -np.expm1(-doubled * passed) / doubled
+    variance = gained[:, :, None] / flow.inverse_temperature
     shares, nodes = (part.ravel() for part in np.meshgrid([0.0, 0.5, 1.0], SPREAD_NODES, indexing="ij"))
     weights = np.maximum(np.exp(-0.5 * nodes**2), 1e-9)
     positions = np.repeat(guide.positions, len(nodes), axis=1)
@@ -121,25 +122,25 @@ def spread_guide(problem: Problem, guide: Trails) -> Trails:
             places = guide.positions[:, :, a]
             centre = np.zeros(len(places)) if axis.even else places @ guide.weights
             square = float(guide.weights @ (places[0] - centre[0]) ** 2) / axis.dimension
-            wider = widened(flow, square, guide.times)[:, None] ** share
+            wider = widened(flow, square, guide.times, geometry.mobility[a])[:, None] ** share
             positions[:, :, a] = centre[:, None] + (positions[:, :, a] - centre[:, None]) * wider
         if moves:
-            positions[:, :, a] = axis.spread(positions[:, :, a], share, node, variance)
+            positions[:, :, a] = axis.spread(positions[:, :, a], share, node, variance[a])
     return Trails(positions, np.outer(guide.weights, weights / weights.sum()).ravel(), guide.times)
 
 
-def widened(flow: Flow, square: float, times: Array) -> Array:
+def widened(flow: Flow, square: float, times: Array, mobility: float = 1.0) -> Array:
     """By how much births and deaths widen a Gaussian law under noise and ridge, next to what noise does, shape (T,).
 
-    Its variance s in each dimension obeys ds/dt = 1/beta - 2 lambda s + alpha s (1 / (2 beta) - lambda s), the first
-    two terms with transport only; it starts from `square`.
+    Its variance s in each dimension obeys ds/dt = m / beta - 2 m lambda s + alpha s (1 / (2 beta) - lambda s), the
+    first two terms with transport only; it starts from `square`.
     """
     noise, ridge = 1.0 / flow.inverse_temperature, flow.ridge
 
     def growth(rate: float) -> Array:
         def slope(_: float, log: Array) -> Array:
             s = np.exp(np.minimum(log, LARGEST_LOG))
-            return flow.transport * (noise / s - 2.0 * ridge) + rate * (0.5 * noise - ridge * s)
+            return flow.transport * mobility * (noise / s - 2.0 * ridge) + rate * (0.5 * noise - ridge * s)
 
         start = [math.log(max(square, LEAST_SQUARE))]
         span = float(times[0]), float(times[-1])

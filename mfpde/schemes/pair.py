@@ -122,7 +122,7 @@ def dissipation_floor_of(reduced: ReducedObjective, problem: Problem, guide: Tra
         gradient = form.loss_gradient(form.outputs(law.points, law.weights))
         potential, slopes = form.features.contract(law.points, gradient)
         potential = potential + 0.5 * flow.ridge * (law.points**2).sum(axis=1)
-        slopes = (slopes + flow.ridge * law.points) * problem.geometry.mobility * flow.transport
+        slopes = (slopes + flow.ridge * law.points) * np.sqrt(problem.geometry.mobility) * flow.transport
         spread = flow.fisher_rao_rate * (potential - law.weights @ potential) ** 2
         rates.append(2.0 * float(law.weights @ ((slopes**2).sum(axis=1) + spread)))
     return abs(rates[0] - rates[1]) + 1e-14

@@ -26,6 +26,7 @@ def check_together(experiment: Experiment, errors: list[str]) -> None:
     errors += point_problems(law, network, initial)
     if network.offsets == "none" and head_laws(initial)[1] != 0.0:
         errors.append('initial.b: the network has no offsets; write offsets = "fixed" or "trained" in [network]')
+    errors += _mobility_problems(experiment)
     _check_times(experiment, errors)
     errors += law.problems(experiment)
     names = law.space(unit).names
@@ -35,6 +36,22 @@ def check_together(experiment: Experiment, errors: list[str]) -> None:
             errors += each.kind.mistakes(each.name, value, names)
     if solver.scheme in SCHEMES:
         errors += scheme_named(str(solver.scheme)).mistakes(solver)
+
+
+def _mobility_problems(experiment: Experiment) -> list[str]:
+    """A mobility is that of something trained, and something must move."""
+    given, network = experiment.dynamics.mobility or {}, experiment.network
+    taken = "coefficients" in experiment.data.network_keys, "offsets" in experiment.data.network_keys
+    trained = {"w": True, **{name: t and k for name, t, k in zip("ab", network.trained, taken, strict=True)}}
+    keys = {"a": "coefficients", "b": "offsets"}
+    errors = [
+        f'dynamics.mobility.{name}: {name} is not trained; write {keys[name]} = "trained" in [network], or leave it out'
+        for name in given
+        if not trained[name]
+    ]
+    if given and not any(moves and given.get(name, 1.0) > 0.0 for name, moves in trained.items()):
+        errors.append("dynamics.mobility: nothing moves; write a number above 0 for one that is trained")
+    return errors
 
 
 def _check_times(experiment: Experiment, errors: list[str]) -> None:

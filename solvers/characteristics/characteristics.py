@@ -93,6 +93,7 @@ class Characteristics:
         self._ends = np.append(closed & ~geometry.even, np.zeros(int(self._reacts), dtype=bool))
         # resolved like a position: an error of the action changes a weight by alpha times as much
         self._scales = np.append(np.ones(geometry.dimension), [flow.fisher_rao_rate] * self._reacts)
+        self._inertia = np.append(geometry.inertia, [flow.fisher_rao_rate] * self._reacts)
         self._unresolved = 10.0 * tolerance
         # the actions of atoms make their weights: exp(-alpha A)
         share = min(1.0, 1.0 / flow.fisher_rao_rate) if self._reacts else 1.0
@@ -205,7 +206,7 @@ class Characteristics:
             # seen from a lower wall
             side = np.where(below, 1.0, -1.0)
             excess = beyond(lambda times: side[:, None] * path(times)[rows], state.flow_time, solver.t, side * ends)
-            dissipated -= 2.0 * float(weights[rows // shape[1]] @ excess)
+            dissipated -= 2.0 * float(weights[rows // shape[1]] * self._inertia[rows % shape[1]] @ excess)
         dissipation = self._dissipation(rates, weights, moving & ~crossed)
         moved = self._walls.returned(moved, rates)
         # a step cut short by `until` says little of the next one
@@ -281,10 +282,10 @@ class Characteristics:
         return np.column_stack([velocity, potential - weights @ potential]), weights
 
     def _dissipation(self, rates: Array, weights: Array, moving: NDArray[np.bool_]) -> float:
-        """D = 2 (sum_i w_i |dz_i/ds|^2 + alpha Var_w G) of the coordinates that are moving."""
+        """D = 2 (sum_i w_i |dz_i/ds|^2 / m + alpha Var_w G) of the coordinates that are moving."""
         moved = rates * rates
         moved *= moving
-        return 2.0 * float(weights @ (moved @ self._scales))
+        return 2.0 * float(weights @ (moved @ self._inertia))
 
     def _tolerances(self, shape: tuple[int, ...], shares: Array) -> Array:
         """Shares of the tolerance for places of this shape, and for the dissipated energy."""

@@ -223,5 +223,5 @@ def _axis(
     if centre[0] == edge[0] and geometry.axes[axis].even:
         squares = geometry.mean_square(axis, edge[:4])
         distance[:2] = (np.diff(squares) / (2.0 * edge[1 : len(squares)]))[:2]
-    rate = share / (twice_beta * distance)
+    rate = geometry.mobility[axis] * share / (twice_beta * distance)
     return (rise, rate / width[:-1], rate / width[1:]), (rise, share, 1.0 / width)

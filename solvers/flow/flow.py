@@ -34,6 +34,20 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Mobility:
+    """Factors on the velocity of w, a and b: the metric is dw^2 / m_w + da^2 / m_a + db^2 / m_b, 0 freezes."""
+
+    w: float = 1.0
+    a: float = 1.0
+    b: float = 1.0
+
+    @property
+    def even(self) -> bool:
+        """Whether what moves does so alike, by the factor 1."""
+        return {self.w, self.a, self.b} <= {0.0, 1.0}
+
+
+@dataclass(frozen=True)
 class Flow:
     """Gradient flow of (1/2) F, F = R + ridge ∫|theta|^2 drho + (1/inverse_temperature) ∫rho log rho.
 
@@ -43,6 +57,7 @@ class Flow:
         fisher_rao_rate: alpha >= 0, the rate of birth and death.
         transport: whether mass moves (false for the pure Fisher-Rao flow).
         schedule: xi(t).
+        mobility: of w, a and b: dF/ds = -2 sum_i m_i ∫|d_i G|^2 drho, and noise of variance m_i / beta per time.
     """
 
     ridge: float = 0.0
@@ -50,3 +65,4 @@ class Flow:
     fisher_rao_rate: float = 0.0
     transport: bool = True
     schedule: Schedule = Schedule()
+    mobility: Mobility = Mobility()

@@ -104,7 +104,7 @@ class GridEnds:
             face, inner = ends(part)
             centre = self.grid.centres[axis]
             apart = np.where(last == before, np.inf, centre[last] - centre[before])
-            return np.asarray((self.flow.transport * self.geometry.mobile[axis] * (face - inner) / apart) ** 2)
+            return np.asarray(self.flow.transport * self.geometry.mobility[axis] * ((face - inner) / apart) ** 2)
 
         own, whole = np.abs(ends(psi)[0]), np.abs(ends(full)[0])
         rates = steepness(drift) + steepness(full) + self.flow.fisher_rao_rate * whole**2

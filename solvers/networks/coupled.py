@@ -132,7 +132,9 @@ class Drift:
         """The drift at a state, packed."""
         trained = self.sgd.trained_coefficients, self.sgd.trained_offsets
         gradient = SgdState(0, *self.population.gradient(state.w, state.a, state.b, *trained))
-        return -self.pack(gradient) - self.sgd.ridge * self.pack(state)
+        force = -self.pack(gradient) - self.sgd.ridge * self.pack(state)
+        gains = (np.full(np.shape(part), gain) for part, gain in zip(state.parts, self.sgd.gains, strict=True))
+        return force * self.pack(SgdState(0, *gains))
 
 
 def particle_dynamics(

@@ -117,7 +117,7 @@ class ParticleProcess:
         energy = self.objective.energy(outputs) + self.flow.ridge * float(weights @ (positions**2).sum(axis=1))
         rate, velocity = self._potential(positions, np.zeros(len(positions)))
         stopped = self.geometry.walls.stops(positions, velocity)
-        moved = weights @ np.where(stopped, 0.0, velocity**2).sum(axis=1)
+        moved = weights @ (np.where(stopped, 0.0, velocity**2) @ self.geometry.inertia)
         spread = weights @ rate**2 / self.flow.fisher_rao_rate if self.flow.fisher_rao_rate > 0.0 else 0.0
         # of a law of atoms the entropy is infinite
         return Observation(
@@ -172,11 +172,11 @@ class ParticleProcess:
         """Positions after half a step's noise."""
         if not self._noisy:
             return positions
-        deviation = math.sqrt(0.5 * step / self.flow.inverse_temperature)
+        deviation = np.sqrt(0.5 * step / self.flow.inverse_temperature * self.geometry.mobility)
         columns = []
         for a, (axis, moves) in enumerate(zip(self.geometry.axes, self.geometry.mobile, strict=True)):
             place = positions[:, a]
-            columns.append(axis.shaken(place, deviation, random) if moves else place)
+            columns.append(axis.shaken(place, float(deviation[a]), random) if moves else place)
         return np.stack(columns, axis=1)
 
     def _replaced(self, positions: Array, actions: Array, random: np.random.Generator) -> Array:

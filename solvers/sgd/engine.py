@@ -20,7 +20,7 @@ import numpy as np
 
 from ..activations.activation import Activation
 from ..arrays import Array
-from ..flow.flow import Schedule
+from ..flow.flow import Mobility, Schedule
 from .blas import DGEMM, SGEMM, one_thread
 from .fast.ahead import drawn
 from .fast.gram import GramBlocks, GramCoordinates
@@ -62,6 +62,7 @@ class Sgd:
         overlap: draw the next samples on a second thread meanwhile, for where a processor is free. Every bit stays.
         precision: "float64", or "float32" for the weights, the samples (rounded from the same numbers) and everything
             that is made of them.
+        mobility: of w, and of a and b where they move.
     """
 
     data: Sampler
@@ -80,6 +81,7 @@ class Sgd:
     gram: bool = False
     overlap: bool = False
     precision: str = "float64"
+    mobility: Mobility = field(default_factory=Mobility)
 
     def __post_init__(self) -> None:
         if not (0.0 < self.step_size < math.inf):
@@ -215,9 +217,14 @@ class Sgd:
         return int(advance_samples(self._gemm, w, steps, x, y, *rest))
 
     def _steps(self, head: tuple[Array, Array], first: int, stop: int) -> Steps:
-        trained = self.trained_coefficients, self.trained_offsets
         noise = float(self.inverse_temperature**-0.5)
-        return Steps(head, trained, first, self.rates(first, stop), self.ridge, noise, self.batch)
+        return Steps(head, self.gains, first, self.rates(first, stop), self.ridge, noise, self.batch)
+
+    @property
+    def gains(self) -> tuple[float, float, float]:
+        """Mobilities of w, a and b, 0 for what does not move."""
+        moving = self.mobility
+        return float(moving.w), float(self.trained_coefficients * moving.a), float(self.trained_offsets * moving.b)
 
     @property
     def _stream(self) -> tuple[int, int]:
@@ -232,7 +239,7 @@ class Sgd:
         times = np.arange(first + 1, stop + 1) * self.step_size
         rates = self.step_size * self.schedule.scale * np.power(times, self.schedule.power)
         worst = float(np.max(rates, initial=0.0))
-        if not (worst * self.ridge < 1.0):
+        if not (worst * self.ridge * max(self.gains) < 1.0):
             raise ValueError(f"ridge {self.ridge:g} times the step {worst:g} is not below 1: lower step_size")
         return np.asarray(rates)
 

@@ -29,14 +29,14 @@ def advance_interpreted(w: Array, steps: Steps, x: Array, y: Array, unit: Activa
         if failed >= 0:
             return now + failed
         if steps.noise > 0.0:
-            diffuse(w, steps.head, steps.trained, steps.noise * float(np.sqrt(rates[done])), now, key)
+            diffuse(w, steps.head, steps.gains, steps.noise * float(np.sqrt(rates[done])), now, key)
         done = stop
     return -1
 
 
 def _advance_block(w: Array, steps: Steps, rates: Array, x: Array, y: Array, unit: Activation) -> int:
     """One block; the first of its steps that fails, else -1. Symbols as in `kernels`."""
-    (a, b), trained, batch = steps.head, steps.trained, steps.batch
+    (a, b), gains, batch = steps.head, steps.gains, steps.batch
     s, gram, c = x @ w.T, x @ x.T, np.zeros((len(x), len(w)), w.dtype)
     product = 1.0
     for k, rate in enumerate(rates.tolist()):
@@ -49,13 +49,13 @@ def _advance_block(w: Array, steps: Steps, rates: Array, x: Array, y: Array, uni
         if not np.all(np.abs(output) <= LARGEST):
             return k
         errors = (y[rows] - output) * (rate / batch)
-        shrink = 1.0 - rate * steps.ridge
-        product *= shrink
-        c[rows] = errors[:, None] / product * a * slope
-        if trained[1]:
-            b[:] = shrink * b + a * (errors @ slope)
-        if trained[0]:
-            a[:] = shrink * a + errors @ value
+        decay = rate * steps.ridge
+        product *= 1.0 - gains[0] * decay
+        c[rows] = gains[0] * errors[:, None] / product * a * slope
+        if gains[2] > 0.0:
+            b[:] = (1.0 - gains[2] * decay) * b + a * (gains[2] * errors @ slope)
+        if gains[1] > 0.0:
+            a[:] = (1.0 - gains[1] * decay) * a + gains[1] * errors @ value
     w *= product
     w += product * (c.T @ x)
     return -1

@@ -44,16 +44,16 @@ class Steps(NamedTuple):
 
     Attributes:
         head: a and b, shape (N,), moved in place.
-        trained: whether a and b move.
+        gains: mobilities of w, a and b, 0 for what does not move.
         first: the first step.
         rates: step sizes, rates[k] = eps xi((first + k + 1) eps).
         ridge: lambda.
-        noise: beta^(-1/2), which adds sqrt(rate) noise g to what is trained.
+        noise: beta^(-1/2), which adds sqrt(rate m) noise g to what moves with mobility m.
         batch: samples of a step.
     """
 
     head: tuple[Array, Array]
-    trained: tuple[bool, bool]
+    gains: tuple[float, float, float]
     first: int
     rates: Array
     ridge: float
@@ -81,7 +81,7 @@ def _advance_block(
 
     w is zero beyond its first `held` coordinates.
     """
-    head, trained, batch = steps.head, steps.trained, steps.batch
+    head, gains, batch = steps.head, steps.gains, steps.batch
     (used, dimension), neurons = x.shape, head[0].size
     s, c, g, weights, space, u, change, values, gates, errors = work
     rows, a = g.shape[0], head[0]
@@ -96,7 +96,7 @@ def _advance_block(
         if k == sub // batch and k > 0:
             width = min(sub_block * batch, used - sub)
             multiply(gemm, False, False, neurons, width, sub, 1.0, c, neurons, g[sub], rows, 1.0, s[sub], neurons)
-        shrink = 1.0 - rates[k] * steps.ridge
+        shrink = 1.0 - rates[k] * gains[0] * steps.ridge
         for r in range(batch):
             correct(s, g, c, row + r, sub, row)
             output = forward(unit, product, s, row + r, head, u, values, gates, r)
@@ -105,10 +105,10 @@ def _advance_block(
             errors[r] = (y[row + r] - output) * rates[k] / batch
         product *= shrink
         for r in range(batch):
-            weights[row + r] = slope * errors[r] / product
-            weigh(c, row + r, errors[r] / product, a, gates, r)
-        if trained[0] or trained[1]:
-            move_head(head, trained, shrink, errors, values, gates, change)
+            weights[row + r] = slope * gains[0] * errors[r] / product
+            weigh(c, row + r, gains[0] * errors[r] / product, a, gates, r)
+        if gains[1] > 0.0 or gains[2] > 0.0:
+            move_head(head, gains, rates[k] * steps.ridge, errors, values, gates, change)
     if upright:
         weights *= product
         add_subsets(w, product, x, weights, c, a, space)
@@ -156,13 +156,13 @@ def advance_samples(
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def advance_steps(w: Array, steps: Steps, x: Array, y: Array, unit: Compiled, key: Key) -> int:
     """The textbook loop on w, shape (N, d), else as `advance_samples`; key is that of the noise."""
-    head, trained, rates, batch = steps.head, steps.trained, steps.rates, steps.batch
+    head, gains, rates, batch = steps.head, steps.gains, steps.rates, steps.batch
     neurons, (a, b) = len(w), head
     u, change, errors = np.empty(neurons, w.dtype), np.empty(neurons, w.dtype), np.empty(batch)
     values, gates = np.empty((batch, neurons), w.dtype), np.empty((batch, neurons), w.dtype)
     for k in range(rates.size):
         step, rate, row = steps.first + k, rates[k], k * batch
-        shrink = 1.0 - rate * steps.ridge
+        shrink = 1.0 - rate * gains[0] * steps.ridge
         for r in range(batch):
             for i in range(neurons):
                 u[i] = dot(w[i], x[row + r]) + b[i]
@@ -175,25 +175,27 @@ def advance_steps(w: Array, steps: Steps, x: Array, y: Array, unit: Compiled, ke
             if steps.ridge > 0.0:
                 w[i] *= shrink
             for r in range(batch):
-                add_row(w[i], errors[r] * a[i] * gates[r, i], x[row + r])
-        move_head(head, trained, shrink, errors, values, gates, change)
+                add_row(w[i], gains[0] * errors[r] * a[i] * gates[r, i], x[row + r])
+        move_head(head, gains, rate * steps.ridge, errors, values, gates, change)
         if steps.noise > 0.0:
-            diffuse(w, head, trained, steps.noise * np.sqrt(rate), step, key)
+            diffuse(w, head, gains, steps.noise * np.sqrt(rate), step, key)
     return -1
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def diffuse(w: Array, head: tuple[Array, Array], trained: tuple[bool, bool], size: float, step: int, key: Key) -> None:
-    """Add the noise of a step, normals times `size`, to w, shape (N, d), and to what is trained of a and b."""
+def diffuse(
+    w: Array, head: tuple[Array, Array], gains: tuple[float, float, float], size: float, step: int, key: Key
+) -> None:
+    """Add the noise of a step, normals times `size` m^(1/2), to w, shape (N, d), a and b."""
     neurons, dimension = w.shape
     normals, head_normals = np.empty(dimension), np.empty(2 * neurons)
     pairs = (dimension + 1) // 2
-    for i in range(neurons):
+    for i in range(neurons if gains[0] > 0.0 else 0):
         fill_normals(normals, i * pairs, NOISE, step, key[0], key[1])
-        add_row(w[i], size, normals)
-    if trained[0] or trained[1]:
+        add_row(w[i], size * np.sqrt(gains[0]), normals)
+    if gains[1] > 0.0 or gains[2] > 0.0:
         fill_normals(head_normals, 0, HEAD_NOISE, step, key[0], key[1])
-        if trained[0]:
-            add_row(head[0], size, head_normals[:neurons])
-        if trained[1]:
-            add_row(head[1], size, head_normals[neurons:])
+        if gains[1] > 0.0:
+            add_row(head[0], size * np.sqrt(gains[1]), head_normals[:neurons])
+        if gains[2] > 0.0:
+            add_row(head[1], size * np.sqrt(gains[2]), head_normals[neurons:])

@@ -97,21 +97,25 @@ def forward(
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def move_head(
-    head: tuple[Array, Array], trained: tuple[bool, bool], shrink: float,
+    head: tuple[Array, Array], gains: tuple[float, float, float], decay: float,
     errors: Array, values: Array, gates: Array, change: Array,
 ) -> None:  # fmt: skip
-    """One step of the trained ones of a and b, from the errors (times step size over batch) of its rows."""
+    """One step of those of a and b that move, from the errors (times step size over batch) of its rows.
+
+    decay: step size times lambda.
+    """
     a, b = head
-    kept = a.dtype.type(shrink)
-    if trained[1]:
+    if gains[2] > 0.0:
+        kept = a.dtype.type(1.0 - gains[2] * decay)
         change[:] = 0.0
         for r in range(errors.size):
-            add_row(change, errors[r], gates[r])
+            add_row(change, gains[2] * errors[r], gates[r])
         for i in range(b.size):
             b[i] = kept * b[i] + a[i] * change[i]
-    if trained[0]:
+    if gains[1] > 0.0:
+        kept = a.dtype.type(1.0 - gains[1] * decay)
         change[:] = 0.0
         for r in range(errors.size):
-            add_row(change, errors[r], values[r])
+            add_row(change, gains[1] * errors[r], values[r])
         for i in range(a.size):
             a[i] = kept * a[i] + change[i]

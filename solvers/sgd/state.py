@@ -26,6 +26,11 @@ class SgdState:
     b: Array
 
     @property
+    def parts(self) -> tuple[Array, Array, Array]:
+        """w, a and b."""
+        return self.w, self.a, self.b
+
+    @property
     def neurons(self) -> int:
         """N."""
         return len(self.w)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ class Geometry:
         axes: what each coordinate ranges over.
         names: coordinate names, ("r1", "r2", "a", ...).
         mobile: whether the flow moves the coordinate (offsets or coefficients may be frozen).
+        factors: on the velocity of each coordinate, 1 where none are given.
 
     Raises:
         ValueError: axes, names and mobile of different lengths, or a discrete coordinate that moves.
@@ -32,6 +33,7 @@ class Geometry:
     axes: tuple[Axis, ...]
     names: tuple[str, ...]
     mobile: tuple[bool, ...]
+    factors: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not (len(self.axes) == len(self.names) == len(self.mobile)):
@@ -44,6 +46,11 @@ class Geometry:
     def of(cls, axes: Mapping[str, Axis], frozen: Collection[str] = ()) -> Geometry:
         """The geometry of named axes, in order; those named in `frozen` do not move."""
         return cls(tuple(axes.values()), tuple(axes), tuple(name not in frozen for name in axes))
+
+    def slowed(self, factors: Sequence[float]) -> Geometry:
+        """The same with factors on the velocity of each coordinate; 0 freezes it."""
+        mobile = tuple(moves and factor > 0.0 for moves, factor in zip(self.mobile, factors, strict=True))
+        return replace(self, mobile=mobile, factors=tuple(factors))
 
     @property
     def dimension(self) -> int:
@@ -79,8 +86,13 @@ class Geometry:
 
     @property
     def mobility(self) -> Array:
-        """1 where the coordinate moves, 0 where it is frozen, shape (D,)."""
-        return np.array(self.mobile, dtype=float)
+        """m_i of the coordinates that move, 0 where one is frozen, shape (D,)."""
+        return np.array(self.mobile, dtype=float) * (self.factors or 1.0)
+
+    @property
+    def inertia(self) -> Array:
+        """1 / m_i, the metric of the coordinates that move, 1 for the others, shape (D,)."""
+        return 1.0 / np.where(self.mobility > 0.0, self.mobility, 1.0)
 
     @property
     def frozen(self) -> tuple[str, ...]:

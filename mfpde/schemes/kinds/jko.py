@@ -51,8 +51,11 @@ class JkoKind(SchemeKind):
     refines_steps = True
 
     def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:
-        on_grid = too_many_coordinates(problem) if noisy(problem) else []
-        return super().refusals(problem, experiment) + on_grid
+        own = too_many_coordinates(problem) if noisy(problem) else []
+        if not (noisy(problem) or problem.flow.mobility.even):
+            words = "minimising movements of atoms have one metric for all that moves"
+            own.append(Refusal("dynamics.mobility", words, "numbers that are 0 or 1", "unequal mobilities"))
+        return super().refusals(problem, experiment) + own
 
     def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         make = _on_grid if noisy(problem) else _on_atoms

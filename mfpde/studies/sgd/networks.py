@@ -33,6 +33,7 @@ def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) ->
         gram=options.state == "gram",
         precision=options.precision,
         overlap=overlap,
+        mobility=problem.flow.mobility,
     )
 
 
