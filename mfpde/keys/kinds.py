@@ -125,5 +125,21 @@ class Integers(Kind):
         return list(value)
 
 
+@dataclass(frozen=True)
+class Flag(Kind):
+    """true or false."""
+
+    @property
+    def accepted(self) -> str:
+        return "true or false"
+
+    def read(self, reader: TableReader, name: str, default: bool) -> bool:
+        value = reader.raw(name)
+        if not reader.has(name) or isinstance(value, bool):
+            return default if value is None else bool(value)
+        reader.complain(name, "must be true or false", f"{name} = {str(not default).lower()}")
+        return default
+
+
 def _instead(default: Any, fallback: Any) -> Any:
     return fallback if default is None else default

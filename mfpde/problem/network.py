@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from mfpde.keys.declaration import Checked, key
-from mfpde.keys.kinds import Choice
-from mfpde.keys.reader import SIZE, TableReader, increasing
+from mfpde.keys.kinds import Choice, Flag, Number
+from mfpde.keys.reader import POSITIVE_SIZE, SIZE, TableReader, increasing
 from mfpde.problem.activations.interface import ACTIVATIONS, made_activation
 from mfpde.problem.marginals import Marginal, settled
 from mfpde.solvers.activations.activation import Activation
@@ -104,6 +104,8 @@ class Network(Checked):
     activation: Any = key("truncated-relu", ActivationKey(), "sigma, applied to <w, x> + b")
     coefficients: str = key("fixed", Choice(("fixed", "trained")), "whether the coefficients a move")
     offsets: str = key("none", Choice(("none", "fixed", "trained")), "whether there are offsets b, and they move")
+    scale: float = key(1.0, Number(POSITIVE_SIZE), "alpha: f = (alpha/N) sum_i, and steps of eps/alpha")
+    centred: bool = key(False, Flag(), "whether f_0, the output at the start, is subtracted from f")
 
     def __post_init__(self) -> None:
         if not isinstance(self.activation, str | Knots):
@@ -148,10 +150,10 @@ class Head:
 
 @dataclass(frozen=True)
 class Unit:
-    """What a data law averages over its symmetries: a sigma(<w, x> + b) with what is constant folded in.
+    """What a data law averages over its symmetries: alpha a sigma(<w, x> + b) with what is constant folded in.
 
     Attributes:
-        activation: sigma, with the coefficient and the offset in it that are constants.
+        activation: sigma, with the scale alpha, and the coefficient and the offset that are constants, in it.
         coefficient, offset: a and b.
     """
 
@@ -189,10 +191,15 @@ def unit_of(network: Network, a: float | Marginal = 1.0, b: float | Marginal = 0
     coefficient = Head("a", a, moving_a)
     offset = Head("b", b if network.offsets != "none" else 0.0, moving_b)
     activation = activation_of(network.activation).affine(
-        1.0 if coefficient.is_coordinate else coefficient.value,
+        network.scale * (1.0 if coefficient.is_coordinate else coefficient.value),
         0.0 if offset.is_coordinate else offset.value,
     )
     return Unit(activation, coefficient, offset)
+
+
+def scaled_activation(network: Network) -> Activation:
+    """alpha sigma, of which finite networks are made."""
+    return activation_of(network.activation).affine(network.scale, 0.0)
 
 
 def activation_of(declared: Any) -> Activation:

@@ -21,11 +21,13 @@ from mfpde.solvers.space.measure import Measure
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
     from mfpde.problem.reduction.block_pairs import BlockPairs
-    from mfpde.solvers.objective.objective import Objective
+    from mfpde.solvers.objective.objective import FeatureMap, Objective
     from mfpde.solvers.objective.representation import Effort, Expansion, Form, ReducedObjective
 
 ACCURACY = 1e-10
 """Error of U asked for where Psi or a risk is asked of the problem itself."""
+START_TOLERANCE = 1e-9
+"""Of f_0 where it is subtracted, as a part of the risk."""
 MARGIN = 1e-2
 """Least distance of the ends of a box from the points it is laid about."""
 
@@ -39,13 +41,18 @@ class Problem:
         network: the activation, and which parameters besides w there are and move.
         initial: the law's own options of the initial law (its defaults where None), or an `InitialLaw` in the reduced
             coordinates.
-        flow: ridge, noise, birth and death, schedule.
+        flow: ridge, noise, birth and death, schedule; at a scale alpha of the network it is slowed by alpha^2, so that
+            neurons move as the scaled outputs pull them, over alpha.
     """
 
     data: DataLaw
     network: Network = field(default_factory=Network)
     initial: Any = None
     flow: Flow = field(default_factory=Flow)
+
+    def __post_init__(self) -> None:
+        scale = self.network.scale if "scale" in self.data.network_keys else 1.0
+        object.__setattr__(self, "flow", self.flow.at_scale(scale))
 
     @cached_property
     def options(self) -> Any:
@@ -79,7 +86,12 @@ class Problem:
     @cached_property
     def exact_pairs(self) -> BlockPairs | None:
         """The exact interaction of two neurons, None where features are the best there is."""
-        return self.data.exact_pairs(self.unit)
+        return None if self.centred else self.data.exact_pairs(self.unit)
+
+    @property
+    def centred(self) -> bool:
+        """Whether f_0 is subtracted."""
+        return self.network.centred and "centred" in self.data.network_keys
 
     def represent(self, form: Form, box: Box, accuracy: float) -> ReducedObjective:
         """The objective on a box of the reduced space in the form that a scheme asks for, at an accuracy of U."""
@@ -88,7 +100,8 @@ class Problem:
         names = self.geometry.names
         coefficient = names.index("a") if self.data.network_keys and self.unit.has_coefficient else None
         near = self.data.guide_box(box) if form == "guide" else box
-        return represent(self._expand, near, accuracy, form, coefficient)
+        made = represent(self._expand, near, accuracy, form, coefficient)
+        return made.shifted(self._start) if self.centred else made
 
     def objective_about(self, *points: Array, accuracy: float = ACCURACY) -> Objective:
         """The objective on a box that holds all these points, each of shape (n, D), with U accurate to `accuracy`."""
@@ -113,6 +126,12 @@ class Problem:
         objective = self.objective_about(points, law.points)
         slope = objective.loss_gradient(law.outputs(objective.features))
         return objective.features.contract(points, slope)[1]
+
+    def _start(self, features: FeatureMap) -> Array:
+        """f_0, as outputs of features of any form."""
+        from mfpde.problem.labels import starting_atoms
+
+        return starting_atoms(self.initial_law, features, START_TOLERANCE).outputs(features)
 
     def _expand(self, box: Box, accuracy: float, effort: Effort) -> Expansion:
         return self.data.features(self.unit, box, accuracy, effort)

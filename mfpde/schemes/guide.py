@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from mfpde.problem.condensed import condensed
-from mfpde.problem.initial import InitialLaw
-from mfpde.problem.marginals import TAIL, discrete, reaching, unbounded
+from mfpde.problem.labels import label_law
 from mfpde.problem.problem import Problem
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics
-from mfpde.solvers.characteristics.panels import LabelLaw
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import State, integrate
 from mfpde.solvers.space.box import Box
@@ -26,10 +23,6 @@ from mfpde.solvers.space.trails import Trails
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
 
-TAILS = (TAIL, 1e-40, 1e-90, 1e-140, 1e-200, 1e-280, 1e-299)
-"""Masses of a tail of a label beyond its cut, one after the other where births lift it."""
-LEAST_DENSITY = 1e-300
-"""Least product of tails that floating point holds."""
 GUIDE_TIMES = 41
 GUIDE_TOLERANCE = {1: 1e-4}
 GUIDE_ATOMS = {1: 3000}
@@ -173,23 +166,3 @@ def _between(guide: Trails, geometry: Geometry) -> Trails:
     late, here, there = share[:, None, None], guide.positions[index], guide.positions[following]
     ahead = np.where(geometry.periodic, here + geometry.displacement(here, there), there)
     return Trails(geometry.turned(here * (1.0 - late) + ahead * late), guide.weights, times)
-
-
-def label_law(law: InitialLaw, reach: int = 0, accuracy: float = 0.0) -> LabelLaw:
-    """rho_0 for schemes of atoms, its tails cut off at `TAILS[reach]` and farther out, as far as floats go.
-
-    Tables of many knots are condensed to this accuracy.
-    """
-    law = replace(law, labels=tuple(condensed(marginal, accuracy) for marginal in law.labels))
-    least = LEAST_DENSITY ** (1.0 / max(law.spread, 1))
-    cut = any(unbounded(marginal) for marginal in law.labels)
-    tails = [tail for tail in TAILS if tail > least] if cut else TAILS[:1]
-    order = sorted(range(len(law.labels)), key=lambda label: discrete(law.labels[label]))
-    labels = [law.labels[label] for label in order]
-    first, *wider = (
-        tuple(reaching(marginal, tail) for marginal in labels[: law.spread])
-        for tail in tails[min(reach, max(len(tails) - 2, 0)) :]
-    )
-    back = np.argsort(order)
-    places = tuple(marginal.breaks for marginal in labels[law.spread :])
-    return LabelLaw(first, lambda x: law.density(x[:, back]), lambda x: law.embed(x[:, back]), tuple(wider), places)

@@ -27,6 +27,7 @@ def check_together(experiment: Experiment, errors: list[str]) -> None:
     if network.offsets == "none" and head_laws(initial)[1] != 0.0:
         errors.append('initial.b: the network has no offsets; write offsets = "fixed" or "trained" in [network]')
     errors += _mobility_problems(experiment)
+    _check_scale(experiment, errors)
     _check_times(experiment, errors)
     errors += law.problems(experiment)
     names = law.space(unit).names
@@ -52,6 +53,22 @@ def _mobility_problems(experiment: Experiment) -> list[str]:
     if given and not any(moves and given.get(name, 1.0) > 0.0 for name, moves in trained.items()):
         errors.append("dynamics.mobility: nothing moves; write a number above 0 for one that is trained")
     return errors
+
+
+def _check_scale(experiment: Experiment, errors: list[str]) -> None:
+    """Neurons of outputs at a scale move as the data pull them over alpha; what else moves them has no scale."""
+    scale, dynamics = experiment.network.scale, experiment.dynamics
+    if scale == 1.0:
+        return
+    others = {
+        "ridge": dynamics.ridge > 0.0,
+        "inverse_temperature": math.isfinite(dynamics.inverse_temperature),
+        "flow": dynamics.flow != "wasserstein",
+    }
+    words = ", ".join(f"dynamics.{name}" for name, acts in others.items() if acts)
+    if words:
+        problem = f"network.scale = {scale:g}: not defined beside {words}"
+        errors.append(f"{problem}; write scale = 1.0, or leave {words} out")
 
 
 def _check_times(experiment: Experiment, errors: list[str]) -> None:

@@ -10,7 +10,7 @@ from mfpde.configuration.toml import to_toml
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
-from mfpde.results.answers.check import Checked, Coordinate, Service
+from mfpde.results.answers.plain.check import Checked, Coordinate, Service
 from mfpde.schemes.choice import choice_words, refusal_messages, scheme_of
 from mfpde.schemes.interface import scheme_named, scheme_names
 from mfpde.shell.progress import Progress, silent

@@ -17,7 +17,7 @@ from mfpde.configuration.sources import Source, experiment_of
 from mfpde.errors import ConfigurationError, raise_mistakes
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
-from mfpde.results.answers.convergence import ConvergenceResult, Level
+from mfpde.results.answers.plain.convergence import ConvergenceResult, Level
 from mfpde.results.answers.solve import SolveResult
 from mfpde.schemes.choice import oracles, refusal_messages, refusals_of, scheme_of
 from mfpde.schemes.interface import Refined, SchemeKind, scheme_named, scheme_names

@@ -20,7 +20,7 @@ from scipy.sparse import csr_array, vstack
 from scipy.spatial.distance import cdist
 
 from mfpde.errors import ConfigurationError, raise_mistakes
-from mfpde.results.answers.distance import Distance
+from mfpde.results.answers.plain.distance import Distance
 from mfpde.results.answers.solve import Array, SolveResult
 from mfpde.shell.progress import Progress, silent
 from mfpde.solvers.space.measure import Measure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Flow:
         transport: whether mass moves (false for the pure Fisher-Rao flow).
         schedule: xi(t).
         mobility: of w, a and b: dF/ds = -2 sum_i m_i ∫|d_i G|^2 drho, and noise of variance m_i / beta per time.
+        scale: alpha of the outputs, whose flow is slower by alpha^2: the schedule holds xi/alpha^2.
     """
 
     ridge: float = 0.0
@@ -66,3 +67,9 @@ class Flow:
     transport: bool = True
     schedule: Schedule = Schedule()
     mobility: Mobility = Mobility()
+    scale: float = 1.0
+
+    def at_scale(self, scale: float) -> Flow:
+        """The flow of the same neurons whose outputs have this scale."""
+        slower = replace(self.schedule, scale=self.schedule.scale * (self.scale / scale) ** 2)
+        return self if scale == self.scale else replace(self, schedule=slower, scale=scale)

@@ -12,6 +12,7 @@ import numpy as np
 from ..activations.activation import Activation
 from ..arrays import Array
 from ..sgd.samplers import Sampler
+from ..sgd.state import SgdState
 
 TEST_SAMPLES = 20_000
 """Samples that a risk is measured on: its standard error is then near a hundredth of the spread of (y - f)^2."""
@@ -48,6 +49,39 @@ class Population(Protocol):
     def unit_squares(self, points: Array, b: Array) -> Array | None:
         """E sigma(<w, x> + b)^2 at reduced coordinates of w (n, D) and offsets b (n,); None where it is not known."""
         ...
+
+
+@dataclass(frozen=True)
+class CentredPopulation:
+    """Risk and gradient of f_N - f_0: those of 2 N neurons, half of them the first ones with the opposite sign.
+
+    Attributes:
+        inner: that of networks as they are.
+        first: the state at step 0, whose output is f_0.
+    """
+
+    inner: Population
+    first: SgdState
+
+    def measure(self, w: Array, a: Array, b: Array) -> Measured:
+        return self.inner.measure(*self._doubled(w, a, b))
+
+    def risk(self, w: Array, a: Array, b: Array) -> float:
+        return self.measure(w, a, b).risk
+
+    def gradient(
+        self, w: Array, a: Array, b: Array, trained_coefficients: bool = False, trained_offsets: bool = False
+    ) -> tuple[Array, Array, Array]:
+        doubled = self._doubled(w, a, b)
+        gw, ga, gb = (part[: len(w)] for part in self.inner.gradient(*doubled, trained_coefficients, trained_offsets))
+        return 0.5 * gw, ga, 0.5 * gb
+
+    def unit_squares(self, points: Array, b: Array) -> Array | None:
+        return self.inner.unit_squares(points, b)
+
+    def _doubled(self, w: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
+        first = self.first
+        return np.vstack([w, first.w]), 2.0 * np.concatenate([a, -first.a]), np.concatenate([b, first.b])
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ..space.box import Box
 from ..space.measure import Measure
 from .coefficient import WithCoefficient
 from .compression import compress
-from .objective import Objective
+from .objective import FeatureMap, Objective
 from .table.feature_table import FeatureTable, build_table
 from .table.patched import PatchedFeatures
 
@@ -88,6 +88,17 @@ class ReducedObjective:
         """The table that the features are, inside its box; None where they are not tabulated."""
         features = self.objective.features
         return features.table if isinstance(features, PatchedFeatures) else None
+
+    def shifted(self, start: Callable[[FeatureMap], Array]) -> ReducedObjective:
+        """The objective with the outputs of the start subtracted from all, each form with its own."""
+
+        def from_start(objective: Objective) -> Objective:
+            return replace(objective, loss=objective.loss.shifted(start(objective.features)))
+
+        moved = from_start(self.objective)
+        return replace(
+            self, objective=moved, source=moved if self.source is self.objective else from_start(self.source)
+        )
 
     def risk_error(self, laws: Iterable[Measure]) -> float:
         """Error of 2 L at laws, and so of the risk: measured against the source, plus the source's own.

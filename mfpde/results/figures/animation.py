@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 
 from mfpde.errors import OutputError
-from mfpde.results.figures.marginals import View, draw_marginal, spread_density, view_of
+from mfpde.results.figures.laws.marginals import View, draw_marginal, spread_density, view_of
 from mfpde.results.figures.solve import draw_density, draw_risk
 from mfpde.results.figures.style import BLUE, ORANGE, STYLE, new_figure, symbol
 from mfpde.shell.files import write_atomically

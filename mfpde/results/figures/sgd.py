@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mfpde.results.figures.marginals import draw_marginal, view_of
+from mfpde.results.figures.laws.marginals import draw_marginal, view_of
 from mfpde.results.figures.style import BLUE, ORANGE, new_figure, panel, symbol
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.distribution import distribution

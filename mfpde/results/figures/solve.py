@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import numpy as np
 
-from mfpde.results.figures.marginals import View, draw_marginal, height_of_bulk, spread_density, view_of
+from mfpde.results.figures.laws.marginals import View, draw_marginal, height_of_bulk, spread_density, view_of
 from mfpde.results.figures.style import BLUE, ORANGE, SMALL, WHITE_TO_BLUE, new_figure, panel, symbol
 from mfpde.results.words import SQUARE
 from mfpde.solvers.arrays import Array

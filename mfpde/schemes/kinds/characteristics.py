@@ -41,7 +41,8 @@ class CharacteristicsKind(SchemeKind):
         return super().refusals(problem, experiment) + [words] * noisy(problem)
 
     def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
-        from mfpde.schemes.guide import TABLE_SHARE, label_law
+        from mfpde.problem.labels import label_law
+        from mfpde.schemes.guide import TABLE_SHARE
         from mfpde.schemes.pair import (
             NODES,
             OTHER_NODES,

@@ -80,7 +80,8 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
     """
     import numpy as np
 
-    from mfpde.schemes.guide import TABLE_SHARE, label_law
+    from mfpde.problem.labels import label_law
+    from mfpde.schemes.guide import TABLE_SHARE
     from mfpde.schemes.pair import (
         NODES,
         OTHER_NODES,

@@ -18,10 +18,11 @@ import numpy as np
 
 from mfpde.errors import in_keys, raise_mistakes
 from mfpde.experiment import Experiment
-from mfpde.problem.network import activation_of
+from mfpde.problem.labels import label_law
+from mfpde.problem.network import scaled_activation
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.compare import CoupledResult, predicted_rates
-from mfpde.schemes.guide import TABLE_SHARE, label_law, run_guide, visited_box
+from mfpde.schemes.guide import TABLE_SHARE, run_guide, visited_box
 from mfpde.shell.progress import Progress, silent
 from mfpde.shell.workers import processors
 from mfpde.solvers.arrays import Array
@@ -96,7 +97,7 @@ def against_coupled(configuration: Experiment) -> list[tuple[str, str, str]]:
     if math.isfinite(problem.flow.inverse_temperature):
         reason = "the coupled dynamics are those without noise"
         found.append(("dynamics.inverse_temperature", reason, "write inverse_temperature = inf"))
-    if problem.data.population(problem.data.sampler(), activation_of(problem.network.activation)) is None:
+    if problem.data.population(problem.data.sampler(), scaled_activation(problem.network)) is None:
         reason = f'the coupled dynamics need exact gradients, which "{problem.data.name}" does not offer'
         found.append(("data.law", reason, 'write a law with exact gradients, such as "gaussian-mixture"'))
     return found

@@ -9,6 +9,7 @@ import numpy as np
 
 from mfpde.errors import ResultFileError
 from mfpde.experiment import Experiment
+from mfpde.problem.problem import build_problem
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import SolveResult
 from mfpde.schemes.interface import SCHEMES
@@ -61,7 +62,7 @@ def _of_equation(result: SolveResult, name: str) -> RunEnd:
         raise ResultFileError(f"{name}: holds no save time yet; continue it with `mfpde solve --resume`")
     configuration = configuration_of(result, name)
     time = float(result.time[-1])
-    rate = configuration.dynamics.schedule.rate(time)
+    rate = build_problem(configuration).flow.schedule.rate(time)
     return RunEnd(
         configuration=configuration,
         names=result.names,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mfpde.problem.problem import build_problem
 from mfpde.results.answers.ending import Cluster
 from mfpde.results.answers.optimum import AtomicOptimum
 from mfpde.results.answers.stationary import StationaryPoint
@@ -80,7 +81,7 @@ def moved(dissipation: float, last: RunEnd) -> float:
 
     Infinite for a law at t = 0 that moves: it has not run yet.
     """
-    time = last.configuration.dynamics.schedule.flow_time(last.time)
+    time = build_problem(last.configuration).flow.schedule.flow_time(last.time)
     speed = math.sqrt(0.5 * max(dissipation, 0.0))
     return speed * time if time > 0.0 or speed == 0.0 else math.inf
 

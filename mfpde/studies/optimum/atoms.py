@@ -127,7 +127,9 @@ class _Bounds:
         self.proven = True
 
     def __call__(self, law: Atoms, outputs: Array, squared_slope: float) -> Curvature:
-        found = self._problem.data.curvature(self._problem.unit, law.points, law.weights, outputs, squared_slope)
+        problem = self._problem
+        known = None if problem.centred else problem.data.curvature
+        found = None if known is None else known(problem.unit, law.points, law.weights, outputs, squared_slope)
         if found is None:
             self.proven = False
             return SampledCurvature(self._objective, outputs, self._box)

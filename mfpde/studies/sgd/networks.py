@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from mfpde.experiment import Experiment
 from mfpde.problem.initial import PointLaw
-from mfpde.problem.network import Unit, activation_of
+from mfpde.problem.network import Unit, scaled_activation
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.networks.population import Population, SampledPopulation
+from mfpde.solvers.networks.population import CentredPopulation, Population, SampledPopulation
+from mfpde.solvers.sgd.centred import Centred
 from mfpde.solvers.sgd.engine import Sgd, SgdState
 from mfpde.solvers.sgd.samplers import sampler_of
 
@@ -19,9 +22,9 @@ def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) ->
     problem, options = build_problem(configuration), configuration.sgd
     samples = sampler_of(problem.data.sampler())
     assert samples is not None, "refused where the law draws no samples"
-    return Sgd(
+    plain = Sgd(
         samples,
-        activation_of(problem.network.activation),
+        scaled_activation(problem.network),
         options.step_size,
         problem.flow.schedule,
         problem.flow.ridge,
@@ -35,6 +38,12 @@ def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) ->
         overlap=overlap,
         mobility=problem.flow.mobility,
     )
+    return _centred(configuration, problem, plain) if problem.centred else plain
+
+
+def _centred(configuration: Experiment, problem: Problem, plain: Sgd) -> Sgd:
+    """SGD of f_N - f_0, f_0 the first output of the very neurons: that of rho_0 would leave it f_N - f = O(N^-1/2)."""
+    return replace(plain, data=Centred(plain.data, plain.unit, first_state(configuration, problem, plain)))
 
 
 def first_state(configuration: Experiment, problem: Problem, sgd: Sgd) -> SgdState:
@@ -54,6 +63,8 @@ def reduced_positions(sgd: Sgd, state: SgdState, unit: Unit) -> Array:
 
 def population_of(problem: Problem, sgd: Sgd, neurons: int) -> Population:
     """Risk and gradient of N neurons over the law of the data: exact, or measured where the law offers no more."""
-    sampler = sgd.coordinates(neurons)
+    held = sgd.coordinates(neurons)
+    sampler = held.inner if isinstance(held, Centred) else held
     exact = problem.data.population(sampler, sgd.unit)
-    return SampledPopulation(sampler, sgd.unit, sgd.seed) if exact is None else exact
+    found = SampledPopulation(sampler, sgd.unit, sgd.seed) if exact is None else exact
+    return CentredPopulation(found, held.first) if isinstance(held, Centred) else found

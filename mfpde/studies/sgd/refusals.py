@@ -8,7 +8,7 @@ from itertools import pairwise
 from mfpde.errors import raise_mistakes
 from mfpde.experiment import Experiment, LogSave
 from mfpde.problem.laws.interface import SQUARE_RISK
-from mfpde.problem.network import activation_of
+from mfpde.problem.network import scaled_activation
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.schemes.choice import sampling_scheme
 from mfpde.shell.workers import Workers
@@ -144,7 +144,9 @@ def _gram_problems(configuration: Experiment, problem: Problem) -> list[str]:
     problems = []
     if not isinstance(problem.data.sampler(), GaussianBlocks):
         problems.append('sgd.state: inner products are enough for Gaussian blocks only; write state = "weights"')
-    activation = activation_of(problem.network.activation)
+    if problem.centred:
+        problems.append('network.centred: what is subtracted needs the weights themselves; write state = "weights"')
+    activation = scaled_activation(problem.network)
     if activation.compiled(configuration.sgd.precision) is None:
         remedy = 'write state = "weights", or functions that numba compiles'
         problems.append(f'sgd.state: the activation "{activation.name}" is not compiled; {remedy}')

@@ -131,6 +131,14 @@ class Loss(Protocol):
         """The loss q -> L(basis q), basis of shape (M, K)."""
         ...
 
+    def shifted(self, origin: Array) -> Loss:
+        """The loss q -> L(q - origin).
+
+        Raises:
+            ValueError: it is not offered.
+        """
+        raise ValueError(f"{type(self).__name__} does not shift its outputs")
+
     def rotated(self, kept: int, rank: int) -> Loss:
         """The loss with `rank` coordinates in an orthonormal basis in place of the outputs from number `kept` on.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,9 @@ class SquareLoss(Loss):
 
     def through(self, basis: Array) -> Loss:
         return LossThrough(self, basis)
+
+    def shifted(self, origin: Array) -> SquareLoss:
+        return replace(self, targets=self.targets + origin)
 
     def rotated(self, kept: int, rank: int) -> SquareLoss:
         if not self.free[kept:].all():

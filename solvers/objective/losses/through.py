@@ -108,5 +108,8 @@ class LossThrough(Loss):
     def rounding(self, outputs: Array) -> float:
         return self.inner.rounding(self.basis @ outputs)
 
+    def shifted(self, origin: Array) -> Loss:
+        return LossThrough(self.inner.shifted(self.basis @ origin), self.basis)
+
     def through(self, basis: Array) -> Loss:
         return LossThrough(self.inner, self.basis @ basis)

@@ -13,12 +13,12 @@ from mfpde.configuration.toml import to_tables
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.initial import product_law, radial_law
+from mfpde.problem.labels import label_law
 from mfpde.problem.law_kinds import MARGINALS, marginal
 from mfpde.problem.laws.gaussian_mixture import GaussianMixture, MixtureInitial
 from mfpde.problem.marginals import Density, Marginal, Normal, ScaledChi, Uniform, Values
 from mfpde.problem.network import Network
 from mfpde.problem.problem import build_problem
-from mfpde.schemes.guide import label_law
 from mfpde.solvers.characteristics.panels import Rule, initial_panels
 from mfpde.solvers.space.axis import Line
 from mfpde.solvers.space.geometry import Geometry

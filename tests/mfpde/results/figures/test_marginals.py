@@ -7,7 +7,7 @@ import pytest
 
 from mfpde.configuration.parsing import parse
 from mfpde.results.answers.solve import SolveResult
-from mfpde.results.figures.marginals import draw_marginal, marginal, spread_density, view_of
+from mfpde.results.figures.laws.marginals import draw_marginal, marginal, spread_density, view_of
 from mfpde.results.figures.solve import chosen_times
 from mfpde.results.figures.style import new_figure, symbol
 from mfpde.solvers.space.grid import Grid

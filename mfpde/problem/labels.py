@@ -1,0 +1,60 @@
+"""rho_0 as labels with a density, and as atoms at the nodes of panels that resolve given features."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from mfpde.problem.condensed import condensed
+from mfpde.problem.initial import InitialLaw
+from mfpde.problem.marginals import TAIL, discrete, reaching, unbounded
+from mfpde.solvers.characteristics.outputs import OutputResolution
+from mfpde.solvers.characteristics.panels import LabelLaw, Rule, fill_panels, initial_panels
+from mfpde.solvers.objective.losses.square import SquareLoss
+from mfpde.solvers.objective.objective import FeatureMap, Objective
+from mfpde.solvers.space.measure import Atoms
+
+TAILS = (TAIL, 1e-40, 1e-90, 1e-140, 1e-200, 1e-280, 1e-299)
+"""Masses of a tail of a label beyond its cut, one after the other where births lift it."""
+LEAST_DENSITY = 1e-300
+"""Least product of tails that floating point holds."""
+MOST_ATOMS = 40_000
+"""Atoms that a law is put on at most."""
+
+
+def label_law(law: InitialLaw, reach: int = 0, accuracy: float = 0.0) -> LabelLaw:
+    """rho_0 for schemes of atoms, its tails cut off at `TAILS[reach]` and farther out, as far as floats go.
+
+    Tables of many knots are condensed to this accuracy.
+    """
+    law = replace(law, labels=tuple(condensed(marginal, accuracy) for marginal in law.labels))
+    least = LEAST_DENSITY ** (1.0 / max(law.spread, 1))
+    cut = any(unbounded(marginal) for marginal in law.labels)
+    tails = [tail for tail in TAILS if tail > least] if cut else TAILS[:1]
+    order = sorted(range(len(law.labels)), key=lambda label: discrete(law.labels[label]))
+    labels = [law.labels[label] for label in order]
+    first, *wider = (
+        tuple(reaching(marginal, tail) for marginal in labels[: law.spread])
+        for tail in tails[min(reach, max(len(tails) - 2, 0)) :]
+    )
+    back = np.argsort(order)
+    places = tuple(marginal.breaks for marginal in labels[law.spread :])
+    return LabelLaw(first, lambda x: law.density(x[:, back]), lambda x: law.embed(x[:, back]), tuple(wider), places)
+
+
+def starting_atoms(
+    law: InitialLaw, features: FeatureMap, tolerance: float, labels: LabelLaw | None = None, order: int = 10
+) -> Atoms:
+    """rho_0 on atoms by which the means of features, as a part of the risk, are right to the tolerance.
+
+    Args:
+        labels: where its labels are cut; None for where the schemes of atoms cut them.
+        order: Gauss nodes of a panel and label.
+    """
+    labels, rule = label_law(law) if labels is None else labels, Rule.of_order(order)
+    objective = Objective(features, SquareLoss(np.ones(features.rank), np.zeros(features.rank)))
+    panels = initial_panels(labels, rule, tolerance, MOST_ATOMS)
+    resolution = OutputResolution(objective, labels.density, labels.embed, rule, tolerance, MOST_ATOMS)
+    corners = resolution.corners(panels.lower, panels.upper)
+    return Atoms(*fill_panels(*corners, labels.density, labels.embed, rule).atoms)

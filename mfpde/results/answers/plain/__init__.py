@@ -1,0 +1,5 @@
+"""Answers in words and numbers alone, without a figure."""
+
+from mfpde.results.answers.plain import check, convergence, distance
+
+__all__ = ["check", "convergence", "distance"]

@@ -1,0 +1,49 @@
+"""kernel: the limit of large output scales, in which the network learns linearly with the kernel of rho_0.
+
+L. Chizat, E. Oyallon, F. Bach, On lazy training in differentiable programming, NeurIPS 2019; S. Mei, T. Misiakiewicz,
+A. Montanari, COLT 2019, Section 4.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mfpde.configuration.sources import Source, experiment_of
+from mfpde.problem.problem import build_problem
+from mfpde.results.answers.kernel import KernelLimit
+from mfpde.shell.progress import Progress, silent
+from mfpde.studies.kernel.limit import kernel_modes
+from mfpde.studies.run.arithmetic import strict_arithmetic
+from mfpde.studies.run.output import kept, output_file
+
+
+def kernel(
+    source: Source,
+    *,
+    output: str | Path | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+    **given: Any,
+) -> KernelLimit:
+    """The kernel limit of the problem that a source describes, at its save times.
+
+    Args:
+        source: a preset's name, the path of a TOML file, an experiment, or a problem made in Python.
+        output: JSON file; an existing one is kept unless `force`.
+        progress: called with a line of text and the fraction of the work done.
+        given: overrides=, use=, and keys of [time], [solver] and [sgd], as `experiment_of` takes them.
+
+    Raises:
+        ConfigurationError: f_0 != 0, noise, a ridge, birth and death, or another loss than the square one.
+        OutputError: `output` cannot be written.
+    """
+    configuration = experiment_of(source, **given)
+    problem = build_problem(configuration)
+    times = np.array(configuration.time.save_times)
+    with output_file(output, force=force, kind="OUT.json", resumable=False) as path, strict_arithmetic():
+        progress("kernel of rho_0", 0.0)
+        flow_times = np.array([problem.flow.schedule.flow_time(time) for time in times.tolist()])
+        return kept(KernelLimit(times, kernel_modes(problem, flow_times)), path)

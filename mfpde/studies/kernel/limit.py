@@ -1,0 +1,133 @@
+"""The kernel limit of a problem: the kernel of rho_0 for each choice of what is trained, its spectrum and its curve."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from mfpde.errors import raise_mistakes
+from mfpde.problem.labels import label_law, starting_atoms
+from mfpde.problem.problem import Problem
+from mfpde.results.answers.kernel import KernelMode
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.characteristics.panels import LabelLaw
+from mfpde.solvers.objective.losses.square import SquareLoss
+from mfpde.solvers.objective.objective import Objective
+from mfpde.solvers.objective.tangent import TangentFlow, TangentSquares, tangent_flow, tangent_kernels
+from mfpde.solvers.space.box import Box
+from mfpde.solvers.space.measure import Atoms
+
+ACCURACY, TOLERANCE = 1e-10, 1e-7
+"""Error of U, and of the means of features and squared gradients over rho_0, that are asked for."""
+COARSER = 100.0
+"""How much larger they are in the companion, beside what the features reach: their error shows in the difference."""
+NODES, OTHER_NODES = 10, 7
+"""Gauss nodes of a panel of rho_0, and of one of the companion."""
+VANISHING = 1e-9
+"""f_0 below this share of the mean norm of a unit is 0 but for rounding and quadrature."""
+AUDITS = np.geomspace(1e-2, 1.0, 9)
+"""Shares of a time at which the errors are taken that count for it: differences cross zero."""
+ROUNDING = 1e-14
+"""Of a risk of 1."""
+Flows = dict[str, TangentFlow]
+
+
+def kernel_modes(problem: Problem, times: Array) -> dict[str, KernelMode]:
+    """What the kernel of rho_0 learns by these flow times, by what is trained: "w", "a", "all" as far as it is.
+
+    Raises:
+        ConfigurationError: there is no such limit.
+    """
+    plain = replace(problem, network=replace(problem.network, centred=False))
+    raise_mistakes(list(_refusals(problem)))
+    labels = label_law(plain.initial_law)
+    main, error = _flows(plain, problem.network.centred, labels, NODES, ACCURACY, TOLERANCE)
+    coarser = max(COARSER * error, COARSER * ACCURACY)
+    companion, _ = _flows(
+        plain, problem.network.centred, labels.cut_elsewhere(), OTHER_NODES, coarser, COARSER * TOLERANCE
+    )
+    return {name: _mode(flow, companion[name], times) for name, flow in main.items()}
+
+
+def _refusals(problem: Problem) -> Iterator[str]:
+    """Terms of the flow that the exponentials of a kernel do not hold."""
+    flow = problem.flow
+    if math.isfinite(flow.inverse_temperature):
+        yield "dynamics.inverse_temperature: the kernel limit has no noise; write inverse_temperature = inf"
+    if flow.ridge > 0.0:
+        yield "dynamics.ridge: it moves neurons as far as the data do, the kernel limit has none; write ridge = 0.0"
+    if flow.fisher_rao_rate > 0.0 or not flow.transport:
+        yield 'dynamics.flow: the kernel limit has no birth and death; write flow = "wasserstein"'
+
+
+def moving(problem: Problem) -> dict[str, Array]:
+    """The rates at which coordinates move, shape (D,), by what is trained of them: "w", "a", and "all" of several."""
+    geometry, own = problem.geometry, len(problem.data.axes())
+    rates = np.asarray(geometry.mobility, dtype=float)
+    parts = {"w": range(own), "a": [i for i, name in enumerate(geometry.names) if i >= own and name == "a"]}
+    found = {name: np.where(np.isin(np.arange(len(rates)), list(part)), rates, 0.0) for name, part in parts.items()}
+    found = {name: part for name, part in found.items() if part.any()}
+    return found if any(np.array_equal(part, rates) for part in found.values()) else {**found, "all": rates}
+
+
+def _flows(
+    problem: Problem, centred: bool, labels: LabelLaw, nodes: int, accuracy: float, tolerance: float
+) -> tuple[Flows, float]:
+    """The decomposition for each choice of what is trained, and the error of U."""
+    corners = labels.corners
+    lower, upper = corners.min(axis=0), corners.max(axis=0)
+    margin = 0.01 * np.maximum(upper - lower, 1.0)
+    reduced = problem.represent("exact", problem.geometry.cut(Box(lower - margin, upper + margin)), accuracy)
+    objective, rates = reduced.objective, np.asarray(problem.geometry.mobility, dtype=float)
+    loss = _square(problem, objective)
+    squares = TangentSquares(objective.features, rates)
+    law = starting_atoms(problem.initial_law, squares, tolerance, labels, nodes)
+    outputs = law.outputs(objective.features)
+    if centred:
+        outputs = np.zeros_like(outputs)
+    else:
+        _refuse_start(problem, objective, loss, law, outputs)
+    kernels = tangent_kernels(objective.features, law, len(rates))
+    modes = {name: np.einsum("i,imn->mn", part, kernels) for name, part in moving(problem).items()}
+    return {name: tangent_flow(loss, outputs, matrix) for name, matrix in modes.items()}, reduced.error
+
+
+def _square(problem: Problem, objective: Objective) -> SquareLoss:
+    if not isinstance(objective.loss, SquareLoss):
+        words = f"the kernel limit is that of E (y - f)^2, not of the {problem.data.risk_name}"
+        raise_mistakes([f"data.law: {words}; solve the equation at a large network.scale instead"])
+    assert isinstance(objective.loss, SquareLoss)
+    return objective.loss
+
+
+def _refuse_start(problem: Problem, objective: Objective, loss: SquareLoss, law: Atoms, outputs: Array) -> None:
+    """Raise ConfigurationError where f_0 is not 0."""
+    sizes = law.weights @ (objective.features.values(law.points) ** 2 @ loss.weights)
+    size = float(np.sqrt(loss.weights @ outputs**2))
+    if size <= VANISHING * float(np.sqrt(sizes)):
+        return
+    words = f"the network begins at f_0 of norm {size:.3g}, which diverges with its scale"
+    if "centred" in problem.data.network_keys:
+        remedy = "write network.centred = true, or initial.a = { values = [-1, 1] }"
+        raise_mistakes([f"network.centred: {words}; {remedy}"])
+    raise_mistakes([f'data.law: {words}, and "{problem.data.name}" has no coefficients whose signs could cancel it'])
+
+
+def _mode(flow: TangentFlow, other: TangentFlow, times: Array) -> KernelMode:
+    """A curve with its errors: the differences from the companion up to each time, and rounding."""
+    audits = np.outer(times, AUDITS)
+    gaps = np.abs(flow.risk(audits.ravel()) - other.risk(audits.ravel())).reshape(audits.shape).max(axis=1)
+    floor = ROUNDING * (1.0 + times * flow.eigenvalues.max(initial=0.0)) * flow.risk([0.0])
+    last = abs(flow.last - other.last)
+    return KernelMode(
+        risk=flow.risk(times),
+        risk_error=np.maximum.accumulate(gaps) + floor,
+        eigenvalues=flow.eigenvalues,
+        resolved=flow.resolved,
+        risk_infinity=flow.last,
+        risk_infinity_error=last + ROUNDING * float(flow.risk([0.0])[0]),
+        risk_infinity_all=flow.last_of_all,
+    )

@@ -1,0 +1,115 @@
+"""The kernel limit of an objective with the square loss: the flow of its outputs with the kernel of the start.
+
+    F' = -K Omega (F - y),    K = ∫ sum_i m_i d_i Phi d_i Phi^T drho_0,    i over the coordinates that move
+
+(docs/mathematics.md, section 8). With e = Omega^1/2 (y - F) and A = Omega^1/2 K Omega^1/2, e(s) = exp(-A s) e(0):
+
+    R_K(s) = c + sum_k (v_k . e(0))^2 exp(-2 lambda_k s).
+
+Rounding moves eigenvalues by eps lambda_1, and so R_K(s) by no more than about eps (1 + lambda_1 s) R_K(0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg
+
+from ..arrays import Array
+from ..space.measure import Atoms
+from .losses.square import SquareLoss
+from .objective import FeatureMap
+
+NOISE = 1e-13
+"""Eigenvalues below this share of the largest are not told from 0: those of smooth kernels fall into rounding."""
+CHUNK = 4_000_000
+"""Entries of gradients that are formed at once."""
+
+
+@dataclass(frozen=True)
+class TangentFlow:
+    """The decomposition of R_K.
+
+    Attributes:
+        eigenvalues: of A, descending, shape (M,).
+        shares: (v_k . e(0))^2, shape (M,).
+        constant: c.
+    """
+
+    eigenvalues: Array
+    shares: Array
+    constant: float
+
+    def risk(self, times: Sequence[float] | Array) -> Array:
+        """R_K at flow times."""
+        decay = np.exp(np.maximum(-2.0 * np.outer(np.asarray(times, dtype=float), self.eigenvalues), -700.0))
+        return np.asarray(self.constant + decay @ self.shares)
+
+    @property
+    def resolved(self) -> int:
+        """Number of eigenvalues above `NOISE` of the largest."""
+        return int((self.eigenvalues > NOISE * self.eigenvalues.max(initial=0.0)).sum())
+
+    @property
+    def last(self) -> float:
+        """R_K at infinity, by the eigenvalues that are resolved: what lies off them is never learned."""
+        return self.constant + float(self.shares[self.resolved :].sum())
+
+    @property
+    def last_of_all(self) -> float:
+        """The same by all eigenvalues that are not 0 in floating point."""
+        return self.constant + float(self.shares[self.eigenvalues <= 0.0].sum())
+
+
+def tangent_flow(loss: SquareLoss, outputs: Array, kernel: Array) -> TangentFlow:
+    """R_K from outputs F(0), shape (M,), and K, shape (M, M)."""
+    scale = np.sqrt(loss.weights)
+    eigenvalues, directions = linalg.eigh(kernel * np.outer(scale, scale), overwrite_a=True, driver="evd")
+    shares = (directions.T @ (scale * (loss.targets - outputs))) ** 2
+    return TangentFlow(np.maximum(eigenvalues[::-1], 0.0), shares[::-1], loss.constant)
+
+
+def tangent_kernels(features: FeatureMap, law: Atoms, dimension: int) -> Array:
+    """∫d_i Phi d_i Phi^T drho of every coordinate i, shape (D, M, M)."""
+    rank = features.rank
+    found = np.zeros((dimension, rank, rank))
+    step = max(1, CHUNK // (rank * dimension))
+    for first in range(0, len(law.weights), step):
+        part = slice(first, first + step)
+        gradients = features.values_and_gradients(law.points[part])[1]
+        rows = np.sqrt(law.weights[part])[:, None, None] * gradients
+        for axis in range(dimension):
+            own = np.ascontiguousarray(rows[:, :, axis])
+            found[axis] += own.T @ own
+    return found
+
+
+@dataclass(frozen=True)
+class TangentSquares:
+    """Phi and sum_i rates_i (d_i Phi)^2 as features: where their means are resolved, so are F(0) and the kernel."""
+
+    inner: FeatureMap
+    rates: Array
+
+    @property
+    def dimension(self) -> int:
+        return self.inner.dimension
+
+    @property
+    def rank(self) -> int:
+        return 2 * self.inner.rank
+
+    def values(self, points: Array) -> Array:
+        values, gradients = self.inner.values_and_gradients(points)
+        return np.hstack([values, gradients**2 @ self.rates])
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        raise NotImplementedError("no gradient is asked for")
+
+    def outputs(self, points: Array, masses: Array) -> Array:
+        return np.asarray(masses @ self.values(points))
+
+    def contract(self, points: Array, coefficients: Array) -> tuple[Array, Array]:
+        raise NotImplementedError("no gradient is asked for")

@@ -1,0 +1,171 @@
+"""The kernel limit against closed forms, reference values, the mean-field flow at its start, and its own refusals."""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import eval_gegenbauer, gammaln, roots_gegenbauer
+
+import mfpde
+from mfpde.commands.main import main
+from mfpde.configuration.parsing import parse
+from mfpde.errors import ConfigurationError
+from mfpde.results.answers.kernel import KernelLimit, measured_slope
+
+REFERENCE = Path(__file__).parents[3] / "reference_teachers.json"
+DIMENSION, KAPPA = 200, 0.8
+HE2, HE3 = [0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 1.0]
+
+
+def entry(name: str) -> dict[str, Any]:
+    """An entry of the reference."""
+    return next(e for e in json.loads(REFERENCE.read_text("utf-8"))["entries"] if e["id"] == name)
+
+
+@cache
+def single_index(hermite: tuple[float, ...]) -> KernelLimit:
+    """The limit of ReLU units on a single-index target in d = 200."""
+    return mfpde.kernel(
+        parse(
+            {
+                "data": {"law": "single-index", "dim": DIMENSION, "target": {"hermite": list(hermite)}},
+                "network": {"activation": "relu", "coefficients": "trained", "centred": True},
+                "initial": {"kappa": KAPPA},
+                "time": {"end": 1000.0, "save": [0.0, 1.0, 100.0, 1000.0]},
+            }
+        )
+    )
+
+
+def eigenvalue(degree: int, part: str) -> float:
+    """lambda_k of spherical harmonics of degree k, for a alone and for w alone (a = 1, no offset)."""
+    index = 0.5 * DIMENSION - 1.0
+    tau, weight = roots_gegenbauer(400, index)
+    zonal = eval_gegenbauer(degree, index, tau) / eval_gegenbauer(degree, index, 1.0)
+    arc = (math.pi - np.arccos(tau)) * tau
+    kernel = KAPPA**2 * (np.sqrt(1.0 - tau**2) + arc) if part == "a" else DIMENSION * arc
+    return float(weight @ (kernel * zonal) / weight.sum() / (2.0 * math.pi))
+
+
+def length_moment(power: int) -> float:
+    """E|x|^n of x ~ N(0, Id_d)."""
+    return math.exp(0.5 * power * math.log(2.0) + gammaln(0.5 * (DIMENSION + power)) - gammaln(0.5 * DIMENSION))
+
+
+@pytest.mark.long
+def test_a_homogeneous_unit_learns_spherical_harmonics_times_the_length() -> None:
+    """Eigenvalues of degree 0, 1, 2 and 4 by quadrature on the sphere; none of odd degree above 1."""
+    modes = single_index(tuple(HE2)).modes
+    for name, part in (("w", "w"), ("a", "a")):
+        exact = sorted((eigenvalue(degree, part) for degree in (0, 1, 2, 4)), reverse=True)
+        np.testing.assert_allclose(modes[name].eigenvalues[:4], exact, rtol=1e-3, atol=1e-11)
+        np.testing.assert_allclose(modes[name].eigenvalues[:2], exact[:2], rtol=1e-9)
+    both = sorted((eigenvalue(degree, "a") + eigenvalue(degree, "w") for degree in (0, 1, 2)), reverse=True)
+    np.testing.assert_allclose(modes["all"].eigenvalues[:3], both, rtol=1e-7)
+    assert eigenvalue(1, "w") == pytest.approx(0.25, abs=1e-12)
+    assert eigenvalue(1, "a") == pytest.approx(KAPPA**2 / (4.0 * DIMENSION), abs=1e-12)
+
+
+@pytest.mark.long
+def test_the_radial_part_of_he_2_is_never_learned() -> None:
+    """R(t) = 1 - sum_k c_k^2 (1 - exp(-2 lambda_k t)) over k = 0, 2, within the estimate of its error."""
+    d, found = DIMENSION, single_index(tuple(HE2))
+    shares = {
+        0: (length_moment(3) / d - length_moment(1)) ** 2 / (2.0 * d),
+        2: length_moment(3) ** 2 * (d - 1) / (d**3 * (d + 2)),
+    }
+    never = 1.0 - sum(shares.values())
+    for name, parts in (("w", "w"), ("a", "a"), ("all", "aw")):
+        mode = found.modes[name]
+        rates = {degree: sum(eigenvalue(degree, part) for part in parts) for degree in shares}
+        exact = never + sum(share * np.exp(-2.0 * rates[k] * found.time) for k, share in shares.items())
+        assert np.all(np.abs(mode.risk - exact) <= mode.risk_error)
+        assert np.all(mode.risk_error < 1e-5)
+        assert abs(mode.risk_infinity - never) <= mode.risk_infinity_error < 1e-5
+
+
+@pytest.mark.long
+def test_he_3_is_never_learned() -> None:
+    for mode in single_index(tuple(HE3)).modes.values():
+        np.testing.assert_allclose(mode.risk, 1.0, atol=1e-9)
+        assert mode.risk_infinity == pytest.approx(1.0, abs=1e-9)
+
+
+@pytest.mark.long
+def test_reference_curves_and_what_they_hold() -> None:
+    """The preset with a = 1 trained, which has the kernel of a = ±1; R_K falls, and as fast as R at the start."""
+    curves = entry("F1")["curves"]
+    settings = ["network.coefficients=trained", "network.centred=true", "time.end=10000"]
+    found = mfpde.kernel("anisotropic-relu", overrides=[*settings, f"time.save={curves['w']['t']}"])
+    for name in ("w", "a"):
+        mode = found.modes[name]
+        gaps = np.abs(mode.risk - curves[name]["R"])
+        assert np.all(gaps <= mode.risk_error + curves[name]["error"])
+        assert np.all(gaps < 1e-9)
+    for mode in found.modes.values():
+        assert np.all(np.diff(mode.risk) < 0.0)
+        assert mode.risk[0] == pytest.approx(1.0, abs=1e-12)
+        assert mode.risk_infinity_all <= mode.risk_infinity < mode.risk[-1]
+    start = mfpde.solve(
+        "anisotropic-relu", overrides=[*settings[:2], "time.end=1e-6"], scheme="characteristics", save=2
+    )
+    kernel = mfpde.kernel("anisotropic-relu", overrides=[*settings[:2], "time.end=1e-6", "time.save=2"]).modes["all"]
+    slope = (kernel.risk[0] - kernel.risk[1]) / 1e-6
+    assert start.dissipation[0] == pytest.approx(slope, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ({}, r"network.centred: .*network.centred = true, or initial.a = \{ values = \[-1, 1\] \}"),
+        ({"network": {"centred": True}, "dynamics": {"ridge": 0.1}}, "dynamics.ridge"),
+        (
+            {
+                "network": {"centred": True},
+                "dynamics": {"inverse_temperature": 5.0, "flow": "wasserstein-fisher-rao", "fisher_rao_rate": 1.0},
+            },
+            "dynamics.(inverse_temperature|ridge)",
+        ),
+        ({"network": {"centred": True, "scale": 2.0}, "dynamics": {"ridge": 0.1}}, "network.scale = 2"),
+        ({"network": {"scale": 0.0}}, "network.scale"),
+        ({"network": {"scale": -1.0, "centred": 1}}, "network.centred = 1: must be true or false"),
+        ({"data": {"law": "gaussian-bumps"}}, "gaussian-bumps.* has no coefficients"),
+    ],
+)
+def test_what_has_no_kernel_limit_is_refused(tables: dict[str, Any], words: str) -> None:
+    whole = {"data": {"dims": [40]}, "network": {}, **tables}
+    with pytest.raises(ConfigurationError, match=words):
+        mfpde.kernel(parse(whole))
+
+
+def test_a_slope_is_told_with_what_curves_it() -> None:
+    """Gaps C / alpha (1 + 2 / alpha): the error covers the distance of the slope from 1."""
+    scales = np.array([1.0, 10.0, 100.0])
+    gaps = 0.3 / scales * (1.0 + 2.0 / scales)
+    value, error = measured_slope(scales, gaps, np.zeros(3))
+    assert abs(value - 1.0) <= error < 0.1
+    assert measured_slope(scales, gaps, 0.1 * gaps)[1] > error + 0.05
+    assert all(math.isnan(number) for number in measured_slope(scales[:1], gaps[:1], np.zeros(1)))
+
+
+def test_the_command_writes_what_load_and_plot_open(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "kernel.json"
+    source = tmp_path / "source.toml"
+    source.write_text("[data]\ndims = [200]\n[network]\ncentred = true\n[time]\nend = 10.0\nsave = 3\n", "utf-8")
+    assert main(["kernel", str(source), "-o", str(file), "--json", "--plot", str(tmp_path / "figures")]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert set(told) == {"time", "modes", "notes"}
+    assert list(told["modes"]) == ["w"]
+    assert told["modes"]["w"]["eigenvalues"] == sorted(told["modes"]["w"]["eigenvalues"], reverse=True)
+    loaded = mfpde.load(file)
+    assert isinstance(loaded, KernelLimit)
+    assert loaded.to_json() == told
+    assert (tmp_path / "figures" / "kernel.png").exists()
+    assert main(["plot", str(file), "-o", str(tmp_path / "again.png")]) == 0
+    assert main(["kernel", str(source), "--set", "network.centred=false"]) == 2
