@@ -64,7 +64,7 @@ class GaussianPopulation:
         share = a / len(a)
         for label, scales in zip((1.0, -1.0), self.data.coordinate_scales, strict=True):
             scaled = w * scales
-            pairs = _Pairs.of(self.unit, scaled, b)
+            pairs = Pairs.of(self.unit, scaled, b)
             pulled = pairs.pull(share) - label * pairs.mean(2)[:, None] * scaled
             gw += 0.5 * a[:, None] * pulled * scales
             if trained_coefficients:
@@ -75,8 +75,8 @@ class GaussianPopulation:
 
 
 @dataclass(frozen=True)
-class _Pairs:
-    """The Gaussian pairs of one class.
+class Pairs:
+    """The pairs of neurons on Gaussian x, of one class.
 
     Attributes:
         unit: sigma.
@@ -95,7 +95,7 @@ class _Pairs:
     near: tuple[NDArray[np.int64], NDArray[np.int64]]
 
     @classmethod
-    def of(cls, unit: Activation, scaled: Array, offsets: Array) -> _Pairs:
+    def of(cls, unit: Activation, scaled: Array, offsets: Array) -> Pairs:
         """Pairs of neurons with weights S w, shape (N, d), and offsets b."""
         products = scaled @ scaled.T
         deviations = np.maximum(np.sqrt(np.diag(products)), 1e-150)

@@ -44,6 +44,12 @@ def network_risk(data: GaussianClasses, unit: Activation, w: Array, a: Array, b:
 
 def _class_risk(unit: Activation, weights: Array, a: Array, b: Array, label: float) -> float:
     """E (y - f_N)^2 for x standard normal under the scaled weights."""
+    mean, square = squared_output(unit, weights, a, b)
+    return float(1.0 - 2.0 * label * mean + square)
+
+
+def squared_output(unit: Activation, weights: Array, a: Array, b: Array) -> tuple[float, float]:
+    """E f_N and E f_N^2 for standard normal x."""
     with one_thread():
         gram = blas.dsyrk(1.0, np.ascontiguousarray(weights).T, trans=1, lower=0).T
     scale = np.sqrt(np.diagonal(gram))
@@ -55,9 +61,8 @@ def _class_risk(unit: Activation, weights: Array, a: Array, b: Array, label: flo
         correlation = np.clip(gram[rows, columns] * inverse[rows] * inverse[columns], -1.0, 1.0)
         total += _listed_pairs(unit, weights, scale, moments, rows, columns, correlation, a, b)
     neurons = len(weights)
-    mean = float(a @ coefficients[:, 0]) / neurons
     square = float(np.dot(a * a, moments)) + 2.0 * total
-    return float(1.0 - 2.0 * label * mean + square / neurons**2)
+    return float(a @ coefficients[:, 0]) / neurons, square / neurons**2
 
 
 def _reach(coefficients: Array, moments: Array) -> Array:

@@ -24,6 +24,9 @@ from mfpde.problem.points import POINTS, head_laws, in_place_of
 from mfpde.solvers.space.axis import Axis, Line, Radius
 
 if TYPE_CHECKING:
+    from mfpde.solvers.activations.activation import Activation
+    from mfpde.solvers.networks.population import Population
+    from mfpde.solvers.normal import Teacher
     from mfpde.solvers.objective.representation import Effort, Expansion
     from mfpde.solvers.space.box import Box
 
@@ -112,16 +115,22 @@ class SingleIndex(DataLaw):
         return product_law([first, *across, *heads])
 
     def features(self, unit: Unit, box: Box, accuracy: float, effort: Effort) -> Expansion:
-        from mfpde.problem.reduction.index import Teacher, expand
+        from mfpde.problem.reduction.index import expand
 
-        teacher = Teacher(lambda v: targets.values(self.target, v), targets.breaks(self.target), self.noise)
-        return expand(unit.activation, unit.has_offset, self.across, teacher, box, accuracy, effort)
+        return expand(unit.activation, unit.has_offset, self.across, self.teacher, box, accuracy, effort)
+
+    @property
+    def teacher(self) -> Teacher:
+        """g and the noise."""
+        from mfpde.solvers.normal import Teacher
+
+        return Teacher(lambda v: targets.values(self.target, v), targets.breaks(self.target), self.noise)
 
     def remarks(self, unit: Unit, initial: IndexInitial) -> Mapping[str, str | int | float]:
         """Whether neurons of infinite dimension begin and stay at w_par = 0: d_m Psi = -a g_1 E sigma'(s G + b)."""
         if self.dimension < math.inf or initial.w_par not in (None, 0.0) or initial.points is not None:
             return {}
-        from mfpde.problem.reduction.index import projected
+        from mfpde.solvers.normal import projected
 
         first = projected(lambda v: targets.values(self.target, v) * v, targets.breaks(self.target))
         slope = 1.0
@@ -144,6 +153,11 @@ class SingleIndex(DataLaw):
         if isinstance(self.dim, str):
             return None
         return Projections.of(self.dim, 1, lambda x: targets.values(self.target, x[:, 0]), self.noise)
+
+    def population(self, sampler: Any, activation: Activation) -> Population | None:
+        from mfpde.solvers.networks.projections import ProjectedPopulation
+
+        return ProjectedPopulation(sampler, activation, (self.teacher,))
 
     @property
     def sampler_refusal(self) -> str:

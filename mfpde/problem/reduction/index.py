@@ -13,7 +13,7 @@ so that one of them has the whole target.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,15 +22,14 @@ from numpy.typing import NDArray
 from mfpde.problem.reduction.hermite import angular_moment
 from mfpde.solvers.activations.activation import Activation
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.normal import REACH, Teacher, gauss, projected
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.objective.representation import Effort, Expansion
 from mfpde.solvers.space.box import Box
 
-REACH = 9.5
-"""|v| up to which the rule goes: beyond, the normal density is below 1e-20."""
-NODES, FINE_NODES = 12, 24
-"""Gauss nodes of a panel of the rule, and of the one that tells g's second moment."""
+NODES = 12
+"""Gauss nodes of a panel of the rule."""
 FIRST_PANELS = 6
 MOST_PANELS = {"rough": 16, "usual": 60, "finest": 120}
 MOST_TERMS = {"rough": 12, "usual": 60, "finest": 100}
@@ -136,24 +135,6 @@ class IndexFeatures:
 
 
 @dataclass(frozen=True)
-class Teacher:
-    """y = g(v) + noise.
-
-    Attributes:
-        values: g, elementwise.
-        breaks: where it is not smooth.
-        noise: standard deviation.
-    """
-
-    values: Callable[[Array], Array]
-    breaks: Array
-    noise: float
-
-    def __call__(self, v: Array) -> Array:
-        return np.asarray(self.values(v))
-
-
-@dataclass(frozen=True)
 class _Rule:
     """A composite Gauss rule for the normal law of v."""
 
@@ -170,14 +151,6 @@ class _Rule:
     def halved(self) -> _Rule:
         """With every panel in two."""
         return _Rule(np.sort(np.concatenate([self.edges, 0.5 * (self.edges[1:] + self.edges[:-1])])))
-
-
-def gauss(edges: Array, count: int) -> tuple[Array, Array]:
-    """Nodes and weights on the panels, the normal density in them, each of shape (panels, count)."""
-    x, w = np.polynomial.legendre.leggauss(count)
-    half = 0.5 * np.diff(edges)[:, None]
-    places = edges[:-1, None] + half * (x + 1.0)
-    return places, half * w * np.exp(-0.5 * places**2) / np.sqrt(2.0 * np.pi)
 
 
 def expand(
@@ -337,10 +310,3 @@ def _heavy(squares: Array, accuracy: float) -> tuple[NDArray[np.bool_], float]:
     # what is as large as the first one that is kept, but for rounding, is kept too: nodes v and -v stay together
     kept = squares >= (1.0 - ALIKE) * sizes[min(first, len(sizes) - 1)] if len(sizes) else squares >= 0.0
     return kept, float(squares[~kept].sum())
-
-
-def projected(function: Callable[[Array], Array], breaks: Array) -> float:
-    """E function(v), v standard normal, of a function that is smooth between the breaks."""
-    inner = breaks[np.abs(breaks) < REACH]
-    places, weights = gauss(np.unique(np.concatenate([np.linspace(-REACH, REACH, 77), inner])), FINE_NODES)
-    return float((weights * function(places)).sum())

@@ -16,7 +16,7 @@ from mfpde.problem.activations.tanh import Tanh
 from mfpde.solvers.activations.activation import Activation
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.networks.gradient import GaussianPopulation, _Pairs
+from mfpde.solvers.networks.gradient import GaussianPopulation, Pairs
 from mfpde.solvers.sgd.engine import GaussianClasses
 
 LINEAR = {
@@ -36,7 +36,7 @@ def moment(unit: Activation, p: int, q: int, u: tuple[float, float], v: tuple[fl
     """E[sigma^(p) sigma^(q)] as the gradient takes it: entry (0, 1) of the pairs of two neurons."""
     across = math.sqrt(max(1.0 - rho * rho, 0.0))
     weights = np.array([[u[0], 0.0], [v[0] * rho, v[0] * across]])
-    return float(_Pairs.of(unit, weights, np.array([u[1], v[1]])).moments(p, q)[0, 1])
+    return float(Pairs.of(unit, weights, np.array([u[1], v[1]])).moments(p, q)[0, 1])
 
 
 def smoothed(unit: PiecewiseLinear, order: int, mean: float, spread: float) -> float:
