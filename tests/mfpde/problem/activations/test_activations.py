@@ -17,6 +17,7 @@ from mfpde.problem.activations.tanh import Tanh
 from mfpde.solvers.activations.activation import Activation, Affine
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.activations.sampled import Sampled
+from mfpde.solvers.activations.smooth import Smooth
 from mfpde.solvers.arrays import Array
 
 HIGHEST = 60
@@ -215,3 +216,18 @@ def test_breaks_of_the_rule_are_used() -> None:
     exact = 0.3813878154605241 - 0.3 * (1.0 - 0.6179114221889526)
     assert weights @ np.maximum(nodes - 0.3, 0.0) == pytest.approx(exact, abs=1e-15)
     assert all(a < b for a, b in pairwise(nodes))
+
+
+@pytest.mark.parametrize("steepest", [1.0, 8.0])
+def test_closed_pair_moments_of_erf_are_those_by_quadrature(steepest: float) -> None:
+    """Offsets that vanish, on one side and on both, and parallel weights among them."""
+    random, erf, count = np.random.default_rng(0), Erf(), 40
+    scales = random.uniform(0.05, steepest, count), random.uniform(0.05, steepest, count)
+    offsets, correlation = (random.normal(size=count), random.normal(size=count)), random.uniform(-1.0, 1.0, count)
+    offsets[0][:20] = offsets[1][10:30] = 0.0
+    correlation[:5], correlation[5:8] = 1.0, -1.0
+    for orders in ((0, 0), (1, 0), (0, 1), (1, 1), (2, 0)):
+        expected = Smooth.pair_moments(erf, *orders, scales, offsets, correlation)
+        assert_allclose(erf.pair_moments(*orders, scales, offsets, correlation), expected, atol=2e-14)
+    expected = Smooth.tilted_moments(erf, scales, offsets, correlation)
+    assert_allclose(erf.tilted_moments(scales, offsets, correlation), expected, atol=2e-14)
