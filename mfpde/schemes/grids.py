@@ -115,7 +115,7 @@ def pair_on_grids(
         visited = spread_guide(problem, guide)
         box = visited_box(problem, visited)
     counts = cell_counts(problem, solver.cells)
-    reduced = problem.represent("grid", box, 0.1 * solver.tolerance)
+    reduced = problem.represent("compressed", box, 0.1 * solver.tolerance)
 
     def on(grid: Grid, coarser: float = 1.0) -> Scheme:
         return make(reduced.objective, grid, problem.initial_law.cell_masses(grid), coarser)

@@ -23,6 +23,14 @@ from .table.mesh import sequence
 
 MOST_KEPT = 4
 """Outputs with a target or a weight of their own beyond which they are turned into one."""
+BLOCK = 64
+"""Directions that are looked for together."""
+FINER = 0.1
+"""Share of the accuracy down to which they are, so that turned they are the fewest."""
+ROUNDING = 1e-15
+"""Squared norms, over the largest, below which they are not."""
+ENTRIES = 2**20
+"""Features of the map times points of one evaluation, which stay in a cache."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +56,22 @@ class CompressedFeatures:
         return self.kept + int(self.basis.shape[1])
 
     def values(self, points: Array) -> Array:
-        return self._project(self.inner.values(points))
+        parts = [self._project(self.inner.values(part)) for part in self._parts(points)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
-        values, gradients = self.inner.values_and_gradients(points)
-        rotated = np.einsum("nmd,mk->nkd", gradients[:, self.kept :], self.basis, optimize=True)
-        return self._project(values), np.concatenate([gradients[:, : self.kept], rotated], axis=1)
+        values, slopes = np.empty((len(points), self.rank)), np.empty((len(points), self.rank, self.dimension))
+        first = 0
+        for part in self._parts(points):
+            here = slice(first, first + len(part))
+            raw, gradients = self.inner.values_and_gradients(part)
+            values[here], slopes[here, : self.kept] = self._project(raw), gradients[:, : self.kept]
+            slopes[here, self.kept :] = np.einsum("nmd,mk->nkd", gradients[:, self.kept :], self.basis, optimize=True)
+            first += len(part)
+        return values, slopes
+
+    def _parts(self, points: Array) -> list[Array]:
+        return np.array_split(points, max(1, -(-len(points) * self.inner.rank // ENTRIES)))
 
     def outputs(self, points: Array, masses: Array) -> Array:
         return self._project(self.inner.outputs(points, masses))
@@ -140,17 +158,32 @@ def _spanned(features: FeatureMap, loss: Loss, raw: Array, accuracy: float) -> C
 
 
 def _principal(raw: Array, accuracy: float) -> tuple[Array, float]:
-    """An orthonormal basis of what the rows span up to squared norms of `accuracy`, and the largest of what is left."""
-    samples = raw.shape[0]
-    small_side = raw.T if raw.shape[1] <= samples else raw
-    eigenvalues, vectors = linalg.eigh(small_side @ small_side.T)
-    order = np.argsort(eigenvalues)[::-1]
-    kept = order[eigenvalues[order] > 1e-15 * eigenvalues[order[0]]]
-    directions = vectors[:, kept]
-    if raw.shape[1] > samples:
-        directions = linalg.qr(raw.T @ directions, mode="economic")[0]
-    left = np.sum(raw**2, axis=1)[:, None] - np.cumsum((raw @ directions) ** 2, axis=1)
+    """An orthonormal basis of what the rows span up to squared norms of `accuracy`, and the largest of what is left.
+
+    Random combinations of the rows, a block of them at a time, span what the leading singular vectors do and a little
+    more (Halko, Martinsson, Tropp, SIAM Review 53 (2011) 217); turned, the fewest of them are kept.
+    """
+    spanned, within = _range(raw, FINER * accuracy)
+    turned = linalg.eigh(within.T @ within)[1][:, ::-1]
+    left = np.sum(raw**2, axis=1)[:, None] - np.cumsum((within @ turned) ** 2, axis=1)
     errors = np.concatenate([[float(np.max(np.sum(raw**2, axis=1)))], left.max(axis=0)])
     below = np.flatnonzero(errors <= accuracy)
-    rank = int(below[0]) if below.size else directions.shape[1]
-    return directions[:, :rank].copy(), max(float(errors[rank]), 0.0)
+    rank = int(below[0]) if below.size else turned.shape[1]
+    return spanned @ turned[:, :rank], max(float(errors[rank]), 0.0)
+
+
+def _range(raw: Array, accuracy: float) -> tuple[Array, Array]:
+    """Orthonormal directions that leave squared norms of `accuracy` of the rows, or rounding, and the rows in them."""
+    left = np.sum(raw**2, axis=1)
+    least, most = max(accuracy, ROUNDING * float(left.max())), min(raw.shape)
+    generator = np.random.default_rng(0)
+    spanned, within = np.empty((raw.shape[1], 0)), np.empty((len(raw), 0))
+    while float(left.max()) > least and spanned.shape[1] < most:
+        count = min(BLOCK, most - spanned.shape[1])
+        found = raw.T @ generator.standard_normal((len(raw), count))
+        for _ in range(2):
+            found = linalg.qr(found - spanned @ (spanned.T @ found), mode="economic")[0]
+        held = raw @ found
+        left = left - np.sum(held**2, axis=1)
+        spanned, within = np.hstack([spanned, found]), np.hstack([within, held])
+    return spanned, within

@@ -33,9 +33,9 @@ FINEST = 1e-13
 
 Effort = Literal["rough", "usual", "finest"]
 """Of an expansion: as cheap as a guide wants it, as accurate as asked, as accurate as is possible."""
-Form = Literal["guide", "exact", "compressed", "tabulated", "grid"]
-"""What a scheme asks for: cheap features for a guide; uncompressed ones; those of the numerical rank on the box; those
-tabulated on the box, evaluated outside it; those to be evaluated once on the cells of a grid."""
+Form = Literal["guide", "exact", "compressed", "tabulated"]
+"""What a scheme asks for: cheap features for a guide; uncompressed ones; those of the numerical rank on the box, which
+are best where each point is asked for once; those tabulated on the box, evaluated outside it."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,6 @@ class Expansion:
         error: bound, as measured, on the error of U on the box.
         method: how the features were obtained, in words.
         explicit: whether they are so few and cheap that a table gains nothing.
-        cheap: whether they may be evaluated on every cell of a grid without one.
-        costly: whether even a guide in two coordinates wants a table of them.
         scale: size of the features, which errors of a table are relative to; None to measure it at the box's corners.
     """
 
@@ -56,8 +54,6 @@ class Expansion:
     error: float
     method: str
     explicit: bool = False
-    cheap: bool = False
-    costly: bool = False
     scale: float | None = None
 
 
@@ -136,8 +132,8 @@ def represent(
     if form == "exact" or (expansion.explicit and form in ("guide", "tabulated")):
         return made.raw()
     if form == "guide":
-        return made.raw() if inner.lower.size > 1 + expansion.costly else made.sketched(inner, accuracy)
-    if form == "compressed" or (form == "grid" and expansion.cheap):
+        return made.raw() if inner.lower.size > 2 else made.sketched(inner, accuracy)
+    if form == "compressed":
         return made.compressed(inner, accuracy)
     return made.tabulated(inner, accuracy)
 
@@ -154,13 +150,13 @@ class _Made:
         return self._reduced(self.expansion.objective)
 
     def sketched(self, inner: Box, accuracy: float) -> ReducedObjective:
-        """A small table of the raw features."""
-        objective = self.expansion.objective
+        """A small table."""
+        small, error = self._compressed(inner, accuracy)
         table = build_table(
-            objective.features, _ends(inner), tolerance=GRADIENTS * accuracy, max_nodes=GUIDE_NODES, rounds=1
+            small.features, _ends(inner), tolerance=GRADIENTS * accuracy, max_nodes=GUIDE_NODES, rounds=1
         )
-        patched = replace(objective, features=PatchedFeatures(table, objective.features))
-        return self._reduced(patched, float(table.value_error))
+        patched = replace(small, features=PatchedFeatures(table, small.features))
+        return self._reduced(patched, error + float(table.value_error))
 
     def compressed(self, inner: Box, accuracy: float) -> ReducedObjective:
         small, error = self._compressed(inner, accuracy)
@@ -173,7 +169,7 @@ class _Made:
             small.features,
             _ends(inner),
             DEGREE,
-            GRADIENTS * accuracy,
+            GRADIENTS * max(accuracy, self.expansion.error),
             max_nodes=max(FEWEST_NODES, TABLE_ENTRIES // small.features.rank),
             least_scales=scale,
             rounds=1,

@@ -84,7 +84,7 @@ def _reduced(learned: tuple[str, float, tuple[int, ...]], reach: Array, source: 
     accuracy = SCHEME_SHARE * TOLERANCES[source]
     if source == CHARACTERISTICS:
         return problem.represent("tabulated", box, accuracy)
-    return problem.represent("grid", box, accuracy)
+    return problem.represent("compressed", box, accuracy)
 
 
 def _allowed(dims: Sequence[int], reduced: ReducedObjective, source: str) -> tuple[float, float]:

@@ -80,8 +80,8 @@ MUTATIONS = (
         ),
         (
             "the error of a compression is 0",
-            "return directions[:, :rank].copy(), max(float(errors[rank]), 0.0)",
-            "return directions[:, :rank].copy(), 0.0",
+            "return spanned @ turned[:, :rank], max(float(errors[rank]), 0.0)",
+            "return spanned @ turned[:, :rank], 0.0",
         ),
     ),
     *mutations(

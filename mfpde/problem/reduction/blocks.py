@@ -31,7 +31,7 @@ def expand(
     if mixture.infinite:
         features = hermite_features(unit, mixture, has_offset, 0)
         error = _moment_error(mixture, unit, has_offset, box, 0)
-        return _expansion(features, error, "closed form at d = infinity", linear is not None, cheap=True)
+        return _expansion(features, error, "closed form at d = infinity", linear is not None)
     blocks = len(mixture.dimensions)
     limit = ROUGH_EXPANSION if effort == "rough" else LARGEST_EXPANSION
     highest, error = _order(
@@ -43,20 +43,17 @@ def expand(
         if error > accuracy or costly:
             target = max(accuracy, FINEST if effort == "finest" else _reachable(mixture))
             zonal, reached = zonal_features(linear, mixture, _largest_scale(mixture, box), target)
-            cheap = error <= accuracy and count <= LARGEST_CHEAP
-            return _expansion(zonal, reached, "zonal harmonics", True, cheap)
+            return _expansion(zonal, reached, "zonal harmonics", True)
     hermite = hermite_features(unit, mixture, has_offset, highest)
     error += _moment_error(mixture, unit, has_offset, box, highest)
-    cheap = error <= accuracy and count <= LARGEST_CHEAP
-    return _expansion(hermite, error, "Hermite moment expansion", linear is not None, cheap)
+    return _expansion(hermite, error, "Hermite moment expansion", linear is not None)
 
 
-def _expansion(features: FeatureMap, error: float, method: str, linear: bool, cheap: bool) -> Expansion:
+def _expansion(features: FeatureMap, error: float, method: str, linear: bool) -> Expansion:
     weights, targets = np.ones(features.rank), np.zeros(features.rank)
     weights[:2], targets[:2] = 0.5, (1.0, -1.0)
-    explicit = features.rank == 2 and linear
     return Expansion(
-        Objective(features, SquareLoss(weights, targets)), error, method, explicit, cheap, costly=not linear
+        Objective(features, SquareLoss(weights, targets)), error, method, explicit=features.rank == 2 and linear
     )
 
 

@@ -173,8 +173,7 @@ def expand(
     made, dropped = _made(trials, has_offset, perpendicular, teacher, rule, moments, accuracy)
     error = tail + dropped + _halving_error(trials, teacher, rule)
     # at d = infinity a start may rest at m = 0 by a symmetry that tables would break
-    few = not len(moments)
-    return Expansion(made, error, "Hermite moments beside a projection", explicit=few, cheap=few, costly=not few)
+    return Expansion(made, error, "Hermite moments beside a projection", explicit=not len(moments))
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def expand(
         made = _Rule(centres, shares, width, loss, box, spacing)
         error = rounding if made.objective().loss.quadratic else max(rounding, made.moved())
         if error <= max(accuracy, rounding) or made.count > MOST_NODES:
-            return Expansion(made.objective(), error, "trapezoidal rule", cheap=True, scale=size)
+            return Expansion(made.objective(), error, "trapezoidal rule", scale=size)
         spacing *= 0.5
 
 

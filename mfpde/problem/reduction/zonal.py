@@ -37,8 +37,8 @@ from mfpde.solvers.objective.objective import DenseFeatures
 from mfpde.solvers.objective.table.elements import axis_nodes
 from mfpde.solvers.objective.table.feature_table import FeatureTable
 
-RADIAL_NODES = {2: 8_000, 3: 4_000}
-"""Nodes of the trapezoidal rule in log rho for two blocks, by sum_j p_j."""
+RADIAL_NODES = {2: 2_000, 3: 1_000}
+"""Nodes of the trapezoidal rule in log rho for two blocks, by sum_j p_j; 400 in more dimensions."""
 TAU_CELLS = {1: 150, 2: 60}
 """Cells of the table per six units of log tau, by sum_j p_j; 50 in more dimensions."""
 TABLE_ERROR = {2: 1e-8, 3: 4e-10}
@@ -428,7 +428,7 @@ class _Kernels:
             distances = np.abs(unit.knots[unit.knots != 0.0])
             self._rule = split_chi_rule(self._total, np.divide.outer(distances, tau).ravel())
         else:
-            self._rule = chi_rule(self._total, finer * RADIAL_NODES.get(int(self._total), 1_500))
+            self._rule = chi_rule(self._total, finer * RADIAL_NODES.get(int(self._total), 400))
             self._harmonics = _Gegenbauer(unit, dimensions, tau, self._rule[0])
 
     def centred(self) -> Array:

@@ -13,7 +13,9 @@ from mfpde.configuration.parsing import parse
 from mfpde.configuration.sources import experiment_of
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
+from mfpde.problem.reduction.zonal import ZonalFeatures
 from mfpde.schemes.pair import make_pair
+from mfpde.solvers.arrays import Array
 from mfpde.studies.solve import solve
 
 ALIKE = {
@@ -165,3 +167,26 @@ def test_the_error_of_the_features_is_the_one_in_the_estimate() -> None:
     experiment = experiment_of("bumps-good", end=0.1, save=2, scheme="finite-volume", cells=[64])
     pair = make_pair(build_problem(experiment), experiment)
     assert pair.attributes["feature_error"] == pair.error_floor
+
+
+def test_features_on_a_grid_are_asked_for_at_its_cells_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables of them cost more than the cells of three grids, and all the more where blocks are small."""
+    asked = []
+    evaluate = ZonalFeatures._evaluate
+
+    def counted(features: ZonalFeatures, points: Array, gradients: bool) -> tuple[Array, Array]:
+        asked.append((len(points), gradients))
+        return evaluate(features, points, gradients)
+
+    monkeypatch.setattr(ZonalFeatures, "_evaluate", counted)
+    experiment = told(
+        {"data": {"dims": [1, 2]}, "network": {}, "time": {"end": 0.5}},
+        scheme="finite-volume",
+        cells=64,
+        tolerance=1e-3,
+    )
+    make_pair(build_problem(experiment), experiment)
+    cells, laws, law = 64**2 + 32**2 + 16**2, 6 * 2000, 500
+    # 2048 for the numerical rank, laws twice for what the features do to R, one with gradients
+    assert sum(count for count, _ in asked) <= cells + 2048 + 2 * (laws + law)
+    assert sum(count for count, gradients in asked if gradients) <= 2 * law

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.objective.compression import Compressed, CompressedFeatures, compress
+from mfpde.solvers.objective.compression import Compressed, CompressedFeatures, compress, sample_box
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 
@@ -24,11 +24,15 @@ class Units(DenseFeatures):
     dimension: int = 1
     rank: int = COUNT
 
+    @property
+    def inputs(self) -> Array:
+        return np.linspace(-1.0, 2.0, self.rank)
+
     def values(self, points: Array) -> Array:
-        return np.sin(points * INPUTS)
+        return np.sin(points * self.inputs)
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
-        return np.sin(points * INPUTS), (INPUTS * np.cos(points * INPUTS))[:, :, None]
+        return np.sin(points * self.inputs), (self.inputs * np.cos(points * self.inputs))[:, :, None]
 
 
 def laws() -> list[tuple[Array, Array]]:
@@ -76,6 +80,25 @@ def test_one_feature_less_misses_the_accuracy(loss: SquareLoss) -> None:
     coarser = compress(Units(), loss, LOWER, UPPER, 2.0 * small.error)
     assert coarser.features.rank <= small.features.rank
     assert compress(Units(), loss, LOWER, UPPER, 0.99 * small.error).features.rank > small.features.rank
+
+
+def test_as_few_features_as_singular_vectors_need() -> None:
+    """Of 400 outputs some 100 count: more than one block of directions, and points enough for several parts."""
+    wide = Units(rank=400)
+    lower, upper = np.array([-150.0]), np.array([150.0])
+    raw = wide.values(sample_box(lower, upper, 2048))
+    vectors = np.linalg.svd(raw, full_matrices=False)[2]
+    left = np.cumsum((raw @ vectors.T)[:, ::-1] ** 2, axis=1)[:, ::-1].max(axis=0)
+    fewest = int(np.argmax(np.append(left, 0.0) <= 1e-6))
+    small = compress(wide, SquareLoss(np.ones(400), np.zeros(400)), lower, upper, 1e-6)
+    assert 64 < fewest <= small.features.rank <= fewest + 1
+    many = np.linspace(-150.0, 150.0, 4000)[:, None]
+    made, slopes = small.features.values_and_gradients(many)
+    whole = wide.values(many)
+    assert np.max(np.abs((made**2).sum(axis=1) - (whole**2).sum(axis=1))) < 2e-6
+    np.testing.assert_allclose(small.features.values(many), made, rtol=0.0, atol=1e-12)
+    steps = (made[2:] - made[:-2]) / (many[2:] - many[:-2])
+    np.testing.assert_allclose(slopes[1:-1, :, 0], steps, rtol=0.0, atol=2e-2 * np.abs(steps).max())
 
 
 @LOSSES
