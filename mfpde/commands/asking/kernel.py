@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from mfpde.commands.checks import Checks
+from mfpde.commands.checks import Checks, listed, number
 from mfpde.commands.driver import carry_out
 from mfpde.commands.options import add_output, add_plot, add_source
+from mfpde.keys.reader import POSITIVE_SIZE
 
 HELP = "the kernel (lazy) limit: curves, spectra, and what is never learned"
 LESS = "fewer time.save"
@@ -14,8 +15,9 @@ PLACE = 9
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """SOURCE and the file."""
+    """SOURCE, the output scales, and the file."""
     add_source(parser)
+    parser.add_argument("--scales", metavar="A,A,...", help="solve the equation at these output scales alpha too")
     add_output(parser, "OUT.json", "write the JSON object to this file", resume=None)
     add_plot(parser, "figure")
 
@@ -24,6 +26,7 @@ def run(options: argparse.Namespace) -> int:
     """The kernel limit: table or JSON, the file of -o and the figure."""
     checks = Checks(options)
     experiment = checks.experiment(solved=False)
+    scales = checks.run(lambda: listed("--scales", options.scales, _scale))
     from mfpde.results.answers.kernel import KernelLimit
 
     checks.drawable(KernelLimit)
@@ -31,4 +34,11 @@ def run(options: argparse.Namespace) -> int:
     ready = checks.passed(experiment)
     from mfpde.studies.kernel.kernel import kernel
 
-    return carry_out(kernel, checks, ready)
+    return carry_out(kernel, checks, ready, scales)
+
+
+def _scale(option: str, text: str) -> float:
+    """An output scale."""
+    low, high = POSITIVE_SIZE.low, POSITIVE_SIZE.high
+    remedy = f"is not a number from {low:g} to {high:g}; write for example {option} 1,10,100"
+    return number(option, text, lambda value: value in POSITIVE_SIZE, remedy)

@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_scheduler(parser, "replicas", WORKERS)
     add_plot(parser)
     parser.add_argument("--no-coupled", action="store_true", help="leave out the four coupled dynamics")
+    parser.add_argument("--kernel", action="store_true", help="draw the kernel (lazy) limit beside them")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -40,4 +41,4 @@ def run(options: argparse.Namespace) -> int:
         checks.run(lambda: refuse(experiment, workers=checks.local_workers, saved=saved, coupled=coupled))
     checks.writable()
     ready = checks.passed(experiment)
-    return carry_out(compare, checks, ready, coupled=not options.no_coupled)
+    return carry_out(compare, checks, ready, coupled=not options.no_coupled, kernel=options.kernel)

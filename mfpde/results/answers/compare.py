@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from mfpde.results.answer import ANSWERS, Answer
+from mfpde.results.answers.kernel import KernelLimit
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import Array, SolveResult, told_rows
 from mfpde.results.files.netcdf_file import Checkpoint
@@ -23,7 +24,7 @@ GAPS = {"pde_nd": ("pde", "nd"), "nd_pd": ("nd", "pd"), "pd_gd": ("pd", "gd"), "
 """The gaps, each between neighbours in the chain from the equation to SGD."""
 OWN = ("time", "notes", "status", "wall_seconds")
 """What the coupled dynamics say of themselves by the names under which the whole says it."""
-COMPARED = ("laws", "fluctuation", "monte_carlo", "monte_carlo_error", "coupled", "notes", "wall_seconds")
+COMPARED = ("laws", "fluctuation", "monte_carlo", "monte_carlo_error", "coupled", "notes", "wall_seconds", "kernel")
 
 
 def beside(path: str | Path) -> Path:
@@ -63,6 +64,7 @@ class CompareResult(Answer):
         monte_carlo_error: estimate of its error, from a law on another quadrature, shape (T,); NaN where it is unknown.
         coupled: JSON of the four coupled dynamics; None where they were not asked for.
         wall_seconds: of everything.
+        kernel: the kernel limit at the same times; None where it was not asked for.
     """
 
     FIGURES = ("compare_risk", "compare_law", "fluctuations")
@@ -71,6 +73,8 @@ class CompareResult(Answer):
         *(told("time", "sgd.time"), told("risk_pde", "pde.risk"), told("risk_pde_error", "pde.risk_error")),
         *(told("risk_sgd", "sgd.risk"), "sup_gap", "laws", "fluctuation", "monte_carlo", "monte_carlo_error"),
         computed("", lambda compared, names: compared.chain),
+        replace(computed("risk_kernel", lambda compared, names: compared.risk_kernel), optional=True),
+        told("kernel", optional=True),
         *("notes", "wall_seconds", "status"),
     )
 
@@ -83,6 +87,7 @@ class CompareResult(Answer):
     coupled: Mapping[str, Any] | None = None
     wall_seconds: float = 0.0
     notes: tuple[str, ...] = field(default=())
+    kernel: KernelLimit | None = None
 
     @property
     def status(self) -> str:
@@ -135,6 +140,11 @@ class CompareResult(Answer):
         return np.asarray(np.abs(self.sgd.risk - self.pde.risk).max(axis=1))
 
     @property
+    def risk_kernel(self) -> Array | None:
+        """R_K of what the network trains, shape (T,); None where it was not asked for."""
+        return None if self.kernel is None else self.kernel.trained.risk
+
+    @property
     def has_fluctuations(self) -> bool:
         """Whether the law of the data has the exact moments that fluctuations are made of."""
         return bool(np.isfinite(self.monte_carlo).any())
@@ -151,6 +161,9 @@ class CompareResult(Answer):
             lines.append(f"{line}  {spread:>12.4g}  {self.monte_carlo[k]:>11.4g}  {self.monte_carlo_error[k]:>8.1e}")
         gaps = self.sup_gap
         lines.append(f"sup |R_N - R|: mean {gaps.mean():.3g}, from {gaps.min():.3g} to {gaps.max():.3g}")
+        if self.risk_kernel is not None:
+            away = np.abs(self.pde.risk - self.risk_kernel).max()
+            lines.append(f"kernel limit: R_K = {self.risk_kernel[-1]:.6g} at the end, sup |R - R_K| = {away:.3g}")
         for law in self.laws:
             apart = f"Kolmogorov {law.kolmogorov:.3g} (independent draws: {law.noise:.2g}), "
             known = apart if math.isfinite(law.kolmogorov) else ""

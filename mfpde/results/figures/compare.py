@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mfpde.results.figures.sgd import draw_laws, draw_replicas, law_figure, law_size, logarithmic_time
-from mfpde.results.figures.style import BLUE, GREY, ORANGE, new_figure, panel
+from mfpde.results.figures.style import BLUE, GREEN, GREY, ORANGE, new_figure, panel
 
 if TYPE_CHECKING:
     from mfpde.results.answer import Drawing
@@ -45,6 +45,8 @@ def _draw_risk(axes: Any, result: CompareResult) -> None:
     """R of the equation, and mean and spread of R_N over the replicas."""
     draw_replicas(axes, result.sgd)
     axes.plot(result.sgd.time, result.pde.risk, color=BLUE, linestyle="--", label="PDE")
+    if result.risk_kernel is not None:
+        axes.plot(result.sgd.time, result.risk_kernel, color=GREEN, linestyle=":", label="kernel limit")
     if result.pde.risk.max() > 5.0 * result.pde.risk.min():
         axes.set_yscale("log")
     axes.legend()

@@ -29,6 +29,7 @@ from mfpde.solvers.space.distribution import distribution, kolmogorov, repeated,
 from mfpde.solvers.space.measure import Measure
 from mfpde.studies.compare.beside import apart, laws_beside
 from mfpde.studies.compare.fluctuations import Fluctuations
+from mfpde.studies.kernel.kernel import kernel_limit
 from mfpde.studies.run.continuation import earlier_run
 from mfpde.studies.run.output import check_output, refuse_missing
 from mfpde.studies.run.refusals import refuse_unsupported
@@ -56,6 +57,7 @@ def compare(
     workers: Workers | None = None,
     scheduler: str | None = None,
     coupled: bool = True,
+    kernel: bool = False,
     progress: Progress = silent,
     **given: Any,
 ) -> CompareResult:
@@ -70,6 +72,7 @@ def compare(
         workers, scheduler: for the replicas, as in `sgd`.
         coupled: whether to run the four coupled dynamics of the first replica too; where they are not defined a note
             says why they are left out.
+        kernel: whether to compute the kernel limit too.
         progress: called with a line of text and the fraction of the work done.
         given: overrides=, use=, and keys of [time], [solver] and [sgd], as `experiment_of` takes them.
 
@@ -93,6 +96,7 @@ def compare(
         configuration = earlier_run(path, configuration, SgdResult).configuration
     times = tuple(step * configuration.sgd.step_size for step in save_steps(configuration))
     timed = replace(configuration, time=replace(configuration.time, end=max(times), save=times))
+    limit = kernel_limit(timed, progress) if kernel else None
     pde = solve(timed, place, resume=resume and begun[1], force=force, progress=progress)
     if pde.status == "success":
         runs = sgd(
@@ -107,7 +111,7 @@ def compare(
     else:
         runs = Replicas(configuration, None, silent).answer(pde.status, "")
     unknown = np.full(len(times), math.nan)
-    parted = CompareResult(pde, runs, (), np.full(runs.risk.shape, math.nan), unknown, unknown)
+    parted = CompareResult(pde, runs, (), np.full(runs.risk.shape, math.nan), unknown, unknown, kernel=limit)
     if parted.status != "success":
         return replace(parted, wall_seconds=monotonic() - started)
     problem = build_problem(configuration)

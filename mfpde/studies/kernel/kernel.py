@@ -6,22 +6,26 @@ A. Montanari, COLT 2019, Section 4.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mfpde.configuration.sources import Source, experiment_of
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.kernel import KernelLimit
 from mfpde.shell.progress import Progress, silent
 from mfpde.studies.kernel.limit import kernel_modes
+from mfpde.studies.kernel.scales import refuse_scales, with_scales
 from mfpde.studies.run.arithmetic import strict_arithmetic
 from mfpde.studies.run.output import kept, output_file
 
 
 def kernel(
     source: Source,
+    scales: Sequence[float] | None = None,
     *,
     output: str | Path | None = None,
     force: bool = False,
@@ -32,18 +36,26 @@ def kernel(
 
     Args:
         source: a preset's name, the path of a TOML file, an experiment, or a problem made in Python.
+        scales: alpha of runs of the equation beside the limit.
         output: JSON file; an existing one is kept unless `force`.
         progress: called with a line of text and the fraction of the work done.
         given: overrides=, use=, and keys of [time], [solver] and [sgd], as `experiment_of` takes them.
 
     Raises:
+        ArithmeticError: a run at a finite scale failed.
         ConfigurationError: f_0 != 0, noise, a ridge, birth and death, or another loss than the square one.
         OutputError: `output` cannot be written.
     """
     configuration = experiment_of(source, **given)
-    problem = build_problem(configuration)
-    times = np.array(configuration.time.save_times)
+    refuse_scales(configuration, scales or ())
     with output_file(output, force=force, kind="OUT.json", resumable=False) as path, strict_arithmetic():
-        progress("kernel of rho_0", 0.0)
-        flow_times = np.array([problem.flow.schedule.flow_time(time) for time in times.tolist()])
-        return kept(KernelLimit(times, kernel_modes(problem, flow_times)), path)
+        limit = kernel_limit(configuration, progress)
+        return kept(limit if not scales else with_scales(limit, configuration, scales, progress), path)
+
+
+def kernel_limit(configuration: Experiment, progress: Progress = silent) -> KernelLimit:
+    """The limit alone; see `kernel`."""
+    progress("kernel of rho_0", 0.0)
+    problem, times = build_problem(configuration), configuration.time.save_times
+    flow_times = np.array([problem.flow.schedule.flow_time(time) for time in times])
+    return KernelLimit(np.array(times), kernel_modes(problem, flow_times))

@@ -16,7 +16,9 @@ import mfpde
 from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
+from mfpde.problem.network import activation_of
 from mfpde.results.answers.kernel import KernelLimit, measured_slope
+from mfpde.solvers.arrays import Array
 
 REFERENCE = Path(__file__).parents[3] / "reference_teachers.json"
 DIMENSION, KAPPA = 200, 0.8
@@ -169,3 +171,76 @@ def test_the_command_writes_what_load_and_plot_open(tmp_path: Path, capsys: pyte
     assert (tmp_path / "figures" / "kernel.png").exists()
     assert main(["plot", str(file), "-o", str(tmp_path / "again.png")]) == 0
     assert main(["kernel", str(source), "--set", "network.centred=false"]) == 2
+
+
+@cache
+def infinite(signs: bool) -> KernelLimit:
+    """One neuron, or one of each sign, of the mixture at d = infinity, beside finite scales."""
+    network = {"network": {"activation": "truncated-relu", "centred": not signs}}
+    start = {"initial": {"kappa": 1.0, **({"a": {"values": [-1.0, 1.0]}} if signs else {})}}
+    data = {"dims": "infinite", "fractions": [0.25, 0.75]}
+    times = {"time": {"end": 1.0, "save": [0.0, 1.0]}, "solver": {"tolerance": 1e-7}}
+    return mfpde.kernel(parse({"data": data, **network, **start, **times}), (3.0, 10.0, 30.0))
+
+
+@pytest.mark.long
+def test_the_kernel_of_one_neuron_is_a_matrix_of_two_rows() -> None:
+    """A = J J^T / 2 with J the derivatives of q(tau_±) by the two radii, at d = infinity."""
+    unit, start, step = activation_of("truncated-relu"), np.array([0.5, math.sqrt(0.75)]), 1e-6
+
+    def mean(radii: Array, scale: float) -> float:
+        tau = np.array([math.hypot(scale * radii[0], radii[1])])
+        return float(unit.mean(tau, np.zeros(1)).value[0])
+
+    moves = step * np.eye(2)
+    jacobian = np.array(
+        [[(mean(start + move, s) - mean(start - move, s)) / (2.0 * step) for move in moves] for s in (1.8, 0.2)]
+    )
+    exact = np.linalg.eigvalsh(0.5 * jacobian @ jacobian.T)[::-1]
+    for signs in (False, True):
+        np.testing.assert_allclose(infinite(signs).modes["w"].eigenvalues[:2], exact, rtol=1e-8)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("signs", "power"), [(False, 1.0), (True, 2.0)], ids=["subtracted", "signs"])
+def test_finite_scales_come_to_the_limit(signs: bool, power: float) -> None:
+    """Like 1/alpha where f_0 is subtracted, like 1/alpha^2 where the signs of a cancel it."""
+    found = infinite(signs)
+    assert found.slope is not None
+    value, error = found.slope
+    assert abs(value - power) <= error < 0.2
+    assert "alpha = 30" in found.table()
+    assert set(found.to_json()) == {"time", "modes", "scales", "risk", "risk_error", "slope", "notes"}
+    assert KernelLimit.from_json(found.to_json()).to_json() == found.to_json()
+
+
+@pytest.mark.long
+def test_a_run_at_a_scale_agrees_with_the_reference() -> None:
+    """alpha = 10, f_0 subtracted, within the estimate of its error."""
+    told = entry("F-alpha")
+    settings = ["network.scale=10", "network.centred=true", f"time.save={[0.0, *told['t']]}"]
+    found = mfpde.solve("anisotropic-relu", overrides=settings, scheme="characteristics")
+    gaps = np.abs(found.risk[1:] - told["R"]["subtract,10.0"])
+    assert np.all(gaps <= found.risk_error[1:] + 1e-9)
+    assert np.all(gaps < 1e-6)
+    assert found.risk[0] == pytest.approx(1.0, abs=1e-9)
+
+
+@pytest.mark.long
+def test_a_comparison_holds_the_limit_at_its_times(tmp_path: Path) -> None:
+    experiment = parse(
+        {
+            "data": {"dims": [40]},
+            "network": {"activation": "erf", "centred": True, "scale": 5.0},
+            "time": {"end": 1.0, "save": [0.0, 0.3, 1.0]},
+            "sgd": {"neurons": 20, "step_size": 0.01},
+        }
+    )
+    found = mfpde.compare(experiment, tmp_path / "run.nc", coupled=False, kernel=True)
+    limit = mfpde.kernel(experiment)
+    assert found.to_json()["risk_kernel"] == pytest.approx(limit.trained.risk.tolist(), rel=1e-13)
+    assert found.sgd.risk[0, 0] == pytest.approx(1.0, abs=1e-12)
+    loaded = mfpde.load(tmp_path / "run.nc")
+    assert loaded.to_json()["risk_kernel"] == found.to_json()["risk_kernel"]
+    assert "kernel limit: R_K" in loaded.table()
+    loaded.plot(tmp_path / "run.png")
