@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,8 +18,10 @@ from mfpde.configuration.toml import differing_keys, to_toml
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment, LogSave, Time
 from mfpde.problem.laws.gaussian_mixture import GaussianMixture
+from mfpde.problem.laws.single_index import SingleIndex
 from mfpde.problem.marginals import Normal, Uniform
 from mfpde.problem.network import Knots
+from mfpde.problem.targets import Hermite
 from mfpde.solvers.flow.flow import Flow, Schedule
 
 MINIMAL = "[data]\n[network]\n"
@@ -48,7 +51,6 @@ def test_empty_tables_give_the_documented_defaults() -> None:
 def test_presets_parse_and_survive_their_canonical_text(name: str) -> None:
     configuration = load_configuration(name)
     assert parsed(to_toml(configuration)) == configuration
-    assert ("ICML" if name.startswith("bumps") else "PNAS") in presets.text(name)
 
 
 def test_presets_are_the_published_experiments() -> None:
@@ -63,6 +65,12 @@ def test_presets_are_the_published_experiments() -> None:
     assert isinstance(infinite, GaussianMixture)
     assert (infinite.infinite, infinite.fractions, infinite.dimension) == (True, (0.1875, 0.8125), math.inf)
     assert load_configuration("anisotropic-relu").data == GaussianMixture(delta=0.8, dims=(60, 260))
+    targets: dict[str, Any] = {"single-index-erf": "erf", "single-index-relu": "relu"}
+    targets |= {"phase-retrieval": Hermite((0.0, 0.0, 1.0)), "single-index-he3": Hermite((0.0, 0.0, 0.0, 1.0))}
+    for name, target in targets.items():
+        experiment = load_configuration(name)
+        assert experiment.data == SingleIndex(dim=40, target=target)
+        assert experiment.network.activation == ("erf" if target == "erf" else "relu")
 
 
 REFUSED = [

@@ -29,7 +29,8 @@ def preset(name: str, scheme: str) -> SolveResult:
 
 
 OTHERS = ("characteristics", "finite-volume")
-PAIRS = [pytest.param(*pair) for pair in itertools.product(presets.names(), OTHERS)]
+MIXTURES = [name for name in presets.names() if not name.startswith(("single-index", "phase-retrieval"))]
+PAIRS = [pytest.param(*pair) for pair in itertools.product(MIXTURES, OTHERS)]
 
 
 @pytest.mark.long

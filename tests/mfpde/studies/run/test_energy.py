@@ -137,9 +137,13 @@ def test_a_wrong_dissipation_of_characteristics_is_noticed(monkeypatch: pytest.M
     assert "energy balance" in str(result.attributes["message"])
 
 
+MIXTURES = [name for name in presets.names() if not name.startswith(("single-index", "phase-retrieval"))]
+"""Presets on mixtures and bumps; other laws have trajectories of their own."""
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("scheme", ["characteristics", "finite-volume"])
-@pytest.mark.parametrize("name", presets.names())
+@pytest.mark.parametrize("name", MIXTURES)
 def test_the_balance_of_every_preset_closes(name: str, scheme: str) -> None:
     """To a few estimated errors of the risk, and 3e-6 in absolute terms; without a warning."""
     result = solve(load_configuration(name, [f"solver.scheme={scheme}"]))
