@@ -2,7 +2,7 @@
 
     F' = -K Omega (F - y),    K = ∫ sum_i m_i d_i Phi d_i Phi^T drho_0,    i over the coordinates that move
 
-(docs/mathematics.md, section 8). With e = Omega^1/2 (y - F) and A = Omega^1/2 K Omega^1/2, e(s) = exp(-A s) e(0):
+(docs/mathematics.md, section 7). With e = Omega^1/2 (y - F) and A = Omega^1/2 K Omega^1/2, e(s) = exp(-A s) e(0):
 
     R_K(s) = c + sum_k (v_k . e(0))^2 exp(-2 lambda_k s).
 
