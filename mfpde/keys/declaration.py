@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 from mfpde.errors import raise_mistakes
@@ -51,15 +52,21 @@ def keys_of(table: type[object] | object) -> tuple[Key, ...]:
 
     The latter are what its class method `further(given)` returns, where it has one; `given` are values of its own.
     """
-    own = tuple(
-        Key(item.name, item.default, item.metadata["kind"], item.metadata["text"])
-        for item in fields(table)  # type: ignore[arg-type]
-        if "kind" in item.metadata
-    )
+    own = _own_keys(table if isinstance(table, type) else type(table))
     further = getattr(table, "further", None)
     if further is None:
         return own
     return (*own, *further({} if isinstance(table, type) else {each.name: getattr(table, each.name) for each in own}))
+
+
+@cache
+def _own_keys(table: type[object]) -> tuple[Key, ...]:
+    """The keys on the fields of a dataclass."""
+    return tuple(
+        Key(item.name, item.default, item.metadata["kind"], item.metadata["text"])
+        for item in fields(table)  # type: ignore[arg-type]
+        if "kind" in item.metadata
+    )
 
 
 def names_of(table: type[object] | object) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ def piecewise_linear_hermite(scale: Array, x: Array, kinks: Array, moments: Arra
     orders = moments.shape[2]
     for n in range(scale.size):
         for i in range(kinks.shape[1]):
+            if kinks[n, i] == 0.0:
+                continue
             previous, current = 0.0, kinks[n, i] * np.exp(-0.5 * x[n, i] ** 2) / np.sqrt(2 * np.pi)
             for j in range(orders):
                 k = 2.0 * (j + 1)
@@ -37,6 +39,8 @@ def step_hermite(scale: Array, x: Array, weights: Array, moments: Array) -> None
     """Add c_k = sum weights n(x) h_{k-1}(x) / sqrt(k) of steps, with its derivatives, to moments[., n, k / 2 - 1]."""
     for n in range(scale.size):
         for i in range(x.shape[1]):
+            if weights[n, i] == 0.0:
+                continue
             previous, current = 0.0, weights[n, i] * np.exp(-0.5 * x[n, i] ** 2) / np.sqrt(2 * np.pi)
             for k in range(1, 2 * moments.shape[2] + 1):
                 # current = weight n(x) h_{k-1}, following h_k
@@ -58,6 +62,8 @@ def kink_coefficients(factor: Array, x: Array, weights: Array, order: int, coeff
     shift = 2 - order
     for n in range(factor.size):
         for p in range(x.shape[1]):
+            if weights[n, p] == 0.0:
+                continue
             previous, current = 0.0, factor[n] * weights[n, p]
             if shift == -1:
                 previous, current = current, x[n, p] * current

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
-from mfpde.problem.reduction.hermite import hermite_features, squared_tail
+from mfpde.problem.reduction.hermite import angular_moment, hermite_features, squared_tail
 from mfpde.problem.reduction.mixture import BlockMixture
 from mfpde.problem.reduction.zonal import zonal_features
 from mfpde.solvers.activations.activation import Activation
@@ -15,6 +17,8 @@ from mfpde.solvers.space.box import Box
 
 LARGEST_EXPANSION = 6000
 """Most raw Hermite features per class."""
+SHORT_ORDER = 64
+"""Order that is enough for most units and blocks: it and its tail are tried before the largest affordable one."""
 LARGEST_CHEAP = 1500
 """Raw Hermite features per class beyond which zonal harmonics are cheaper."""
 ROUGH_EXPANSION = 60
@@ -67,14 +71,17 @@ def _order(
     mixture: BlockMixture, unit: Activation, has_offset: bool, box: Box, accuracy: float, limit: int
 ) -> tuple[int, float]:
     """Order at which the Hermite expansion is accurate enough, or the largest affordable, with its error."""
-    blocks = len(mixture.dimensions)
     scale = np.geomspace(1e-3, 1.0, 60) * _largest_scale(mixture, box)
-    highest = 2
-    while _count(highest + 2, blocks) <= limit and highest < 1000:
-        highest += 2
     offsets = np.linspace(box.lower[-1], box.upper[-1], 9) if has_offset else np.zeros(1)
-    tails = np.max([squared_tail(unit, mixture, scale, b, 2 * highest) for b in offsets], axis=0)
-    enough = np.flatnonzero(tails[: highest // 2] <= accuracy)
+    highest = _largest_order(limit, len(mixture.dimensions))
+    for reach in (SHORT_ORDER, highest):
+        tails = np.max([squared_tail(unit, mixture, scale, b, 2 * reach) for b in offsets], axis=0)
+        # c_k^2 beyond sum to less than E sigma^2
+        largest = max(float(np.max(unit.second_moments(scale, np.full_like(scale, b)))) for b in offsets)
+        beyond = largest * float(angular_moment(np.array([4 * reach]), min(mixture.dimensions))[0])
+        enough = np.flatnonzero(tails[: min(reach, highest) // 2] <= accuracy)
+        if enough.size and beyond <= 1e-3 * accuracy:
+            break
     index = int(enough[0]) if enough.size else highest // 2 - 1
     return 2 * (index + 1), float(tails[index])
 
@@ -95,6 +102,15 @@ def _reachable(mixture: BlockMixture) -> float:
     if min(mixture.dimensions) <= 3:
         return 1e-6 if mixture.dimension <= 5 else 1e-7
     return 1e-10
+
+
+@lru_cache
+def _largest_order(limit: int, blocks: int) -> int:
+    """Largest order of at most `limit` multi-indices, 2 at least and 1000 at most."""
+    highest = 2
+    while _count(highest + 2, blocks) <= limit and highest < 1000:
+        highest += 2
+    return highest
 
 
 def _count(order: int, blocks: int) -> int:
