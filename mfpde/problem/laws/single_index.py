@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 
 INVISIBLE = 1e-12
-"""Drift along u below which there is none."""
+"""What target and unit share in one degree, below which it is rounding."""
+HIGHEST = 12
+"""Degree up to which it is looked for."""
 
 
 @dataclass(frozen=True)
@@ -127,19 +129,47 @@ class SingleIndex(DataLaw):
         return Teacher(lambda v: targets.values(self.target, v), targets.breaks(self.target), self.noise)
 
     def remarks(self, unit: Unit, initial: IndexInitial) -> Mapping[str, str | int | float]:
-        """Whether neurons of infinite dimension begin and stay at w_par = 0: d_m Psi = -a g_1 E sigma'(s G + b)."""
+        """Whether neurons of infinite dimension begin and stay at w_par = 0, where d_m Psi = O(m^(k-1)).
+
+        k >= 1 is the least degree that the target and the unit have in common: a term of the target that the unit does
+        not have moves nothing.
+        """
         if self.dimension < math.inf or initial.w_par not in (None, 0.0) or initial.points is not None:
             return {}
+        shared = self._shared(unit, initial.kappa)
+        if shared and shared[0] == 1:
+            return {}
+        note = "w_par = 0 is invariant: at d = infinity nothing moves along u"
+        if not shared:
+            why = f"target and unit share no Hermite polynomial of degree 1 to {HIGHEST}"
+            remedy = "it is not learned at any d; write another activation, or offsets"
+            return {"invariant_start": 1, "note": f"{note}, for {why}; {remedy}"}
+        power = "log d" if shared[0] == 2 else f"d^{(shared[0] - 2) / 2.0:g}"
+        why = f"the first Hermite polynomial that target and unit share is that of degree {shared[0]}"
+        escape = f"weights of finite d leave in a time of order {power}"
+        remedy = "write a finite data.dim, or initial.w_par"
+        return {
+            "invariant_start": 1,
+            "information_exponent": shared[0],
+            "note": f"{note}, for {why}; {escape}; {remedy}",
+        }
+
+    def _shared(self, unit: Unit, scale: float) -> list[int]:
+        """The degrees 1 <= k <= HIGHEST with E[g h_k] E[sigma(scale G) h_k(G)] != 0; with offsets all of g's."""
+        from numpy.polynomial.hermite_e import hermeval
+
         from mfpde.solvers.normal import projected
 
-        first = projected(lambda v: targets.values(self.target, v) * v, targets.breaks(self.target))
-        slope = 1.0
+        seen = np.ones(HIGHEST + 1)
         if not unit.has_offset:
-            slope = float(unit.activation.mean(np.array([initial.kappa]), np.zeros(1)).by_offset[0])
-        if not (abs(first * slope) < INVISIBLE):
-            return {}
-        note = "w_par = 0 is invariant: at d = infinity nothing moves along u, for E g(v) v E sigma'(s G + b) = 0"
-        return {"invariant_start": 1, "note": f"{note}; write a finite data.dim, or initial.w_par"}
+            seen = unit.activation.coefficients(np.array([scale]), np.zeros(1), HIGHEST + 1)[0]
+        found = []
+        for k, unit_part in enumerate(seen.tolist()):
+            one = np.eye(HIGHEST + 1)[k] / math.sqrt(math.factorial(k))
+            part = projected(lambda v, one=one: self.teacher(v) * hermeval(v, one), self.teacher.breaks)  # type: ignore[misc]
+            if k > 0 and abs(part * unit_part) > INVISIBLE:
+                found.append(k)
+        return found
 
     def problems(self, experiment: Any) -> list[str]:
         if self.dimension == math.inf and math.isfinite(experiment.dynamics.inverse_temperature):

@@ -149,7 +149,9 @@ def test_a_start_that_never_moves_along_the_target_says_so() -> None:
     tables = {"data": data, "network": {"activation": "relu"}, "initial": {"kappa": 0.8}}
     run = mfpde.solve(parse(tables), end=1.0, save=2, scheme="characteristics")
     assert run.attributes["invariant_start"] == 1
+    assert run.attributes["information_exponent"] == 2
     assert "w_par = 0 is invariant" in str(run.attributes["notes"])
+    assert "in a time of order log d" in str(run.attributes["notes"])
     assert abs(run.mean[-1, 0]) < 1e-15
     # Var y is what a function of nothing leaves
     assert run.risk[-1] >= 1.0
@@ -157,6 +159,30 @@ def test_a_start_that_never_moves_along_the_target_says_so() -> None:
         moving = mfpde.solve(parse({**tables, **changed}), end=0.1, save=2, scheme="characteristics")
         assert "invariant_start" not in moving.attributes
         assert moving.mean[-1, 0] > 0.0
+
+
+@pytest.mark.parametrize(
+    ("target", "network", "shared"),
+    [
+        ({"hermite": [0.0, 0.0, 0.0, 1.0]}, {"activation": "relu"}, None),
+        ({"hermite": [0.0, 0.0, 0.0, 1.0]}, {"activation": "erf"}, 3),
+        ({"hermite": [0.0, 0.0, 0.0, 1.0, 1.0]}, {"activation": "relu"}, 4),
+        ({"hermite": [0.0, 0.0, 1.0]}, {"activation": "tanh"}, None),
+        ({"hermite": [0.0, 0.0, 0.0, 1.0]}, {"activation": "relu", "offsets": "trained"}, 3),
+        ("relu", {"activation": "erf"}, 1),
+        ({"hermite": [0.0, 0.0, 1.0, 1.0]}, {"activation": "erf"}, 3),
+    ],
+)
+def test_the_information_exponent_is_that_of_target_and_unit(target: Any, network: Any, shared: int | None) -> None:
+    """Odd units see no even degree, and rectifiers without offset no odd one above 1: the next in common counts."""
+    made = parse({"data": {"law": "single-index", "dim": "infinite", "target": target}, "network": network})
+    remarks = made.data.remarks(build_problem(made).unit, made.initial)
+    assert remarks.get("information_exponent", 1 if shared == 1 else None) == shared
+    assert ("invariant_start" in remarks) == (shared != 1)
+    if shared is None:
+        assert "not learned at any d" in str(remarks["note"])
+    elif shared > 2:
+        assert f"of order d^{(shared - 2) / 2:g}" in str(remarks["note"])
 
 
 def test_the_risk_of_nothing_is_the_second_moment_of_the_target() -> None:
