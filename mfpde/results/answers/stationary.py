@@ -11,7 +11,7 @@ import numpy as np
 
 from mfpde.results.answer import ANSWERS, Whole
 from mfpde.results.answers.optimum import AtomicOptimum
-from mfpde.results.objects import Key, Part, atom_list, group, told
+from mfpde.results.objects import Key, Names, Part, atom_list, by_name, group, told
 from mfpde.results.words import atoms_text, place_text, verdict_text
 from mfpde.solvers.arrays import Array
 
@@ -29,6 +29,31 @@ OPTIMUM = Key("optimum", lambda answer, names: answer.optimum.brief(), lambda va
 """The optimum, briefly."""
 
 
+def _places(family: PointFamily, names: Names) -> Any:
+    return [dict(zip(names, place, strict=True)) for place in family.points.tolist()]
+
+
+@dataclass(frozen=True)
+class PointFamily(Part):
+    """One-atom laws that are all stationary, a law among them.
+
+    Attributes:
+        dimension: of the family.
+        points: where atoms of it sit, along a curve in order, shape (n, D).
+        tangent: the unit direction of the family at the law that it belongs to, shape (D,).
+    """
+
+    JSON = (
+        "dimension",
+        Key("points", _places, lambda value: {"points": [list(place.values()) for place in value]}),
+        by_name("tangent"),
+    )
+
+    dimension: int
+    points: Array
+    tangent: Array
+
+
 @dataclass(frozen=True)
 class StationaryPoint(Part):
     """A stationary law and its class.
@@ -43,11 +68,12 @@ class StationaryPoint(Part):
         rate: perturbations grow like exp(rate s) at most, s the flow time; below 0 they decay, NaN where nothing moves.
         global_optimum: whether no law that is known on the box has less free energy, to 1e-10.
         note: the verdict in words, and where the law comes from.
+        family: the one-atom laws beside it that rest too; None where it is alone.
     """
 
     JSON = (
         *(atom_list("positions", "masses"), "risk", "free_energy", "gap_to_optimum", "stable"),
-        *(group("eigenvalues", "splitting", "drift"), "global_optimum", "note"),
+        *(group("eigenvalues", "splitting", "drift"), "family", "global_optimum", "note"),
         told("rate", optional=True),
         Key("lifetime", lambda point, names: point.lifetime, lambda value: {}, optional=True),
     )
@@ -63,6 +89,7 @@ class StationaryPoint(Part):
     global_optimum: bool
     note: str
     rate: float = math.nan
+    family: PointFamily | None = None
 
     @property
     def lifetime(self) -> float:
@@ -79,6 +106,7 @@ class StationaryPoint(Part):
         """The class, with the time in which an unstable law is left."""
         left = f", leaves in time {self.lifetime:.2g}" if math.isfinite(self.lifetime) else ""
         optimal = ", global optimum" if self.global_optimum else ""
+        optimal += f", one of a family of dimension {self.family.dimension}" if self.family else ""
         return f"{'plateau' if self.is_plateau else verdict_text(self.stable)}{left}{optimal}"
 
     @property

@@ -1,14 +1,14 @@
 """Stationary laws of the noise-free flow on a box: every one-atom law, those that split atoms lead to, their classes.
 
 A one-atom law delta_z is stationary iff z is a critical point of z -> F(delta_z), by faces of the box: radii that
-vanish stay 0 by symmetry, or rest at a cone of G at the origin. Laws on several atoms are those that the flow reaches
-from a stationary law with one atom split in two along a growing mode; under the Wasserstein flow each belongs to a
-family with the masses as parameters, under birth and death it is isolated.
+vanish stay 0 by symmetry, or rest at a cone of G at the origin. Where such points fill a curve one stands for it. Laws
+on several atoms are those that the flow reaches from a stationary law with one atom split in two along a growing mode;
+under the Wasserstein flow each belongs to a family with the masses as parameters, under birth and death it is isolated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, combinations
 from pathlib import Path
@@ -19,23 +19,26 @@ import numpy as np
 from mfpde.configuration.sources import Source, experiment_of
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
-from mfpde.results.answers.stationary import Stationary, StationaryPoint
+from mfpde.results.answers.stationary import PointFamily, Stationary, StationaryPoint
 from mfpde.results.words import atoms_text, place_text
 from mfpde.shell.progress import Progress, silent
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.stationary.branches import follow, split
+from mfpde.solvers.stationary.families import Family, gathered
 from mfpde.solvers.stationary.landscape import CONE, Stability
-from mfpde.solvers.stationary.search import Search, critical_points
+from mfpde.solvers.stationary.search import critical_points
 from mfpde.studies.optimum.atoms import optimum_atoms
 from mfpde.studies.run.output import kept, output_file
 from mfpde.studies.stationary.point import Classifier, refuse_stationary
-from mfpde.studies.stationary.words import search_text
+from mfpde.studies.stationary.words import direction_text, search_text
 
 RADIUS = 10.0
 SHARES = (0.25, 0.5, 0.75)
 """Shares of the mass that a split atom is cut into, at the first split; in halves later."""
 MOST_ATOMS = 3
+SHOWN = 32
+"""About how many laws of a family are told."""
 
 
 def stationary(
@@ -92,8 +95,8 @@ class _Study:
 
     def result(self, branches: bool) -> Stationary:
         """Search, classify, branch."""
-        laws = sorted(self._one_atom_laws(), key=lambda law: tuple(law.points[0].tolist()))
-        pending = [(self.classifier.classify(law, ""), law) for law in laws]
+        laws = sorted(self._one_atom_laws(), key=lambda found: tuple(found[0].points[0].tolist()))
+        pending = [(self._classified(law, family), law) for law, family in laws]
         self.points = [point for (point, _), _ in pending]
         for place, ((_, modes), law) in enumerate(pending if branches else []):
             self._branch(place, law, modes, SHARES)
@@ -101,31 +104,45 @@ class _Study:
             self.names, self.radius, tuple(self.points), self.classifier.optimum, self.complete, tuple(self.words)
         )
 
-    def _one_atom_laws(self) -> Iterator[Atoms]:
-        """Critical points of z -> F(delta_z) on every face where some radii vanish, and inside."""
+    def _classified(self, law: Atoms, family: Family | None) -> tuple[StationaryPoint, Stability]:
+        if family is None:
+            return self.classifier.classify(law, "")
+        along = direction_text(self.names, family.tangents[family.middle])
+        point, modes = self.classifier.classify(
+            law, f"one of a family of dimension {family.dimension}, along {along} here"
+        )
+        shown = family.points[:: max(1, len(family.points) // SHOWN)]
+        told = PointFamily(family.dimension, shown, family.tangents[family.middle])
+        return replace(point, family=told), modes
+
+    def _one_atom_laws(self) -> Iterator[tuple[Atoms, Family | None]]:
+        """Critical points of z -> F(delta_z) on every face where some radii vanish, and inside; one of each family."""
         radii = np.flatnonzero(self.landscape.radii)
+        families: list[Family] = []
         for vanishing in chain.from_iterable(combinations(radii, k) for k in range(len(radii) + 1)):
             kept = np.setdiff1d(np.arange(self.upper.size), np.array(vanishing, dtype=int))
-            if kept.size == 0:
-                places = np.zeros((1, self.upper.size))
-            else:
-                search = self._search(kept)
-                self.complete &= search.complete
-                self.words.append(search_text(self.names, [self.names[j] for j in vanishing], kept, search))
-                places = np.zeros((len(search.points), self.upper.size))
-                places[:, kept] = search.points
+            alone, found = self._on_face(kept, [self.names[j] for j in vanishing])
             at_origin = len(vanishing) == len(radii) > 0
-            for place in places:
+            for place in alone:
                 law = Atoms(place[None], np.ones(1))
+                if any(family.holds(place[None])[0] for family in families):
+                    continue
                 if at_origin and not self._rests_at_origin(law):
                     continue
                 if kept.size == 0:
                     self.words.append(
                         f"one-atom laws with {place_text(self.names, place)}: 1, all found (it rests there)"
                     )
-                yield law
+                yield law, None
+            for family in found:
+                families.append(family)
+                yield Atoms(family.points[family.middle][None], np.ones(1)), family
 
-    def _search(self, kept: Array) -> Search:
+    def _on_face(self, kept: Array, vanishing: Sequence[str]) -> tuple[Array, list[Family]]:
+        """Zeros that are alone on the face of the coordinates `kept`, shape (n, D), and families."""
+        if kept.size == 0:
+            return np.zeros((1, self.upper.size)), []
+
         def gradient(points: Array) -> Array:
             whole = np.zeros((len(points), self.upper.size))
             whole[:, kept] = points
@@ -134,7 +151,15 @@ class _Study:
         objective = self.landscape.objective
         # a gradient below its rounding changes F over the box by less than the rounding of R
         floor = objective.energy(np.zeros(objective.features.rank)) / self.radius
-        return critical_points(gradient, self.lower[kept], self.upper[kept], self.landscape.radii[kept], floor)
+        lower, upper, even = self.lower[kept], self.upper[kept], self.landscape.radii[kept]
+        search = critical_points(gradient, lower, upper, even, floor)
+        # as the search has it: what vanishes with a radius is divided out
+        families, search = gathered(search, lambda z: gradient(z) / np.where(even, z, 1.0), lower, upper)
+        self.complete &= search.complete
+        self.words.append(search_text(self.names, vanishing, kept, search, len(families)))
+        alone = np.zeros((len(search.points), self.upper.size))
+        alone[:, kept] = search.points
+        return alone, [family.embedded(kept, self.upper - self.lower) for family in families]
 
     def _rests_at_origin(self, law: Atoms) -> bool:
         low = self.classifier.slope_at_origin(law)

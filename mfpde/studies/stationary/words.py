@@ -105,7 +105,7 @@ def _growth(landscape: Landscape, grows: Sequence[Mode], law: Atoms, names: Sequ
     for mode in grows:
         rate = -mode.eigenvalue
         if mode.atom is not None:
-            place, along = law.points[mode.atom], _direction(names, mode.vector[mode.atom])
+            place, along = law.points[mode.atom], direction_text(names, mode.vector[mode.atom])
             found.append(
                 f"the atom at {place_text(names, place)} splits along {along}, parts of it move apart like "
                 f"{clock.exponential(rate)}, the variance grows like {clock.exponential(2.0 * rate)}"
@@ -123,11 +123,12 @@ def _hidden(mode: Mode, tolerance: float, law: Atoms, names: Sequence[str]) -> s
     if mode.atom is None:
         what = "a drift of the atoms"
     else:
-        what = f"splitting {place_text(names, law.points[mode.atom])} along {_direction(names, mode.vector[mode.atom])}"
+        along = direction_text(names, mode.vector[mode.atom])
+        what = f"splitting {place_text(names, law.points[mode.atom])} along {along}"
     return f"the eigenvalue {mode.eigenvalue:.1e} of {what} is within {tolerance:.1e} of 0"
 
 
-def _direction(names: Sequence[str], vector: Array) -> str:
+def direction_text(names: Sequence[str], vector: Array) -> str:
     """A direction as a combination of coordinates."""
     unit = vector / max(float(np.linalg.norm(vector)), 1e-300)
     largest = int(np.argmax(np.abs(unit)))
@@ -138,11 +139,12 @@ def _direction(names: Sequence[str], vector: Array) -> str:
     return " ".join(f"{part:+.3g} {name}" for name, part in parts)
 
 
-def search_text(names: Sequence[str], vanishing: Sequence[str], kept: Array, search: Search) -> str:
-    """What a search of one face covered."""
+def search_text(names: Sequence[str], vanishing: Sequence[str], kept: Array, search: Search, families: int) -> str:
+    """What a search of one face covered, which found so many families besides."""
     inside = ", ".join(names[j] for j in kept)
     where = f"one-atom laws in {inside}" + (f" with {' = '.join([*vanishing, '0'])}" if vanishing else "")
-    count = len(search.points)
+    beside = f" and {families} {'family' if families == 1 else 'families'}" if families else ""
+    count = f"{len(search.points)}{beside}"
     if search.cells == 0:
         return f"{where}: {count} found by Newton's method from scattered starts; there may be more"
     covered = "all found" if search.complete else f"{len(search.unsettled)} cells unsettled, more may sit there"

@@ -34,7 +34,8 @@ def test_an_earlier_json_file_is_known_by_its_keys_and_tells_the_same_again(name
     assert type(answer) is ANSWERS[name]
     content = json.loads((EARLIER / f"{name}.json").read_text())
     content.pop("provenance", None)
-    assert json.dumps(answer.to_json()) == json.dumps(content)
+    # laws have been told to be alone, or not, since then
+    assert json.dumps(answer.to_json()).replace('"family": null, ', "") == json.dumps(content)
     assert answer.table()
     # what is written now says what it is, last
     answer.save(tmp_path / "again.json")
