@@ -60,6 +60,20 @@ class ScheduleKey:
 
 
 @dataclass(frozen=True)
+class MobilityGiven:
+    """Factors on the velocities of w, a and b; None for those that are left out."""
+
+    w: float | None = None
+    a: float | None = None
+    b: float | None = None
+
+    @property
+    def table(self) -> dict[str, float]:
+        """Those that are given."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
 class MobilityKey(Kind):
     """{ w, a, b }: a number for each that is given."""
 
@@ -67,14 +81,16 @@ class MobilityKey(Kind):
     def accepted(self) -> str:
         return f"{{ w = m, a = m, b = m }}, numbers {NON_NEGATIVE_SIZE}, 1 for what is left out"
 
-    def read(self, reader: TableReader, name: str, default: None) -> Mapping[str, float] | None:
+    def read(self, reader: TableReader, name: str, default: None) -> MobilityGiven | None:
         if not reader.has(name):
             return default
         table = TableReader(reader.dotted(name), reader.raw(name), ("w", "a", "b"), reader.errors)
-        return {each: table.number(each, 1.0, NON_NEGATIVE_SIZE) for each in ("w", "a", "b") if table.has(each)}
+        return MobilityGiven(
+            *(table.number(each, 1.0, NON_NEGATIVE_SIZE) if table.has(each) else None for each in "wab")
+        )
 
     def plain(self, value: object) -> object:
-        return {each: getattr(value, each) for each in "wab"} if isinstance(value, Mobility) else value
+        return value.table if isinstance(value, MobilityGiven) else value
 
 
 @dataclass(frozen=True)
@@ -94,7 +110,7 @@ class Dynamics(Checked):
     )
     ridge: float = key(0.0, Number(NON_NEGATIVE_SIZE), "lambda of the penalty lambda |theta|^2")
     schedule: Schedule = key(Schedule(), ScheduleKey(), "xi(t), the step-size schedule")
-    mobility: Mapping[str, float] | None = key(
+    mobility: MobilityGiven | None = key(
         None, MobilityKey(), "factors m on the velocities of w, a and b as far as they are trained; 0 freezes"
     )
 
@@ -115,7 +131,7 @@ class Dynamics(Checked):
             fisher_rao_rate=self.fisher_rao_rate,
             transport=self.flow != "fisher-rao",
             schedule=self.schedule,
-            mobility=Mobility(**(self.mobility or {})),
+            mobility=Mobility(**(self.mobility.table if self.mobility else {})),
         )
 
 

@@ -14,7 +14,7 @@ from mfpde.configuration.parsing import law_named, parse
 from mfpde.configuration.toml import to_tables
 from mfpde.configuration.toml_mistakes import toml_mistake
 from mfpde.errors import ConfigurationError, raise_mistakes
-from mfpde.experiment import Dynamics, Experiment, Sgd, Time
+from mfpde.experiment import Dynamics, Experiment, MobilityGiven, Sgd, Time
 from mfpde.keys.declaration import keys_of, names_of, plain_table, read_table, trusting
 from mfpde.keys.reader import TableReader, nearest, one_line
 from mfpde.problem.problem import Problem
@@ -130,16 +130,16 @@ def _declared(problem: Problem) -> Experiment:
             flow.inverse_temperature,
             flow.ridge,
             flow.schedule,
-            None if flow.mobility == Mobility() else _mobility_table(problem),
+            _mobility(problem),
         ),
         problem=problem,
     )
 
 
-def _mobility_table(problem: Problem) -> dict[str, float]:
-    """The mobilities of what is trained."""
-    trained = {"w": True, **dict(zip("ab", problem.network.trained, strict=True))}
-    return {name: getattr(problem.flow.mobility, name) for name, moves in trained.items() if moves}
+def _mobility(problem: Problem) -> MobilityGiven | None:
+    """The mobilities of what is trained, where they are not 1."""
+    given, (a, b) = problem.flow.mobility, problem.network.trained
+    return None if given == Mobility() else MobilityGiven(given.w, given.a if a else None, given.b if b else None)
 
 
 def _with_options(experiment: Experiment, options: Mapping[str, object]) -> Experiment:

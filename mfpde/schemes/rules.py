@@ -41,7 +41,8 @@ def check_together(experiment: Experiment, errors: list[str]) -> None:
 
 def _mobility_problems(experiment: Experiment) -> list[str]:
     """A mobility is that of something trained, and something must move."""
-    given, network = experiment.dynamics.mobility or {}, experiment.network
+    asked, network = experiment.dynamics.mobility, experiment.network
+    given = {} if asked is None else asked.table
     taken = "coefficients" in experiment.data.network_keys, "offsets" in experiment.data.network_keys
     trained = {"w": True, **{name: t and k for name, t, k in zip("ab", network.trained, taken, strict=True)}}
     keys = {"a": "coefficients", "b": "offsets"}

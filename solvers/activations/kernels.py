@@ -18,20 +18,22 @@ from ..arrays import Array
 def piecewise_linear_hermite(scale: Array, x: Array, kinks: Array, moments: Array) -> None:
     """Fill moments[0], [1], [2] with c_{2j+2}, its t- and its b-derivative at index j."""
     orders = moments.shape[2]
+    roots = np.sqrt(np.arange(2.0 * orders + 1.0))
+    inverse = 1.0 / np.maximum(roots, 1e-300)
     for n in range(scale.size):
         for i in range(kinks.shape[1]):
             if kinks[n, i] == 0.0:
                 continue
             previous, current = 0.0, kinks[n, i] * np.exp(-0.5 * x[n, i] ** 2) / np.sqrt(2 * np.pi)
             for j in range(orders):
-                k = 2.0 * (j + 1)
+                k = 2 * (j + 1)
                 # current = m n(x) h_{k-2}; one Hermite step gives h_{k-1}, a second h_k
-                following = (x[n, i] * current - np.sqrt(k - 2.0) * previous) / np.sqrt(k - 1.0)
-                norm = 1.0 / np.sqrt(k * (k - 1.0))
+                following = (x[n, i] * current - roots[k - 2] * previous) * inverse[k - 1]
+                norm = inverse[k] * inverse[k - 1]
                 moments[0, n, j] += scale[n] * current * norm
-                moments[1, n, j] += (current + np.sqrt(k - 1.0) * x[n, i] * following) * norm
-                moments[2, n, j] += following / np.sqrt(k)
-                previous, current = following, (x[n, i] * following - np.sqrt(k - 1.0) * current) / np.sqrt(k)
+                moments[1, n, j] += (current + roots[k - 1] * x[n, i] * following) * norm
+                moments[2, n, j] += following * inverse[k]
+                previous, current = following, (x[n, i] * following - roots[k - 1] * current) * inverse[k]
 
 
 @numba.njit(cache=True, error_model="numpy")

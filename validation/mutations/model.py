@@ -22,7 +22,7 @@ MUTATIONS = (
             "SquaredShare(dimensions[j], rest[j + 1])",
             "SquaredShare(dimensions[j], rest[j])",
         ),
-        ("the last block takes what is left before it", "left = left * np.cos(points[:, 1 + j])", "pass"),
+        ("the last block takes what is left before it", "left = left * np.cos(points[:, own + j])", "pass"),
     ),
     *mutations(
         "mfpde/problem/marginals.py",
@@ -57,6 +57,7 @@ MUTATIONS = (
             "log_rising((p + 1) / 2, highest)[exponents[:, j]]",
         ),
         ("the gradient across the radius by half", "turning = 2.0 * hermite / tau", "turning = hermite / tau"),
+        ("the contracted one by half", "turned = 2.0 / tau[n]", "turned = 1.0 / tau[n]"),
     ),
     *mutations(
         "mfpde/problem/reduction/blocks.py",

@@ -246,12 +246,12 @@ MUTATIONS = (
         ),
         (
             "the factor 2 of the dissipation",
-            "return 2.0 * float(weights @ (moved @ self._scales))",
-            "return float(weights @ (moved @ self._scales))",
+            "return 2.0 * float(weights @ (moved @ self._inertia))",
+            "return float(weights @ (moved @ self._inertia))",
         ),
         (
             "what is dissipated beyond a wall stays",
-            "dissipated -= 2.0 * float(weights[rows // shape[1]] @ excess)",
+            "dissipated -= 2.0 * float(weights[rows // shape[1]] * self._inertia[rows % shape[1]] @ excess)",
             "pass",
         ),
         ("atoms that leave a wall late are let go", "if not self._ends.any():", "if True:"),
@@ -317,8 +317,8 @@ MUTATIONS = (
         ),
         (
             "the ridge left out of the particle dynamics",
-            "return -self.pack(gradient) - self.sgd.ridge * self.pack(state)",
-            "return -self.pack(gradient)",
+            "force = -self.pack(gradient) - self.sgd.ridge * self.pack(state)",
+            "force = -self.pack(gradient)",
         ),
     ),
     *mutations(

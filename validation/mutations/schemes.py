@@ -298,8 +298,8 @@ MUTATIONS = (
         ("the same random numbers in every stream", "self.key = (seed, stream)", "self.key = (seed, 0)"),
         (
             "the noise of a whole step before and after it",
-            "math.sqrt(0.5 * step / self.flow.inverse_temperature)",
-            "math.sqrt(step / self.flow.inverse_temperature)",
+            "np.sqrt(0.5 * step / self.flow.inverse_temperature",
+            "np.sqrt(step / self.flow.inverse_temperature",
         ),
         (
             "a Runge-Kutta method with the weights of another stage",

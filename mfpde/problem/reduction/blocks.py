@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -21,6 +22,8 @@ SHORT_ORDER = 64
 """Order that is enough for most units and blocks: it and its tail are tried before the largest affordable one."""
 LARGEST_CHEAP = 1500
 """Raw Hermite features per class beyond which zonal harmonics are cheaper."""
+FEW = 200
+"""Raw Hermite features per class that are evaluated faster than a table of three coordinates."""
 ROUGH_EXPANSION = 60
 """Most raw Hermite features per class of a guide."""
 FINEST = 1e-10
@@ -50,7 +53,10 @@ def expand(
             return _expansion(zonal, reached, "zonal harmonics", True)
     hermite = hermite_features(unit, mixture, has_offset, highest)
     error += _moment_error(mixture, unit, has_offset, box, highest)
-    return _expansion(hermite, error, "Hermite moment expansion", linear is not None)
+    found = _expansion(hermite, error, "Hermite moment expansion", linear is not None)
+    # a table of three coordinates takes longer to make, and to look up, than moments in closed form
+    few = linear is not None and hermite.dimension > 2 and error <= accuracy and count <= FEW
+    return replace(found, explicit=found.explicit or few)
 
 
 def _expansion(features: FeatureMap, error: float, method: str, linear: bool) -> Expansion:

@@ -194,14 +194,15 @@ def _raw_values(squares: Array, hermite: Array, exponents: Array, amplitudes: Ar
 def _sum_raw(squares: Array, hermite: Array, exponents: Array, amplitudes: Array, masses: Array, out: Array) -> None:
     count, blocks = exponents.shape
     table = np.ones((blocks, hermite.shape[1] + 1))
+    order = _half_orders(exponents)
     for n in range(squares.shape[0]):
         _powers(squares[n], table)
         for f in range(count):
-            value, half = masses[n] * amplitudes[f], 0
+            value = masses[n]
             for j in range(blocks):
                 value *= table[j, exponents[f, j]]
-                half += exponents[f, j]
-            out[f] += value * hermite[n, half - 1]
+            out[f] += value * hermite[n, order[f] - 1]
+    out *= amplitudes
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -283,40 +284,48 @@ def _contract_raw(
     count, blocks = exponents.shape
     orders = hermite.shape[1]
     table = np.ones((blocks, orders + 1))
-    totals = np.empty(orders)
-    partials = np.empty((orders, blocks))
-    partial = np.empty(blocks)
+    totals, sideways = np.empty(orders), np.empty(blocks)
+    order = _half_orders(exponents)
     for n in range(unit.shape[0]):
         if tau[n] == 0.0:
             for j in range(blocks):
                 gradient[n, j] += mean_by_scale[n] * scales[j]
                 for f in range(count):
-                    half = exponents[f].sum()
-                    if exponents[f, j] == half:
-                        gradient[n, j] += coefficients[f] * by_scale[n, half - 1] * scales[j]
+                    if exponents[f, j] == order[f]:
+                        gradient[n, j] += coefficients[f] * by_scale[n, order[f] - 1] * scales[j]
             continue
         _powers(unit[n] ** 2, table)
         totals[:] = 0.0
-        partials[:] = 0.0
+        sideways[:] = 0.0
         for f in range(count):
-            half = 0
+            k = order[f] - 1
+            term = coefficients[f]
             for j in range(blocks):
-                half += exponents[f, j]
-            totals[half - 1] += coefficients[f] * _partials(table, exponents[f], partial)
+                term *= table[j, exponents[f, j]]
+            totals[k] += term
+            term *= hermite[n, k]
             for j in range(blocks):
-                partials[half - 1, j] += coefficients[f] * partial[j]
-        along = mean_by_scale[n]
-        turning = 0.0
+                sideways[j] += exponents[f, j] * term
+        along, turning = mean_by_scale[n], 0.0
         for k in range(orders):
             value[n] += hermite[n, k] * totals[k]
             along += by_scale[n, k] * totals[k]
             turning += (k + 1) * hermite[n, k] * totals[k]
             mean_by_offset[n] += by_offset[n, k] * totals[k]
         for j in range(blocks):
-            sideways = -turning
-            for k in range(orders):
-                sideways += hermite[n, k] * partials[k, j]
-            gradient[n, j] += scales[j] * unit[n, j] * (along + 2.0 / tau[n] * sideways)
+            if unit[n, j] != 0.0:
+                turned = 2.0 / tau[n] * (sideways[j] / unit[n, j] - unit[n, j] * turning)
+                gradient[n, j] += scales[j] * (unit[n, j] * along + turned)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _half_orders(exponents: Array) -> NDArray[np.int64]:
+    """|i| of the multi-indices."""
+    order = np.zeros(exponents.shape[0], np.int64)
+    for f in range(exponents.shape[0]):
+        for j in range(exponents.shape[1]):
+            order[f] += exponents[f, j]
+    return order
 
 
 def squared_tail(activation: Activation, mixture: BlockMixture, scale: Array, offset: float, highest: int) -> Array:

@@ -67,7 +67,7 @@ class CompareResult(Answer):
         kernel: the kernel limit at the same times; None where it was not asked for.
     """
 
-    FIGURES = ("compare_risk", "compare_law", "fluctuations")
+    FIGURES = ("compare_risk", "compare_statistics", "compare_law", "fluctuations")
 
     JSON = (
         *(told("time", "sgd.time"), told("risk_pde", "pde.risk"), told("risk_pde_error", "pde.risk_error")),

@@ -1,4 +1,4 @@
-"""Figures of a comparison: risk with the replicas' band, laws over densities, fluctuations against Monte Carlo."""
+"""Figures of a comparison: risk with the replicas' band, statistics, laws over densities, fluctuations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mfpde.results.figures.sgd import draw_laws, draw_replicas, law_figure, law_size, logarithmic_time
-from mfpde.results.figures.style import BLUE, GREEN, GREY, ORANGE, new_figure, panel
+from mfpde.results.figures.style import BLUE, GREEN, GREY, ORANGE, new_figure, panel, symbol
 
 if TYPE_CHECKING:
     from mfpde.results.answer import Drawing
@@ -21,6 +21,7 @@ def figures(result: CompareResult) -> dict[str, Drawing]:
         return {}
     drawings: dict[str, Drawing] = {
         "compare_risk": lambda: panel(partial(_draw_risk, result=result)),
+        "compare_statistics": lambda: _statistics_figure(result),
         "compare_law": lambda: law_figure(result.sgd, result.pde),
     }
     if result.has_fluctuations:
@@ -39,6 +40,52 @@ def overview(result: CompareResult) -> Any:
         _draw_fluctuations(axes, result)
     draw_laws(below, result.sgd, result.pde)
     return figure
+
+
+def _statistics_figure(result: CompareResult) -> Any:
+    """The evolution of statistics: the risk, and mean and band of every coordinate, of SGD over the equation."""
+    panels = 1 + len(result.sgd.names)
+    columns = panels if panels <= 3 else -(-panels // 2)
+    rows = -(-panels // columns)
+    figure = new_figure(2.7 * columns, 2.1 * rows + 0.3)
+    every = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
+    _draw_risk(every[0], result)
+    every[0].get_legend().remove()
+    for axis, name in enumerate(result.sgd.names):
+        handles = _draw_statistics(every[1 + axis], result, axis)
+        every[1 + axis].set_ylabel(symbol(name))
+    for index, axes in enumerate(every[:panels]):
+        lowest = index + columns >= panels
+        axes.set_xlabel("time $t$" if lowest else "")
+        axes.xaxis.set_tick_params(labelbottom=lowest)
+    for axes in every[panels:]:
+        axes.axis("off")
+    labels = [f"SGD, $N = {result.sgd.position.shape[2]}$", "PDE"]
+    words = {"title": "mean and standard deviation", "handlelength": 2.6}
+    if panels < len(every):
+        every[-1].legend(handles, labels, loc="center", **words)
+    else:
+        figure.legend(handles, labels, loc="outside upper center", ncols=2, **words)
+    figure.align_ylabels()
+    return figure
+
+
+def _draw_statistics(axes: Any, result: CompareResult, axis: int) -> list[Any]:
+    """Mean and standard deviation of a coordinate over all neurons, and of the law of the equation; their handles."""
+    time, neurons = result.sgd.time, result.sgd.position[..., axis]
+    least = 0.0 if neurons.min() >= 0.0 else -np.inf
+    mean, deviation = neurons.mean(axis=(0, 2)), neurons.std(axis=(0, 2))
+    low, high = np.maximum(mean - deviation, least), mean + deviation
+    band = axes.fill_between(time, low, high, color=ORANGE, alpha=0.25, linewidth=0)
+    (line,) = axes.plot(time, mean, color=ORANGE)
+    mean, deviation = result.pde.mean[:, axis], np.sqrt(np.maximum(result.pde.variance[:, axis], 0.0))
+    for edge in (np.maximum(mean - deviation, least), mean + deviation):
+        axes.plot(time, edge, color=BLUE, linewidth=0.8, linestyle=":")
+    (dashed,) = axes.plot(time, mean, color=BLUE, linestyle="--")
+    if least == 0.0:
+        axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))
+    logarithmic_time(axes, time)
+    return [(band, line), dashed]
 
 
 def _draw_risk(axes: Any, result: CompareResult) -> None:
