@@ -51,6 +51,7 @@ def _statistics_figure(result: CompareResult) -> Any:
     every = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
     _draw_risk(every[0], result)
     every[0].get_legend().remove()
+    handles: list[Any] = []
     for axis, name in enumerate(result.sgd.names):
         handles = _draw_statistics(every[1 + axis], result, axis)
         every[1 + axis].set_ylabel(symbol(name))
@@ -61,11 +62,13 @@ def _statistics_figure(result: CompareResult) -> Any:
     for axes in every[panels:]:
         axes.axis("off")
     labels = [f"SGD, $N = {result.sgd.position.shape[2]}$", "PDE"]
+    if result.risk_kernel is not None:
+        handles, labels = [*handles, every[0].lines[-1]], [*labels, "kernel limit"]
     words = {"title": "mean and standard deviation", "handlelength": 2.6}
     if panels < len(every):
         every[-1].legend(handles, labels, loc="center", **words)
     else:
-        figure.legend(handles, labels, loc="outside upper center", ncols=2, **words)
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), **words)
     figure.align_ylabels()
     return figure
 
