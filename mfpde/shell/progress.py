@@ -24,6 +24,12 @@ def silent(text: str, fraction: float = 0.0) -> None:
     """Progress that nobody watches."""
 
 
+def say(progress: Progress, text: str) -> None:
+    """A line that stays, where the progress is shown to a person."""
+    if text and isinstance(progress, ProgressBar):
+        progress.say(text)
+
+
 class Pace:
     """How long the work has taken, and what is left of its present part by the pace of that part.
 
@@ -98,6 +104,13 @@ class ProgressBar:
                 return
             self._last = now
             told(self._bar(now) if self._terminal else self._line(now))
+
+    def say(self, text: str) -> None:
+        """A line that stays, above the bar where there is one."""
+        with self._turn:
+            if self._shown:
+                told(("\r\x1b[K" if self._drawn else "") + f"mfpde: {text}\n")
+                self._last = float("-inf") if self._terminal else self._last
 
     def close(self) -> None:
         """Remove the bar."""

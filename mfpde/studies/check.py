@@ -1,8 +1,9 @@
-"""check: an experiment read as a whole, and what can be asked of it; nothing is computed."""
+"""check: an experiment read as a whole, and what can be asked of it; nothing is computed but the cost on demand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from mfpde.configuration.sources import Source, experiment_of
@@ -13,19 +14,23 @@ from mfpde.problem.problem import build_problem
 from mfpde.results.answers.plain.check import Checked, Coordinate, Service
 from mfpde.schemes.choice import choice_words, refusal_messages, scheme_of
 from mfpde.schemes.interface import scheme_named, scheme_names
+from mfpde.schemes.pair import make_pair
 from mfpde.shell.progress import Progress, silent
 from mfpde.studies.bounds.design import make_design
 from mfpde.studies.optimum.optimum import refuse_optimum
-from mfpde.studies.run.refusals import refuse_unsupported
+from mfpde.studies.run.arithmetic import strict_arithmetic
+from mfpde.studies.run.cost import foretold
+from mfpde.studies.run.refusals import refuse_unsupported, setting_up
 from mfpde.studies.sgd.refusals import refuse as refuse_sgd
 from mfpde.studies.stationary.point import refuse_stationary
 
 
-def check(source: Source, *, progress: Progress = silent, **given: Any) -> Checked:
+def check(source: Source, *, cost: bool = False, progress: Progress = silent, **given: Any) -> Checked:
     """Read an experiment, and say which schemes and commands serve it.
 
     Args:
         source: a preset's name, the path of a TOML file, "-", an experiment, or a problem made in Python.
+        cost: whether to set `solve` up and take a few steps, to say what it takes.
         given: overrides=, use=, and keys of [time], [solver] and [sgd], as `experiment_of` takes them.
 
     Raises:
@@ -48,7 +53,18 @@ def check(source: Source, *, progress: Progress = silent, **given: Any) -> Check
         commands=tuple(Service(name, _refusals(asked, experiment)) for name, asked in COMMANDS.items()),
         use=tuple(map(str, experiment.uses)),
         chosen=choice_words(experiment),
+        seconds=_seconds(experiment, progress) if cost else None,
     )
+
+
+def _seconds(experiment: Experiment, progress: Progress) -> float:
+    """What `solve` takes, its set-up as measured."""
+    refuse_unsupported(experiment)
+    begun, problem = monotonic(), build_problem(experiment)
+    with strict_arithmetic(), setting_up(experiment):
+        pair = make_pair(problem, experiment, lambda text: progress(text, 0.0))
+        made = monotonic()
+        return made - begun + foretold(pair, problem, experiment)
 
 
 def _compare(experiment: Experiment) -> None:

@@ -13,8 +13,9 @@ LESS = "a larger solver.tolerance"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """SOURCE."""
+    """SOURCE, and whether to say what it costs."""
     add_source(parser)
+    parser.add_argument("--cost", action="store_true", help="say what `solve` takes, from its set-up and a few steps")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -23,4 +24,4 @@ def run(options: argparse.Namespace) -> int:
     experiment = checks.passed(checks.experiment(solved=False))
     from mfpde.studies.check import check
 
-    return carry_out(check, checks, experiment)
+    return carry_out(check, checks, experiment, cost=options.cost)

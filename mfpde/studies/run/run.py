@@ -21,12 +21,13 @@ from mfpde.schemes.choice import scheme_of
 from mfpde.schemes.pair import Pair
 from mfpde.shell.memory import out_of_memory
 from mfpde.shell.process import uninterrupted
-from mfpde.shell.progress import Progress
-from mfpde.solvers.flow.time_loop import Observation, Scheme, State, StepFailure, integrate
+from mfpde.shell.progress import Progress, say
+from mfpde.solvers.flow.time_loop import Observation, State, StepFailure, integrate
 from mfpde.solvers.space.measure import Measure
 from mfpde.studies.run.arithmetic import ARITHMETIC
 from mfpde.studies.run.campaign import Campaign
 from mfpde.studies.run.checkpoint import hold_audit, hold_state, pack_state, unpack_state
+from mfpde.studies.run.cost import Costs, schemes_of, told
 from mfpde.studies.run.energy import balance_warning, stationary_verdict
 from mfpde.studies.run.trajectory import Trajectory, estimated_error, restored
 
@@ -78,17 +79,14 @@ class Run(Campaign[SolveResult]):
         self._stops = _stops(self._targets, count, pair.fixed_step)
         # flow time, differences of the risks, of the free energies and of D, and D
         self._audit: list[tuple[float, ...]] = []
+        self._costs, self._foretold = Costs(problem.geometry.dimension), False
         self._longest = (experiment.solver.step or math.inf) if pair.fixed_step is None else math.inf
         self._floors = pair.error_floor, pair.error_floor, pair.dissipation_floor
         self._apart = pair.apart
         self._energy_from = pair.energy_from
-        self._schemes: dict[str, Scheme] = {"main": pair.main}
-        self._shares = {}
-        if pair.companion is not None:
-            others = ((pair.companion, 1.0), *pair.further)
-            for index, (scheme_beside, share) in enumerate(others):
-                role = "companion" if index == 0 else f"further{index}"
-                self._schemes[role], self._shares[role] = scheme_beside, share
+        self._schemes = schemes_of(pair)
+        shares = () if pair.companion is None else (1.0, *(share for _, share in pair.further))
+        self._shares = dict(zip(list(self._schemes)[1:], shares, strict=True))
         self._states = {role: scheme.initial_state() for role, scheme in self._schemes.items()}
         start = pair.main.observe(self._states["main"])
         law, self._initial_energy = start.law, start.free_energy
@@ -133,6 +131,14 @@ class Run(Campaign[SolveResult]):
         """Reach the stops that are left."""
         while len(self._audit) < len(self._stops) and not self._at_rest:
             self._reach(self._stops[len(self._audit)])
+            if not self._foretold and self._costs.known(self._schemes):
+                self._foretell()
+
+    def _foretell(self) -> None:
+        """Say what the run takes where that is long, once enough steps were seen."""
+        self._foretold = True
+        left = self._costs.left(self._schemes, self._states, self._targets[-1], self._longest)
+        say(self.progress, told(left, self._less))
 
     def done(self) -> tuple[int, int]:
         """Save times."""
@@ -153,10 +159,13 @@ class Run(Campaign[SolveResult]):
         for role, scheme in self._schemes.items():
 
             def keep(state: State, role: str = role) -> None:
+                self._costs.step(role)
                 self._states[role] = state
                 self._report(role, state)
                 self.checkpoint()
+                self._costs.begin()
 
+            self._costs.begin()
             # a coarser run under the same limit would share the error of its steps
             longest = self._longest * (1.0 if role == "main" else LONGER)
             integrate(scheme, self._states[role], [stop], lambda index, state: None, keep, longest)

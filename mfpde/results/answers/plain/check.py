@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mfpde.results.answer import ANSWERS, Whole
 from mfpde.results.objects import Part
+from mfpde.shell.progress import duration
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Checked(Whole):
         chosen: that the program chose it and why, a text each.
         schemes, commands: which serve it.
         use: the users' files in use.
+        seconds: that `solve` takes, as foretold; None where that was not asked for.
     """
 
     configuration: str
@@ -59,6 +61,7 @@ class Checked(Whole):
     commands: tuple[Service, ...]
     use: tuple[str, ...] = ()
     chosen: tuple[str, ...] = ()
+    seconds: float | None = None
 
     def table(self) -> str:
         """The configuration, then what is derived from it."""
@@ -67,6 +70,7 @@ class Checked(Whole):
             lines.append(f"#   {each.name}: {each.axis}{'' if each.moves else ', frozen'}")
         lines += [
             f"# scheme: {self.scheme}",
+            *([] if self.seconds is None else [f"#   solve takes about {duration(max(self.seconds, 1.0))}"]),
             *(f"#   {words}" for words in self.chosen),
             "# schemes:",
             *_told(self.schemes),
