@@ -6,12 +6,13 @@ The profile is fixed and derandomised: every run of the suite sees the same prob
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mfpde.configuration.parsing import parse
@@ -22,8 +23,10 @@ from mfpde.studies.run.refusals import unsupported
 from mfpde.studies.solve import solve
 
 MACHINE = np.finfo(float).eps
+# Nothing is shrunk: that takes minutes, and the problem that fails is printed.
 FEW = settings(
     max_examples=5,
+    phases=[Phase.generate],
     derandomize=True,
     database=None,
     deadline=None,
@@ -116,7 +119,8 @@ def attempt(tables: Mapping[str, Any], solver: Mapping[str, Any]) -> SolveResult
 def check(result: SolveResult) -> None:
     """What every result must hold, whatever the problem."""
     assert result.status in ("success", "failed")
-    assert result.status == "success" or "write" in str(result.attributes["message"])
+    # what failed, and what can be done
+    assert result.status == "success" or re.fullmatch(r"t = .*: .+; .+", str(result.attributes["message"]))
     for values in (result.risk, result.risk_error, result.free_energy, result.mean, result.variance):
         assert np.isfinite(values).all()
     assert np.all(result.risk >= -1e-9)
@@ -135,6 +139,8 @@ def on_cells(result: SolveResult | None) -> None:
     if result is None:
         return
     check(result)
+    if not len(result.time):
+        return
     assert result.density is not None
     assert np.all(result.density >= 0.0)
     np.testing.assert_allclose(result.cell_masses.reshape(len(result.time), -1).sum(axis=1), 1.0, atol=1e-12)
