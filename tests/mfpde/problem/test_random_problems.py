@@ -184,7 +184,7 @@ def test_finite_volumes_with_noise_and_births_on_random_problems(tables: dict[st
 @given(flows(noise=True))
 @FEW
 def test_minimising_movements_with_noise_on_random_problems(tables: dict[str, Any]) -> None:
-    on_cells(attempt(tables, {"scheme": "jko", "cells": 10, "tolerance": 0.05}))
+    on_cells(attempt(tables, {"scheme": "jko", "cells": 6, "tolerance": 0.05}))
 
 
 @pytest.mark.long
