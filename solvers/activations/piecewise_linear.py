@@ -156,6 +156,10 @@ class PiecewiseLinear(Activation):
     def mean(self, scale: Array, offset: Array) -> Moments:
         return Moments(*self._standard(scale, offset).moments(scale))
 
+    def mean_curvature(self, scale: Array) -> Array:
+        """d^2/dt^2 E sigma(t G) at scales t, shape (n,)."""
+        return self._standard(scale, np.zeros_like(scale)).curvature()
+
     def even_hermite(self, scale: Array, offset: Array, highest: int) -> Moments:
         from .kernels import piecewise_linear_hermite, step_hermite
 

@@ -137,6 +137,14 @@ class Standard:
             risen = risen + np.sum(bumps, axis=1) / self.scale
         return value, tilted, risen
 
+    def curvature(self) -> Array:
+        """E X^2 sigma'', the second derivative of E sigma in the scale, shape (n,)."""
+        found = np.sum(self.kinks * self.x**2 * density(self.x), axis=1) / self.scale
+        if self.narrow.any():
+            places, weights = self.nodes
+            found = found + np.sum(weights * density(places) * (places**3 - 2.0 * places), axis=1) / self.scale**2
+        return np.asarray(found)
+
     def squares(self) -> Array:
         """E sigma^2, shape (n,): a sum over the pieces of what is never negative."""
         found = np.empty(len(self.scale))

@@ -69,13 +69,18 @@ MUTATIONS = (
         ),
     ),
     *mutations(
+        "mfpde/problem/reduction/sphere.py",
+        "tests/mfpde/problem/reduction/test_sphere.py",
+        (
+            "the unit on the other side of 0 upside down",
+            "_outwards(-pieces.knots[::-1], -pieces.rises[::-1], -pieces.slopes[::-1])",
+            "_outwards(-pieces.knots[::-1], pieces.rises[::-1], -pieces.slopes[::-1])",
+        ),
+        ("narrow ramps as differences", "NARROW = 0.02", "NARROW = 0.0"),
+    ),
+    *mutations(
         "mfpde/problem/reduction/zonal.py",
         f"{KERNELS} tests/mfpde/problem/reduction/test_block_pairs.py",
-        (
-            "the mean on a sphere without the kinks behind",
-            "hinge = moment - inside * upper + np.maximum(-1.0 - x, 0.0)",
-            "hinge = moment - inside * upper",
-        ),
         ("the error of the interpolation left out", "float(lefts[rank]) + measured", "float(lefts[rank])"),
         ("features of low degree only", "        degree += 2\n    radial", "        degree += 4\n    radial"),
     ),

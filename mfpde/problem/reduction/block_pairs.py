@@ -24,6 +24,7 @@ import numpy as np
 from scipy import special
 
 from mfpde.problem.reduction.mixture import BlockMixture
+from mfpde.problem.reduction.sphere import Ramps, ramps_of, sphere_mean
 from mfpde.solvers.activations.activation import Activation
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
@@ -90,12 +91,9 @@ class BlockPairs:
         for scale, sign in zip(self.scales, (-0.5, 0.5), strict=True):
             tau = scale * radius
             mean = self.unit.mean(tau, np.zeros_like(tau))
-            with np.errstate(divide="ignore", invalid="ignore"):
-                x = self.unit.knots / tau[:, None]
-                bend = (np.where(self.unit.knots == 0.0, 0.0, x**2) * np.exp(-0.5 * x**2)) @ self.unit.kinks / tau
             found[0] += sign * mean.value
             found[1] += sign * scale * mean.by_scale
-            found[2] += sign * scale**2 * bend / np.sqrt(2.0 * np.pi)
+            found[2] += sign * scale**2 * self.unit.mean_curvature(tau)
         return found[0], found[1], found[2]
 
     def _integrals(self, points: Array, positions: Array, masses: Array, order: int) -> Array:
@@ -110,9 +108,7 @@ class BlockPairs:
                 moved,
                 law,
                 np.ascontiguousarray(masses),
-                self.unit.knots,
-                self.unit.kinks,
-                self.unit.left,
+                self._ramps,
                 self.dimension,
                 PANELS,
                 nodes,
@@ -122,6 +118,10 @@ class BlockPairs:
             )
             found += 0.5 * np.array([1.0, scale, scale**2, scale**2]) * one
         return found
+
+    @cached_property
+    def _ramps(self) -> Ramps:
+        return ramps_of(self.unit)
 
     @cached_property
     def _rules(self) -> dict[int, tuple[Array, Array]]:
@@ -145,40 +145,11 @@ def block_pairs(activation: Activation, mixture: BlockMixture) -> BlockPairs | N
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _sphere_mean(s: float, knots: Array, kinks: Array, left: float, dimension: int) -> tuple[float, float]:
-    """g(s) and g'(s)."""
-    value, slope = left, 0.0
-    for i in range(knots.size):
-        k = knots[i]
-        if k >= s and k > 0.0:
-            continue
-        if k <= -s and k < 0.0:
-            value -= kinks[i] * k
-            continue
-        x = k / s if s > 0.0 else 0.0
-        square = max(1.0 - x * x, 0.0)
-        if dimension == 1:
-            moment, tail = 0.5, 0.5
-        elif dimension == 2:
-            moment, tail = np.sqrt(square) / np.pi, np.arccos(x) / np.pi
-        elif dimension == 3:
-            moment, tail = 0.25 * square, 0.5 * (1.0 - x)
-        else:
-            root = np.sqrt(square)
-            moment, tail = 2.0 * square * root / (3.0 * np.pi), (np.arccos(x) - x * root) / np.pi
-        value += kinks[i] * (s * moment - k * tail)
-        slope += kinks[i] * moment
-    return value, slope
-
-
-@numba.njit(cache=True, error_model="numpy")
 def _pair_integrals(
     points: Array,
     law: Array,
     masses: Array,
-    knots: Array,
-    kinks: Array,
-    left: float,
+    ramps: Ramps,
     dimension: int,
     panels: Array,
     nodes: Array,
@@ -190,6 +161,8 @@ def _pair_integrals(
 
     f = sum_j masses_j g(law_j rho) and f' = sum_j masses_j rho g'(law_j rho).
     """
+    level, low, high, rise, slopes = ramps
+    knots = np.unique(np.concatenate((low[low > 0.0], high[high < np.inf])))
     count = panels.size + knots.size * (law.size + 1)
     edges = np.empty(count)
     end = panels[-1]
@@ -198,7 +171,7 @@ def _pair_integrals(
         edges[: panels.size] = panels
         place = panels.size
         for m in range(knots.size):
-            k = abs(knots[m])
+            k = knots[m]
             edges[place] = min(k / tau, end) if tau > 0.0 else end
             place += 1
             for j in range(law.size):
@@ -213,10 +186,10 @@ def _pair_integrals(
             for q in range(nodes.size):
                 rho = edges[e] + width * nodes[q] * nodes[q]
                 w = 2.0 * width * nodes[q] * weights[q] * density * rho ** (dimension - 1) * np.exp(-0.5 * rho * rho)
-                own, own_slope = _sphere_mean(tau * rho, knots, kinks, left, dimension)
+                own, own_slope = sphere_mean(tau * rho, level, low, high, rise, slopes, dimension)
                 f, moved, scaled = 0.0, 0.0, 0.0
                 for j in range(law.size):
-                    other, other_slope = _sphere_mean(law[j] * rho, knots, kinks, left, dimension)
+                    other, other_slope = sphere_mean(law[j] * rho, level, low, high, rise, slopes, dimension)
                     f += masses[j] * other
                     moved += masses[j] * rho * other_slope
                     scaled += masses[j] * law[j] * rho * other_slope

@@ -31,6 +31,7 @@ from scipy import linalg, special
 
 from mfpde.problem.reduction.hermite import log_rising
 from mfpde.problem.reduction.mixture import BlockMixture
+from mfpde.problem.reduction.sphere import mean_on_sphere
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.objective import DenseFeatures
@@ -57,6 +58,10 @@ WIDEST_PANEL, NARROW_PANEL = 0.1, 0.02
 """In log rho: the widest panel of a split rule, and that below which a few nodes do."""
 CHOLESKY = 0.1
 """Share of a threshold down to which Cholesky's algorithm goes, so that turning its columns finds the fewest."""
+STEP = 1e-4
+"""Width of a ramp over s below which it is a mean of steps."""
+STEP_SHARES = 0.5 + np.array([-0.5, 0.5]) / np.sqrt(3.0)
+"""Where on a ramp they are: Gauss's rule of two nodes."""
 FINER = 3
 """Nodes in log rho of the measurement over those of the features, for two blocks."""
 
@@ -224,23 +229,6 @@ def log_pole(highest: int, first: float, second: float) -> Array:
     # at l = 0 this is 1, even where a + b + 1 = 0
     log_norm[1:] += np.log1p(-j / (2 * j + a + b + 1))
     return np.asarray(log_rising(max(a, b) + 1, highest) - factorial - 0.5 * log_norm)
-
-
-def mean_on_sphere(unit: PiecewiseLinear, radius: Array, dimension: float) -> Array:
-    """g_0(s) - sigma(0) = E_n sigma(s n) - sigma(0), n the first coordinate of a uniform point of S^(dimension-1)."""
-    x = unit.knots / radius[:, None]
-    if dimension == 1:
-        hinge = 0.5 * (np.maximum(1 - x, 0) + np.maximum(-1 - x, 0))
-    else:
-        inside = np.clip(x, -1.0, 1.0)
-        square = 1.0 - inside**2
-        half = (dimension - 1) / 2
-        tail = 0.5 * special.betainc(half, 0.5, square)
-        upper = np.where(inside >= 0, tail, 1.0 - tail)
-        moment = square**half / ((dimension - 1) * special.beta(0.5, half))
-        hinge = moment - inside * upper + np.maximum(-1.0 - x, 0.0)
-    at_zero = np.maximum(-unit.knots, 0.0)
-    return np.asarray((radius[:, None] * hinge - at_zero) @ unit.kinks)
 
 
 def chi_range(dimension: float) -> tuple[float, float]:
@@ -460,34 +448,72 @@ def _centred_kernel(unit: PiecewiseLinear, total: float, tau: Array, rho: Array,
 class _Gegenbauer:
     """g_l(tau rho) max |Y_l| for l = 2, 4, ..., one call of `next` each, by the recurrence in the degree.
 
-    The polynomials are carried orthonormal and with their weight, as Hermite functions are: at p in the tens of
-    thousands neither g_l nor Y_l alone is a floating-point number.
+    Where a ramp is narrow against s its two kinks would cancel: it is a mean of steps, each integrated by parts once,
+    E[1{n > x} C^_l(n)] = (1 - x^2)_+^{(p-1)/2} C^_{l-1}^(p/2)(x) / ((p - 1) W).
     """
 
     def __init__(self, unit: PiecewiseLinear, dimensions: Array, tau: Array, rho: Array) -> None:
-        total = float(dimensions.sum())
-        self.degree = 0
+        total, pieces = float(dimensions.sum()), unit.pieces
         radius = np.outer(tau, rho)
-        self.x = np.clip(unit.knots[:, None, None] / radius, -1.0, 1.0)
-        norm = (total - 1) * (total + 1) * special.beta(0.5, (total - 1) / 2)
-        weight = np.exp(special.xlog1py((total + 1) / 2, -(self.x**2)))
-        self.previous, self.current = np.zeros_like(self.x), unit.kinks[:, None, None] * weight * radius / norm
-        k, index = np.arange(HIGHEST + 1, dtype=float), total / 2 + 1
-        # 1 / N_k is the squared norm of C^_k
-        log_count = np.log1p(k / index) + log_rising(2 * index, HIGHEST) - log_rising(1.0, HIGHEST)
-        pole = log_pole(HIGHEST // 2 + 1, *dimensions)
-        self.ratio = np.exp(pole[1:] - 0.5 * log_count[::2])
-        # off the diagonal of the Jacobi matrix of the orthonormal Gegenbauer polynomials of this index
-        k = np.arange(1, HIGHEST + 3, dtype=float)
-        self.off = np.append(0.0, np.sqrt(k * (k + 2 * index - 1) / (4 * (k + index) * (k + index - 1))))
+        poles = log_pole(HIGHEST // 2 + 1, *dimensions)[1:]
+        norm = (total - 1) * special.beta(0.5, (total - 1) / 2)
+        narrow = pieces.widths[:, None, None] < STEP * radius
+        slopes = np.broadcast_to(pieces.slopes[:, None, None], (len(pieces.slopes), *radius.shape)).copy()
+        slopes[1:-1][narrow] = 0.0
+        x = _within(pieces.knots[:, None, None] / radius)
+        hinges = np.diff(slopes, axis=0) * radius / ((total + 1) * norm)
+        self._series = [_Series(x, hinges, total / 2 + 1, 0, poles)]
+        if narrow.any():
+            for share in STEP_SHARES:
+                x = _within((pieces.knots[:-1] + share * pieces.widths)[:, None, None] / radius)
+                steps = np.where(narrow, pieces.rises[:, None, None] / (len(STEP_SHARES) * norm), 0.0)
+                self._series.append(_Series(x, steps, total / 2, 1, poles))
 
     def next(self) -> Array:
         """g_l max |Y_l| on the (tau, rho) grid for the next even l."""
-        samples = np.zeros(self.x.shape[1:])
+        samples = np.zeros(self._series[0].x.shape[1:])
+        for series in self._series:
+            series.add(samples)
+        return samples
+
+
+class _Series:
+    """Sums of weights times (1 - x^2)^(index - 1/2) C^_k^(index)(x) in the degrees k = first, first + 2, ...
+
+    The polynomials are carried orthonormal and with their weight, as Hermite functions are: at p in the tens of
+    thousands neither g_l nor Y_l alone is a floating-point number.
+
+    Args:
+        x: shape (K, n, q), within [-1, 1].
+        weights: of that shape.
+        index: of the polynomials.
+        first: 0 or 1.
+        poles: log max |Y_l| of the degrees.
+    """
+
+    def __init__(self, x: Array, weights: Array, index: float, first: int, poles: Array) -> None:
+        self.x, self.degree = x, first
+        k = np.arange(HIGHEST + 2, dtype=float)
+        # 1 / N_k is the squared norm of C^_k
+        log_count = np.log1p(k / index) + log_rising(2 * index, HIGHEST + 1) - log_rising(1.0, HIGHEST + 1)
+        self.ratio = np.exp(poles - 0.5 * log_count[first::2])
+        # off the diagonal of the Jacobi matrix of the orthonormal Gegenbauer polynomials of this index
+        k = np.arange(1, HIGHEST + 4, dtype=float)
+        self.off = np.append(0.0, np.sqrt(k * (k + 2 * index - 1) / (4 * (k + index) * (k + index - 1))))
+        start = weights * np.exp(special.xlog1py(index - 0.5, -(x**2)))
+        self.previous, self.current = np.zeros_like(x), start
+        if first == 1:
+            self.previous, self.current = start, x * start / self.off[1]
+
+    def add(self, samples: Array) -> None:
+        """Add the sum in the next degree to the samples, shape (n, q)."""
         offs = self.off[self.degree : self.degree + 3]
         _advance(self.x, self.previous, self.current, offs, self.ratio[self.degree // 2], samples)
         self.degree += 2
-        return samples
+
+
+def _within(x: Array) -> Array:
+    return np.asarray(np.clip(x, -1.0, 1.0))
 
 
 @numba.njit(cache=True)
