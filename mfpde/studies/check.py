@@ -14,12 +14,9 @@ from mfpde.problem.problem import build_problem
 from mfpde.results.answers.plain.check import Checked, Coordinate, Service
 from mfpde.schemes.choice import choice_words, refusal_messages, scheme_of
 from mfpde.schemes.interface import scheme_named, scheme_names
-from mfpde.schemes.pair import make_pair
 from mfpde.shell.progress import Progress, silent
 from mfpde.studies.bounds.design import make_design
 from mfpde.studies.optimum.optimum import refuse_optimum
-from mfpde.studies.run.arithmetic import strict_arithmetic
-from mfpde.studies.run.cost import foretold
 from mfpde.studies.run.refusals import refuse_unsupported, setting_up
 from mfpde.studies.sgd.refusals import refuse as refuse_sgd
 from mfpde.studies.stationary.point import refuse_stationary
@@ -59,6 +56,10 @@ def check(source: Source, *, cost: bool = False, progress: Progress = silent, **
 
 def _seconds(experiment: Experiment, progress: Progress) -> float:
     """What `solve` takes, its set-up as measured."""
+    from mfpde.schemes.pair import make_pair
+    from mfpde.studies.run.arithmetic import strict_arithmetic
+    from mfpde.studies.run.cost import foretold
+
     refuse_unsupported(experiment)
     begun, problem = monotonic(), build_problem(experiment)
     with strict_arithmetic(), setting_up(experiment):
