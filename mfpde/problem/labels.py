@@ -44,17 +44,23 @@ def label_law(law: InitialLaw, reach: int = 0, accuracy: float = 0.0) -> LabelLa
 
 
 def starting_atoms(
-    law: InitialLaw, features: FeatureMap, tolerance: float, labels: LabelLaw | None = None, order: int = 10
+    law: InitialLaw,
+    features: FeatureMap,
+    tolerance: float,
+    labels: LabelLaw | None = None,
+    order: int = 10,
+    most: int = MOST_ATOMS,
 ) -> Atoms:
     """rho_0 on atoms by which the means of features, as a part of the risk, are right to the tolerance.
 
     Args:
         labels: where its labels are cut; None for where the schemes of atoms cut them.
         order: Gauss nodes of a panel and label.
+        most: atoms, beyond which no panel is halved.
     """
     labels, rule = label_law(law) if labels is None else labels, Rule.of_order(order)
     objective = Objective(features, SquareLoss(np.ones(features.rank), np.zeros(features.rank)))
-    panels = initial_panels(labels, rule, tolerance, MOST_ATOMS)
-    resolution = OutputResolution(objective, labels.density, labels.embed, rule, tolerance, MOST_ATOMS)
+    panels = initial_panels(labels, rule, tolerance, most)
+    resolution = OutputResolution(objective, labels.density, labels.embed, rule, tolerance, most)
     corners = resolution.corners(panels.lower, panels.upper)
     return Atoms(*fill_panels(*corners, labels.density, labels.embed, rule).atoms)

@@ -22,6 +22,8 @@ from ..space.measure import Atoms
 from .losses.square import SquareLoss
 from .objective import FeatureMap
 
+ROUNDING = 1e-15
+"""Share of the largest eigenvalue below which the direction of an eigenvector is not told."""
 NOISE = 1e-13
 """Eigenvalues below this share of the largest are not told from 0: those of smooth kernels fall into rounding."""
 CHUNK = 4_000_000
@@ -63,27 +65,34 @@ class TangentFlow:
         return self.constant + float(self.shares[self.eigenvalues <= 0.0].sum())
 
 
-def tangent_flow(loss: SquareLoss, outputs: Array, kernel: Array) -> TangentFlow:
-    """R_K from outputs F(0), shape (M,), and K, shape (M, M)."""
-    scale = np.sqrt(loss.weights)
-    eigenvalues, directions = linalg.eigh(kernel * np.outer(scale, scale), overwrite_a=True, driver="evd")
-    shares = (directions.T @ (scale * (loss.targets - outputs))) ** 2
-    return TangentFlow(np.maximum(eigenvalues[::-1], 0.0), shares[::-1], loss.constant)
+def tangent_flow(loss: SquareLoss, outputs: Array, factor: Array) -> TangentFlow:
+    """R_K from outputs F(0), shape (M,), and a factor of K = factor^T factor, shape (n, M).
+
+    The eigenvalues are found from its smaller side.
+    """
+    rows = factor * np.sqrt(loss.weights)
+    error = np.sqrt(loss.weights) * (loss.targets - outputs)
+    wide = len(rows) < len(error)
+    eigenvalues, vectors = linalg.eigh(rows @ rows.T if wide else rows.T @ rows, overwrite_a=True, driver="evd")
+    eigenvalues = np.maximum(eigenvalues[::-1], 0.0)
+    if not wide:
+        return TangentFlow(eigenvalues, ((vectors.T @ error) ** 2)[::-1], loss.constant)
+    # directions of length 0 but for rounding are none
+    held = eigenvalues > ROUNDING * eigenvalues.max(initial=0.0)
+    along = (vectors[:, ::-1].T @ (rows @ error))[held] ** 2 / eigenvalues[held]
+    shares = np.append(along, max(float(error @ error) - float(along.sum()), 0.0))
+    return TangentFlow(np.append(eigenvalues[held], 0.0), shares, loss.constant)
 
 
-def tangent_kernels(features: FeatureMap, law: Atoms, dimension: int) -> Array:
-    """∫d_i Phi d_i Phi^T drho of every coordinate i, shape (D, M, M)."""
-    rank = features.rank
-    found = np.zeros((dimension, rank, rank))
-    step = max(1, CHUNK // (rank * dimension))
+def tangent_factor(features: FeatureMap, law: Atoms, rates: Array) -> Array:
+    """sqrt(rates_i weights_n) d_i Phi(z_n), a row for each atom and coordinate that moves; rates of shape (D,)."""
+    moving, step = np.flatnonzero(rates > 0.0), max(1, CHUNK // (features.rank * len(rates)))
+    rows = []
     for first in range(0, len(law.weights), step):
         part = slice(first, first + step)
         gradients = features.values_and_gradients(law.points[part])[1]
-        rows = np.sqrt(law.weights[part])[:, None, None] * gradients
-        for axis in range(dimension):
-            own = np.ascontiguousarray(rows[:, :, axis])
-            found[axis] += own.T @ own
-    return found
+        rows += [np.sqrt(rates[i] * law.weights[part])[:, None] * gradients[:, :, i] for i in moving]
+    return np.vstack(rows)
 
 
 @dataclass(frozen=True)

@@ -9,24 +9,29 @@ from dataclasses import replace
 import numpy as np
 
 from mfpde.errors import raise_mistakes
-from mfpde.problem.labels import label_law, starting_atoms
+from mfpde.problem.labels import MOST_ATOMS, label_law, starting_atoms
 from mfpde.problem.problem import Problem
 from mfpde.results.answers.kernel import KernelMode
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.panels import LabelLaw
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
-from mfpde.solvers.objective.tangent import TangentFlow, TangentSquares, tangent_flow, tangent_kernels
+from mfpde.solvers.objective.representation import ReducedObjective
+from mfpde.solvers.objective.tangent import TangentFlow, TangentSquares, tangent_factor, tangent_flow
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.measure import Atoms
 
 ACCURACY, TOLERANCE = 1e-10, 1e-7
 """Error of U, and of the means of features and squared gradients over rho_0, that are asked for."""
+ROUGH, MANY = 1e-7, 1500
+"""Error of U that is enough where so many features come of it: the kinks of small blocks."""
 COARSER = 100.0
 """How much larger they are in the companion, beside what the features reach: their error shows in the difference."""
+LEAST_ATOMS, MOST_ENTRIES = 1000, 8_000_000
+"""Atoms of rho_0 that there may be at least, and these times features."""
 NODES, OTHER_NODES = 10, 7
 """Gauss nodes of a panel of rho_0, and of one of the companion."""
-VANISHING = 1e-9
+VANISHING = 1e-4
 """f_0 below this share of the mean norm of a unit is 0 but for rounding and quadrature."""
 AUDITS = np.geomspace(1e-2, 1.0, 9)
 """Shares of a time at which the errors are taken that count for it: differences cross zero."""
@@ -44,11 +49,14 @@ def kernel_modes(problem: Problem, times: Array) -> dict[str, KernelMode]:
     plain = replace(problem, network=replace(problem.network, centred=False))
     raise_mistakes(list(_refusals(problem)))
     labels = label_law(plain.initial_law)
-    main, error = _flows(plain, problem.network.centred, labels, NODES, ACCURACY, TOLERANCE)
-    coarser = max(COARSER * error, COARSER * ACCURACY)
-    companion, _ = _flows(
-        plain, problem.network.centred, labels.cut_elsewhere(), OTHER_NODES, coarser, COARSER * TOLERANCE
+    box = _box(plain, labels)
+    rough = plain.represent("exact", box, ROUGH)
+    reduced = rough if rough.rank > MANY else plain.represent("exact", box, ACCURACY)
+    coarser = plain.represent(
+        "exact", box, float(np.clip(COARSER * reduced.error, COARSER * ACCURACY, COARSER * ROUGH))
     )
+    main = _flows(plain, problem.centred, reduced, labels, NODES, TOLERANCE)
+    companion = _flows(plain, problem.centred, coarser, labels.cut_elsewhere(), OTHER_NODES, COARSER * TOLERANCE)
     return {name: _mode(flow, companion[name], times) for name, flow in main.items()}
 
 
@@ -73,26 +81,32 @@ def moving(problem: Problem) -> dict[str, Array]:
     return found if any(np.array_equal(part, rates) for part in found.values()) else {**found, "all": rates}
 
 
-def _flows(
-    problem: Problem, centred: bool, labels: LabelLaw, nodes: int, accuracy: float, tolerance: float
-) -> tuple[Flows, float]:
-    """The decomposition for each choice of what is trained, and the error of U."""
+def _box(problem: Problem, labels: LabelLaw) -> Box:
+    """What holds rho_0."""
     corners = labels.corners
     lower, upper = corners.min(axis=0), corners.max(axis=0)
     margin = 0.01 * np.maximum(upper - lower, 1.0)
-    reduced = problem.represent("exact", problem.geometry.cut(Box(lower - margin, upper + margin)), accuracy)
+    return problem.geometry.cut(Box(lower - margin, upper + margin))
+
+
+def _flows(
+    problem: Problem, centred: bool, reduced: ReducedObjective, labels: LabelLaw, nodes: int, tolerance: float
+) -> Flows:
+    """The decomposition for each choice of what is trained."""
     objective, rates = reduced.objective, np.asarray(problem.geometry.mobility, dtype=float)
     loss = _square(problem, objective)
+    most = int(np.clip(MOST_ENTRIES / reduced.rank, LEAST_ATOMS, MOST_ATOMS))
     squares = TangentSquares(objective.features, rates)
-    law = starting_atoms(problem.initial_law, squares, tolerance, labels, nodes)
+    law = starting_atoms(problem.initial_law, squares, tolerance, labels, nodes, most)
     outputs = law.outputs(objective.features)
     if centred:
         outputs = np.zeros_like(outputs)
     else:
         _refuse_start(problem, objective, loss, law, outputs)
-    kernels = tangent_kernels(objective.features, law, len(rates))
-    modes = {name: np.einsum("i,imn->mn", part, kernels) for name, part in moving(problem).items()}
-    return {name: tangent_flow(loss, outputs, matrix) for name, matrix in modes.items()}, reduced.error
+    return {
+        name: tangent_flow(loss, outputs, tangent_factor(objective.features, law, part))
+        for name, part in moving(problem).items()
+    }
 
 
 def _square(problem: Problem, objective: Objective) -> SquareLoss:

@@ -19,6 +19,8 @@ from mfpde.errors import ConfigurationError
 from mfpde.problem.network import activation_of
 from mfpde.results.answers.kernel import KernelLimit, measured_slope
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.objective.losses.square import SquareLoss
+from mfpde.solvers.objective.tangent import TangentFlow, tangent_flow
 
 REFERENCE = Path(__file__).parents[3] / "reference_teachers.json"
 DIMENSION, KAPPA = 200, 0.8
@@ -244,3 +246,15 @@ def test_a_comparison_holds_the_limit_at_its_times(tmp_path: Path) -> None:
     assert loaded.to_json()["risk_kernel"] == found.to_json()["risk_kernel"]
     assert "kernel limit: R_K" in loaded.table()
     loaded.plot(tmp_path / "run.png")
+
+
+def test_a_kernel_is_decomposed_from_its_smaller_side() -> None:
+    """Two rows of three features, and the same with rows of zeros: what is off the rows is never learned."""
+    exact = TangentFlow(np.array([0.5, 0.2, 0.0]), np.array([1.0, 0.5, 0.3]), 0.1)
+    rows = np.sqrt([[0.5, 0.0, 0.0], [0.0, 0.2, 0.0]])
+    loss = SquareLoss(np.ones(3), np.sqrt([1.0, 0.5, 0.3]), 0.1)
+    for factor in (rows, np.vstack([rows, np.zeros((3, 3))])):
+        found = tangent_flow(loss, np.zeros(3), factor)
+        times = np.array([0.0, 1.0, 50.0])
+        np.testing.assert_allclose(found.risk(times), exact.risk(times), rtol=1e-12)
+        assert found.last == pytest.approx(0.4, abs=1e-12)
