@@ -19,6 +19,8 @@ TAILS = (TAIL, 1e-40, 1e-90, 1e-140, 1e-200, 1e-280, 1e-299)
 """Masses of a tail of a label beyond its cut, one after the other where births lift it."""
 LEAST_DENSITY = 1e-300
 """Least product of tails that floating point holds."""
+MANY_LABELS, TAIL_SHARE, LARGEST_TAIL = 3, 1e-3, 1e-9
+"""Labels whose panels far out are too many, and the share of the accuracy that may be cut off there, with a limit."""
 MOST_ATOMS = 40_000
 """Atoms that a law is put on at most."""
 
@@ -26,12 +28,14 @@ MOST_ATOMS = 40_000
 def label_law(law: InitialLaw, reach: int = 0, accuracy: float = 0.0) -> LabelLaw:
     """rho_0 for schemes of atoms, its tails cut off at `TAILS[reach]` and farther out, as far as floats go.
 
-    Tables of many knots are condensed to this accuracy.
+    Tables of many knots are condensed to this accuracy, and where there are many labels their tails are cut by it.
     """
     law = replace(law, labels=tuple(condensed(marginal, accuracy) for marginal in law.labels))
     least = LEAST_DENSITY ** (1.0 / max(law.spread, 1))
     cut = any(unbounded(marginal) for marginal in law.labels)
     tails = [tail for tail in TAILS if tail > least] if cut else TAILS[:1]
+    if cut and law.spread >= MANY_LABELS:
+        tails = [min(LARGEST_TAIL, max(TAIL, TAIL_SHARE * accuracy)), *tails[1:]]
     order = sorted(range(len(law.labels)), key=lambda label: discrete(law.labels[label]))
     labels = [law.labels[label] for label in order]
     first, *wider = (

@@ -15,6 +15,7 @@ from mfpde.keys.reader import SIZE, TableReader
 from mfpde.problem.activations.interface import ACTIVATIONS
 from mfpde.problem.network import ActivationKey, Knots, activation_of
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.normal import projected
 
 SIGN = "sign"
 MOST_TERMS = 20
@@ -74,3 +75,14 @@ def breaks(target: Any) -> Array:
     if isinstance(target, Hermite):
         return np.empty(0)
     return np.zeros(1) if target == SIGN else activation_of(target).knots
+
+
+def moments(target: Any) -> tuple[float, float, float]:
+    """E g(v), E g(v)^2 and E v g(v), v standard normal; infinite where g grows too fast to have them."""
+
+    def mean(power: int, factor: int) -> float:
+        return projected(lambda v: v**factor * values(target, v) ** power, breaks(target))
+
+    with np.errstate(all="ignore"):
+        found = mean(1, 0), mean(2, 0), mean(1, 1)
+    return found if all(math.isfinite(each) for each in found) else (math.inf, math.inf, math.inf)

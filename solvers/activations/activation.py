@@ -38,6 +38,23 @@ class Moments(NamedTuple):
     by_offset: Array
 
 
+ARCSINE, ARCCOSINE = 0, 1
+
+
+class Arc(NamedTuple):
+    """E sigma(u) sigma(v) of Gaussian pairs without offset in closed form (`networks.arcs`).
+
+    Attributes:
+        form: `ARCSINE`, that of erf, or `ARCCOSINE`, that of (u)_+.
+        scale: its factor.
+        linear: how many times E u v is beside it.
+    """
+
+    form: int
+    scale: float = 1.0
+    linear: float = 0.0
+
+
 Compiled = tuple[int, Array]
 """What loops call: the address of a compiled function (`compiled.loop_address`), or 0 and a table of kinks."""
 
@@ -114,6 +131,11 @@ class Activation(ABC):
     @property
     def linear(self) -> PiecewiseLinear | None:
         """The table of a piecewise linear activation, of which more is known in closed form; None for any other."""
+        return None
+
+    @property
+    def arc(self) -> Arc | None:
+        """The closed form of E sigma(u) sigma(v) without offsets; None where there is none."""
         return None
 
     @abstractmethod
@@ -196,6 +218,11 @@ class Affine(Activation):
     @property
     def kinks(self) -> Array:
         return self.coefficient * self.inner.kinks
+
+    @property
+    def arc(self) -> Arc | None:
+        inner, square = self.inner.arc, self.coefficient**2
+        return None if inner is None or self.shift else Arc(inner.form, square * inner.scale, square * inner.linear)
 
     def bounds(self) -> Bounds:
         bounds, size = self.inner.bounds(), abs(self.coefficient)

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import special
 
 from ..arrays import Array
-from .activation import Activation, Bounds, Compiled, Moments, Pair
+from .activation import ARCCOSINE, Activation, Arc, Bounds, Compiled, Moments, Pair
 from .hinges import density
 from .pieces import Pieces
 
@@ -102,6 +102,13 @@ class PiecewiseLinear(Activation):
     def homogeneity(self) -> float | None:  # type: ignore[override]
         """1 for a cone at 0."""
         return 1.0 if self.left == 0.0 and not np.any(self.knots[self.kinks != 0.0]) else None
+
+    @property
+    def arc(self) -> Arc | None:
+        if self.homogeneity != 1.0:
+            return None
+        low, kink = self.first_slope, float(self.kinks.sum())
+        return Arc(ARCCOSINE, kink**2, low * (low + kink))
 
     @property
     def single_slope(self) -> float:

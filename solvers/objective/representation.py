@@ -48,6 +48,8 @@ class Expansion:
         method: how the features were obtained, in words.
         explicit: whether they are so few and cheap that a table gains nothing.
         scale: size of the features, which errors of a table are relative to; None to measure it at the box's corners.
+        left: of points (n, D), a bound on the error of U(z, z) at each that does not share what it bounds; None to take
+            `error` everywhere.
     """
 
     objective: Objective
@@ -55,6 +57,7 @@ class Expansion:
     method: str
     explicit: bool = False
     scale: float | None = None
+    left: Callable[[Array], Array] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class ReducedObjective:
         source: the objective before compression and tabulation.
         source_error: bound on the error of its U on the box; where there is a coefficient a, over |a a'|.
         coefficient: the coordinate that multiplies the features, None where there is none.
+        left: as that of the expansion.
     """
 
     objective: Objective
@@ -78,6 +82,7 @@ class ReducedObjective:
     source: Objective
     source_error: float
     coefficient: int | None = None
+    left: Callable[[Array], Array] | None = None
 
     @property
     def table(self) -> FeatureTable | None:
@@ -104,9 +109,18 @@ class ReducedObjective:
         gaps = []
         for law in laws:
             risks = [form.energy(law.outputs(form.features)) for form in (self.objective, self.source)]
-            size = 1.0 if self.coefficient is None else float(law.weights @ np.abs(law.points[:, self.coefficient]))
-            gaps.append(abs(risks[0] - risks[1]) + size**2 * self.source_error)
+            gaps.append(abs(risks[0] - risks[1]) + self._source_gap(law))
         return max(gaps, default=self.source_error)
+
+    def _source_gap(self, law: Measure) -> float:
+        """What the source leaves of the risk of a law: (∫ |a| sqrt(left) drho)^2, by the inequality of Cauchy."""
+        points, masses = law.points, law.weights
+        if self.coefficient is not None:
+            masses = masses * np.abs(points[:, self.coefficient])
+            points = np.delete(points, self.coefficient, axis=1)
+        if self.left is None:
+            return float(masses.sum()) ** 2 * self.source_error
+        return float(masses @ np.sqrt(self.left(points))) ** 2
 
 
 def represent(
@@ -202,6 +216,7 @@ class _Made:
             source=self._with_coefficient(self.expansion.objective),
             source_error=self.expansion.error,
             coefficient=self.coefficient,
+            left=self.expansion.left,
         )
 
     def _with_coefficient(self, objective: Objective) -> Objective:

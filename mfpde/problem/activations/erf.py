@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 
 from mfpde.problem.activations.interface import ACTIVATIONS
-from mfpde.solvers.activations.activation import Moments, Pair
+from mfpde.solvers.activations.activation import ARCSINE, Arc, Moments, Pair
 from mfpde.solvers.activations.smooth import Smooth
 from mfpde.solvers.arrays import Array
 
@@ -27,6 +27,7 @@ class Erf(Smooth):
     steepest = 2.0 / math.sqrt(math.pi)
     sharpest = math.sqrt(8.0 / (math.pi * math.e))
     variation = 4.0 / math.sqrt(math.pi)
+    arc = Arc(ARCSINE)
 
     def value(self, u: Array) -> Array:
         return np.asarray(special.erf(u))

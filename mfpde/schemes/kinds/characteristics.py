@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mfpde.solvers.space.trails import Trails
 
 REFERENCE_TOLERANCE = 1e-8
+MOST_LABELS = 3
+"""Labels of rho_0 whose panels are still few."""
 
 
 @scheme("characteristics")
@@ -39,6 +41,10 @@ class CharacteristicsKind(SchemeKind):
             "dynamics.inverse_temperature", "characteristics have no noise", "inverse_temperature = inf", "noise"
         )
         return super().refusals(problem, experiment) + [words] * noisy(problem)
+
+    def reservations(self, problem: Problem) -> list[str]:
+        labels = problem.initial_law.spread
+        return [] if labels <= MOST_LABELS else [f"panels of {labels} labels of rho_0 take too many atoms"]
 
     def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         from mfpde.problem.labels import label_law

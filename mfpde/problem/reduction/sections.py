@@ -1,0 +1,454 @@
+"""Features of a unit on Gaussian inputs of which the target sees K projections: y = sum_k c_k g_k(<u_k, x>) + noise.
+
+A neuron w has the coordinates m_k = <u_k, w> and s = |w - sum_k m_k u_k|. Two of them, turned about the span of the
+u_k, have E u u' = <m, m'> + s s' n with n the first coordinate of a uniform point of S^(d - K - 1), so that
+
+    U(z, z') = E_n kappa(t^2, t'^2, <m, m'> + s s' n),   t^2 = |m|^2 + s^2,   kappa = E sigma(u) sigma(u'),
+    V(z) = -sum_k c_k E g_k(v) sigma(m_k v + S_k G + b),   S_k^2 = t^2 - m_k^2,   v and G standard normal.
+
+kappa is a closed form of the unit without offset where it has one (`Activation.arc`), and otherwise Mehler's series
+sum_k c_k(t, b) c_k(t', b') rho^k. A rule in K dimensions for the projections themselves takes thousands of nodes; the
+numerical rank of U on a box is in the hundreds. The features are therefore those of pivoted Cholesky's algorithm: with
+the target as the first of all functions and neurons z_1, z_2, ... where most is left of U(z, z), L L^T their matrix of
+inner products,
+
+    Phi(z) = L^(-1) (-V(z), U(z, z_1), U(z, z_2), ...),
+
+whose first one has all of the target. What is left of U(z, z) bounds, by Cauchy and Schwarz, the error of U, and the
+mean of its square root under a law that of the law's risk. Schemes ask for boxes that end where their laws have hardly
+any mass: more may be left there, it counts times exp(-6 |z|^2), z relative
+to the middle of the box and its ends. At d = infinity laws are atoms, and all of it counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy import linalg
+from scipy.stats import qmc
+
+from mfpde.solvers.activations.activation import Activation, Arc
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.normal import REACH, Teacher, gauss, projected
+from mfpde.solvers.objective.losses.square import SquareLoss
+from mfpde.solvers.objective.objective import Objective
+from mfpde.solvers.objective.representation import Effort, Expansion
+from mfpde.solvers.space.box import Box
+
+MOST_PIVOTS = {"rough": 60, "usual": 400, "finest": 900}
+CANDIDATES, FRESH = 5, 256
+"""Neurons of the box per pivot that may become one, and those on which the error is measured."""
+RULES = {"rough": (2, 4), "usual": (2, 4, 8, 16, 32), "finest": (4, 8, 16, 32, 64)}
+"""Numbers of nodes for n."""
+SERIES = {"rough": (16, 24), "usual": (16, 32, 64, 96), "finest": (16, 32, 64, 96, 160)}
+"""Terms of Mehler's series."""
+PANELS, PANEL_NODES = (6, 12, 24, 48, 96), 12
+"""Panels of the rule for V, and nodes of each."""
+TRIALS = 64
+"""Neurons on which rules and series are tried."""
+ROUNDING = 1e-15
+"""What is left of U, relative to the largest, that is rounding."""
+THIN = {"rough": 6.0, "usual": 6.0, "finest": 0.0}
+"""Rate at which less counts towards the ends of a box."""
+TOGETHER = 8
+"""Neurons whose U(z, z) is formed at once."""
+CHUNK = 2**20
+"""Numbers of sections that are formed at once."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """y = sum_k weights_k g_k(<u_k, x>) + noise.
+
+    Attributes:
+        teachers: g_k, each with the noise of its own 0.
+        weights: c_k.
+        noise: standard deviation.
+    """
+
+    teachers: tuple[Teacher, ...]
+    weights: tuple[float, ...]
+    noise: float
+
+    @cached_property
+    def second_moment(self) -> float:
+        """E y^2 without the noise."""
+        means = np.array([projected(g, g.breaks) for g in self.teachers])
+        squares = np.array([projected(lambda v, g=g: g(v) ** 2, g.breaks) for g in self.teachers])  # type: ignore[misc]
+        c = np.array(self.weights)
+        return float((c @ means) ** 2 + c**2 @ (squares - means**2))
+
+
+@dataclass(frozen=True)
+class Neurons:
+    """Neurons in reduced coordinates: m, s (0 where there is none) and b (0 likewise)."""
+
+    places: Array
+    offsets: Array
+
+    @property
+    def sizes(self) -> Array:
+        """t."""
+        return np.asarray(np.linalg.norm(self.places, axis=1))
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """U of two neurons.
+
+    Attributes:
+        unit: sigma.
+        teachers: K.
+        perpendicular: whether there is s.
+        has_offset: whether b is the last coordinate.
+        nodes, weights: a rule for n.
+        terms: of Mehler's series.
+    """
+
+    unit: Activation
+    teachers: int
+    perpendicular: bool
+    has_offset: bool
+    nodes: Array
+    weights: Array
+    terms: int
+
+    @property
+    def dimension(self) -> int:
+        return self.teachers + self.perpendicular + self.has_offset
+
+    @property
+    def arc(self) -> Arc | None:
+        return None if self.has_offset else self.unit.arc
+
+    def neurons(self, points: Array) -> Neurons:
+        places = np.zeros((len(points), self.teachers + 1))
+        own = self.teachers + self.perpendicular
+        places[:, :own] = points[:, :own]
+        return Neurons(places, points[:, -1].copy() if self.has_offset else np.zeros(len(points)))
+
+    def moments(self, points: Array) -> Array:
+        """c_k, d_t c_k and d_b c_k, shape (n, 3, terms); nothing where kappa is a closed form."""
+        if self.arc is not None:
+            return np.empty((len(points), 3, 0))
+        neurons = self.neurons(points)
+        sizes, offsets = np.maximum(neurons.sizes, 1e-8), neurons.offsets
+        slopes = self.unit.coefficients(sizes, offsets, self.terms + 1, 1)
+        orders = np.sqrt(np.arange(1.0, self.terms + 1.0))
+        by_size = orders * slopes[:, 1:]
+        by_size[:, 1:] += orders[:-1] * slopes[:, : self.terms - 1]
+        return np.stack([self.unit.coefficients(sizes, offsets, self.terms), by_size, slopes[:, :-1]], axis=1)
+
+    def sections(
+        self, points: Array, others: Array, theirs: Array | None = None, slopes: bool = False
+    ) -> tuple[Array, Array]:
+        """U(z, z'), shape (n, n'), and its gradient in z, shape (n, n', D); `theirs`: the moments of the others."""
+        from mfpde.solvers.networks.arcs import averaged, expanded
+
+        own, other = self.neurons(points), self.neurons(others)
+        shape, arc = (len(points), len(others)), self.arc
+        values = np.empty(shape)
+        found = np.empty((*shape, self.teachers + 1 + (arc is None)) if slopes else (0, 0, 0))
+        if arc is not None:
+            averaged(tuple(arc), own.places, other.places, self.nodes, self.weights, values, found)
+        else:
+            theirs = self.moments(others) if theirs is None else theirs
+            moments, held = self.moments(points), np.ascontiguousarray(theirs[:, 0])
+            expanded(own.places, moments, other.places, held, self.nodes, self.weights, values, found)
+        kept = [*range(self.teachers + self.perpendicular), *[self.teachers + 1] * self.has_offset]
+        return values, found[:, :, kept] if slopes else found
+
+    def diagonal(self, points: Array) -> Array:
+        """U(z, z), shape (n,)."""
+        parts = (points[first : first + TOGETHER] for first in range(0, len(points), TOGETHER))
+        return np.concatenate([np.diagonal(self.sections(part, part)[0]) for part in parts])
+
+
+@dataclass(frozen=True)
+class Pull:
+    """E y sigma = -V of a neuron.
+
+    Attributes:
+        pairs: the unit and its coordinates.
+        target: y.
+        nodes: of the rule for v, shape (Q,).
+        weights: of the rule times c_k g_k there, shape (K, Q).
+        alike: c_k / a for the g_k with sigma = a g_k, of which the pull is a pair's; nan for others.
+    """
+
+    pairs: Pairs
+    nodes: Array
+    weights: Array
+    alike: Array
+
+    def __call__(self, points: Array, slopes: bool = False) -> tuple[Array, Array]:
+        """Shape (n,) and (n, D)."""
+        values, found = np.zeros(len(points)), np.zeros((len(points), self.pairs.dimension if slopes else 0))
+        same = ~np.isnan(self.alike)
+        if same.any():
+            units = np.eye(self.pairs.teachers, self.pairs.dimension)[same]
+            pulls, turned = self.pairs.sections(points, units, slopes=slopes)
+            values += pulls @ self.alike[same]
+            found += np.einsum("nkd,k->nd", turned, self.alike[same]) if slopes else 0.0
+        for k in np.flatnonzero(~same):
+            self._add(int(k), points, values, found)
+        return values, found
+
+    def _add(self, k: int, points: Array, values: Array, found: Array) -> None:
+        """The pull of one teacher."""
+        neurons = self.pairs.neurons(points)
+        along, rest = neurons.places[:, k], np.delete(neurons.places, k, axis=1)
+        spread = np.linalg.norm(rest, axis=1)
+        offset = np.outer(along, self.nodes) + neurons.offsets[:, None]
+        moments = self.pairs.unit.mean(np.repeat(spread, self.nodes.size), offset.ravel())
+        by = [part.reshape(offset.shape) for part in moments]
+        values += by[0] @ self.weights[k]
+        if not found.size:
+            return
+        shares = np.divide(
+            neurons.places, spread[:, None], out=np.zeros_like(neurons.places), where=spread[:, None] > 0.0
+        )
+        # at w = u_k m the unit is spread along the last coordinate alone
+        shares[spread == 0.0, -1] = 1.0
+        columns = (by[1] @ self.weights[k])[:, None] * shares
+        columns[:, k] = by[2] @ (self.weights[k] * self.nodes)
+        own = self.pairs.teachers + self.pairs.perpendicular
+        found[:, :own] += columns[:, :own]
+        if self.pairs.has_offset:
+            found[:, -1] += by[2] @ self.weights[k]
+
+
+@dataclass(frozen=True)
+class SectionFeatures:
+    """The features of the module's docstring, without their coefficient.
+
+    Attributes:
+        pairs, pull: U and -V.
+        pivots: z_1, z_2, ..., shape (M - 1, D).
+        factor: L, shape (M, M).
+    """
+
+    pairs: Pairs
+    pull: Pull
+    pivots: Array
+    factor: Array
+
+    @property
+    def dimension(self) -> int:
+        return self.pairs.dimension
+
+    @property
+    def rank(self) -> int:
+        return len(self.factor)
+
+    @cached_property
+    def _moments(self) -> Array:
+        return self.pairs.moments(self.pivots)
+
+    def values(self, points: Array) -> Array:
+        return np.vstack([self._solved(self._raw(part)[0].T).T for part in self._parts(points)])
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        parts = [self._raw(part, slopes=True) for part in self._parts(points)]
+        values = np.vstack([self._solved(raw.T).T for raw, _ in parts])
+        slopes = np.concatenate([slopes for _, slopes in parts])
+        flat = self._solved(np.moveaxis(slopes, 1, 0).reshape(self.rank, -1))
+        return values, np.moveaxis(flat.reshape(self.rank, len(points), self.dimension), 0, 1)
+
+    def outputs(self, points: Array, masses: Array) -> Array:
+        """Phi rho, shape (M,), without forming the features."""
+        total, done = np.zeros(self.rank), 0
+        for part in self._parts(points):
+            total += masses[done : done + len(part)] @ self._raw(part)[0]
+            done += len(part)
+        return self._solved(total)
+
+    def contract(self, points: Array, coefficients: Array) -> tuple[Array, Array]:
+        """coefficients . Phi, shape (n,), and its gradient, shape (n, D)."""
+        turned = linalg.solve_triangular(self.factor, coefficients, lower=True, trans=1, check_finite=False)
+        parts = [self._raw(part, slopes=True) for part in self._parts(points)]
+        value = np.concatenate([raw @ turned for raw, _ in parts])
+        return value, np.concatenate([np.einsum("nmd,m->nd", slopes, turned) for _, slopes in parts])
+
+    def left(self, points: Array) -> Array:
+        """What the features leave of U(z, z), shape (n,)."""
+        return np.asarray(np.abs(self.pairs.diagonal(points) - (self.values(points) ** 2).sum(axis=1)))
+
+    def _raw(self, points: Array, slopes: bool = False) -> tuple[Array, Array]:
+        """-V and the sections, shape (n, M), with their gradients."""
+        pulls, pulled = self.pull(points, slopes)
+        values, found = self.pairs.sections(points, self.pivots, self._moments, slopes)
+        raw = np.column_stack([pulls, values])
+        return raw, np.concatenate([pulled[:, None], found], axis=1) if slopes else found
+
+    def _solved(self, raw: Array) -> Array:
+        return np.asarray(linalg.solve_triangular(self.factor, raw, lower=True, check_finite=False))
+
+    def _parts(self, points: Array) -> Iterator[Array]:
+        size = max(1, CHUNK // (self.rank * (1 + self.dimension)))
+        for first in range(0, max(len(points), 1), size):
+            yield points[first : first + size]
+
+
+def expand(
+    unit: Activation, has_offset: bool, perpendicular: float, target: Target, box: Box, accuracy: float, effort: Effort
+) -> Expansion:
+    """Features of the unit on the box of m, s and b; s where `perpendicular` = d - K is above 0.
+
+    The rule for n, the series and the rule for V are refined until U and V of neurons of the box no longer change.
+    """
+    thin = THIN[effort] if perpendicular < math.inf else 0.0
+    trials = _Trials.of(box, TRIALS, 1, thin)
+    probe = Pairs(unit, len(target.weights), perpendicular > 0.0, has_offset, np.zeros(1), np.ones(1), 0)
+    pairs, error = _refined(probe, perpendicular, trials, 0.1 * accuracy, effort)
+    pull, missed = _pull(pairs, target, trials, 0.1 * accuracy)
+    most = MOST_PIVOTS[effort]
+    features = _factored(pairs, pull, target, _Trials.of(box, CANDIDATES * most, 0, thin), accuracy, most)
+    fresh = _Trials.of(box, FRESH, 2, thin)
+    objective = Objective(features, _loss(features, target))
+    total = error + missed + float((fresh.weights * features.left(fresh.points)).max())
+
+    def left(points: Array) -> Array:
+        return features.left(points) + error + missed
+
+    return Expansion(objective, total, "sections of U at pivots", explicit=True, left=left)
+
+
+def _loss(features: SectionFeatures, target: Target) -> SquareLoss:
+    targets = np.zeros(features.rank)
+    targets[0] = features.factor[0, 0]
+    return SquareLoss(np.ones(features.rank), targets, target.noise**2)
+
+
+@dataclass(frozen=True)
+class _Trials:
+    """Neurons of a box, and how much what is left there counts."""
+
+    points: Array
+    weights: Array
+
+    @classmethod
+    def of(cls, box: Box, count: int, seed: int, thin: float) -> _Trials:
+        """Corners and quasi-random neurons, half of them nearer to the middle."""
+        lower, upper = box.lower, np.maximum(box.upper, box.lower + 1e-12)
+        unit = qmc.Sobol(len(lower), seed=seed).random_base2(max(1, math.ceil(math.log2(count))))[:count]
+        corners = np.array(np.meshgrid(*zip(lower, upper, strict=True), indexing="ij")).reshape(len(lower), -1).T
+        points = lower + (upper - lower) * unit
+        middle = 0.5 * (lower + upper)
+        half = len(points) // 2
+        points[:half] = middle + (points[:half] - middle) * unit[:half, ::-1] ** 2
+        points = np.vstack([corners, points])
+        away = np.abs(points - middle) / (upper - middle)
+        return cls(points, np.exp(-thin * away.max(axis=1) ** 2))
+
+
+def _refined(
+    pairs: Pairs, perpendicular: float, trials: _Trials, accuracy: float, effort: Effort
+) -> tuple[Pairs, float]:
+    """U with a rule for n and a series that are long enough, and what they leave of it."""
+    left, series = 0.0, SERIES[effort]
+    if pairs.arc is None:
+        neurons = pairs.neurons(trials.points)
+        squares = pairs.unit.second_moments(neurons.sizes, neurons.offsets)
+        held = np.cumsum(pairs.unit.coefficients(neurons.sizes, neurons.offsets, series[-1]) ** 2, axis=1)
+        tails = {count: float((trials.weights * np.abs(squares - held[:, count - 1])).max()) for count in series}
+        terms = next((count for count in series if tails[count] <= accuracy), series[-1])
+        pairs, left = replace(pairs, terms=terms), tails[terms]
+    rules = RULES[effort][: None if 1.0 < perpendicular < math.inf else 1]
+    found, error = pairs, 0.0
+    for count in rules:
+        nodes, weights = angular_rule(count, perpendicular)
+        before, found = found, replace(pairs, nodes=nodes, weights=weights)
+        error = _apart(before, found, trials) if count > rules[0] else 0.0
+        if count > rules[0] and error <= accuracy:
+            return before, left + error
+    return found, left + error
+
+
+def _apart(pairs: Pairs, finer: Pairs, trials: _Trials) -> float:
+    """The largest difference in U of the neurons, as it counts."""
+    points, roots = trials.points, np.sqrt(trials.weights)
+    half = len(points) // 2
+    mixed = np.abs(pairs.sections(points, points[:half])[0] - finer.sections(points, points[:half])[0])
+    own = np.abs(pairs.diagonal(points) - finer.diagonal(points))
+    return float(max((roots[:, None] * mixed * roots[:half]).max(), (trials.weights * own).max()))
+
+
+def angular_rule(count: int, dimension: float) -> tuple[Array, Array]:
+    """A Gauss rule for the first coordinate of a uniform point of S^(dimension - 1); 0 in the limit."""
+    if not (0.0 < dimension < math.inf):
+        return np.zeros(1), np.ones(1)
+    if dimension == 1.0:
+        return np.array([-1.0, 1.0]), np.full(2, 0.5)
+    half = 0.5 * (dimension - 3.0)
+    k = np.arange(2.0, count)
+    # the recurrence of the orthonormal Gegenbauer polynomials of weight (1 - n^2)^half
+    squares = k * (k + 2.0 * half) / ((2.0 * k + 2.0 * half + 1.0) * (2.0 * k + 2.0 * half - 1.0))
+    squares = np.concatenate([[1.0 / dimension][: count - 1], squares])
+    nodes, vectors = linalg.eigh_tridiagonal(np.zeros(count), np.sqrt(squares))
+    nodes = 0.5 * (nodes - nodes[::-1])
+    weights = vectors[0] ** 2
+    return nodes, 0.5 * (weights + weights[::-1])
+
+
+def _pull(pairs: Pairs, target: Target, trials: _Trials, accuracy: float) -> tuple[Pull, float]:
+    """V with a rule in v whose halving no longer changes it, and the last change."""
+
+    def made(panels: int) -> Pull:
+        breaks = np.concatenate([np.zeros(1), *(g.breaks for g in target.teachers)])
+        edges = np.unique(np.concatenate([np.linspace(-REACH, REACH, panels + 1), breaks[np.abs(breaks) < REACH]]))
+        nodes, weights = (part.ravel() for part in gauss(edges, PANEL_NODES))
+        shares = [c * weights * g(nodes) for c, g in zip(target.weights, target.teachers, strict=True)]
+        return Pull(pairs, nodes, np.array(shares), alike)
+
+    alike = np.array([c * _multiple(g, pairs) for c, g in zip(target.weights, target.teachers, strict=True)])
+    rules, error = [made(panels) for panels in PANELS], 0.0
+    found, roots = rules[0](trials.points)[0], np.sqrt(trials.weights)
+    for finer in rules[1:]:
+        finest = finer(trials.points)[0]
+        error, found = float((roots * np.abs(finest - found)).max()), finest
+        if error <= accuracy:
+            break
+    # errors of V are those of 2 V in the risk
+    return finer, 2.0 * error
+
+
+def _multiple(teacher: Teacher, pairs: Pairs) -> float:
+    """1 / a where sigma = a g and U is a closed form, nan otherwise."""
+    if pairs.arc is None:
+        return math.nan
+    u = np.linspace(-3.0, 3.0, 62)
+    unit, target = pairs.unit.value(u), teacher(u)
+    a = float(unit @ target) / max(float(target @ target), 1e-300)
+    same = a != 0.0 and bool(np.abs(unit - a * target).max() <= 1e-14 * abs(a) * np.abs(target).max())
+    return 1.0 / a if same else math.nan
+
+
+def _factored(pairs: Pairs, pull: Pull, target: Target, trials: _Trials, accuracy: float, most: int) -> SectionFeatures:
+    """Pivots where most is left of U(z, z), until that is below half of the accuracy everywhere, as it counts."""
+    places = trials.points
+    left, length = pairs.diagonal(places), math.sqrt(target.second_moment)
+    floor = max(0.5 * accuracy, ROUNDING * float((left * trials.weights).max()))
+    rows = np.empty((most + 1, len(places)))
+    rows[0] = pull(places)[0] / length
+    left = left - rows[0] ** 2
+    chosen: list[int] = []
+    while len(chosen) < most:
+        pivot = int(np.argmax(left * trials.weights))
+        if not (left[pivot] * trials.weights[pivot] > floor):
+            break
+        done = len(chosen) + 1
+        section = pairs.sections(places, places[pivot : pivot + 1])[0][:, 0]
+        rows[done] = (section - rows[:done].T @ rows[:done, pivot]) / math.sqrt(left[pivot])
+        left = left - rows[done] ** 2
+        left[pivot] = 0.0
+        chosen.append(pivot)
+    factor = np.zeros((len(chosen) + 1, len(chosen) + 1))
+    factor[0, 0] = length
+    # what a pivot has in common with the functions before it, and with itself
+    factor[1:] = np.tril(rows[: len(chosen) + 1, chosen].T, k=1)
+    return SectionFeatures(pairs, pull, places[chosen], factor)
