@@ -12,47 +12,106 @@ from numba import types
 from numba.extending import intrinsic
 
 from ..arrays import Array
+from .activation import TINY_SCALE
+from .hinges import FAR
+
+_TINY_SCALE, _FAR, _ROOT = TINY_SCALE, FAR, math.sqrt(2.0)
 
 
-@numba.njit(cache=True, error_model="numpy")
-def piecewise_linear_hermite(scale: Array, x: Array, kinks: Array, moments: Array) -> None:
-    """Fill moments[0], [1], [2] with c_{2j+2}, its t- and its b-derivative at index j."""
-    orders = moments.shape[2]
-    roots = np.sqrt(np.arange(2.0 * orders + 1.0))
-    inverse = 1.0 / np.maximum(roots, 1e-300)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def piecewise_linear_moments(
+    scale: Array,
+    distance: Array,
+    values: Array,
+    widths: Array,
+    rises: Array,
+    slopes: Array,
+    steps: Array,
+    narrow: float,
+    mean: Array,
+    hermite: Array,
+) -> None:
+    """Moments of a unit at n scales: E sigma, E X sigma', E sigma' and c_2, c_4, ... with their derivatives.
+
+    Ramps narrower than `narrow` deviations are means of steps, a Gauss rule on [0, 1]; see solvers.activations.ramps.
+
+    Args:
+        distance: of the knots from b, shape (n, K).
+        values, widths, rises, slopes: of the unit at and between its knots.
+        steps: shares and weights of the rule, shape (2, G).
+        mean, hermite: receive the moments, shape (3, n) and (3, n, orders); hermite holds zeros.
+    """
+    count = values.size
+    x, bent = np.empty(count), np.empty(count + 1)
     for n in range(scale.size):
-        for i in range(kinks.shape[1]):
-            if kinks[n, i] == 0.0:
+        t, below = max(scale[n], _TINY_SCALE), 0
+        bent[0], bent[count] = slopes[0], slopes[count]
+        for i in range(count):
+            x[i] = min(max(distance[n, i] / t, -_FAR), _FAR)
+            below += distance[n, i] < 0.0
+            if i < count - 1:
+                bent[i + 1] = 0.0 if widths[i] / t < narrow else slopes[i + 1]
+        near, far = max(below - 1, 0), min(below, count - 1)
+        if abs(distance[n, far]) < abs(distance[n, near]):
+            near = far
+        level, tilted, risen = 0.0, 0.0, bent[below]
+        for i in range(count):
+            kink, size = bent[i + 1] - bent[i], abs(x[i])
+            if kink == 0.0:
                 continue
-            previous, current = 0.0, kinks[n, i] * np.exp(-0.5 * x[n, i] ** 2) / np.sqrt(2 * np.pi)
-            for j in range(orders):
-                k = 2 * (j + 1)
-                # current = m n(x) h_{k-2}; one Hermite step gives h_{k-1}, a second h_k
-                following = (x[n, i] * current - roots[k - 2] * previous) * inverse[k - 1]
-                norm = inverse[k] * inverse[k - 1]
-                moments[0, n, j] += scale[n] * current * norm
-                moments[1, n, j] += (current + roots[k - 1] * x[n, i] * following) * norm
-                moments[2, n, j] += following * inverse[k]
-                previous, current = following, (x[n, i] * following - roots[k - 1] * current) * inverse[k]
+            dense, tail = _density(size), 0.5 * math.erfc(size / _ROOT)
+            level += kink * (dense - size * tail)
+            tilted += kink * dense
+            risen += kink * tail if distance[n, i] >= 0.0 else -kink * tail
+            _bend_hermite(scale[n], x[i], kink * dense, n, hermite)
+        value = values[near] - bent[below] * distance[n, near] + scale[n] * level
+        for i in range(count - 1):
+            if widths[i] / t < narrow and rises[i] != 0.0:
+                side = -1.0 if distance[n, i] + distance[n, i + 1] < 0.0 else 1.0
+                for g in range(steps.shape[1]):
+                    place = min(max(x[i] + widths[i] / t * steps[0, g], -_FAR), _FAR)
+                    size = steps[1, g] * rises[i]
+                    bump = size * _density(place)
+                    value += size * side * 0.5 * math.erfc(side * place / _ROOT)
+                    tilted += bump * place / t
+                    risen += bump / t
+                    _step_hermite(t, place, bump, n, hermite)
+        mean[0, n], mean[1, n], mean[2, n] = value, tilted, risen
 
 
-@numba.njit(cache=True, error_model="numpy")
-def step_hermite(scale: Array, x: Array, weights: Array, moments: Array) -> None:
-    """Add c_k = sum weights n(x) h_{k-1}(x) / sqrt(k) of steps, with its derivatives, to moments[., n, k / 2 - 1]."""
-    for n in range(scale.size):
-        for i in range(x.shape[1]):
-            if weights[n, i] == 0.0:
-                continue
-            previous, current = 0.0, weights[n, i] * np.exp(-0.5 * x[n, i] ** 2) / np.sqrt(2 * np.pi)
-            for k in range(1, 2 * moments.shape[2] + 1):
-                # current = weight n(x) h_{k-1}, following h_k
-                following = (x[n, i] * current - np.sqrt(k - 1.0) * previous) / np.sqrt(float(k))
-                if k % 2 == 0:
-                    j = k // 2 - 1
-                    moments[0, n, j] += current / np.sqrt(float(k))
-                    moments[1, n, j] += x[n, i] * following / scale[n]
-                    moments[2, n, j] += following / scale[n]
-                previous, current = current, following
+@numba.njit(cache=True, nogil=True, inline="always")
+def _density(x: float) -> float:
+    return math.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _bend_hermite(scale: float, x: float, weight: float, n: int, moments: Array) -> None:
+    """Add what a kink of `weight` n(x) gives to c_2, c_4, ..., their t- and their b-derivatives."""
+    previous, current = 0.0, weight
+    for j in range(moments.shape[2]):
+        k = 2.0 * (j + 1)
+        # current = m n(x) h_{k-2}; one Hermite step gives h_{k-1}, a second h_k
+        following = (x * current - math.sqrt(k - 2.0) * previous) / math.sqrt(k - 1.0)
+        norm = 1.0 / math.sqrt(k * (k - 1.0))
+        moments[0, n, j] += scale * current * norm
+        moments[1, n, j] += (current + math.sqrt(k - 1.0) * x * following) * norm
+        moments[2, n, j] += following / math.sqrt(k)
+        previous, current = following, (x * following - math.sqrt(k - 1.0) * current) / math.sqrt(k)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _step_hermite(scale: float, x: float, weight: float, n: int, moments: Array) -> None:
+    """Add what a step of `weight` n(x) gives: c_k = weight h_{k-1}(x) / sqrt(k)."""
+    previous, current = 0.0, weight
+    for k in range(1, 2 * moments.shape[2] + 1):
+        # current = weight n(x) h_{k-1}, following h_k
+        following = (x * current - math.sqrt(k - 1.0) * previous) / math.sqrt(float(k))
+        if k % 2 == 0:
+            j = k // 2 - 1
+            moments[0, n, j] += current / math.sqrt(float(k))
+            moments[1, n, j] += x * following / scale
+            moments[2, n, j] += following / scale
+        previous, current = current, following
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

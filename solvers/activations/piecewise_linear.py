@@ -161,21 +161,18 @@ class PiecewiseLinear(Activation):
         return Standard.of(self.pieces, scale, offset)
 
     def mean(self, scale: Array, offset: Array) -> Moments:
-        return Moments(*self._standard(scale, offset).moments(scale))
+        return Moments(*self._standard(scale, offset).moments(scale)[0])
 
     def mean_curvature(self, scale: Array) -> Array:
         """d^2/dt^2 E sigma(t G) at scales t, shape (n,)."""
         return self._standard(scale, np.zeros_like(scale)).curvature()
 
     def even_hermite(self, scale: Array, offset: Array, highest: int) -> Moments:
-        from .kernels import piecewise_linear_hermite, step_hermite
+        return self.expansion(scale, offset, highest)[1]
 
-        unit = self._standard(scale, offset)
-        moments = np.zeros((3, scale.size, highest // 2))
-        piecewise_linear_hermite(scale, unit.x, unit.kinks, moments)
-        if unit.narrow.any():
-            step_hermite(unit.scale, *unit.nodes, moments)
-        return Moments(*moments)
+    def expansion(self, scale: Array, offset: Array, highest: int) -> tuple[Moments, Moments]:
+        mean, hermite = self._standard(scale, offset).moments(scale, highest)
+        return Moments(*mean), Moments(*hermite)
 
     def coefficients(self, scale: Array, offset: Array, terms: int, order: int = 0) -> Array:
         from .kernels import kink_coefficients
@@ -184,7 +181,7 @@ class PiecewiseLinear(Activation):
         found = np.zeros((len(scale), terms))
         risen = unit.line[1] + np.sum(unit.kinks * unit.away * special.ndtr(-np.abs(unit.x)), axis=1)
         if order == 0:
-            found[:, 0], found[:, 1] = unit.moments(scale)[0], scale * risen
+            found[:, 0], found[:, 1] = unit.moments(scale)[0][0], scale * risen
         elif order == 1:
             found[:, 0] = risen
         factor = (scale, np.ones_like(scale), 1.0 / unit.scale)[order]

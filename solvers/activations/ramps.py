@@ -31,6 +31,8 @@ FEW, MANY = 6, 20
 """Gauss nodes of a panel short against what is smooth there, and of one as long as five deviations."""
 STEPS = np.polynomial.legendre.leggauss(10)
 """Gauss rule over the steps of a ramp: exact to rounding up to h_160."""
+SHARES = np.stack([0.5 * (STEPS[0] + 1.0), 0.5 * STEPS[1]])
+"""The same rule on [0, 1]: shares and weights."""
 LAYERS = np.array([-8.0, -3.0, 0.0, 3.0, 8.0])
 """Ends of panels about a bend that is smoothed by a normal law, in its deviations."""
 REMAINDER, BOX, TILTED = 0, 1, 2
@@ -116,26 +118,23 @@ class Standard:
     @cached_property
     def nodes(self) -> tuple[Array, Array]:
         """Places and weights of the steps that narrow ramps are means of, shape (n, (K - 1) G)."""
-        shares, weights = 0.5 * (STEPS[0] + 1.0), 0.5 * STEPS[1]
+        shares, weights = SHARES
         places = np.clip(self.x[:, :-1, None] + self.deltas[:, :, None] * shares, -FAR, FAR)
         shape = len(self.scale), -1
         return places.reshape(shape), (self.steps[:, :, None] * weights).reshape(shape)
 
-    def moments(self, scale: Array) -> tuple[Array, Array, Array]:
-        """E sigma, E X sigma' and E sigma', shape (n,) each; the scale itself may be 0."""
-        size = np.abs(self.x)
-        dense, tail = density(size), special.ndtr(-size)
-        level, slope = self.line
-        value = level + scale * np.sum(self.kinks * (dense - size * tail), axis=1)
-        tilted, risen = np.sum(self.kinks * dense, axis=1), slope + np.sum(self.kinks * self.away * tail, axis=1)
-        if self.narrow.any():
-            places, weights = self.nodes
-            side = np.repeat(self.steps_away, len(STEPS[0]), axis=1)
-            bumps = weights * density(places)
-            value = value + np.sum(weights * side * special.ndtr(-side * places), axis=1)
-            tilted = tilted + np.sum(bumps * places, axis=1) / self.scale
-            risen = risen + np.sum(bumps, axis=1) / self.scale
-        return value, tilted, risen
+    def moments(self, scale: Array, highest: int = 0) -> tuple[Array, Array]:
+        """E sigma, E X sigma' and E sigma', shape (3, n), and c_2, ..., c_highest with their derivatives, (3, n, .).
+
+        The scale itself may be 0.
+        """
+        from .kernels import piecewise_linear_moments
+
+        mean, hermite = np.empty((3, len(scale))), np.zeros((3, len(scale), highest // 2))
+        pieces = self.pieces
+        shape = pieces.values, pieces.widths, pieces.rises, pieces.slopes
+        piecewise_linear_moments(np.asarray(scale), self.distance, *shape, SHARES, NARROW, mean, hermite)
+        return mean, hermite
 
     def curvature(self) -> Array:
         """E X^2 sigma'', the second derivative of E sigma in the scale, shape (n,)."""
@@ -243,7 +242,7 @@ class RampPair:
         for i in range(u.x.shape[1]):
             x = u.distance[:, i] / u.scale
             moved = v.distance - (self.correlation * v.scale * np.clip(x, -FAR, FAR))[:, None]
-            given = Standard(v.pieces, np.maximum(spread, TINY_SCALE), moved).moments(spread)[0]
+            given = Standard(v.pieces, np.maximum(spread, TINY_SCALE), moved).moments(spread)[0][0]
             total = total + u.kinks[:, i] / u.scale * density(x) * given
         return total
 
