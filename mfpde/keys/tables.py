@@ -60,7 +60,11 @@ def read_number_table(path: Path, errors: list[str]) -> NumberTable | None:
     if len(raw) > MOST_BYTES:
         errors.append(f"{where}: larger than {MOST_BYTES} bytes; write fewer rows")
         return None
-    lines = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
+    try:
+        lines = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        errors.append(f"{where}: is no CSV file ({error}); write a header of names and rows of numbers")
+        return None
     if not lines:
         errors.append(f"{where}: is empty; write a header of names and a row of numbers below it")
         return None

@@ -110,6 +110,9 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
         )
     )
     reduced = problem.represent("tabulated", box, 0.1 * solver.tolerance)
+    if reduced.table is None:
+        # few features, of which proximal maps want a table all the same
+        reduced = problem.represent("compressed", box, 0.1 * solver.tolerance)
     table = reduced.table or _table_on(reduced.objective.features, box, 10.0 * solver.tolerance)
     reduced = replace(reduced, objective=replace(reduced.objective, features=table))
     atoms = atoms_per_label(problem.initial_law, asked.atoms)

@@ -115,6 +115,7 @@ REFUSED: list[tuple[str | bytes, list[str]]] = [
     ("", ["is empty"]),
     ("\n \n", ["is empty"]),
     (b"r1,a\n\xff,1\n", ["byte 5 is not UTF-8"]),
+    (b"r1,a\n0.5,1\n" + b"9" * 200_000, ["is no CSV file"]),
     ("r1,a\n", ["has no rows"]),
     ("r1\n0.5\n", ["lacks the column a"]),
     ("r2,a,r1,a\n1,2,3,4\n", ["unknown column r2", 'the column "a" is there twice']),
