@@ -136,6 +136,11 @@ class SchemeKind:
         del problem
         return []
 
+    def guided(self, experiment: Experiment) -> bool:
+        """Whether this run of it wants to know where the law goes."""
+        del experiment
+        return self.needs_guide
+
     def options(self, solver: Solver) -> Any:
         """Its own options as `Options`."""
         names = names_of(self.Options)

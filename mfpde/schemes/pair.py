@@ -77,7 +77,7 @@ def make_pair(
     say = progress or (lambda text: None)
     kind = scheme_of(experiment) if scheme is None else scheme
     say("guide")
-    guide = run_guide(problem, experiment) if kind.needs_guide else starting_guide(problem)
+    guide = run_guide(problem, experiment) if kind.guided(experiment) else starting_guide(problem)
     box = visited_box(problem, guide)
     say("features")
     pair = kind.pair(problem, experiment, guide, box)

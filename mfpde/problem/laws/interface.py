@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mfpde.problem.reduction.block_pairs import BlockPairs
     from mfpde.solvers.activations.activation import Activation
     from mfpde.solvers.arrays import Array
+    from mfpde.solvers.networks.order_parameters import Committee
     from mfpde.solvers.networks.population import Population
     from mfpde.solvers.objective.representation import Effort, Expansion
     from mfpde.solvers.optimum.bound import Curvature
@@ -133,6 +134,11 @@ class DataLaw(Checked):
         """Why there is no sampler, and what to write instead."""
         offering = ", ".join(f'"{name}"' for name in LAWS.names() if LAWS[name].sampler is not DataLaw.sampler)
         return f'data.law: SGD needs samples, which "{self.name}" does not draw; write law = {offering}'
+
+    def committee(self, unit: Unit) -> Committee | str:
+        """Units and teachers with one closed pair moment, or why there are none, in words."""
+        offering = ", ".join(f'"{name}"' for name in LAWS.names() if LAWS[name].committee is not DataLaw.committee)
+        return f'the law "{self.name}" does not close in order parameters; write neurons = "law", or law = {offering}'
 
     def dimension_problems(self, dimension: int) -> list[str]:
         """Why the law does not exist in another dimension of x."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mfpde.problem.reduction.sections import Target
     from mfpde.solvers.activations.activation import Activation
     from mfpde.solvers.arrays import Array
+    from mfpde.solvers.networks.order_parameters import Committee
     from mfpde.solvers.networks.population import Population
     from mfpde.solvers.normal import Teacher
     from mfpde.solvers.objective.representation import Effort, Expansion
@@ -220,6 +221,20 @@ class MultiIndex(DataLaw):
 
         teachers = (_teacher(target, c) for target, c in zip(self.each, self.weights, strict=True))
         return ProjectedPopulation(sampler, activation, tuple(teachers))
+
+    def committee(self, unit: Unit) -> Committee | str:
+        from mfpde.problem.reduction.sections import multiple
+        from mfpde.solvers.networks.order_parameters import Committee
+
+        arc = None if unit.has_offset else unit.activation.arc
+        if arc is None:
+            return 'order parameters need erf, relu or linear pieces about 0, without offsets; write neurons = "law"'
+        shares = [
+            c * multiple(_teacher(g), unit.activation, False) for c, g in zip(self.weights, self.each, strict=True)
+        ]
+        if any(math.isnan(share) for share in shares):
+            return 'order parameters need targets that are the activation itself; write neurons = "law"'
+        return Committee(arc, np.array(shares), self.noise)
 
     @property
     def sampler_refusal(self) -> str:

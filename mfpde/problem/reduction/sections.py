@@ -405,7 +405,9 @@ def _pull(pairs: Pairs, target: Target, trials: _Trials, accuracy: float) -> tup
         shares = [c * weights * g(nodes) for c, g in zip(target.weights, target.teachers, strict=True)]
         return Pull(pairs, nodes, np.array(shares), alike)
 
-    alike = np.array([c * _multiple(g, pairs) for c, g in zip(target.weights, target.teachers, strict=True)])
+    alike = np.array(
+        [c * multiple(g, pairs.unit, pairs.has_offset) for c, g in zip(target.weights, target.teachers, strict=True)]
+    )
     rules, error = [made(panels) for panels in PANELS], 0.0
     found, roots = rules[0](trials.points)[0], np.sqrt(trials.weights)
     for finer in rules[1:]:
@@ -417,12 +419,12 @@ def _pull(pairs: Pairs, target: Target, trials: _Trials, accuracy: float) -> tup
     return finer, 2.0 * error
 
 
-def _multiple(teacher: Teacher, pairs: Pairs) -> float:
+def multiple(teacher: Teacher, activation: Activation, has_offset: bool) -> float:
     """1 / a where sigma = a g and U is a closed form, nan otherwise."""
-    if pairs.arc is None:
+    if has_offset or activation.arc is None:
         return math.nan
     u = np.linspace(-3.0, 3.0, 62)
-    unit, target = pairs.unit.value(u), teacher(u)
+    unit, target = activation.value(u), teacher(u)
     a = float(unit @ target) / max(float(target @ target), 1e-300)
     same = a != 0.0 and bool(np.abs(unit - a * target).max() <= 1e-14 * abs(a) * np.abs(target).max())
     return 1.0 / a if same else math.nan

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mfpde.keys.declaration import key
-from mfpde.keys.kinds import Integers
+from mfpde.keys.kinds import Choice, Integers
 from mfpde.schemes.interface import Refined, Refusal, SchemeKind, noisy, scheme
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from mfpde.problem.problem import Problem
     from mfpde.schemes.pair import Pair
     from mfpde.schemes.solver import Solver
+    from mfpde.solvers.networks.order_parameters import Overlaps
     from mfpde.solvers.space.box import Box
     from mfpde.solvers.space.trails import Trails
 
@@ -27,6 +30,9 @@ class ParticlesOptions:
     """What particles read of [solver]."""
 
     atoms: tuple[int, ...] = key((DEFAULT_PARTICLES,), Integers(1, 10**7, "[64]"), "the number N of particles")
+    neurons: str = key(
+        "law", Choice(("law", "actual")), "particles of the law, or the flow of N actual neurons by order parameters"
+    )
 
 
 @scheme("particles")
@@ -35,10 +41,12 @@ class ParticlesKind(SchemeKind):
 
     The risks of these tell the bias of N, of order 1/N, and its fluctuations: R_N lies within `risk_error` of the
     mean-field law's with probability .95, and within three times it with .9998.
+
+    With `neurons = "actual"` N single neurons under the exact population risk (`OrderParameterFlow`) in their place.
     """
 
     Options = ParticlesOptions
-    unshared = ("atoms",)
+    unshared = ("atoms", "neurons")
     place = 4
     less = "fewer solver.atoms"
     by_default = True
@@ -58,7 +66,14 @@ class ParticlesKind(SchemeKind):
         if not law.alike:
             words = "particles weigh alike, and the rows of initial.points do not; leave weight out, or repeat rows"
         numbers = [Refusal("solver.atoms", words, "", "such atoms")] if words else []
-        return super().refusals(problem, experiment) + [births] * both + numbers
+        actual = _refused_actual(problem) if self._actual(experiment) else []
+        return super().refusals(problem, experiment) + [births] * both + numbers + actual
+
+    def guided(self, experiment: Experiment) -> bool:
+        return not self._actual(experiment)
+
+    def _actual(self, experiment: Experiment) -> bool:
+        return bool(self.options(experiment.solver).neurons == "actual")
 
     def _count(self, problem: Problem, experiment: Experiment) -> int:
         """N: what is asked for, or one for each atom that rho_0 gives."""
@@ -78,6 +93,8 @@ class ParticlesKind(SchemeKind):
         from mfpde.solvers.particles.birth_death_process import ParticleProcess
         from mfpde.solvers.particles.populations import LEVEL, POPULATIONS, Populations, size_beside
 
+        if self._actual(experiment):
+            return _actual_pair(problem, experiment, self._count(problem, experiment))
         tolerance, seed = experiment.solver.tolerance, experiment.sgd.seed
         count = self._count(problem, experiment)
         if noisy(problem):
@@ -101,3 +118,54 @@ class ParticlesKind(SchemeKind):
         """Four times as many, one draw each: their order of 1/2 shows only on average."""
         count = (experiment.solver.atoms or (COARSEST_PARTICLES,))[0] * 4**level
         return Refined("particles", float(count), experiment.solver.having(atoms=(count,)))
+
+
+def _refused_actual(problem: Problem) -> list[Refusal]:
+    """Why N actual neurons have no flow in closed form."""
+    found = problem.data.committee(problem.unit)
+    reasons = [found] if isinstance(found, str) else []
+    if noisy(problem):
+        reasons.append("order parameters have no noise; write inverse_temperature = inf")
+    if problem.flow.fisher_rao_rate > 0.0 or not problem.flow.transport:
+        reasons.append('actual neurons are not born and do not die; write flow = "wasserstein"')
+    if problem.centred or problem.network.scale != 1.0:
+        reasons.append("order parameters are those of plain outputs; write scale = 1.0 and centred = false")
+    return [Refusal("solver.neurons", words, "", "order parameters") for words in reasons]
+
+
+def _actual_pair(problem: Problem, experiment: Experiment, count: int) -> Pair:
+    """The flow of N neurons, and that at ten times the tolerance beside it."""
+    from mfpde.schemes.pair import Pair
+    from mfpde.solvers.networks.order_parameters import Committee, OrderParameterFlow
+
+    committee, moving = problem.data.committee(problem.unit), problem.flow.mobility
+    assert isinstance(committee, Committee), "refused where there is none"
+    unit, tolerance, start = problem.unit, experiment.solver.tolerance, _overlaps(problem, experiment, count)
+    speeds = moving.w, moving.a * (unit.has_coefficient and unit.coefficient.trained)
+
+    def run(coarser: float) -> OrderParameterFlow:
+        perpendicular = "w_perp" in problem.geometry.names
+        return OrderParameterFlow(
+            committee, start, problem.flow.ridge, speeds, perpendicular, unit.has_coefficient, coarser * tolerance
+        )
+
+    note = f"{count} actual neurons: risk_error is that of their flow, not their distance from the mean-field law"
+    return Pair(run(0.01), run(0.1), 1e-14, (note,), {"seed": experiment.sgd.seed, "neurons": "actual"})
+
+
+def _overlaps(problem: Problem, experiment: Experiment, count: int) -> Overlaps:
+    """The neurons of SGD with this seed, replica 0, in order parameters."""
+    from mfpde.problem.initial import PointLaw
+    from mfpde.solvers.networks.order_parameters import Overlaps
+    from mfpde.solvers.sgd.samplers import sampler_of
+
+    law, seed = problem.initial_law, experiment.sgd.seed
+    w, a, _ = problem.unit.parted(law.neurons(count, seed, 0))
+    teachers = sum(name != "w_perp" for name in problem.data.axes())
+    sampler = sampler_of(problem.data.sampler())
+    ones = a if problem.unit.has_coefficient else np.ones(count)
+    if isinstance(law, PointLaw) and law.whole is not None:
+        return Overlaps.of(np.tile(law.whole, (count // len(law.whole), 1)), ones, teachers)
+    if sampler is None:
+        return Overlaps.far(w[:, :teachers], w[:, teachers], ones)
+    return Overlaps.of(sampler.embed(w, seed, 0), ones, teachers)

@@ -229,3 +229,38 @@ def test_the_population_is_that_of_single_neurons() -> None:
     nothing = mfpde.Atoms(z, np.zeros(1))
     expected = made.risk(nothing) + 2.0 * float(made.psi(z, nothing)[0]) + 2.0 / np.pi * np.arcsin(0.68 / 1.68)
     assert population.risk(w, np.ones(1), np.zeros(1)) == pytest.approx(expected, abs=1e-9)
+
+
+def test_actual_neurons_begin_like_those_of_sgd_and_keep_their_number() -> None:
+    """R of the run at t = 0 is the exact R of SGD's first network; N = 1 follows its own law where d = K."""
+    tables: dict[str, Any] = {"data": {"law": "multi-index", "dim": 6}, "network": {"activation": "erf"}}
+    tables |= {"solver": {"scheme": "particles", "neurons": "actual", "atoms": 5}, "sgd": {"neurons": 5}}
+    run = mfpde.solve(parse(tables), end=1.0, save=2)
+    first = mfpde.sgd(parse(tables), end=1e-3, save=2, step_size=1e-3, workers=1)
+    assert run.risk[0] == pytest.approx(first.risk[0, 0], abs=1e-12)
+    assert run.position is not None
+    assert run.position.shape == (2, 5, 3)
+    assert run.risk_error[-1] < 1e-8
+    assert run.risk[-1] < run.risk[0]
+    alone = {**tables, "data": {"law": "multi-index", "dim": 2}, "initial": {"w1": 0.3, "w2": -0.2}}
+    single = mfpde.solve(parse({**alone, "solver": {**tables["solver"], "atoms": 1}}), end=1.0, save=2)
+    atom = mfpde.solve(parse({**alone, "solver": {"scheme": "characteristics", "tolerance": 1e-8}}), end=1.0, save=2)
+    np.testing.assert_allclose(single.mean[-1], atom.mean[-1], atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ({"network": {"activation": "tanh"}}, "order parameters need erf, relu"),
+        ({"network": {"activation": "relu"}}, "targets that are the activation itself"),
+        ({"network": {"activation": "erf", "offsets": "trained"}}, "without offsets"),
+        ({"data": {"law": "single-index"}}, 'the law "single-index" does not close'),
+        ({"dynamics": {"inverse_temperature": 9.0, "ridge": 0.1}}, "have no noise"),
+        ({"dynamics": {"flow": "wasserstein-fisher-rao", "fisher_rao_rate": 1.0}}, "are not born"),
+    ],
+)
+def test_actual_neurons_are_refused_in_words(tables: dict[str, Any], words: str) -> None:
+    base: dict[str, Any] = {"data": {"law": "multi-index"}, "network": {"activation": "erf"}}
+    base |= {"solver": {"scheme": "particles", "neurons": "actual"}}
+    with pytest.raises(ConfigurationError, match=words):
+        mfpde.solve(parse({**base, **tables}), end=0.1, save=2)
