@@ -172,8 +172,13 @@ class _TiltedPair:
         h, k = (np.where(x == 0.0, VANISHING, x) for x in (np.sqrt(2.0) * b / first, np.sqrt(2.0) * level / second))
         rho = 2.0 * t * other * self.correlation / (first * second)
         rest = np.sqrt(1.0 + 2.0 * (t**2 + other**2) + 4.0 * (t * other) ** 2 * self.apart) / (first * second)
+        # 1 - |rho| without its cancellation
+        side = np.where(rho < 0.0, -1.0, 1.0)
+        short = side * rest**2 / (1.0 + np.abs(rho))
         with np.errstate(over="ignore"):
-            parts = special.owens_t(h, (k / h - rho) / rest) + special.owens_t(k, (h / k - rho) / rest)
+            parts = special.owens_t(h, (k / h - side + short) / rest) + special.owens_t(
+                k, (h / k - side + short) / rest
+            )
         return np.asarray(1.0 - 4.0 * parts - 2.0 * (h * k < 0.0))
 
 
