@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -88,3 +89,25 @@ def test_pde_versus_sgd() -> None:
     assert max(gaps["pde_nd"], gaps["nd_pd"]) < 0.02
     assert number(r"ratio to the Monte-Carlo value at t = 0: ([\d.]+)", text) == pytest.approx(1.0, abs=0.15)
     assert number(r"ratio to the Monte-Carlo value at t = 10: ([\d.]+)", text) < 1.0
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_lazy_and_rich() -> None:
+    text = printed("lazy_and_rich.ipynb")
+    for name, power in (("subtracted", 1.0), ("signs", 2.0)):
+        slope, error = number(rf"{name}: .*alpha\^-([\d.]+)", text), number(rf"{name}: .*error ([\d.]+)", text)
+        assert abs(slope - power) <= error + 1e-3
+        assert error < 0.1
+        limit, last = number(rf"{name}: R_K\(30\) = ([\d.]+)", text), number(rf"{name}: .*, ([\d.]+)\n", text)
+        assert limit == pytest.approx(0.501859, abs=1.1e-6)
+        assert last == pytest.approx(limit, abs=1e-4)
+    exact = 0.25 - 0.5 / math.pi
+    assert exact == pytest.approx(0.090845, abs=5e-7)
+    assert number(r"R_K\(infinity\) = ([\d.]+), 2 eigenvalues", text) == pytest.approx(exact, abs=1e-6)
+    rich, between, lazy = (number(rf"R\(300\) at alpha = {scale}: ([\d.]+)", text) for scale in (1, 10, 100))
+    assert rich < 2e-4 < between < 0.03 < 0.08 < lazy < exact
+    moment = {p: math.exp(0.5 * p * math.log(2.0) + math.lgamma(100 + 0.5 * p) - math.lgamma(100)) for p in (1, 3)}
+    never = 1.0 - (moment[3] / 200 - moment[1]) ** 2 / 400 - moment[3] ** 2 * 199 / (200**3 * 202)
+    assert never == pytest.approx(0.007447, abs=5e-7)
+    assert number(r"He_2: R_K\(infinity\) = ([\d.]+)", text) == pytest.approx(never, abs=2e-6)
+    assert number(r"He_3: R_K\(infinity\) = ([\d.]+)", text) == 1.0
