@@ -22,10 +22,10 @@ REDUCED = "r1, a, weight\n0.5, 1, 2\n0.8, -1, 1\n\n0.9, 0.5, 1\n"
 WHOLE = "w3,w1,w2,a\n" + "".join(f"{3.0 * i},{i},{2.0 * i},1\n" for i in (1, 2))
 
 
-def tables(path: Path, **network: Any) -> dict[str, Any]:
+def tables(path: Path, dimension: int = 40) -> dict[str, Any]:
     return {
-        "data": {"dims": [3]},
-        "network": {"coefficients": "trained", **network},
+        "data": {"dims": [dimension]},
+        "network": {"coefficients": "trained"},
         "initial": {"points": str(path)},
         "time": {"end": 0.5, "save": [0.0, 0.5]},
     }
@@ -60,18 +60,18 @@ def test_a_grid_smears_them_about_their_places(tmp_path: Path) -> None:
 
 def test_row_i_is_neuron_i_and_whole_rows_are_reduced(tmp_path: Path) -> None:
     """|w| = (1 + 4 + 9)^(1/2) i of the rows i (1, 2, 3), whose columns may come in any order; SGD takes w itself."""
-    experiment = parse(tables(written(tmp_path, WHOLE)))
+    experiment = parse(tables(written(tmp_path, WHOLE), 3))
     assert experiment.sgd.neurons == 2
     problem = build_problem(experiment)
     assert_allclose(problem.initial_law.sample(50, 0)[:, 0].max(), 2.0 * np.sqrt(14.0), rtol=1e-15)
     state = first_state(experiment, problem, build_sgd(experiment, 3))
     assert_array_equal(state.w, [[1.0, 2.0, 3.0], [2.0, 4.0, 6.0]])
-    twice = parse({**tables(tmp_path / "start.csv"), "sgd": {"neurons": 4}})
+    twice = parse({**tables(tmp_path / "start.csv", 3), "sgd": {"neurons": 4}})
     assert_array_equal(first_state(twice, problem, build_sgd(twice, 0)).w[2:], state.w)
     with pytest.raises(ConfigurationError, match=r"3 neurons for the 2 rows of initial\.points; write 2 or a multiple"):
-        refuse(parse({**tables(tmp_path / "start.csv"), "sgd": {"neurons": 3, "step_size": 0.1}}))
+        refuse(parse({**tables(tmp_path / "start.csv", 3), "sgd": {"neurons": 3, "step_size": 0.1}}))
     with pytest.raises(ConfigurationError, match=r"sgd\.state: the neurons of initial\.points are whole"):
-        refuse(parse({**tables(tmp_path / "start.csv"), "sgd": {"state": "gram", "step_size": 0.1}}))
+        refuse(parse({**tables(tmp_path / "start.csv", 3), "sgd": {"state": "gram", "step_size": 0.1}}))
 
 
 def test_neurons_of_unequal_weights_are_as_many_as_rows(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_paths_are_taken_from_the_folder_of_the_file_and_content_is_what_counts(
     folder = tmp_path / "there"
     folder.mkdir()
     written(folder, REDUCED)
-    text = '[data]\ndims = [3]\n[network]\ncoefficients = "trained"\n[initial]\npoints = "start.csv"\n'
+    text = '[data]\ndims = [40]\n[network]\ncoefficients = "trained"\n[initial]\npoints = "start.csv"\n'
     (folder / "run.toml").write_text(text)
     there = load_configuration(folder / "run.toml")
     written(tmp_path, REDUCED)
@@ -131,7 +131,7 @@ REFUSED: list[tuple[str | bytes, list[str]]] = [
 
 def test_every_mistake_in_a_file_is_told_at_once(tmp_path: Path) -> None:
     for text, words in REFUSED:
-        given = tables(written(tmp_path, text))
+        given = tables(written(tmp_path, text), 3)
         given["time"]["end"] = -1.0
         with pytest.raises(ConfigurationError) as refused:
             parse(given)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from scipy import integrate, stats
 
 from mfpde.commands.driver import EXIT_CODES
@@ -16,6 +17,7 @@ from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.compare import CompareResult
+from mfpde.results.figures.style import drawing
 from mfpde.results.reading import load
 from mfpde.solvers.sgd.samplers import GaussianClasses
 from mfpde.solvers.space.box import Box
@@ -116,6 +118,17 @@ def test_a_head_that_starts_at_a_constant_is_at_distance_zero(
     (name,) = initial
     assert (first[name].kolmogorov, first[name].w2) == (0.0, 0.0)
     assert 0.0 < first["r1"].kolmogorov < 0.5
+    # the statistics: risk, then mean and deviation of r1 and of the head; SGD's mean first, the equation's last
+    with drawing():
+        panels = result.figures()["compare_statistics"]().axes
+    assert [axes.get_ylabel() for axes in panels] == ["risk", "$r_{1}$", f"${name}$"]
+    for axis, axes in enumerate(panels[1:]):
+        assert_allclose(
+            np.asarray(axes.lines[0].get_ydata()), result.sgd.position[..., axis].mean(axis=(0, 2)), rtol=1e-14
+        )
+        mean, deviation = result.pde.mean[:, axis], np.sqrt(result.pde.variance[:, axis])
+        for line, expected in zip(axes.lines[1:], (mean - deviation, mean + deviation, mean), strict=True):
+            assert_allclose(np.asarray(line.get_ydata()), expected, rtol=1e-14)
 
 
 def test_a_grid_does_not_tell_the_distance_of_an_atom_that_it_smears() -> None:
