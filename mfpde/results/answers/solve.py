@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mfpde.results.answer import ANSWERS, Recorded
 from mfpde.results.files.netcdf_file import Attribute
 from mfpde.results.files.solve import LAYOUT
-from mfpde.results.objects import by_name, told
+from mfpde.results.objects import by_name, computed, told
 from mfpde.results.words import SQUARE
 from mfpde.solvers.space.grid import recorded_grid
 from mfpde.solvers.space.measure import Atoms, Cells, Measure
@@ -65,6 +65,7 @@ class SolveResult(Recorded):
 
     JSON = (
         *("time", *SERIES, told("residual", optional=True), by_name("mean"), by_name("variance")),
+        computed("covariance", lambda result, names: result.covariances),
         *("scheme", "wall_seconds", "status"),
     )
 
@@ -110,6 +111,28 @@ class SolveResult(Recorded):
         if self.density is None or self.edges is None:
             raise ValueError("the law is carried by atoms: read weight and position instead of cell_masses")
         return self.density * recorded_grid(self.edges).volumes
+
+    @property
+    def covariance(self) -> Array:
+        """Covariance of the coordinates, shape (T, D, D); its diagonal is the variance."""
+        found = np.zeros((*self.variance.shape, self.variance.shape[-1]))
+        for row in range(len(found)):
+            law = self.law_at(row)
+            apart = law.points - self.mean[row]
+            found[row] = (law.weights / law.weights.sum() * apart.T) @ apart
+            # the points of cells are their centres
+            np.fill_diagonal(found[row], self.variance[row])
+        return found
+
+    @property
+    def covariances(self) -> dict[str, dict[str, Array]]:
+        """The covariance of every two coordinates, by their names in order; nothing of one coordinate."""
+        pairs = [(i, j) for i in range(len(self.names)) for j in range(i + 1, len(self.names))]
+        matrix = self.covariance if pairs else np.empty((0, 0, 0))
+        found: dict[str, dict[str, Array]] = {}
+        for i, j in pairs:
+            found.setdefault(self.names[i], {})[self.names[j]] = matrix[:, i, j]
+        return found
 
     def row(self, time: float | None = None) -> int:
         """Index of a save time, of the last one by default; raises ValueError where it was not saved."""

@@ -25,6 +25,7 @@ ARRAYS = (
     "mass",
     "mean",
     "variance",
+    "covariance",
     "weight",
     "position",
     "density",

@@ -14,6 +14,8 @@ from mfpde.errors import ConfigurationError
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.problem.reduction.sections import Pairs, angular_rule
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.flow.time_loop import integrate as integrate_flow
+from mfpde.solvers.networks.order_parameters import OrderParameterFlow, Overlaps
 from mfpde.solvers.space.box import Box
 
 
@@ -264,3 +266,34 @@ def test_actual_neurons_are_refused_in_words(tables: dict[str, Any], words: str)
     base |= {"solver": {"scheme": "particles", "neurons": "actual"}}
     with pytest.raises(ConfigurationError, match=words):
         mfpde.solve(parse({**base, **tables}), end=0.1, save=2)
+
+
+def test_the_preset_waits_on_its_plateau_and_specialises() -> None:
+    run = mfpde.solve("committee-erf", end=1000.0, save=(0.0, 5.0, 10.0, 20.0, 1000.0), tolerance=1e-10)
+    assert (np.abs(run.risk[1:4] - 0.0165) < 0.0015).all()
+    assert run.risk[-1] < 1e-9
+    held = run.covariances["w1"]["w2"]
+    assert np.abs(held[1:3]).max() < 2e-3
+    assert held[-1] == pytest.approx(-0.25, abs=1e-8)
+    np.testing.assert_allclose(run.mean[-1, :2], 0.5, atol=1e-8)
+
+
+@pytest.mark.long
+def test_a_law_that_is_symmetric_in_its_directions_specialises_by_their_covariance() -> None:
+    """E w1 = E w2 to rounding in a law of mirrored atoms, whose covariance turns negative."""
+    rng = np.random.default_rng(5)
+    half = np.column_stack([rng.normal(size=(20, 2)) * 0.16, 0.45 + 0.1 * rng.random(20)])
+    rows = np.vstack([half, half[:, [1, 0, 2]]])
+    problem = build_problem(parse({"data": {"law": "multi-index"}, "network": {"activation": "erf"}}))
+    law = OrderParameterFlow(
+        problem.data.committee(problem.unit),  # type: ignore[arg-type]
+        Overlaps.far(rows[:, :2], rows[:, 2], np.ones(40)),
+        tolerance=1e-9,
+    )
+    kept: list[Any] = []
+    integrate_flow(law, law.initial_state(), [10.0, 100.0], lambda index, state: kept.append(law.observe(state)))
+    for seen in kept:
+        assert abs(seen.mean[0] - seen.mean[1]) < 1e-9
+    covariance = [float(np.cov(seen.law.points[:, :2].T, bias=True)[0, 1]) for seen in kept]
+    assert covariance[1] < -0.1
+    assert covariance[1] < covariance[0]
