@@ -66,7 +66,7 @@ class SolveResult(Recorded):
     JSON = (
         *("time", *SERIES, told("residual", optional=True), by_name("mean"), by_name("variance")),
         computed("covariance", lambda result, names: result.covariances),
-        *("scheme", "wall_seconds", "status"),
+        *("scheme", computed("notes", lambda result, names: result.notes), "wall_seconds", "status"),
     )
 
     LAYOUT = LAYOUT

@@ -12,12 +12,12 @@ from mfpde.studies.bounds.design import Design
 from mfpde.studies.bounds.fits import FAILS, UNKNOWN, Bootstrap, Quantity, bias, fluctuation, mean_sup, verdict
 from mfpde.studies.bounds.runs import Curve
 
-FLUCTUATION = Quantity("fluctuation_neurons", "neurons", "flow", fluctuation, -0.5)
+FLUCTUATION = Quantity("fluctuation_neurons", "neurons", "flow", fluctuation, -0.5, spread=True)
 BIAS = Quantity("bias_neurons", "neurons", "flow", bias, -1.0, signed=True)
 FLOW_GAP = Quantity("flow_gap_neurons", "neurons", "flow", mean_sup, -0.5)
 SUP_NEURONS = Quantity("sup_gap_neurons", "neurons", "sup", mean_sup, -0.5)
 STEP_PART = Quantity("step_part_step_size", "step_size", "step", mean_sup, 0.5)
-STEP_STD = Quantity("step_fluctuation_step_size", "step_size", "step", fluctuation, 0.5)
+STEP_STD = Quantity("step_fluctuation_step_size", "step_size", "step", fluctuation, 0.5, spread=True)
 SUP_STEPS = Quantity("sup_gap_step_size", "step_size", "sup", mean_sup, np.nan)
 SUP_DIMS = Quantity("sup_gap_dimension", "dim", "sup", mean_sup, 0.0)
 STEP_DIMS = Quantity("step_part_dimension", "dim", "step", mean_sup, 0.0)

@@ -90,6 +90,8 @@ def make_design(
         ConfigurationError: everything that cannot be run.
     """
     problems = unsupported(on_oracle(configuration, configuration.solver.tolerance))
+    if configuration.solver.scheme is not None and configuration.solver.choice is None:
+        problems += [text for text in unsupported(configuration) if text not in problems]
     if configuration.data.sampler() is None:
         try:
             refuse(configuration)

@@ -2,13 +2,17 @@
 
 A quantity q(x) is taken to be c x^s; s is the slope. All quantities of one sweep are resampled together by replica,
 since runs at different points share theta^0 and samples where they can. With few replicas the bootstrap is too narrow:
-its interval is widened by sqrt(R / (R - 1)) and Student's quantile over the normal one.
+its interval is widened by sqrt(R / (R - 1)) and Student's quantile over the normal one. Resamples of few replicas know
+next to nothing of a standard deviation: below `FEW` of them its interval is that of normal gaps, by chi^2 of R - 1.
+Intervals of 95 % so hold values in 92 to 96 % of simulated sweeps of 2 to 8 replicas (in 98 % those of deviations,
+whose gaps are averaged over time) and slopes in 90 to 99 %, but signed ones of two replicas in 82 %.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy import stats
@@ -18,6 +22,8 @@ from mfpde.solvers.arrays import Array
 
 RESAMPLES = 2000
 LEVEL = 0.95
+FEW = 30
+"""Replicas from which their resamples know a standard deviation."""
 TOLERANCE = 0.1
 """A slope that is worse than the bound's by less cannot be told from it: logarithms alone bend slopes by so much."""
 REACH = 0.25
@@ -53,21 +59,33 @@ class Bootstrap:
         """R."""
         return int(self.shares.shape[1])
 
-    def interval(self, draws: Array, signed: bool = True) -> Exponent:
+    def spreads(self, values: Array) -> Array:
+        """Standard deviations that those of the data, shape (P,), may stem from, first these, (1 + RESAMPLES, P)."""
+        return np.vstack([values, values * _spread_factors(self.replicas - 1, len(values))])
+
+    def interval(self, draws: Array, signed: bool = True, widened: bool = True) -> Exponent:
         """The value of the data and its interval, from draws of shape (1 + RESAMPLES,).
 
         That of a number which is not `signed`, such as a standard deviation, is widened by factors: it ends above 0.
+        Draws that are no resamples need not be `widened`.
         """
         value = float(draws[0])
         if self.replicas < 2 or not np.all(np.isfinite(draws)):
             return Exponent(value, np.nan, np.nan)
         tail = 0.5 * (1.0 - LEVEL)
         student = float(stats.t.isf(tail, self.replicas - 1) / stats.norm.isf(tail))
-        wider = float(student * np.sqrt(self.replicas / (self.replicas - 1.0)))
+        wider = float(student * np.sqrt(self.replicas / (self.replicas - 1.0))) if widened else 1.0
         low, high = (float(end) for end in np.quantile(draws[1:], [tail, 1.0 - tail]))
         if not signed and value > 0.0:
             return Exponent(value, value * (low / value) ** wider, value * (high / value) ** wider)
         return Exponent(value, value + wider * (low - value), value + wider * (high - value))
+
+
+@cache
+def _spread_factors(degrees: int, count: int) -> Array:
+    """Deviations over those that are measured with so many degrees of freedom, shape (RESAMPLES, count)."""
+    uniform = np.random.default_rng(0).random((RESAMPLES, count))
+    return np.asarray(np.sqrt(degrees / stats.chi2.isf(uniform, degrees)))
 
 
 def time_average(time: Array, values: Array) -> Array:
@@ -132,6 +150,7 @@ class Quantity:
         part: of the gap that is measured, see `Curves.gap`.
         measure: from gaps to numbers.
         signed: whether noise may change its sign.
+        spread: whether it is a standard deviation over the replicas.
     """
 
     name: str
@@ -140,6 +159,7 @@ class Quantity:
     measure: Measure
     reference: float
     signed: bool = False
+    spread: bool = False
 
     def along(self, x: Array, curves: list[tuple[Array, Array]], bootstrap: Bootstrap) -> tuple[Series, Array]:
         """The series over points with (time, gap), and its slope in every resample.
@@ -147,12 +167,14 @@ class Quantity:
         A signed quantity whose interval at the first point holds 0 has no slope: noise has any.
         """
         draws = np.stack([self.measure(bootstrap.shares, time, gap) for time, gap in curves], axis=1)
+        normal = self.spread and 2 <= bootstrap.replicas < FEW
+        draws = bootstrap.spreads(draws[0]) if normal else draws
         slopes = signed_slopes(x, draws) if self.signed else positive_slopes(x, draws)
-        each = [bootstrap.interval(column, self.signed) for column in draws.T]
+        each = [bootstrap.interval(column, self.signed, not normal) for column in draws.T]
         value, low, high = (np.array([getattr(item, key) for item in each]) for key in ("value", "low", "high"))
         if self.signed and not (low[0] > 0.0 or high[0] < 0.0):
             slopes = np.full_like(slopes, np.nan)
-        exponent = bootstrap.interval(slopes)
+        exponent = bootstrap.interval(slopes, widened=not normal)
         return Series(self.name, self.factor, x, value, low, high, exponent, self.reference), slopes
 
 

@@ -159,6 +159,7 @@ def _left_out(configuration: Experiment) -> Iterator[str]:
 
 
 def _notes(pde: SolveResult, runs: SgdResult, laws: Sequence[LawDistance]) -> Iterator[str]:
+    yield from pde.notes
     if pde.density is None:
         yield ATOMS_NOTE
     if not all(math.isfinite(law.kolmogorov) for law in laws):
