@@ -13,6 +13,7 @@ from mfpde.keys.declaration import key
 from mfpde.keys.kinds import Integer
 from mfpde.schemes.choice import most_trusted
 from mfpde.schemes.interface import Refined, Refusal, noisy
+from mfpde.schemes.memory import refuse_cells
 from mfpde.schemes.options import PerCoordinate
 
 if TYPE_CHECKING:
@@ -117,11 +118,16 @@ def pair_on_grids(
     counts = cell_counts(problem, solver.cells)
     reduced = problem.represent("compressed", box, 0.1 * solver.tolerance)
 
+    def fewer(ratio: int) -> tuple[int, ...]:
+        return tuple(count // ratio if count // ratio >= FEWEST_CELLS else count * ratio for count in counts)
+
+    refuse_cells([counts, fewer(2), fewer(4)], reduced.rank)
+
     def on(grid: Grid, coarser: float = 1.0) -> Scheme:
         return make(reduced.objective, grid, problem.initial_law.cell_masses(grid), coarser)
 
     def beside(ratio: int) -> Scheme:
-        cells = tuple(count // ratio if count // ratio >= FEWEST_CELLS else count * ratio for count in counts)
+        cells = fewer(ratio)
         return on(graded_grid(visited, problem.geometry, cells), max(counts) / max(cells))
 
     grid = graded_grid(visited, problem.geometry, counts)

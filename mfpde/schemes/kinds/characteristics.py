@@ -49,6 +49,7 @@ class CharacteristicsKind(SchemeKind):
     def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         from mfpde.problem.labels import label_law
         from mfpde.schemes.guide import TABLE_SHARE
+        from mfpde.schemes.memory import refuse_atoms
         from mfpde.schemes.pair import (
             NODES,
             OTHER_NODES,
@@ -64,6 +65,7 @@ class CharacteristicsKind(SchemeKind):
         tolerance = experiment.solver.tolerance
         reduced = problem.represent("tabulated", box, 0.1 * tolerance)
         atoms = atoms_per_label(problem.initial_law, self.options(experiment.solver).atoms)
+        refuse_atoms([atoms, other_atoms(atoms)], 0, problem.geometry.dimension)
 
         law, other = (label_law(problem.initial_law, accuracy=share * TABLE_SHARE * tolerance) for share in (1, 10))
 

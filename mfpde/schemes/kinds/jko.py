@@ -82,6 +82,7 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
 
     from mfpde.problem.labels import label_law
     from mfpde.schemes.guide import TABLE_SHARE
+    from mfpde.schemes.memory import refuse_atoms
     from mfpde.schemes.pair import (
         NODES,
         OTHER_NODES,
@@ -116,6 +117,7 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
     table = reduced.table or _table_on(reduced.objective.features, box, 10.0 * solver.tolerance)
     reduced = replace(reduced, objective=replace(reduced.objective, features=table))
     atoms = atoms_per_label(problem.initial_law, asked.atoms)
+    refuse_atoms([atoms, other_atoms(atoms)], reduced.rank, problem.geometry.dimension)
 
     def run(
         law: LabelLaw,

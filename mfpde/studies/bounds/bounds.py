@@ -71,7 +71,7 @@ def bounds(
         OutputError: `output` cannot be written (RunOutputError: during the run).
     """
     configuration = experiment_of(source, **given)
-    design = make_design(configuration, neurons, step_sizes, dims, replicas)
+    design = make_design(configuration, neurons, step_sizes, dims, replicas, 1 if scheduler else workers)
     folder = None if output is None else Path(output)
     check_folder(folder, configuration, resume=resume, force=force)
     with ExitStack() as held:

@@ -19,6 +19,7 @@ from mfpde.problem.problem import build_problem
 from mfpde.results.answers.bounds import Point
 from mfpde.schemes.choice import on_oracle
 from mfpde.schemes.solver import Solver
+from mfpde.shell.workers import Workers, number_of
 from mfpde.studies.run.refusals import unsupported
 from mfpde.studies.sgd.memory import memory_problems
 from mfpde.studies.sgd.refusals import refuse, save_steps
@@ -83,8 +84,12 @@ def make_design(
     step_sizes: Iterable[float] | None = None,
     dims: Iterable[int] | None = None,
     replicas: int | None = None,
+    workers: Workers | None = None,
 ) -> Design:
     """The design about a configuration, whose own values stand where a factor is not swept.
+
+    Args:
+        workers: processes that run at once, as `bounds` takes them.
 
     Raises:
         ConfigurationError: everything that cannot be run.
@@ -112,8 +117,11 @@ def make_design(
         coarsest = max(design.points, key=lambda point: point.step_size)
         scaled_to = "" if coarsest.step_size in steps else f" at --dims {coarsest.dim} (eps d is kept)"
         problems += _sgd_problems(configuration, coarsest.step_size, f"--step-sizes{scaled_to}")
-        largest = replace(configuration, sgd=replace(configuration.sgd, neurons=max(counts), replicas=1))
-        problems += memory_problems(largest, build_problem(largest), 1, neurons_key="--neurons")
+        runs = len(design.points) * design.replicas
+        largest = replace(configuration, sgd=replace(configuration.sgd, neurons=max(counts), replicas=runs))
+        processes = number_of(workers, runs)
+        here = processes if isinstance(processes, int) else 0
+        problems += memory_problems(largest, build_problem(largest), here, here, kept=False, neurons_key="--neurons")
     raise_mistakes(problems, configuration)
     return design
 

@@ -20,6 +20,7 @@ from mfpde.results.answers.compare import CompareResult, LawDistance, beside
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import Array, SolveResult
 from mfpde.shell.files import reserved
+from mfpde.shell.memory import out_of_memory
 from mfpde.shell.progress import Progress, silent
 from mfpde.shell.workers import Workers
 from mfpde.solvers.flow.time_loop import StepFailure
@@ -82,9 +83,11 @@ def compare(
     started = monotonic()
     configuration = experiment_of(source, **given)
     here = 1 if scheduler else workers
-    refuse(configuration, workers=here, saved=output is not None, coupled=coupled)
+    refuse(configuration, workers=here, saved=output is not None)
     refuse_unsupported(configuration)
     left_out = tuple(_left_out(configuration)) if coupled else ()
+    if coupled and not left_out:
+        refuse(configuration, workers=here, saved=output is not None, coupled=True)
     path = None if output is None else Path(output)
     place = None if path is None else beside(path)
     check_output(path, resume=resume, force=force)
@@ -142,8 +145,9 @@ def _coupled(configuration: Experiment, progress: Progress) -> dict[str, Any]:
         return coupled(configuration, progress=progress).to_json()
     except KeyboardInterrupt:
         status, words = "interrupted", "interrupted before the first save time after 0"
-    except (StepFailure, ArithmeticError) as error:
-        status, words = "failed", f"failed before the first save time after 0: {in_keys(error)}"
+    except (StepFailure, ArithmeticError, MemoryError) as error:
+        reason = out_of_memory(error, "fewer sgd.neurons") if isinstance(error, MemoryError) else in_keys(error)
+        status, words = "failed", f"failed before the first save time after 0: {reason}"
     return {"gaps": None, "time": [], "notes": [words], "status": status, "wall_seconds": 0.0}
 
 

@@ -23,6 +23,7 @@ from mfpde.problem.network import scaled_activation
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.compare import CoupledResult, predicted_rates
 from mfpde.schemes.guide import TABLE_SHARE, run_guide, visited_box
+from mfpde.shell.memory import out_of_memory
 from mfpde.shell.progress import Progress, silent
 from mfpde.shell.workers import processors
 from mfpde.solvers.arrays import Array
@@ -107,7 +108,7 @@ class _Walk(Campaign[CoupledResult]):
     """All dynamics of one replica, side by side from one save time to the next."""
 
     PIECES = "save times"
-    FAILURES = (StepFailure, ArithmeticError)
+    FAILURES = (StepFailure, ArithmeticError, MemoryError)
 
     def __init__(
         self,
@@ -166,7 +167,8 @@ class _Walk(Campaign[CoupledResult]):
         """After which t, and why; raised on before the first save time after 0."""
         if len(self.rows) < 2:
             raise error
-        return f"failed after t = {self.time[len(self.rows) - 1]:.6g}: {in_keys(error)}"
+        reason = out_of_memory(error, "fewer sgd.neurons") if isinstance(error, MemoryError) else in_keys(error)
+        return f"failed after t = {self.time[len(self.rows) - 1]:.6g}: {reason}"
 
     def interruption(self) -> str:
         """After which t; raised on before the first save time after 0."""

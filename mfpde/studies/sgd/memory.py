@@ -20,14 +20,16 @@ def memory_problems(
     configuration: Experiment,
     problem: Problem,
     workers: Workers | None = None,
-    coupled: bool = False,
+    gradients: int = 0,
+    kept: bool = True,
     neurons_key: str = "sgd.neurons",
 ) -> list[str]:
     """The refusal of a run whose arrays do not fit into memory.
 
     Args:
         workers: processes that hold a replica each, as `number_of` takes them; None for one per processor.
-        coupled: whether the coupled dynamics are run too.
+        gradients: processes that take exact gradients at once.
+        kept: whether all replicas are, with their neurons at all save times, or only their risks.
         neurons_key: what the user calls N.
     """
     options, times = configuration.sgd, len(configuration.time.save_times)
@@ -36,14 +38,15 @@ def memory_problems(
     sampler = sampler_of(problem.data.sampler())
     exact, neurons = isinstance(sampler, GaussianBlocks), options.neurons
     weights = 8.0 * neurons * _held(sampler, neurons if options.state == "gram" else None)
-    pairs = max(PAIRS * running, COUPLED_PAIRS if coupled else 0.0)
-    recorded = 8.0 * options.replicas * times * neurons * problem.geometry.dimension
+    pairs = max(PAIRS * running, COUPLED_PAIRS * gradients)
+    replicas = options.replicas if kept else 0
+    recorded = 8.0 * replicas * times * neurons * problem.geometry.dimension
     fewer = f"fewer {neurons_key}" + (" or --workers" if running > 1 else "")
     return shortage(
         {
             "the pairs of neurons": (8.0 * neurons**2 * pairs * exact, neurons_key, fewer),
             "the weights": (
-                weights * (options.replicas + STATES * running),
+                weights * (replicas + STATES * running),
                 neurons_key,
                 f"{fewer}, or sgd.replicas",
             ),

@@ -59,7 +59,7 @@ def refuse(
         remedy = 'write fewer sgd.neurons, state = "gram", or leave out -o'
         problems.append(f"sgd.neurons: the weights exceed the 2 GB of one variable of a result file; {remedy}")
     if not problems:
-        problems = memory_problems(configuration, problem, workers, coupled)
+        problems = memory_problems(configuration, problem, workers, int(coupled))
     raise_mistakes(problems, configuration)
 
 

@@ -12,13 +12,18 @@ import mfpde
 from mfpde.commands.main import main
 from mfpde.errors import ConfigurationError
 from mfpde.results.answers.solve import SolveResult
+from mfpde.schemes.memory import refuse_atoms, refuse_cells
 from mfpde.shell import memory
+from mfpde.shell.progress import silent
 from mfpde.shell.tasks import reason
 from mfpde.solvers.flow import time_loop
+from mfpde.studies.bounds.design import make_design
 from mfpde.studies.run import run
 from mfpde.studies.sgd import replicas
 
 GIB = 2.0**30
+compare = importlib.import_module("mfpde.studies.compare.compare")
+coupled = importlib.import_module("mfpde.studies.compare.coupled")
 SMALL = ("isotropic-gaussians", "--set", "data.dims=10", "--set", "time.end=1", "--set", "time.save=2", "--quiet")
 COMMANDS = {
     "solve --scheme finite-volume": ("mfpde.studies.solve", "solve", "fewer solver.cells, or fewer time.save"),
@@ -121,6 +126,80 @@ def test_bounds_and_compare_say_it_too(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "--neurons: this needs" in capsys.readouterr().err
     assert main(["compare", *SMALL, "--set", "sgd.neurons=5000"]) == 2
     assert "sgd.neurons: this needs" in capsys.readouterr().err
+
+
+def test_bounds_counts_its_workers_and_the_gradients_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """8 numbers a pair of 5000 neurons are 1.5 GiB for each of the processes."""
+    small = mfpde.experiment_of(SMALL[0], overrides=["data.dims=10", "time.save=2", "sgd.replicas=4"])
+    for there, workers, fits in ((2.5, 1, True), (1.4, 1, False), (2.5, 2, False), (4.0, 2, True), (4.0, 4, False)):
+        monkeypatch.setattr(memory, "available", lambda there=there: there * GIB)
+        if fits:
+            make_design(small, [100, 5000], workers=workers)
+        else:
+            with pytest.raises(ConfigurationError, match=r"--neurons: this needs .* for the pairs of neurons"):
+                make_design(small, [100, 5000], workers=workers)
+
+
+def test_compare_counts_the_coupled_dynamics_only_where_they_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With noise they are left out: what they need of 4000 neurons, 1 GiB, is not asked for."""
+    monkeypatch.setattr(memory, "available", lambda: 0.9 * GIB)
+    monkeypatch.setattr(compare, "solve", exhausted)
+    overrides = ["data.dims=10", "time.save=2", "time.end=1", "sgd.neurons=4000", "solver.scheme=finite-volume"]
+    with pytest.raises(ConfigurationError, match=r"sgd\.neurons: this needs"):
+        mfpde.compare(SMALL[0], overrides=overrides, workers=1)
+    noise = ["dynamics.inverse_temperature=50", "dynamics.ridge=0.1"]
+    for given in ({"overrides": [*overrides, *noise]}, {"overrides": overrides, "coupled": False}):
+        with pytest.raises(MemoryError):
+            mfpde.compare(SMALL[0], workers=1, **given)
+
+
+@pytest.mark.parametrize("steps", [0, 2])
+def test_coupled_dynamics_keep_what_they_have_where_memory_ends(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    overrides = ["data.dims=6", "time.end=0.003", "time.save=3", "sgd.neurons=5", "sgd.step_size=0.001"]
+    experiment = mfpde.experiment_of(SMALL[0], overrides=overrides)
+
+    def work(walk: Any) -> None:
+        walk.rows.values.extend([(0.0,) * 10] * steps)
+        exhausted()
+
+    monkeypatch.setattr(coupled._Walk, "work", work)
+    told = compare._coupled(experiment, silent)
+    assert (told["status"], len(told["time"])) == ("failed", steps)
+    assert "out of memory (Unable to allocate 9.00 GiB); write fewer sgd.neurons" in told["notes"][-1]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("overrides", "there", "key"),
+    [
+        (["solver.scheme=finite-volume", "solver.cells=4000"], 7.0, "solver.cells"),
+        (["solver.scheme=characteristics", "solver.atoms=4000"], 4.5, "solver.atoms"),
+        (["solver.scheme=jko", "solver.atoms=4000"], 5.0, "solver.atoms"),
+    ],
+)
+def test_grids_and_atoms_say_beforehand_what_does_not_fit(
+    overrides: list[str], there: float, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some 45 numbers on 1.3 4000^2 cells, 32 at least on 1.25 4000^2 atoms."""
+    monkeypatch.setattr(memory, "available", lambda: there * GIB)
+    with pytest.raises(ConfigurationError) as refusal:
+        mfpde.solve("anisotropic-relu", overrides=["time.end=0.1", "solver.tolerance=1e-5", *overrides])
+    (said,) = refusal.value.messages
+    assert said.startswith(f"{key}: this needs ")
+    assert f"write fewer {key}" in said
+
+
+def test_what_fits_on_a_grid_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same count one way and the other of what there is."""
+    cells = 8.0 * (7 + 40) * (300**2 + 150**2 + 75**2)
+    for share, fits in ((1.01, True), (0.99, False)):
+        monkeypatch.setattr(memory, "available", lambda share=share: share * cells + memory.PROCESS)
+        if fits:
+            refuse_cells([(300, 300), (150, 150), (75, 75)], 7)
+        else:
+            with pytest.raises(ConfigurationError, match=r"solver.cells: .* write fewer solver.cells"):
+                refuse_cells([(300, 300), (150, 150), (75, 75)], 7)
+    refuse_atoms([None, None], 0, 2)
 
 
 def test_weights_beyond_a_variable_of_a_file_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
