@@ -1,0 +1,101 @@
+"""Actual neurons of a committee: the equations of Saad and Solla, in their variables, by scipy beside the program.
+
+D. Saad, S. A. Solla, "On-line learning in soft committee machines", Phys. Rev. E 52 (1995) 4225: sums of N units
+g(x) = erf(x / sqrt 2) on both sides, steps of eta / d, the clock eta alpha = eta P / d, eta -> 0. No package that has
+them was found on the index; this one shares nothing with the program but the problem. With J = sqrt 2 w, B = sqrt 2 u,
+
+    Q_there = 2 Q,   R_there = 2 r,   T_there = 2 Id,   eta alpha = (2 / N) t,   R here = (2 / N^2) epsilon_g.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+from mfpde.configuration.parsing import parse
+from mfpde.solvers.arrays import Array
+from validation.rows import Row, check
+from validation.workbench import Workbench, at
+
+TIMES = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0)
+DIMENSION = 10
+ODE_ERROR = 1e-11
+
+
+@check("committee-saad-solla", ("particles",), quick=("particles",))
+def saad_solla(bench: Workbench, scheme: str) -> Iterator[Row]:
+    """Two and three neurons, as many teachers of weight 1/N, from the plateau to specialisation."""
+    for count in (2, 3):
+        weights = np.random.Generator(np.random.Philox(key=11)).standard_normal((count, DIMENSION)) * 0.5
+        start = weights / np.sqrt(DIMENSION)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "start.csv"
+            header = ",".join(f"w{place}" for place in range(1, DIMENSION + 1))
+            np.savetxt(path, start, delimiter=",", header=header, comments="", fmt="%.17g")
+            run = bench.run(parse(_tables(count, scheme, path)))
+        risks, overlaps = _independent(start)
+        for row, time in enumerate(TIMES):
+            quantity = f"committee N = {count} R(t = {time:g})"
+            yield Row(quantity, scheme, float(risks[row]), at(run, "risk", time), ODE_ERROR, 1e-9)
+        assert run.position is not None
+        found = run.position[:, :, 0]
+        apart = float(np.abs(found - overlaps[:, :, 0]).max())
+        yield Row(f"committee N = {count}, largest error of <w_i, u_1>", scheme, 0.0, apart, ODE_ERROR, 1e-8)
+
+
+def _tables(count: int, scheme: str, start: Path) -> dict[str, dict[str, object]]:
+    return {
+        "data": {"law": "multi-index", "dim": DIMENSION, "weights": [1.0 / count] * count},
+        "network": {"activation": "erf"},
+        "initial": {"points": str(start)},
+        "time": {"end": TIMES[-1], "save": list(TIMES)},
+        "solver": {"scheme": scheme, "neurons": "actual", "tolerance": 1e-10},
+    }
+
+
+def _independent(w: Array) -> tuple[Array, Array]:
+    """R at `TIMES`, shape (T,), and <w_i, u_k>, shape (T, N, K), from vectors whose first coordinates are the u_k."""
+    count = len(w)
+    first = np.concatenate([(2.0 * w @ w.T).ravel(), (2.0 * w[:, :count]).ravel()])
+    clock = 2.0 / count * np.array(TIMES)
+    flow = solve_ivp(_field, (0.0, clock[-1]), first, "LSODA", clock, rtol=1e-12, atol=1e-13, args=(count,))
+    parts = [_parts(state, count) for state in flow.y.T]
+    return np.array([2.0 / count**2 * _error(*part) for part in parts]), np.array([r / 2.0 for _, r in parts])
+
+
+def _parts(state: Array, count: int) -> tuple[Array, Array]:
+    return state[: count**2].reshape(count, count), state[count**2 :].reshape(count, count)
+
+
+def _field(_: float, state: Array, count: int) -> Array:
+    """dQ/d(eta alpha) and dR/d(eta alpha) as eta -> 0, term by term as in the paper."""
+    q, r = _parts(state, count)
+    t = 2.0 * np.eye(count)
+
+    def pull(i: int, with_student: Array, with_teachers: Array, own: float) -> float:
+        """E g'(x_i) z (zeta - sigma) of a field z: its products with students and teachers, and with x_i."""
+        lifted, total = 1.0 + q[i, i], 0.0
+        for m in range(count):
+            root = np.sqrt(lifted * (1.0 + t[m, m]) - r[i, m] ** 2)
+            total += (with_teachers[m] * lifted - own * r[i, m]) / root
+        for j in range(count):
+            root = np.sqrt(lifted * (1.0 + q[j, j]) - q[i, j] ** 2)
+            total -= (with_student[j] * lifted - own * q[i, j]) / root
+        return float(2.0 / np.pi * total / lifted)
+
+    by_r = [[pull(i, r[:, n], t[:, n], r[i, n]) for n in range(count)] for i in range(count)]
+    by_q = np.array([[pull(i, q[:, k], r[k], q[i, k]) for k in range(count)] for i in range(count)])
+    return np.concatenate([(by_q + by_q.T).ravel(), np.ravel(by_r)])
+
+
+def _error(q: Array, r: Array) -> float:
+    """epsilon_g = E (zeta - sigma)^2 / 2."""
+    own, t = 1.0 + np.diag(q), 2.0 * np.eye(len(q))
+    students = np.arcsin(q / np.sqrt(np.outer(own, own))).sum()
+    teachers = np.arcsin(t / 3.0).sum()
+    mixed = np.arcsin(r / np.sqrt(np.outer(own, np.full(len(q), 3.0)))).sum()
+    return float((students + teachers - 2.0 * mixed) / np.pi)
