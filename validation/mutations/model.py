@@ -39,6 +39,29 @@ MUTATIONS = (
         ),
     ),
     *mutations(
+        "mfpde/problem/marginals.py",
+        "tests/mfpde/problem/test_law_kinds.py",
+        (
+            "weights of a discrete law forgotten",
+            "np.bincount(index, weights) / weights.sum()",
+            "np.bincount(index) / len(index)",
+        ),
+    ),
+    *mutations(
+        "mfpde/problem/points.py",
+        "tests/mfpde/problem/test_points.py",
+        ("weights of given atoms forgotten", "if WEIGHT in points.columns else np.ones", "if False else np.ones"),
+    ),
+    *mutations(
+        "solvers/space/geometry.py",
+        "tests/mfpde/studies/test_mobility.py",
+        (
+            "the metric of mobilities left out of the dissipation",
+            "1.0 / np.where(self.mobility > 0.0, self.mobility, 1.0)",
+            "np.ones(self.dimension)",
+        ),
+    ),
+    *mutations(
         "mfpde/problem/laws/gaussian_mixture.py",
         KERNELS + " tests/mfpde/problem/test_problem.py",
         ("the classes exchanged", "((1.0 + delta, 1.0 - delta), *", "((1.0 - delta, 1.0 + delta), *"),

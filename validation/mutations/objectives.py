@@ -90,7 +90,7 @@ MUTATIONS = (
         ("the error of the table is left out", "error += 2.0 * float(table.value_error) * scale**2", "pass"),
         (
             "the error of the source is left out of a risk",
-            "+ size**2 * self.source_error",
+            "+ self._source_gap(law)",
             "",
         ),
     ),
