@@ -74,6 +74,8 @@ class Run(Campaign[SolveResult]):
         self._times = experiment.time.save_times
         self._targets = [self._schedule.flow_time(time) for time in self._times]
         self._stationary_tolerance = experiment.time.stationary_tolerance
+        # D per unit of ∫xi, which the flow of scaled outputs takes alpha^2 times as long for
+        self._slower = problem.flow.scale**2
         audits = AUDITS if pair.companion else 0
         count = audits if self._stationary_tolerance is None else STATIONARY_AUDITS
         self._stops = _stops(self._targets, count, pair.fixed_step)
@@ -204,7 +206,7 @@ class Run(Campaign[SolveResult]):
         return (
             self._stationary_tolerance is not None
             and len(self._audit) > 0
-            and self._audit[-1][-1] <= self._stationary_tolerance
+            and self._audit[-1][-1] / self._slower <= self._stationary_tolerance
         )
 
     def _report(self, role: str, state: State) -> None:
@@ -234,7 +236,9 @@ class Run(Campaign[SolveResult]):
         notes = [str(result.attributes["notes"])] if "notes" in result.attributes else []
         if self._stationary_tolerance is not None and result.status == "success":
             time, *_, dissipation = self._audit[-1]
-            verdict = stationary_verdict(self._schedule.time(time), dissipation, self._stationary_tolerance)
+            verdict = stationary_verdict(
+                self._schedule.time(time), dissipation / self._slower, self._stationary_tolerance
+            )
             said.append(verdict)
         warning = balance_warning(result)
         if warning is not None:

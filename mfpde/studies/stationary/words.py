@@ -49,7 +49,8 @@ def judge(
     tolerance = sign_tolerance(modes, feature_error)
     grows = [mode for mode in everything if mode.eigenvalue < -tolerance]
     hidden = [mode for mode in everything if not (abs(mode.eigenvalue) > tolerance)]
-    clock = Clock(landscape.flow.schedule.scale == 1.0 and landscape.flow.schedule.power == 0.0)
+    slower, schedule = landscape.flow.scale**2, landscape.flow.schedule
+    clock = Clock(math.isclose(schedule.scale * slower, 1.0) and schedule.power == 0.0, slower)
     words = [f"unstable: {text}" for text in _growth(landscape, grows, law, names, clock)]
     unsure = [_hidden(mode, tolerance, law, names) for mode in hidden]
     for place, slope in zip(law.points, modes.cones, strict=True):
@@ -73,13 +74,13 @@ def judge(
         elif not (drop <= value_tolerance):
             unsure.append("the least value of G on the box is not finite")
     if stable and unsure:
-        return Verdict(None, (*words, *(f"undecided: {text}" for text in unsure)), fastest)
+        return Verdict(None, (*words, *(f"undecided: {text}" for text in unsure)), fastest / slower)
     if stable and everything:
         slowest = min(mode.eigenvalue for mode in everything)
         words.append(f"stable: perturbations decay, the slowest like {clock.exponential(-slowest)}")
     elif stable:
         words.append("stable: nothing else can move")
-    return Verdict(stable, (*words, *unsure), fastest)
+    return Verdict(stable, (*words, *unsure), fastest / slower)
 
 
 def sign_tolerance(modes: Stability, feature_error: float) -> float:
@@ -90,13 +91,14 @@ def sign_tolerance(modes: Stability, feature_error: float) -> float:
 
 @dataclass(frozen=True)
 class Clock:
-    """How times are called: t, or the flow time s = ∫xi dt where the schedule is not 1."""
+    """How times are called: t, or the flow time s = ∫xi dt where the schedule is not 1; `slower` = alpha^2."""
 
     plain: bool
+    slower: float = 1.0
 
     def exponential(self, rate: float) -> str:
         """exp(rate t)."""
-        return f"exp({rate:.6g} {'t' if self.plain else '∫xi dt'})"
+        return f"exp({rate / self.slower:.6g} {'t' if self.plain else '∫xi dt'})"
 
 
 def _growth(landscape: Landscape, grows: Sequence[Mode], law: Atoms, names: Sequence[str], clock: Clock) -> list[str]:

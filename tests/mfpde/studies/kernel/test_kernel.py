@@ -21,6 +21,7 @@ from mfpde.results.answers.kernel import KernelLimit, measured_slope
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.tangent import TangentFlow, tangent_flow
+from mfpde.studies.stationary.words import Clock
 
 REFERENCE = Path(__file__).parents[3] / "reference_teachers.json"
 DIMENSION, KAPPA, HE2 = 200, 0.8, (0.0, 0.0, 1.0)
@@ -250,3 +251,14 @@ def test_a_kernel_is_decomposed_from_its_smaller_side() -> None:
         times = np.array([0.0, 1.0, 50.0])
         np.testing.assert_allclose(found.risk(times), exact.risk(times), rtol=1e-12)
         assert found.last == pytest.approx(0.4, abs=1e-12)
+
+
+def test_rates_are_told_on_the_clock_of_the_schedule() -> None:
+    """A run at a scale rests where -dF/dt, here D per unit of ∫xi, is small, not the slowed D."""
+    assert Clock(True, 4.0).exponential(8.0) == "exp(2 t)"
+    tables = {"data": {"dims": "infinite", "fractions": [0.25, 0.75]}, "network": {"scale": 5.0, "centred": True}}
+    rest = {"end": 1000.0, "save": 2, "until": "stationary", "stationary_tolerance": 1e-3}
+    found = mfpde.solve(parse({**tables, "time": rest, "solver": {"tolerance": 1e-5}}))
+    assert found.time[-1] < 1000.0
+    assert 2e-4 < found.dissipation[-1] <= 1e-3
+    assert "within time.stationary_tolerance" in found.message
