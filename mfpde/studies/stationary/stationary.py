@@ -27,7 +27,7 @@ from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.stationary.branches import follow, split
 from mfpde.solvers.stationary.families import Family, gathered
 from mfpde.solvers.stationary.landscape import CONE, Stability
-from mfpde.solvers.stationary.search import critical_points
+from mfpde.solvers.stationary.search import SMALLEST, critical_points
 from mfpde.studies.optimum.atoms import optimum_atoms
 from mfpde.studies.run.output import kept, output_file
 from mfpde.studies.stationary.point import Classifier, refuse_stationary
@@ -153,6 +153,9 @@ class _Study:
         floor = objective.energy(np.zeros(objective.features.rank)) / self.radius
         lower, upper, even = self.lower[kept], self.upper[kept], self.landscape.radii[kept]
         search = critical_points(gradient, lower, upper, even, floor)
+        # nearer to a face than the search sees a zero is one of that face
+        inside = (search.points > np.where(even, 2.0 * SMALLEST * (upper - lower), -np.inf)).all(axis=1)
+        search = replace(search, points=search.points[inside])
         # as the search has it: what vanishes with a radius is divided out
         families, search = gathered(search, lambda z: gradient(z) / np.where(even, z, 1.0), lower, upper)
         self.complete &= search.complete
