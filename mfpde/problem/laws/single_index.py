@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 INVISIBLE = 1e-12
 """What target and unit share in one degree, below which it is rounding."""
+POOR = 1e-6
+"""Error of U above which moments beside u are too few, as they are in few dimensions, and sections are tried."""
 HIGHEST = 12
 """Degree up to which it is looked for."""
 
@@ -117,9 +119,17 @@ class SingleIndex(DataLaw):
         return product_law([first, *across, *heads])
 
     def features(self, unit: Unit, box: Box, accuracy: float, effort: Effort) -> Expansion:
-        from mfpde.problem.reduction.index import expand
+        """By sections of U where U and V are closed forms; else by moments beside u, unless d is too small for them."""
+        from mfpde.problem.reduction import index, sections
 
-        return expand(unit.activation, unit.has_offset, self.across, self.teacher, box, accuracy, effort)
+        rest = (self.across, self.teacher, box, accuracy, effort)
+        inside = 0.0 < self.across < math.inf
+        closed = inside and not math.isnan(sections.multiple(self.teacher, unit.activation, unit.has_offset))
+        found = [] if closed else [index.expand(unit.activation, unit.has_offset, *rest)]
+        if closed or (inside and not (found[0].error <= max(accuracy, POOR))):
+            target = sections.Target((replace(self.teacher, noise=0.0),), (1.0,), self.noise)
+            found.append(sections.expand(unit.activation, unit.has_offset, self.across, target, *rest[2:]))
+        return min(found, key=lambda made: made.error)
 
     @property
     def teacher(self) -> Teacher:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -87,19 +88,52 @@ def test_without_offset_the_closed_kernels_of_erf(dim: int) -> None:
             # n = cos(angle) on S^(d - 2) has the density sin^(d - 3)
             share = integrate.quad(lambda x: np.sin(x) ** (dim - 3), 0.0, np.pi)[0]
             expected = integrate.quad(lambda x: at(np.cos(x)) * np.sin(x) ** (dim - 3), 0.0, np.pi)[0] / share
-        assert abs(pairs[i] - expected) < 1e-11 if dim > 2 else abs(pairs[i] - expected) < 1e-6
+        assert abs(pairs[i] - expected) < 1e-11
 
 
 @pytest.mark.parametrize(("activation", "target"), [("tanh", "sign"), ("relu", {"hermite": [0.1, 0.5, 1.0]})])
 def test_gradients_are_differences_of_values(activation: str, target: object) -> None:
     made = problem(12, target, activation, heads=True)
     points = np.random.default_rng(1).uniform([-1.0, 0.2, -1.0, -0.5], [1.0, 1.0, 1.0, 0.5], (6, 4))
-    features = made.objective_about(points, accuracy=1e-10).features
-    slopes = features.values_and_gradients(points)[1]
+    law = mfpde.Atoms(points[:3], np.array([0.5, 0.2, 0.3]))
+    objective = made.objective_about(points, points + 0.01, points - 0.01, accuracy=1e-10)
+    coefficients = objective.loss.gradient(law.outputs(objective.features))
+    slopes = objective.features.contract(points, coefficients)[1]
     for axis in range(4):
         step = 1e-5 * np.eye(4)[axis]
-        central = (features.values(points + step) - features.values(points - step)) / 2e-5
-        np.testing.assert_allclose(slopes[:, :, axis], central, atol=2e-9)
+        ahead, behind = (objective.features.contract(points + sign * step, coefficients)[0] for sign in (1.0, -1.0))
+        np.testing.assert_allclose(slopes[:, axis], (ahead - behind) / 2e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("dim", [2, 3, 12])
+@pytest.mark.parametrize("name", ["erf", "relu"])
+def test_closed_pairs_hold_in_any_dimension_and_next_to_the_teacher(name: str, dim: int) -> None:
+    """V = -kappa(t^2, 1, m) and U = E_n kappa to rounding, for neurons whose part across the teacher is small too."""
+    made = problem(dim, name, name)
+    points, others = np.array([[1.04, 3e-3], [0.0, 0.7], [0.8, 0.0]]), np.array([[0.55, 1.2], [-0.4, 2e-3], [1.0, 0.5]])
+
+    def pairs(square: float, other: float, inner: float) -> float:
+        if name == "erf":
+            return float(arcs(square, other, np.array(inner)))
+        sine = math.sqrt(max(square * other - inner**2, 0.0))
+        return (sine + inner * (math.pi - math.atan2(sine, inner))) / (2.0 * math.pi)
+
+    first, found, _, _ = kernels(made, points, others)
+    for i, ((m, s), (other, across)) in enumerate(zip(points.tolist(), others.tolist(), strict=True)):
+        sizes = m * m + s * s, other * other + across * across
+        assert first[i] == pytest.approx(-pairs(sizes[0], 1.0, m), abs=1e-14)
+
+        def at(n: float, m: float = m, other: float = other, s: float = s, z: float = across, t: Any = sizes) -> float:
+            return pairs(t[0], t[1], m * other + s * z * n)
+
+        if dim == 2:
+            expected = 0.5 * (at(1.0) + at(-1.0))
+        else:
+            share = integrate.quad(lambda x: math.sin(x) ** (dim - 3), 0.0, math.pi)[0]
+            options = {"epsabs": 1e-15, "epsrel": 1e-13, "limit": 200}
+            whole = integrate.quad(lambda x, at=at: at(math.cos(x)) * math.sin(x) ** (dim - 3), 0.0, math.pi, **options)
+            expected = whole[0] / share
+        assert found[i] == pytest.approx(expected, abs=2e-12)
 
 
 def test_values_in_full_dimension() -> None:
