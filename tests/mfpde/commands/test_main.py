@@ -107,7 +107,7 @@ def test_json_is_one_strict_object(decaying: Chosen, capsys: pytest.CaptureFixtu
     assert set(answer) == {
         *("time", "risk", "risk_error", "free_energy", "mass", "mean", "variance"),
         *("free_energy_error", "dissipation", "dissipation_error", "dissipated", "balance"),
-        *("scheme", "notes", "wall_seconds", "status"),
+        *("covariance", "scheme", "notes", "wall_seconds", "status"),
     }
     assert answer["notes"][-1] == "a note"
     assert set(answer["mean"]) == {"r1", "r2"}
