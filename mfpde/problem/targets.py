@@ -15,9 +15,11 @@ from mfpde.keys.reader import SIZE, TableReader
 from mfpde.problem.activations.interface import ACTIVATIONS
 from mfpde.problem.network import ActivationKey, Knots, activation_of
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.normal import projected
+from mfpde.solvers.normal import REACH, projected
 
 SIGN = "sign"
+SEEN = 1e-3
+"""Share of E g^2 next to the end of the rule in v above which it is not seen where it ends, if it does."""
 MOST_TERMS = 20
 """Hermite coefficients of a target at most."""
 
@@ -85,4 +87,6 @@ def moments(target: Any) -> tuple[float, float, float]:
 
     with np.errstate(all="ignore"):
         found = mean(1, 0), mean(2, 0), mean(1, 1)
-    return found if all(math.isfinite(each) for each in found) else (math.inf, math.inf, math.inf)
+        far = projected(lambda v: (np.abs(v) > REACH - 1.0) * values(target, v) ** 2, breaks(target))
+    good = all(math.isfinite(each) for each in found) and far <= SEEN * found[1]
+    return found if good else (math.inf, math.inf, math.inf)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mfpde.keys.declaration import Checked, key
-from mfpde.keys.kinds import Number
+from mfpde.keys.kinds import Choice, Number
 from mfpde.keys.reader import NON_NEGATIVE_SIZE, POSITIVE_SIZE, TableReader
 from mfpde.keys.tables import NumberTable, TableKey
 from mfpde.problem import targets
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from mfpde.solvers.space.box import Box
 
 
+CONSTANT = 1e-12
+"""Variance of the target over its second moment below which it is rounding."""
 INVISIBLE = 1e-12
 """What target and unit share in one degree, below which it is rounding."""
 POOR = 1e-6
@@ -91,9 +93,21 @@ class SingleIndex(DataLaw):
 
     dim: int | str = key(40, Dimension(), 'd, or "infinite" for the limit')
     target: Any = key("erf", targets.TargetKey(), "g")
+    inputs: str = key("gaussian", Choice(("gaussian",)), "the law of x")
     noise: float = key(0.0, Number(NON_NEGATIVE_SIZE), "standard deviation of y - g; the risk includes its square")
 
     Initial = IndexInitial
+
+    def settled(self, reader: TableReader) -> SingleIndex:
+        """A target that has a second moment, and something to learn."""
+        mean, square, _ = targets.moments(self.target)
+        if not (square < math.inf):
+            reader.complain("target", "it has no second moment under the normal law", "one that grows more slowly")
+        elif not (square - mean**2 > CONSTANT * square):
+            reader.complain("target", "it is constant: nothing to learn", "one that varies, for example erf")
+        else:
+            return self
+        return replace(self, target="erf")
 
     @property
     def dimension(self) -> float:

@@ -15,6 +15,7 @@ import mfpde
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
 from mfpde.problem.problem import Problem, build_problem
+from mfpde.problem.targets import moments
 from mfpde.solvers.arrays import Array
 
 REFERENCE = {
@@ -224,7 +225,7 @@ def test_the_risk_of_nothing_is_the_second_moment_of_the_target() -> None:
     zero = {"knots": [-1.0, 1.0], "values": [0.0, 0.0]}
     law = mfpde.Atoms(np.array([[0.3, 0.4]]), np.ones(1))
     cases: list[tuple[Any, float]] = [("erf", 2.0 / np.pi * np.arcsin(2.0 / 3.0)), ("relu", 0.5), ("sign", 1.0)]
-    cases += [({"hermite": [0.5, 0.0, 2.0]}, 4.25)]
+    cases += [({"hermite": [0.5, 0.0, 2.0]}, 4.25), ({"hermite": [0.0] * 19 + [1.0]}, 1.0)]
     for target, expected in cases:
         made = problem(7, target, zero, noise=0.3)  # type: ignore[arg-type]
         assert made.risk(law) == pytest.approx(expected + 0.09, abs=1e-12)
@@ -258,6 +259,23 @@ def test_grids_and_atoms_agree_and_sgd_follows() -> None:
         + 12.0 / 400.0 * replicas.risk.mean(axis=0)
     )
     assert (np.abs(replicas.risk.mean(axis=0) - runs[0].risk) <= 4.0 * spread).all()
+
+
+@pytest.mark.parametrize("values", [[2.0, 2.0], [0.0, 0.0]])
+def test_a_constant_target_is_refused(values: list[float]) -> None:
+    with pytest.raises(ConfigurationError, match=r"data\.target = .*: it is constant: nothing to learn; write"):
+        parse({"data": {"law": "single-index", "target": {"knots": [0.0, 1.0], "values": values}}, "network": {}})
+
+
+def test_a_target_without_second_moment_is_seen() -> None:
+    """exp(u^2/4) has an infinite one, exp(u^2/8) has 2^(1/2)."""
+    from mfpde.solvers.activations.sampled import Sampled
+
+    def exponential(rate: float) -> Sampled:
+        return Sampled(lambda u: np.exp(rate * u * u), lambda u: 2.0 * rate * u * np.exp(rate * u * u), "exponential")
+
+    assert moments(exponential(0.25))[1] == math.inf
+    assert moments(exponential(0.125))[1] == pytest.approx(math.sqrt(2.0), rel=1e-12)
 
 
 def test_every_mistake_is_named_at_once() -> None:
