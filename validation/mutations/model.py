@@ -177,8 +177,8 @@ MUTATIONS = (
         ("the time of the law before for the one that came to rest", "flow_times[-1] = self._audit[-1][0]", "pass"),
         (
             "stationary where D is above the tolerance",
-            "self._audit[-1][-1] <= self._stationary_tolerance",
-            "self._audit[-1][-1] >= self._stationary_tolerance",
+            "self._audit[-1][-1] / self._slower <= self._stationary_tolerance",
+            "self._audit[-1][-1] / self._slower >= self._stationary_tolerance",
         ),
         ("notes of the pair lost", 'self._attributes["notes"] = "\\n".join(pair.notes)', "pass"),
     ),

@@ -13,6 +13,22 @@ SGD = "tests/solvers/sgd/test_engine.py"
 
 MUTATIONS = (
     *mutations(
+        "solvers/objective/tangent.py",
+        "tests/mfpde/studies/kernel",
+        ("errors of a kernel decay at half the rate", "-2.0 * np.outer(", "-1.0 * np.outer("),
+        ("what no row reaches is learned", "max(float(error @ error) - float(along.sum()), 0.0)", "0.0"),
+    ),
+    *mutations(
+        "solvers/sgd/centred.py",
+        "tests/solvers/sgd/test_centred.py",
+        ("the first output is added", "y[part] += self._start", "y[part] -= self._start"),
+    ),
+    *mutations(
+        "solvers/flow/flow.py",
+        "tests/solvers/sgd/test_centred.py",
+        ("steps of scaled outputs over alpha once", "(self.scale / scale) ** 2)", "(self.scale / scale))"),
+    ),
+    *mutations(
         "solvers/objective/losses/square.py",
         LOSSES,
         (
