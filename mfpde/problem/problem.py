@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mfpde.errors import ConfigurationError
 from mfpde.problem.initial import InitialLaw
 from mfpde.problem.laws.interface import DataLaw
 from mfpde.problem.network import Network, Unit
@@ -101,7 +102,7 @@ class Problem:
         coefficient = names.index("a") if self.data.network_keys and self.unit.has_coefficient else None
         near = self.data.guide_box(box) if form == "guide" else box
         made = represent(self._expand, near, accuracy, form, coefficient)
-        return made.shifted(self._start) if self.centred else made
+        return self._centred(made) if self.centred else made
 
     def objective_about(self, *points: Array, accuracy: float = ACCURACY) -> Objective:
         """The objective on a box that holds all these points, each of shape (n, D), with U accurate to `accuracy`."""
@@ -126,6 +127,13 @@ class Problem:
         objective = self.objective_about(points, law.points)
         slope = objective.loss_gradient(law.outputs(objective.features))
         return objective.features.contract(points, slope)[1]
+
+    def _centred(self, made: ReducedObjective) -> ReducedObjective:
+        """The objective with f_0 subtracted; raises ConfigurationError where its loss does not say how."""
+        if not made.objective.loss.quadratic:
+            problem = f'network.centred: f_0 is subtracted under the square loss only, not that of "{self.data.name}"'
+            raise ConfigurationError([f"{problem}; write centred = false"])
+        return made.shifted(self._start)
 
     def _start(self, features: FeatureMap) -> Array:
         """f_0, as outputs of features of any form."""

@@ -45,7 +45,7 @@ class KernelMode(Part):
         noise = f"{self.resolved} of {len(self.eigenvalues)} eigenvalues are above 1e-13 of the largest"
         last = f"R(infinity) = {self.risk_infinity:.10g} (error {self.risk_infinity_error:.1e}) by these"
         every = f"{self.risk_infinity_all:.10g} by all: the difference is not told from noise"
-        return [f"{name}: {WORDS[name]}", f"  {noise}: {told_ones}", f"  {last}, {every}"]
+        return [f"{name}: {WORDS[name]}", f"  {noise}{told_ones and f': {told_ones}'}", f"  {last}, {every}"]
 
 
 @ANSWERS.register("kernel")
@@ -108,9 +108,9 @@ def measured_slope(scales: Array, gaps: Array, errors: Array) -> tuple[float, fl
     """p of gaps ~ scales^-p (1 + O(1/scales)), increasing scales, from the last two, and its error.
 
     The slope of the pair before is off by more in the ratio of the scales: the error is twice what follows from the
-    difference of the two, and what the errors of the gaps make of the last.
+    difference of the two, and what the errors of the gaps make of the last; gaps within their errors have none.
     """
-    if len(scales) < 2 or not (gaps > 0.0).all():
+    if len(scales) < 2 or not (gaps > errors).all():
         return math.nan, math.nan
     steps = np.diff(np.log(scales))
     slopes = -np.diff(np.log(gaps)) / steps

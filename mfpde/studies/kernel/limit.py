@@ -111,7 +111,7 @@ def _flows(
 
 def _square(problem: Problem, objective: Objective) -> SquareLoss:
     if not isinstance(objective.loss, SquareLoss):
-        words = f"the kernel limit is that of E (y - f)^2, not of the {problem.data.risk_name}"
+        words = f'the kernel limit is that of the square loss, which that of "{problem.data.name}" is not'
         raise_mistakes([f"data.law: {words}; solve the equation at a large network.scale instead"])
     assert isinstance(objective.loss, SquareLoss)
     return objective.loss

@@ -131,6 +131,7 @@ def test_reference_curves_and_what_they_hold() -> None:
         ),
         ({"network": {"centred": True, "scale": 2.0}, "dynamics": {"ridge": 0.1}}, "network.scale = 2"),
         ({"network": {"scale": 0.0}}, "network.scale"),
+        ({"data": {"law": "gaussian-bumps", "loss": "log-cosh"}}, 'the square loss, which that of "gaussian-bumps"'),
         ({"network": {"scale": -1.0, "centred": 1}}, "network.centred = 1: must be true or false"),
         ({"data": {"law": "gaussian-bumps"}}, "gaussian-bumps.* has no coefficients"),
     ],
@@ -148,6 +149,7 @@ def test_a_slope_is_told_with_what_curves_it() -> None:
     value, error = measured_slope(scales, gaps, np.zeros(3))
     assert abs(value - 1.0) <= error < 0.1
     assert measured_slope(scales, gaps, 0.1 * gaps)[1] > error + 0.05
+    assert all(math.isnan(number) for number in measured_slope(scales, gaps, gaps))
     assert all(math.isnan(number) for number in measured_slope(scales[:1], gaps[:1], np.zeros(1)))
 
 
