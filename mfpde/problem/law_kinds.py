@@ -30,6 +30,7 @@ from mfpde.keys.reader import (
     TableReader,
     as_list,
     increasing,
+    meant_number,
     show,
 )
 from mfpde.problem.marginals import Marginal, Normal, Tabulated, Uniform, Values, made_marginal
@@ -78,6 +79,11 @@ class LawOf(Kind):
             return default
         if isinstance(value, str) and value in MARGINALS:
             return self._made(reader, name, MARGINALS[value], default)
+        if isinstance(value, str) and meant_number(value) is None:
+            known = f"one of {', '.join(MARGINALS.names())}, " if MARGINALS.names() else ""
+            words = f"{known}a number, {self._example('values')}, or --use FILE.py with a law of your own"
+            reader.complain(name, "no law has this name", words)
+            return default
         if not isinstance(value, Mapping):
             found = reader.number(name, math.nan, self.support, f"{self.constant} or {self._example('values')}")
             return default if math.isnan(found) else found

@@ -110,7 +110,7 @@ def test_what_a_file_may_not_say_cannot_be_made(
         ),
         (lambda: Dynamics(schedule="fast"), 'dynamics.schedule = "fast": must be a number'),  # type: ignore[arg-type]
         (lambda: Time(save="all"), "must be an integer"),  # type: ignore[arg-type]
-        (lambda: MixtureInitial(a="fast"), 'initial.a = "fast": must be a number'),  # type: ignore[arg-type]
+        (lambda: MixtureInitial(a="fast"), 'initial.a = "fast": no law has this name'),  # type: ignore[arg-type]
         (lambda: MixtureInitial(a=np.tanh), "must be a number"),  # type: ignore[arg-type]
     ],
 )

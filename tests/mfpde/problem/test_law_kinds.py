@@ -134,7 +134,7 @@ REFUSED = [
     ({"table": [[0.0, 1.0], [1.0]]}, "as many densities"),
     ({"table": [[1.0, 0.0], [1.0, 1.0]]}, "strictly increasing places"),
     ({"value": [1.0]}, "did you mean"),
-    ("unheard-of", "must be a number"),
+    ("unheard-of", "no law has this name; write a number, { values = [-1.0, 1.0] }, or --use FILE.py"),
 ]
 
 
