@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mfpde import presets
 from mfpde.configuration.extensions import use_installed, used
@@ -150,7 +151,7 @@ def _with_options(experiment: Experiment, options: Mapping[str, object]) -> Expe
     errors: list[str] = []
     changed = {}
     for name, table in (("time", Time), ("solver", Solver), ("sgd", Sgd)):
-        own = {key: given.pop(key) for key in names_of(table) if key in given}
+        own = {key: given.pop(key) for key in names_of(table) if key in given and _meant(name, table, key, given[key])}
         whole = {**_given_table(experiment, name), **own}
         changed[name] = read_table(table, TableReader(name, whole, names_of(table), errors))
     known = [key for table in (Time, Solver, Sgd) for key in names_of(table)]
@@ -160,6 +161,15 @@ def _with_options(experiment: Experiment, options: Mapping[str, object]) -> Expe
     check_together(made, errors)
     raise_mistakes(errors, made)
     return made
+
+
+def _meant(name: str, table: type[Any], key: str, value: object) -> bool:
+    """Whether an option is a key of this table: where a later one has it too, whether this one can read it."""
+    if table is Sgd or key not in names_of(Sgd):
+        return True
+    errors: list[str] = []
+    read_table(table, TableReader(name, {key: value}, names_of(table), errors))
+    return not errors
 
 
 def _extensions(use: Sequence[str | Path]) -> tuple[tuple[Use, ...], list[str]]:

@@ -297,10 +297,10 @@ NOISE = {"inverse_temperature": 10.0, "ridge": 0.1}
 
 @pytest.mark.parametrize(
     ("dims", "noise", "scheme"),
-    [([2, 3], {}, "finite-volume"), ([2] * 4, {}, "characteristics"), ([1] * 4, NOISE, "particles")],
+    [([2, 3], {}, "finite-volume"), ([2] * 4, {}, "particles"), ([1] * 4, NOISE, "particles")],
 )
 def test_the_scheme_is_one_that_serves_the_problem(dims: list[int], noise: dict[str, float], scheme: str) -> None:
-    """A grid takes three coordinates, and characteristics take no noise."""
+    """A grid takes three coordinates; characteristics take no noise, and panels of four labels are too many."""
     assert parse({"data": {"dims": dims}, "network": {}, "dynamics": noise}).solver.scheme == scheme
 
 
