@@ -173,7 +173,7 @@ def test_compare_leaves_out_what_needs_exact_moments() -> None:
     assert np.all(np.isnan(found.fluctuation))
     assert np.all(np.isnan(found.monte_carlo))
     assert np.all(np.isnan(found.monte_carlo_error))
-    assert set(found.figures()) == {"compare_risk", "compare_law"}
+    assert set(found.figures()) == {"compare_risk", "compare_statistics", "compare_law"}
 
 
 class Misshapen(Drawn):
