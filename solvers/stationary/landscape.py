@@ -46,6 +46,8 @@ INWARD = ((1e-4, 3.0), (2e-4, -3.0), (3e-4, 1.0))
 """Distances from the origin and weights of values there: f(0) up to the third derivative of f."""
 KINK = 1e-12
 """Square of the slope of Phi at the origin, in the norm of L'', below which it is even there."""
+LASTING = 0.25
+"""Share of the square of a slope at the first distance from the origin that a kink keeps there."""
 CHUNK = 4_000_000
 """Most entries of a block of features."""
 
@@ -183,11 +185,18 @@ class Landscape:
 
     def own_mixed(self, point: Array, outputs: Array, directions: Array) -> Array:
         """One-sided d_1 d_2 U(z, z) of a point along directions, shape (k,): 0 at the origin where Phi is even."""
-        values_and_gradients = self.objective.features.values_and_gradients
-        slopes = continued(
-            lambda reach: np.einsum("kmd,kd->km", values_and_gradients(point + reach * directions)[1], directions)
+        values_and_gradients, hessian = (
+            self.objective.features.values_and_gradients,
+            self.objective.loss.hessian(outputs),
         )
-        return np.asarray(np.sum((slopes @ self.objective.loss.hessian(outputs)) * slopes, axis=1))
+
+        def slopes(reach: float) -> Array:
+            gradients = values_and_gradients(point + reach * directions)[1]
+            return np.asarray(np.einsum("kmd,kd->km", gradients, directions))
+
+        found, near = (np.sum((each @ hessian) * each, axis=1) for each in (continued(slopes), slopes(INWARD[0][0])))
+        # slopes that fade towards the origin are those of a cusp |r|^k, k > 1, which no finite rank follows there
+        return np.where(found > LASTING * near, found, 0.0)
 
     def slopes_at_origin(self, point: Array, outputs: Array) -> tuple[float, float]:
         """Least and largest one-sided slope of G from a point whose radii all vanish, over the directions between them.

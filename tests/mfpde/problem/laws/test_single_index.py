@@ -14,9 +14,11 @@ from scipy import integrate
 import mfpde
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
+from mfpde.problem.landscape import landscape_on
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.problem.targets import moments
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.stationary.landscape import stability
 
 REFERENCE = {
     entry["id"]: entry
@@ -259,6 +261,14 @@ def test_grids_and_atoms_agree_and_sgd_follows() -> None:
         + 12.0 / 400.0 * replicas.risk.mean(axis=0)
     )
     assert (np.abs(replicas.risk.mean(axis=0) - runs[0].risk) <= 4.0 * spread).all()
+
+
+def test_no_drift_grows_at_a_rectifier_that_is_the_teacher() -> None:
+    """G = 0 with R; along u the drift decays like exp(-t/2), and |w_perp|^3 gives none across."""
+    landscape, _ = landscape_on(made := problem(40, "relu", "relu"), made.geometry.box(2.0))
+    modes = stability(landscape, mfpde.Atoms(np.array([[1.0, 0.0]]), np.ones(1)))
+    np.testing.assert_allclose([mode.eigenvalue for mode in modes.drift], [0.0, 0.5], atol=1e-10)
+    np.testing.assert_allclose([mode.eigenvalue for mode in modes.splitting], 0.0, atol=1e-10)
 
 
 @pytest.mark.parametrize("values", [[2.0, 2.0], [0.0, 0.0]])
