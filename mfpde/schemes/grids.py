@@ -133,7 +133,7 @@ def pair_on_grids(
     grid = graded_grid(visited, problem.geometry, counts)
     floor = error_floor_of(reduced, guide)
     words = described(reduced, floor) | {"cells": " x ".join(map(str, grid.shape))}
-    rates = dissipation_floor_of(reduced, problem, guide)
+    rates = dissipation_floor_of(reduced, problem, guide, floor)
     pair = Pair(on(grid), None, floor, (), words, fixed_step, rates)
     width = _cells_at_start(problem, grid)
     narrow = problem.initial_law.atomic | (problem.initial_law.moments[1] < width)

@@ -29,6 +29,8 @@ FLOOR_ATOMS = 200
 """Atoms of the guide on which features are held against their source."""
 NODES, OTHER_NODES = 10, 7
 """Gauss nodes of a panel along a label of rho_0, of a run and of its companion."""
+SMALLEST = 1e-2
+"""Size of z below which no error of Psi is taken to vary."""
 CARRIED = 1e-13
 """Share of the mass below which an atom of the guide is not asked where it goes."""
 MANY_ATOMS = 32
@@ -112,20 +114,40 @@ def error_floor_of(reduced: ReducedObjective, guide: Trails) -> float:
     return reduced.risk_error(guide.at(k) for k in chosen) + 1e-14
 
 
-def dissipation_floor_of(reduced: ReducedObjective, problem: Problem, guide: Trails) -> float:
-    """Error of D = 2 (∫|grad G|^2 drho + alpha Var_rho G) that the features leave, on the last law of the guide."""
-    law = guide.at(-1)
-    step = -(-len(law.weights) // FLOOR_ATOMS)
-    law = Atoms(law.points[::step], law.weights[::step] / law.weights[::step].sum())
-    flow, rates = problem.flow, []
+def dissipation_floor_of(reduced: ReducedObjective, problem: Problem, guide: Trails, error: float) -> float:
+    """Error of D = 2 (∫|grad G|^2 drho + alpha Var_rho G) that no refinement of the scheme shows, on laws of the guide.
+
+    It is what the features do to D next to their source; and where Psi is off by `error`, that of the risk, its slopes
+    are by about that over the size of z, which neither the features nor their source see.
+    """
+    chosen = sorted({0, len(guide.times) // 2, len(guide.times) - 1})
+    laws = [guide.at(k) for k in chosen]
+    return max(_dissipation_error(reduced, problem, _fewer(law), error) for law in laws) + 1e-14
+
+
+def _fewer(law: Atoms) -> Atoms:
+    """At most a third of `FLOOR_ATOMS` of the atoms."""
+    step = -(-3 * len(law.weights) // FLOOR_ATOMS)
+    return Atoms(law.points[::step], law.weights[::step] / law.weights[::step].sum())
+
+
+def _dissipation_error(reduced: ReducedObjective, problem: Problem, law: Atoms, error: float) -> float:
+    flow, rates, shares = problem.flow, [], (0.0, 0.0)
     for form in (reduced.objective, reduced.source):
         gradient = form.loss_gradient(form.outputs(law.points, law.weights))
         potential, slopes = form.features.contract(law.points, gradient)
         potential = potential + 0.5 * flow.ridge * (law.points**2).sum(axis=1)
         slopes = (slopes + flow.ridge * law.points) * np.sqrt(problem.geometry.mobility) * flow.transport
-        spread = flow.fisher_rao_rate * (potential - law.weights @ potential) ** 2
-        rates.append(2.0 * float(law.weights @ ((slopes**2).sum(axis=1) + spread)))
-    return abs(rates[0] - rates[1]) + 1e-14
+        spread = (potential - law.weights @ potential) ** 2
+        shares = float(law.weights @ (slopes**2).sum(axis=1)), float(law.weights @ spread)
+        rates.append(2.0 * (shares[0] + flow.fisher_rao_rate * shares[1]))
+    size = max(math.sqrt(float(law.weights @ (law.points**2).sum(axis=1))), SMALLEST)
+    # what 2 v^2 changes by with v
+    slope, value = flow.transport * error / size, error
+    moved = slope * (2.0 * math.sqrt(shares[0]) + slope)
+    return abs(rates[0] - rates[1]) + 2.0 * (
+        moved + flow.fisher_rao_rate * value * (2.0 * math.sqrt(shares[1]) + value)
+    )
 
 
 def described(reduced: ReducedObjective, error: float) -> dict[str, str | float | int]:

@@ -81,7 +81,7 @@ class CharacteristicsKind(SchemeKind):
         companion = run(other.cut_elsewhere(), 10, OTHER_NODES, other_atoms(atoms))
         # where saves lie closer than the steps, main and companion step alike and their difference says nothing
         floor = error_floor_of(reduced, guide) + 0.1 * tolerance
-        dissipation_floor = dissipation_floor_of(reduced, problem, guide)
+        dissipation_floor = dissipation_floor_of(reduced, problem, guide, floor)
         words = described(reduced, floor)
         return Pair(main, companion, floor, attributes=words, dissipation_floor=dissipation_floor)
 
