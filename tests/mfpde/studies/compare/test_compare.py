@@ -158,7 +158,12 @@ def test_the_command_writes_figures_and_one_object(capsys: pytest.CaptureFixture
     gaps = np.abs(np.array(content["risk_sgd"]) - content["risk_pde"]).max(axis=1)
     assert np.allclose(gaps, content["sup_gap"], rtol=1e-12)
     assert content["time"] == [0.0, 0.5, 1.0]
-    assert {path.name for path in figures.iterdir()} == {"compare_risk.png", "compare_law.png", "fluctuations.png"}
+    assert {path.name for path in figures.iterdir()} == {
+        "compare_risk.png",
+        "compare_statistics.png",
+        "compare_law.png",
+        "fluctuations.png",
+    }
     assert run.exists()
     assert run.with_suffix(".pde.nc").exists()
 
