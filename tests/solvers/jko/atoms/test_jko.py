@@ -221,7 +221,7 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
     network: dict[str, Any] = {"activation": draw(st.sampled_from([T, N, M]))}
     initial: dict[str, Any] = {"kappa": draw(st.floats(0.1, 1.2))}
     if len(dims) == 1 and draw(st.booleans()):
-        network["offsets"] = draw(st.sampled_from(["fixed", "trained"]))
+        network["offsets"] = "fixed"
         initial["b"] = {"normal": [draw(st.floats(-0.5, 0.5)), draw(st.floats(0.1, 0.5))]}
     dynamics: dict[str, Any] = {"ridge": draw(st.sampled_from([0.0, 0.05, 1.0]))}
     if draw(st.booleans()):
