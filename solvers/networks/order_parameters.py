@@ -143,6 +143,8 @@ class OrderParameterFlow:
         teachers, own = self._pairs(held)
         pull = float(held.a @ teachers[0] @ self.committee.weights) / count
         risk = self.committee.second_moment - 2.0 * pull + float(held.a @ own[0] @ held.a) / count**2
+        # inner products off by the tolerance of the steps are those of no vectors
+        risk = max(risk, self.committee.noise**2)
         mean = weights @ points
         size = squares + held.a**2 if self.has_coefficient else squares
         return Observation(

@@ -111,3 +111,28 @@ def test_lazy_and_rich() -> None:
     assert never == pytest.approx(0.007447, abs=5e-7)
     assert number(r"He_2: R_K\(infinity\) = ([\d.]+)", text) == pytest.approx(never, abs=2e-6)
     assert number(r"He_3: R_K\(infinity\) = ([\d.]+)", text) == 1.0
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_teacher_student() -> None:
+    text = printed("teacher_student.ipynb")
+    # B1 and the optimal curve of the reference values
+    assert number(r"one teacher, d = 40: R\(10\) = ([\d.e-]+)", text) == pytest.approx(3.0684446e-3, abs=1e-7)
+    assert number(r"d = 40: mean w_par = ([\d.]+)", text) == pytest.approx(1.0104442, abs=2e-6)
+    assert number(r"mean w_perp = ([\d.]+)", text) == pytest.approx(0.4390896, abs=2e-6)
+    along, curve = number(r"infinity: w_par = ([\d.]+)", text), number(r"w_perp\^2\) = ([\d.]+)", text)
+    assert along == pytest.approx(1.1286810, abs=2e-6)
+    assert along == pytest.approx(curve, abs=2e-6)
+    assert number(r"invariant start 1, R\(10\) = ([\d.]+)", text) >= 1.0
+    # two neurons on the plateau of about .016, and each at a teacher of its own: (1/2)(0 + 0) - 1/4
+    assert number(r"plateau: R\(10\) = ([\d.]+)", text) == pytest.approx(0.0166, abs=1e-3)
+    assert abs(number(r"plateau: .*w2 (-?[\d.]+)", text)) < 1e-3
+    assert number(r"specialised: R\(300\) = ([\d.e+-]+)", text) < 1e-7
+    assert number(r"specialised: .*w2 (-?[\d.]+)", text) == pytest.approx(-0.25, abs=1e-4)
+    assert number(r"means at the end: ([\d.]+)", text) == pytest.approx(0.5, abs=1e-4)
+    rows = re.findall(r"N = 40, t = (\d+): R = ([\d.]+), means \+([\d.]+) \+([\d.]+), covariance ([+-][\d.]+)", text)
+    last = [float(value) for value in rows[-1]]
+    assert last[0] == 100.0
+    assert last[1] < 1e-3
+    assert abs(last[2] - last[3]) < 0.02
+    assert last[4] < -0.2
