@@ -14,6 +14,7 @@ Array = NDArray[np.float64]
 REACH = 12.0
 """|g| beyond which the normal density is below 1e-31."""
 NODES = 100
+ANGLES = 40
 
 
 @dataclass(frozen=True)
@@ -118,3 +119,50 @@ def two_class_scales(delta: float, blocks: int) -> Array:
     scales = np.ones((2, blocks))
     scales[:, 0] = 1.0 + delta, 1.0 - delta
     return scales
+
+
+def sphere_mean(knots: Array, values: Array, radius: Array, dimension: int) -> Array:
+    """g(s) = E_n sigma(s n), n a coordinate of a uniform point of S^(p-1): Gauss rules in the angle between kinks."""
+    if dimension == 1:
+        return np.asarray(0.5 * (np.interp(radius, knots, values) + np.interp(-radius, knots, values)))
+    nodes, weights = np.polynomial.legendre.leggauss(ANGLES)
+    inner = np.arccos(np.clip(-knots / np.maximum(radius, 1e-12)[:, None], -1.0, 1.0))
+    ends = np.concatenate((np.zeros((len(radius), 1)), inner, np.full((len(radius), 1), np.pi)), axis=1)
+    total, mass = np.zeros(len(radius)), np.zeros(len(radius))
+    for low, high in zip(ends.T[:-1], ends.T[1:], strict=True):
+        half = 0.5 * (high - low)[:, None]
+        angle = low[:, None] + half * (nodes + 1.0)
+        share = half * weights * np.sin(angle) ** (dimension - 2)
+        total += np.sum(share * np.interp(-radius[:, None] * np.cos(angle), knots, values), axis=1)
+        mass += np.sum(share, axis=1)
+    return total / mass
+
+
+def uniform_radius_risk(
+    knots: Sequence[float], values: Sequence[float], radii: tuple[float, float], dimension: int, scales: Sequence[float]
+) -> float:
+    """R(rho_0) of one block, |w| uniform on an interval and a = 1, by rules split where the units' kinks come in."""
+    inner, levels = np.asarray(knots, dtype=float), np.asarray(values, dtype=float)
+    away = np.unique(np.abs(inner[inner != 0.0]))
+    law, risk = stats.chi(dimension), 0.0
+    for sign, scale in zip((1.0, -1.0), scales, strict=True):
+        top = float(law.isf(1e-18))
+        cuts = np.concatenate([away / (scale * end) for end in radii])
+        rho, mass = _graded(np.unique(np.append(np.linspace(0.0, top, 9), cuts[cuts < top])))
+        output = np.empty(len(rho))
+        for index, distance in enumerate(scale * rho):
+            cuts = away / distance
+            inside = cuts[(cuts > radii[0]) & (cuts < radii[1])]
+            r, share = _graded(np.concatenate(([radii[0]], inside, [radii[1]])))
+            output[index] = float(share @ sphere_mean(inner, levels, r * distance, dimension)) / (radii[1] - radii[0])
+        risk += 0.5 * float((mass * law.pdf(rho)) @ (sign - output) ** 2)
+    return risk
+
+
+def _graded(ends: Array) -> tuple[Array, Array]:
+    """A Gauss rule on panels, its nodes graded as x = a + (b - a) sin(pi u / 2)^2 against half powers at the ends."""
+    nodes, weights = np.polynomial.legendre.leggauss(16)
+    turn = 0.25 * np.pi * (nodes + 1.0)
+    length = np.diff(ends)[:, None]
+    points = ends[:-1, None] + length * np.sin(turn) ** 2
+    return points.ravel(), (length * 0.25 * np.pi * weights * np.sin(2.0 * turn)).ravel()
