@@ -20,6 +20,7 @@ KEPT_SECONDS = 30 * 86400.0
 # Modules whose kernels are compiled into those of other modules: of a cached kernel numba compares only the module that
 # defines it. Paths from the package's folder.
 SHARED_KERNELS = (
+    "problem/reduction/sphere.py",
     "solvers/activations/kernels.py",
     "solvers/jko/prox/kernels.py",
     "solvers/objective/table/kernels.py",
