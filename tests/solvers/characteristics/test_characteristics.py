@@ -36,7 +36,7 @@ def scheme_of(
     """Characteristics on a few hundred raw Hermite features: the flow of these is exact in its own right."""
     names = problem.geometry.names
     box = Box(np.array([0.0 if name[0] == "r" else -upper for name in names]), np.full(len(names), upper))
-    objective = problem.represent("guide", box, accuracy).objective
+    objective = problem.represent("exact", box, accuracy).objective
     law = problem.initial_law
     labels = LabelLaw(tuple(marginal.breaks for marginal in law.labels), law.density, law.embed)
     return Characteristics(objective, problem.geometry, problem.flow, labels, tolerance, largest)
