@@ -230,6 +230,17 @@ def at_rest_at_zero(ridge: float = 0.5, **data: Any) -> StationaryPoint:
     return point
 
 
+def test_gaps_are_those_of_the_free_energy() -> None:
+    """A law that is not optimal under a ridge: the risks are further apart than the free energies."""
+    unit = {"knots": [0.0, 0.5, 1.5], "values": [-2.5, -4.0, 7.5]}
+    tables = {"data": {"dims": [320], "delta": 0.5}, "network": {"activation": unit}, "dynamics": {"ridge": 0.05}}
+    found = stationary(parse(tables), radius=3.0)
+    (dead,) = (p for p in found.points if not p.positions.any())
+    assert dead.risk == dead.free_energy == pytest.approx(7.25, abs=1e-12)
+    assert dead.gap_to_optimum == pytest.approx(dead.free_energy - found.optimum.free_energy, abs=1e-12)
+    assert dead.risk - found.optimum.risk > dead.gap_to_optimum + 0.05
+
+
 @pytest.mark.parametrize("dim", [1, 3, 40])
 def test_an_atom_at_a_kink_resists_itself(dim: int) -> None:
     """U(r, r') = C r r' with C = d (E n_+)^2, so that the whole atom falls back like exp(-(ridge + C) t)."""
