@@ -50,15 +50,16 @@ def read_number_table(path: Path, errors: list[str]) -> NumberTable | None:
     try:
         with path.open("rb") as stream:
             raw = stream.read(MOST_BYTES + 1)
-        text = raw.decode("utf-8-sig")
     except OSError as error:
         errors.append(f"{where}: cannot be read ({error.strerror or error}); write the path of a readable CSV file")
         return None
-    except UnicodeDecodeError as error:
-        errors.append(f"{where}: not a text file (byte {error.start} is not UTF-8); write a CSV file in UTF-8")
-        return None
     if len(raw) > MOST_BYTES:
         errors.append(f"{where}: larger than {MOST_BYTES} bytes; write fewer rows")
+        return None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        errors.append(f"{where}: not a text file (byte {error.start} is not UTF-8); write a CSV file in UTF-8")
         return None
     try:
         lines = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
