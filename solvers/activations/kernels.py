@@ -15,7 +15,19 @@ from ..arrays import Array
 from .activation import TINY_SCALE
 from .hinges import FAR
 
-_TINY_SCALE, _FAR, _ROOT = TINY_SCALE, FAR, math.sqrt(2.0)
+_TINY_SCALE, _FAR, _ROOT = TINY_SCALE, FAR, math.sqrt(2.0 * math.pi)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def tail(z: float) -> float:
+    """P(G > z)."""
+    return 0.5 * math.erfc(z / math.sqrt(2.0))
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def dense(z: float) -> float:
+    """The normal density, 0 from FAR on."""
+    return math.exp(-0.5 * z * z) / _ROOT if abs(z) < _FAR else 0.0
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -59,11 +71,11 @@ def piecewise_linear_moments(
             kink, size = bent[i + 1] - bent[i], abs(x[i])
             if kink == 0.0:
                 continue
-            dense, tail = _density(size), 0.5 * math.erfc(size / _ROOT)
-            level += kink * (dense - size * tail)
-            tilted += kink * dense
-            risen += kink * tail if distance[n, i] >= 0.0 else -kink * tail
-            _bend_hermite(scale[n], x[i], kink * dense, n, hermite)
+            height, beyond = dense(size), tail(size)
+            level += kink * (height - size * beyond)
+            tilted += kink * height
+            risen += kink * beyond if distance[n, i] >= 0.0 else -kink * beyond
+            _bend_hermite(scale[n], x[i], kink * height, n, hermite)
         value = values[near] - bent[below] * distance[n, near] + scale[n] * level
         for i in range(count - 1):
             if widths[i] / t < narrow and rises[i] != 0.0:
@@ -71,17 +83,12 @@ def piecewise_linear_moments(
                 for g in range(steps.shape[1]):
                     place = min(max(x[i] + widths[i] / t * steps[0, g], -_FAR), _FAR)
                     size = steps[1, g] * rises[i]
-                    bump = size * _density(place)
-                    value += size * side * 0.5 * math.erfc(side * place / _ROOT)
+                    bump = size * dense(place)
+                    value += size * side * tail(side * place)
                     tilted += bump * place / t
                     risen += bump / t
                     _step_hermite(t, place, bump, n, hermite)
         mean[0, n], mean[1, n], mean[2, n] = value, tilted, risen
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def _density(x: float) -> float:
-    return math.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -23,6 +23,7 @@ from scipy import special
 from ..arrays import Array
 from .activation import TINY_SCALE
 from .hinges import FAR, density, hinge_products
+from .kernels import dense, piecewise_linear_moments, tail
 from .pieces import Pieces
 
 NARROW = 0.25
@@ -128,8 +129,6 @@ class Standard:
 
         The scale itself may be 0.
         """
-        from .kernels import piecewise_linear_moments
-
         mean, hermite = np.empty((3, len(scale))), np.zeros((3, len(scale), highest // 2))
         pieces = self.pieces
         shape = pieces.values, pieces.widths, pieces.rises, pieces.slopes
@@ -262,17 +261,6 @@ class RampPair:
 
 _FEW, _MANY = (np.stack(np.polynomial.legendre.leggauss(count)) for count in (FEW, MANY))
 _STEPS = np.stack(STEPS)
-_ROOT = math.sqrt(2.0 * math.pi)
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _tail(z: float) -> float:
-    return 0.5 * math.erfc(z / math.sqrt(2.0))
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _dense(z: float) -> float:
-    return math.exp(-0.5 * z * z) / _ROOT if abs(z) < FAR else 0.0
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -292,7 +280,7 @@ def _squares(
                 for g in range(points.size):
                     share = 0.5 * (points[g] + 1.0)
                     level = values[p - 1] * (1.0 - share) + values[p] * share
-                    part += 0.5 * weights[g] * level * level * _dense(low + deltas[n, p - 1] * share)
+                    part += 0.5 * weights[g] * level * level * dense(low + deltas[n, p - 1] * share)
                 total += deltas[n, p - 1] * part
                 continue
             knot = max(p - 1, 0)
@@ -300,9 +288,9 @@ def _squares(
                 knot = p
             rise = slopes[n, p]
             line = values[knot] - rise * free[n, knot]
-            mass = _tail(low) - _tail(high) if low > 0.0 else _tail(-high) - _tail(-low)
-            first = _dense(low) - _dense(high)
-            second = mass + low * _dense(low) - high * _dense(high)
+            mass = tail(low) - tail(high) if low > 0.0 else tail(-high) - tail(-low)
+            first = dense(low) - dense(high)
+            second = mass + low * dense(low) - high * dense(high)
             total += max(line * line * mass + 2.0 * line * rise * first + rise * rise * second, 0.0)
         found[n] = total
 
@@ -338,21 +326,21 @@ def _given(
             side = -1.0 if d[m] + d[m + 1] < 0.0 else 1.0
             if stepped:
                 if other == STEPPED:
-                    total += side * rises[m] * _tail(side * (d[m] + 0.5 * deltas[m]) / spread)
+                    total += side * rises[m] * tail(side * (d[m] + 0.5 * deltas[m]) / spread)
             elif deltas[m] < NARROW * spread:
                 part = 0.0
                 for g in range(_STEPS.shape[1]):
                     z = (d[m] + 0.5 * (_STEPS[0, g] + 1.0) * deltas[m]) / spread
-                    part += 0.5 * _STEPS[1, g] * (side * _tail(side * z) if order == 0 else _dense(z) / spread)
+                    part += 0.5 * _STEPS[1, g] * (side * tail(side * z) if order == 0 else dense(z) / spread)
                 total += rises[m] * part
             else:
                 after = rises[m] / deltas[m]
         kink, z = after - before, abs(d[m]) / spread
         if kink != 0.0:
             if order == 0:
-                total += kink * (spread * _dense(z) - abs(d[m]) * _tail(z))
+                total += kink * (spread * dense(z) - abs(d[m]) * tail(z))
             else:
-                total += kink * (-1.0 if d[m] < 0.0 else 1.0) * _tail(z)
+                total += kink * (-1.0 if d[m] < 0.0 else 1.0) * tail(z)
         before = after
         if m == below - 1:
             slope = after
@@ -406,7 +394,7 @@ def _compact(
                     for m in range(count):
                         d[m] = base[m] - rho * r
                     given = _given(order, other, d, y_deltas[n], y_narrow[n], y_rises, values, outer[n], spread)
-                    weight = 0.5 * length * rule[1, g] * _dense(low + r) * given
+                    weight = 0.5 * length * rule[1, g] * dense(low + r) * given
                     if weighting == REMAINDER:
                         weight *= r / delta - (1.0 if 2.0 * r > delta else 0.0)
                     else:

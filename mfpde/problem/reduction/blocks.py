@@ -80,10 +80,10 @@ def _order(
     scale = np.geomspace(1e-3, 1.0, 60) * _largest_scale(mixture, box)
     offsets = np.linspace(box.lower[-1], box.upper[-1], 9) if has_offset else np.zeros(1)
     highest = _largest_order(limit, len(mixture.dimensions))
+    # c_k^2 beyond an order sum to less than E sigma^2
+    largest = max(float(np.max(unit.second_moments(scale, np.full_like(scale, b)))) for b in offsets)
     for reach in (SHORT_ORDER, highest):
         tails = np.max([squared_tail(unit, mixture, scale, b, 2 * reach) for b in offsets], axis=0)
-        # c_k^2 beyond sum to less than E sigma^2
-        largest = max(float(np.max(unit.second_moments(scale, np.full_like(scale, b)))) for b in offsets)
         beyond = largest * float(angular_moment(np.array([4 * reach]), min(mixture.dimensions))[0])
         enough = np.flatnonzero(tails[: min(reach, highest) // 2] <= accuracy)
         if enough.size and beyond <= 1e-3 * accuracy:
