@@ -86,6 +86,15 @@ def test_the_fluctuation_is_the_root_of_the_unbiased_variance(replicas: int) -> 
     assert found[0] == pytest.approx(np.sqrt(variance), rel=1e-12)
 
 
+def test_a_resample_has_the_variance_about_its_own_mean() -> None:
+    """One of a single replica does not vary; one of any shares has their weighted variance."""
+    gap = np.random.default_rng(4).standard_normal((3, len(TIME)))
+    shares = np.array([[1.0, 0.0, 0.0], [0.5, 0.25, 0.25]])
+    about = gap - shares[1] @ gap
+    variance = 1.5 * np.trapezoid(shares[1] @ about**2, TIME) / (TIME[-1] - TIME[0])
+    assert fluctuation(shares, TIME, gap) == pytest.approx([0.0, np.sqrt(variance)], rel=1e-12, abs=1e-7)
+
+
 @pytest.mark.parametrize("replicas", [2, 5])
 def test_intervals_of_few_replicas_are_those_of_student(replicas: int) -> None:
     """Of draws with normal quantiles about 1 with deviation s (R - 1)^(1/2) / R^(1/2), as the bootstrap has it."""
