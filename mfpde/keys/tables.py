@@ -8,7 +8,7 @@ import io
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from mfpde.keys.reader import SIZE, one_line
 
 MOST_BYTES = 100_000_000
+WEIGHT = "weight"
+"""The column of the weights of rows."""
 TOLD = 3
 """Mistakes of one kind that are told one by one."""
 
@@ -109,28 +111,35 @@ def _number(cell: str) -> float | None:
 class TableKey:
     """The path of a CSV file; in what is written again its digest stands beside it, which it must still have then."""
 
+    FORM: ClassVar[str] = "a CSV file"
+    EXAMPLE: ClassVar[str] = "start.csv"
+
     @property
     def accepted(self) -> str:
-        return 'the path of a CSV file, "start.csv", or { file = "start.csv", sha256 = "..." }'
+        return f'the path of {self.FORM}, "{self.EXAMPLE}", or {{ file = "{self.EXAMPLE}", sha256 = "..." }}'
 
-    def read(self, reader: Any, name: str, default: None) -> NumberTable | None:
+    def load(self, path: Path, errors: list[str]) -> Any:
+        """The content of a file, None where there is nothing to go on with."""
+        return read_number_table(path, errors)
+
+    def read(self, reader: Any, name: str, default: None) -> Any:
         value = reader.raw(name)
         if not reader.has(name):
             return default
         given = value if isinstance(value, dict) else {"file": value}
         place, digest = given.get("file"), given.get("sha256")
         if not isinstance(place, str) or not place or not set(given) <= {"file", "sha256"}:
-            reader.complain(name, "must be the path of a CSV file", f'for example {name} = "start.csv"')
+            reader.complain(name, f"must be the path of {self.FORM}", f'for example {name} = "{self.EXAMPLE}"')
             return default
         errors: list[str] = []
-        table = read_number_table(Path(place).absolute(), errors)
-        if table is not None and digest is not None and digest != table.digest:
+        found = self.load(Path(place).absolute(), errors)
+        if found is not None and digest is not None and digest != found.digest:
             errors.append(f"{one_line(place)}: has changed since; write {name} without sha256 to take it as it is now")
         reader.errors += [f"{reader.dotted(name)}: {problem}" for problem in errors]
-        return table
+        return found
 
     def plain(self, value: Any) -> object:
-        return {"file": value.path, "sha256": value.digest} if isinstance(value, NumberTable) else value
+        return {"file": value.path, "sha256": value.digest} if hasattr(value, "digest") else value
 
     @staticmethod
     def located(value: object, folder: Path) -> object:

@@ -51,6 +51,12 @@ class InitialLaw:
         origin = self.embed(np.array([[marginal.breaks.mean() for marginal in self.labels]]))[0]
         if not self.labels:
             return origin, np.zeros(len(origin))
+        if self.coordinates is not None and len(self.labels) > 1:
+            each = [product_law([label]).moments for label in self.labels]
+            fixed = np.zeros(1)
+            found = [each[c] if isinstance(c, int) else (np.full(1, c), fixed) for c in self.coordinates]
+            means, deviations = zip(*found, strict=True)
+            return np.concatenate(means), np.concatenate(deviations)
         for places, weights in self._fine_rule(panels=4):
             offset = places - origin
             mass, first, second = mass + weights.sum(), first + weights @ offset, second + weights @ offset**2

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from mfpde.keys.reader import TableReader
-from mfpde.keys.tables import NumberTable
+from mfpde.keys.tables import WEIGHT, NumberTable
 from mfpde.problem.initial import PointLaw
 from mfpde.problem.marginals import Marginal, Values
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 Initial = TypeVar("Initial")
 POINTS = "a CSV file of atoms, a row each, in place of the laws of their coordinates"
 """The key `points` of a law's options of [initial], in words."""
-WEIGHT = "weight"
 HEADS = {"a": 1.0, "b": 0.0}
 """Coefficient and offset, and what they are where nothing says so."""
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 LARGEST_NOISY_BLOCK = 1000
 """Block dimension up to which noisy finite volumes were seen to keep time: far above, the law lags behind."""
+MOST_LABELS = 6
+"""Labels of rho_0 with a density whose panels fit into memory."""
 COARSEST_TOLERANCE = 1e-2
 TOLERANCE_RATIO = 1e-2
 
@@ -226,6 +228,15 @@ def axes_without(problem: Problem, straight: bool) -> list[Refusal]:
     confined = [Refusal("dynamics.ridge", text) for text in geometry.refusals(ridge=ridge)]
     laid_out = [Refusal("data.law", text) for text in geometry.refusals(straight=straight)]
     return noise + confined + laid_out
+
+
+def too_many_labels(problem: Problem) -> list[Refusal]:
+    """The refusal of panels in more labels of rho_0 than memory holds."""
+    labels = problem.initial_law.spread
+    if labels <= MOST_LABELS:
+        return []
+    words = f"panels of {labels} labels of rho_0 take 10^{labels} atoms"
+    return [Refusal("solver.scheme", words, "initial.points", "so many labels")]
 
 
 def noisy_blocks(problem: Problem) -> list[Refusal]:

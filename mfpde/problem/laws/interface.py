@@ -62,12 +62,14 @@ class DataLaw(Checked):
         name: in configurations.
         Initial: the frozen dataclass of the law's keys of [initial].
         network_keys: the keys of [network] that the law takes; none where its units are its own.
+        explicit: whether features are exact everywhere, so that schemes of atoms need not know where the law goes.
     """
 
     table = "data"
     name: ClassVar[str]
     Initial: ClassVar[type[Any]] = NoOptions
     network_keys: ClassVar[tuple[str, ...]] = NETWORK_KEYS
+    explicit: ClassVar[bool] = False
 
     @property
     def risk_name(self) -> str:

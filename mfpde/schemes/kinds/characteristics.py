@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mfpde.schemes.interface import Reference, Refusal, SchemeKind, noisy, scheme
+from mfpde.schemes.interface import Reference, Refusal, SchemeKind, noisy, scheme, too_many_labels
 from mfpde.schemes.options import AtomOptions
 from mfpde.schemes.solver import MINIMUM_TOLERANCE, Solver
 
@@ -40,7 +40,10 @@ class CharacteristicsKind(SchemeKind):
         words = Refusal(
             "dynamics.inverse_temperature", "characteristics have no noise", "inverse_temperature = inf", "noise"
         )
-        return super().refusals(problem, experiment) + [words] * noisy(problem)
+        return super().refusals(problem, experiment) + [words] * noisy(problem) + too_many_labels(problem)
+
+    def guided(self, experiment: Experiment) -> bool:
+        return not experiment.data.explicit
 
     def reservations(self, problem: Problem) -> list[str]:
         labels = problem.initial_law.spread

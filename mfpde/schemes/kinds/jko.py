@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mfpde.schemes.grids import GridOptions, pair_on_grids, refined_cells, step_tolerance, too_many_coordinates
-from mfpde.schemes.interface import Refined, Refusal, SchemeKind, noisy, scheme
+from mfpde.schemes.interface import Refined, Refusal, SchemeKind, noisy, scheme, too_many_labels
 from mfpde.schemes.options import AtomOptions
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class JkoKind(SchemeKind):
     refines_steps = True
 
     def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:
-        own = too_many_coordinates(problem) if noisy(problem) else []
+        own = too_many_coordinates(problem) if noisy(problem) else too_many_labels(problem)
         if not (noisy(problem) or problem.flow.mobility.even):
             words = "minimising movements of atoms have one metric for all that moves"
             own.append(Refusal("dynamics.mobility", words, "numbers that are 0 or 1", "unequal mobilities"))

@@ -70,7 +70,7 @@ class ParticlesKind(SchemeKind):
         return super().refusals(problem, experiment) + [births] * both + numbers + actual
 
     def guided(self, experiment: Experiment) -> bool:
-        return not self._actual(experiment)
+        return not (experiment.data.explicit or self._actual(experiment))
 
     def _actual(self, experiment: Experiment) -> bool:
         return bool(self.options(experiment.solver).neurons == "actual")
