@@ -79,14 +79,20 @@ def read_number_table(path: Path, errors: list[str]) -> NumberTable | None:
     cells: list[str] = []
     for index, line in enumerate(lines[1:]):
         if len(line) != len(columns):
-            cells.append(f"row {index + 1} has {len(line)} cells for {len(columns)} columns")
+            cells.append(f"row {index + 1} has {len(line)} cells for {len(columns)} columns; write one for each")
             continue
         for place, (name, cell) in enumerate(zip(columns, line, strict=True)):
             value = _number(cell)
             if value is None:
-                cells.append(f'row {index + 1}, {one_line(name)}: "{one_line(cell.strip())}" is not a number {SIZE}')
+                cells.append(
+                    f'row {index + 1}, {one_line(name)}: "{one_line(cell.strip())}" is not a number; write one {SIZE}'
+                )
             rows[index, place] = value or 0.0
-    more = [f"and {len(cells) - TOLD} more cells"] if len(cells) > TOLD else []
+    more = (
+        [f"and {len(cells) - TOLD} more mistakes of this kind; write a number in every cell"]
+        if len(cells) > TOLD
+        else []
+    )
     errors += [f"{where}: {problem}" for problem in [*mistakes, *cells[:TOLD], *more]]
     return NumberTable(str(path), hashlib.sha256(raw).hexdigest(), columns, rows)
 

@@ -25,6 +25,8 @@ from mfpde.problem.marginals import (
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.grid import Grid
 
+Factor = tuple[int | float, Callable[[Array], Array]]
+"""A label by its index, or a constant, and a function of it."""
 SLAB = 65536
 """Places of a fine rule that are deposited at once: their arrays stay in a cache."""
 
@@ -46,22 +48,31 @@ class InitialLaw:
 
     @functools.cached_property
     def moments(self) -> tuple[Array, Array]:
-        """Mean and standard deviation of each reduced coordinate, shape (D,) each."""
+        """Mean and standard deviation of each reduced coordinate, shape (D,) each.
+
+        A coordinate that is a product of functions of one label each needs no rule of all labels at once.
+        """
+        factors = getattr(self.embed, "factors", None)
+        if factors is not None:
+            found = [functools.reduce(_times, map(self._factor_moments, each), (1.0, 0.0)) for each in factors]
+            return np.array([mean for mean, _ in found]), np.sqrt([variance for _, variance in found])
         mass, first, second = 0.0, 0.0, 0.0
         origin = self.embed(np.array([[marginal.breaks.mean() for marginal in self.labels]]))[0]
-        if not self.labels:
-            return origin, np.zeros(len(origin))
-        if self.coordinates is not None and len(self.labels) > 1:
-            each = [product_law([label]).moments for label in self.labels]
-            fixed = np.zeros(1)
-            found = [each[c] if isinstance(c, int) else (np.full(1, c), fixed) for c in self.coordinates]
-            means, deviations = zip(*found, strict=True)
-            return np.concatenate(means), np.concatenate(deviations)
         for places, weights in self._fine_rule(panels=4):
             offset = places - origin
             mass, first, second = mass + weights.sum(), first + weights @ offset, second + weights @ offset**2
         mean = first / mass
         return origin + mean, np.sqrt(np.maximum(second / mass - mean**2, 0.0))
+
+    def _factor_moments(self, factor: Factor) -> tuple[float, float]:
+        """Mean and variance of a function of one label, or of a constant."""
+        source, function = factor
+        if not isinstance(source, int):
+            return float(source), 0.0
+        points, weights = _label_rule(self.labels[source], 48, 8)
+        values, weights = function(points), weights / weights.sum()
+        mean = float(weights @ values)
+        return mean, float(weights @ (values - mean) ** 2)
 
     @property
     def spread(self) -> int:
@@ -146,25 +157,31 @@ class InitialLaw:
 
         Its panels are `panels` equal ones, cut at the breaks.
         """
-        axes, weights = [], []
-        x, w = np.polynomial.legendre.leggauss(nodes)
-        for marginal in self.labels:
-            if isinstance(marginal, Discrete):
-                axes.append(marginal.breaks)
-                weights.append(marginal.masses)
-                continue
-            # a table of many knots has stretches that are short enough as they are
-            ends = np.union1d(np.linspace(marginal.breaks[0], marginal.breaks[-1], panels + 1), marginal.breaks)
-            half = 0.5 * np.diff(ends)
-            points = (ends[:-1, None] + half[:, None] * (x + 1.0)).ravel()
-            axes.append(points)
-            weights.append((half[:, None] * w).ravel() * marginal.density(points))
+        axes, weights = zip(*(_label_rule(marginal, panels, nodes) for marginal in self.labels), strict=True)
         thick = max(1, SLAB // math.prod(len(points) for points in axes[1:]))
         for first in range(0, len(axes[0]), thick):
             slab = slice(first, first + thick)
             mesh = np.meshgrid(axes[0][slab], *axes[1:], indexing="ij")
             joint = functools.reduce(np.multiply.outer, [weights[0][slab], *weights[1:]])
             yield self.embed(np.stack([grid.ravel() for grid in mesh], axis=1)), joint.ravel()
+
+
+def _label_rule(marginal: Marginal, panels: int, nodes: int) -> tuple[Array, Array]:
+    """Places and weights of a Gauss rule of one label on equal panels, cut at its breaks."""
+    if isinstance(marginal, Discrete):
+        return marginal.breaks, marginal.masses
+    x, w = np.polynomial.legendre.leggauss(nodes)
+    # a table of many knots has stretches that are short enough as they are
+    ends = np.union1d(np.linspace(marginal.breaks[0], marginal.breaks[-1], panels + 1), marginal.breaks)
+    half = 0.5 * np.diff(ends)
+    points = (ends[:-1, None] + half[:, None] * (x + 1.0)).ravel()
+    return points, (half[:, None] * w).ravel() * marginal.density(points)
+
+
+def _times(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    """Mean and variance of a product of independent numbers."""
+    (m, v), (n, u) = one, other
+    return m * n, v * u + v * n**2 + u * m**2
 
 
 @dataclass(frozen=True)
@@ -246,7 +263,7 @@ def joint_law(density: Callable[[Array], Array], lower: Sequence[float], upper: 
         ValueError: a density that is negative, not finite or zero at all the nodes of its quadrature.
     """
     labels = tuple(Uniform(low, high) for low, high in zip(lower, upper, strict=True))
-    return _JointLaw(labels, _Coordinates(tuple(range(len(labels)))), None, density)
+    return _JointLaw(labels, np.positive, None, density)
 
 
 @dataclass(frozen=True)
@@ -254,6 +271,11 @@ class _Coordinates:
     """Reduced coordinates that are labels (by their index) or constants (a float)."""
 
     sources: tuple[int | float, ...]
+
+    @property
+    def factors(self) -> list[list[Factor]]:
+        """What each coordinate is the product of."""
+        return [[(source, np.positive)] for source in self.sources]
 
     def __call__(self, points: Array) -> Array:
         columns = [points[:, c] if isinstance(c, int) else np.full(len(points), c) for c in self.sources]
@@ -347,6 +369,19 @@ class _Radial:
     angles: int
     fixed: tuple[float, ...]
     tail: InitialLaw | None
+
+    @property
+    def factors(self) -> list[list[Factor]]:
+        """What each coordinate is the product of."""
+        own, tail = len(self.length.labels), self.tail.embed.factors if self.tail else []  # type: ignore[attr-defined]
+        left = [self.length.embed.factors[0][0]]  # type: ignore[attr-defined]
+        found = [[*left, (share, np.positive)] for share in self.fixed] if not self.angles else []
+        for j in range(own, own + self.angles):
+            found.append([*left, (j, np.sin)])
+            left = [*left, (j, np.cos)]
+        first = own + self.angles
+        after = [[(c + first if isinstance(c, int) else c, f) for c, f in each] for each in tail]
+        return [*found, *([left] if self.angles else []), *after]
 
     def __call__(self, points: Array) -> Array:
         own = len(self.length.labels)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from mfpde.keys.reader import TableReader
+from mfpde.keys.reader import TableReader, one_line
 from mfpde.keys.tables import WEIGHT, NumberTable
 from mfpde.problem.initial import PointLaw
 from mfpde.problem.marginals import Marginal, Values
@@ -82,15 +82,17 @@ def point_problems(data: DataLaw, network: Network, initial: Any) -> list[str]:
     allowed = {*needed, WEIGHT, *(["a"] if trained else []), *(["b"] if trained and network.offsets != "none" else [])}
     found = []
     missing = [name for name in needed if name not in points.columns]
-    unknown = [name for name in points.columns if name not in allowed]
+    unknown = [one_line(name) for name in points.columns if name and name not in allowed]
     if missing:
         found.append(f"lacks the column{_list(missing)}; write one for every coordinate that moves")
     if unknown:
-        found.append(f"unknown column{_list(unknown)}; the columns are {', '.join(needed)} and {WEIGHT}")
+        shown = needed if len(whole) < 5 else [whole[0], "...", *needed[len(whole) - 1 :]]
+        columns = f"the columns are {', '.join(shown)} and {WEIGHT}"
+        found.append(f"unknown column{_list(unknown)}; leave {'them' if len(unknown) > 1 else 'it'} out: {columns}")
     if WEIGHT in points.columns:
         weights = points.column(WEIGHT)
         if not (np.all(weights >= 0.0) and weights.sum() > 0.0):
-            found.append(f"{WEIGHT}: must be >= 0, and not 0 everywhere")
+            found.append(f"{WEIGHT}: must be >= 0, and not 0 everywhere; write such numbers")
     if not whole:
         for name, axis in data.axes().items():
             column = points.column(name) if name in points.columns else np.zeros(1)

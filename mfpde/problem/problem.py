@@ -89,6 +89,20 @@ class Problem:
         """The exact interaction of two neurons, None where features are the best there is."""
         return None if self.centred else self.data.exact_pairs(self.unit)
 
+    def frozen_problems(self, words: str) -> list[str]:
+        """The refusal of the first coordinate that does not move, in words that say what needs another law of it."""
+        trained = dict(zip("ab", self.network.trained, strict=True))
+        keys = {"a": "coefficients", "b": "offsets"}
+        for name in self.geometry.frozen[:1]:
+            head = name if self.data.network_keys and name in keys else "w"
+            if head in keys and not trained[head]:
+                remedy = f'write a number, or {keys[head]} = "trained" in [network]'
+                return [f"initial.{head}: a fixed random law; {words}; {remedy}"]
+            if getattr(self.flow.mobility, head) == 0.0:
+                return [f"dynamics.mobility.{head} = 0: {name} keeps its law; {words}; write a number above 0"]
+            return [f"data.law: {name} does not move; {words}; write another law"]
+        return []
+
     @property
     def centred(self) -> bool:
         """Whether f_0 is subtracted."""

@@ -31,8 +31,11 @@ def run(options: argparse.Namespace) -> int:
 
     checks.drawable(KernelLimit)
     checks.writable("OUT.json", resumable=False)
+    from mfpde.studies.kernel.kernel import kernel, refuse
+
+    if experiment is not None:
+        checks.run(lambda: refuse(experiment, scales or ()))
     ready = checks.passed(experiment)
-    from mfpde.studies.kernel.kernel import kernel
 
     return carry_out(kernel, checks, ready, scales)
 

@@ -33,12 +33,15 @@ def run(options: argparse.Namespace) -> int:
 
     checks.drawable(CompareResult)
     from mfpde.studies.compare.compare import compare
+    from mfpde.studies.kernel.kernel import refuse as refuse_kernel
     from mfpde.studies.sgd.refusals import refuse
 
     if experiment is not None:
         coupled = not options.no_coupled
         saved = checks.output is not None
         checks.run(lambda: refuse(experiment, workers=checks.local_workers, saved=saved, coupled=coupled))
+        if options.kernel:
+            checks.run(lambda: refuse_kernel(experiment))
     checks.writable()
     ready = checks.passed(experiment)
     return carry_out(compare, checks, ready, coupled=not options.no_coupled, kernel=options.kernel)

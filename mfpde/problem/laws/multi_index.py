@@ -112,34 +112,32 @@ class MultiIndex(DataLaw):
 
     def settled(self, reader: TableReader) -> MultiIndex:
         """As many directions as there is room for, a target for each, and something to learn."""
-        count, known = len(self.weights), len(reader.errors)
+        count, known, single = len(self.weights), len(reader.errors), not isinstance(self.target, tuple)
         most = MOST if isinstance(self.dim, str) else min(MOST, self.dim)
         if count > most:
             why = "K <= 3" if most == MOST else f"K <= dim = {self.dim}"
             remedy = f"at most {most}, for example weights = {[round(1.0 / most, 4)] * most}"
             reader.complain("weights", f"{count} directions, but {why}", remedy)
-        if isinstance(self.target, tuple) and len(self.target) != count:
+        fits = single or len(self.target) == count
+        if not fits:
             words = f"{len(self.target)} targets for {count} weights"
             reader.complain("target", words, "one target for each weight, or one for all")
-        fits = len(reader.errors) == known
-        if fits and not all(targets.moments(each)[1] < math.inf for each in self.each):
+        if not all(targets.moments(each)[1] < math.inf for each in self.each):
             reader.complain("target", "it has no second moment under the normal law", "one that grows more slowly")
-        elif fits and not self._varies:
+        elif not _vary(self.each, self.weights if fits else (1.0,) * len(self.target)):
             reader.complain(
                 "weights", "y is constant: nothing to learn", "weights and targets that vary, as [0.5, 0.5]"
             )
-        return self if len(reader.errors) == known else replace(self, weights=(0.5,), target="erf", dim=10)
+        if len(reader.errors) == known:
+            return self
+        stand_in = (0.5,) * min(count, MOST)
+        dim = self.dim if isinstance(self.dim, str) else max(self.dim, len(stand_in))
+        return replace(self, weights=stand_in, target="erf", dim=dim)
 
     @property
     def each(self) -> tuple[Any, ...]:
         """g_1 ... g_K."""
         return self.target if isinstance(self.target, tuple) else (self.target,) * len(self.weights)
-
-    @property
-    def _varies(self) -> bool:
-        moments = np.array([targets.moments(each) for each in self.each])
-        shares = np.array(self.weights) ** 2
-        return bool(shares @ (moments[:, 1] - moments[:, 0] ** 2) > CONSTANT * (shares @ moments[:, 1]))
 
     @property
     def dimension(self) -> float:
@@ -246,6 +244,12 @@ class MultiIndex(DataLaw):
 
     def in_dimension(self, dimension: int) -> MultiIndex:
         return replace(self, dim=dimension)
+
+
+def _vary(each: Sequence[Any], weights: Sequence[float]) -> bool:
+    """Whether sum_k c_k g_k is no constant."""
+    moments, shares = np.array([targets.moments(target) for target in each]), np.array(weights) ** 2
+    return bool(shares @ (moments[:, 1] - moments[:, 0] ** 2) > CONSTANT * (shares @ moments[:, 1]))
 
 
 def _teacher(target: Any, weight: float = 1.0) -> Teacher:

@@ -6,18 +6,19 @@ A. Montanari, COLT 2019, Section 4.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mfpde.configuration.sources import Source, experiment_of
+from mfpde.errors import all_of
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.kernel import KernelLimit
 from mfpde.shell.progress import Progress, silent
-from mfpde.studies.kernel.limit import kernel_modes
+from mfpde.studies.kernel.limit import kernel_modes, refuse_flow
 from mfpde.studies.kernel.scales import refuse_scales, with_scales
 from mfpde.studies.run.arithmetic import strict_arithmetic
 from mfpde.studies.run.output import kept, output_file
@@ -47,10 +48,19 @@ def kernel(
         OutputError: `output` cannot be written.
     """
     configuration = experiment_of(source, **given)
-    refuse_scales(configuration, scales or ())
+    refuse(configuration, scales or ())
     with output_file(output, force=force, kind="OUT.json", resumable=False) as path, strict_arithmetic():
         limit = kernel_limit(configuration, progress)
         return kept(limit if not scales else with_scales(limit, configuration, scales, progress), path)
+
+
+def refuse(configuration: Experiment, scales: Sequence[float] = ()) -> None:
+    """Raise ConfigurationError where there is no limit, or no run at these scales."""
+    checks: tuple[Callable[[], None], ...] = (
+        lambda: refuse_flow(build_problem(configuration)),
+        lambda: refuse_scales(configuration, scales),
+    )
+    all_of(lambda check: check(), checks)
 
 
 def kernel_limit(configuration: Experiment, progress: Progress = silent) -> KernelLimit:

@@ -14,6 +14,7 @@ from mfpde.problem.problem import Problem
 from mfpde.results.answers.kernel import KernelMode
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.panels import LabelLaw
+from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.objective.representation import ReducedObjective
@@ -47,7 +48,7 @@ def kernel_modes(problem: Problem, times: Array) -> dict[str, KernelMode]:
         ConfigurationError: there is no such limit.
     """
     plain = replace(problem, network=replace(problem.network, centred=False))
-    raise_mistakes(list(_refusals(problem)))
+    refuse_flow(problem)
     labels = label_law(plain.initial_law)
     box = _box(plain, labels)
     rough = plain.represent("exact", box, ROUGH)
@@ -60,9 +61,12 @@ def kernel_modes(problem: Problem, times: Array) -> dict[str, KernelMode]:
     return {name: _mode(flow, companion[name], times) for name, flow in main.items()}
 
 
-def _refusals(problem: Problem) -> Iterator[str]:
-    """Terms of the flow that the exponentials of a kernel do not hold."""
-    flow = problem.flow
+def refuse_flow(problem: Problem) -> None:
+    """Raise ConfigurationError with the terms of the flow that the exponentials of a kernel do not hold."""
+    raise_mistakes(list(_refusals(problem.flow)))
+
+
+def _refusals(flow: Flow) -> Iterator[str]:
     if math.isfinite(flow.inverse_temperature):
         yield "dynamics.inverse_temperature: the kernel limit has no noise; write inverse_temperature = inf"
     if flow.ridge > 0.0:

@@ -97,9 +97,7 @@ def refuse_atoms(problem: Problem) -> None:
     messages = []
     if np.isfinite(problem.flow.inverse_temperature):
         messages.append("dynamics.inverse_temperature: finite; with noise the optimum is a Gibbs law, write inf")
-    frozen = problem.geometry.frozen
-    if frozen:
-        messages.append(f"initial.{frozen[0]}: a fixed random law; the optimum needs a constant or a trained one")
+    messages += problem.frozen_problems("the optimum needs a constant or a trained one")
     raise_mistakes(messages)
 
 

@@ -84,9 +84,7 @@ def refuse_gibbs(problem: Problem, radius: float | None) -> None:
         messages.append(
             "dynamics.ridge: 0; without confinement there is no Gibbs law, write ridge > 0 or give a box with --radius"
         )
-    frozen = problem.geometry.frozen
-    if frozen:
-        messages.append(f"initial.{frozen[0]}: a fixed random law; the Gibbs law needs a constant or a trained one")
+    messages += problem.frozen_problems("the Gibbs law needs a constant or a trained one")
     raise_mistakes(messages)
 
 

@@ -107,10 +107,7 @@ def unmoved(problem: Problem) -> list[str]:
             'dynamics.flow: "fisher-rao"; without transport every atom rests where it is, write "wasserstein" or '
             '"wasserstein-fisher-rao"'
         )
-    frozen = problem.geometry.frozen
-    if frozen:
-        messages.append(f"initial.{frozen[0]}: a fixed random law; atoms need a constant or a trained one")
-    return messages
+    return messages + problem.frozen_problems("atoms need a constant or a trained one")
 
 
 def _joined(verdict: Verdict, origin: str) -> str:

@@ -119,7 +119,7 @@ REFUSED: list[tuple[str | bytes, list[str]]] = [
     ("r1,a\n", ["has no rows"]),
     ("r1\n0.5\n", ["lacks the column a"]),
     ("r2,a,r1,a\n1,2,3,4\n", ["unknown column r2", 'the column "a" is there twice']),
-    ("r1,a,b\n0.5,1,1\n", ["unknown column b; the columns are r1, a and weight"]),
+    ("r1,a,b\n0.5,1,1\n", ["unknown column b; leave it out: the columns are r1, a and weight"]),
     ("r1,a\n0.5,one\n0.7,nan\n1\n", ['row 1, a: "one" is not a number', 'row 2, a: "nan"', "row 3 has 1 cells for 2"]),
     ("r1,a\n-0.5,1\n", ["r1: a number lies outside a radius; write numbers from 0 on"]),
     ("r1,a,weight\n0.5,1,-1\n0.5,1,2\n", ["weight: must be >= 0"]),
