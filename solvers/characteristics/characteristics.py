@@ -269,11 +269,12 @@ class Characteristics:
         positions, weights = self._law(self._walls.held(places), masses)
         return self.geometry.turned(positions), weights
 
-    def _rates(self, places: Array, masses: Array) -> tuple[Array, Array]:
+    def _rates(self, places: Array, masses: Array, objective: Objective | None = None) -> tuple[Array, Array]:
         """Velocities of the atoms (and rates of their actions), of the shape of `places`, and their weights."""
+        objective = objective or self.objective
         inside, weights = self._inside(places, masses)
-        outputs = self.objective.outputs(inside, weights)
-        value, gradient = self.objective.features.contract(inside, self.objective.loss_gradient(outputs))
+        outputs = objective.outputs(inside, weights)
+        value, gradient = objective.features.contract(inside, objective.loss_gradient(outputs))
         velocity = -(gradient + self.flow.ridge * inside) * self.geometry.mobility * self.flow.transport
         if not self._reacts:
             return velocity, weights

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..activations.activation import Activation
 from ..arrays import Array
+from ..objective.kinks import Kinks
+from .sample_branches import SampleBranches, SampleKinks
 
 ENTRIES = 2**20
 """Units times samples that are held at once, which stay in a cache."""
@@ -55,6 +59,20 @@ class SampleFeatures:
         return values, slopes
 
     @property
+    def kinks(self) -> Kinks | None:
+        """Where units bend at samples; None where they are smooth."""
+        return None if self._bends is None else self._bends.kinks
+
+    def on(self, sides: NDArray[np.int64]) -> SampleBranches:
+        """The branches of units with these sides of the kinks."""
+        assert self._bends is not None, "asked of features that have kinks"
+        return self._bends.on(sides)
+
+    @cached_property
+    def _bends(self) -> SampleKinks | None:
+        return SampleKinks.of(self._inputs, self.unit)
+
+    @cached_property
     def _inputs(self) -> Array:
         """x, and the 1 that an offset multiplies."""
         return np.column_stack([self.x, np.ones(len(self.x))]) if self.has_offset else self.x

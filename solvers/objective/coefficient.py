@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arrays import Array
+from .kinks import Kinked, Kinks, kinks_of
 from .objective import FeatureMap
 
 
@@ -26,7 +30,11 @@ class WithCoefficient:
         return self.inner.rank
 
     def _split(self, points: Array) -> tuple[Array, Array]:
-        return points[:, self.axis], np.ascontiguousarray(np.delete(points, self.axis, axis=1))
+        return points[:, self.axis], np.ascontiguousarray(points[:, self._others])
+
+    @cached_property
+    def _others(self) -> list[int]:
+        return [axis for axis in range(self.dimension) if axis != self.axis]
 
     def values(self, points: Array) -> Array:
         coefficient, rest = self._split(points)
@@ -45,4 +53,15 @@ class WithCoefficient:
     def contract(self, points: Array, coefficients: Array) -> tuple[Array, Array]:
         coefficient, rest = self._split(points)
         value, gradient = self.inner.contract(rest, coefficients)
-        return coefficient * value, np.insert(coefficient[:, None] * gradient, self.axis, value, axis=1)
+        full = np.empty(points.shape)
+        full[:, self._others] = coefficient[:, None] * gradient
+        full[:, self.axis] = value
+        return coefficient * value, full
+
+    @property
+    def kinks(self) -> Kinks | None:
+        inner = kinks_of(self.inner)
+        return None if inner is None else inner.multiplied(self.axis)
+
+    def on(self, sides: NDArray[np.int64]) -> FeatureMap:
+        return WithCoefficient(cast(Kinked, self.inner).on(sides), self.axis)
