@@ -5,8 +5,6 @@ from __future__ import annotations
 import pickle
 from dataclasses import replace
 
-import pytest
-
 from mfpde.errors import in_keys
 from mfpde.solvers.flow.time_loop import StepFailure, integrate
 from tests.mfpde.decaying import DecayingAtoms
@@ -22,7 +20,7 @@ def test_a_failed_step_names_the_options_of_its_scheme_and_the_door_their_keys()
 
 
 def test_no_step_is_longer_than_asked_for_or_passes_a_save_time() -> None:
-    """Steps of 0.3 at most between save times at 0.6 and 1.1, no multiples of it, of a scheme that would take 10."""
+    """Steps of 0.25 at most between save times at 0.6 and 1.1, of a scheme that would take 10."""
     scheme = DecayingAtoms(10.0)
     ends: list[float] = []
     saved: list[tuple[int, float]] = []
@@ -32,8 +30,8 @@ def test_no_step_is_longer_than_asked_for_or_passes_a_save_time() -> None:
         [0.0, 0.1, 0.6, 1.1],
         lambda index, state: saved.append((index, state.flow_time)),
         lambda state: ends.append(state.flow_time),
-        longest=0.3,
+        longest=0.25,
     )
-    assert ends == pytest.approx([0.4, 0.6, 0.9, 1.1], abs=1e-15)
+    assert ends == [0.35, 0.6, 0.85, 1.1]
     # what lies before the start is not saved again
     assert saved == [(1, 0.1), (2, 0.6), (3, 1.1)]

@@ -77,9 +77,3 @@ def test_cells_of_no_width_are_jumps() -> None:
     shares = (np.arange(400) + 0.5) / 400
     neurons = np.where(shares < 0.25, 0.0, (shares - 0.25) / 0.75)
     assert kolmogorov(sampled(neurons), law) == pytest.approx(1.0 / 800.0, rel=1e-9)
-
-
-def test_a_jump_at_the_end_of_a_density_counts_from_its_left() -> None:
-    """All neurons at 1, where the uniform law on [0, 1] has come to 1 already: the two agree at every node."""
-    grid = Grid((np.array([0.0, 1.0]),), (np.array([0.5]),))
-    assert kolmogorov(sampled(np.ones(20)), distribution(Cells(grid, np.array([1.0])))) == pytest.approx(1.0, abs=1e-10)
