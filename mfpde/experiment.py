@@ -114,17 +114,30 @@ class Dynamics(Checked):
         None, MobilityKey(), "factors m on the velocities of w, a and b as far as they are trained; 0 freezes"
     )
 
+    mass: str = key(
+        "probability", Choice(("probability", "free")), "whether the law keeps its mass 1, or grows and shrinks"
+    )
+    growth: float | None = key(
+        None, Number(NON_NEGATIVE_SIZE, fallback=1.0), "kappa, the rate at which free mass does (1 where left out)"
+    )
+
     def settled(self, reader: TableReader) -> Dynamics:
         """A rate where the flow has one."""
         if self.fisher_rao_rate > 0.0 and self.flow == "wasserstein":
             remedy = 'flow = "wasserstein-fisher-rao", or fisher_rao_rate = 0.0'
             reader.complain("fisher_rao_rate", 'unused by flow = "wasserstein"', remedy)
-        if not (self.fisher_rao_rate > 0.0) and self.flow == "fisher-rao":
+        if not (self.fisher_rao_rate > 0.0 or self.mass == "free" or self.growth) and self.flow == "fisher-rao":
             reader.complain("flow", "nothing moves with fisher_rao_rate = 0", "fisher_rao_rate = 1.0")
         return self
 
-    def as_flow(self) -> Flow:
-        """The same as the schemes read it."""
+    def growth_of(self, implied: float | None = None) -> float | None:
+        """kappa, that which a law implies where none is given; None where mass is kept."""
+        if self.mass == "probability" and implied is None:
+            return None
+        return self.growth if self.growth is not None else 1.0 if implied is None else implied
+
+    def as_flow(self, implied: float | None = None) -> Flow:
+        """The same as the schemes read it, on a law that implies a growth."""
         return Flow(
             ridge=self.ridge,
             inverse_temperature=self.inverse_temperature,
@@ -132,6 +145,7 @@ class Dynamics(Checked):
             transport=self.flow != "fisher-rao",
             schedule=self.schedule,
             mobility=Mobility(**(self.mobility.table if self.mobility else {})),
+            growth=self.growth_of(implied),
         )
 
 

@@ -132,6 +132,8 @@ def _declared(problem: Problem) -> Experiment:
             flow.ridge,
             flow.schedule,
             _mobility(problem),
+            "free" if flow.free else "probability",
+            flow.growth,
         ),
         problem=problem,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,11 +40,13 @@ class InitialLaw:
         embed: labels (n, A) -> reduced coordinates (n, D).
         coordinates: per reduced coordinate, the index of the label it equals, or its constant value wrapped as a
             float; None where the law is not a product in the reduced coordinates.
+        mass: of the law, other than 1 where it is free.
     """
 
     labels: tuple[Marginal, ...]
     embed: Callable[[Array], Array]
     coordinates: tuple[int | float, ...] | None
+    mass: float = field(default=1.0, kw_only=True)
 
     @functools.cached_property
     def moments(self) -> tuple[Array, Array]:
@@ -112,6 +114,10 @@ class InitialLaw:
         """What `count` neurons start from, shape (count, D): draws, or the very atoms of a law that gives them."""
         return self.sample(count, seed, stream)
 
+    def weights(self, count: int) -> Array:
+        """What `count` neurons weigh, shape (count,)."""
+        return np.full(count, self.mass / count)
+
     @property
     def given(self) -> tuple[int, ...]:
         """How many atoms the law gives; nothing where it is not of atoms."""
@@ -128,7 +134,7 @@ class InitialLaw:
         return ""
 
     def cell_masses(self, grid: Grid) -> Array:
-        """Mass of each cell of a tensor grid, summing to 1.
+        """Mass of each cell of a tensor grid, summing to that of the law.
 
         Exact in distribution-function differences for product laws; other laws are deposited from a fine Gauss rule.
         A constant coordinate, or each single value of one, is deposited on the nearest cells, its first moment kept, as
@@ -141,7 +147,7 @@ class InitialLaw:
             masses = np.ones(())
             for axis, source in enumerate(self.coordinates):
                 masses = np.multiply.outer(masses, self._axis_masses(source, grid.axis(axis)))
-        return np.asarray(masses / masses.sum())
+        return np.asarray(self.mass * masses / masses.sum())
 
     def _axis_masses(self, source: int | float, axis: Grid) -> Array:
         if not isinstance(source, int):
@@ -197,9 +203,17 @@ class PointLaw(InitialLaw):
     whole: Array | None
 
     @classmethod
-    def of(cls, rows: Array, weights: Array, whole: Array | None = None) -> PointLaw:
+    def of(cls, rows: Array, weights: Array, whole: Array | None = None, mass: float = 1.0) -> PointLaw:
         numbers = Values(tuple(range(len(rows))), tuple(weights))
-        return cls((numbers,), lambda labels: rows[labels[:, 0].astype(np.int64)], None, rows, whole)
+        return cls((numbers,), lambda labels: rows[labels[:, 0].astype(np.int64)], None, rows, whole, mass=mass)
+
+    def weights(self, count: int) -> Array:
+        repeats = count // len(self.rows)
+        masses = np.zeros(len(self.rows))
+        numbers = self.labels[0]
+        assert isinstance(numbers, Values)
+        masses[numbers.breaks.astype(np.int64)] = numbers.masses
+        return np.tile(self.mass * masses / repeats, repeats)
 
     @property
     def moments(self) -> tuple[Array, Array]:
@@ -236,7 +250,7 @@ class PointLaw(InitialLaw):
         weights, rows = self._masses
         axes = range(rows.shape[1])
         spread = [np.array([spread_atom(float(place), grid.axis(a)) for place in rows[:, a]]) for a in axes]
-        letters = "abcdefgh"[: len(spread)]
+        weights, letters = self.mass * weights, "abcdefgh"[: len(spread)]
         operands = ",".join(f"z{letter}" for letter in letters)
         return np.asarray(np.einsum(f"z,{operands}->{letters}", weights, *spread, optimize=True))
 

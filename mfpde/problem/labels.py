@@ -44,7 +44,8 @@ def label_law(law: InitialLaw, reach: int = 0, accuracy: float = 0.0) -> LabelLa
     )
     back = np.argsort(order)
     places = tuple(marginal.breaks for marginal in labels[law.spread :])
-    return LabelLaw(first, lambda x: law.density(x[:, back]), lambda x: law.embed(x[:, back]), tuple(wider), places)
+    density, embed = law.density, law.embed
+    return LabelLaw(first, lambda x: density(x[:, back]), lambda x: embed(x[:, back]), tuple(wider), places, law.mass)
 
 
 def starting_atoms(

@@ -50,15 +50,16 @@ def head_laws(initial: Any) -> tuple[float | Marginal, float | Marginal]:
     return a, b
 
 
-def point_law(points: NumberTable, data: DataLaw, unit: Unit) -> PointLaw:
-    """rho_0 of these atoms in the reduced coordinates."""
+def point_law(points: NumberTable, data: DataLaw, unit: Unit, free: bool = False) -> PointLaw:
+    """rho_0 of these atoms in the reduced coordinates, of mass 1 unless it is free and weights are given."""
     whole = _whole(points, data)
     own = data.axes()
     w = np.column_stack([points.column(name) for name in (whole or own)])
     heads = [points.column(head.name) for head in unit.coordinates] if data.network_keys else []
     reduced = np.column_stack([reduced_rows(data, w) if whole else w, *heads])
     weights = points.column(WEIGHT) if WEIGHT in points.columns else np.ones(len(reduced))
-    return PointLaw.of(reduced, weights, w if whole else None)
+    mass = float(weights.sum()) if free and WEIGHT in points.columns else 1.0
+    return PointLaw.of(reduced, weights, w if whole else None, mass)
 
 
 def reduced_rows(data: DataLaw, w: Array) -> Array:

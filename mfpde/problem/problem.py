@@ -80,7 +80,7 @@ class Problem:
             return self.initial
         points = points_of(self.options)
         if points is not None:
-            return point_law(points, self.data, self.unit)
+            return point_law(points, self.data, self.unit, self.flow.free)
         heads = self.unit.coordinates if self.data.network_keys else ()
         return self.data.start(self.options, [head.marginal for head in heads])
 
@@ -108,12 +108,23 @@ class Problem:
         """Whether f_0 is subtracted."""
         return self.network.centred and "centred" in self.data.network_keys
 
+    def kept_mass(self, asked: str) -> list[str]:
+        """Why what is asked of probability laws has no answer where the mass is free, in at most one message."""
+        if not self.flow.free:
+            return []
+        of_law = self.data.growth is not None
+        remedy = "another data law" if of_law else 'mass = "probability"'
+        key = f'data.law: that of "{self.data.name}" is free' if of_law else "dynamics.mass: free"
+        return [f"{key}, and {asked} asked of probability laws only; write {remedy}"]
+
     def represent(self, form: Form, box: Box, accuracy: float) -> ReducedObjective:
         """The objective on a box of the reduced space in the form that a scheme asks for, at an accuracy of U."""
         from mfpde.solvers.objective.representation import represent
 
         names = self.geometry.names
+        signs = [a for a, axis in enumerate(self.geometry.axes) if axis.discrete]
         coefficient = names.index("a") if self.data.network_keys and self.unit.has_coefficient else None
+        coefficient = signs[0] if signs else coefficient
         near = self.data.guide_box(box) if form == "guide" else box
         made = represent(self._expand, near, accuracy, form, coefficient)
         return self._centred(made) if self.centred else made
@@ -163,4 +174,6 @@ def build_problem(experiment: Experiment) -> Problem:
     """The problem an experiment declares, or the one it was made of in Python."""
     if experiment.problem is not None:
         return experiment.problem
-    return Problem(experiment.data, experiment.network, experiment.initial, experiment.dynamics.as_flow())
+    return Problem(
+        experiment.data, experiment.network, experiment.initial, experiment.dynamics.as_flow(experiment.data.growth)
+    )

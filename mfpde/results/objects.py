@@ -51,10 +51,15 @@ def computed(name: str, function: Callable[[Any, Names], Any]) -> Key:
     return Key(name, function, lambda value: {})
 
 
-def by_name(name: str) -> Key:
-    """An array over the coordinates, its last axis, as an object with a key for each."""
+def by_name(name: str, names_of: str = "") -> Key:
+    """An array over the coordinates, its last axis, as an object with a key for each.
+
+    Args:
+        names_of: the attribute that names what the axis is over, where that is not the coordinates.
+    """
 
     def write(part: Any, names: Names) -> Any:
+        names = getattr(part, names_of) if names_of else names
         return dict(zip(names, np.moveaxis(getattr(part, name), -1, 0), strict=True))
 
     return Key(name, write, lambda value: {name: np.stack([array(item) for item in value.values()], axis=-1)})

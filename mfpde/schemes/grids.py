@@ -86,14 +86,16 @@ def _smeared(problem: Problem, narrow: NDArray[np.bool_], words: str) -> list[st
 def cell_counts(problem: Problem, cells: tuple[int, ...] | None) -> tuple[int, ...]:
     """Cells per axis asked for, or the default."""
     dimension = problem.geometry.dimension
+    extended = sum(not axis.discrete for axis in problem.geometry.axes)
     default = DEFAULT_CELLS if problem.initial_law.spread else DIRAC_CELLS
-    cells = cells or (default[dimension],)
+    cells = cells or (default[extended],)
     return tuple(cells) * dimension if len(cells) == 1 else tuple(cells)
 
 
 def step_tolerance(problem: Problem, cells: tuple[int, ...] | None, at_default: float) -> float:
     """Tolerance of a noisy step on the cells asked for: it falls with their width squared, the step with the width."""
-    relative = max(cell_counts(problem, cells)) / DEFAULT_CELLS[problem.geometry.dimension]
+    extended = sum(not axis.discrete for axis in problem.geometry.axes)
+    relative = max(cell_counts(problem, cells)) / DEFAULT_CELLS[extended]
     return min(LARGEST_TOLERANCE, at_default / relative**2)
 
 
@@ -124,7 +126,7 @@ def pair_on_grids(
     refuse_cells([counts, fewer(2), fewer(4)], reduced.rank)
 
     def on(grid: Grid, coarser: float = 1.0) -> Scheme:
-        return make(reduced.objective, grid, problem.initial_law.cell_masses(grid), coarser)
+        return make(reduced.objective, grid, starting_masses(problem, grid), coarser)
 
     def beside(ratio: int) -> Scheme:
         cells = fewer(ratio)
@@ -153,6 +155,14 @@ def pair_on_grids(
         forgotten = problem.flow.inverse_temperature * smear**2
         pair = replace(pair, notes=(f"{notes[0]}: its free energy is not known",), energy_from=forgotten)
     return replace(pair, companion=beside(2), further=((beside(4), 0.5 ** (solver.order or 2)),))
+
+
+def starting_masses(problem: Problem, grid: Grid) -> Array:
+    """rho_0 on the cells of a grid; what lies past the cut of a circle, by up to a turn, is brought back."""
+    from mfpde.solvers.space.grid import brought_back
+
+    periods = [axis.period for axis in problem.geometry.axes]
+    return brought_back(problem.initial_law.cell_masses(grid.longer(periods)), periods)
 
 
 def _cells_at_start(problem: Problem, grid: Grid) -> Array:

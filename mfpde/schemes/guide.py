@@ -47,7 +47,7 @@ def run_guide(problem: Problem, configuration: Experiment) -> Trails:
     Where panels are halved on the way, a second pass carries the final ones from the start, so that the atoms
     correspond from time to time.
     """
-    reacts = problem.flow.fisher_rao_rate > 0.0
+    reacts = problem.flow.reacts
     law = label_law(problem.initial_law, int(reacts), GUIDE_TABLE)
     reach = np.abs(label_law(problem.initial_law).corners).max(axis=0)
     objective = problem.represent(

@@ -131,7 +131,12 @@ class SchemeKind:
 
     def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:
         """Why it cannot serve this problem; a subclass appends its own reasons to these."""
-        return [*axes_without(problem, self.straight), *noisy_blocks(problem)]
+        return [*axes_without(problem, self.straight and not self.turns(problem)), *noisy_blocks(problem)]
+
+    def turns(self, problem: Problem) -> bool:
+        """Whether it lays out circles and signs as well, though it lays out cells or tables."""
+        del problem
+        return False
 
     def reservations(self, problem: Problem) -> list[str]:
         """Why another scheme would do better where the user names none, in words."""

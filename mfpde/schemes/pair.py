@@ -128,7 +128,7 @@ def dissipation_floor_of(reduced: ReducedObjective, problem: Problem, guide: Tra
 def _fewer(law: Atoms) -> Atoms:
     """At most a third of `FLOOR_ATOMS` of the atoms."""
     step = -(-3 * len(law.weights) // FLOOR_ATOMS)
-    return Atoms(law.points[::step], law.weights[::step] / law.weights[::step].sum())
+    return Atoms(law.points[::step], law.weights[::step] * (law.mass / law.weights[::step].sum()))
 
 
 def _dissipation_error(reduced: ReducedObjective, problem: Problem, law: Atoms, error: float) -> float:
@@ -138,16 +138,14 @@ def _dissipation_error(reduced: ReducedObjective, problem: Problem, law: Atoms, 
         potential, slopes = form.features.contract(law.points, gradient)
         potential = potential + 0.5 * flow.ridge * (law.points**2).sum(axis=1)
         slopes = (slopes + flow.ridge * law.points) * np.sqrt(problem.geometry.mobility) * flow.transport
-        spread = (potential - law.weights @ potential) ** 2
+        spread = flow.excess(potential, law.weights) ** 2
         shares = float(law.weights @ (slopes**2).sum(axis=1)), float(law.weights @ spread)
-        rates.append(2.0 * (shares[0] + flow.fisher_rao_rate * shares[1]))
+        rates.append(2.0 * (shares[0] + flow.rate * shares[1]))
     size = max(math.sqrt(float(law.weights @ (law.points**2).sum(axis=1))), SMALLEST)
     # what 2 v^2 changes by with v
     slope, value = flow.transport * error / size, error
     moved = slope * (2.0 * math.sqrt(shares[0]) + slope)
-    return abs(rates[0] - rates[1]) + 2.0 * (
-        moved + flow.fisher_rao_rate * value * (2.0 * math.sqrt(shares[1]) + value)
-    )
+    return abs(rates[0] - rates[1]) + 2.0 * (moved + flow.rate * value * (2.0 * math.sqrt(shares[1]) + value))
 
 
 def described(reduced: ReducedObjective, error: float) -> dict[str, str | float | int]:

@@ -27,6 +27,7 @@ def check_together(experiment: Experiment, errors: list[str]) -> None:
     if network.offsets == "none" and head_laws(initial)[1] != 0.0:
         errors.append('initial.b: the network has no offsets; write offsets = "fixed" or "trained" in [network]')
     errors += _mobility_problems(experiment)
+    errors += _mass_problems(experiment)
     _check_scale(experiment, errors)
     _check_times(experiment, errors)
     errors += law.problems(experiment)
@@ -56,6 +57,22 @@ def _mobility_problems(experiment: Experiment) -> list[str]:
     return errors
 
 
+def _mass_problems(experiment: Experiment) -> list[str]:
+    """Growth is that of free mass, in place of birth and death, and without noise."""
+    dynamics, implied = experiment.dynamics, experiment.data.growth
+    if dynamics.growth_of(implied) is None:
+        if dynamics.growth is None:
+            return []
+        return ['dynamics.growth: unused by mass = "probability"; write mass = "free", or leave growth out']
+    whose = 'mass = "free"' if implied is None else f'data.law = "{experiment.data.name}", whose mass is free'
+    errors = []
+    if dynamics.fisher_rao_rate > 0.0:
+        errors.append(f"dynamics.fisher_rao_rate: unused by {whose}; write growth, or leave it out")
+    if math.isfinite(dynamics.inverse_temperature):
+        errors.append(f"dynamics.inverse_temperature: no noise is defined beside {whose}; write inf")
+    return errors
+
+
 def _check_scale(experiment: Experiment, errors: list[str]) -> None:
     """Neurons of outputs at a scale move as the data pull them over alpha; what else moves them has no scale."""
     scale, dynamics = experiment.network.scale, experiment.dynamics
@@ -65,6 +82,7 @@ def _check_scale(experiment: Experiment, errors: list[str]) -> None:
         "ridge": dynamics.ridge > 0.0,
         "inverse_temperature": math.isfinite(dynamics.inverse_temperature),
         "flow": dynamics.flow != "wasserstein",
+        "mass": dynamics.growth_of(experiment.data.growth) is not None,
     }
     words = ", ".join(f"dynamics.{name}" for name, acts in others.items() if acts)
     if words:

@@ -38,8 +38,9 @@ class Characteristics:
     """Deterministic atoms: dz_i/ds = -grad G(z_i; rho), rho = sum_i w_i delta_{z_i}, G = Psi + ridge |z|^2/2.
 
     With birth and death at rate alpha, dw_i/ds = -alpha (G_i - G_bar) w_i: the action A_i = ∫G(z_i) ds is carried as
-    one more coordinate and w_i ∝ w_i(0) exp(-alpha A_i), so that the mass is 1 and positive by construction. Without
-    transport (the pure Fisher-Rao flow) the atoms stay where they are.
+    one more coordinate and w_i ∝ w_i(0) exp(-alpha A_i), so that the mass is 1 and positive by construction. Where the
+    mass is free G_bar is 0, alpha is kappa, and w_i = w_i(0) exp(-kappa A_i): weights span decades. Without transport
+    (the pure Fisher-Rao flow) the atoms stay where they are.
 
     The atoms are the nodes of Gauss-Legendre panels in the label space of rho_0, so that Phi rho is integrated with
     spectral accuracy while the flow map is smooth; a panel is halved as soon as the Legendre tail of the map, times
@@ -86,17 +87,18 @@ class Characteristics:
         self.largest = largest
         self.atoms = atoms
         self.rule = Rule.of_order(order)
-        self._reacts = flow.fisher_rao_rate > 0.0
+        self._reacts = flow.reacts
+        self._total = law.mass if flow.free else None
         walls, free = geometry.walls, [np.inf] * self._reacts
         self._walls = Box(np.append(walls.lower, np.negative(free)), np.append(walls.upper, free))
         closed = np.isfinite(walls.lower) | np.isfinite(walls.upper)
         self._ends = np.append(closed & ~geometry.even, np.zeros(int(self._reacts), dtype=bool))
         # resolved like a position: an error of the action changes a weight by alpha times as much
-        self._scales = np.append(np.ones(geometry.dimension), [flow.fisher_rao_rate] * self._reacts)
-        self._inertia = np.append(geometry.inertia, [flow.fisher_rao_rate] * self._reacts)
+        self._scales = np.append(np.ones(geometry.dimension), [flow.rate] * self._reacts)
+        self._inertia = np.append(geometry.inertia, [flow.rate] * self._reacts)
         self._unresolved = 10.0 * tolerance
         # the actions of atoms make their weights: exp(-alpha A)
-        share = min(1.0, 1.0 / flow.fisher_rao_rate) if self._reacts else 1.0
+        share = 1.0 / max(1.0, flow.rate)
         self._shares = np.append(np.ones(geometry.dimension), [share] * self._reacts)
         self._relative = np.append(np.ones(geometry.dimension), [0.0] * self._reacts)
         self._laws = [law]
@@ -105,11 +107,12 @@ class Characteristics:
         self._selection = Selection(
             objective,
             flow.ridge,
-            flow.fisher_rao_rate,
+            flow.rate,
             lambda points: geometry.turned(geometry.held(points)),
             self.rule,
             OUTPUT_SHARE * tolerance,
             largest,
+            self._total,
         )
 
     def initial_state(self) -> State:
@@ -131,6 +134,7 @@ class Characteristics:
             self.rule,
             OUTPUT_SHARE * self.tolerance,
             self.largest,
+            law.mass,
         )
         corners = outputs.corners(panels.lower, panels.upper)
         panels = fill_panels(*corners, law.density, self._embed, self.rule)
@@ -218,8 +222,7 @@ class Characteristics:
         places, masses = self._panels(state).atoms
         positions, weights = self._inside(places, masses)
         dissipated, dissipation = state.arrays["energy"]
-        mean = weights @ positions
-        spread = positions - mean
+        mean, variance = self.geometry.moments(positions, weights)
         outputs = self.objective.outputs(positions, weights)
         mobility = self.geometry.mobility * self.flow.transport
         law, action = self._laws[int(state.arrays["reach"][0])], self.geometry.dimension
@@ -229,7 +232,7 @@ class Characteristics:
             free_energy=self.objective.energy(outputs) + self.flow.ridge * float(weights @ (positions**2).sum(axis=1)),
             mass=float(weights.sum()),
             mean=mean,
-            variance=weights @ spread**2,
+            variance=variance,
             law=Atoms(positions, weights),
             dissipation=float(dissipation),
             dissipated=float(dissipated),
@@ -262,7 +265,7 @@ class Characteristics:
         """Positions (n, D) and weights (n,) of atoms with their actions."""
         if not self._reacts:
             return places, masses
-        return np.ascontiguousarray(places[:, :-1]), grown(masses, -self.flow.fisher_rao_rate * places[:, -1])
+        return np.ascontiguousarray(places[:, :-1]), grown(masses, -self.flow.rate * places[:, -1], self._total)
 
     def _inside(self, places: Array, masses: Array) -> tuple[Array, Array]:
         """Positions (n, D) held by the walls and turned back on circles, and weights (n,)."""
@@ -279,8 +282,8 @@ class Characteristics:
         if not self._reacts:
             return velocity, weights
         potential = value + 0.5 * self.flow.ridge * (inside**2).sum(axis=1)
-        # the mean of the potential acts on all weights alike: taken off, it keeps the actions small
-        return np.column_stack([velocity, potential - weights @ potential]), weights
+        # the mean of the potential acts on all weights of sum 1 alike: taken off, it keeps the actions small
+        return np.column_stack([velocity, self.flow.excess(potential, weights)]), weights
 
     def _dissipation(self, rates: Array, weights: Array, moving: NDArray[np.bool_]) -> float:
         """D = 2 (sum_i w_i |dz_i/ds|^2 / m + alpha Var_w G) of the coordinates that are moving."""

@@ -36,6 +36,7 @@ class OutputResolution:
         rule: Gauss nodes of a panel.
         tolerance: change of the risk that halving all panels may leave.
         limit: largest number of nodes; halving stops there.
+        mass: of the law, where it is free.
     """
 
     objective: Objective
@@ -44,6 +45,7 @@ class OutputResolution:
     rule: Rule
     tolerance: float
     limit: int
+    mass: float = 1.0
 
     def corners(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         """Corners of the panels given, halved where they do not resolve the outputs."""
@@ -101,10 +103,10 @@ class OutputResolution:
         """
         objective = self.objective
         total = own.sum(axis=0)
-        outputs = total[1:] / total[0]
+        outputs = self.mass * total[1:] / total[0]
         changes = (others - own[:, None]) / total[0]
         # of outputs over mass
-        changes = changes[..., 1:] - changes[..., :1] * outputs
+        changes = self.mass * changes[..., 1:] - changes[..., :1] * outputs
         hessian = objective.loss.hessian(outputs)
         sizes, whole = (np.sqrt(hessian.squares(part)) for part in (changes, changes.sum(axis=0)))
         errors = np.abs(changes @ (2.0 * objective.loss_gradient(outputs))) + sizes * whole

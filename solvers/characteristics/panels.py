@@ -31,6 +31,7 @@ class LabelLaw:
         embed: labels (n, A + K) -> positions (n, D).
         wider: where tails without end are cut off at `breaks`: the same, cut off farther and farther out.
         places: the values of each of the K others.
+        mass: of the law, where it is free.
     """
 
     breaks: tuple[Array, ...]
@@ -38,6 +39,7 @@ class LabelLaw:
     embed: Callable[[Array], Array]
     wider: tuple[tuple[Array, ...], ...] = ()
     places: tuple[Array, ...] = ()
+    mass: float = 1.0
 
     @property
     def corners(self) -> Array:

@@ -8,8 +8,10 @@ tail of the weights' density is not small; their masses are those of rho_0, comp
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +21,14 @@ from ..objective.objective import Objective
 from .panels import LabelLaw, Panels, Rule, density_tails, fill_panels
 
 
-def grown(masses: Array, exponent: Array) -> Array:
-    """Weights in proportion to masses * exp(exponent), of sum 1 and of the shape of `masses`."""
+def grown(masses: Array, exponent: Array, total: float | None = None) -> Array:
+    """Weights in proportion to masses * exp(exponent), of sum 1 and of the shape of `masses`.
+
+    Where the mass is free they are that times the `total` at the start.
+    """
     logarithm = logarithms(masses) + exponent
+    if total is not None:
+        return np.asarray(total * np.exp(logarithm))
     weights = np.exp(logarithm - logarithm.max())
     return np.asarray(weights / weights.sum())
 
@@ -43,6 +50,7 @@ class Selection:
         rule: Gauss nodes of a panel.
         tolerance: change of F that halving all panels may leave.
         limit: largest number of nodes; halving stops there.
+        total: mass at the start where it is free, None where it is 1 for ever.
     """
 
     objective: Objective
@@ -52,10 +60,11 @@ class Selection:
     rule: Rule
     tolerance: float
     limit: int
+    total: float | None = None
 
     def weights(self, panels: Panels, action: int) -> Array:
         """Weights of the nodes, of the shape of the masses; `action` is the column of the actions."""
-        return grown(panels.masses, -self.rate * panels.positions[..., action])
+        return grown(panels.masses, -self.rate * panels.positions[..., action], self.total)
 
     def resolved(self, panels: Panels, law: LabelLaw, action: int) -> Panels:
         """Panels of rho_0 = `law` halved until they resolve the weights, or are too many.
@@ -109,7 +118,7 @@ class Selection:
             return None
         points, weights = self._points(panels), self.weights(panels, action).ravel()
         potential = self._potential(points, self._gradient(points, weights))
-        mean = float(weights @ potential)
+        mean = self._mean(weights, potential)
         deviation = np.sqrt(weights @ (potential - mean) ** 2)
 
         def rates(points: Array, gradient: Array) -> Array:
@@ -148,14 +157,14 @@ class Selection:
         Returns:
             Changes of shape (k, P, axes) and tails of shape (P, axes).
         """
-        exponent = -self.rate * panels.positions[..., action]
-        top = float((logarithms(panels.masses) + exponent).max())
-        weights = np.exp(logarithms(panels.masses) + exponent - top)
-        total, count = float(weights.sum()), len(weights)
+        exponent = logarithms(panels.masses) - self.rate * panels.positions[..., action]
+        top = float(exponent.max()) if self.total is None else -math.log(self.total)
+        weights = np.exp(exponent - top)
+        total, count = float(weights.sum()) if self.total is None else 1.0, len(weights)
         flat, points = weights.ravel() / total, self._points(panels)
         gradient = self._gradient(points, flat)
         here = values(points, gradient)
-        mean = flat @ here
+        mean = self._mean(flat, here)
         own = (flat[:, None] * (here - mean)).reshape(count, -1, len(mean)).sum(axis=1)
         changes = np.empty((len(mean), count, panels.axes))
         for a in range(panels.axes):
@@ -164,6 +173,10 @@ class Selection:
             parts = masses[:, None] / total * (values(self._points(halves), gradient) - mean)
             changes[:, :, a] = 2.0 * np.abs(parts.reshape(count, -1, len(mean)).sum(axis=1) - own).T
         return changes, density_tails(replace(panels, masses=weights / total), self.rule)
+
+    def _mean(self, weights: Array, values: Array) -> Any:
+        """The mean that values of the potential count from: 0 where the mass is free."""
+        return weights @ values if self.total is None else np.zeros(values.shape[1:])
 
     def _points(self, panels: Panels) -> Array:
         dimension = self.objective.features.dimension

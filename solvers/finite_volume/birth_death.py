@@ -37,19 +37,20 @@ class BirthDeath:
             cells.objective,
             lambda gradient: cells.psi(gradient).ravel(),
             lambda masses: cells.outputs(masses)[: cells.rank],
-            flow.fisher_rao_rate,
+            flow.rate,
             self._confinement,
             flow.inverse_temperature,
             None if log_measure is None else log_measure.ravel(),
+            flow.free,
         )
 
     def first_step(self, mass: Array, outputs: Array) -> float:
         """A step that changes the logarithms of the masses by about `FIRST_CHANGE`, inf where they rest."""
-        speed = self._reaction.rate * math.sqrt(self._variance(mass, outputs))
+        speed = self._reaction.rate * math.sqrt(self._variance(mass, outputs) / float(mass.sum()))
         return FIRST_CHANGE / speed if speed > 0.0 else math.inf
 
     def dissipation(self, mass: Array, outputs: Array) -> float:
-        """2 alpha Var_m G, its share of D."""
+        """2 alpha Var_m G, or 2 kappa ∫G^2 dm, its share of D."""
         return 2.0 * self._reaction.rate * self._variance(mass, outputs)
 
     def around(self, transport: Transport, mass: Array, outputs: Array, step: float, growth: float) -> Move:

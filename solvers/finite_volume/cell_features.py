@@ -54,7 +54,7 @@ class CellFeatures:
         self.rank = objective.features.rank
         shape = (1,) * (3 - len(grid.shape)) + grid.shape
         self.rows = (shape[0] * shape[1], shape[2])
-        self.features = self._feature_rows(grid.points, ridge)
+        self.features = self._feature_rows(geometry.turned(grid.points), ridge)
         self.bounds = block_bounds(shape, self.features.shape[1])
         open_axes = sum(n > 1 and moves for n, moves in zip(grid.shape, geometry.mobile, strict=True))
         self.faces = 2 * max(open_axes, 1)

@@ -14,7 +14,7 @@ from ..space.geometry import Geometry
 from ..space.grid import Grid
 from ..space.measure import Cells
 from .birth_death import BirthDeath
-from .cell_features import CellFeatures
+from .circles import cells_on
 from .diffusion import Diffusion
 from .options import DEFAULTS, FiniteVolumeOptions, check
 from .transport import HeunTransport, Move, NoisyTransport, NoTransport, Transport
@@ -55,8 +55,9 @@ class FiniteVolume:
       velocities are differences of the Psi_i and rho_face >= 0; a step that raises F beyond rounding is
       refused and halved.
 
-    With birth and death at rate alpha a step is Strang's, half a step of `reaction.midpoint_step` before and after the
-    transport: each part keeps mass and positivity and lowers F, and with noise the discrete Gibbs laws.
+    With birth and death at rate alpha, or free mass that grows at rate kappa, a step is Strang's, half a step of
+    `reaction.midpoint_step` before and after the transport: each part keeps positivity and lowers F, all but the growth
+    the mass, and with noise the discrete Gibbs laws.
 
     - *Dissipation*: D = -dF/ds of the scheme's own fluxes, and its integral over the steps, by the quadratures of
       order 2 that the parts of the step state; F(s) - F(0) + ∫D is their error.
@@ -73,7 +74,7 @@ class FiniteVolume:
         geometry: bounds and mobility of the coordinates.
         flow: the terms that act.
         grid: the cells, one to three axes, smoothly graded.
-        masses: initial masses of the cells, of the grid's shape; normalised to total 1.
+        masses: initial masses of the cells, of the grid's shape; normalised to total 1 unless the mass is free.
         options: see `FiniteVolumeOptions`.
 
     Raises:
@@ -96,8 +97,8 @@ class FiniteVolume:
         self.flow = flow
         self.grid = grid
         self.options = options
-        self._initial = np.ascontiguousarray(masses, dtype=float) / float(np.sum(masses))
-        self._cells = CellFeatures(objective, geometry, grid, flow.ridge, masses, options.order, options.empty)
+        self._initial = np.ascontiguousarray(masses, dtype=float) / (1.0 if flow.free else float(np.sum(masses)))
+        self._cells = cells_on(objective, geometry, grid, flow.ridge, masses, options.order, options.empty)
         beta = flow.inverse_temperature
         self._diffusion = Diffusion(geometry, grid, beta, options.order) if np.isfinite(beta) else None
         log_measure = None if self._diffusion is None else self._diffusion.log_measure
@@ -106,7 +107,7 @@ class FiniteVolume:
         )
         self._transport = self._chosen_transport()
         self._birth_death = None
-        if flow.fisher_rao_rate > 0.0:
+        if flow.rate > 0.0:
             self._birth_death = BirthDeath(self._cells, flow, log_measure, options.noisy_tolerance)
 
     def initial_state(self) -> State:
@@ -153,7 +154,7 @@ class FiniteVolume:
         The variance of mass gathered in one cell is thus width^2 / 12, what the grid can resolve.
         """
         mass, outputs = state.arrays["mass"], state.arrays["outputs"]
-        axes = [self.grid.moments(mass, axis) for axis in range(self.geometry.dimension)]
+        axes = self._moments(mass)
         dissipation = self._transport.dissipation(mass, outputs)
         if self._birth_death is not None:
             dissipation += self._birth_death.dissipation(mass, outputs)
@@ -168,6 +169,20 @@ class FiniteVolume:
             dissipated=float(state.arrays["dissipated"][0]),
             leftover=self._ends.leftover(mass, self.objective.loss_gradient(outputs[: self._cells.rank])),
         )
+
+    def _moments(self, mass: Array) -> list[tuple[float, float]]:
+        """Mean and variance of each of the geometry's statistics."""
+        found = []
+        for a, axis in enumerate(self.geometry.axes):
+            if axis.period is None and not axis.discrete:
+                found.append(self.grid.moments(mass, a))
+                continue
+            held = mass.sum(axis=tuple(other for other in range(mass.ndim) if other != a)) / mass.sum()
+            phase = self.grid.centres[a] * (2.0 * np.pi / (axis.period or np.inf))
+            for values in [self.grid.centres[a]] if axis.discrete else [np.cos(phase), np.sin(phase)]:
+                mean = float(held @ values)
+                found.append((mean, float(held @ (values - mean) ** 2)))
+        return found
 
     def _chosen_transport(self) -> Transport:
         if not self.flow.transport:

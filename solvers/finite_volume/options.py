@@ -42,7 +42,7 @@ DEFAULTS = FiniteVolumeOptions()
 
 def check(geometry: Geometry, flow: Flow, grid: Grid, masses: Array, options: FiniteVolumeOptions) -> None:
     """Raise ValueError for a term of the flow, an option or a mass that the scheme cannot use."""
-    refused = geometry.refusals(straight=True)
+    refused = geometry.refusals(straight=bool(np.isfinite(flow.inverse_temperature)))
     if refused:
         raise ValueError("; ".join(refused))
     if not (1 <= len(grid.shape) <= 3 and len(grid.shape) == geometry.dimension):
@@ -53,7 +53,7 @@ def check(geometry: Geometry, flow: Flow, grid: Grid, masses: Array, options: Fi
         raise ValueError(f"inverse_temperature must be > 0, got {flow.inverse_temperature}: write inf for no noise")
     if not (0.0 <= flow.fisher_rao_rate < np.inf):
         raise ValueError(f"fisher_rao_rate must be >= 0 and finite, got {flow.fisher_rao_rate}")
-    if not (flow.transport or flow.fisher_rao_rate > 0.0):
+    if not (flow.transport or flow.reacts):
         raise ValueError("without transport nothing moves: set fisher_rao_rate > 0 or transport = True")
     if not (0.0 < options.courant <= 1.0):
         raise ValueError(f"courant must lie in (0, 1], got {options.courant}: the positivity proof needs it")

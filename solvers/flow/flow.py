@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from ..arrays import Array
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -59,6 +61,11 @@ class Flow:
         schedule: xi(t).
         mobility: of w, a and b: dF/ds = -2 sum_i m_i ∫|d_i G|^2 drho, and noise of variance m_i / beta per time.
         scale: alpha of the outputs, whose flow is slower by alpha^2: the schedule holds xi/alpha^2.
+        growth: kappa >= 0 where the mass is free: d_s nu = div(nu grad G) - kappa G nu, in place of alpha (G - G_bar).
+            None where nu stays a probability law.
+
+    Raises:
+        ValueError: free mass together with fisher_rao_rate, or with noise.
     """
 
     ridge: float = 0.0
@@ -68,6 +75,34 @@ class Flow:
     schedule: Schedule = Schedule()
     mobility: Mobility = Mobility()
     scale: float = 1.0
+    growth: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.growth is None:
+            return
+        if not (0.0 <= self.growth < math.inf and self.fisher_rao_rate == 0.0):
+            raise ValueError("free mass needs a finite growth >= 0, in place of fisher_rao_rate, which must be 0")
+        if math.isfinite(self.inverse_temperature):
+            raise ValueError("noise on laws of free mass is not defined here: write inverse_temperature = inf")
+
+    @property
+    def free(self) -> bool:
+        """Whether the mass is free."""
+        return self.growth is not None
+
+    @property
+    def rate(self) -> float:
+        """The rate at which masses react: alpha, or kappa."""
+        return self.fisher_rao_rate if self.growth is None else self.growth
+
+    @property
+    def reacts(self) -> bool:
+        """Whether masses change, or are other than those of a probability law."""
+        return self.free or self.fisher_rao_rate > 0.0
+
+    def excess(self, potential: Array, masses: Array) -> Array:
+        """What masses shrink by per rate: G - G_bar, or G where the mass is free, shape (n,)."""
+        return potential if self.free else potential - masses @ potential
 
     def at_scale(self, scale: float) -> Flow:
         """The flow of the same neurons whose outputs have this scale."""

@@ -68,7 +68,7 @@ class GridEnds:
         Transport alone brings nothing there but what the cells smear, which other cells see.
         """
         noisy = np.isfinite(self.flow.inverse_temperature)
-        if not (noisy or self.flow.fisher_rao_rate > 0.0):
+        if not (noisy or self.flow.reacts):
             return None
         sides = [side for axis in range(masses.ndim) for side in self._sides(axis, masses)]
         lost = sum(float(side.beyond.sum()) for side in sides)
@@ -97,7 +97,8 @@ class GridEnds:
         rows = np.arange(len(last))
 
         def ends(part: Array) -> tuple[Array, Array]:
-            lines = np.moveaxis(part - float(np.sum(masses * part)), axis, -1).reshape(len(rows), -1)
+            apart = self.flow.excess(part.ravel(), masses.ravel()).reshape(part.shape)
+            lines = np.moveaxis(apart, axis, -1).reshape(len(rows), -1)
             return lines[rows, last], lines[rows, before]
 
         def steepness(part: Array) -> Array:
@@ -107,14 +108,14 @@ class GridEnds:
             return np.asarray(self.flow.transport * self.geometry.mobility[axis] * ((face - inner) / apart) ** 2)
 
         own, whole = np.abs(ends(psi)[0]), np.abs(ends(full)[0])
-        rates = steepness(drift) + steepness(full) + self.flow.fisher_rao_rate * whole**2
+        rates = steepness(drift) + steepness(full) + self.flow.rate * whole**2
         return np.array([2.0 * beyond @ own, beyond @ (2.0 * whole + noise), 2.0 * beyond @ rates])
 
     @property
     def _remedy(self) -> str:
         if np.isinf(self.flow.inverse_temperature):
             other = 'use the scheme "characteristics"'
-        elif self.flow.fisher_rao_rate > 0.0:
+        elif self.flow.reacts:
             other = "lower the rate of birth and death"
         else:
             other = 'use the scheme "particles"'
@@ -124,7 +125,7 @@ class GridEnds:
         """What lies beyond both ends of the lines of cells along an axis, where the space goes on there."""
         edges, centre, kind = self.grid.edges[axis], self.grid.centres[axis], self.geometry.axes[axis]
         count, widths = len(centre), np.diff(edges)
-        if count < 2:
+        if count < 2 or kind.cells(count) is not None:
             return []
         lines, first = (np.moveaxis(law, axis, -1).reshape(-1, count) for law in (masses, self.initial))
         rows, held = np.arange(len(lines)), lines > 0.0

@@ -1,4 +1,4 @@
-"""Birth and death of weighted points: two steps of the Fisher-Rao flow, each by a concave dual in M unknowns.
+"""Birth and death of weighted points: two steps of the flow of masses, each by a concave dual in M unknowns.
 
 With G = Psi_lambda + log(m/w) / (2 beta), Psi_lambda = grad L(Phi m) . Phi + lambda |z|^2 / 2, the masses follow
 
@@ -11,6 +11,11 @@ the g that maximises the smooth, strictly concave
     grad D = Phi m_g - grad L'*(g),        Hess D = -Hess L'*(g) - Cov_{m_g}(Phi) / kappa
 
 for a convex L' of the outputs (L, or its chord).
+
+Where the mass is free (alpha is then kappa) G_bar is 0, nothing is normalised, and
+
+    D(g) = -L'*(g) - kappa sum_i nu_i (exp(-(g . Phi_i + V_i) / kappa) - 1),
+    Hess D = -Hess L'*(g) - ∫Phi Phi^T dm_g / kappa.
 
 Newton's equations are solved by conjugate gradients, so that the points are touched only through m -> Phi m and
 g -> g . Phi. Everything is done with logarithms: a mass may underflow, and one that is 0 stays 0.
@@ -37,6 +42,7 @@ TANGENT_ACCURACY = 1e-6
 LEAST_REACH = 1e-200  # alpha tau below which nothing changes
 SHORTEST = 1e-6  # length of a Newton step below which another start is better
 LEAST_GAIN = 0.25  # share of the predicted gain that a step must bring
+LARGEST_LOG = 60.0  # of a mass that is free: beyond, a trial is so far off that it only has to be worse
 
 
 @dataclass(frozen=True)
@@ -47,10 +53,11 @@ class Reaction:
         objective: the loss; its features are not evaluated here.
         potential: g, shape (M,), -> g . Phi at the points, shape (n,).
         outputs: m, shape (n,), -> Phi m, shape (M,).
-        rate: alpha > 0.
+        rate: alpha > 0, or kappa.
         confinement: V = lambda |z|^2 / 2 at the points, shape (n,); None without ridge.
         inverse_temperature: beta, inf without noise.
         log_measure: log w, shape (n,), with noise.
+        free: whether the mass is.
     """
 
     objective: Objective
@@ -60,6 +67,7 @@ class Reaction:
     confinement: Array | None = None
     inverse_temperature: float = math.inf
     log_measure: Array | None = None
+    free: bool = False
 
     def psi(self, gradient: Array) -> Array:
         """Psi_lambda at the points for the gradient of the loss, shape (n,)."""
@@ -67,14 +75,33 @@ class Reaction:
         return psi if self.confinement is None else psi + self.confinement
 
     def variance(self, masses: Array, psi: Array) -> float:
-        """Var_m G over the points that carry mass: alpha times it is half the rate at which F falls."""
+        """Var_m G over the points that carry mass, ∫G^2 dm where it is free: alpha times it is half the rate at which F
+        falls.
+        """
         potential = psi
         if self.log_measure is not None:
             held = masses > 0.0
             masses, potential = masses[held], psi[held]
             potential = potential + (np.log(masses) - self.log_measure[held]) / (2.0 * self.inverse_temperature)
-        centred = potential - float(masses @ potential) / float(masses.sum())
-        return float(masses @ (centred * centred))
+        if not self.free:
+            potential = potential - float(masses @ potential) / float(masses.sum())
+        return float(masses @ (potential * potential))
+
+    def image(self, reference: Array, exponent: Array) -> tuple[Array, float]:
+        """Masses in proportion to exp(reference + exponent), and the logarithm of the sum.
+
+        Where the mass is free the masses are these, and the number what they are more than exp(reference).
+        """
+        if not self.free:
+            return _normalised(reference + exponent)
+        before, after = np.exp(reference), np.exp(np.minimum(reference + exponent, LARGEST_LOG))
+        # small changes without cancellation
+        gained = np.where(exponent < 1.0, before * np.expm1(np.minimum(exponent, 1.0)), after - before)
+        return after, float(gained.sum())
+
+    def centred(self, values: Array, mean: float) -> Array:
+        """Values less their mean, which does not count where the mass is free."""
+        return values if self.free else values - mean
 
 
 @dataclass(frozen=True)
@@ -82,7 +109,7 @@ class ReactionStep:
     """Where a step ends.
 
     Attributes:
-        masses: shape (n,), of sum 1.
+        masses: shape (n,), of sum 1 unless it is free.
         outputs: Phi m of them, shape (M,).
         gradient: g, at which the potential of the step was taken, shape (M,).
         gap: primal minus dual value of the step's minimisation, >= 0; for the midpoint step of its dual's conjugate.
@@ -99,14 +126,14 @@ class ReactionStep:
 def kl_step(reaction: Reaction, masses: Array, step: float, start: Array | None = None) -> ReactionStep:
     """The minimising movement argmin_mu F(mu)/2 + KL(mu | m) / (alpha tau), of order 1 in tau.
 
-    With a = alpha tau / (2 beta) (0 without noise) the minimiser is mu ∝ nu exp(-(g . Phi + V) / kappa) with
-    nu = m^(1/(1+a)) w^(a/(1+a)), kappa = (1 + a) / (alpha tau) and L' = L. By definition F falls, by at least
-    2 KL(mu | m) / (alpha tau). The gap is found without cancellation: the entropy leaves none, and that of the loss,
-    L(Phi mu) + L*(g) - g . Phi mu, is `Loss.divergence`.
+    With a = alpha tau / (2 beta) (0 without noise) the minimiser is mu ∝ nu exp(-(g . Phi + V) / kappa) with nu =
+    m^(1/(1+a)) w^(a/(1+a)), kappa = (1 + a) / (alpha tau) and L' = L. By definition F falls, by at least 2 KL(mu | m) /
+    (alpha tau). Where the mass is free KL(mu | m) = sum mu log(mu/m) - mu + m. The gap is found without cancellation:
+    the entropy leaves none, and that of the loss, L(Phi mu) + L*(g) - g . Phi mu, is `Loss.divergence`.
 
     Args:
         reaction: the points.
-        masses: m, shape (n,), of sum 1.
+        masses: m, shape (n,), of sum 1 unless it is free.
         step: tau > 0.
         start: first g; by default the gradient of the loss at m.
 
@@ -138,7 +165,7 @@ def midpoint_step(reaction: Reaction, masses: Array, outputs: Array, step: float
 
     Args:
         reaction: the points.
-        masses: m, shape (n,), of sum 1.
+        masses: m, shape (n,), of sum 1 unless it is free.
         outputs: Phi m, shape (M,).
         step: tau > 0.
 
@@ -151,7 +178,7 @@ def midpoint_step(reaction: Reaction, masses: Array, outputs: Array, step: float
     found = dual.maximum(loss.gradient(outputs))
     psi = reaction.psi(found.gradient)
     half, half_reach = _relaxed(reaction, logarithm, 0.5 * step)
-    middle = _normalised(half - half_reach * psi)[0]
+    middle = reaction.image(half, -half_reach * psi)[0]
     rates = [reaction.variance(law, psi) for law in (masses, middle, found.masses)]
     dissipated = 2.0 * reaction.rate * step * (rates[0] + 4.0 * rates[1] + rates[2]) / 6.0
     return ReactionStep(found.masses, found.outputs, found.gradient, found.gap, dissipated)
@@ -168,9 +195,9 @@ class _Dual:
 
     def law(self, g: Array) -> tuple[float, Array, Array, Array]:
         """D(g), grad D, the masses m_g and their outputs."""
-        masses, log_sum = _normalised(self.reference - self.reaction.psi(g) / self.kappa)
+        masses, gained = self.reaction.image(self.reference, -self.reaction.psi(g) / self.kappa)
         outputs = self.reaction.outputs(masses)
-        value = -self.loss.conjugate(g) - self.kappa * log_sum
+        value = -self.loss.conjugate(g) - self.kappa * gained
         return value, self.loss.mismatch(outputs, g), masses, outputs
 
     def maximum(self, g: Array, levels: int = LEVELS) -> ReactionStep:
@@ -188,16 +215,16 @@ class _Dual:
     def _continued(self, found: ReactionStep, kappa: float) -> Array:
         """g at the maximum for another kappa, along the tangent: (d/dkappa) Phi m_g = Cov(Phi, Psi) / kappa^2."""
         psi = self.reaction.psi(found.gradient)
-        turned = self.reaction.outputs(found.masses * (psi - float(found.masses @ psi)))
+        turned = self.reaction.outputs(found.masses * self.reaction.centred(psi, float(found.masses @ psi)))
         change = self._newton(found.gradient, found.masses, found.outputs, turned / self.kappa**2, TANGENT_ACCURACY)
         return found.gradient + (kappa - self.kappa) * change
 
     def _climbed(self, g: Array) -> tuple[ReactionStep, float]:
         """Where damped Newton steps from g end, and |grad D| there relative to what it adds up."""
         value, slope, masses, outputs = self.law(g)
-        scale = math.sqrt(self.loss.scale) + self._norm(outputs)
         for _ in range(NEWTON_STEPS):
-            residual = self._norm(slope)
+            # free masses may be huge at a first g
+            residual, scale = self._norm(slope), math.sqrt(self.loss.scale) + self._norm(outputs)
             if residual <= TOLERANCE * scale:
                 break
             direction = self._newton(g, masses, outputs, slope, min(0.1, residual / scale))
@@ -215,7 +242,7 @@ class _Dual:
                 break  # rounding: the better of the two stays
             g = g + length * direction
             value, slope, masses, outputs = trial
-        residual = self._norm(slope)
+        residual, scale = self._norm(slope), math.sqrt(self.loss.scale) + self._norm(outputs)
         gap = self.loss.divergence(self.loss.conjugate_gradient(g), slope)
         return ReactionStep(masses, outputs, g, gap), residual / scale if scale > 0.0 else 0.0
 
@@ -229,10 +256,10 @@ class _Dual:
         solution, direction = np.zeros_like(slope), residual
         square = float(residual @ residual)
         enough = accuracy * accuracy * square
-        for _ in range(2 * len(slope) + 10):
+        for _ in range(2 * len(slope) + 10 if square > 0.0 else 0):
             along = root @ direction
             psi = self.reaction.potential(along)
-            spread = self.reaction.outputs(masses * (psi - float(along @ outputs)))
+            spread = self.reaction.outputs(masses * self.reaction.centred(psi, float(along @ outputs)))
             image = direction + root.T @ spread / self.kappa
             size = square / float(direction @ image)
             solution = solution + size * direction

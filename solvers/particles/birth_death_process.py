@@ -45,15 +45,19 @@ class ParticleProcess:
     (`Axis.shaken`). What passes a wall, as a radius that falls below 0, stops there: within a step positions are read
     on the wall, with the one-sided gradient, as in characteristics.
 
-    The population, and so the mass, is kept exactly; the free energy falls only on average. Random numbers are those of
-    Philox keyed by (seed, stream) at the counter of the step: the process is a function of them, whatever the threads
-    and wherever a run was resumed.
+    Where the mass is free there are no events: particle i keeps its weight c_i > 0, and log c_i falls at the rate
+    kappa G_i together with the drift.
+
+    The population, and so the mass of a probability law, is kept exactly; the free energy falls only on average. Random
+    numbers are those of Philox keyed by (seed, stream) at the counter of the step: the process is a function of them,
+    whatever the threads and wherever a run was resumed.
 
     Args:
         objective, geometry, flow: the problem; noise together with birth and death is refused.
         particles: positions at flow time 0, shape (N, D).
         seed, stream: key of the random numbers; streams of one seed are independent.
         tolerance: of the drift's error per step, absolute and relative to the position.
+        weights: of the particles at flow time 0, shape (N,); 1/N each where they are left out.
 
     Raises:
         ValueError: noise together with birth and death.
@@ -68,6 +72,7 @@ class ParticleProcess:
         seed: int,
         stream: int = 0,
         tolerance: float = 1e-6,
+        weights: Array | None = None,
     ) -> None:
         if math.isfinite(flow.inverse_temperature) and flow.fisher_rao_rate > 0.0:
             raise ValueError(
@@ -80,21 +85,26 @@ class ParticleProcess:
         self.particles = geometry.held(particles)
         self.key = (seed, stream)
         self.tolerance = tolerance
+        self._weights = np.full(len(particles), 1.0 / len(particles)) if weights is None else weights
         self._mobility = geometry.mobility * flow.transport
         self._noisy = math.isfinite(flow.inverse_temperature)
 
     def initial_state(self) -> State:
-        return State(0.0, 0.0, {"positions": self.particles.copy(), "count": np.zeros(1)})
+        arrays = {"positions": self.particles.copy(), "count": np.zeros(1)}
+        # a weight of 0 stays 0
+        held = {"log_weights": np.log(np.maximum(self._weights, TINY))} if self.flow.free else {}
+        return State(0.0, 0.0, {**arrays, **held})
 
     def advance(self, state: State, until: float) -> State:
         positions, count = state.arrays["positions"], int(state.arrays["count"][0])
         room = until - state.flow_time
-        step = min(state.step if state.step > 0.0 else self._first_step(positions), room)
+        logs = state.arrays.get("log_weights", np.zeros(len(positions)))
+        step = min(state.step if state.step > 0.0 else self._first_step(positions, logs), room)
         while True:
             # a shorter step takes the same random numbers
             noise = self._random(NOISE, count)
             shaken = self._shaken(positions, step, noise)
-            moved, actions, error = self._drift(shaken, step)
+            moved, actions, error = self._drift(shaken, step, logs)
             if error <= 1.0:
                 break
             step *= _factor(error)
@@ -107,25 +117,28 @@ class ParticleProcess:
         # a step cut short by `until` says little of the next one
         following = max(step * _factor(error), state.step if step == room else 0.0)
         arrays = {"positions": self._shaken(replaced, step, noise), "count": np.array([count + 1.0])}
+        if self.flow.free:
+            arrays["log_weights"] = logs - actions
         return State(arrived, following, arrays)
 
     def observe(self, state: State) -> Observation:
         positions = state.arrays["positions"]
-        weights = np.full(len(positions), 1.0 / len(positions))
-        mean = weights @ positions
+        logs = state.arrays.get("log_weights")
+        weights = self._law(np.zeros(len(positions)), np.zeros(1) if logs is None else logs)
+        mean, variance = self.geometry.moments(positions, weights)
         outputs = self.objective.outputs(positions, weights)
         energy = self.objective.energy(outputs) + self.flow.ridge * float(weights @ (positions**2).sum(axis=1))
-        rate, velocity = self._potential(positions, np.zeros(len(positions)))
+        rate, velocity = self._potential(positions, np.zeros(len(positions)), np.zeros(1) if logs is None else logs)
         stopped = self.geometry.walls.stops(positions, velocity)
         moved = weights @ (np.where(stopped, 0.0, velocity**2) @ self.geometry.inertia)
-        spread = weights @ rate**2 / self.flow.fisher_rao_rate if self.flow.fisher_rao_rate > 0.0 else 0.0
+        spread = weights @ rate**2 / self.flow.rate if self.flow.rate > 0.0 else 0.0
         # of a law of atoms the entropy is infinite
         return Observation(
             risk=self.objective.risk(outputs),
             free_energy=math.nan if self._noisy else energy,
             mass=float(weights.sum()),
             mean=mean,
-            variance=weights @ (positions - mean) ** 2,
+            variance=variance,
             law=Atoms(positions, weights),
             dissipation=math.nan if self._noisy else 2.0 * float(moved + spread),
         )
@@ -134,28 +147,34 @@ class ParticleProcess:
         """The random numbers of one purpose in step number `count`."""
         return np.random.Generator(np.random.Philox(key=self.key, counter=(0, purpose, count, 0)))
 
-    def _first_step(self, positions: Array) -> float:
+    def _law(self, actions: Array, logs: Array) -> Array:
+        """Weights in proportion to exp(-A), or exp(log c - A) where the mass is free."""
+        if self.flow.free:
+            return np.asarray(np.exp(logs - actions))
+        weights = np.exp(-actions)
+        return np.asarray(weights / weights.sum())
+
+    def _first_step(self, positions: Array, logs: Array) -> float:
         """A step that moves no particle far."""
-        fastest = np.abs(self._potential(positions, np.zeros(len(positions)))[1]).max(initial=0.0)
+        fastest = np.abs(self._potential(positions, np.zeros(len(positions)), logs)[1]).max(initial=0.0)
         return 1e-3 / max(float(fastest), 1e-3)
 
-    def _potential(self, positions: Array, actions: Array) -> tuple[Array, Array]:
-        """V, shape (N,), under weights proportional to exp(-A), and the velocity -grad G, shape (N, D)."""
-        weights = np.exp(-actions)
-        weights /= weights.sum()
+    def _potential(self, positions: Array, actions: Array, logs: Array) -> tuple[Array, Array]:
+        """V, shape (N,), under the weights that the actions leave, and the velocity -grad G, shape (N, D)."""
+        weights = self._law(actions, logs)
         inside = self.geometry.held(positions)
         outputs = self.objective.outputs(inside, weights)
         value, gradient = self.objective.features.contract(inside, self.objective.loss_gradient(outputs))
         velocity = -(gradient + self.flow.ridge * inside) * self._mobility
         full = value + 0.5 * self.flow.ridge * (inside**2).sum(axis=1)
-        return self.flow.fisher_rao_rate * (full - weights @ full), velocity
+        return self.flow.rate * self.flow.excess(full, weights), velocity
 
-    def _drift(self, start: Array, step: float) -> tuple[Array, Array, float]:
+    def _drift(self, start: Array, step: float, logs: Array) -> tuple[Array, Array, float]:
         """Positions and actions after the step, and the largest error relative to what is allowed (inf where not
         finite)."""
 
         def euler(positions: Array, actions: Array) -> tuple[Array, Array]:
-            rate, velocity = self._potential(positions, actions)
+            rate, velocity = self._potential(positions, actions, logs)
             return positions + step * velocity, actions + step * rate
 
         rest = np.zeros(len(start))
@@ -165,6 +184,8 @@ class ParticleProcess:
         moved, actions = start / 3.0 + 2.0 / 3.0 * third[0], 2.0 / 3.0 * third[1]
         gap = np.abs(moved - 0.5 * (start + second[0])) / (1.0 + np.abs(moved))
         spread = (float(np.abs(actions).max()) / LARGEST_ACTION) ** 3
+        if self.flow.free:
+            spread = float(np.abs(actions - 0.5 * second[1]).max()) / self.tolerance
         error = max(float(gap.max(initial=0.0)) / self.tolerance, spread)
         return self.geometry.held(moved), actions, error if error < math.inf else math.inf
 

@@ -61,6 +61,10 @@ class Axis:
         low, high = edges[:-1], edges[1:]
         return np.asarray((low**2 + low * high + high**2) / 3.0)
 
+    def cells(self, count: int) -> Array | None:
+        """Edges of the cells of the whole axis, where it is laid out whole; None where laws take a part of it."""
+        return None
+
     def folded(self, points: Array) -> Array:
         """Any numbers brought into the axis: past an end put on it, mirrored at a radius of 0, turned on a circle."""
         return np.minimum(np.maximum(points, self.lower), self.upper)
@@ -208,6 +212,9 @@ class Circle(Axis):
     def upper(self) -> float:  # type: ignore[override]
         return self.period
 
+    def cells(self, count: int) -> Array:
+        return np.linspace(0.0, self.period, count + 1)
+
     def folded(self, points: Array) -> Array:
         turned = np.mod(points, self.period)
         # a tiny negative number rounds to a full turn
@@ -230,6 +237,10 @@ class Sign(Axis):
     straight = False
     described = "a sign"
     without_noise = "is a sign, which noise cannot move: let it be frozen"
+
+    def cells(self, count: int) -> Array:
+        """Two, of width 2 about -1 and 1, whatever is asked for."""
+        return np.array([-2.0, 0.0, 2.0])
 
     def folded(self, points: Array) -> Array:
         return np.where(points < 0.0, -1.0, 1.0)

@@ -133,6 +133,31 @@ class Geometry:
         ]
         return np.stack(columns, axis=-1)
 
+    @property
+    def statistics(self) -> tuple[str, ...]:
+        """What moments are taken of: the coordinates, and cosine and sine of the phase of those on circles."""
+        return tuple(
+            each
+            for name, axis in zip(self.names, self.axes, strict=True)
+            for each in ([name] if axis.period is None else [f"cos_{name}", f"sin_{name}"])
+        )
+
+    def read(self, points: Array) -> Array:
+        """The `statistics` at points (n, D), shape (n, S)."""
+        if not self.periodic.any():
+            return points
+        columns: list[Array] = []
+        for a, axis in enumerate(self.axes):
+            phase = points[:, a] if axis.period is None else points[:, a] * (2.0 * np.pi / axis.period)
+            columns += [phase] if axis.period is None else [np.cos(phase), np.sin(phase)]
+        return np.stack(columns, axis=1)
+
+    def moments(self, points: Array, weights: Array) -> tuple[Array, Array]:
+        """Mean and variance of each of the `statistics` under normalised weights, shape (S,) each."""
+        shares, values = weights / weights.sum(), self.read(points)
+        mean = shares @ values
+        return mean, shares @ (values - mean) ** 2
+
     def displacement(self, start: Array, end: Array) -> Array:
         """The way between points (n, D), the shorter one on circles, shape (n, D)."""
         return np.stack([axis.displacement(start[..., a], end[..., a]) for a, axis in enumerate(self.axes)], axis=-1)

@@ -66,6 +66,17 @@ class Grid:
         """Representative points of all cells in C order, shape (n, D)."""
         return np.stack([axis.ravel() for axis in np.meshgrid(*self.centres, indexing="ij")], axis=1)
 
+    def longer(self, periods: Sequence[float | None], past: int | None = None) -> Grid:
+        """The grid that goes on past the cut, by `past` cells or a turn each way, along axes that close."""
+        edges, centres = list(self.edges), list(self.centres)
+        for a, period in enumerate(periods):
+            if period is not None:
+                edge, centre = edges[a], centres[a]
+                more = len(centre) if past is None else past
+                edges[a] = np.concatenate([edge[-1 - more : -1] - period, edge, edge[1 : 1 + more] + period])
+                centres[a] = np.concatenate([centre[-more:] - period, centre, centre[:more] + period])
+        return Grid(tuple(edges), tuple(centres))
+
     def axis(self, index: int) -> Grid:
         """The one-dimensional grid of one axis."""
         return Grid((self.edges[index],), (self.centres[index],))
@@ -136,6 +147,15 @@ def grid_from_edges(edges: Sequence[Array], origin: Sequence[bool]) -> Grid:
     return Grid(tuple(np.asarray(edge, dtype=float) for edge in edges), tuple(centres))
 
 
+def brought_back(masses: Array, periods: Sequence[float | None]) -> Array:
+    """Masses on a grid that is `longer` by turns, those of the turns added up."""
+    for a, period in enumerate(periods):
+        if period is not None:
+            turns = np.moveaxis(masses, a, 0)
+            masses = np.moveaxis(turns.reshape(3, -1, *turns.shape[1:]).sum(axis=0), 0, a)
+    return masses
+
+
 def recorded_grid(edges: Sequence[Array]) -> Grid:
     """The grid whose edges were recorded.
 
@@ -160,11 +180,11 @@ def _shift(width: Array) -> Array:
 def graded_grid(guide: Trails, geometry: Geometry, cells: int | Sequence[int], growth: float = 0.08) -> Grid:
     """Grid on the region the guide visits, finest where its law is narrow.
 
-    On each axis the wanted width at x is the inverse cube root of the largest density that the law's
-    marginal has there at any time (which equidistributes the error h^2 rho of a second-order scheme); it is
-    then made smooth (neighbouring widths differ by a factor of at most about 1 + growth) and scaled to the
-    number of cells. An axis on which all atoms agree and that does not move gets one cell. What is narrower
-    than two cells of the uniform grid is not resolved: a law that collapses to a point keeps a grid of
+    On each axis the wanted width at x is the inverse cube root of the largest density that the law's marginal has there
+    at any time (which equidistributes the error h^2 rho of a second-order scheme); it is then made smooth (neighbouring
+    widths differ by a factor of at most about 1 + growth) and scaled to the number of cells. An axis on which all atoms
+    agree and that does not move gets one cell; circles are laid out whole in equal cells, and signs in two. What is
+    narrower than two cells of the uniform grid is not resolved: a law that collapses to a point keeps a grid of
     moderate widths.
 
     Args:
@@ -174,11 +194,8 @@ def graded_grid(guide: Trails, geometry: Geometry, cells: int | Sequence[int], g
         growth: bound of |d width / dx|.
 
     Raises:
-        ValueError: guide of the wrong shape or not finite, or an axis that is no part of a line.
+        ValueError: guide of the wrong shape or not finite.
     """
-    refused = geometry.refusals(straight=True)
-    if refused:
-        raise ValueError("; ".join(refused))
     positions = np.asarray(guide.positions, dtype=float)
     if positions.ndim != 3 or positions.shape[2] != geometry.dimension or not np.isfinite(positions).all():
         raise ValueError(
@@ -188,6 +205,11 @@ def graded_grid(guide: Trails, geometry: Geometry, cells: int | Sequence[int], g
     edges, origin = [], []
     for a, axis in enumerate(geometry.axes):
         path = positions[:, :, a]
+        whole = axis.cells(counts[a])
+        if whole is not None:
+            edges.append(whole)
+            origin.append(False)
+            continue
         if np.ptp(path) == 0.0:
             half = 1e-6 * max(1.0, abs(float(path[0, 0])))
             edges.append(np.array([path[0, 0] - half, path[0, 0] + half]))

@@ -76,6 +76,11 @@ class DataLaw(Checked):
         """What the risk is, in words, for axes and files."""
         return SQUARE_RISK
 
+    @property
+    def growth(self) -> float | None:
+        """The growth that the law implies where its neurons have free mass; None where they have it only if asked."""
+        return None
+
     @abstractmethod
     def axes(self) -> Mapping[str, Axis]:
         """The reduced coordinates of w, by name."""

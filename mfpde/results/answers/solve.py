@@ -28,6 +28,15 @@ SERIES = (
 )
 
 
+MOMENTS = (
+    told("mass_plus", optional=True),
+    by_name("mean", "moment_names"),
+    by_name("variance", "moment_names"),
+)
+SIGN = "sign"
+"""The coordinate of laws that are signed."""
+
+
 @ANSWERS.register("solve")
 @dataclass(frozen=True)
 class SolveResult(Recorded):
@@ -44,9 +53,9 @@ class SolveResult(Recorded):
         dissipation_error: estimate of its discretisation error, shape (T,); NaN where it is unknown.
         dissipated: ∫_0^t of it, by the scheme's own quadrature, shape (T,); NaN where unknown.
         balance: |F(t) - F(0) + dissipated|, 0 but for the error of the discretisation, shape (T,); NaN where unknown.
-        mass: ∫rho_t, shape (T,), 1 up to rounding.
-        mean: mean of each reduced coordinate, shape (T, D).
-        variance: variance of each reduced coordinate, shape (T, D).
+        mass: ∫rho_t, shape (T,), 1 up to rounding unless it is free.
+        mean: mean of each reduced coordinate over the mass, shape (T, D); of cosine and sine of one on a circle.
+        variance: their variances, likewise.
         names: the D coordinate names, ("r1", "r2", ...).
         weight: masses of the atoms, shape (T, n); None on a grid. Where the number of atoms changes, rows are
             filled up with weight 0 and position NaN.
@@ -59,12 +68,13 @@ class SolveResult(Recorded):
         wall_seconds: time spent computing, over all resumed parts.
         residual: largest duality gap of the steps so far, shape (T,), for schemes that minimise; else None.
         attributes: provenance and what the scheme has to say.
+        statistics: the names of what moments are of, where these are not the coordinates.
     """
 
     FIGURES = ("risk", "density")
 
     JSON = (
-        *("time", *SERIES, told("residual", optional=True), by_name("mean"), by_name("variance")),
+        *("time", *SERIES, told("residual", optional=True), *MOMENTS),
         computed("covariance", lambda result, names: result.covariances),
         *("scheme", computed("notes", lambda result, names: result.notes), "wall_seconds", "status"),
     )
@@ -94,6 +104,19 @@ class SolveResult(Recorded):
     density: Array | None = None
     edges: tuple[Array, ...] | None = None
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    statistics: tuple[str, ...] = ()
+
+    @property
+    def moment_names(self) -> tuple[str, ...]:
+        """What moments are of."""
+        return self.statistics or self.names
+
+    @property
+    def mass_plus(self) -> Array | None:
+        """The mass of sign +1, shape (T,); None of laws without signs."""
+        if SIGN not in self.moment_names:
+            return None
+        return np.asarray(0.5 * self.mass * (1.0 + self.mean[:, self.moment_names.index(SIGN)]))
 
     @property
     def risk_name(self) -> str:
@@ -114,24 +137,33 @@ class SolveResult(Recorded):
 
     @property
     def covariance(self) -> Array:
-        """Covariance of the coordinates, shape (T, D, D); its diagonal is the variance."""
+        """Covariance of what moments are of, shape (T, D, D); its diagonal is the variance."""
         found = np.zeros((*self.variance.shape, self.variance.shape[-1]))
         for row in range(len(found)):
             law = self.law_at(row)
-            apart = law.points - self.mean[row]
+            apart = self._read(law.points) - self.mean[row]
             found[row] = (law.weights / law.weights.sum() * apart.T) @ apart
             # the points of cells are their centres
             np.fill_diagonal(found[row], self.variance[row])
         return found
 
+    def _read(self, points: Array) -> Array:
+        """What moments are of at points (n, D), shape (n, S)."""
+        columns: list[Array] = []
+        for axis, name in enumerate(self.names):
+            phase = points[:, axis] * (2.0 * np.pi / float(self.attributes.get(f"period_{name}", 2.0 * np.pi)))
+            columns += [points[:, axis]] if name in self.moment_names else [np.cos(phase), np.sin(phase)]
+        return np.stack(columns, axis=1)
+
     @property
     def covariances(self) -> dict[str, dict[str, Array]]:
         """The covariance of every two coordinates, by their names in order; nothing of one coordinate."""
-        pairs = [(i, j) for i in range(len(self.names)) for j in range(i + 1, len(self.names))]
+        names = self.moment_names
+        pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
         matrix = self.covariance if pairs else np.empty((0, 0, 0))
         found: dict[str, dict[str, Array]] = {}
         for i, j in pairs:
-            found.setdefault(self.names[i], {})[self.names[j]] = matrix[:, i, j]
+            found.setdefault(names[i], {})[names[j]] = matrix[:, i, j]
         return found
 
     def row(self, time: float | None = None) -> int:
@@ -163,10 +195,12 @@ class SolveResult(Recorded):
 
     def table(self) -> str:
         """Risk, its error and the moments at up to `ROWS` save times, the first and the last among them."""
-        names = [f"{moment} {name}" for moment in ("mean", "var") for name in self.names]
+        names = [f"{moment} {name}" for moment in ("mean", "var") for name in self.moment_names]
+        free = self.attributes.get("mass") == "free"
+        names = ["mass", *names] if free else names
         lines = [f"{'t':>10}  {'risk':>13}  {'error':>8}" + "".join(f"  {name:>11}" for name in names)]
         for index in told_rows(len(self.time), ROWS):
-            moments = [*self.mean[index], *self.variance[index]]
+            moments = [*self.mass[[index] if free else []], *self.mean[index], *self.variance[index]]
             line = f"{self.time[index]:>10.4g}  {self.risk[index]:>13.8g}  {self.risk_error[index]:>8.1e}"
             lines.append(line + "".join(f"  {value:>11.4g}" for value in moments))
         if len(self.time) and np.isfinite(self.balance[-1]):

@@ -1,9 +1,9 @@
 """Files of `solve`: NetCDF-3 (64-bit offset), readable by xarray and by every NetCDF library.
 
 Variables: time, risk, risk_error, free_energy, free_energy_error, dissipation, dissipation_error, dissipated, balance,
-mass, mean_<name>, variance_<name>, residual where the scheme minimises, and the law, either density(time, <names>) with
-<name>_edges or position(time, atom, coordinate) and weight(time, atom). A file that a run can go on from
-also holds the raw arrays of its schemes under checkpoint_*.
+mass, mean_<name>, variance_<name> (of cos_<name> and sin_<name> on a circle), residual where the scheme minimises, and
+the law, either density(time, <names>) with <name>_edges or position(time, atom, coordinate) and weight(time, atom). A
+file that a run can go on from also holds the raw arrays of its schemes under checkpoint_*.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MASS = 1e-6
 """Distance from 1 at which a mass is no longer rounding."""
+FREE = "total mass, which is free"
 MEANING = {
     "risk": "risk R = {}",
     "risk_error": "estimated discretisation error of the risk",
@@ -43,8 +44,9 @@ def _put(file: Any, result: SolveResult) -> None:
     for key, meaning in MEANING.items():
         values = getattr(result, key)
         if values is not None:
-            put(file, key, ("time",), values, meaning.format(result.risk_name))
-    for axis, name in enumerate(result.names):
+            free = key == "mass" and result.attributes.get("mass") == "free"
+            put(file, key, ("time",), values, FREE if free else meaning.format(result.risk_name))
+    for axis, name in enumerate(result.moment_names):
         put(file, f"mean_{name}", ("time",), result.mean[:, axis], f"mean of {name}")
         put(file, f"variance_{name}", ("time",), result.variance[:, axis], f"variance of {name}")
     _put_law(file, result)
@@ -77,16 +79,22 @@ def _fields(variables: Variables, names: tuple[str, ...]) -> dict[str, Any]:
     series = {key: native(variables, key) for key in ("time", *MEANING) if key in variables}
     # files of earlier versions do not have it
     series.setdefault("dissipation_error", np.full(len(series["time"]), np.nan))
-    moments = {
-        key: np.stack([native(variables, f"{key}_{name}") for name in names], axis=1) for key in ("mean", "variance")
+    statistics = tuple(
+        each for name in names for each in ([name] if f"mean_{name}" in variables else [f"cos_{name}", f"sin_{name}"])
+    )
+    moments: dict[str, Any] = {
+        key: np.stack([native(variables, f"{key}_{name}") for name in statistics], axis=1)
+        for key in ("mean", "variance")
     }
+    moments["statistics"] = statistics
     _hold_series(series)
+    free = variables["mass"][1].get("long_name") == FREE
     if not on_grid:
         law = {key: native(variables, key) for key in ("weight", "position")}
         carried = law["weight"] > 0.0
         held_to(law["weight"] >= 0.0, "atoms of negative weight")
         held_to(np.isfinite(law["position"][carried]), "atoms at no place")
-        _hold_mass(series["mass"], law["weight"].sum(axis=1))
+        _hold_mass(series["mass"], law["weight"].sum(axis=1), free)
         return {**series, **moments, **law}
     edges = tuple(native(variables, f"{name}_edges") for name in names)
     density = native(variables, "density")
@@ -94,7 +102,8 @@ def _fields(variables: Variables, names: tuple[str, ...]) -> dict[str, Any]:
         held_to(np.isfinite(axis), f"cells of {name} without ends")
         held_to(np.diff(axis) >= 0.0, f"cells of {name} in reversed order")
     held_to(density >= 0.0, "a negative density")
-    _hold_mass(series["mass"], (density * recorded_grid(edges).volumes).sum(axis=tuple(range(1, density.ndim))))
+    masses = (density * recorded_grid(edges).volumes).sum(axis=tuple(range(1, density.ndim)))
+    _hold_mass(series["mass"], masses, free)
     return {**series, **moments, "density": density, "edges": edges}
 
 
@@ -107,10 +116,10 @@ def _hold_series(series: Mapping[str, Array]) -> None:
     held_to(series["risk_error"] >= 0.0, "an error of the risk that is none")
 
 
-def _hold_mass(told: Array, masses: Array) -> None:
-    """Refuse laws whose masses do not make up what is told, 1."""
-    held_to(np.abs(told - 1.0) <= MASS, "laws whose mass is not 1")
-    held_to(np.abs(masses - told) <= MASS, "laws whose masses do not sum to what is told")
+def _hold_mass(told: Array, masses: Array, free: bool) -> None:
+    """Refuse laws whose masses do not make up what is told, 1 unless it is free."""
+    held_to((told > 0.0) & (told < np.inf) if free else np.abs(told - 1.0) <= MASS, "laws whose mass is not 1")
+    held_to(np.abs(masses - told) <= MASS * told, "laws whose masses do not sum to what is told")
 
 
 LAYOUT = Layout("mfpde solve 3", {"scheme": str, "status": str, "wall_seconds": float}, _put, _fields)

@@ -80,7 +80,7 @@ class CharacteristicsKind(SchemeKind):
             )
 
         main = run(law, 1, NODES, atoms)
-        other = other.farther() if problem.flow.fisher_rao_rate > 0.0 else other
+        other = other.farther() if problem.flow.reacts else other
         companion = run(other.cut_elsewhere(), 10, OTHER_NODES, other_atoms(atoms))
         # where saves lie closer than the steps, main and companion step alike and their difference says nothing
         floor = error_floor_of(reduced, guide) + 0.1 * tolerance

@@ -16,7 +16,7 @@ from mfpde.schemes.grids import (
     step_tolerance,
     too_many_coordinates,
 )
-from mfpde.schemes.interface import Reference, Refined, Refusal, SchemeKind, scheme
+from mfpde.schemes.interface import Reference, Refined, Refusal, SchemeKind, noisy, scheme
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
@@ -58,6 +58,9 @@ class FiniteVolumeKind(SchemeKind):
     def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:
         return super().refusals(problem, experiment) + too_many_coordinates(problem)
 
+    def turns(self, problem: Problem) -> bool:
+        return not noisy(problem)
+
     def reservations(self, problem: Problem) -> list[str]:
         return smearing(problem)
 
@@ -69,7 +72,8 @@ class FiniteVolumeKind(SchemeKind):
         options = Steps(order=asked.order)
         if asked.courant is not None:
             options = replace(options, courant=asked.courant)
-        noisy_tolerance = step_tolerance(problem, asked.cells, NOISY_TOLERANCE[problem.geometry.dimension])
+        extended = sum(not axis.discrete for axis in problem.geometry.axes)
+        noisy_tolerance = step_tolerance(problem, asked.cells, NOISY_TOLERANCE[extended])
 
         def make(objective: Objective, grid: Grid, masses: Array, coarser: float) -> FiniteVolume:
             fitting = replace(

@@ -97,7 +97,7 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
     from mfpde.solvers.jko.atoms.options import JkoOptions as Steps
     from mfpde.solvers.space.box import Box
 
-    reacts = problem.flow.fisher_rao_rate > 0.0
+    reacts = problem.flow.reacts
     accuracy = TABLE_SHARE * experiment.solver.tolerance
     law, other = (label_law(problem.initial_law, guide.reach, share * accuracy) for share in (1, 10))
     other = other.farther() if reacts else other

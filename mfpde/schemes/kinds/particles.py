@@ -63,7 +63,7 @@ class ParticlesKind(SchemeKind):
         both = noisy(problem) and problem.flow.fisher_rao_rate > 0.0
         law = problem.initial_law
         words = law.neuron_problem(self._count(problem, experiment))
-        if not law.alike:
+        if not (law.alike or problem.flow.free):
             words = "particles weigh alike, and the rows of initial.points do not; leave weight out, or repeat rows"
         numbers = [Refusal("solver.atoms", words, "", "such atoms")] if words else []
         actual = _refused_actual(problem) if self._actual(experiment) else []
@@ -104,7 +104,10 @@ class ParticlesKind(SchemeKind):
         def run(particles: int, stream: int) -> ParticleProcess:
             law = problem.initial_law
             start = (law.sample if stream else law.neurons)(particles, seed, stream)
-            return ParticleProcess(reduced.objective, problem.geometry, problem.flow, start, seed, stream, tolerance)
+            weights = np.full(particles, law.mass / particles) if stream else law.weights(particles)
+            return ParticleProcess(
+                reduced.objective, problem.geometry, problem.flow, start, seed, stream, tolerance, weights
+            )
 
         floor = error_floor_of(reduced, guide) + 0.1 * tolerance
         few = size_beside(count)
@@ -126,7 +129,7 @@ def _refused_actual(problem: Problem) -> list[Refusal]:
     reasons = [found] if isinstance(found, str) else []
     if noisy(problem):
         reasons.append("order parameters have no noise; write inverse_temperature = inf")
-    if problem.flow.fisher_rao_rate > 0.0 or not problem.flow.transport:
+    if problem.flow.reacts or not problem.flow.transport:
         reasons.append('actual neurons are not born and do not die; write flow = "wasserstein"')
     if problem.centred or problem.network.scale != 1.0:
         reasons.append("order parameters are those of plain outputs; write scale = 1.0 and centred = false")

@@ -94,7 +94,7 @@ def optimum_atoms(
 
 
 def refuse_atoms(problem: Problem) -> None:
-    messages = []
+    messages = problem.kept_mass("this optimum is")
     if np.isfinite(problem.flow.inverse_temperature):
         messages.append("dynamics.inverse_temperature: finite; with noise the optimum is a Gibbs law, write inf")
     messages += problem.frozen_problems("the optimum needs a constant or a trained one")

@@ -93,9 +93,9 @@ class Run(Campaign[SolveResult]):
         start = pair.main.observe(self._states["main"])
         law, self._initial_energy = start.law, start.free_energy
         _refuse_too_much(len(self._times), law)
-        self._trajectory = Trajectory(problem.geometry.names, edges=law.edges)
+        self._trajectory = Trajectory(problem.geometry.names, edges=law.edges, statistics=problem.geometry.statistics)
         self._marks = dict(marks or {})
-        self._attributes = {**provenance(experiment), **pair.attributes, **self._marks}
+        self._attributes = {**provenance(experiment), **pair.attributes, **_kinds(problem), **self._marks}
         if pair.notes:
             self._attributes["notes"] = "\n".join(pair.notes)
 
@@ -253,6 +253,13 @@ class Run(Campaign[SolveResult]):
         for role, state in self._states.items():
             arrays |= pack_state(role, state)
         answer.save(path, arrays)
+
+
+def _kinds(problem: Problem) -> dict[str, Attribute]:
+    """What files say of the mass and the coordinates where these are not the usual ones."""
+    free: dict[str, Attribute] = {"mass": "free"} if problem.flow.free else {}
+    axes = zip(problem.geometry.names, problem.geometry.axes, strict=True)
+    return free | {f"period_{name}": axis.period for name, axis in axes if axis.period is not None}
 
 
 def _stops(targets: Sequence[float], count: int, step: float | None = None) -> list[float]:

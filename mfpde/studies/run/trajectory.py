@@ -25,7 +25,7 @@ class Trajectory:
     """Rows recorded so far; `append` adds one, `result` stacks them.
 
     Attributes:
-        names: the reduced coordinates.
+        names, statistics: the reduced coordinates, and what moments are taken of.
         rows: per series the values at the save times.
         laws: per save time the density on a grid or the (weight, position) of atoms.
         edges: the grid, None for atoms.
@@ -35,6 +35,7 @@ class Trajectory:
     rows: dict[str, list[Any]] = field(default_factory=lambda: {key: [] for key in SERIES})
     laws: list[tuple[Array, ...]] = field(default_factory=list)
     edges: tuple[Array, ...] | None = None
+    statistics: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.laws)
@@ -59,17 +60,18 @@ class Trajectory:
         attributes: Mapping[str, Attribute],
     ) -> SolveResult:
         """The rows as a SolveResult."""
-        dimension = len(self.names)
+        dimension, count = len(self.names), len(self.statistics or self.names)
         # An interruption may strike between the appends: the laws come last, so they count.
         rows = {key: values[: len(self)] for key, values in self.rows.items()}
         series = {key: np.array(rows[key], dtype=float) for key in SCALARS}
         residual = series.pop("residual")
-        moments = {key: np.array(rows[key], dtype=float).reshape(-1, dimension) for key in ("mean", "variance")}
+        moments = {key: np.array(rows[key], dtype=float).reshape(-1, count) for key in ("mean", "variance")}
         return SolveResult(
             **series,
             **moments,
             **errors,
             names=self.names,
+            statistics=self.statistics,
             scheme=scheme,
             status=status,
             wall_seconds=wall_seconds,
@@ -82,7 +84,7 @@ class Trajectory:
 
 def restored(result: SolveResult) -> Trajectory:
     """The trajectory that a result was made of."""
-    trajectory = Trajectory(result.names, edges=result.edges)
+    trajectory = Trajectory(result.names, edges=result.edges, statistics=result.statistics)
     for key in SERIES:
         values = getattr(result, key)
         trajectory.rows[key] = [math.nan] * len(result.time) if values is None else list(values)

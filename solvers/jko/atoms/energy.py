@@ -46,14 +46,14 @@ class AtomicEnergy:
         return np.where((positions <= self.table.box[0]) & (gradient > 0.0), 0.0, gradient)
 
     def dissipation(self, positions: Array, weights: Array, outputs: Array) -> float:
-        """D = 2 (∫|grad G|^2 drho + alpha Var_rho G)."""
+        """D = 2 (∫|grad G|^2 drho + alpha Var_rho G), with kappa ∫G^2 drho where the mass is free."""
         found = 0.0
         if self.flow.transport:
             found += 2.0 * float(weights @ (self.gradient(positions, outputs) ** 2).sum(axis=1))
-        if self.flow.fisher_rao_rate > 0.0:
+        if self.flow.rate > 0.0:
             potential = self.table.values(positions) @ self.objective.loss_gradient(outputs)
             potential += 0.5 * self.flow.ridge * (positions**2).sum(axis=1)
-            found += 2.0 * self.flow.fisher_rao_rate * float(weights @ (potential - weights @ potential) ** 2)
+            found += 2.0 * self.flow.rate * float(weights @ self.flow.excess(potential, weights) ** 2)
         return found
 
     def free_energy(self, positions: Array, masses: Array, outputs: Array) -> float:

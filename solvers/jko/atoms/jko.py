@@ -91,7 +91,8 @@ class Jko:
         self.options = options
         self.table = table
         self.rule = Rule.of_order(options.nodes)
-        self._reacts = flow.fisher_rao_rate > 0.0
+        self._reacts = flow.reacts
+        self._total = law.mass if flow.free else None
         self._energy = AtomicEnergy(self.objective, table, geometry, flow)
         self._mover = Mover(self._energy, labelled=bool(law.breaks))
         self._box = table.box
@@ -101,11 +102,12 @@ class Jko:
         self._selection = Selection(
             self.objective,
             flow.ridge,
-            flow.fisher_rao_rate,
+            flow.rate,
             lambda points: np.clip(points, *table.box),
             self.rule,
             OUTPUT_SHARE / STEP_SHARE * options.tolerance,
             options.largest,
+            self._total,
         )
 
     def initial_state(self) -> State:
@@ -121,13 +123,14 @@ class Jko:
         else:
             panels = initial_panels(law, self.rule, options.resolution, options.largest)
             resolution = OutputResolution(
-                self.objective, law.density, law.embed, self.rule, options.tolerance, options.largest
+                self.objective, law.density, law.embed, self.rule, options.tolerance, options.largest, law.mass
             )
             corners = resolution.corners(panels.lower, panels.upper)
             panels = fill_panels(*corners, law.density, law.embed, self.rule)
         start = np.concatenate([panels.positions, panels.positions, np.zeros((*panels.masses.shape, 1))], axis=-1)
         whole = self._resolved(_with_columns(panels, start), law)
         places, masses = whole.atoms
+        masses = masses if self._total is None else self._total * masses
         positions = np.ascontiguousarray(places[:, : self.geometry.dimension])
         self._refuse_outside(positions, 0.0)
         outputs = self.table.outputs(positions, masses)
@@ -227,7 +230,7 @@ class Jko:
         """Risk, energy, moments and law; D at the law, and the largest duality gap so far."""
         positions, weights = self._law(state)
         outputs = state.arrays["outputs"]
-        mean = weights @ positions
+        mean, variance = self.geometry.moments(positions, weights)
         leftover = None
         if self._reacts:
             columns = _with_columns(_panels(state), _columns(state))
@@ -239,7 +242,7 @@ class Jko:
             free_energy=self._energy.free_energy(positions, weights, outputs),
             mass=float(weights.sum()),
             mean=mean,
-            variance=weights @ (positions - mean) ** 2,
+            variance=variance,
             law=Atoms(positions.copy(), weights.copy()),
             dissipation=float(state.arrays["dissipation"][0]),
             dissipated=float(state.arrays["dissipated"][0]),
@@ -251,7 +254,7 @@ class Jko:
         """plain, bdf2 or midpoint, for a step of this length from this state."""
         if self.options.order == 1:
             return "plain"
-        if self.options.formula == "midpoint" or self.flow.fisher_rao_rate > 0.0:
+        if self.options.formula == "midpoint" or self.flow.rate > 0.0:
             return "midpoint"
         before = float(state.arrays["last_step"][0])
         if before == 0.0:
@@ -308,7 +311,7 @@ class Jko:
         dimension = self.geometry.dimension
         scales = np.ones(whole.positions.shape[-1])
         scales[dimension : 2 * dimension] = 0.0
-        scales[2 * dimension] = self.flow.fisher_rao_rate
+        scales[2 * dimension] = self.flow.rate
         for _ in range(rounds if whole.axes else 0):
             weights = self._selection.weights(whole, 2 * dimension)
             mass = weights.reshape(len(whole.lower), -1).sum(axis=1)
@@ -353,7 +356,7 @@ class Jko:
         positions, masses = _panels(state).atoms
         if not self._reacts:
             return positions, masses
-        return positions, grown(masses, -self.flow.fisher_rao_rate * state.arrays["actions"].ravel())
+        return positions, grown(masses, -self.flow.rate * state.arrays["actions"].ravel(), self._total)
 
     def _law_of(self, state: State) -> LabelLaw:
         """rho_0 with the cuts of a state."""

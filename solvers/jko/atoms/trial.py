@@ -86,7 +86,7 @@ class Mover:
         if self._energy.flow.transport:
             self._transport(arrays, trial, tau, formula)
         self._react(trial, tau - early, formula)
-        if trial.transport is None or self._energy.flow.fisher_rao_rate > 0.0:
+        if trial.transport is None or self._energy.flow.rate > 0.0:
             trial.dissipation = self._energy.dissipation(trial.moved, trial.weights, trial.outputs)
         else:
             trial.dissipation = trial.transport
@@ -98,20 +98,21 @@ class Mover:
 
     def _react(self, trial: Trial, tau: float, formula: str) -> None:
         """Birth and death for a time tau, on the law where the trial stands."""
-        if not (self._energy.flow.fisher_rao_rate > 0.0 and tau > 0.0):
+        if not (self._energy.flow.rate > 0.0 and tau > 0.0):
             return
         energy, flow = self._energy, self._energy.flow
         values = energy.table.values(trial.moved)
         ridge = 0.5 * flow.ridge * (trial.moved**2).sum(axis=1) if flow.ridge > 0.0 else None
-        rate = flow.fisher_rao_rate
-        reaction = Reaction(energy.objective, values.__matmul__, values.T.__matmul__, rate, confinement=ridge)
+        reaction = Reaction(
+            energy.objective, values.__matmul__, values.T.__matmul__, flow.rate, confinement=ridge, free=flow.free
+        )
         if formula == "midpoint":
             found = midpoint_step(reaction, trial.weights, trial.outputs, tau)
             trial.spent += found.dissipated
         else:
             found = kl_step(reaction, trial.weights, tau)
         growth = reaction.psi(found.gradient)
-        trial.actions = trial.actions + tau * (growth - found.masses @ growth)
+        trial.actions = trial.actions + tau * flow.excess(growth, found.masses)
         trial.weights, trial.outputs = found.masses, found.outputs
         trial.gap = max(trial.gap, found.gap)
 
