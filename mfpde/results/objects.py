@@ -65,18 +65,20 @@ def by_name(name: str, names_of: str = "") -> Key:
     return Key(name, write, lambda value: {name: np.stack([array(item) for item in value.values()], axis=-1)})
 
 
-def atom_list(positions: str, masses: str) -> Key:
-    """Atoms, shapes (n, D) and (n,), as a list of objects with "position" and "weight"."""
+def atom_list(positions: str, masses: str, name: str = "atoms", told_if: str = "", optional: bool = False) -> Key:
+    """Atoms, shapes (n, D) and (n,), as a list of objects with "position" and "weight"; none where not `told_if`."""
 
     def write(part: Any, names: Names) -> Any:
+        if told_if and not getattr(part, told_if):
+            return None if optional else []
         pairs = zip(getattr(part, positions).tolist(), getattr(part, masses).tolist(), strict=True)
         return [{"position": dict(zip(names, place, strict=True)), "weight": mass} for place, mass in pairs]
 
     def read(value: Any) -> Mapping[str, Any]:
         places = [list(atom["position"].values()) for atom in value]
-        return {positions: places, masses: [atom["weight"] for atom in value]}
+        return {positions: places, masses: [atom["weight"] for atom in value]} if value else {}
 
-    return Key("atoms", write, read)
+    return Key(name, write, read, optional)
 
 
 def group(name: str, *attributes: str) -> Key:

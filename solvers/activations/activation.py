@@ -72,6 +72,7 @@ class Bounds:
         variation: total variation of sigma' between the knots.
         reach: |u| up to which they hold.
         proven: False where they are the largest values among samples.
+        turns: where sigma'' turns, between and beyond which it is monotone; None where they are not known.
     """
 
     low: float
@@ -84,6 +85,7 @@ class Bounds:
     variation: float
     reach: float = math.inf
     proven: bool = True
+    turns: tuple[float, ...] | None = None
 
 
 class Activation(ABC):
@@ -238,6 +240,7 @@ class Affine(Activation):
             variation=size * bounds.variation,
             reach=bounds.reach - abs(self.shift),
             proven=bounds.proven,
+            turns=None if bounds.turns is None else tuple(turn - self.shift for turn in bounds.turns),
         )
 
     def mean(self, scale: Array, offset: Array) -> Moments:

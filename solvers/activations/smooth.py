@@ -49,6 +49,7 @@ class Smooth(Activation):
         limits: infimum and supremum, the limits at -inf and inf.
         steepest, sharpest: sup |sigma'| and sup |sigma''|.
         variation: total variation of sigma'.
+        turns: where sigma'' turns; None where they are not known.
     """
 
     exact_bend = True
@@ -57,6 +58,7 @@ class Smooth(Activation):
     steepest: ClassVar[float]
     sharpest: ClassVar[float]
     variation: ClassVar[float]
+    turns: ClassVar[tuple[float, ...] | None] = None
 
     @staticmethod
     @abstractmethod
@@ -65,7 +67,8 @@ class Smooth(Activation):
 
     def bounds(self) -> Bounds:
         at_zero, none = float(self.value(np.zeros(1))[0]), np.empty(0)
-        return Bounds(*self.limits, at_zero, self.steepest, none, none, self.sharpest, self.variation)
+        known = *self.limits, at_zero, self.steepest, none, none, self.sharpest, self.variation
+        return Bounds(*known, turns=self.turns)
 
     def compiled(self, precision: str) -> Compiled:
         from .compiled import loop_address

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..activations.activation import Activation
+from ..activations.activation import Activation, Bounds
 from ..arrays import Array
 from ..objective.kinks import Kinks
 from .sample_branches import SampleBranches, SampleKinks
@@ -83,3 +83,79 @@ class SampleFeatures:
     def _parts(self, count: int) -> Iterator[slice]:
         step = max(1, ENTRIES // max(1, self.rank))
         return (slice(first, first + step) for first in range(0, count, step))
+
+
+@dataclass(frozen=True)
+class SampleCurvature:
+    """Proven bounds of the derivatives of Psi = a sum_p g_p sigma(<w, x_p> + b) on cells of (w[, a][, b]).
+
+    With u_p between its least and largest value on a cell, d_jj Psi = a sum_p g_p x_pj^2 sigma''(u_p), each term at
+    most the largest of the products of the ends of a and of sigma''; sigma'' is unbounded at a knot.
+
+    Attributes:
+        features: of (w[, b]).
+        bounds: of sigma.
+        slope: g = grad L, shape (M,).
+        has_coefficient: whether a is a coordinate, after those of w.
+    """
+
+    features: SampleFeatures
+    bounds: Bounds
+    slope: Array
+    has_coefficient: bool
+
+    @property
+    def _own(self) -> int:
+        return int(self.features.x.shape[1])
+
+    def slopes(self, lower: Array, upper: Array) -> Array:
+        low, high, a_low, a_high = self._ranges(lower, upper)
+        largest, sizes = np.maximum(np.abs(a_low), np.abs(a_high)), np.abs(self.slope)
+        steep = largest[:, None] * (self.bounds.slope * (sizes @ np.abs(self.features._inputs)))
+        if not self.has_coefficient:
+            return np.asarray(steep)
+        reach = np.maximum(np.abs(low), np.abs(high))
+        grown = abs(self.bounds.at_zero) + self.bounds.slope * reach
+        values = np.minimum(grown, max(abs(self.bounds.low), abs(self.bounds.high))) @ sizes
+        return np.insert(steep, self._own, values, axis=1)
+
+    def second_derivatives(self, lower: Array, upper: Array) -> Array:
+        """Psi is linear in a: 0 there."""
+        low, high, a_low, a_high = self._ranges(lower, upper)
+        least, most = self._bends(low, high)
+        ends = [a[:, None] * self.slope * bend for a in (a_low, a_high) for bend in (least, most)]
+        bent = np.maximum(np.max(ends, axis=0), 0.0) @ self.features._inputs**2
+        crossed = self._convex_kinks(low, high, a_low, a_high)
+        bent = np.where(crossed @ (self.features._inputs != 0.0) > 0, np.inf, bent)
+        return np.insert(bent, self._own, 0.0, axis=1) if self.has_coefficient else np.asarray(bent)
+
+    def _bends(self, low: Array, high: Array) -> tuple[Array, Array]:
+        """The least and the largest sigma'' between knots, for arguments between `low` and `high`."""
+        bounds = self.bounds
+        if len(bounds.knots):
+            return np.zeros_like(low), np.zeros_like(low)
+        if bounds.turns is None:
+            return np.full_like(low, -bounds.bend), np.full_like(low, bounds.bend)
+        found = [self.features.unit.bend(low), self.features.unit.bend(high)]
+        for turn in bounds.turns:
+            inside = (low < turn) & (turn < high)
+            found.append(np.where(inside, self.features.unit.bend(np.array([turn])), found[0]))
+        return np.min(found, axis=0), np.max(found, axis=0)
+
+    def _convex_kinks(self, low: Array, high: Array, a_low: Array, a_high: Array) -> Array:
+        """Where a knot of positive weight lies in the range, or one whose linear pieces are not known, shape (n, M)."""
+        found = np.zeros(low.shape, dtype=bool)
+        for knot, kink in zip(self.bounds.knots, self.bounds.kinks, strict=True):
+            strength = np.maximum(a_low[:, None] * (kink * self.slope), a_high[:, None] * (kink * self.slope))
+            found |= (low <= knot) & (knot <= high) & (strength > 0.0)
+        return found
+
+    def _ranges(self, lower: Array, upper: Array) -> tuple[Array, Array, Array, Array]:
+        """Ranges of the arguments, shape (n, M) each, and of a, shape (n,) each."""
+        a_low = a_high = np.ones(len(lower))
+        if self.has_coefficient:
+            a_low, a_high = lower[:, self._own], upper[:, self._own]
+            lower, upper = (np.delete(ends, self._own, axis=1) for ends in (lower, upper))
+        inputs = self.features._inputs
+        up, down = np.maximum(inputs, 0.0).T, np.minimum(inputs, 0.0).T
+        return lower @ up + upper @ down, upper @ up + lower @ down, a_low, a_high

@@ -59,6 +59,8 @@ def simplex_weights(
             break
         free = free.copy()
         free[entering] = True
+    # where the model is flat to rounding it has no minimiser to tell
+    weights = weights if np.isfinite(weights).all() and weights.sum() > 0.0 else start
     return np.asarray(weights / weights.sum())
 
 

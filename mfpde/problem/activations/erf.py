@@ -27,6 +27,7 @@ class Erf(Smooth):
     steepest = 2.0 / math.sqrt(math.pi)
     sharpest = math.sqrt(8.0 / (math.pi * math.e))
     variation = 4.0 / math.sqrt(math.pi)
+    turns = (-math.sqrt(0.5), math.sqrt(0.5))
     arc = Arc(ARCSINE)
 
     def value(self, u: Array) -> Array:

@@ -22,6 +22,7 @@ class Sigmoid(Smooth):
     steepest = 0.25
     sharpest = 1.0 / (6.0 * math.sqrt(3.0))
     variation = 0.5
+    turns = (-2.0 * math.atanh(1.0 / math.sqrt(3.0)), 2.0 * math.atanh(1.0 / math.sqrt(3.0)))
 
     def value(self, u: Array) -> Array:
         return np.asarray(special.expit(u))

@@ -21,6 +21,7 @@ class Tanh(Smooth):
     steepest = 1.0
     sharpest = 4.0 / (3.0 * math.sqrt(3.0))
     variation = 2.0
+    turns = (-math.atanh(1.0 / math.sqrt(3.0)), math.atanh(1.0 / math.sqrt(3.0)))
 
     def value(self, u: Array) -> Array:
         return np.asarray(np.tanh(u))

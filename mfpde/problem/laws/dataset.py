@@ -31,7 +31,9 @@ from mfpde.solvers.space.axis import Axis, Line
 
 if TYPE_CHECKING:
     from mfpde.solvers.arrays import Array
+    from mfpde.solvers.objective.losses.interface import Loss
     from mfpde.solvers.objective.representation import Effort, Expansion
+    from mfpde.solvers.optimum.bound import Curvature
     from mfpde.solvers.space.box import Box
 
 SQUARE = "square"
@@ -209,9 +211,23 @@ class DataSet(DataLaw):
         from mfpde.solvers.objective.objective import Objective
         from mfpde.solvers.objective.representation import Expansion
 
-        x, y, weights = self.samples
-        made = Objective(SampleFeatures(x, unit.activation, unit.has_offset), nodal_loss(self.loss, weights, y))
-        return Expansion(made, 0.0, f"units at {len(y)} samples", explicit=True)
+        made = Objective(SampleFeatures(self.samples[0], unit.activation, unit.has_offset), self.objective_loss)
+        return Expansion(made, 0.0, f"units at {made.features.rank} samples", explicit=True)
+
+    @property
+    def objective_loss(self) -> Loss:
+        """L."""
+        _, y, weights = self.samples
+        return nodal_loss(self.loss, weights, y)
+
+    def curvature(self, unit: Unit, positions: Array, weights: Array, outputs: Array, risk: float) -> Curvature | None:
+        from mfpde.solvers.networks.samples import SampleCurvature, SampleFeatures
+
+        bounds = unit.activation.bounds()
+        if len(bounds.knots) and bounds.variation > 0.0:
+            return None
+        features = SampleFeatures(self.samples[0], unit.activation, unit.has_offset)
+        return SampleCurvature(features, bounds, self.objective_loss.gradient(outputs), unit.has_coefficient)
 
     def remarks(self, unit: Unit, initial: NeuronInitial) -> Mapping[str, str | int | float]:
         names = [*self.axes(), *(head.name for head in unit.coordinates)]

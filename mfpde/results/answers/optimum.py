@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mfpde.results.answer import ANSWERS, Whole
-from mfpde.results.objects import atom_list, by_name, computed, labelled, told
+from mfpde.results.objects import Key, atom_list, by_name, computed, labelled, told
 from mfpde.results.words import atoms_text, excess, place_text
 from mfpde.solvers.arrays import Array
 
@@ -36,12 +36,20 @@ class AtomicOptimum(Whole):
         larger: (radius, F) on larger boxes, searched and not certified.
         limit: F as the radius grows and the error of the extrapolation, None where the values do not settle.
         proven: whether the bounds of derivatives that the lower bound rests on are.
+        margin: where F has an infimum that no law attains, the least of what outputs move by as the coefficients of
+            `direction` grow: its positions, shape (K, D), and weights, shape (K,); None where F is attained.
     """
 
     JSON = (
-        *("risk", "free_energy", "lower_bound", "radius", atom_list("positions", "weights"), "at_boundary"),
+        *("risk", "free_energy", "lower_bound", "radius", atom_list("positions", "weights", told_if="attained")),
+        *(
+            atom_list("positions", "weights", "direction", "escapes", True),
+            told("margin", optional=True),
+            "at_boundary",
+        ),
         *("boundary_mass", "certified", "feature_error"),
         *(labelled("larger_radii", ("radius", "free_energy"), "larger"), labelled("limit", ("free_energy", "error"))),
+        Key("attained", lambda result, names: None if result.attained else False, lambda value: {}, True),
         "note",
     )
 
@@ -58,6 +66,17 @@ class AtomicOptimum(Whole):
     larger: tuple[tuple[float, float], ...]
     limit: tuple[float, float] | None
     proven: bool = True
+    margin: float | None = None
+
+    @property
+    def attained(self) -> bool:
+        """Whether there is a law of least free energy."""
+        return self.margin is None
+
+    @property
+    def escapes(self) -> bool:
+        """Whether the atoms are a direction instead."""
+        return not self.attained
 
     @property
     def atoms(self) -> tuple[Array, Array] | None:
@@ -82,6 +101,11 @@ class AtomicOptimum(Whole):
     @property
     def note(self) -> str:
         """What the radius has to do with it, and what the bound is worth, in words."""
+        if not self.attained:
+            text = f"not attained: F falls to {self.free_energy:g} as the coefficients of these atoms grow together"
+            return (
+                f"{text}, every sample on its side by {self.margin:.10g} times as much; write a ridge for a minimiser"
+            )
         values = ", ".join(f"{value:.9g} at {radius:g}" for radius, value in self.larger)
         larger = f"larger boxes (searched, not certified) have F = {values}"
         least = min((value for _, value in self.larger), default=self.free_energy)
@@ -128,6 +152,8 @@ class AtomicOptimum(Whole):
 
     def line(self) -> str:
         """The same in a line of words."""
+        if not self.attained:
+            return f"optimum: risk {self.risk:g}, which no law attains (margin {self.margin:.6g})"
         place = atoms_text(self.names, self.positions, self.weights)
         edge = ", mass at the end of the box" if self.at_boundary else ""
         known = "certified" if self.certified else f"certified only to be at least {self.lower_bound:.4g}"

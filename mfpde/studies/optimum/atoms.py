@@ -13,6 +13,7 @@ from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.optimum import AtomicOptimum
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.objective.coefficient import WithCoefficient
 from mfpde.solvers.objective.losses.interface import least
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.optimum.bound import Curvature
@@ -32,6 +33,8 @@ ACCURACY = 1e-15
 """Error of U asked of the features; what they reach enters the bound."""
 MOST_WORK, MOST_EVALUATIONS = 2e8, 2_000_000
 """Limits of a bound: evaluations times features, and evaluations."""
+MOST_COORDINATES = 6
+"""Coordinates of a box that a grid of samples covers."""
 GROWTH = (2.0, 4.0, 8.0)
 """Factors of the larger boxes."""
 AT_END = 1e-9
@@ -55,6 +58,9 @@ def optimum_atoms(
     refuse_atoms(problem)
     box = _search_box(problem, radius)
     reduced = problem.represent("exact", box, ACCURACY)
+    escaping = _escaping(problem, reduced.objective, box, radius)
+    if escaping is not None:
+        return escaping
     bounds = _Bounds(problem, reduced.objective, box)
     found = certified_optimum(
         reduced.objective,
@@ -93,8 +99,45 @@ def optimum_atoms(
     )
 
 
+def _escaping(problem: Problem, objective: Objective, box: Box, radius: float) -> AtomicOptimum | None:
+    """The direction of coefficients that grow without end, where they move every output to where the loss vanishes."""
+    from mfpde.solvers.optimum.margin import largest_margin
+
+    towards, names = objective.loss.recession, problem.geometry.names
+    trained = problem.data.network_keys and problem.unit.coefficient.trained and problem.flow.mobility.a > 0.0
+    growing = trained and not (problem.flow.ridge > 0.0)
+    if towards is None or not growing or not isinstance(objective.features, WithCoefficient):
+        return None
+    place = names.index("a")
+    inner = Box(np.delete(box.lower, place), np.delete(box.upper, place))
+    on_sphere = problem.unit.activation.homogeneity == 1.0
+    found = largest_margin(objective.features.inner, towards, inner, on_sphere)
+    if found is None:
+        return None
+    infimum = least(objective.loss)
+    return AtomicOptimum(
+        names=names,
+        risk=0.5 * infimum,
+        free_energy=infimum,
+        lower_bound=infimum,
+        radius=radius,
+        positions=np.insert(found.units, place, found.signs, axis=1),
+        weights=found.weights,
+        boundary_mass=0.0,
+        feature_error=0.0,
+        certified=True,
+        larger=(),
+        limit=None,
+        margin=found.value,
+    )
+
+
 def refuse_atoms(problem: Problem) -> None:
     messages = problem.kept_mass("this optimum is")
+    count = problem.geometry.dimension
+    if count > MOST_COORDINATES:
+        words = f"the search for the optimum takes at most {MOST_COORDINATES} coordinates, this problem has {count}"
+        messages.append(f"data.law: {words}; write a ridge and follow `mfpde solve --until stationary`")
     if np.isfinite(problem.flow.inverse_temperature):
         messages.append("dynamics.inverse_temperature: finite; with noise the optimum is a Gibbs law, write inf")
     messages += problem.frozen_problems("the optimum needs a constant or a trained one")

@@ -22,7 +22,8 @@ class Pointwise(Protocol):
     The outputs have shape (..., M) and the targets (M,), so that the usual operators broadcast.
     Optional further methods: `curvature(f, y)`, the second derivative in f (else by differences of the slope),
     `conjugate(v, y)` = sup_f v f - l(f, y) and its derivative `conjugate_slope(v, y)`, inf and NaN where the slope is
-    never v (else by Newton's method), and `check(y)`, which raises ValueError for targets without meaning.
+    never v (else by Newton's method), `check(y)`, which raises ValueError for targets without meaning, and
+    `recession(y)`, the direction in which l falls for ever towards its infimum, which it then does not attain.
     """
 
     def value(self, f: Array, y: Array) -> Array:
@@ -62,6 +63,11 @@ class Loss(Protocol):
     def scale(self) -> float:
         """What 2 L is of the order of, for tolerances: for the square loss that of the zero function."""
         ...
+
+    @property
+    def recession(self) -> Array | None:
+        """The directions, shape (M,), in which L falls for ever in each output; None where it is attained."""
+        return None
 
     @property
     def free(self) -> NDArray[np.bool_]:

@@ -19,6 +19,10 @@ class Logistic:
         if other.size:
             raise ValueError(f"the logistic loss needs targets +1 or -1, got {other[0]:g}")
 
+    def recession(self, y: Array) -> Array:
+        """Towards the sign of y."""
+        return y
+
     def value(self, f: Array, y: Array) -> Array:
         return np.asarray(np.logaddexp(0.0, -y * f))
 

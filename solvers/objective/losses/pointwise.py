@@ -57,6 +57,11 @@ class PointwiseLoss(Loss):
         return self.weights
 
     @property
+    def recession(self) -> Array | None:
+        own = getattr(self.pointwise, "recession", None)
+        return None if own is None else np.asarray(own(self.targets))
+
+    @property
     def scale(self) -> float:
         zero = np.zeros_like(self.targets)
         return float(self.weights @ (2.0 * np.abs(self.pointwise.value(zero, self.targets)) + 1.0))

@@ -15,7 +15,11 @@ from mfpde.configuration.sources import load_configuration
 from mfpde.errors import ConfigurationError, ResultFileError
 from mfpde.experiment import Experiment
 from mfpde.problem.laws.dataset import DataSet
+from mfpde.problem.problem import build_problem
+from mfpde.results.answers.optimum import AtomicOptimum
 from mfpde.results.answers.solve import SolveResult
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.space.measure import Atoms
 
 REFERENCE = {
     entry["id"]: entry
@@ -106,3 +110,105 @@ def test_many_coordinates_are_for_particles(tmp_path: Path) -> None:
             mfpde.solve(made, scheme=scheme)
     found = mfpde.solve(made, atoms=20)
     assert np.diff(found.risk)[0] < 0.0
+
+
+@pytest.mark.parametrize("loss", ["square", "logistic", "log-cosh"])
+def test_duplicates_of_halved_weight_and_order_change_nothing(loss: str) -> None:
+    """To rounding: a weight that enters twice, or a mean over rows in the place of weights, shows at once."""
+    plain = line(loss, time={"end": 2.0, "save": 3})
+    order = [5, 2, 7, 0, 3, 6, 1, 4, 2, 5]
+    counts = np.bincount(order)
+    data = dict(plain["data"])
+    for name in ("points", "values"):
+        data[name] = [plain["data"][name][place] for place in order]
+    data["weights"] = [1.0 / counts[place] for place in order]
+    one, other = (solved(declared) for declared in (plain, {**plain, "data": data}))
+    assert np.abs(one.risk - other.risk).max() < 1e-13
+
+
+def test_the_logistic_risk_knows_no_sign_of_the_classes() -> None:
+    plain = line("logistic", time={"end": 2.0, "save": 3})
+    turned = {**plain, "data": {**plain["data"], "values": [-y for y in plain["data"]["values"]]}}
+    one, other = solved(plain), solved(turned)
+    assert np.abs(one.risk - other.risk).max() < 1e-13
+    a = one.names.index("a")
+    assert np.abs(one.variance[:, a] - other.variance[:, a]).max() < 1e-12
+
+
+@pytest.mark.parametrize("activation", ["tanh", "erf", "relu"])
+@pytest.mark.parametrize("loss", ["square", "logistic", "log-cosh"])
+def test_psi_is_the_derivative_of_half_the_energy(loss: str, activation: str) -> None:
+    """Along a change of mass, and of places: central differences, whose error is 1e-9 here."""
+    declared = line(loss) | {"network": {**NETWORK, "activation": activation}}
+    problem = build_problem(parse(declared))
+    random = np.random.default_rng(3)
+    points, weights = random.standard_normal((6, 3)), random.dirichlet(np.ones(6))
+    objective = problem.objective_about(points)
+
+    def half(places: Array, masses: Array) -> float:
+        return 0.5 * objective.energy(objective.outputs(places, masses))
+
+    law, step = Atoms(points, weights), 1e-6
+    psi, slopes = problem.psi(points, law), problem.psi_gradient(points, law)
+    for atom in range(6):
+        change = step * np.eye(6)[atom]
+        assert (half(points, weights + change) - half(points, weights - change)) / (2 * step) == pytest.approx(
+            psi[atom], abs=1e-9
+        )
+        for axis in range(3):
+            move = np.zeros_like(points)
+            move[atom, axis] = step
+            rise = (half(points + move, weights) - half(points - move, weights)) / (2 * step)
+            assert rise == pytest.approx(weights[atom] * slopes[atom, axis], abs=1e-9)
+
+
+def test_nothing_overflows_where_every_output_is_ten_thousand() -> None:
+    """exp(y f) overflows from 709 on; the mean loss there is the mean of (-y f)_+."""
+    problem = build_problem(parse(line("logistic")))
+    law = Atoms(np.array([[40.0, 1e4, 0.0]]), np.ones(1))
+    f = np.where(np.array(X) > 0.0, 1e4, -1e4)
+    expected = np.maximum(-np.sign(Y) * f, 0.0).mean()
+    assert problem.risk(law) == pytest.approx(expected, rel=1e-12)
+    assert np.isfinite(problem.psi(law.points, law)).all()
+
+
+@pytest.mark.parametrize("scheme", ["jko", "particles"])
+def test_schemes_agree_under_the_logistic_loss(scheme: str) -> None:
+    """Atoms as particles are the same as by characteristics; minimising movements within their tolerance."""
+    declared = line("logistic", time={"end": 1.0, "save": 2})
+    declared["initial"] = {"w1": 1.0, "a": 0.5, "b": 0.3}
+    reference = solved(declared).risk
+    found = solved(declared, scheme=scheme, tolerance=1e-6, atoms=8 if scheme == "particles" else None)
+    assert np.abs(found.risk - reference).max() < 1e-5
+    assert found.risk_name == "mean logistic loss"
+    assert found.free_energy == pytest.approx(2.0 * found.risk, rel=1e-12)
+
+
+def test_the_optimum_is_certified_under_any_convex_loss() -> None:
+    """The bounds of derivatives are proven, so the gap is one of the optimum itself."""
+    declared = line("logistic", dynamics={"ridge": 0.01}) | {"initial": {}}
+    found = mfpde.optimum(parse(declared))
+    assert isinstance(found, AtomicOptimum)
+    assert found.certified
+    assert 0.0 <= found.free_energy - found.lower_bound <= 1e-10 * found.free_energy
+    assert found.free_energy == pytest.approx(0.943554317875, rel=1e-10)
+
+
+def test_a_separable_set_has_a_direction_in_place_of_an_optimum() -> None:
+    """The margin is one that the atoms have, no larger than the maximal one, known to 1e-11, and at most 1e-5 less."""
+    entry = REFERENCE["D1.F1"]
+    data = {"points": entry["problem"]["x"], "values": entry["problem"]["y"], "loss": "logistic"}
+    declared = {"data": {"law": "dataset", **data}, "network": {**NETWORK, "activation": "relu"}}
+    made = parse(declared)
+    found = mfpde.optimum(made)
+    assert isinstance(found, AtomicOptimum)
+    told = found.to_json()
+    assert (told["attained"], told["risk"], told["atoms"]) == (False, 0.0, [])
+    assert (1.0 - 1e-5) * entry["values"]["gamma1_lower"] < told["margin"] <= entry["values"]["gamma1_upper"]
+    atoms = Atoms(found.positions, found.weights)
+    outputs = build_problem(made).objective_about(atoms.points).outputs(atoms.points, atoms.weights)
+    assert (np.array(data["values"]) * outputs).min() == pytest.approx(told["margin"], rel=1e-12)
+    units = np.delete(found.positions, found.names.index("a"), axis=1)
+    assert np.abs((units**2).sum(axis=1) - 1.0).max() < 1e-12
+    ridged = parse({**declared, "dynamics": {"ridge": 1.0}})
+    assert "attained" not in mfpde.optimum(ridged).to_json()
