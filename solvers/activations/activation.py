@@ -131,6 +131,11 @@ class Activation(ABC):
         return np.empty(0)
 
     @property
+    def centres(self) -> Array:
+        """Where sigma is steep or not smooth: its knots, else 0."""
+        return self.knots if self.knots.size else np.zeros(1)
+
+    @property
     def linear(self) -> PiecewiseLinear | None:
         """The table of a piecewise linear activation, of which more is known in closed form; None for any other."""
         return None
@@ -220,6 +225,10 @@ class Affine(Activation):
     @property
     def kinks(self) -> Array:
         return self.coefficient * self.inner.kinks
+
+    @property
+    def centres(self) -> Array:
+        return self.inner.centres - self.shift
 
     @property
     def arc(self) -> Arc | None:

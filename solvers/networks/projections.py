@@ -3,9 +3,7 @@
     R_N = E y^2 - (2/N) sum_i a_i sum_k T_k(w_i, b_i) + (1/N^2) sum_ij a_i a_j E sigma(u_i) sigma(u_j),
     T_k(w, b) = E g_k(x_k) sigma(<w, x> + b) = E_v[ g_k(v) q(s, w_k v + b) ],      s^2 = |w|^2 - w_k^2.
 
-The pairs are those of `gradient` and `risk`. q(s, .) is steep where w_k v + b passes a knot of sigma, over a width of
-about s: E_v is by Gauss rules on panels that double in length from there, for each neuron its own, so that a neuron
-along the teacher (s = 0) costs no accuracy.
+The pairs are those of `gradient` and `risk`, T_k that of `pulls`.
 """
 
 from __future__ import annotations
@@ -16,20 +14,12 @@ import numpy as np
 
 from ..activations.activation import Activation
 from ..arrays import Array
-from ..normal import REACH, Teacher, gauss, projected
+from ..normal import Teacher, projected
 from ..sgd.samplers import Projections
 from .gradient import Pairs
 from .population import Measured
+from .pulls import pulled
 from .risk import squared_output
-
-NODES = 16
-"""Gauss nodes of a panel: rounding for what is analytic at the distance of its length."""
-COARSE = 2.0
-"""Length of panels where nothing is steep, in standard deviations of v."""
-SHARPEST = 2.0**-36
-"""Shortest panel: a kink rounded over less than it changes T by its square."""
-CHUNK = 2**20
-"""Nodes of all neurons together that are formed at once."""
 
 
 @dataclass(frozen=True)
@@ -85,42 +75,8 @@ class ProjectedPopulation:
             rest = w.copy()
             rest[:, k] = 0.0
             across = np.linalg.norm(rest, axis=1)
-            value, by_along, by_across, by_b = self._against(teacher, w[:, k], across, b)
+            value, by_along, by_across, by_b = pulled(self.unit, teacher, w[:, k], across, b)
             mixed, by_offset = mixed + value, by_offset + by_b
             slopes += (by_across / np.maximum(across, np.finfo(float).tiny))[:, None] * rest
             slopes[:, k] += by_along
         return mixed, slopes, by_offset
-
-    def _against(self, teacher: Teacher, along: Array, across: Array, b: Array) -> Array:
-        """T of neurons (m, s, b), with its derivatives in m, s and b, shape (4, N)."""
-        parts = 1 + len(b) * 64 * NODES // CHUNK
-        pieces = np.array_split(np.arange(len(b)), parts)
-        return np.concatenate([self._integrated(teacher, along[i], across[i], b[i]) for i in pieces], axis=1)
-
-    def _integrated(self, teacher: Teacher, along: Array, across: Array, b: Array) -> Array:
-        places, weights = gauss(self._edges(teacher, along, across, b), NODES)
-        shape, count = places.shape, len(b)
-        spread = np.broadcast_to(across[:, None, None], shape)
-        moments = self.unit.mean(spread.ravel(), (along[:, None, None] * places + b[:, None, None]).ravel())
-        value, by_scale, by_offset = (part.reshape(count, -1) for part in moments)
-        weighted, v = (weights * teacher(places)).reshape(count, -1), places.reshape(count, -1)
-        terms = (value, by_offset * v, by_scale, by_offset)
-        return np.array([np.einsum("nq,nq->n", weighted, term) for term in terms])
-
-    def _edges(self, teacher: Teacher, along: Array, across: Array, b: Array) -> Array:
-        """Ends of the panels of each neuron, shape (N, E)."""
-        knots = self.unit.knots if len(self.unit.knots) else np.zeros(1)
-        slope = np.maximum(np.abs(along), SHARPEST)
-        centres = (knots - b[:, None]) / np.copysign(slope, along)[:, None]
-        width = np.hypot(across, self.unit.strip or 0.0) / slope
-        # what lies far outside is seen from its end
-        centres = np.clip(centres, -2.0 * REACH, 2.0 * REACH)
-        narrowest = float(np.clip(width, SHARPEST, COARSE).min())
-        levels = int(np.ceil(np.log2(COARSE / narrowest)))
-        steps = np.maximum(width, SHARPEST)[:, None, None] * 2.0 ** np.arange(levels)
-        near = np.concatenate([-steps, np.zeros_like(steps[:, :, :1]), steps], axis=2)
-        own = (centres[:, :, None] + near).reshape(len(b), -1)
-        count = int(np.ceil(2.0 * REACH / COARSE))
-        fixed = np.concatenate([np.linspace(-REACH, REACH, count + 1), teacher.breaks])
-        edges = np.hstack([own, np.broadcast_to(fixed, (len(b), len(fixed)))])
-        return np.sort(np.clip(edges, -REACH, REACH), axis=1)

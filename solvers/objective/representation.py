@@ -38,6 +38,9 @@ Form = Literal["guide", "exact", "compressed", "tabulated"]
 are best where each point is asked for once; those tabulated on the box, evaluated outside it."""
 
 
+Gap = Callable[[Array, Array], float]
+
+
 @dataclass(frozen=True)
 class Expansion:
     """The raw features of a problem, as its data law makes them on a box.
@@ -48,8 +51,10 @@ class Expansion:
         method: how the features were obtained, in words.
         explicit: whether they are so few and cheap that a table gains nothing.
         scale: size of the features, which errors of a table are relative to; None to measure it at the box's corners.
-        left: of points (n, D), a bound on the error of U(z, z) at each that does not share what it bounds; None to take
-            `error` everywhere.
+        gap: of points (n, D) and their masses, those times a, the error of the risk of that law, as bounded or measured
+            by what does not share it; None to take `error` for all.
+        resolved: error of U below which compression gains nothing, where that is not `error`: the features are right
+            for smooth laws, not for every single neuron.
     """
 
     objective: Objective
@@ -57,7 +62,13 @@ class Expansion:
     method: str
     explicit: bool = False
     scale: float | None = None
-    left: Callable[[Array], Array] | None = None
+    gap: Gap | None = None
+    resolved: float | None = None
+
+    @property
+    def enough(self) -> float:
+        """Error of U that no compression need go below."""
+        return self.error if self.resolved is None else self.resolved
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,7 @@ class ReducedObjective:
         source: the objective before compression and tabulation.
         source_error: bound on the error of its U on the box; where there is a coefficient a, over |a a'|.
         coefficient: the coordinate that multiplies the features, None where there is none.
-        left: as that of the expansion.
+        gap: as that of the expansion.
     """
 
     objective: Objective
@@ -82,7 +93,7 @@ class ReducedObjective:
     source: Objective
     source_error: float
     coefficient: int | None = None
-    left: Callable[[Array], Array] | None = None
+    gap: Gap | None = None
 
     @property
     def table(self) -> FeatureTable | None:
@@ -113,14 +124,12 @@ class ReducedObjective:
         return max(gaps, default=self.source_error)
 
     def _source_gap(self, law: Measure) -> float:
-        """What the source leaves of the risk of a law: (∫ |a| sqrt(left) drho)^2, by the inequality of Cauchy."""
+        """What the source leaves of the risk of a law: for all laws alike (∫ |a| drho)^2 times the error of U."""
         points, masses = law.points, law.weights
         if self.coefficient is not None:
-            masses = masses * np.abs(points[:, self.coefficient])
+            masses = masses * points[:, self.coefficient]
             points = np.delete(points, self.coefficient, axis=1)
-        if self.left is None:
-            return float(masses.sum()) ** 2 * self.source_error
-        return float(masses @ np.sqrt(self.left(points))) ** 2
+        return float(np.abs(masses).sum()) ** 2 * self.source_error if self.gap is None else self.gap(points, masses)
 
 
 def represent(
@@ -183,7 +192,7 @@ class _Made:
             small.features,
             _ends(inner),
             DEGREE,
-            GRADIENTS * max(accuracy, self.expansion.error),
+            GRADIENTS * max(accuracy, self.expansion.enough),
             max_nodes=max(FEWEST_NODES, TABLE_ENTRIES // small.features.rank),
             least_scales=scale,
             rounds=1,
@@ -196,7 +205,7 @@ class _Made:
     def _compressed(self, inner: Box, accuracy: float) -> tuple[Objective, float]:
         """The objective in features of the numerical rank, and the error of its U."""
         source = self.expansion.objective
-        enough = max(accuracy, self.expansion.error)
+        enough = max(accuracy, self.expansion.enough)
         small = compress(source.features, source.loss, inner.lower, inner.upper, enough)
         return Objective(small.features, small.loss), small.error
 
@@ -216,7 +225,7 @@ class _Made:
             source=self._with_coefficient(self.expansion.objective),
             source_error=self.expansion.error,
             coefficient=self.coefficient,
-            left=self.expansion.left,
+            gap=self.expansion.gap,
         )
 
     def _with_coefficient(self, objective: Objective) -> Objective:

@@ -140,7 +140,7 @@ class SingleIndex(DataLaw):
         inside = 0.0 < self.across < math.inf
         closed = inside and not math.isnan(sections.multiple(self.teacher, unit.activation, unit.has_offset))
         found = [] if closed else [index.expand(unit.activation, unit.has_offset, *rest)]
-        if closed or (inside and not (found[0].error <= max(accuracy, POOR))):
+        if closed or (inside and not (found[0].enough <= max(accuracy, POOR))):
             target = sections.Target((replace(self.teacher, noise=0.0),), (1.0,), self.noise)
             found.append(sections.expand(unit.activation, unit.has_offset, self.across, target, *rest[2:]))
         return min(found, key=lambda made: made.error)

@@ -13,8 +13,9 @@ so that one of them has the whole target.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,12 @@ ALIKE = 1e-9
 """Relative difference of squares of features that is rounding."""
 TRIALS = 32
 """Neurons of the box on which rules are tried."""
+SKEWED = 4.0
+"""Power by which others, on which their error is measured, are nearer to s = 0, where kinks are sharp."""
+FEW = 16
+"""Neurons of a law whose kinks count each."""
+CUTS = (0.19, 0.44, 0.77)
+"""Where panels are cut in four, as shares of them."""
 CHUNK = 2**21
 """Numbers of features that are formed at once."""
 
@@ -171,9 +178,18 @@ def expand(
     rule = _adapted(trials, teacher, accuracy, MOST_PANELS[effort])
     moments, tail = _orders(trials, perpendicular, accuracy, MOST_TERMS[effort])
     made, dropped = _made(trials, has_offset, perpendicular, teacher, rule, moments, accuracy)
-    error = tail + dropped + _halving_error(trials, teacher, rule)
+    loose, resolved = tail + dropped, _halving_error(trials, teacher, rule)
+    stray = _stray(_trials(unit, has_offset, perpendicular > 0.0, box, SKEWED), teacher, rule)
+    having = partial(_Trials.of, unit, perpendicular=perpendicular > 0.0, has_offset=has_offset)
     # at d = infinity a start may rest at m = 0 by a symmetry that tables would break
-    return Expansion(made, error, "Hermite moments beside a projection", explicit=not len(moments))
+    return Expansion(
+        made,
+        loose + max(resolved, stray),
+        "Hermite moments beside a projection",
+        explicit=not len(moments),
+        gap=_Gap(having, teacher, rule, loose),
+        resolved=loose + resolved,
+    )
 
 
 @dataclass(frozen=True)
@@ -184,6 +200,12 @@ class _Trials:
     along: Array
     across: Array
     offset: Array
+
+    @classmethod
+    def of(cls, unit: Activation, points: Array, perpendicular: bool, has_offset: bool) -> _Trials:
+        """Neurons of places (m, s, b), s and b as far as there are any."""
+        none = np.zeros(len(points))
+        return cls(unit, points[:, 0], points[:, 1] if perpendicular else none, points[:, -1] if has_offset else none)
 
     def means(self, v: Array) -> Array:
         """c_0(s, m v + b), shape (n, Q)."""
@@ -201,22 +223,23 @@ class _Trials:
         return found
 
 
-def _trials(unit: Activation, has_offset: bool, perpendicular: bool, box: Box) -> _Trials:
+def _trials(unit: Activation, has_offset: bool, perpendicular: bool, box: Box, skew: float = 1.0) -> _Trials:
     """Corners, the middle, others by a low-discrepancy sequence, and the mirror images of all in m.
 
-    With these the rule is symmetric: a target without a linear part exerts no force on neurons at m = 0.
+    With these the rule is symmetric: a target without a linear part exerts no force on neurons at m = 0. With a `skew`
+    above 1 the others are others, and more of them have a small s.
     """
     from scipy.stats import qmc
 
     lower, upper = box.lower, box.upper
-    inner = qmc.scale(qmc.Sobol(len(lower), seed=0).random(TRIALS), lower, np.maximum(upper, lower + 1e-12))
+    unit_cube = qmc.Sobol(len(lower), seed=int(skew > 1.0)).random(TRIALS)
+    unit_cube[:, 1 : 1 + perpendicular] **= skew
+    inner = qmc.scale(unit_cube, lower, np.maximum(upper, lower + 1e-12))
     corners = np.array(np.meshgrid(*zip(lower, upper, strict=True), indexing="ij")).reshape(len(lower), -1).T
     points = np.vstack([corners, 0.5 * (lower + upper), inner])
     mirrored = points.copy()
     mirrored[:, 0] *= -1.0
-    points = np.vstack([points, mirrored])
-    across = points[:, 1] if perpendicular else np.zeros(len(points))
-    return _Trials(unit, points[:, 0], across, points[:, -1] if has_offset else np.zeros(len(points)))
+    return _Trials.of(unit, np.vstack([points, mirrored]), perpendicular, has_offset)
 
 
 def _adapted(trials: _Trials, teacher: Teacher, accuracy: float, most: int) -> _Rule:
@@ -260,6 +283,62 @@ def _halving_error(trials: _Trials, teacher: Teacher, rule: _Rule) -> float:
             np.hstack([(values * each.weights) @ values.T, (values @ (each.weights * teacher(each.nodes)))[:, None]])
         )
     return 2.0 * float(np.abs(found[1] - found[0]).max())
+
+
+def _stray(trials: _Trials, teacher: Teacher, rule: _Rule) -> float:
+    """Twice the largest error of U(z, z) and 2 V of the neurons, without the higher orders.
+
+    Kinks of a unit lie where its neuron has them. Panels for all are halved where those of some neurons lie; others
+    are held against a rule of their own here.
+    """
+    from mfpde.solvers.networks.pulls import own_rule
+
+    unit, means = trials.activation, trials.means(rule.nodes)
+    found = np.stack([(means**2) @ rule.weights, 2.0 * means @ (rule.weights * teacher(rule.nodes))])
+    worst = 0.0
+    for n, (m, s, b) in enumerate(zip(trials.along, trials.across, trials.offset, strict=True)):
+        one = np.array([m]), np.array([s]), np.array([b])
+        v, weights = (part[0] for part in own_rule(unit, teacher.breaks, *one))
+        own = unit.mean(np.full(v.size, s), m * v + b).value
+        exact = np.array([weights @ own**2, 2.0 * weights @ (own * teacher(v))])
+        worst = max(worst, float(np.abs(found[:, n] - exact).max()))
+    return 2.0 * worst
+
+
+@dataclass(frozen=True)
+class _Gap:
+    """Of a law, what the rule changes of its risk next to another one, and what is left out.
+
+    The other rule has each panel in four, cut where the rule has no nodes, and for a few neurons the panels of each:
+    many of them blur their kinks.
+
+    Attributes:
+        having: neurons of places and masses.
+        loose: what orders and features that are left out hold of U.
+    """
+
+    having: Callable[[Array], _Trials]
+    teacher: Teacher
+    rule: _Rule
+    loose: float
+
+    def __call__(self, points: Array, masses: Array) -> float:
+        from mfpde.solvers.networks.pulls import own_edges
+
+        neurons = self.having(points)
+        edges = self.rule.edges
+        finer = [edges, *(edges[:-1] + share * np.diff(edges) for share in CUTS)]
+        if len(points) <= FEW:
+            places = neurons.along, neurons.across, neurons.offset
+            finer.append(own_edges(neurons.activation, self.teacher.breaks, *places).ravel())
+        parts = [self._part(neurons, masses, rule) for rule in (self.rule, _Rule(np.unique(np.concatenate(finer))))]
+        return abs(parts[0] - parts[1]) + float(np.abs(masses).sum()) ** 2 * self.loose
+
+    def _part(self, neurons: _Trials, masses: Array, rule: _Rule) -> float:
+        """E f^2 - 2 E f g."""
+        pieces = np.array_split(rule.nodes, 1 + len(masses) * rule.nodes.size // CHUNK)
+        outputs = np.concatenate([masses @ neurons.means(v) for v in pieces])
+        return float(rule.weights @ (outputs * (outputs - 2.0 * self.teacher(rule.nodes))))
 
 
 def _orders(trials: _Trials, perpendicular: float, accuracy: float, most: int) -> tuple[Array, float]:

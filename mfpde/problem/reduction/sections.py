@@ -33,7 +33,7 @@ from scipy.stats import qmc
 
 from mfpde.solvers.activations.activation import Activation, Arc
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.normal import REACH, Teacher, gauss, projected
+from mfpde.solvers.normal import Teacher, projected
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.objective.representation import Effort, Expansion
@@ -46,8 +46,6 @@ RULES = {"rough": (2, 4), "usual": (2, 4, 8, 16, 32), "finest": (4, 8, 16, 32, 6
 """Numbers of nodes for n."""
 SERIES = {"rough": (16, 24), "usual": (16, 32, 64, 96), "finest": (16, 32, 64, 96, 160)}
 """Terms of Mehler's series."""
-PANELS, PANEL_NODES = (6, 12, 24, 48, 96), 12
-"""Panels of the rule for V, and nodes of each."""
 TRIALS = 64
 """Neurons on which rules and series are tried."""
 ROUNDING = 1e-15
@@ -163,9 +161,23 @@ class Pairs:
         return values, found[:, :, kept] if slopes else found
 
     def diagonal(self, points: Array) -> Array:
-        """U(z, z), shape (n,)."""
+        """U(z, z), shape (n,), as the sections have it."""
         parts = (points[first : first + TOGETHER] for first in range(0, len(points), TOGETHER))
         return np.concatenate([np.diagonal(self.sections(part, part)[0]) for part in parts])
+
+    def norms(self, points: Array) -> Array:
+        """U(z, z), shape (n,), without the series."""
+        if self.arc is not None:
+            return self.diagonal(points)
+        neurons, own = self.neurons(points), slice(0, self.teachers + self.perpendicular)
+        across = neurons.places[:, -1] ** 2 if own.stop > self.teachers else np.zeros(len(points))
+        sizes = np.maximum(neurons.sizes, 1e-150)
+        # 1 - rho = (1 - n) s^2 / t^2
+        lost = (across / sizes**2)[:, None] * (1.0 - self.nodes)
+        t, b = (np.repeat(each, self.nodes.size) for each in (sizes, neurons.offsets))
+        rho = 1.0 - lost.ravel()
+        found = self.unit.pair_moments(0, 0, (t, t), (b, b), rho, np.where(rho > 0.0, lost.ravel(), 1.0 + rho))
+        return np.asarray(found.reshape(lost.shape) @ self.weights)
 
 
 @dataclass(frozen=True)
@@ -175,14 +187,11 @@ class Pull:
     Attributes:
         pairs: the unit and its coordinates.
         target: y.
-        nodes: of the rule for v, shape (Q,).
-        weights: of the rule times c_k g_k there, shape (K, Q).
         alike: c_k / a for the g_k with sigma = a g_k, of which the pull is a pair's; nan for others.
     """
 
     pairs: Pairs
-    nodes: Array
-    weights: Array
+    target: Target
     alike: Array
 
     def __call__(self, points: Array, slopes: bool = False) -> tuple[Array, Array]:
@@ -200,13 +209,15 @@ class Pull:
 
     def _add(self, k: int, points: Array, values: Array, found: Array) -> None:
         """The pull of one teacher."""
+        from mfpde.solvers.networks.pulls import pulled
+
         neurons = self.pairs.neurons(points)
         along, rest = neurons.places[:, k], np.delete(neurons.places, k, axis=1)
         spread = np.linalg.norm(rest, axis=1)
-        offset = np.outer(along, self.nodes) + neurons.offsets[:, None]
-        moments = self.pairs.unit.mean(np.repeat(spread, self.nodes.size), offset.ravel())
-        by = [part.reshape(offset.shape) for part in moments]
-        values += by[0] @ self.weights[k]
+        parts = self.target.weights[k] * pulled(
+            self.pairs.unit, self.target.teachers[k], along, spread, neurons.offsets
+        )
+        values += parts[0]
         if not found.size:
             return
         shares = np.divide(
@@ -214,12 +225,12 @@ class Pull:
         )
         # at w = u_k m the unit is spread along the last coordinate alone
         shares[spread == 0.0, -1] = 1.0
-        columns = (by[1] @ self.weights[k])[:, None] * shares
-        columns[:, k] = by[2] @ (self.weights[k] * self.nodes)
+        columns = parts[2][:, None] * shares
+        columns[:, k] = parts[1]
         own = self.pairs.teachers + self.pairs.perpendicular
         found[:, :own] += columns[:, :own]
         if self.pairs.has_offset:
-            found[:, -1] += by[2] @ self.weights[k]
+            found[:, -1] += parts[3]
 
 
 @dataclass(frozen=True)
@@ -274,10 +285,6 @@ class SectionFeatures:
         value = np.concatenate([raw @ turned for raw, _ in parts])
         return value, np.concatenate([np.einsum("nmd,m->nd", slopes, turned) for _, slopes in parts])
 
-    def left(self, points: Array) -> Array:
-        """What the features leave of U(z, z), shape (n,)."""
-        return np.asarray(np.abs(self.pairs.diagonal(points) - (self.values(points) ** 2).sum(axis=1)))
-
     def _raw(self, points: Array, slopes: bool = False) -> tuple[Array, Array]:
         """-V and the sections, shape (n, M), with their gradients."""
         pulls, pulled = self.pull(points, slopes)
@@ -299,23 +306,30 @@ def expand(
 ) -> Expansion:
     """Features of the unit on the box of m, s and b; s where `perpendicular` = d - K is above 0.
 
-    The rule for n, the series and the rule for V are refined until U and V of neurons of the box no longer change.
+    The rule for n and the series are refined until U of neurons of the box no longer changes.
     """
     thin = THIN[effort] if perpendicular < math.inf else 0.0
     trials = _Trials.of(box, TRIALS, 1, thin)
     probe = Pairs(unit, len(target.weights), perpendicular > 0.0, has_offset, np.zeros(1), np.ones(1), 0)
     pairs, error = _refined(probe, perpendicular, trials, 0.1 * accuracy, effort)
-    pull, missed = _pull(pairs, target, trials, 0.1 * accuracy)
+    shares = zip(target.weights, target.teachers, strict=True)
+    pull = Pull(pairs, target, np.array([c * multiple(g, unit, has_offset) for c, g in shares]))
     most = MOST_PIVOTS[effort]
     features = _factored(pairs, pull, target, _Trials.of(box, CANDIDATES * most, 0, thin), accuracy, most)
     fresh = _Trials.of(box, FRESH, 2, thin)
     objective = Objective(features, _loss(features, target))
-    total = error + missed + float((fresh.weights * features.left(fresh.points)).max())
+    nodes, weights = angular_rule(2 * len(pairs.nodes), perpendicular)
+    finer = replace(pairs, nodes=nodes, weights=weights)
 
     def left(points: Array) -> Array:
-        return features.left(points) + error + missed
+        return np.asarray(np.abs(finer.norms(points) - (features.values(points) ** 2).sum(axis=1)) + error)
 
-    return Expansion(objective, total, "sections of U at pivots", explicit=True, left=left)
+    def gap(points: Array, masses: Array) -> float:
+        return float(np.abs(masses) @ np.sqrt(left(points))) ** 2
+
+    total = float((fresh.weights * left(fresh.points)).max())
+
+    return Expansion(objective, total, "sections of U at pivots", explicit=True, gap=gap)
 
 
 def _loss(features: SectionFeatures, target: Target) -> SquareLoss:
@@ -349,15 +363,15 @@ class _Trials:
 def _refined(
     pairs: Pairs, perpendicular: float, trials: _Trials, accuracy: float, effort: Effort
 ) -> tuple[Pairs, float]:
-    """U with a rule for n and a series that are long enough, and what they leave of it."""
-    left, series = 0.0, SERIES[effort]
+    """U with a rule for n and a series that are long enough, and what the rule leaves of it."""
+    series = SERIES[effort]
     if pairs.arc is None:
         neurons = pairs.neurons(trials.points)
         squares = pairs.unit.second_moments(neurons.sizes, neurons.offsets)
         held = np.cumsum(pairs.unit.coefficients(neurons.sizes, neurons.offsets, series[-1]) ** 2, axis=1)
         tails = {count: float((trials.weights * np.abs(squares - held[:, count - 1])).max()) for count in series}
         terms = next((count for count in series if tails[count] <= accuracy), series[-1])
-        pairs, left = replace(pairs, terms=terms), tails[terms]
+        pairs = replace(pairs, terms=terms)
     rules = RULES[effort][: None if 1.0 < perpendicular < math.inf else 1]
     found, error = pairs, 0.0
     for count in rules:
@@ -365,8 +379,8 @@ def _refined(
         before, found = found, replace(pairs, nodes=nodes, weights=weights)
         error = _apart(before, found, trials) if count > rules[0] else 0.0
         if count > rules[0] and error <= accuracy:
-            return before, left + error
-    return found, left + error
+            return before, error
+    return found, error
 
 
 def _apart(pairs: Pairs, finer: Pairs, trials: _Trials) -> float:
@@ -393,30 +407,6 @@ def angular_rule(count: int, dimension: float) -> tuple[Array, Array]:
     nodes = 0.5 * (nodes - nodes[::-1])
     weights = vectors[0] ** 2
     return nodes, 0.5 * (weights + weights[::-1])
-
-
-def _pull(pairs: Pairs, target: Target, trials: _Trials, accuracy: float) -> tuple[Pull, float]:
-    """V with a rule in v whose halving no longer changes it, and the last change."""
-
-    def made(panels: int) -> Pull:
-        breaks = np.concatenate([np.zeros(1), *(g.breaks for g in target.teachers)])
-        edges = np.unique(np.concatenate([np.linspace(-REACH, REACH, panels + 1), breaks[np.abs(breaks) < REACH]]))
-        nodes, weights = (part.ravel() for part in gauss(edges, PANEL_NODES))
-        shares = [c * weights * g(nodes) for c, g in zip(target.weights, target.teachers, strict=True)]
-        return Pull(pairs, nodes, np.array(shares), alike)
-
-    alike = np.array(
-        [c * multiple(g, pairs.unit, pairs.has_offset) for c, g in zip(target.weights, target.teachers, strict=True)]
-    )
-    rules, error = [made(panels) for panels in PANELS], 0.0
-    found, roots = rules[0](trials.points)[0], np.sqrt(trials.weights)
-    for finer in rules[1:]:
-        finest = finer(trials.points)[0]
-        error, found = float((roots * np.abs(finest - found)).max()), finest
-        if error <= accuracy:
-            break
-    # errors of V are those of 2 V in the risk
-    return finer, 2.0 * error
 
 
 def multiple(teacher: Teacher, activation: Activation, has_offset: bool) -> float:

@@ -1,0 +1,66 @@
+"""The pull of a target on units: T(m, s, b) = E_v g(v) q(s, m v + b) with q(s, u) = E sigma(s G + u), v and G normal.
+
+q(s, .) is steep where m v + b passes a knot of sigma, over a width of about s: E_v is by Gauss rules on panels that
+double in length from there, for each neuron its own, so that a neuron along the teacher (s = 0) costs no accuracy.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..activations.activation import Activation
+from ..arrays import Array
+from ..normal import REACH, Teacher, gauss
+
+NODES = 16
+"""Gauss nodes of a panel: rounding for what is analytic at the distance of its length."""
+COARSE = 2.0
+"""Length of panels where nothing is steep, in standard deviations of v."""
+SHARPEST = 2.0**-36
+"""Shortest panel: a kink rounded over less than it changes T by its square."""
+TOGETHER = 256
+"""Neurons whose panels double alike: those of about one width."""
+
+
+def pulled(unit: Activation, teacher: Teacher, along: Array, across: Array, b: Array) -> Array:
+    """T of neurons (m, s, b), each (N,), with its derivatives in m, s and b, shape (4, N)."""
+    found = np.empty((4, len(b)))
+    order = np.argsort(_widths(unit, along, across), kind="stable")
+    for i in np.array_split(order, 1 + len(b) // TOGETHER):
+        places, weights = own_rule(unit, teacher.breaks, along[i], across[i], b[i])
+        spread = np.broadcast_to(across[i, None], places.shape)
+        moments = unit.mean(spread.ravel(), (along[i, None] * places + b[i, None]).ravel())
+        value, by_scale, by_offset = (part.reshape(places.shape) for part in moments)
+        weighted = weights * teacher(places)
+        for row, term in zip(found, (value, by_offset * places, by_scale, by_offset), strict=True):
+            row[i] = np.einsum("nq,nq->n", weighted, term)
+    return found
+
+
+def own_rule(unit: Activation, breaks: Array, along: Array, across: Array, b: Array) -> tuple[Array, Array]:
+    """Nodes and weights in v for each neuron, shape (N, Q); `breaks`: where something else is not smooth."""
+    places, weights = gauss(own_edges(unit, breaks, along, across, b), NODES)
+    return places.reshape(len(b), -1), weights.reshape(len(b), -1)
+
+
+def _widths(unit: Activation, along: Array, across: Array) -> Array:
+    """Over how much of v a unit turns where it is steepest, shape (N,)."""
+    return np.asarray(np.hypot(across, unit.strip or 0.0) / np.maximum(np.abs(along), SHARPEST))
+
+
+def own_edges(unit: Activation, breaks: Array, along: Array, across: Array, b: Array) -> Array:
+    """Ends of the panels of each neuron, shape (N, E)."""
+    slope = np.maximum(np.abs(along), SHARPEST)
+    centres = (unit.centres - b[:, None]) / np.copysign(slope, along)[:, None]
+    width = _widths(unit, along, across)
+    # what lies far outside is seen from its end
+    centres = np.clip(centres, -2.0 * REACH, 2.0 * REACH)
+    narrowest = float(np.clip(width, SHARPEST, COARSE).min(initial=COARSE))
+    levels = int(np.ceil(np.log2(COARSE / narrowest)))
+    steps = np.maximum(width, SHARPEST)[:, None, None] * 2.0 ** np.arange(levels)
+    near = np.concatenate([-steps, np.zeros_like(steps[:, :, :1]), steps], axis=2)
+    own = (centres[:, :, None] + near).reshape(len(b), -1)
+    count = int(np.ceil(2.0 * REACH / COARSE))
+    fixed = np.concatenate([np.linspace(-REACH, REACH, count + 1), breaks])
+    edges = np.hstack([own, np.broadcast_to(fixed, (len(b), len(fixed)))])
+    return np.sort(np.clip(edges, -REACH, REACH), axis=1)
