@@ -22,6 +22,7 @@ from mfpde.solvers.space.measure import Measure
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
     from mfpde.problem.reduction.block_pairs import BlockPairs
+    from mfpde.solvers.objective.kinks import Kinks
     from mfpde.solvers.objective.objective import FeatureMap, Objective
     from mfpde.solvers.objective.representation import Effort, Expansion, Form, ReducedObjective
 
@@ -102,6 +103,15 @@ class Problem:
                 return [f"dynamics.mobility.{head} = 0: {name} keeps its law; {words}; write a number above 0"]
             return [f"data.law: {name} does not move; {words}; write another law"]
         return []
+
+    @cached_property
+    def kinks(self) -> Kinks | None:
+        """The planes across which Psi bends; None where it is smooth, or its features are no units themselves."""
+        from mfpde.solvers.objective.kinks import kinks_of
+
+        if not self.data.explicit:
+            return None
+        return kinks_of(self.objective_about(np.zeros((1, self.geometry.dimension))).features)
 
     @property
     def centred(self) -> bool:

@@ -12,7 +12,7 @@ from scipy.integrate import solve_ivp
 from mfpde.problem.labels import label_law
 from mfpde.problem.problem import Problem
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.characteristics.characteristics import Characteristics
+from mfpde.solvers.characteristics.sliding import characteristics_of
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import State, integrate
 from mfpde.solvers.space.box import Box
@@ -56,7 +56,7 @@ def run_guide(problem: Problem, configuration: Experiment) -> Trails:
     flow = replace(problem.flow, inverse_temperature=np.inf)
     labels = len(law.breaks)
     tolerance, atoms = GUIDE_TOLERANCE.get(labels, 1e-3), (1 + reacts) * GUIDE_ATOMS.get(labels, 1000)
-    scheme = Characteristics(objective, problem.geometry, flow, law, tolerance, atoms, order=6)
+    scheme = characteristics_of(objective, problem.geometry, flow, law, tolerance, atoms, order=6)
     end = flow.schedule.flow_time(configuration.time.end)
     times = np.concatenate([[0.0], end * np.geomspace(1e-4, 1.0, GUIDE_TIMES - 1)]) if end > 0 else np.zeros(1)
     laws: list[Measure] = []

@@ -33,6 +33,8 @@ LARGEST_NOISY_BLOCK = 1000
 """Block dimension up to which noisy finite volumes were seen to keep time: far above, the law lags behind."""
 MOST_LABELS = 6
 """Labels of rho_0 with a density whose panels fit into memory."""
+MOST_MEETINGS = 1_000_000
+"""Atoms times planes of kinks up to which a run from event to event ends within an hour."""
 COARSEST_TOLERANCE = 1e-2
 TOLERANCE_RATIO = 1e-2
 
@@ -219,6 +221,19 @@ def scheme_named(scheme: str | SchemeKind) -> SchemeKind:
 def scheme_names() -> tuple[str, ...]:
     """Every scheme, in the order in which they are listed."""
     return tuple(sorted(SCHEMES.names(), key=lambda name: SCHEMES[name].place))
+
+
+def too_many_meetings(problem: Problem, atoms: int) -> list[Refusal]:
+    """The refusal of atoms that would meet kinks without end: each meeting is a step of all."""
+    planes = 0 if problem.kinks is None else len(problem.kinks.offsets)
+    if atoms * planes <= MOST_MEETINGS:
+        return []
+    words = f"{atoms} atoms meet the {planes} planes where units bend one by one, more than {MOST_MEETINGS} times"
+    return [
+        Refusal(
+            "network.activation", words, f"at most {MOST_MEETINGS // planes} atoms, or a smooth activation", "kinks"
+        )
+    ]
 
 
 def noisy(problem: Problem) -> bool:

@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from ..arrays import Array
 from ..flow.flow import Flow
 from ..flow.time_loop import State, StepFailure
-from ..objective.kinks import Kinked, Kinks
+from ..objective.kinks import Kinked, Kinks, kinks_of
 from ..objective.objective import Objective
 from ..space.geometry import Geometry
 from .characteristics import Characteristics
@@ -135,14 +135,17 @@ class SlidingCharacteristics(Characteristics):
         sides = self._settled(np.flatnonzero(near.any(axis=1)), places, masses, sides)
         return self._sided(0.0, 0.0, panels, 0.0, sides, reach)
 
-    def _sided(self, time: float, step: float, panels: Panels, dissipated: float, sides: IntArray, reach: int) -> State:
+    def _sided(
+        self, time: float, step: float, panels: Panels, dissipated: float, sides: IntArray, reach: int, idle: int = 0
+    ) -> State:
         places, masses = panels.atoms
         held = self._held(sides)
         places = self._put(places, held)
         rates, weights = self._motion(sides, held, masses)(places)
         dissipation = self._dissipation(rates, weights, np.ones(places.shape, dtype=bool))
         state = self._state(time, step, panels.with_positions(places), dissipated, dissipation, reach)
-        return replace(state, arrays={**state.arrays, "sides": cast(Array, sides)})
+        further = {"sides": sides, "idle": np.array([idle], dtype=np.int64)}
+        return replace(state, arrays={**state.arrays, **cast(dict[str, Array], further)})
 
     def _advanced(self, state: State, until: float) -> State:
         panels, reach = self._panels(state), int(state.arrays["reach"][0])
@@ -182,12 +185,11 @@ class SlidingCharacteristics(Characteristics):
             sides = self._left(event, moved, masses, sides)
         idle = self._idle(state, time, len(places))
         panels = panels.with_positions(moved)
-        made = self._sided(time, float(step), panels, float(flat[-1]), sides, reach)
-        return replace(made, arrays={**made.arrays, "idle": np.array([idle], dtype=np.int64)})
+        return self._sided(time, float(step), panels, float(flat[-1]), sides, reach, idle)
 
     def _idle(self, state: State, time: float, count: int) -> int:
         """How many events came without advance; raises StepFailure where they do not end."""
-        idle = int(state.arrays["idle"][0]) + 1 if "idle" in state.arrays and time == state.flow_time else 0
+        idle = int(state.arrays["idle"][0]) + 1 if time == state.flow_time else 0
         if idle > MOST_AT_ONCE * count:
             raise StepFailure("particles on kinks find no way", state.flow_time, "use another scheme")
         return idle
@@ -372,3 +374,12 @@ def _first_below(margin: Callable[[float], float], last: float) -> float:
             return float(brentq(margin, before, share, xtol=1e-15, rtol=1e-14))
         before = share
     return np.inf
+
+
+def characteristics_of(
+    objective: Objective, geometry: Geometry, flow: Flow, law: LabelLaw, tolerance: float, largest: int, order: int
+) -> Characteristics:
+    """Characteristics of features with kinks or without; panels of these are laid out once, a tenth as many atoms."""
+    if kinks_of(objective.features) is None:
+        return Characteristics(objective, geometry, flow, law, tolerance, largest, order)
+    return SlidingCharacteristics(objective, geometry, flow, law, tolerance, largest // 10, order)

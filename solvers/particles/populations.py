@@ -9,8 +9,7 @@ import numpy as np
 from scipy import stats
 
 from ..arrays import Array
-from ..flow.time_loop import Observation, State, integrate
-from .birth_death_process import ParticleProcess
+from ..flow.time_loop import Observation, Scheme, State, integrate
 
 POPULATIONS = 8
 LEVEL = 0.95
@@ -29,7 +28,7 @@ class Populations:
     with probability `LEVEL`. Nothing here is shared with the large population but the law that all are drawn from.
     """
 
-    def __init__(self, processes: Sequence[ParticleProcess]) -> None:
+    def __init__(self, processes: Sequence[Scheme]) -> None:
         self.processes = tuple(processes)
 
     def initial_state(self) -> State:

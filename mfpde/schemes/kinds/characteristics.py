@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mfpde.schemes.interface import Reference, Refusal, SchemeKind, noisy, scheme, too_many_labels
+from mfpde.schemes.interface import Reference, Refusal, SchemeKind, noisy, scheme, too_many_labels, too_many_meetings
 from mfpde.schemes.options import AtomOptions
 from mfpde.schemes.solver import MINIMUM_TOLERANCE, Solver
 
@@ -13,10 +14,16 @@ if TYPE_CHECKING:
     from mfpde.problem.problem import Problem
     from mfpde.schemes.pair import Pair
     from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
+    from mfpde.solvers.flow.time_loop import Observation, State
+    from mfpde.solvers.objective.representation import ReducedObjective
     from mfpde.solvers.space.box import Box
     from mfpde.solvers.space.trails import Trails
 
 REFERENCE_TOLERANCE = 1e-8
+SLIDING_SHARE = 1e-4
+"""Tolerance of steps between kinks, as a share of that of the run: events are found as well as they are steep."""
+MEETINGS, FEWEST_SLIDING = 10_000, 200
+"""Atoms times kinks, each of which may meet, that panels are laid out for; atoms that there may be in any case."""
 MOST_LABELS = 3
 """Labels of rho_0 whose panels are still few."""
 
@@ -40,7 +47,8 @@ class CharacteristicsKind(SchemeKind):
         words = Refusal(
             "dynamics.inverse_temperature", "characteristics have no noise", "inverse_temperature = inf", "noise"
         )
-        return super().refusals(problem, experiment) + [words] * noisy(problem) + too_many_labels(problem)
+        meetings = too_many_meetings(problem, sum(problem.initial_law.given))
+        return super().refusals(problem, experiment) + [words] * noisy(problem) + too_many_labels(problem) + meetings
 
     def guided(self, experiment: Experiment) -> bool:
         return not experiment.data.explicit
@@ -67,6 +75,8 @@ class CharacteristicsKind(SchemeKind):
 
         tolerance = experiment.solver.tolerance
         reduced = problem.represent("tabulated", box, 0.1 * tolerance)
+        if problem.kinks is not None:
+            return self._sliding(problem, experiment, reduced, error_floor_of(reduced, guide))
         atoms = atoms_per_label(problem.initial_law, self.options(experiment.solver).atoms)
         refuse_atoms([atoms, other_atoms(atoms)], 0, problem.geometry.dimension)
 
@@ -87,6 +97,39 @@ class CharacteristicsKind(SchemeKind):
         dissipation_floor = dissipation_floor_of(reduced, problem, guide, floor)
         words = described(reduced, floor)
         return Pair(main, companion, floor, attributes=words, dissipation_floor=dissipation_floor)
+
+    def _sliding(self, problem: Problem, experiment: Experiment, reduced: ReducedObjective, floor: float) -> Pair:
+        """Where Psi has kinks: from event to event, beside other labels, other steps, and the balance of the energy."""
+        from scipy.integrate import DOP853, RK45, OdeSolver
+
+        from mfpde.problem.labels import label_law
+        from mfpde.schemes.pair import NODES, OTHER_NODES, Pair, atoms_per_label, described, other_atoms
+        from mfpde.solvers.characteristics.sliding import SlidingCharacteristics
+
+        planes = 0 if problem.kinks is None else len(problem.kinks.offsets)
+        atoms = atoms_per_label(problem.initial_law, self.options(experiment.solver).atoms)
+        law, step = label_law(problem.initial_law), max(SLIDING_SHARE * experiment.solver.tolerance, MINIMUM_TOLERANCE)
+        most = max(FEWEST_SLIDING, MEETINGS // planes)
+
+        def run(
+            law: LabelLaw, tolerance: float, order: int, counts: tuple[int, ...] | None, method: type[OdeSolver]
+        ) -> SlidingCharacteristics:
+            order = order if counts is None else max(2, min(order, *counts))
+            return SlidingCharacteristics(
+                reduced.objective, problem.geometry, problem.flow, law, tolerance, most, order, counts, method
+            )
+
+        main = run(law, step, NODES, atoms, DOP853)
+        other = run(law.cut_elsewhere(), 10.0 * step, OTHER_NODES, other_atoms(atoms), RK45)
+        start = main.observe(main.initial_state()).free_energy
+
+        def apart(seen: Observation, beside: State, names: Sequence[str]) -> tuple[float, ...]:
+            balance, second = abs(seen.free_energy - start + seen.dissipated), other.observe(beside)
+            return tuple(abs(getattr(seen, name) - getattr(second, name)) + balance for name in names)
+
+        note = f"Psi has kinks, {planes} planes of them, which particles cross or stick to"
+        words = described(reduced, floor) | {"kinks": planes}
+        return Pair(main, other, floor + step, (note,), words, dissipation_floor=step, apart=apart)
 
     def reference(self, problem: Problem, experiment: Experiment, levels: int, refined: bool) -> Reference:
         tolerance = min(REFERENCE_TOLERANCE, experiment.solver.tolerance)

@@ -9,13 +9,14 @@ import numpy as np
 
 from mfpde.keys.declaration import key
 from mfpde.keys.kinds import Choice, Integers
-from mfpde.schemes.interface import Refined, Refusal, SchemeKind, noisy, scheme
+from mfpde.schemes.interface import Refined, Refusal, SchemeKind, noisy, scheme, too_many_meetings
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
     from mfpde.problem.problem import Problem
     from mfpde.schemes.pair import Pair
     from mfpde.schemes.solver import Solver
+    from mfpde.solvers.flow.time_loop import Scheme
     from mfpde.solvers.networks.order_parameters import Overlaps
     from mfpde.solvers.space.box import Box
     from mfpde.solvers.space.trails import Trails
@@ -67,7 +68,11 @@ class ParticlesKind(SchemeKind):
             words = "particles weigh alike, and the rows of initial.points do not; leave weight out, or repeat rows"
         numbers = [Refusal("solver.atoms", words, "", "such atoms")] if words else []
         actual = _refused_actual(problem) if self._actual(experiment) else []
-        return super().refusals(problem, experiment) + [births] * both + numbers + actual
+        bent = [] if noisy(problem) else too_many_meetings(problem, self._count(problem, experiment))
+        if problem.kinks is not None and problem.flow.reacts:
+            words = "neurons that stick to kinks are not born and do not die"
+            bent = [Refusal("dynamics.flow", words, 'flow = "wasserstein", or a smooth activation', "births on kinks")]
+        return super().refusals(problem, experiment) + [births] * both + numbers + actual + bent
 
     def guided(self, experiment: Experiment) -> bool:
         return not (experiment.data.explicit or self._actual(experiment))
@@ -88,8 +93,11 @@ class ParticlesKind(SchemeKind):
         return [f"{problem}; write for example atoms = {DEFAULT_PARTICLES}"]
 
     def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
+        from mfpde.problem.initial import PointLaw
+        from mfpde.problem.labels import label_law
         from mfpde.schemes.guide import spread_guide, visited_box
         from mfpde.schemes.pair import Pair, described, error_floor_of
+        from mfpde.solvers.characteristics.sliding import SlidingCharacteristics
         from mfpde.solvers.particles.birth_death_process import ParticleProcess
         from mfpde.solvers.particles.populations import LEVEL, POPULATIONS, Populations, size_beside
 
@@ -101,9 +109,14 @@ class ParticlesKind(SchemeKind):
             box = visited_box(problem, spread_guide(problem, guide))
         reduced = problem.represent("tabulated", box, 0.1 * tolerance)
 
-        def run(particles: int, stream: int) -> ParticleProcess:
+        bent = problem.kinks is not None and not noisy(problem)
+
+        def run(particles: int, stream: int) -> Scheme:
             law = problem.initial_law
             start = (law.sample if stream else law.neurons)(particles, seed, stream)
+            if bent:
+                atoms = label_law(PointLaw.of(start, np.full(particles, 1.0 / particles)))
+                return SlidingCharacteristics(reduced.objective, problem.geometry, problem.flow, atoms, 0.1 * tolerance)
             weights = np.full(particles, law.mass / particles) if stream else law.weights(particles)
             return ParticleProcess(
                 reduced.objective, problem.geometry, problem.flow, start, seed, stream, tolerance, weights

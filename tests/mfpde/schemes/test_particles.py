@@ -19,7 +19,8 @@ def test_no_population_shares_a_draw_with_another(count: int, few: int) -> None:
     pair = make_pair(build_problem(configuration), configuration)
     assert isinstance(pair.main, ParticleProcess)
     assert isinstance(pair.companion, Populations)
-    each = [pair.main, *pair.companion.processes]
+    beside = [process for process in pair.companion.processes if isinstance(process, ParticleProcess)]
+    each = [pair.main, *beside]
     assert [len(process.particles) for process in each] == [count] + [few] * POPULATIONS
     assert len({process.key for process in each}) == 1 + POPULATIONS
     places = np.concatenate([process.particles[:, 0] for process in each])
