@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from mfpde.problem.network import Network, Unit
 from mfpde.problem.points import point_law, points_of
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import Flow
+from mfpde.solvers.objective.coefficient import WithCoefficient
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.space.measure import Measure
@@ -162,6 +164,25 @@ class Problem:
         objective = self.objective_about(points, law.points)
         slope = objective.loss_gradient(law.outputs(objective.features))
         return objective.features.contract(points, slope)[1]
+
+    def predict(self, law: Measure, x: Array) -> Array:
+        """f(x; rho) at inputs of shape (n, d), shape (n,).
+
+        Raises:
+            ConfigurationError: the data law does not know f from its reduced coordinates.
+        """
+        units = self.data.units_at(self.unit, np.asarray(x, dtype=float))
+        if units is None:
+            words = f'data.law: what is kept of a neuron of "{self.data.name}" does not tell f at a single x'
+            raise ConfigurationError([f'{words}; write law = "dataset", or samples'])
+        if self.unit.has_coefficient:
+            units = WithCoefficient(units, self.geometry.names.index("a"))
+        return law.outputs(units) - (self._start(units) if self.centred else 0.0)
+
+    @cached_property
+    def watches(self) -> Mapping[str, Callable[[Measure], float]]:
+        """What is told of a law beside its risk, by name."""
+        return self.data.watches(self.unit, self.predict)
 
     def _centred(self, made: ReducedObjective) -> ReducedObjective:
         """The objective with f_0 subtracted; raises ConfigurationError where its loss does not say how."""

@@ -8,8 +8,9 @@ R = 2 L for the square loss, the mean square error; for any other R = L, the mea
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -21,7 +22,7 @@ from mfpde.keys.samples import Samples, SamplesKey, sample_mistakes
 from mfpde.keys.tables import NumberTable, TableKey
 from mfpde.problem.initial import InitialLaw, product_law
 from mfpde.problem.law_kinds import LawOf
-from mfpde.problem.laws.interface import LAWS, SQUARE_RISK, DataLaw
+from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.marginals import Marginal, Normal, settled
 from mfpde.problem.network import Unit
 from mfpde.problem.points import POINTS, head_laws, in_place_of
@@ -30,11 +31,14 @@ from mfpde.solvers.objective.losses.pointwise import nodal_loss
 from mfpde.solvers.space.axis import Axis, Line
 
 if TYPE_CHECKING:
+    from mfpde.problem.laws.interface import Predict
     from mfpde.solvers.arrays import Array
     from mfpde.solvers.objective.losses.interface import Loss
+    from mfpde.solvers.objective.objective import FeatureMap
     from mfpde.solvers.objective.representation import Effort, Expansion
     from mfpde.solvers.optimum.bound import Curvature
     from mfpde.solvers.space.box import Box
+    from mfpde.solvers.space.measure import Measure
 
 SQUARE = "square"
 INLINE = ("points", "values", "weights")
@@ -42,6 +46,8 @@ ALONG = ("w1", "w2", "w3")
 LAWS_OF_W = ("kappa", *ALONG, "a", "b")
 CONSTANT = 1e-12
 """Spread of a column over its size that is rounding."""
+CANCELLED = 1e-12
+"""An output that is nothing but rounding."""
 STANDING_IN = ((-1.0,), (1.0,))
 """Inputs of the set that mistakes leave."""
 
@@ -114,6 +120,7 @@ class DataSet(DataLaw):
         None, Numbers(POSITIVE_SIZE, "[0.5, 0.5]"), "omega_p beside points, up to a factor (equal ones where left out)"
     )
     loss: str = key(SQUARE, Choice(LOSSES.names), "l of sum_p omega_p l(f_p, y_p)")
+    test: Samples | None = key(None, SamplesKey(), "samples that are not trained on, whose risk is told beside")
     standardise: bool = key(False, Flag(), "whether each coordinate of x is moved to mean 0 and scaled to variance 1")
 
     Initial = NeuronInitial
@@ -135,6 +142,7 @@ class DataSet(DataLaw):
             self._settle_inline(reader)
         if len(reader.errors) == known and (self.file is not None or self.points is not None):
             self._settle_samples(reader)
+            self._settle_test(reader)
             if len(reader.errors) == known:
                 return self
         return replace(self, file=None, points=STANDING_IN, values=(-1.0, 1.0), weights=None)
@@ -165,6 +173,18 @@ class DataSet(DataLaw):
         except ValueError as error:
             reader.complain("loss", str(error), f'other targets, or loss = "{SQUARE}"')
 
+    def _settle_test(self, reader: TableReader) -> None:
+        """Test inputs of the same dimension, and targets that the loss can read."""
+        if self.test is None:
+            return
+        own, other = self.raw[0].shape[1], self.test.x.shape[1]
+        if own != other:
+            reader.complain("test", f"x has {other} coordinates, those of the training set {own}", "a file of the same")
+        try:
+            nodal_loss(self.loss, self.test.weights, self.test.y)
+        except ValueError as error:
+            reader.complain("test", str(error), "other targets in that file")
+
     @property
     def raw(self) -> tuple[Array, Array, Array]:
         """x, y and omega before x is standardised."""
@@ -191,7 +211,7 @@ class DataSet(DataLaw):
 
     @property
     def risk_name(self) -> str:
-        return SQUARE_RISK if self.loss == SQUARE else f"mean {self.loss} loss"
+        return f"training mean of {'(y - f)^2' if self.loss == SQUARE else f'the {self.loss} loss'}"
 
     @property
     def dimension(self) -> float:
@@ -211,8 +231,42 @@ class DataSet(DataLaw):
         from mfpde.solvers.objective.objective import Objective
         from mfpde.solvers.objective.representation import Expansion
 
-        made = Objective(SampleFeatures(self.samples[0], unit.activation, unit.has_offset), self.objective_loss)
-        return Expansion(made, 0.0, f"units at {made.features.rank} samples", explicit=True)
+        x = self.samples[0]
+        made = Objective(SampleFeatures(x, unit.activation, unit.has_offset), self.objective_loss)
+        return Expansion(made, 0.0, f"units at {len(x)} samples", explicit=True)
+
+    def units_at(self, unit: Unit, x: Array) -> FeatureMap:
+        from mfpde.solvers.networks.samples import SampleFeatures
+
+        if x.ndim != 2 or x.shape[1] != self.dimension:
+            raise ValueError(f"inputs of shape {x.shape}: write x of shape (n, {self.dimension:g})")
+        return SampleFeatures(self.standardised(x), unit.activation, unit.has_offset)
+
+    def watches(self, unit: Unit, predict: Predict) -> Mapping[str, Callable[[Measure], float]]:
+        """The risk of the test set, and where the loss is one of classes the accuracy on both."""
+        x, y, weights = self.raw
+        sets = {"": (x, y, weights)}
+        if self.test is not None:
+            sets["test_"] = self.test.x, self.test.y, self.test.weights / self.test.weights.sum()
+        kinds = [name for name in ("risk", "accuracy") if name in self.worth(y, weights, np.zeros(len(y)))]
+        return {
+            f"{name}{kind}": partial(self._watched, kind, *of, predict)
+            for name, of in sets.items()
+            for kind in kinds
+            if name or kind != "risk"
+        }
+
+    def _watched(self, kind: str, x: Array, y: Array, weights: Array, predict: Predict, law: Measure) -> float:
+        return self.worth(y, weights, predict(law, x))[kind]
+
+    def worth(self, y: Array, weights: Array, outputs: Array) -> dict[str, float]:
+        """An output of 0 is of either class by half."""
+        loss = nodal_loss(self.loss, weights, y)
+        towards = loss.recession
+        if towards is None:
+            return {"risk": loss.risk(outputs)}
+        side = np.where(np.abs(outputs) <= CANCELLED, 0.0, np.sign(towards * outputs))
+        return {"risk": loss.risk(outputs), "accuracy": float(weights @ (0.5 + 0.5 * side))}
 
     @property
     def objective_loss(self) -> Loss:

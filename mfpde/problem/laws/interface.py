@@ -38,9 +38,13 @@ if TYPE_CHECKING:
     from mfpde.solvers.arrays import Array
     from mfpde.solvers.networks.order_parameters import Committee
     from mfpde.solvers.networks.population import Population
+    from mfpde.solvers.objective.objective import FeatureMap
     from mfpde.solvers.objective.representation import Effort, Expansion
     from mfpde.solvers.optimum.bound import Curvature
     from mfpde.solvers.space.box import Box
+    from mfpde.solvers.space.measure import Measure
+
+    Predict = Callable[[Measure, Array], Array]
 
 NETWORK_KEYS = names_of(Network)
 SQUARE_RISK = "E(y - f)^2"
@@ -141,6 +145,22 @@ class DataLaw(Checked):
         """Why there is no sampler, and what to write instead."""
         offering = ", ".join(f'"{name}"' for name in LAWS.names() if LAWS[name].sampler is not DataLaw.sampler)
         return f'data.law: SGD needs samples, which "{self.name}" does not draw; write law = {offering}'
+
+    def units_at(self, unit: Unit, x: Array) -> FeatureMap | None:
+        """The outputs of units at inputs x, shape (n, d), as features; None where reduced coordinates do not tell."""
+        return None
+
+    def worth(self, y: Array, weights: Array, outputs: Array) -> dict[str, float]:
+        """The "risk" of outputs for targets with weights that sum to 1, and the "accuracy" where there are classes."""
+        return {}
+
+    def watches(self, unit: Unit, predict: Predict) -> Mapping[str, Callable[[Measure], float]]:
+        """What is told of a law of neurons beside the risk, by the names of `mfpde.results.files.watched`.
+
+        Args:
+            predict: f(x; rho) of a law and inputs.
+        """
+        return {}
 
     def committee(self, unit: Unit) -> Committee | str:
         """Units and teachers with one closed pair moment, or why there are none, in words."""

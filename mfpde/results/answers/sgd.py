@@ -29,6 +29,7 @@ class SgdResult(Recorded):
         status: "success", "interrupted", "failed" or "running".
         wall_seconds: time spent, over all resumed parts.
         attributes: provenance.
+        watched: what the data law tells beside the risk, by its name, shape (R, T) each.
     """
 
     FIGURES = ("sgd_risk", "sgd_law")
@@ -37,6 +38,7 @@ class SgdResult(Recorded):
         "time",
         "risk",
         "risk_error",
+        computed("", lambda result, names: result.watched),
         by_name("mean"),
         by_name("variance"),
         "steps",
@@ -56,6 +58,7 @@ class SgdResult(Recorded):
     status: str
     wall_seconds: float
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    watched: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def engine(self) -> str:

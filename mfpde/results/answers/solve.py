@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,12 +70,14 @@ class SolveResult(Recorded):
         residual: largest duality gap of the steps so far, shape (T,), for schemes that minimise; else None.
         attributes: provenance and what the scheme has to say.
         statistics: the names of what moments are of, where these are not the coordinates.
+        watched: what the data law tells of rho_t beside the risk, by its name, shape (T,) each.
     """
 
     FIGURES = ("risk", "density")
 
     JSON = (
-        *("time", *SERIES, told("residual", optional=True), *MOMENTS),
+        *("time", *SERIES, computed("", lambda result, names: result.watched)),
+        *(told("residual", optional=True), *MOMENTS),
         computed("covariance", lambda result, names: result.covariances),
         *("scheme", computed("notes", lambda result, names: result.notes), "wall_seconds", "status"),
     )
@@ -105,6 +108,7 @@ class SolveResult(Recorded):
     edges: tuple[Array, ...] | None = None
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     statistics: tuple[str, ...] = ()
+    watched: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def moment_names(self) -> tuple[str, ...]:
@@ -166,6 +170,18 @@ class SolveResult(Recorded):
             found.setdefault(names[i], {})[names[j]] = matrix[:, i, j]
         return found
 
+    def predict(self, x: Array, time: float | None = None) -> Array:
+        """f(x; rho_t) at inputs of shape (n, d) and a save time (by default the last), shape (n,).
+
+        Raises:
+            ConfigurationError: the data law does not tell it, or its file has changed.
+            ValueError: another time, or inputs of another shape.
+        """
+        from mfpde.configuration.parsing import parse
+        from mfpde.problem.problem import build_problem
+
+        return build_problem(parse(tomllib.loads(str(self.attributes["configuration"])))).predict(self.law(time), x)
+
     def row(self, time: float | None = None) -> int:
         """Index of a save time, of the last one by default; raises ValueError where it was not saved."""
         if not len(self.time):
@@ -203,6 +219,8 @@ class SolveResult(Recorded):
             moments = [*self.mass[[index] if free else []], *self.mean[index], *self.variance[index]]
             line = f"{self.time[index]:>10.4g}  {self.risk[index]:>13.8g}  {self.risk_error[index]:>8.1e}"
             lines.append(line + "".join(f"  {value:>11.4g}" for value in moments))
+        for name, values in self.watched.items() if len(self.time) else ():
+            lines.append(f"{name.replace('_', ' ')}: {values[0]:.8g} at first, {values[-1]:.8g} at last")
         if len(self.time) and np.isfinite(self.balance[-1]):
             energy = f"F = {self.free_energy[-1]:.8g}, dissipated since t = 0: {self.dissipated[-1]:.8g}"
             lines.append(f"{energy}, |F - F(0) + dissipated| up to {np.nanmax(self.balance):.1e}")

@@ -59,6 +59,9 @@ def draw_replicas(axes: Any, result: SgdResult) -> None:
     axes.fill_between(time, risk.min(axis=0), risk.max(axis=0), color=ORANGE, alpha=0.25, linewidth=0)
     label = f"SGD, $N = {neurons}$: mean and range of {replicas}" if replicas > 1 else f"SGD, $N = {neurons}$"
     axes.plot(time, risk.mean(axis=0), color=ORANGE, label=label)
+    if "test_risk" in result.watched:
+        test = result.watched["test_risk"][:, whole].mean(axis=0)
+        axes.plot(time, test, color=ORANGE, linestyle=":", label="the same on the test set")
     logarithmic_time(axes, time)
     axes.set_xlabel("time $t$")
     axes.set_ylabel("risk")

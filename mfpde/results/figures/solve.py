@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -57,16 +58,31 @@ def draw_risk(axes: Any, result: SolveResult) -> None:
         label=f"error estimate, at most {error.max(initial=0.0):.0e}",
     )
     axes.plot(time, risk, color=BLUE, label=result.scheme)
+    if "test_risk" in result.watched:
+        axes.plot(time, result.watched["test_risk"][shown], color=ORANGE, label="test set")
     if len(time) > 1:
         axes.set_xscale("log")
         axes.set_xlim(_first_of_interest(time, risk), time[-1])
     axes.set_xlabel("time $t$ (SGD steps × step size)")
     name = result.risk_name
     axes.set_ylabel(r"risk $R(\rho_t) = \mathbb{E}\,(y - f)^2$" if name == SQUARE else rf"risk $R(\rho_t)$, {name}")
+    draw_accuracy(axes, time, {name: values[shown] for name, values in result.watched.items()})
     low, high = float(np.min(risk - error, initial=np.inf)), float(np.max(risk + error, initial=0.0))
     if 0.0 <= low < 0.5 * high:
         axes.set_ylim(bottom=0.0)
     axes.legend(loc="best")
+
+
+def draw_accuracy(axes: Any, time: Array, watched: Mapping[str, Array]) -> None:
+    """Shares of samples of the right class against time, dashed, on an axis of their own."""
+    shares = {name: values for name, values in watched.items() if name.endswith("accuracy")}
+    if not shares:
+        return
+    right = axes.twinx()
+    for name, values in shares.items():
+        right.plot(time, values, color=ORANGE if name.startswith("test") else BLUE, linestyle="--", linewidth=0.9)
+    right.set_ylim(0.0, 1.05)
+    right.set_ylabel("accuracy (dashed)")
 
 
 def _first_of_interest(time: Array, risk: Array) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mfpde.results.files.netcdf_file import Layout, Variables, held_to, native, put
+from mfpde.results.files.watched import put_watched, watched_in
 
 if TYPE_CHECKING:
     from mfpde.results.answers.sgd import SgdResult
@@ -21,13 +22,15 @@ def _put(file: Any, result: SgdResult) -> None:
     put(file, "time", ("time",), result.time, "training time t (steps times step size)")
     put(file, "risk", ("replica", "time"), result.risk, "population risk of the network; NaN: not computed")
     put(file, "risk_error", ("replica", "time"), result.risk_error, "standard error of the risk, 0: exact")
+    put_watched(file, ("replica", "time"), result.watched)
     put(file, "position", AXES, result.position, "the neurons in the reduced coordinates; NaN: not computed")
 
 
 def _fields(variables: Variables, names: tuple[str, ...]) -> dict[str, Any]:
-    found = {key: native(variables, key) for key in ("time", "risk", "position")}
+    found: dict[str, Any] = {key: native(variables, key) for key in ("time", "risk", "position")}
     # files of before had exact risks alone
     found["risk_error"] = native(variables, "risk_error") if "risk_error" in variables else 0.0 * found["risk"]
+    found["watched"] = watched_in(variables)
     time, known = found["time"], ~np.isnan(found["risk"])
     held_to(np.isfinite(time) & (time >= 0.0), "times that are none")
     held_to(np.diff(time) > 0.0, "times that are not increasing")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mfpde.results.files.netcdf_file import Layout, Variables, held_to, native, put
+from mfpde.results.files.watched import put_watched, watched_in
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.grid import recorded_grid
 
@@ -49,6 +50,7 @@ def _put(file: Any, result: SolveResult) -> None:
     for axis, name in enumerate(result.moment_names):
         put(file, f"mean_{name}", ("time",), result.mean[:, axis], f"mean of {name}")
         put(file, f"variance_{name}", ("time",), result.variance[:, axis], f"variance of {name}")
+    put_watched(file, ("time",), result.watched)
     _put_law(file, result)
 
 
@@ -86,7 +88,7 @@ def _fields(variables: Variables, names: tuple[str, ...]) -> dict[str, Any]:
         key: np.stack([native(variables, f"{key}_{name}") for name in statistics], axis=1)
         for key in ("mean", "variance")
     }
-    moments["statistics"] = statistics
+    moments |= {"statistics": statistics, "watched": watched_in(variables)}
     _hold_series(series)
     free = variables["mass"][1].get("long_name") == FREE
     if not on_grid:

@@ -93,7 +93,9 @@ class Run(Campaign[SolveResult]):
         start = pair.main.observe(self._states["main"])
         law, self._initial_energy = start.law, start.free_energy
         _refuse_too_much(len(self._times), law)
-        self._trajectory = Trajectory(problem.geometry.names, edges=law.edges, statistics=problem.geometry.statistics)
+        self._trajectory = Trajectory(
+            problem.geometry.names, edges=law.edges, statistics=problem.geometry.statistics, watches=problem.watches
+        )
         self._marks = dict(marks or {})
         self._attributes = {**provenance(experiment), **pair.attributes, **_kinds(problem), **self._marks}
         if pair.notes:
@@ -114,7 +116,7 @@ class Run(Campaign[SolveResult]):
         except Impossible as error:
             raise ResultFileError(f"the file to resume {error}; run it again with --force") from None
         self._states = {role: state for role, state in states.items() if state is not None}
-        self._trajectory = restored(result)
+        self._trajectory = restored(result, self._trajectory.watches)
         self._audit = [tuple(row) for row in audit.tolist()]
         self.earlier_seconds = result.wall_seconds
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ class Trajectory:
         rows: per series the values at the save times.
         laws: per save time the density on a grid or the (weight, position) of atoms.
         edges: the grid, None for atoms.
+        watches: what is told of each law beside the risk, by name.
     """
 
     names: tuple[str, ...]
@@ -36,6 +37,7 @@ class Trajectory:
     laws: list[tuple[Array, ...]] = field(default_factory=list)
     edges: tuple[Array, ...] | None = None
     statistics: tuple[str, ...] = ()
+    watches: Mapping[str, Callable[[Measure], float]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.laws)
@@ -48,6 +50,8 @@ class Trajectory:
         self.rows["dissipation"].append(observation.dissipation * rate if math.isfinite(rate) else math.nan)
         self.rows["balance"].append(abs(observation.free_energy - initial_energy + observation.dissipated))
         self.rows["residual"].append(math.nan if observation.residual is None else observation.residual)
+        for key, watch in self.watches.items():
+            self.rows.setdefault(key, []).append(watch(observation.law))
         self.edges = observation.law.edges
         self.laws.append(_law_rows(observation.law))
 
@@ -78,13 +82,15 @@ class Trajectory:
             residual=None if np.isnan(residual).all() else residual,
             edges=self.edges,
             attributes=dict(attributes),
+            watched={key: np.array(rows.get(key, []), dtype=float) for key in self.watches},
             **_stacked(self.laws, self.edges, dimension),
         )
 
 
-def restored(result: SolveResult) -> Trajectory:
+def restored(result: SolveResult, watches: Mapping[str, Callable[[Measure], float]]) -> Trajectory:
     """The trajectory that a result was made of."""
-    trajectory = Trajectory(result.names, edges=result.edges, statistics=result.statistics)
+    trajectory = Trajectory(result.names, edges=result.edges, statistics=result.statistics, watches=watches)
+    trajectory.rows |= {key: list(values) for key, values in result.watched.items()}
     for key in SERIES:
         values = getattr(result, key)
         trajectory.rows[key] = [math.nan] * len(result.time) if values is None else list(values)

@@ -24,6 +24,7 @@ from mfpde.shell.tasks import WorkerLost
 from mfpde.shell.workers import Workers, number_of, processors, sendable
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.sgd.state import SgdState
+from mfpde.solvers.space.measure import Atoms
 from mfpde.studies.run.campaign import Pooled
 from mfpde.studies.run.continuation import Earlier, earlier_run
 from mfpde.studies.run.output import output_file
@@ -45,11 +46,13 @@ class Snapshot:
     Attributes:
         risk, error: R_N and its standard error, 0 where it is exact.
         position: the neurons in reduced coordinates, shape (N, D).
+        watched: what the data law tells beside the risk, by its name.
     """
 
     risk: float
     error: float
     position: Array
+    watched: Mapping[str, float]
 
 
 def advance_replica(
@@ -66,7 +69,9 @@ def record(configuration: Experiment, replica: int, state: SgdState) -> Snapshot
     """Risk and reduced positions of a state."""
     problem, sgd = build_problem(configuration), build_sgd(configuration, replica)
     measured = population_of(problem, sgd, state.neurons).measure(state.w, state.a, state.b)
-    return Snapshot(*measured, reduced_positions(sgd, state, problem.unit))
+    position = reduced_positions(sgd, state, problem.unit)
+    law = Atoms(position, np.full(len(position), 1.0 / len(position)))
+    return Snapshot(*measured, position, {name: watch(law) for name, watch in problem.watches.items()})
 
 
 @dataclass(frozen=True)
@@ -117,11 +122,13 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
         super().__init__(path, progress, workers, scheduler)
         self.configuration = configuration
         self.overlap = overlap
-        self.names = build_problem(configuration).geometry.names
+        problem = build_problem(configuration)
+        self.names = problem.geometry.names
         self.steps = save_steps(configuration)
         count, options = len(self.steps), configuration.sgd
         self.risk = np.full((options.replicas, count), np.nan)
         self.risk_error = np.full((options.replicas, count), np.nan)
+        self.watched = {name: np.full((options.replicas, count), np.nan) for name in problem.watches}
         self.position = np.full((options.replicas, count, options.neurons, len(self.names)), np.nan)
         self.recorded = [0] * options.replicas
         self.states: list[SgdState | None] = [None] * options.replicas
@@ -138,6 +145,8 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
             raise ResultFileError(f"the file to resume {error}; run it again with --force") from None
         for name in ("risk", "position", "risk_error"):
             getattr(self, name)[:, : len(result.time)] = getattr(result, name)
+        for name, values in result.watched.items():
+            self.watched[name][:, : len(result.time)] = values
         self._attributes |= earlier.marks
         self.earlier_seconds = result.wall_seconds
         for replica in range(len(self.states)):
@@ -204,6 +213,8 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
             self.risk[task.replica, index] = snapshot.risk
             self.risk_error[task.replica, index] = snapshot.error
             self.position[task.replica, index] = snapshot.position
+            for name, value in snapshot.watched.items():
+                self.watched[name][task.replica, index] = value
             self.recorded[task.replica] += 1
         last = max(self.steps[-1], 1) * len(self.states)
         self.progress(f"step {state.step}", sum(known.step for known in self.states if known is not None) / last)
@@ -232,6 +243,7 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
             status=status,
             wall_seconds=self.seconds,
             attributes={**self._attributes, **({"message": message} if message else {})},
+            watched={name: values.copy() for name, values in self.watched.items()},
         )
 
     def write(self, path: Path, answer: SgdResult) -> None:

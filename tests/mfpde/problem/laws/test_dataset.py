@@ -180,7 +180,7 @@ def test_schemes_agree_under_the_logistic_loss(scheme: str) -> None:
     reference = solved(declared).risk
     found = solved(declared, scheme=scheme, tolerance=1e-6, atoms=8 if scheme == "particles" else None)
     assert np.abs(found.risk - reference).max() < 1e-5
-    assert found.risk_name == "mean logistic loss"
+    assert found.risk_name == "training mean of the logistic loss"
     assert found.free_energy == pytest.approx(2.0 * found.risk, rel=1e-12)
 
 
@@ -212,3 +212,36 @@ def test_a_separable_set_has_a_direction_in_place_of_an_optimum() -> None:
     assert np.abs((units**2).sum(axis=1) - 1.0).max() < 1e-12
     ridged = parse({**declared, "dynamics": {"ridge": 1.0}})
     assert "attained" not in mfpde.optimum(ridged).to_json()
+
+
+def test_what_is_not_trained_on_is_told_apart_and_predicted(tmp_path: Path) -> None:
+    """Risks and accuracies by hand from the outputs of the recorded law, in the answer, its JSON, its file and after
+    a resumption."""
+    x, y = np.array([-1.8, -1.2, 0.5, 1.9]), np.array([1.0, -1.0, 1.0, -1.0])
+    omega = np.array([0.1, 0.2, 0.3, 0.4])
+    np.savez(tmp_path / "test.npz", x=x[:, None], y=y, weight=3.0 * omega)
+    declared = line("logistic", time={"end": 1.0, "save": [0.0, 0.5, 1.0]})
+    declared["data"] |= {"test": str(tmp_path / "test.npz"), "standardise": True}
+    whole = solved(declared, output=tmp_path / "whole.nc")
+    told = whole.to_json()
+    mean, deviation = np.mean(X), np.std(X)
+    for row in range(3):
+        law = whole.law_at(row)
+        w, a, b = law.points.T
+
+        def f(places: Array, w: Array = w, a: Array = a, b: Array = b, weights: Array = law.weights) -> Array:
+            return np.asarray(np.tanh(np.outer((places - mean) / deviation, w) + b) @ (weights * a))
+
+        assert told["test_risk"][row] == pytest.approx(omega @ np.logaddexp(0.0, -y * f(x)), rel=1e-12)
+        assert told["risk"][row] == pytest.approx(np.logaddexp(0.0, -np.sign(Y) * f(np.array(X))).mean(), rel=1e-12)
+    assert np.abs(whole.predict(x[:, None]) - f(x)).max() < 1e-13
+    assert told["test_accuracy"][2] == pytest.approx(omega @ (y * f(x) > 0.0))
+    assert told["accuracy"][2] == pytest.approx(np.mean(np.sign(Y) * f(np.array(X)) > 0.0))
+    assert told["accuracy"][0] == 0.5  # all outputs of a symmetric start are rounding
+    longer = {**declared, "time": {"end": 2.0, "save": [0.0, 0.5, 1.0, 2.0]}}
+    resumed = solved(longer, output=tmp_path / "whole.nc", resume=True)
+    assert SolveResult.load(tmp_path / "whole.nc").to_json() == resumed.to_json()
+    assert len(resumed.watched["test_risk"]) == 4
+    found = mfpde.predict(tmp_path / "whole.nc", tmp_path / "test.npz", time=2.0)
+    assert found.risk == pytest.approx(resumed.watched["test_risk"][-1], rel=1e-12)
+    assert found.accuracy == pytest.approx(resumed.watched["test_accuracy"][-1], rel=1e-12)
