@@ -343,6 +343,18 @@ def test_samples_have_the_declared_law() -> None:
         assert np.abs(correlations).max() < 6.0 / math.sqrt(len(standard))
 
 
+def test_blocks_of_samples_are_those_drawn_one_by_one() -> None:
+    """41 samples from number 5 on, in blocks that end at multiples of 16, to rounding of the normals."""
+    scales, key = TWO_BLOCKS.coordinate_scales, (np.uint64(3), np.uint64(1))
+    x, y = np.empty((41, TWO_BLOCKS.dimension)), np.empty(41)
+    draw_blocks(x, y, scales, 5, 16, key)
+    alone = np.empty_like(x)
+    labels = [draw(row, scales, 5 + sample, *key) for sample, row in enumerate(alone)]
+    assert y.tolist() == labels
+    assert {*labels} == {1.0, -1.0}
+    assert np.abs(x - alone).max() < 1e-13
+
+
 def test_embedded_radii_and_their_directions() -> None:
     radii = np.random.default_rng(0).uniform(0.0, 2.0, size=(5000, 2))
     radii[0] = 0.0
