@@ -23,6 +23,7 @@ from mfpde.solvers.optimum.sampled import SampledCurvature
 from mfpde.solvers.optimum.search import optimal_law
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.measure import Atoms
+from mfpde.studies.optimum.cone import cone_optimum
 
 DEFAULT_RADIUS = 10.0
 TOLERANCE = 1e-10
@@ -61,6 +62,9 @@ def optimum_atoms(
     escaping = _escaping(problem, reduced.objective, box, radius)
     if escaping is not None:
         return escaping
+    cone = cone_optimum(problem, reduced.objective, radius)
+    if cone is not None:
+        return cone
     bounds = _Bounds(problem, reduced.objective, box)
     found = certified_optimum(
         reduced.objective,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 import mfpde
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
+from mfpde.results.answers.optimum import AtomicOptimum
 
 X = [[1.0, 0.2], [-0.5, 0.8], [0.3, -1.1], [-1.0, -0.4], [0.7, 0.9]]
 Y = [0.5, -1.0, 0.8, 0.3, -0.6]
@@ -66,3 +69,24 @@ def test_a_smooth_unit_has_no_kinks(tmp_path: Path) -> None:
     assert smooth is None
     assert bent is not None
     assert bent.normals.shape == (5, 3)
+
+
+@pytest.mark.long
+def test_the_flow_under_a_ridge_comes_to_the_certified_optimum(tmp_path: Path) -> None:
+    """Twelve neurons on their way lie above the optimum and come within 1e-4 of it; its atoms have |a| = |w|."""
+    made = declared(tmp_path, dynamics={"ridge": 0.05}, solver={"scheme": "characteristics"})
+    best = mfpde.optimum(made)
+    assert isinstance(best, AtomicOptimum)
+    assert best.certified
+    assert abs(best.free_energy - best.lower_bound) < 1e-14
+    assert_allclose(np.linalg.norm(best.positions[:, :2], axis=1), np.abs(best.positions[:, 2]), rtol=1e-12)
+    last = mfpde.solve(replace(made, time=replace(made.time, end=60.0))).free_energy[-1]
+    assert best.free_energy < last < best.free_energy + 1e-4
+
+
+def test_an_arrangement_of_too_many_cells_is_refused_in_words() -> None:
+    rng = np.random.default_rng(0)
+    data = {"law": "dataset", "points": rng.normal(size=(80, 4)).tolist(), "values": rng.normal(size=80).tolist()}
+    network = {"activation": "relu", "coefficients": "trained"}
+    with pytest.raises(ConfigurationError, match="the kinks of 80 samples cut 4 dimensions into up to"):
+        mfpde.optimum(parse({"data": data, "network": network, "dynamics": {"ridge": 0.1}}))

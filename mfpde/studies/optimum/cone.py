@@ -1,0 +1,71 @@
+"""The optimum of 1-homogeneous units on samples under a ridge: a finite cone program, certified by enumeration."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mfpde.errors import ConfigurationError
+from mfpde.problem.problem import Problem
+from mfpde.results.answers.optimum import AtomicOptimum
+from mfpde.solvers.objective.coefficient import WithCoefficient
+from mfpde.solvers.objective.kinks import kinks_of
+from mfpde.solvers.objective.objective import Objective
+from mfpde.solvers.optimum.fan import cells_at_most
+from mfpde.solvers.optimum.homogeneous import homogeneous_optimum
+
+MOST_CELLS = 3e7
+"""Cells and faces of the arrangement times planes, which are looked at in every round."""
+TIGHT = 1e-10
+"""Relative gap of what is certified."""
+
+
+def cone_optimum(problem: Problem, objective: Objective, radius: float) -> AtomicOptimum | None:
+    """The optimum where units are linear between kinks through the origin, and all parameters move under the ridge.
+
+    Every atom has |a| = |w|, which is the square root of the total variation. None where this is no such problem, or
+    the box is too small for such atoms.
+
+    Raises:
+        ConfigurationError: the arrangement of the kinks has too many cells.
+    """
+    features, ridge = objective.features, problem.flow.ridge
+    kinks = kinks_of(features)
+    if kinks is None or not isinstance(features, WithCoefficient) or not ridge > 0.0:
+        return None
+    homogeneous = problem.unit.activation.homogeneity == 1.0 and not np.any(kinks.offsets)
+    if not (homogeneous and np.all(problem.geometry.mobility > 0.0)):
+        return None
+    planes, dimension = len(kinks.offsets), features.dimension - 1
+    cells = cells_at_most(planes, dimension)
+    if not (cells * planes <= MOST_CELLS):
+        words = f"the kinks of {planes} samples cut {dimension} dimensions into up to {cells:.2g} cells and faces"
+        remedy = 'fewer samples, or follow the flow with time.until = "stationary"'
+        raise ConfigurationError([f"data.law: {words}, all of which the certificate looks at; write {remedy}"])
+    found = homogeneous_optimum(objective, features.inner, ridge)  # type: ignore[arg-type]
+    masses = np.linalg.norm(found.vectors, axis=1)
+    variation = float(masses.sum())
+    size = math.sqrt(variation)
+    if size > radius:
+        return None
+    places, weights = np.zeros((1, features.dimension)), np.ones(1)
+    if variation > 0.0:
+        units = found.vectors / masses[:, None]
+        places = size * np.insert(units, features.axis, found.signs, axis=1)
+        weights = masses / variation
+    order = np.lexsort(places.T[::-1])
+    return AtomicOptimum(
+        names=problem.geometry.names,
+        risk=objective.risk(found.outputs),
+        free_energy=found.energy,
+        lower_bound=min(found.lower_bound, found.energy),
+        radius=radius,
+        positions=places[order],
+        weights=weights[order],
+        boundary_mass=0.0,
+        feature_error=0.0,
+        certified=found.energy - found.lower_bound <= TIGHT * abs(found.energy),
+        larger=(),
+        limit=None,
+    )
