@@ -28,6 +28,7 @@ from mfpde.schemes.choice import chosen_scheme
 from mfpde.schemes.rules import check_together
 from mfpde.schemes.solver import Solver
 from mfpde.shell.user_files import Use
+from mfpde.solvers.flow.confinement import Penalty, Ridge
 from mfpde.solvers.flow.flow import Flow, Mobility, Schedule
 
 if TYPE_CHECKING:
@@ -94,6 +95,55 @@ class MobilityKey(Kind):
 
 
 @dataclass(frozen=True)
+class RidgeKey(Kind):
+    """lambda: a number, or { w, a, b }."""
+
+    @property
+    def accepted(self) -> str:
+        return f"a number, {NON_NEGATIVE_SIZE}, or {{ w = l, a = l, b = l }} with 0 for what is left out"
+
+    def read(self, reader: TableReader, name: str, default: float) -> float | Ridge:
+        value = reader.raw(name)
+        if not isinstance(value, Mapping):
+            return reader.number(name, default, NON_NEGATIVE_SIZE)
+        table = TableReader(reader.dotted(name), value, ("w", "a", "b"), reader.errors)
+        return Ridge(*(table.number(each, 0.0, NON_NEGATIVE_SIZE) for each in "wab"))
+
+    def plain(self, value: object) -> object:
+        return dict(vars(value)) if isinstance(value, Ridge) else value
+
+
+@dataclass(frozen=True)
+class PenaltyKey(Kind):
+    """{ power, strength } or { path }."""
+
+    @property
+    def accepted(self) -> str:
+        return "{ power = p, strength = s } with p > 1, or { path = s }; s a number of at least 0"
+
+    def read(self, reader: TableReader, name: str, default: None) -> Penalty | None:
+        if not reader.has(name):
+            return default
+        table = TableReader(reader.dotted(name), reader.raw(name), ("power", "strength", "path"), reader.errors)
+        by_power = table.has("power") or table.has("strength")
+        if by_power and table.has("path"):
+            table.complain("path", "beside power and strength, it is another penalty", "one of the two")
+        elif not (by_power or table.has("path")):
+            reader.complain(name, "it says nothing", f"for example {name} = {{ power = 3.0, strength = 0.1 }}")
+        elif by_power and not (table.has("power") and table.has("strength")):
+            missing = "strength" if table.has("power") else "power"
+            table.complain(missing, "missing", f"for example {missing} = {0.1 if missing == 'strength' else 3.0}")
+        above = Range(1.0, 100.0, low_open=True)
+        power = table.number("power", 2.0, above, "3.0 (a power of 1 has no gradient at 0)")
+        return Penalty(power, *(table.number(each, 0.0, NON_NEGATIVE_SIZE) for each in ("strength", "path")))
+
+    def plain(self, value: object) -> object:
+        if not isinstance(value, Penalty):
+            return value
+        return {"path": value.path} if value.path > 0.0 else {"power": value.power, "strength": value.strength}
+
+
+@dataclass(frozen=True)
 class Dynamics(Checked):
     """The flow: alpha = fisher_rao_rate, beta = inverse_temperature, lambda = ridge, xi = schedule."""
 
@@ -108,12 +158,15 @@ class Dynamics(Checked):
     inverse_temperature: float = key(
         math.inf, Number(Range(0.0, low_open=True, infinite=True), "inf (no noise)"), "beta, inf without noise"
     )
-    ridge: float = key(0.0, Number(NON_NEGATIVE_SIZE), "lambda of the penalty lambda |theta|^2")
+    ridge: float | Ridge = key(0.0, RidgeKey(), "lambda of the penalty lambda |theta|^2, or those of w, a and b")
     schedule: Schedule = key(Schedule(), ScheduleKey(), "xi(t), the step-size schedule")
     mobility: MobilityGiven | None = key(
         None, MobilityKey(), "factors m on the velocities of w, a and b as far as they are trained; 0 freezes"
     )
 
+    penalty: Penalty | None = key(
+        None, PenaltyKey(), "F += (2 strength / power) ∫|a|^power, or F += 2 path ∫|a| |w|, beside the ridge"
+    )
     mass: str = key(
         "probability", Choice(("probability", "free")), "whether the law keeps its mass 1, or grows and shrinks"
     )
@@ -144,6 +197,7 @@ class Dynamics(Checked):
             fisher_rao_rate=self.fisher_rao_rate,
             transport=self.flow != "fisher-rao",
             schedule=self.schedule,
+            penalty=self.penalty or Penalty(),
             mobility=Mobility(**(self.mobility.table if self.mobility else {})),
             growth=self.growth_of(implied),
         )

@@ -39,6 +39,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
 from mfpde.solvers.finite_volume.diffusion import Diffusion
 from mfpde.solvers.finite_volume.finite_volume import FiniteVolume, FiniteVolumeOptions
+from mfpde.solvers.flow.confinement import Confinement
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Observation, Scheme, State, integrate
 from mfpde.solvers.jko.atoms.dual import DualStep, Movement
@@ -246,7 +247,10 @@ def limits(scheme: Jko, table: FeatureTable) -> tuple[float, float]:
     """Microseconds per atom of a stream of a pass's arrays, and of one evaluation of the table."""
     positions = np.ascontiguousarray(scheme.initial_state().arrays["positions"].reshape(-1, table.dimension))
     count = len(positions)
-    dual, out = DualStep(scheme.objective, table, scheme.geometry, 0.0), np.empty(count)
+    dual, out = (
+        DualStep(scheme.objective, table, scheme.geometry, Confinement.even(0.0, scheme.geometry.dimension)),
+        np.empty(count),
+    )
     nodal = np.ascontiguousarray(table._flat[:, 0])
     rows = np.ones((STREAMED, count))
     streaming = best(lambda: stream(rows, out), 200)
@@ -388,7 +392,7 @@ def proximal_step(nodes: int, tau: float) -> tuple[float, float]:
     degree = 8
     edges = [np.linspace(low, SIDE, (nodes - 1) // degree + 1) for low in (0.0, 0.0)]
     table = build_table(objective.features, edges, degree=degree, tolerance=np.inf)
-    dual = DualStep(objective, table, geometry, 0.0)
+    dual = DualStep(objective, table, geometry, Confinement.even(0.0, geometry.dimension))
     places = np.stack([part.ravel() for part in np.meshgrid(*dual._axes, indexing="ij")], axis=1)
     masses = np.exp(-0.5 * (((places - CENTRE) / DEVIATION) ** 2).sum(axis=1))
     masses /= masses.sum()

@@ -132,6 +132,7 @@ def _declared(problem: Problem) -> Experiment:
             flow.ridge,
             flow.schedule,
             _mobility(problem),
+            flow.penalty if flow.penalty.acts else None,
             "free" if flow.free else "probability",
             flow.growth,
         ),

@@ -101,9 +101,10 @@ def spread_guide(problem: Problem, guide: Trails) -> Trails:
     """
     flow, geometry = problem.flow, problem.geometry
     guide = _between(_thinned(guide), geometry)
-    doubled = 2.0 * flow.ridge
+    ridge = np.array(flow.confinement(geometry).ridge)
     passed = np.outer(geometry.mobility * flow.transport, guide.times)
-    gained = passed if doubled == 0.0 else -np.expm1(-doubled * passed) / doubled
+    doubled = 2.0 * ridge[:, None]
+    gained = np.divide(-np.expm1(-doubled * passed), doubled, out=passed.copy(), where=doubled > 0.0)
     variance = gained[:, :, None] / flow.inverse_temperature
     shares, nodes = (part.ravel() for part in np.meshgrid([0.0, 0.5, 1.0], SPREAD_NODES, indexing="ij"))
     weights = np.maximum(np.exp(-0.5 * nodes**2), 1e-9)
@@ -115,20 +116,20 @@ def spread_guide(problem: Problem, guide: Trails) -> Trails:
             places = guide.positions[:, :, a]
             centre = np.zeros(len(places)) if axis.even else places @ guide.weights
             square = float(guide.weights @ (places[0] - centre[0]) ** 2) / axis.dimension
-            wider = widened(flow, square, guide.times, geometry.mobility[a])[:, None] ** share
+            wider = widened(flow, square, guide.times, geometry.mobility[a], ridge[a])[:, None] ** share
             positions[:, :, a] = centre[:, None] + (positions[:, :, a] - centre[:, None]) * wider
         if moves:
             positions[:, :, a] = axis.spread(positions[:, :, a], share, node, variance[a])
     return Trails(positions, np.outer(guide.weights, weights / weights.sum()).ravel(), guide.times)
 
 
-def widened(flow: Flow, square: float, times: Array, mobility: float = 1.0) -> Array:
+def widened(flow: Flow, square: float, times: Array, mobility: float, ridge: float) -> Array:
     """By how much births and deaths widen a Gaussian law under noise and ridge, next to what noise does, shape (T,).
 
     Its variance s in each dimension obeys ds/dt = m / beta - 2 m lambda s + alpha s (1 / (2 beta) - lambda s), the
     first two terms with transport only; it starts from `square`.
     """
-    noise, ridge = 1.0 / flow.inverse_temperature, flow.ridge
+    noise = 1.0 / flow.inverse_temperature
 
     def growth(rate: float) -> Array:
         def slope(_: float, log: Array) -> Array:

@@ -243,7 +243,7 @@ def noisy(problem: Problem) -> bool:
 
 def axes_without(problem: Problem, straight: bool) -> list[Refusal]:
     """The refusals of coordinates along which a term of the flow, or a `straight` discretisation, has no meaning."""
-    geometry, ridge = problem.geometry, problem.flow.ridge > 0.0
+    geometry, ridge = problem.geometry, problem.flow.decay.largest > 0.0
     noise = [Refusal("dynamics.inverse_temperature", text) for text in geometry.refusals(noise=noisy(problem))]
     confined = [Refusal("dynamics.ridge", text) for text in geometry.refusals(ridge=ridge)]
     laid_out = [Refusal("data.law", text) for text in geometry.refusals(straight=straight)]

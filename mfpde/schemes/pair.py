@@ -133,11 +133,12 @@ def _fewer(law: Atoms) -> Atoms:
 
 def _dissipation_error(reduced: ReducedObjective, problem: Problem, law: Atoms, error: float) -> float:
     flow, rates, shares = problem.flow, [], (0.0, 0.0)
+    held = flow.confinement(problem.geometry)
     for form in (reduced.objective, reduced.source):
         gradient = form.loss_gradient(form.outputs(law.points, law.weights))
         potential, slopes = form.features.contract(law.points, gradient)
-        potential = potential + 0.5 * flow.ridge * (law.points**2).sum(axis=1)
-        slopes = (slopes + flow.ridge * law.points) * np.sqrt(problem.geometry.mobility) * flow.transport
+        potential = potential + held.value(law.points)
+        slopes = (slopes + held.gradient(law.points)) * np.sqrt(problem.geometry.mobility) * flow.transport
         spread = flow.excess(potential, law.weights) ** 2
         shares = float(law.weights @ (slopes**2).sum(axis=1)), float(law.weights @ spread)
         rates.append(2.0 * (shares[0] + flow.rate * shares[1]))

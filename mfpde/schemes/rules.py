@@ -10,6 +10,7 @@ from mfpde.keys.reader import increasing
 from mfpde.problem.points import head_laws, point_problems
 from mfpde.schemes.interface import SCHEMES, scheme_named
 from mfpde.schemes.options import PerCoordinate
+from mfpde.solvers.flow.confinement import Ridge
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
@@ -20,13 +21,15 @@ def check_together(experiment: Experiment, errors: list[str]) -> None:
     law, network, initial = experiment.data, experiment.network, experiment.initial
     dynamics, solver = experiment.dynamics, experiment.solver
     unit = law.unit(network, initial)
-    if math.isfinite(dynamics.inverse_temperature) and not law.confines(unit) and not (dynamics.ridge > 0.0):
-        problem = "dynamics.ridge = 0: with noise the law spreads for ever, nothing confines it"
-        errors.append(f"{problem}; write for example ridge = 0.1")
+    flow, space = dynamics.as_flow(), law.space(unit)
+    loose = [] if law.confines(unit) else flow.confinement(space).loose(space)
+    if math.isfinite(dynamics.inverse_temperature) and loose:
+        problem = "dynamics.ridge = 0: with noise the law spreads for ever, nothing confines"
+        errors.append(f"{problem} {', '.join(loose) if flow.confines else 'it'}; write for example ridge = 0.1")
     errors += point_problems(law, network, initial)
     if network.offsets == "none" and head_laws(initial)[1] != 0.0:
         errors.append('initial.b: the network has no offsets; write offsets = "fixed" or "trained" in [network]')
-    errors += _mobility_problems(experiment)
+    errors += _mobility_problems(experiment) + _penalty_problems(experiment)
     errors += _mass_problems(experiment)
     _check_scale(experiment, errors)
     _check_times(experiment, errors)
@@ -42,10 +45,9 @@ def check_together(experiment: Experiment, errors: list[str]) -> None:
 
 def _mobility_problems(experiment: Experiment) -> list[str]:
     """A mobility is that of something trained, and something must move."""
-    asked, network = experiment.dynamics.mobility, experiment.network
+    asked = experiment.dynamics.mobility
     given = {} if asked is None else asked.table
-    taken = "coefficients" in experiment.data.network_keys, "offsets" in experiment.data.network_keys
-    trained = {"w": True, **{name: t and k for name, t, k in zip("ab", network.trained, taken, strict=True)}}
+    trained = _trained(experiment)
     keys = {"a": "coefficients", "b": "offsets"}
     errors = [
         f'dynamics.mobility.{name}: {name} is not trained; write {keys[name]} = "trained" in [network], or leave it out'
@@ -73,13 +75,46 @@ def _mass_problems(experiment: Experiment) -> list[str]:
     return errors
 
 
+def _trained(experiment: Experiment) -> dict[str, bool]:
+    """Which parameters of a neuron move."""
+    law = experiment.data
+    taken = "coefficients" in law.network_keys, "offsets" in law.network_keys
+    pairs = zip("ab", experiment.network.trained, taken, strict=True)
+    return {"w": True, **{name: moves and known for name, moves, known in pairs}}
+
+
+def _penalty_problems(experiment: Experiment) -> list[str]:
+    """A ridge by parameter is one of what is trained, and a penalty is that of coefficients."""
+    dynamics, trained, errors = experiment.dynamics, _trained(experiment), []
+    if isinstance(dynamics.ridge, Ridge):
+        errors += [
+            f"dynamics.ridge.{name}: {name} is not trained; write {name} = 0.0, or leave it out"
+            for name, value in vars(dynamics.ridge).items()
+            if value > 0.0 and not trained[name]
+        ]
+    penalty, signed = dynamics.penalty, _signed(experiment)
+    if penalty is not None and not (trained["a"] or (signed and penalty.path > 0.0)):
+        remedy = "path = strength" if signed else 'coefficients = "trained" in [network], or leave it out'
+        errors.append(f"dynamics.penalty: there are no coefficients that move; write {remedy}")
+    return errors
+
+
+def _signed(experiment: Experiment) -> bool:
+    """Whether neurons have masses with a sign in place of coefficients."""
+    law = experiment.data
+    space = law.space(law.unit(experiment.network, experiment.initial))
+    return any(axis.discrete for axis in space.axes)
+
+
 def _check_scale(experiment: Experiment, errors: list[str]) -> None:
     """Neurons of outputs at a scale move as the data pull them over alpha; what else moves them has no scale."""
     scale, dynamics = experiment.network.scale, experiment.dynamics
     if scale == 1.0:
         return
+    flow = dynamics.as_flow()
     others = {
-        "ridge": dynamics.ridge > 0.0,
+        "ridge": flow.decay.largest > 0.0,
+        "penalty": flow.penalty.acts,
         "inverse_temperature": math.isfinite(dynamics.inverse_temperature),
         "flow": dynamics.flow != "wasserstein",
         "mass": dynamics.growth_of(experiment.data.growth) is not None,

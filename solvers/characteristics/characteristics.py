@@ -35,7 +35,7 @@ OUTPUT_SHARE = 0.1
 
 
 class Characteristics:
-    """Deterministic atoms: dz_i/ds = -grad G(z_i; rho), rho = sum_i w_i delta_{z_i}, G = Psi + ridge |z|^2/2.
+    """Deterministic atoms: dz_i/ds = -grad G(z_i; rho), rho = sum_i w_i delta_{z_i}, G = Psi + V.
 
     With birth and death at rate alpha, dw_i/ds = -alpha (G_i - G_bar) w_i: the action A_i = ∫G(z_i) ds is carried as
     one more coordinate and w_i ∝ w_i(0) exp(-alpha A_i), so that the mass is 1 and positive by construction. Where the
@@ -82,6 +82,7 @@ class Characteristics:
         self.objective = objective
         self.geometry = geometry
         self.flow = flow
+        self._confinement = flow.confinement(geometry)
         self.law = law
         self.tolerance = tolerance
         self.largest = largest
@@ -106,7 +107,7 @@ class Characteristics:
             self._laws.append(self._laws[-1].farther())
         self._selection = Selection(
             objective,
-            flow.ridge,
+            self._confinement,
             flow.rate,
             lambda points: geometry.turned(geometry.held(points)),
             self.rule,
@@ -229,7 +230,7 @@ class Characteristics:
         reacts = self._reacts and self.largest > 0
         return Observation(
             risk=self.objective.risk(outputs),
-            free_energy=self.objective.energy(outputs) + self.flow.ridge * float(weights @ (positions**2).sum(axis=1)),
+            free_energy=self.objective.energy(outputs) + self._confinement.energy(positions, weights),
             mass=float(weights.sum()),
             mean=mean,
             variance=variance,
@@ -278,10 +279,10 @@ class Characteristics:
         inside, weights = self._inside(places, masses)
         outputs = objective.outputs(inside, weights)
         value, gradient = objective.features.contract(inside, objective.loss_gradient(outputs))
-        velocity = -(gradient + self.flow.ridge * inside) * self.geometry.mobility * self.flow.transport
+        velocity = -(gradient + self._confinement.gradient(inside)) * self.geometry.mobility * self.flow.transport
         if not self._reacts:
             return velocity, weights
-        potential = value + 0.5 * self.flow.ridge * (inside**2).sum(axis=1)
+        potential = value + self._confinement.value(inside)
         # the mean of the potential acts on all weights of sum 1 alike: taken off, it keeps the actions small
         return np.column_stack([velocity, self.flow.excess(potential, weights)]), weights
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array
+from ..flow.confinement import Confinement
 from ..flow.leftover import Leftover
 from ..objective.objective import Objective
 from .panels import LabelLaw, Panels, Rule, density_tails, fill_panels
@@ -45,7 +46,7 @@ class Selection:
 
     Attributes:
         objective: feature map and loss.
-        ridge, rate: lambda and alpha.
+        confinement, rate: V and alpha.
         inside: places (n, D) -> positions where features are read, (n, D).
         rule: Gauss nodes of a panel.
         tolerance: change of F that halving all panels may leave.
@@ -54,7 +55,7 @@ class Selection:
     """
 
     objective: Objective
-    ridge: float
+    confinement: Confinement
     rate: float
     inside: Callable[[Array], Array]
     rule: Rule
@@ -124,8 +125,8 @@ class Selection:
         def rates(points: Array, gradient: Array) -> Array:
             """Psi, G, and |grad G|^2 + alpha (G - G_bar)^2."""
             value, slopes = self.objective.features.contract(points, gradient)
-            full = value + 0.5 * self.ridge * (points**2).sum(axis=1)
-            squares = (slopes + self.ridge * points) ** 2 @ mobility
+            full = value + self.confinement.value(points)
+            squares = (slopes + self.confinement.gradient(points)) ** 2 @ mobility
             return np.column_stack([value, full, squares + self.rate * (full - mean) ** 2])
 
         errors = self._changes(panels, law, action, rates)[0].max(axis=2).sum(axis=1)
@@ -187,8 +188,7 @@ class Selection:
         return self.objective.loss_gradient(self.objective.outputs(points, weights))
 
     def _potential(self, points: Array, gradient: Array) -> Array:
-        ridge = 0.5 * self.ridge * (points**2).sum(axis=1)
-        return np.asarray(self.objective.features.values(points) @ gradient + ridge)
+        return np.asarray(self.objective.features.values(points) @ gradient + self.confinement.value(points))
 
 
 def refilled(panels: Panels, law: LabelLaw, rule: Rule) -> Panels:

@@ -24,7 +24,7 @@ class BirthDeath:
 
     Args:
         cells: features and outputs.
-        flow: rate, ridge and noise.
+        flow: rate, confinement and noise.
         log_measure: log w of the grid's shape, None without noise.
         tolerance: bound of that estimate.
     """
@@ -32,7 +32,7 @@ class BirthDeath:
     def __init__(self, cells: CellFeatures, flow: Flow, log_measure: Array | None, tolerance: float) -> None:
         self._cells = cells
         self._tolerance = tolerance
-        self._confinement = cells.confinement.ravel() if flow.ridge > 0.0 else None
+        self._confinement = cells.confinement.ravel() if flow.confines else None
         self._reaction = Reaction(
             cells.objective,
             lambda gradient: cells.psi(gradient).ravel(),

@@ -12,6 +12,7 @@ import numpy as np
 from numba import get_num_threads
 
 from ..arrays import Array
+from ..flow.confinement import Confinement
 from ..objective.objective import Objective
 from ..space.geometry import Geometry
 from ..space.grid import Grid
@@ -25,12 +26,12 @@ UNLIMITED = 1e300  # cap of a face's rate that never acts
 class CellFeatures:
     """Laws m_i on the cells of a grid, through Phi_i at the representative points.
 
-    Outputs are sum_i Phi_i m_i; where there is a ridge, ridge sum_i |x_i|^2 m_i / 2 comes last. Sums over cells are
+    Outputs are sum_i Phi_i m_i; where there is a confinement, sum_i V_i m_i comes last. Sums over cells are
     taken block by block in a fixed order, so that the result does not depend on the number of threads.
 
     Args:
         objective, geometry, grid: the problem and its cells.
-        ridge: lambda.
+        confinement: V.
         masses: the initial law, which decides on the reconstruction.
         order: 2, or 1 without reconstruction slopes.
         empty: total mass of the cells that are not asked for their rates.
@@ -44,7 +45,7 @@ class CellFeatures:
         objective: Objective,
         geometry: Geometry,
         grid: Grid,
-        ridge: float,
+        confinement: Confinement,
         masses: Array,
         order: int,
         empty: float,
@@ -54,7 +55,7 @@ class CellFeatures:
         self.rank = objective.features.rank
         shape = (1,) * (3 - len(grid.shape)) + grid.shape
         self.rows = (shape[0] * shape[1], shape[2])
-        self.features = self._feature_rows(geometry.turned(grid.points), ridge)
+        self.features = self._feature_rows(geometry.turned(grid.points), confinement)
         self.bounds = block_bounds(shape, self.features.shape[1])
         open_axes = sum(n > 1 and moves for n, moves in zip(grid.shape, geometry.mobile, strict=True))
         self.faces = 2 * max(open_axes, 1)
@@ -65,15 +66,15 @@ class CellFeatures:
 
     def gradient(self, outputs: Array) -> Array:
         """Coefficients of the features in Psi."""
-        return self._with_ridge(self.objective.loss_gradient(outputs[: self.rank]), outputs)
+        return self._with_confinement(self.objective.loss_gradient(outputs[: self.rank]), outputs)
 
     def mean_gradient(self, start: Array, end: Array) -> Array:
-        """The same on average between two outputs: 2 L + ridge ∫|z|^2 drho changes by twice that times their change."""
+        """The same on average between two outputs: 2 L + 2 ∫V drho changes by twice that times their change."""
         loss = self.objective.loss
-        return self._with_ridge(loss.mean_gradient(start[: self.rank], end[: self.rank]), start)
+        return self._with_confinement(loss.mean_gradient(start[: self.rank], end[: self.rank]), start)
 
-    def _with_ridge(self, gradient: Array, outputs: Array) -> Array:
-        """1 as the coefficient of the ridge's share."""
+    def _with_confinement(self, gradient: Array, outputs: Array) -> Array:
+        """1 as the coefficient of the confinement's share."""
         whole = np.ones(len(outputs))
         whole[: self.rank] = gradient
         return whole
@@ -85,23 +86,23 @@ class CellFeatures:
         return psi.reshape(self.shape)
 
     def psi(self, gradient: Array) -> Array:
-        """sum_m gradient_m Phi_m for the gradient of the loss, without ridge, of the grid's shape."""
+        """sum_m gradient_m Phi_m for the gradient of the loss, without V, of the grid's shape."""
         return self.potential(np.append(gradient, np.zeros(self.features.shape[1] - self.rank)))
 
     @property
     def confinement(self) -> Array:
-        """ridge |x|^2 / 2, of the grid's shape."""
+        """V, of the grid's shape."""
         held = self.features.shape[1] > self.rank
         return self.features[:, self.rank].reshape(self.shape) if held else np.zeros(self.shape)
 
     def outputs(self, mass: Array) -> Array:
-        """sum_i Phi_i m_i, the ridge's share last."""
+        """sum_i Phi_i m_i, the confinement's share last."""
         partial = np.zeros((len(self.bounds) - 1, self.features.shape[1]))
         self._in_blocks(output_blocks, self.bounds, self.features, mass.reshape(self.rows), partial)
         return np.asarray(partial.sum(axis=0))
 
     def energy(self, outputs: Array) -> float:
-        """2 L + ridge ∫|z|^2 drho; NaN where an output is not finite."""
+        """2 L + 2 ∫V drho; NaN where an output is not finite."""
         if not np.isfinite(outputs).all():
             return float("nan")
         return self.objective.energy(outputs[: self.rank]) + 2.0 * float(outputs[self.rank :].sum())
@@ -152,18 +153,17 @@ class CellFeatures:
         for future in waiting:
             future.result()
 
-    def _feature_rows(self, points: Array, ridge: float) -> Array:
-        """Phi at the representative points, shape (rows, M, n); ridge |x|^2 / 2, if any, is a last
-        feature."""
+    def _feature_rows(self, points: Array, confinement: Confinement) -> Array:
+        """Phi at the representative points, shape (rows, M, n); V, if any, is a last feature."""
         rows, n = self.rows
-        features = np.empty((rows, self.rank + (ridge > 0.0), n))
+        features = np.empty((rows, self.rank + confinement.acts, n))
         chunk = max(1, 2**16 // n)
         for first in range(0, rows, chunk):
             part = points[first * n : (first + chunk) * n]
             values = self.objective.features.values(part)
             features[first : first + chunk, : self.rank] = values.reshape(-1, n, self.rank).transpose(0, 2, 1)
-            if ridge > 0.0:
-                features[first : first + chunk, self.rank] = (0.5 * ridge * (part**2).sum(axis=1)).reshape(-1, n)
+            if confinement.acts:
+                features[first : first + chunk, self.rank] = confinement.value(part).reshape(-1, n)
         if not np.isfinite(features).all():
             cell = int(np.argmax(~np.isfinite(features).all(axis=1).ravel()))
             raise ValueError(f"the features are not finite at the cell of {points[cell]}: shrink the domain")

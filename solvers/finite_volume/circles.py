@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Array
+from ..flow.confinement import Confinement
 from ..objective.objective import Objective
 from ..space.geometry import Geometry
 from ..space.grid import Grid
@@ -29,7 +30,7 @@ class TurningCells(CellFeatures):
         objective: Objective,
         geometry: Geometry,
         grid: Grid,
-        ridge: float,
+        confinement: Confinement,
         masses: Array,
         order: int,
         empty: float,
@@ -40,7 +41,7 @@ class TurningCells(CellFeatures):
         self._copies = np.ix_(*[np.arange(-more, count + more) % count for count, more in pairs])
         self._inner_shape = grid.shape
         longer = grid.longer([axis.period for axis in geometry.axes], PAST)
-        super().__init__(objective, geometry, longer, ridge, masses, order, empty)
+        super().__init__(objective, geometry, longer, confinement, masses, order, empty)
         # copies to the last bit: rounding would make mass at the cut
         rank, whole = self.features.shape[1], self.features.transpose(0, 2, 1).reshape(*self.shape, -1)
         copied = whole[self._turn][self._copies].reshape(self.rows[0], self.rows[1], rank)
@@ -80,8 +81,14 @@ class TurningCells(CellFeatures):
 
 
 def cells_on(
-    objective: Objective, geometry: Geometry, grid: Grid, ridge: float, masses: Array, order: int, empty: float
+    objective: Objective,
+    geometry: Geometry,
+    grid: Grid,
+    confinement: Confinement,
+    masses: Array,
+    order: int,
+    empty: float,
 ) -> CellFeatures:
     """The cells of a grid, around circles where there are some."""
     kind = TurningCells if geometry.periodic.any() else CellFeatures
-    return kind(objective, geometry, grid, ridge, masses, order, empty)
+    return kind(objective, geometry, grid, confinement, masses, order, empty)

@@ -27,11 +27,11 @@ REMEDY = "use a finer grid ({cells}) or a smaller Courant number ({courant})"
 
 
 class FiniteVolume:
-    """Upwind finite volumes for the flow of (1/2) F, F = 2 L + ridge ∫|z|^2 drho; order 2 where the law is
+    """Upwind finite volumes for the flow of (1/2) F, F = 2 L + 2 ∫V drho; order 2 where the law is
     smooth.
 
     With cell masses m_i, representative points x_i, outputs sum_i Phi_i m_i, Phi_i = Phi(x_i), and
-    Psi_i = grad L . Phi_i + ridge |x_i|^2 / 2,
+    Psi_i = grad L . Phi_i + V_i,
 
         dm_i/dt = - sum over the faces of i of the outgoing flux,
         v = -(Psi_{i+1} - Psi_i) / (x_{i+1} - x_i),      flux = v * area * rho_face.
@@ -98,7 +98,8 @@ class FiniteVolume:
         self.grid = grid
         self.options = options
         self._initial = np.ascontiguousarray(masses, dtype=float) / (1.0 if flow.free else float(np.sum(masses)))
-        self._cells = cells_on(objective, geometry, grid, flow.ridge, masses, options.order, options.empty)
+        held = flow.confinement(geometry)
+        self._cells = cells_on(objective, geometry, grid, held, masses, options.order, options.empty)
         beta = flow.inverse_temperature
         self._diffusion = Diffusion(geometry, grid, beta, options.order) if np.isfinite(beta) else None
         log_measure = None if self._diffusion is None else self._diffusion.log_measure

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 
 from ..arrays import Array
+from ..space.geometry import Geometry
+from .confinement import NO_PENALTY, Confinement, Penalty, Ridge, confinement_on
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,16 @@ class Mobility:
 
 @dataclass(frozen=True)
 class Flow:
-    """Gradient flow of (1/2) F, F = R + ridge ∫|theta|^2 drho + (1/inverse_temperature) ∫rho log rho.
+    """Gradient flow of (1/2) F, F = R + 2 ∫V drho + (1/inverse_temperature) ∫rho log rho.
 
     Attributes:
-        ridge: lambda >= 0; the potential is Psi + lambda |z|^2 / 2.
+        ridge: lambda >= 0 of V = lambda |z|^2 / 2, or those of w, a and b; the potential is Psi + V.
         inverse_temperature: beta, inf without noise.
         fisher_rao_rate: alpha >= 0, the rate of birth and death.
         transport: whether mass moves (false for the pure Fisher-Rao flow).
         schedule: xi(t).
         mobility: of w, a and b: dF/ds = -2 sum_i m_i ∫|d_i G|^2 drho, and noise of variance m_i / beta per time.
+        penalty: what coefficients add to V.
         scale: alpha of the outputs, whose flow is slower by alpha^2: the schedule holds xi/alpha^2.
         growth: kappa >= 0 where the mass is free: d_s nu = div(nu grad G) - kappa G nu, in place of alpha (G - G_bar).
             None where nu stays a probability law.
@@ -68,12 +71,13 @@ class Flow:
         ValueError: free mass together with fisher_rao_rate, or with noise.
     """
 
-    ridge: float = 0.0
+    ridge: float | Ridge = 0.0
     inverse_temperature: float = math.inf
     fisher_rao_rate: float = 0.0
     transport: bool = True
     schedule: Schedule = Schedule()
     mobility: Mobility = Mobility()
+    penalty: Penalty = NO_PENALTY
     scale: float = 1.0
     growth: float | None = None
 
@@ -103,6 +107,20 @@ class Flow:
     def excess(self, potential: Array, masses: Array) -> Array:
         """What masses shrink by per rate: G - G_bar, or G where the mass is free, shape (n,)."""
         return potential if self.free else potential - masses @ potential
+
+    @property
+    def confines(self) -> bool:
+        """Whether there is a ridge or a penalty."""
+        return self.decay.largest > 0.0 or self.penalty.acts
+
+    @property
+    def decay(self) -> Ridge:
+        """lambda of w, a and b."""
+        return self.ridge if isinstance(self.ridge, Ridge) else Ridge(self.ridge, self.ridge, self.ridge)
+
+    def confinement(self, geometry: Geometry) -> Confinement:
+        """V on the reduced coordinates."""
+        return confinement_on(geometry, self.decay, self.penalty)
 
     def at_scale(self, scale: float) -> Flow:
         """The flow of the same neurons whose outputs have this scale."""

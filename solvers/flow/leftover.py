@@ -49,8 +49,8 @@ class GridEnds:
     Args:
         grid, geometry, flow: the cells and the problem.
         initial: masses of rho_0, of the grid's shape.
-        psi: g -> Psi without ridge at the cells, of the grid's shape.
-        confinement: ridge |z|^2 / 2 at the cells, of the grid's shape.
+        psi: g -> Psi without V at the cells, of the grid's shape.
+        confinement: V at the cells, of the grid's shape.
         log_measure: log w of the grid's shape, with noise.
     """
 

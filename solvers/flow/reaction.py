@@ -54,7 +54,7 @@ class Reaction:
         potential: g, shape (M,), -> g . Phi at the points, shape (n,).
         outputs: m, shape (n,), -> Phi m, shape (M,).
         rate: alpha > 0, or kappa.
-        confinement: V = lambda |z|^2 / 2 at the points, shape (n,); None without ridge.
+        confinement: V at the points, shape (n,); None without one.
         inverse_temperature: beta, inf without noise.
         log_measure: log w, shape (n,), with noise.
         free: whether the mass is.

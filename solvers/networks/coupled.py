@@ -19,6 +19,7 @@ from scipy.integrate import DOP853
 
 from ..arrays import Array
 from ..characteristics.characteristics import Characteristics, LabelLaw
+from ..flow.confinement import Confinement
 from ..flow.flow import Flow
 from ..flow.time_loop import State, StepFailure
 from ..objective.objective import Objective
@@ -106,7 +107,7 @@ class Drift:
     """-grad Psi_lambda(theta_i; rho_N) of a finite network over the law of the data, on packed parameters.
 
     Attributes:
-        sgd: the problem: ridge, what is trained.
+        sgd: the problem: ridge, penalty, what is trained.
         population: risk and gradient over the law of the data.
     """
 
@@ -132,7 +133,10 @@ class Drift:
         """The drift at a state, packed."""
         trained = self.sgd.trained_coefficients, self.sgd.trained_offsets
         gradient = SgdState(0, *self.population.gradient(state.w, state.a, state.b, *trained))
-        force = -self.pack(gradient) - self.sgd.ridge * self.pack(state)
+        points, d = np.column_stack([state.w, state.a, state.b]), state.w.shape[1]
+        w, a, b = self.sgd.decay
+        pull = Confinement((w,) * d + (a, b), d, d, self.sgd.penalty).gradient(points)
+        force = -self.pack(gradient) - self.pack(SgdState(0, pull[:, :d], pull[:, d], pull[:, d + 1]))
         gains = (np.full(np.shape(part), gain) for part, gain in zip(state.parts, self.sgd.gains, strict=True))
         return force * self.pack(SgdState(0, *gains))
 

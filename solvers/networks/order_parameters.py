@@ -25,6 +25,8 @@ from scipy.integrate import DOP853
 
 from ..activations.activation import Arc
 from ..arrays import Array
+from ..flow.confinement import Confinement
+from ..flow.flow import Flow
 from ..flow.time_loop import Observation, State, StepFailure
 from ..space.measure import Atoms
 from .arcs import pairs
@@ -84,13 +86,17 @@ class Overlaps:
         return np.asarray(np.sqrt(np.maximum(np.diag(self.q) - (self.r**2).sum(axis=1), 0.0)))
 
 
+ALONE = Flow()
+"""Without a confinement."""
+
+
 class OrderParameterFlow:
     """The flow of the module's docstring, by DOP853.
 
     Args:
         committee: units and teachers.
         start: the neurons at flow time 0.
-        ridge: lambda.
+        flow: ridge and penalty.
         mobility: factors on the velocities of w and a; 0 for what stays.
         perpendicular, has_coefficient: whether w_perp and a are among the coordinates that are reported.
         tolerance: absolute and relative, of a step.
@@ -100,7 +106,7 @@ class OrderParameterFlow:
         self,
         committee: Committee,
         start: Overlaps,
-        ridge: float = 0.0,
+        flow: Flow = ALONE,
         mobility: tuple[float, float] = (1.0, 0.0),
         perpendicular: bool = True,
         has_coefficient: bool = False,
@@ -108,7 +114,8 @@ class OrderParameterFlow:
     ) -> None:
         self.committee = committee
         self.start = start
-        self.ridge = ridge
+        self.flow = flow
+        self._confinement = Confinement((flow.decay.w, flow.decay.a * has_coefficient), 1, 1, flow.penalty)
         self.mobility = mobility
         self.perpendicular, self.has_coefficient = perpendicular, has_coefficient
         self.tolerance = tolerance
@@ -137,7 +144,7 @@ class OrderParameterFlow:
 
     def observe(self, state: State) -> Observation:
         held = self.overlaps(state)
-        count, squares = len(held.a), np.diag(held.q)
+        count = len(held.a)
         columns = [held.r, *[held.across] * self.perpendicular, *[held.a] * self.has_coefficient]
         points, weights = np.column_stack(columns), np.full(count, 1.0 / count)
         teachers, own = self._pairs(held)
@@ -146,10 +153,9 @@ class OrderParameterFlow:
         # inner products off by the tolerance of the steps are those of no vectors
         risk = max(risk, self.committee.noise**2)
         mean = weights @ points
-        size = squares + held.a**2 if self.has_coefficient else squares
         return Observation(
             risk=risk,
-            free_energy=risk + self.ridge * float(size.mean()),
+            free_energy=risk + self._confinement.energy(self._sizes(held), weights),
             mass=1.0,
             mean=mean,
             variance=weights @ (points - mean) ** 2,
@@ -167,13 +173,20 @@ class OrderParameterFlow:
         teachers = pairs(self.committee.arc, squares, np.ones(held.r.shape[1]), held.r)
         return teachers, pairs(self.committee.arc, squares, squares, held.q)
 
+    def _sizes(self, held: Overlaps) -> Array:
+        """(|w|, a) of the neurons, on which the confinement depends, shape (N, 2)."""
+        return np.column_stack([np.sqrt(np.maximum(np.diag(held.q), 0.0)), held.a])
+
     def _terms(self, held: Overlaps) -> tuple[Array, Array, Array]:
         """diag A + B, C and a'."""
         (by_teachers, along, spread), (mixed, turned, grown) = self._pairs(held)
         a, c, count = held.a, self.committee.weights, len(held.a)
-        own = 2.0 * a * (spread @ c - grown @ a / count) - self.ridge
+        pull = self._confinement.gradient(self._sizes(held))
+        lengths = np.sqrt(np.diag(held.q))
+        shrinking = np.divide(pull[:, 0], lengths, out=np.zeros(count), where=lengths > 0.0)
+        own = 2.0 * a * (spread @ c - grown @ a / count) - shrinking
         matrix = np.diag(own) - np.outer(a, a) / count * turned
-        slope = by_teachers @ c - mixed @ a / count - self.ridge * a * self.has_coefficient
+        slope = by_teachers @ c - mixed @ a / count - pull[:, 1] * self.has_coefficient
         w_speed, a_speed = self.mobility
         return w_speed * matrix, w_speed * a[:, None] * along * c, a_speed * slope
 

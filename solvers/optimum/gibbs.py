@@ -2,11 +2,11 @@
 
 With noise the free energy is strictly convex,
 
-    F(p)/2 = L(Phi p) + (lambda/2) ∫|z|^2 p + (1/(2 beta)) ∫ p log(p/omega),
+    F(p)/2 = L(Phi p) + ∫V p + (1/(2 beta)) ∫ p log(p/omega),
 
-and its minimiser is the fixed point p ∝ omega exp(-2 beta (g . Phi + lambda |z|^2/2)), g = grad L(Phi p). The dual
+and its minimiser is the fixed point p ∝ omega exp(-2 beta (g . Phi + V)), g = grad L(Phi p). The dual
 
-    D(g) = -L*(g) - (1/(2 beta)) log ∫ omega exp(-2 beta (g . Phi + lambda |z|^2 / 2)),
+    D(g) = -L*(g) - (1/(2 beta)) log ∫ omega exp(-2 beta (g . Phi + V)),
     grad D = ∫Phi p_g - grad L*(g),      Hess D = -Hess L*(g) - 2 beta Cov_{p_g}(Phi),
 
 is smooth and concave in the M numbers g; F(p_g)/2 - D(g) >= 0 certifies a solution.
@@ -51,8 +51,7 @@ def gibbs_law(
     objective: Objective,
     features: Array,
     log_weights: Array,
-    squares: Array,
-    ridge: float,
+    confinement: Array,
     inverse_temperature: float,
     start: Array | None = None,
 ) -> Gibbs:
@@ -62,15 +61,15 @@ def gibbs_law(
         objective: the loss (its features are not evaluated here).
         features: Phi at the nodes, shape (n, M).
         log_weights: logarithm of the nodes' weights times omega, shape (n,).
-        squares: |z|^2 at the nodes, shape (n,).
-        ridge, inverse_temperature: lambda and beta.
+        confinement: V at the nodes, shape (n,).
+        inverse_temperature: beta.
         start: first g.
 
     Raises:
         ArithmeticError: if the iteration does not converge or meets a value that is not finite.
     """
     loss, beta2 = objective.loss, 2.0 * inverse_temperature
-    base = log_weights - 0.5 * beta2 * ridge * squares
+    base = log_weights - beta2 * confinement
 
     def evaluate(g: Array) -> tuple[float, Array, Array, Array]:
         exponent = base - beta2 * (features @ g)
@@ -105,7 +104,7 @@ def gibbs_law(
             break
     else:
         raise ArithmeticError(f"the Gibbs law is not found in {ITERATIONS} Newton steps; raise dynamics.ridge")
-    entropy = -beta2 * float(masses @ (features @ g)) - 0.5 * beta2 * ridge * float(masses @ squares)
+    entropy = -beta2 * float(masses @ (features @ g)) - beta2 * float(masses @ confinement)
     entropy -= float(special.logsumexp(base - beta2 * (features @ g)))
-    half = loss.value(outputs) + 0.5 * ridge * float(masses @ squares) + entropy / beta2
+    half = loss.value(outputs) + float(masses @ confinement) + entropy / beta2
     return Gibbs(masses, outputs, g, half, value, float(np.max(np.abs(slope))))

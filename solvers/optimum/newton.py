@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from ..arrays import Array
+from ..flow.confinement import Confinement
 from ..objective.objective import Objective
 from ..space.box import Box
 from ..space.measure import Atoms
@@ -32,31 +33,30 @@ DIFFERENCE = 1e-5
 
 @dataclass(frozen=True)
 class SearchBox(Box):
-    """Where laws may live, and the ridge that acts there.
+    """Where laws may live, and the confinement that acts there.
 
     Attributes:
-        ridge: lambda.
+        confinement: V.
     """
 
-    ridge: float = 0.0
+    confinement: Confinement
 
     def potential(self, objective: Objective, outputs: Array, points: Array) -> Array:
         """Psi_lambda at points (n, D), shape (n,)."""
-        return np.asarray(objective.psi(points, outputs) + 0.5 * self.ridge * (points**2).sum(axis=1))
+        return np.asarray(objective.psi(points, outputs) + self.confinement.value(points))
 
     def potential_and_gradient(self, objective: Objective, outputs: Array, points: Array) -> tuple[Array, Array]:
         """Psi_lambda and its gradient at points (n, D)."""
         value, slope = objective.features.contract(points, objective.loss_gradient(outputs))
-        return value + 0.5 * self.ridge * (points**2).sum(axis=1), slope + self.ridge * points
+        return value + self.confinement.value(points), slope + self.confinement.gradient(points)
 
     def outputs(self, objective: Objective, law: Atoms) -> Array:
         """Phi rho, by the values of the features."""
         return np.asarray(law.weights @ objective.features.values(law.points))
 
     def free_energy(self, objective: Objective, law: Atoms) -> float:
-        """F = 2 L + lambda ∫|z|^2 drho."""
-        square = float(law.weights @ (law.points**2).sum(axis=1))
-        return objective.energy(self.outputs(objective, law)) + self.ridge * square
+        """F = 2 L + 2 ∫V drho."""
+        return objective.energy(self.outputs(objective, law)) + self.confinement.energy(law.points, law.weights)
 
     def rounding(self, objective: Objective, law: Atoms) -> float:
         """Rounding error of F: residuals are small differences of outputs and targets."""
@@ -108,7 +108,7 @@ def _descended(objective: Objective, box: SearchBox, law: Atoms) -> Atoms:
 
 def reweighted(objective: Objective, box: SearchBox, law: Atoms) -> Atoms:
     """The best weights on the atoms; those that get none are dropped."""
-    values, costs = objective.features.values(law.points), box.ridge * (law.points**2).sum(axis=1)
+    values, costs = objective.features.values(law.points), 2.0 * box.confinement.value(law.points)
     weights = law.weights
     for _ in range(1 if objective.loss.quadratic else STEPS):
         following = simplex_weights(objective.loss.model(weights @ values), values, costs, weights)

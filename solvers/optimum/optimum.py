@@ -1,9 +1,9 @@
 """The law of least risk on a box, with a certificate.
 
-    F(rho) = 2 L(Phi rho) + lambda ∫|z|^2 drho  is convex: rho is optimal iff its atoms lie in argmin Psi_lambda, and
-    F(mu) >= F(rho) - 2 (∫Psi_lambda drho - min Psi_lambda)        for every law mu on the box.
+    F(rho) = 2 L(Phi rho) + 2 ∫V drho  is convex: rho is optimal iff its atoms lie in argmin Psi + V, and
+    F(mu) >= F(rho) - 2 (∫Psi + V drho - min Psi + V)        for every law mu on the box.
 
-The law comes from Frank-Wolfe and Newton (`optimum_search`, `optimum_newton`); the minimum of Psi_lambda is bounded
+The law comes from Frank-Wolfe and Newton (`optimum_search`, `optimum_newton`); the minimum of Psi + V is bounded
 over the whole box by branch and bound (`optimum_bound`), not sampled. A bound that meets a lower value than the
 atoms have sends that point back to the search.
 """
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import Array
+from ..flow.confinement import Confinement
 from ..objective.losses.interface import least
 from ..objective.objective import Objective
 from ..space.measure import Atoms
@@ -51,7 +52,7 @@ class CertifiedLaw:
 
 
 CurvatureOf = Callable[[Atoms, Array, float], Curvature]
-"""(law, outputs, |grad L|^2) -> bounds of the derivatives of Psi of that law, without the ridge; the norm is that of
+"""(law, outputs, |grad L|^2) -> bounds of the derivatives of Psi of that law, without V; the norm is that of
 sum g^2 / omega, in which |Psi| <= |grad L| |Phi|_omega: the risk itself (without its constant) for the square loss."""
 
 
@@ -99,7 +100,7 @@ def _certified(
         return CertifiedLaw(law.ordered, outputs, risk, energy, min(floor, energy), 0, True), None
     bound = global_lower_bound(
         lambda points: box.potential(objective, outputs, points),
-        _WithRidge(curvature_of(law, outputs, _squared_slope(objective, outputs)), box.ridge),
+        _Confined(curvature_of(law, outputs, _squared_slope(objective, outputs)), box.confinement),
         box.lower,
         box.upper,
         mean,
@@ -126,14 +127,14 @@ def _squared_slope(objective: Objective, outputs: Array) -> float:
 
 
 @dataclass(frozen=True)
-class _WithRidge:
-    """Derivative bounds of Psi + lambda |z|^2 / 2."""
+class _Confined:
+    """Derivative bounds of Psi + V."""
 
     inner: Curvature
-    ridge: float
+    confinement: Confinement
 
     def second_derivatives(self, lower: Array, upper: Array) -> Array:
-        return self.inner.second_derivatives(lower, upper) + self.ridge
+        return self.inner.second_derivatives(lower, upper) + self.confinement.bends(lower, upper)
 
     def slopes(self, lower: Array, upper: Array) -> Array:
-        return self.inner.slopes(lower, upper) + self.ridge * np.maximum(np.abs(lower), np.abs(upper))
+        return self.inner.slopes(lower, upper) + self.confinement.slopes(lower, upper)

@@ -89,7 +89,7 @@ class _Samples:
             sampled = np.concatenate([box.potential(objective, outputs, part) for part in parts])
         else:
             psi = self.values @ objective.loss_gradient(outputs)
-            sampled = psi + 0.5 * box.ridge * (self.points**2).sum(axis=1)
+            sampled = psi + box.confinement.value(self.points)
         if not np.all(np.isfinite(sampled)):
             raise ArithmeticError("Psi is not finite everywhere on the box; write a smaller --radius")
         return np.asarray(sampled)

@@ -26,7 +26,7 @@ NOISE, EVENTS = 1, 2
 class ParticleProcess:
     """N particles of weight 1/N: drift, noise, and kill-or-duplicate events that keep their number.
 
-        drift   dz_i/ds = -grad G(z_i; rho_N),   rho_N = (1/N) sum_i delta_{z_i},   G = Psi + ridge |z|^2 / 2
+        drift   dz_i/ds = -grad G(z_i; rho_N),   rho_N = (1/N) sum_i delta_{z_i},   G = Psi + V
         noise   dw_i = ds^(1/2) beta^(-1/2) g_i  on R^D, read in the radii r_j = |w_j|
         events  V_i = alpha (G_i - G_bar): a particle with V_i > 0 dies at the rate V_i and a uniformly chosen other is
                 duplicated in its place; one with V_i < 0 is duplicated at the rate |V_i| in the place of a uniformly
@@ -87,6 +87,7 @@ class ParticleProcess:
         self.tolerance = tolerance
         self._weights = np.full(len(particles), 1.0 / len(particles)) if weights is None else weights
         self._mobility = geometry.mobility * flow.transport
+        self._confinement = flow.confinement(geometry)
         self._noisy = math.isfinite(flow.inverse_temperature)
 
     def initial_state(self) -> State:
@@ -127,7 +128,7 @@ class ParticleProcess:
         weights = self._law(np.zeros(len(positions)), np.zeros(1) if logs is None else logs)
         mean, variance = self.geometry.moments(positions, weights)
         outputs = self.objective.outputs(positions, weights)
-        energy = self.objective.energy(outputs) + self.flow.ridge * float(weights @ (positions**2).sum(axis=1))
+        energy = self.objective.energy(outputs) + self._confinement.energy(positions, weights)
         rate, velocity = self._potential(positions, np.zeros(len(positions)), np.zeros(1) if logs is None else logs)
         stopped = self.geometry.walls.stops(positions, velocity)
         moved = weights @ (np.where(stopped, 0.0, velocity**2) @ self.geometry.inertia)
@@ -165,8 +166,8 @@ class ParticleProcess:
         inside = self.geometry.held(positions)
         outputs = self.objective.outputs(inside, weights)
         value, gradient = self.objective.features.contract(inside, self.objective.loss_gradient(outputs))
-        velocity = -(gradient + self.flow.ridge * inside) * self._mobility
-        full = value + 0.5 * self.flow.ridge * (inside**2).sum(axis=1)
+        velocity = -(gradient + self._confinement.gradient(inside)) * self._mobility
+        full = value + self._confinement.value(inside)
         return self.flow.rate * self.flow.excess(full, weights), velocity
 
     def _drift(self, start: Array, step: float, logs: Array) -> tuple[Array, Array, float]:

@@ -2,7 +2,7 @@
 
     (x, y) drawn by a sampler, in pieces that stay in the cache
     f_N(x) = (1/N) sum_i a_i sigma(<w_i, x> + b_i)
-    theta_i += eps_k [(y - f_N(x)) grad sigma_*(x; theta_i) - lambda theta_i] + sqrt(eps_k / beta) g,
+    theta_i += eps_k [(y - f_N(x)) grad sigma_*(x; theta_i) - grad V(theta_i)] + sqrt(eps_k / beta) g,
     eps_k = eps xi((k + 1) eps),      t = k eps
 
 (averaged over a batch of samples where there is one). theta is w, and those of a and b that are trained. Samples and
@@ -20,7 +20,8 @@ import numpy as np
 
 from ..activations.activation import Activation
 from ..arrays import Array
-from ..flow.flow import Mobility, Schedule
+from ..flow.confinement import NO_PENALTY, Penalty, Ridge
+from ..flow.flow import Flow, Mobility, Schedule
 from .blas import DGEMM, SGEMM, one_thread
 from .fast.ahead import drawn
 from .fast.gram import GramBlocks, GramCoordinates
@@ -52,7 +53,7 @@ class Sgd:
         data, unit: law of (x, y), activation.
         step_size: eps.
         schedule: xi.
-        ridge, inverse_temperature: lambda and beta (inf without noise).
+        ridge, inverse_temperature: lambda (or those of w, a and b) and beta (inf without noise).
         batch: samples averaged in a step.
         trained_coefficients, trained_offsets: whether a and b move.
         seed, replica: the stream, each in [0, 2^32).
@@ -63,13 +64,14 @@ class Sgd:
         precision: "float64", or "float32" for the weights, the samples (rounded from the same numbers) and everything
             that is made of them.
         mobility: of w, and of a and b where they move.
+        penalty: of coefficients, beside the ridge: V = lambda |theta|^2 / 2 + ...; a path needs plain steps.
     """
 
     data: Sampler
     unit: Activation
     step_size: float
     schedule: Schedule = field(default_factory=Schedule)
-    ridge: float = 0.0
+    ridge: float | Ridge = 0.0
     inverse_temperature: float = math.inf
     batch: int = 1
     trained_coefficients: bool = False
@@ -82,11 +84,12 @@ class Sgd:
     overlap: bool = False
     precision: str = "float64"
     mobility: Mobility = field(default_factory=Mobility)
+    penalty: Penalty = NO_PENALTY
 
     def __post_init__(self) -> None:
         if not (0.0 < self.step_size < math.inf):
             raise ValueError(f"step_size must be positive and finite, not {self.step_size}")
-        if not (0.0 <= self.ridge < math.inf) or not (self.inverse_temperature > 0.0):
+        if not all(0.0 <= part < math.inf for part in self.decay) or not (self.inverse_temperature > 0.0):
             raise ValueError(f"ridge must be >= 0 and beta > 0, not {self.ridge} and {self.inverse_temperature}")
         if not (self.batch >= 1 and self.block >= 0 and self.sub_block >= 0):
             raise ValueError("batch must be at least 1; block and sub_block at least 0 (0 chooses them)")
@@ -98,6 +101,8 @@ class Sgd:
             raise ValueError("gram needs Gaussian blocks and an activation that numba compiles: write gram = False")
         if self.gram and not (self.batch <= LARGEST_GRAM_BATCH):
             raise ValueError(f"a batch above {LARGEST_GRAM_BATCH} needs gram = False")
+        if self.gram and self.penalty.path > 0.0:
+            raise ValueError("a path penalty needs the weights themselves: write gram = False")
         if not (0 <= self.seed < 2**32 and 0 <= self.replica < 2**32):
             raise ValueError(f"seed and replica must lie in [0, 2^32), not {self.seed} and {self.replica}")
 
@@ -218,7 +223,14 @@ class Sgd:
 
     def _steps(self, head: tuple[Array, Array], first: int, stop: int) -> Steps:
         noise = float(self.inverse_temperature**-0.5)
-        return Steps(head, self.gains, first, self.rates(first, stop), self.ridge, noise, self.batch)
+        costs = (self.penalty.power, self.penalty.strength, self.penalty.path)
+        return Steps(head, self.gains, first, self.rates(first, stop), self.decay, costs, noise, self.batch)
+
+    @property
+    def decay(self) -> tuple[float, float, float]:
+        """lambda of w, a and b."""
+        held = Flow(self.ridge).decay
+        return held.w, held.a, held.b
 
     @property
     def gains(self) -> tuple[float, float, float]:
@@ -239,8 +251,9 @@ class Sgd:
         times = np.arange(first + 1, stop + 1) * self.step_size
         rates = self.step_size * self.schedule.scale * np.power(times, self.schedule.power)
         worst = float(np.max(rates, initial=0.0))
-        if not (worst * self.ridge * max(self.gains) < 1.0):
-            raise ValueError(f"ridge {self.ridge:g} times the step {worst:g} is not below 1: lower step_size")
+        largest = max(gain * part for gain, part in zip(self.gains, self.decay, strict=True))
+        if not (worst * largest < 1.0):
+            raise ValueError(f"ridge {max(self.decay):g} times the step {worst:g} is not below 1: lower step_size")
         return np.asarray(rates)
 
     def _subset_slope(self, neurons: int) -> float:
@@ -251,7 +264,7 @@ class Sgd:
         return linear.single_slope if linear is not None and single and large else 0.0
 
     def _blocks(self, neurons: int) -> tuple[int, int]:
-        if math.isfinite(self.inverse_temperature):
+        if math.isfinite(self.inverse_temperature) or self.penalty.path > 0.0:
             return 1, 1
         if self.gram:
             # turning back costs N^3 a block, and blocks larger than N more than it

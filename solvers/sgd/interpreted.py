@@ -38,7 +38,10 @@ def _advance_block(w: Array, steps: Steps, rates: Array, x: Array, y: Array, uni
     """One block; the first of its steps that fails, else -1. Symbols as in `kernels`."""
     (a, b), gains, batch = steps.head, steps.gains, steps.batch
     s, gram, c = x @ w.T, x @ x.T, np.zeros((len(x), len(w)), w.dtype)
-    product = 1.0
+    product, (power, strength, path) = 1.0, steps.costs
+    lengths, sizes = np.zeros(len(a)), np.abs(a)
+    if path > 0.0:
+        lengths = np.linalg.norm(w, axis=1)
     for k, rate in enumerate(rates.tolist()):
         before, rows = k * batch, slice(k * batch, (k + 1) * batch)
         u = product * (s[rows] + gram[rows, :before] @ c[:before]) + b
@@ -49,13 +52,17 @@ def _advance_block(w: Array, steps: Steps, rates: Array, x: Array, y: Array, uni
         if not np.all(np.abs(output) <= LARGEST):
             return k
         errors = (y[rows] - output) * (rate / batch)
-        decay = rate * steps.ridge
-        product *= 1.0 - gains[0] * decay
+        product *= 1.0 - gains[0] * rate * steps.decay[0]
         c[rows] = gains[0] * errors[:, None] / product * a * slope
         if gains[2] > 0.0:
-            b[:] = (1.0 - gains[2] * decay) * b + a * (gains[2] * errors @ slope)
+            b[:] = (1.0 - gains[2] * rate * steps.decay[2]) * b + a * (gains[2] * errors @ slope)
         if gains[1] > 0.0:
-            a[:] = (1.0 - gains[1] * decay) * a + gains[1] * errors @ value
+            pull = np.sign(a) * (strength * np.abs(a) ** (power - 1.0) + path * lengths)
+            a[:] = (1.0 - gains[1] * rate * steps.decay[1]) * a + gains[1] * (errors @ value - rate * pull)
     w *= product
+    if path > 0.0:
+        # alone in its block
+        shrinking = np.divide(path * sizes, lengths, out=np.zeros_like(lengths), where=lengths > 0.0)
+        w -= gains[0] * float(rates[0]) * (shrinking / product)[:, None] * w
     w += product * (c.T @ x)
     return -1

@@ -47,7 +47,8 @@ class Steps(NamedTuple):
         gains: mobilities of w, a and b, 0 for what does not move.
         first: the first step.
         rates: step sizes, rates[k] = eps xi((first + k + 1) eps).
-        ridge: lambda.
+        decay: lambda of w, a and b.
+        costs: power, strength and path of the penalty of a.
         noise: beta^(-1/2), which adds sqrt(rate m) noise g to what moves with mobility m.
         batch: samples of a step.
     """
@@ -56,20 +57,21 @@ class Steps(NamedTuple):
     gains: tuple[float, float, float]
     first: int
     rates: Array
-    ridge: float
+    decay: tuple[float, float, float]
+    costs: tuple[float, float, float]
     noise: float
     batch: int
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _workspace(a: Array, rows: int, batch: int, slope: float) -> tuple[Any, ...]:
-    """(S, C, G, weights, room for subsets) of a block and (u, change, values, gates, errors) of a step, in a's type."""
+    """(S, C, G, weights, subsets) of a block, (u, change, lengths, values, gates, errors) of a step, of a's type."""
     kind, neurons = a.dtype, a.size
     s, c, g = np.empty((rows, neurons), kind), np.empty((rows, neurons), kind), np.empty((rows, rows), kind)
     values, gates = np.empty((batch, neurons), kind), np.empty((batch, neurons), kind)
     u, change, errors = np.empty(neurons, kind), np.empty(neurons, kind), np.empty(batch)
     space = subset_space(neurons, rows if slope != 0.0 else 0, a)
-    return s, c, g, np.empty(rows), space, u, change, values, gates, errors
+    return s, c, g, np.empty(rows), space, u, change, np.zeros(neurons, kind), values, gates, errors
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -83,7 +85,7 @@ def _advance_block(
     """
     head, gains, batch = steps.head, steps.gains, steps.batch
     (used, dimension), neurons = x.shape, head[0].size
-    s, c, g, weights, space, u, change, values, gates, errors = work
+    s, c, g, weights, space, u, change, lengths, values, gates, errors = work
     rows, a = g.shape[0], head[0]
     upright = slope != 0.0
     leading = dimension if upright else neurons
@@ -96,7 +98,7 @@ def _advance_block(
         if k == sub // batch and k > 0:
             width = min(sub_block * batch, used - sub)
             multiply(gemm, False, False, neurons, width, sub, 1.0, c, neurons, g[sub], rows, 1.0, s[sub], neurons)
-        shrink = 1.0 - rates[k] * gains[0] * steps.ridge
+        shrink = 1.0 - rates[k] * gains[0] * steps.decay[0]
         for r in range(batch):
             correct(s, g, c, row + r, sub, row)
             output = forward(unit, product, s, row + r, head, u, values, gates, r)
@@ -108,7 +110,7 @@ def _advance_block(
             weights[row + r] = slope * gains[0] * errors[r] / product
             weigh(c, row + r, gains[0] * errors[r] / product, a, gates, r)
         if gains[1] > 0.0 or gains[2] > 0.0:
-            move_head(head, gains, rates[k] * steps.ridge, errors, values, gates, change)
+            move_head(head, gains, rates[k], steps.decay, steps.costs, lengths, errors, values, gates, change)
     if upright:
         weights *= product
         add_subsets(w, product, x, weights, c, a, space)
@@ -159,10 +161,11 @@ def advance_steps(w: Array, steps: Steps, x: Array, y: Array, unit: Compiled, ke
     head, gains, rates, batch = steps.head, steps.gains, steps.rates, steps.batch
     neurons, (a, b) = len(w), head
     u, change, errors = np.empty(neurons, w.dtype), np.empty(neurons, w.dtype), np.empty(batch)
+    lengths = np.zeros(neurons, w.dtype)
     values, gates = np.empty((batch, neurons), w.dtype), np.empty((batch, neurons), w.dtype)
     for k in range(rates.size):
         step, rate, row = steps.first + k, rates[k], k * batch
-        shrink = 1.0 - rate * gains[0] * steps.ridge
+        shrink = 1.0 - rate * gains[0] * steps.decay[0]
         for r in range(batch):
             for i in range(neurons):
                 u[i] = dot(w[i], x[row + r]) + b[i]
@@ -172,11 +175,15 @@ def advance_steps(w: Array, steps: Steps, x: Array, y: Array, unit: Compiled, ke
                 return step
             errors[r] = (y[row + r] - output) * rate / batch
         for i in range(neurons):
-            if steps.ridge > 0.0:
-                w[i] *= shrink
+            lengths[i] = np.sqrt(dot(w[i], w[i])) if steps.costs[2] > 0.0 else w.dtype.type(0.0)
+            own = shrink
+            if lengths[i] > 0.0:
+                own -= rate * gains[0] * steps.costs[2] * abs(a[i]) / lengths[i]
+            if own != 1.0:
+                w[i] *= w.dtype.type(own)
             for r in range(batch):
                 add_row(w[i], gains[0] * errors[r] * a[i] * gates[r, i], x[row + r])
-        move_head(head, gains, rate * steps.ridge, errors, values, gates, change)
+        move_head(head, gains, rate, steps.decay, steps.costs, lengths, errors, values, gates, change)
         if steps.noise > 0.0:
             diffuse(w, head, gains, steps.noise * np.sqrt(rate), step, key)
     return -1

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numba
+import numpy as np
 
 from ..activations.kernels import SUMS, evaluate
 from ..arrays import Array
@@ -97,25 +98,30 @@ def forward(
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def move_head(
-    head: tuple[Array, Array], gains: tuple[float, float, float], decay: float,
-    errors: Array, values: Array, gates: Array, change: Array,
+    head: tuple[Array, Array], gains: tuple[float, float, float], rate: float, decay: tuple[float, float, float],
+    costs: tuple[float, float, float], lengths: Array, errors: Array, values: Array, gates: Array, change: Array,
 ) -> None:  # fmt: skip
     """One step of those of a and b that move, from the errors (times step size over batch) of its rows.
 
-    decay: step size times lambda.
+    rate: step size; decay: lambda; costs: power, strength and path of the penalty of a; lengths: |w_i| for the path.
     """
     a, b = head
     if gains[2] > 0.0:
-        kept = a.dtype.type(1.0 - gains[2] * decay)
+        kept = a.dtype.type(1.0 - gains[2] * rate * decay[2])
         change[:] = 0.0
         for r in range(errors.size):
             add_row(change, gains[2] * errors[r], gates[r])
         for i in range(b.size):
             b[i] = kept * b[i] + a[i] * change[i]
     if gains[1] > 0.0:
-        kept = a.dtype.type(1.0 - gains[1] * decay)
+        kept = a.dtype.type(1.0 - gains[1] * rate * decay[1])
         change[:] = 0.0
         for r in range(errors.size):
             add_row(change, gains[1] * errors[r], values[r])
+        power, strength, path = costs
+        if strength > 0.0 or path > 0.0:
+            for i in range(a.size):
+                pull = strength * abs(a[i]) ** (power - 1.0) + path * lengths[i]
+                change[i] -= a.dtype.type(gains[1] * rate * pull) * np.sign(a[i])
         for i in range(a.size):
             a[i] = kept * a[i] + change[i]

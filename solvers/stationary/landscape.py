@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 from scipy.linalg import block_diag
 
 from ..arrays import Array
+from ..flow.confinement import Confinement
 from ..flow.flow import Flow
 from ..objective.objective import Objective
 from ..space.geometry import Geometry
@@ -65,19 +67,24 @@ class Interaction(NamedTuple):
 
 @dataclass(frozen=True)
 class Landscape:
-    """The potential G = Psi + ridge |z|^2 / 2 of laws, with derivatives.
+    """The potential G = Psi + V of laws, with derivatives.
 
     What `outputs` returns stands for the law in the other methods.
 
     Attributes:
         objective: feature map and loss.
         geometry: coordinates; G is even in every radius, up to a cone where all radii vanish.
-        flow: ridge, birth and death.
+        flow: confinement, birth and death.
     """
 
     objective: Objective
     geometry: Geometry
     flow: Flow
+
+    @cached_property
+    def confinement(self) -> Confinement:
+        """V."""
+        return self.flow.confinement(self.geometry)
 
     @property
     def radii(self) -> NDArray[np.bool_]:
@@ -97,17 +104,15 @@ class Landscape:
         return self.objective.energy(outputs)
 
     def free_energy(self, law: Atoms) -> float:
-        """F = 2 L + ridge ∫|z|^2 drho."""
-        square = float(law.weights @ (law.points**2).sum(axis=1))
-        return self.energy(self.outputs(law)) + self.flow.ridge * square
+        """F = 2 L + 2 ∫V drho."""
+        return self.energy(self.outputs(law)) + self.confinement.energy(law.points, law.weights)
 
     def potential(self, points: Array, outputs: Array) -> tuple[Array, Array]:
         """G, shape (n,), and its gradient, shape (n, D), both continued evenly to negative radii."""
         flipped = self.radii & (points < 0.0)
         value, gradient = self._psi(np.where(flipped, -points, points), outputs)
-        ridge = self.flow.ridge
         signs = np.where(flipped, -1.0, 1.0)
-        return value + 0.5 * ridge * (points**2).sum(axis=1), signs * gradient + ridge * points
+        return value + self.confinement.value(points), signs * gradient + self.confinement.gradient(points)
 
     def _psi(self, points: Array, outputs: Array) -> tuple[Array, Array]:
         """Psi, shape (n,), and its gradient, shape (n, D), at points of the space."""
@@ -120,7 +125,7 @@ class Landscape:
         for part in np.array_split(points, parts):
             values, gradients = self.objective.features.values_and_gradients(part)
             slopes = self.objective.loss_gradient(values)
-            found.append(np.einsum("nm,nmd->nd", slopes, gradients) + self.flow.ridge * part)
+            found.append(np.einsum("nm,nmd->nd", slopes, gradients) + self.confinement.gradient(part))
         return np.concatenate(found)
 
     def hessian(self, point: Array, outputs: Array) -> tuple[Array, float]:

@@ -54,7 +54,7 @@ class PairLandscape(Landscape):
         return self.pairs.psi(points, outputs[:, 1:], outputs[:, 0])[:2]
 
     def own_gradient(self, points: Array) -> Array:
-        return self.pairs.own_gradient(points) + self.flow.ridge * points
+        return self.pairs.own_gradient(points) + self.confinement.gradient(points)
 
     def hessian(self, point: Array, outputs: Array) -> tuple[Array, float]:
         """Hess G at one point, shape (D, D), and an estimate of its error; by differences at the origin."""
@@ -62,7 +62,7 @@ class PairLandscape(Landscape):
             return super().hessian(point, outputs)
         law = outputs[:, 1:], outputs[:, 0]
         matrix = self.pairs.psi(point[None], *law)[2][0]
-        return matrix + self.flow.ridge * np.eye(point.size), self.pairs.hessian_error(point[None], *law)
+        return matrix + self.confinement.hessian(point), self.pairs.hessian_error(point[None], *law)
 
     def interaction(self, law: Atoms) -> Interaction:
         values, slopes, mixed = self.pairs.gram(law.points)

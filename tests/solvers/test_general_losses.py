@@ -14,6 +14,7 @@ from scipy.special import expit
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
 from mfpde.solvers.finite_volume.finite_volume import FiniteVolume, FiniteVolumeOptions
+from mfpde.solvers.flow.confinement import Confinement
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Observation, Scheme, integrate
 from mfpde.solvers.jko.atoms.jko import Jko
@@ -127,14 +128,14 @@ def followed(name: str, flow: Flow, nodes: int = 1500) -> tuple[float, float, fl
         z, weights, f = law(state)
         slopes = SLOPES[name](f) / len(INPUTS)
         tangent = np.tanh(np.outer(z, INPUTS))
-        psi = 3.0 * tangent @ slopes + 0.5 * flow.ridge * z**2
-        velocity = -(3.0 * (1.0 - tangent**2) * INPUTS) @ slopes - flow.ridge * z
+        psi = 3.0 * tangent @ slopes + 0.5 * flow.decay.w * z**2
+        velocity = -(3.0 * (1.0 - tangent**2) * INPUTS) @ slopes - flow.decay.w * z
         return np.concatenate([velocity * flow.transport, psi - weights @ psi])
 
     first = np.concatenate([start, np.zeros(nodes)])
     z, weights, f = law(solve_ivp(rates, (0.0, END), first, method="DOP853", rtol=1e-11, atol=1e-11).y[:, -1])
     mean, risk = float(weights @ z), float(VALUES[name](f))
-    return risk, 2.0 * risk + flow.ridge * float(weights @ z**2), mean, float(weights @ (z - mean) ** 2)
+    return risk, 2.0 * risk + flow.decay.w * float(weights @ z**2), mean, float(weights @ (z - mean) ** 2)
 
 
 def seen(scheme: Scheme, times: list[float]) -> list[Observation]:
@@ -218,7 +219,7 @@ def test_with_noise_grids_agree_and_end_at_the_gibbs_law(name: str) -> None:
     assert then.free_energy - first.free_energy + then.dissipated == pytest.approx(0.0, abs=3e-7)
     x, w = np.polynomial.legendre.leggauss(400)
     nodes, log_weights = 0.25 + 6.25 * x, np.log(6.25 * w)
-    found = gibbs_law(objective(name), Units().values(nodes[:, None]), log_weights, nodes**2, 0.2, 20.0)
+    found = gibbs_law(objective(name), Units().values(nodes[:, None]), log_weights, 0.1 * nodes**2, 20.0)
     exponent = log_weights - 40.0 * (
         Units().values(nodes[:, None]) @ SLOPES[name](found.outputs) / 12.0 + 0.1 * nodes**2
     )
@@ -231,7 +232,7 @@ def test_with_noise_grids_agree_and_end_at_the_gibbs_law(name: str) -> None:
 @EVERY
 def test_the_optimum_of_any_loss_is_certified(name: str) -> None:
     """Its atoms are global minimisers of Psi on the box: F - F* <= 2 (∫Psi drho - min Psi)."""
-    box = SearchBox(np.array([-3.0]), np.array([3.0]), 0.2)
+    box = SearchBox(np.array([-3.0]), np.array([3.0]), Confinement.even(0.2, 1))
     law = optimal_law(objective(name), box)
     outputs, grid = law.outputs(objective(name).features), np.linspace(-3.0, 3.0, 6001)[:, None]
     potential = box.potential(objective(name), outputs, law.points)

@@ -398,7 +398,7 @@ MUTATIONS = (
     *mutations(
         "mfpde/schemes/rules.py",
         COMMANDS,
-        ("noise without anything that confines it", "not law.confines(unit) and not (dynamics.ridge > 0.0)", "False"),
+        ("noise without anything that confines it", "and loose:", "and False:"),
     ),
     *mutations(
         "mfpde/configuration/toml.py",

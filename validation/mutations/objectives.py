@@ -116,7 +116,7 @@ MUTATIONS = (
         ("the factor 2 of the certificate", "energy - 2.0 * (mean", "energy - (mean"),
         (
             "the ridge left out of the bound of curvature",
-            "self.inner.second_derivatives(lower, upper) + self.ridge",
+            "self.inner.second_derivatives(lower, upper) + self.confinement.bends(lower, upper)",
             "self.inner.second_derivatives(lower, upper)",
         ),
         (
@@ -150,7 +150,7 @@ MUTATIONS = (
         ),
         (
             "the ridge left out of the free energy",
-            "half = loss.value(outputs) + 0.5 * ridge * float(masses @ squares) + entropy",
+            "half = loss.value(outputs) + float(masses @ confinement) + entropy",
             "half = loss.value(outputs) + entropy",
         ),
         (
@@ -170,7 +170,7 @@ MUTATIONS = (
         OPTIMUM,
         (
             "the free energy of atoms without the ridge",
-            "return objective.energy(self.outputs(objective, law)) + self.ridge * square",
+            "return objective.energy(self.outputs(objective, law)) + self.confinement.energy(law.points, law.weights)",
             "return objective.energy(self.outputs(objective, law))",
         ),
         (
@@ -190,8 +190,8 @@ MUTATIONS = (
         ),
         (
             "the potential continued to negative radii with the wrong slope",
-            "signs * gradient + ridge * points",
-            "gradient + ridge * points",
+            "signs * gradient + self.confinement.gradient(points)",
+            "gradient + self.confinement.gradient(points)",
         ),
         (
             "the coupling of drift modes without the masses",
@@ -210,7 +210,7 @@ MUTATIONS = (
         ),
         (
             "the ridge left out of the free energy",
-            "return self.energy(self.outputs(law)) + self.flow.ridge * square",
+            "return self.energy(self.outputs(law)) + self.confinement.energy(law.points, law.weights)",
             "return self.energy(self.outputs(law))",
         ),
     ),
@@ -257,7 +257,7 @@ MUTATIONS = (
         ),
         (
             "the ridge left out of the velocity",
-            "velocity = -(gradient + self.flow.ridge * inside)",
+            "velocity = -(gradient + self._confinement.gradient(inside))",
             "velocity = -gradient",
         ),
         (
@@ -333,8 +333,8 @@ MUTATIONS = (
         ),
         (
             "the ridge left out of the particle dynamics",
-            "force = -self.pack(gradient) - self.sgd.ridge * self.pack(state)",
-            "force = -self.pack(gradient)",
+            " - self.pack(SgdState(0, pull[:, :d], pull[:, d], pull[:, d + 1]))",
+            "",
         ),
     ),
     *mutations(
@@ -355,7 +355,7 @@ MUTATIONS = (
         "solvers/sgd/kernels.py",
         SGD,
         ("shrinkage of the step before", "product *= shrink\n", "product *= 1.0\n"),
-        ("the loop step by step without the ridge", "w[i] *= shrink", "pass"),
+        ("the loop step by step without the ridge", "own = shrink", "own = 1.0"),
     ),
     *mutations(
         "solvers/sgd/draw.py",

@@ -55,6 +55,10 @@ class JkoKind(SchemeKind):
         if not (noisy(problem) or problem.flow.mobility.even):
             words = "minimising movements of atoms have one metric for all that moves"
             own.append(Refusal("dynamics.mobility", words, "numbers that are 0 or 1", "unequal mobilities"))
+        penalty = problem.flow.penalty
+        if not noisy(problem) and (penalty.path > 0.0 or (penalty.strength > 0.0 and penalty.power < 2.0)):
+            words = "proximal maps of atoms need a potential that bends everywhere: no path, no power below 2"
+            own.append(Refusal("dynamics.penalty", words, "a power of 2 or more", "such penalties"))
         return super().refusals(problem, experiment) + own
 
     def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:

@@ -162,7 +162,7 @@ def _actual_pair(problem: Problem, experiment: Experiment, count: int) -> Pair:
     def run(coarser: float) -> OrderParameterFlow:
         perpendicular = "w_perp" in problem.geometry.names
         return OrderParameterFlow(
-            committee, start, problem.flow.ridge, speeds, perpendicular, unit.has_coefficient, coarser * tolerance
+            committee, start, problem.flow, speeds, perpendicular, unit.has_coefficient, coarser * tolerance
         )
 
     note = f"{count} actual neurons: risk_error is that of their flow, not their distance from the mean-field law"

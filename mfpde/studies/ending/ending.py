@@ -74,8 +74,9 @@ def _without_noise(run: str, last: RunEnd, heaps: tuple[Cluster, ...], radius: f
         apart = distance_to_atoms(gathered_in(last.pieces, heaps), nearest[0].positions, nearest[0].masses)
     energy = last.free_energy
     if math.isnan(energy):
-        square = float((last.mean**2 + last.variance).sum())
-        energy = last.risk + known.classifier.landscape.flow.ridge * square
+        held = known.classifier.landscape.confinement
+        square = float((last.mean**2 + last.variance) @ held.ridge)
+        energy = last.risk + square + held.without_ridge.energy(last.pieces.centres, last.pieces.masses)
     final = FinalState(
         last=last,
         moving=moving,

@@ -69,8 +69,10 @@ def refuse_flow(problem: Problem) -> None:
 def _refusals(flow: Flow) -> Iterator[str]:
     if math.isfinite(flow.inverse_temperature):
         yield "dynamics.inverse_temperature: the kernel limit has no noise; write inverse_temperature = inf"
-    if flow.ridge > 0.0:
-        yield "dynamics.ridge: it moves neurons as far as the data do, the kernel limit has none; write ridge = 0.0"
+    if flow.confines:
+        key = "penalty" if flow.penalty.acts else "ridge"
+        words = f"dynamics.{key}: it moves neurons as far as the data do, the kernel limit has none"
+        yield f"{words}; write ridge = 0.0 and no penalty"
     if flow.fisher_rao_rate > 0.0 or not flow.transport:
         yield 'dynamics.flow: the kernel limit has no birth and death; write flow = "wasserstein"'
 

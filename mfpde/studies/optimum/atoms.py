@@ -150,7 +150,7 @@ def refuse_atoms(problem: Problem) -> None:
 
 def _search_box(problem: Problem, radius: float) -> SearchBox:
     box = problem.geometry.box(radius)
-    return SearchBox(box.lower, box.upper, problem.flow.ridge)
+    return SearchBox(box.lower, box.upper, problem.flow.confinement(problem.geometry))
 
 
 def _searched(problem: Problem, radius: float, energy: float) -> float:

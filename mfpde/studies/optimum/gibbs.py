@@ -80,27 +80,28 @@ def refuse_gibbs(problem: Problem, radius: float | None) -> None:
             "dynamics.inverse_temperature: inf; without noise the optimum is made of atoms, not a Gibbs law: "
             "write a finite beta, or ask optimum_atoms"
         )
-    if problem.flow.ridge <= 0.0 and radius is None and not problem.geometry.bounded:
-        messages.append(
-            "dynamics.ridge: 0; without confinement there is no Gibbs law, write ridge > 0 or give a box with --radius"
-        )
+    loose = problem.flow.confinement(problem.geometry).loose(problem.geometry)
+    if loose and radius is None:
+        problem_ = f"dynamics.ridge: 0; without confinement of {', '.join(loose)} there is no Gibbs law"
+        messages.append(f"{problem_}, write ridge > 0 or give a box with --radius")
     messages += problem.frozen_problems("the Gibbs law needs a constant or a trained one")
     raise_mistakes(messages)
 
 
 def _first_box(problem: Problem, radius: float | None) -> Box:
     """The stated box, or one around where the ridge alone would hold the mass, with room for the data's pull."""
-    reach = []
-    for axis in problem.geometry.axes:
+    reach, held = [], problem.flow.confinement(problem.geometry)
+    for number, axis in enumerate(problem.geometry.axes):
         if radius is not None:
             reach.append(radius)
             continue
         if math.isfinite(axis.upper):
             reach.append(max(abs(axis.lower), axis.upper))
             continue
-        spread = 1.0 / math.sqrt(2.0 * problem.flow.inverse_temperature * problem.flow.ridge)
-        pull = math.sqrt(2.0 / problem.flow.ridge)
-        reach.append(spread * (math.sqrt(axis.dimension) + 9.0) + 4.0 * pull)
+        # where 4 beta V = d and 81, and where V = 1
+        quarter = 0.25 / problem.flow.inverse_temperature
+        spread = held.reach(number, quarter * axis.dimension) + held.reach(number, quarter * 81.0)
+        reach.append(spread + 4.0 * held.reach(number, 1.0))
     upper = np.array(reach)
     return problem.geometry.cut(Box(-upper, upper))
 
@@ -126,8 +127,7 @@ def _solve(problem: Problem, objective: Objective, box: Box, rule: tuple[int, in
         objective,
         features,
         joint.ravel(),
-        (points**2).sum(axis=1),
-        problem.flow.ridge,
+        problem.flow.confinement(problem.geometry).value(points),
         problem.flow.inverse_temperature,
     )
     return law, points

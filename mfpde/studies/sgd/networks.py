@@ -37,6 +37,7 @@ def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) ->
         precision=options.precision,
         overlap=overlap,
         mobility=problem.flow.mobility,
+        penalty=problem.flow.penalty,
     )
     return _centred(configuration, problem, plain) if problem.centred else plain
 

@@ -1,13 +1,13 @@
 """One noise-free minimising movement by its finite-dimensional dual.
 
-    min_rho  W2^2(rho, mu) / (2 tau) + L(Phi rho) + (ridge/2) ∫|z|^2 drho
-      = max_g  D(g),    D(g) = -L*(g) + ∫ min_z { |z - x|^2 / (2 tau) + g . Phi(z) + (ridge/2) |z|^2 } mu(dx),
+    min_rho  W2^2(rho, mu) / (2 tau) + L(Phi rho) + ∫V drho
+      = max_g  D(g),    D(g) = -L*(g) + ∫ min_z { |z - x|^2 / (2 tau) + g . Phi(z) + V(z) } mu(dx),
 
 because L is convex and sees rho only through the M numbers Phi rho. D is concave; rho is the image of mu under the
 proximal map of the best g, for which
 
     grad D = Phi rho - grad L*(g) = 0,    Hess D = -Hess L*(g) - ∫ grad Phi B^-1 grad Phi^T dmu,
-    B = Hess(g . Phi + (ridge/2) |z|^2) + 1/tau.
+    B = Hess(g . Phi + V) + 1/tau.
 
 For any g and any map T the gap between the movement's energy of T # mu and D(g) is
 L(q) + L*(g) - g . q + ∫(J(T(x)) - min J) dmu, q = Phi T # mu: both are >= 0 and certify the step. For the square loss
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from ...arrays import Array
+from ...flow.confinement import Confinement
 from ...objective.objective import Objective
 from ...objective.table.blocks import in_blocks
 from ...objective.table.elements import axis_nodes
@@ -139,13 +140,14 @@ class DualStep:
         objective: the loss.
         table: its features on a box; laws must stay in it.
         geometry: bounds and mobility.
-        ridge: lambda.
+        confinement: V.
     """
 
-    def __init__(self, objective: Objective, table: FeatureTable, geometry: Geometry, ridge: float) -> None:
+    def __init__(self, objective: Objective, table: FeatureTable, geometry: Geometry, confinement: Confinement) -> None:
         self.objective = objective
         self.table = table
-        self.ridge = ridge
+        self._held, self._convexity = confinement.packed, min(confinement.ridge)
+        self._bends = confinement.penalty.strength > 0.0
         self.box = table.box
         self._mesh = table._mesh
         self._flat = table._flat
@@ -161,7 +163,7 @@ class DualStep:
         for a, axis in enumerate(axes):
             self._nodes[a, : len(axis)] = axis
         mesh = np.meshgrid(*axes, indexing="ij")
-        self._node_squares = np.asarray(sum(part**2 for part in mesh)).ravel()
+        self._node_confinement = confinement.value(np.stack([part.ravel() for part in mesh], axis=1))
 
     def local(
         self, centres: Array, masses: Array, tau: float, places: Array, dual: Array, curvature: Array
@@ -260,7 +262,7 @@ class DualStep:
         The lowest curvature of g . Phi is measured at all nodes of all cells; in between g's it is bounded by the
         largest curvature of every feature.
         """
-        limit = CONVEX / tau + self.ridge
+        limit = CONVEX / tau + self._convexity
         if self._reference is not None and self._features_curvature is not None:
             reference, lowest = self._reference
             drift = float(np.abs(dual - reference) @ self._features_curvature)
@@ -316,13 +318,13 @@ class DualStep:
         blocks = -(-n // size)
         sums, moved = np.zeros((blocks, SUMS)), np.empty_like(places)
         inverses = np.empty((n if with_inverses else 0, dimension, dimension))
-        if self._cells is not None and not with_inverses:
+        if self._cells is not None and not (with_inverses or self._bends):
             outputs = self._newton_in_cells(self._cells, places, centres, masses, tau, g, size, moved, sums)
             return moved, outputs, _totals(sums), inverses
         nodal = self._flat @ g
         shares = np.zeros((blocks, len(nodal)))
         arguments = (
-            places, centres, masses, self._mesh, self._plan, nodal, tau, self.ridge, self._mobile, *self.box, size,
+            places, centres, masses, self._mesh, self._plan, nodal, tau, self._held, self._mobile, *self.box, size,
             moved, inverses, shares, sums,
         )  # fmt: skip
         in_blocks(newton_pass, n, size, *arguments)
@@ -337,7 +339,7 @@ class DualStep:
         shares = np.empty((len(sums), len(potential)))
         touched = np.zeros((len(sums), int(np.prod(cells.counts))), dtype=np.bool_)
         arguments = (
-            places, centres, masses, cells.edges, cells.counts, cells.nodes, potential, tau, self.ridge, self._mobile,
+            places, centres, masses, cells.edges, cells.counts, cells.nodes, potential, tau, self._held, self._mobile,
             *self.box, size, moved, shares, touched, sums,
         )  # fmt: skip
         in_blocks(newton_line if centres.shape[1] == 1 else newton_plane, len(centres), size, *arguments)
@@ -349,7 +351,7 @@ class DualStep:
         """Flat index of the minimiser of J among the nodes, for every node as centre."""
         nodal = self._flat @ g
         shape = tuple(self._counts)
-        values = (nodal + 0.5 * self.ridge * self._node_squares).reshape(shape)
+        values = (nodal + self._node_confinement).reshape(shape)
         best = np.arange(values.size).reshape(shape)
         for a, moves in enumerate(self._mobile):
             if moves > 0.0:
@@ -394,7 +396,7 @@ class DualStep:
         moved, rivals = np.empty_like(centres), np.empty_like(centres)
         found, other = np.empty(n), np.empty(n)
         arguments = (
-            places, centres, self._mesh, self._plan, nodal, self._nodes, self._counts, best, tau, self.ridge,
+            places, centres, self._mesh, self._plan, nodal, self._nodes, self._counts, best, tau, self._held,
             self._mobile, *self.box, moved, found, rivals, other,
         )  # fmt: skip
         in_blocks(global_prox, n, GLOBAL_BLOCK, *arguments)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ...arrays import Array
+from ...flow.confinement import Confinement
 from ...flow.flow import Flow
 from ...objective.objective import Objective
 from ...objective.table.feature_table import FeatureTable
@@ -20,7 +22,7 @@ class AtomicEnergy:
     Attributes:
         objective: the loss.
         table: its features.
-        geometry, flow: bounds, mobility, ridge, birth and death.
+        geometry, flow: bounds, mobility, confinement, birth and death.
     """
 
     objective: Objective
@@ -33,6 +35,11 @@ class AtomicEnergy:
         """1 where a coordinate moves, shape (D,)."""
         return self.geometry.mobility
 
+    @cached_property
+    def confinement(self) -> Confinement:
+        """V."""
+        return self.flow.confinement(self.geometry)
+
     def summary(self, positions: Array, masses: Array, outputs: Array) -> Array:
         """sqrt(omega) outputs, means and deviations: what the error of a step is measured in."""
         mean = masses @ positions
@@ -42,7 +49,7 @@ class AtomicEnergy:
     def gradient(self, positions: Array, outputs: Array) -> Array:
         """Gradient of the potential over the mobile coordinates, 0 where a bound holds an atom back."""
         gradient = self.table.contract(positions, self.objective.loss_gradient(outputs))[1]
-        gradient = (gradient + self.flow.ridge * positions) * self.mobile
+        gradient = (gradient + self.confinement.gradient(positions)) * self.mobile
         return np.where((positions <= self.table.box[0]) & (gradient > 0.0), 0.0, gradient)
 
     def dissipation(self, positions: Array, weights: Array, outputs: Array) -> float:
@@ -52,11 +59,10 @@ class AtomicEnergy:
             found += 2.0 * float(weights @ (self.gradient(positions, outputs) ** 2).sum(axis=1))
         if self.flow.rate > 0.0:
             potential = self.table.values(positions) @ self.objective.loss_gradient(outputs)
-            potential += 0.5 * self.flow.ridge * (positions**2).sum(axis=1)
+            potential += self.confinement.value(positions)
             found += 2.0 * self.flow.rate * float(weights @ self.flow.excess(potential, weights) ** 2)
         return found
 
     def free_energy(self, positions: Array, masses: Array, outputs: Array) -> float:
         """F."""
-        squares = float(masses @ (positions**2).sum(axis=1)) if self.flow.ridge > 0.0 else 0.0
-        return self.objective.energy(outputs) + self.flow.ridge * squares
+        return self.objective.energy(outputs) + self.confinement.energy(positions, masses)

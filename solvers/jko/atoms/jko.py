@@ -65,7 +65,7 @@ class Jko:
     Args:
         objective: the loss; its features are read from the table.
         table: the features on a box that the law stays in.
-        geometry, flow: bounds, mobility, ridge, birth and death; the flow must be noise-free.
+        geometry, flow: bounds, mobility, confinement, birth and death; the flow must be noise-free.
         law: rho_0.
         options: see `JkoOptions`.
 
@@ -101,7 +101,7 @@ class Jko:
             self._laws.append(wider)
         self._selection = Selection(
             self.objective,
-            flow.ridge,
+            self._energy.confinement,
             flow.rate,
             lambda points: np.clip(points, *table.box),
             self.rule,

@@ -63,7 +63,7 @@ class Mover:
     def __init__(self, energy: AtomicEnergy, labelled: bool) -> None:
         self._energy = energy
         self._labelled = labelled
-        self._dual = DualStep(energy.objective, energy.table, energy.geometry, energy.flow.ridge)
+        self._dual = DualStep(energy.objective, energy.table, energy.geometry, energy.confinement)
         self._box = energy.table.box
 
     def trial(self, arrays: Mapping[str, Array], positions: Array, weights: Array, tau: float, formula: str) -> Trial:
@@ -102,9 +102,9 @@ class Mover:
             return
         energy, flow = self._energy, self._energy.flow
         values = energy.table.values(trial.moved)
-        ridge = 0.5 * flow.ridge * (trial.moved**2).sum(axis=1) if flow.ridge > 0.0 else None
+        held = energy.confinement.value(trial.moved) if energy.confinement.acts else None
         reaction = Reaction(
-            energy.objective, values.__matmul__, values.T.__matmul__, flow.rate, confinement=ridge, free=flow.free
+            energy.objective, values.__matmul__, values.T.__matmul__, flow.rate, confinement=held, free=flow.free
         )
         if formula == "midpoint":
             found = midpoint_step(reaction, trial.weights, trial.outputs, tau)

@@ -43,7 +43,7 @@ class _Trial(NamedTuple):
 
 
 class GridJko:
-    """Minimising movements (JKO) of (1/2) F, F = 2 L + ridge ∫|z|^2 drho + (1/beta) ∫rho log(rho/omega), on cells.
+    """Minimising movements (JKO) of (1/2) F, F = 2 L + 2 ∫V drho + (1/beta) ∫rho log(rho/omega), on cells.
 
     With cell masses m, cell integrals w of omega and the reversible rates a, b of `Diffusion` across a face, a
     step of length tau minimises
@@ -51,7 +51,7 @@ class GridJko:
         P(m, J) = sum over faces J^2 / (2 tau K) + (1/2) F(m),      m = m_0 - div J,      mass sum(m) = 1,
 
     K the logarithmic mean of a m_a and b m_b times 2 beta at the step's end: the transport distance of Maas,
-    linearised there. Its minimiser has J = tau K grad phi, phi = Psi + ridge |z|^2/2 + log(m/w) / (2 beta), and
+    linearised there. Its minimiser has J = tau K grad phi, phi = Psi + V + log(m/w) / (2 beta), and
     K grad phi = a m_a - b m_b is linear in m. L enters through M outputs only, so that what is to be found is q in
     R^M with
 
@@ -66,7 +66,7 @@ class GridJko:
     each a minimiser with the fluxes of its axis only and all with the same q, that of the final law; the gaps of
     the axes add. (The split step is not the minimiser of one functional; it differs from it by O(tau^2).)
 
-    *Energy*: each axis step is a stochastic matrix that keeps pi_i ∝ w_i exp(-2 beta (Psi_i + ridge |z_i|^2/2)),
+    *Energy*: each axis step is a stochastic matrix that keeps pi_i ∝ w_i exp(-2 beta (Psi_i + V_i)),
     so that sum m log(m/pi) falls for every tau; as L is convex, L(m_0) >= L(m) + grad L(q) . (Phi m_0 - Phi m),
     and F falls by at least (1/beta) times that. It vanishes only where m = pi: the discrete Gibbs laws, exact
     steady states for any tau.
@@ -126,7 +126,7 @@ class GridJko:
                 self._movements.feature_sum,
                 self._movements.outputs,
                 flow.fisher_rao_rate,
-                confinement if flow.ridge > 0.0 else None,
+                confinement if flow.confines else None,
                 flow.inverse_temperature,
                 log_measure.ravel(),
             )

@@ -77,7 +77,7 @@ class Movements:
         self._moving = [a for a, moves in enumerate(geometry.mobile) if moves and grid.shape[a] > 1]
         points = grid.points
         self._features = np.ascontiguousarray(objective.features.values(points).T)
-        self.confinement = 0.5 * flow.ridge * (points**2).sum(axis=1)
+        self.confinement = flow.confinement(geometry).value(points)
         if not np.isfinite(self._features).all():
             cell = int(np.argmax(~np.isfinite(self._features).all(axis=0)))
             raise ValueError(f"the features are not finite at the cell of {points[cell]}: shrink the domain")
@@ -181,7 +181,7 @@ class Movements:
         return self.diffusion.factors(self.potential(outputs), mass)
 
     def potential(self, outputs: Array) -> Array:
-        """Psi_i + ridge |x_i|^2 / 2 of a law with these outputs, of the grid's shape."""
+        """Psi_i + V_i of a law with these outputs, of the grid's shape."""
         psi: Array = self.psi(self.objective.loss_gradient(outputs)) + self.confinement.reshape(self.shape)
         return psi
 

@@ -117,13 +117,13 @@ def _jet(potential: Array, base: int, t: float, nodes: Nodes) -> tuple[float, fl
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
 def newton_plane(
     start: int, stop: int, places: Array, centres: Array, masses: Array, edges: Array, counts: IntArray, nodes: Nodes,
-    potential: Array, tau: float, ridge: float, mobile: Array, lower: Array, upper: Array, size: int,
+    potential: Array, tau: float, held: Array, mobile: Array, lower: Array, upper: Array, size: int,
     moved: Array, shares: Array, touched: NDArray[np.bool_], sums: Array,
 ) -> None:  # fmt: skip
     """`newton_pass` for D = 2: one Newton step of every atom, and the moments of the law after it.
 
     Args:
-        places, centres, masses, tau, ridge, mobile, lower, upper, size, moved, sums: as in `prox.kernels.newton_pass`.
+        places, centres, masses, tau, held, mobile, lower, upper, size, moved, sums: as in `prox.kernels.newton_pass`.
         edges, counts, nodes: of the cells; potential: their coefficients.
         shares: moments, shape (blocks, coefficients), set in the cells that `touched`, shape (blocks, cells), marks.
     """
@@ -142,12 +142,13 @@ def newton_plane(
         s, t = (z0 - edges[0, row]) * scale0 - 1.0, (z1 - edges[1, column]) * scale1 - 1.0
         base = (row * counts[1] + column) * count * width
         value, f0, f1, f00, f01, f11 = _jets(potential, base, s, t, nodes, room)
-        f0 = f0 * scale0 + ridge * z0 + stiffness0 * (z0 - x0)
-        f1 = f1 * scale1 + ridge * z1 + stiffness1 * (z1 - x1)
-        value += 0.5 * (ridge * (z0 * z0 + z1 * z1) + stiffness0 * (z0 - x0) ** 2 + stiffness1 * (z1 - x1) ** 2)
-        f00 = f00 * scale0 * scale0 + ridge + 1.0 / tau
+        f0 = f0 * scale0 + held[0] * z0 + stiffness0 * (z0 - x0)
+        f1 = f1 * scale1 + held[1] * z1 + stiffness1 * (z1 - x1)
+        value += 0.5 * (held[0] * z0 * z0 + stiffness0 * (z0 - x0) ** 2)
+        value += 0.5 * (held[1] * z1 * z1 + stiffness1 * (z1 - x1) ** 2)
+        f00 = f00 * scale0 * scale0 + held[0] + 1.0 / tau
         f01 = f01 * scale0 * scale1
-        f11 = f11 * scale1 * scale1 + ridge + 1.0 / tau
+        f11 = f11 * scale1 * scale1 + held[1] + 1.0 / tau
         free0 = mobile[0] > 0.0 and not (z0 <= lower[0] and f0 >= 0.0) and not (z0 >= upper[0] and f0 <= 0.0)
         free1 = mobile[1] > 0.0 and not (z1 <= lower[1] and f1 >= 0.0) and not (z1 >= upper[1] and f1 <= 0.0)
         move0, move1 = 0.0, 0.0
@@ -192,7 +193,7 @@ def newton_plane(
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
 def newton_line(
     start: int, stop: int, places: Array, centres: Array, masses: Array, edges: Array, counts: IntArray, nodes: Nodes,
-    potential: Array, tau: float, ridge: float, mobile: Array, lower: Array, upper: Array, size: int,
+    potential: Array, tau: float, held: Array, mobile: Array, lower: Array, upper: Array, size: int,
     moved: Array, shares: Array, touched: NDArray[np.bool_], sums: Array,
 ) -> None:  # fmt: skip
     """`newton_plane` for D = 1."""
@@ -205,9 +206,9 @@ def newton_line(
         cell = interval(edges[0], counts[0], z, cell)
         scale = 2.0 / (edges[0, cell + 1] - edges[0, cell])
         value, f, ff = _jet(potential, cell * width, (z - edges[0, cell]) * scale - 1.0, nodes)
-        f = f * scale + ridge * z + stiffness * (z - x)
-        ff = ff * scale * scale + ridge + 1.0 / tau
-        value += 0.5 * (ridge * z * z + stiffness * (z - x) ** 2)
+        f = f * scale + held[0] * z + stiffness * (z - x)
+        ff = ff * scale * scale + held[0] + 1.0 / tau
+        value += 0.5 * (held[0] * z * z + stiffness * (z - x) ** 2)
         free = mobile[0] > 0.0 and not (z <= lower[0] and f >= 0.0) and not (z >= upper[0] and f <= 0.0)
         move = 0.0
         if free and ff > 0.0:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ...arrays import Array
 from ...objective.table.kernels import Mesh
-from .kernels import Derivatives, IntArray, contract, descent, interval, locate, model
+from .kernels import Derivatives, IntArray, contract, descent, interval, locate, model, penalty
 
 POLISHING = 60
 """Damped Newton steps from a start."""
@@ -18,14 +18,16 @@ NEAR = 4
 
 @numba.njit(cache=True, nogil=True)
 def _value(
-    z: Array, x: Array, mesh: Mesh, plan: Derivatives, nodal: Array, tau: float, ridge: float, mobile: Array,
+    z: Array, x: Array, mesh: Mesh, plan: Derivatives, nodal: Array, tau: float, held: Array, mobile: Array,
     bases: Array, first: Array, second: Array,
 ) -> float:  # fmt: skip
     """J(z)."""
     found = contract(locate(z, mesh, plan.polynomials, bases), nodal, bases, plan, first, second)
     value = found[plan.value]
     for a in range(z.size):
-        value += 0.5 * ridge * z[a] * z[a]
+        value += 0.5 * held[a] * z[a] * z[a]
+        if a == held[z.size]:
+            value += penalty(z[a], held[z.size + 1], held[z.size + 2])[0]
         if mobile[a] > 0.0:
             value += 0.5 * (z[a] - x[a]) ** 2 / tau
     return float(value)
@@ -33,7 +35,7 @@ def _value(
 
 @numba.njit(cache=True, nogil=True)
 def _polished(
-    z: Array, x: Array, mesh: Mesh, plan: Derivatives, nodal: Array, tau: float, ridge: float, mobile: Array,
+    z: Array, x: Array, mesh: Mesh, plan: Derivatives, nodal: Array, tau: float, held: Array, mobile: Array,
     lower: Array, upper: Array, bases: Array, first: Array, second: Array,
 ) -> float:  # fmt: skip
     """Descend from z, in place, to a local minimiser of J by damped Newton steps; J there."""
@@ -44,7 +46,7 @@ def _polished(
     value = np.inf
     for _ in range(POLISHING):
         found = contract(locate(z, mesh, plan.polynomials, bases), nodal, bases, plan, first, second)
-        value = model(z, x, found, plan, tau, ridge, mobile, lower, upper, slope, matrix, free)
+        value = model(z, x, found, plan, tau, held, mobile, lower, upper, slope, matrix, free)
         shift = 0.0
         for _ in range(60):
             raised[:] = matrix
@@ -58,7 +60,7 @@ def _polished(
         while length > 1e-10:
             for a in range(dimension):
                 trial[a] = min(max(z[a] + length * move[a], lower[a]), upper[a])
-            lowered = _value(trial, x, mesh, plan, nodal, tau, ridge, mobile, bases, first, second)
+            lowered = _value(trial, x, mesh, plan, nodal, tau, held, mobile, bases, first, second)
             if lowered < value:
                 better = True
                 break
@@ -78,7 +80,7 @@ def _polished(
 @numba.njit(cache=True, nogil=True)
 def global_prox(
     start: int, stop: int, places: Array, centres: Array, mesh: Mesh, plan: Derivatives, nodal: Array,
-    nodes: Array, counts: IntArray, best: IntArray, tau: float, ridge: float, mobile: Array,
+    nodes: Array, counts: IntArray, best: IntArray, tau: float, held: Array, mobile: Array,
     lower: Array, upper: Array, moved: Array, values: Array, rivals: Array, rival_values: Array,
 ) -> None:  # fmt: skip
     """The global minimisers of J for every atom, from its present place and the envelope's nodes around its centre.
@@ -103,7 +105,7 @@ def global_prox(
             corner_low[a] = interval(nodes[a], counts[a] - 1, centres[i, a])
         moved[i] = z
         values[i] = _polished(
-            moved[i], centres[i], mesh, plan, nodal, tau, ridge, mobile, lower, upper, bases, first, second
+            moved[i], centres[i], mesh, plan, nodal, tau, held, mobile, lower, upper, bases, first, second
         )
         rivals[i] = moved[i]
         rival_values[i] = np.inf
@@ -128,7 +130,7 @@ def global_prox(
             tried += 1
             for a in range(dimension):
                 z[a] = nodes[a, node[a]] if mobile[a] > 0.0 else centres[i, a]
-            value = _polished(z, centres[i], mesh, plan, nodal, tau, ridge, mobile, lower, upper, bases, first, second)
+            value = _polished(z, centres[i], mesh, plan, nodal, tau, held, mobile, lower, upper, bases, first, second)
             far_best, far_rival = 0.0, 0.0
             for a in range(dimension):
                 far_best = max(far_best, abs(z[a] - moved[i, a]) / (1.0 + abs(z[a])))

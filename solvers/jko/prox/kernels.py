@@ -1,8 +1,9 @@
 """Compiled proximal maps of a tabulated potential: prox(x) = argmin_z |z - x|^2 / (2 tau) + V(z).
 
-V is a table of M = 1 (`feature_table_kernels.Mesh`, nodal values) plus ridge |z|^2 / 2. Near a minimiser Newton's
-method needs V, its gradient and its Hessian; globally, the separable lower envelope of parabolas (Felzenszwalb,
-Huttenlocher, Theory Comput. 8 (2012) 415) finds the best node for every node in time linear in their number.
+V is a table of M = 1 (`feature_table_kernels.Mesh`, nodal values) plus a confinement, `Confinement.packed`. Near a
+minimiser Newton's method needs V, its gradient and its Hessian; globally, the separable lower envelope of parabolas
+(Felzenszwalb, Huttenlocher, Theory Comput. 8 (2012) 415) finds the best node for every node in time linear in their
+number.
 """
 
 from __future__ import annotations
@@ -216,15 +217,28 @@ def descent(matrix: Array, slope: Array, free: NDArray[np.bool_], move: Array) -
 
 
 @numba.njit(cache=True, nogil=True)
+def penalty(a: float, power: float, strength: float) -> tuple[float, float, float]:
+    """(strength / p) |a|^p with its first two derivatives, p >= 2."""
+    size = abs(a)
+    bend = strength * size ** (power - 2.0)
+    return bend * size * size / power, bend * a, bend * (power - 1.0)
+
+
+@numba.njit(cache=True, nogil=True)
 def model(
-    z: Array, x: Array, found: Array, plan: Derivatives, tau: float, ridge: float, mobile: Array,
+    z: Array, x: Array, found: Array, plan: Derivatives, tau: float, held: Array, mobile: Array,
     lower: Array, upper: Array, slope: Array, matrix: Array, free: NDArray[np.bool_],
 ) -> float:  # fmt: skip
-    """J(z) = |z - x|^2 / (2 tau) + V + ridge |z|^2 / 2, its slope, Hessian and free axes (mobile, held by no bound)."""
+    """J(z) = |z - x|^2 / (2 tau) + V + what is held, its slope, Hessian and free axes (mobile, at no bound)."""
     value = found[plan.value]
     for a in range(z.size):
-        value += 0.5 * ridge * z[a] * z[a]
-        slope[a] = found[plan.slopes[a]] + ridge * z[a]
+        value += 0.5 * held[a] * z[a] * z[a]
+        slope[a] = found[plan.slopes[a]] + held[a] * z[a]
+        bend = 0.0
+        if a == held[z.size]:
+            more, steeper, bend = penalty(z[a], held[z.size + 1], held[z.size + 2])
+            value += more
+            slope[a] += steeper
         if mobile[a] > 0.0:
             value += 0.5 * (z[a] - x[a]) ** 2 / tau
             slope[a] += (z[a] - x[a]) / tau
@@ -233,14 +247,14 @@ def model(
         free[a] = mobile[a] > 0.0 and not at_lower and not at_upper
         for b in range(z.size):
             matrix[a, b] = found[plan.curvatures[a, b]]
-        matrix[a, a] += ridge + 1.0 / tau
+        matrix[a, a] += held[a] + bend + 1.0 / tau
     return float(value)
 
 
 @numba.njit(cache=True, nogil=True)
 def newton_pass(
     start: int, stop: int, places: Array, centres: Array, masses: Array, mesh: Mesh, plan: Derivatives, nodal: Array,
-    tau: float, ridge: float, mobile: Array, lower: Array, upper: Array, size: int,
+    tau: float, held: Array, mobile: Array, lower: Array, upper: Array, size: int,
     moved: Array, inverses: Array, shares: Array, sums: Array,
 ) -> None:  # fmt: skip
     """One Newton step of every atom towards prox(centre), and the nodal weights of the law after it.
@@ -268,7 +282,7 @@ def newton_pass(
         block = i // size
         base = locate(z, mesh, plan.polynomials, bases)
         found = contract(base, nodal, bases, plan, first, second)
-        value = model(z, x, found, plan, tau, ridge, mobile, lower, upper, slope, matrix, free)
+        value = model(z, x, found, plan, tau, held, mobile, lower, upper, slope, matrix, free)
         convex = descent(matrix, slope, free, move)
         if not convex:
             sums[block, SADDLES] += 1.0

@@ -35,7 +35,7 @@ KEYS = {
     "data": "law delta scales dims fractions centres weights width",
     "network": "activation activation.knots coefficients offsets",
     "initial": "kappa radius radius.uniform radius.table a b a.normal position position.normal position.uniform",
-    "dynamics": "flow fisher_rao_rate inverse_temperature ridge schedule schedule.power schedule.scale",
+    "dynamics": "flow fisher_rao_rate inverse_temperature ridge ridge.a penalty.path schedule schedule.power",
     "time": "end save save.log save.first",
     "solver": "scheme tolerance cells order step courant atoms",
     "sgd": "neurons step_size replicas seed",

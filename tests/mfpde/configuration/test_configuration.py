@@ -25,6 +25,7 @@ from mfpde.problem.targets import Hermite
 from mfpde.solvers.flow.flow import Flow, Schedule
 
 MINIMAL = "[data]\n[network]\n"
+TRAINED = '[data]\n[network]\ncoefficients = "trained"\n'
 
 
 def parsed(text: str) -> Experiment:
@@ -121,6 +122,18 @@ REFUSED = [
     (MINIMAL + "[initial]\na = { normal = [0.0, -1.0] }", "a standard deviation >= 0"),
     (MINIMAL + "[dynamics]\ninverse_temperature = nan", "dynamics.inverse_temperature = nan"),
     (MINIMAL + "[dynamics]\ninverse_temperature = 10.0", "dynamics.ridge = 0: with noise"),
+    (MINIMAL + "[dynamics]\nridge = { w = 0.1, a = 0.2 }", "dynamics.ridge.a: a is not trained"),
+    (MINIMAL + "[dynamics]\nridge = { w = -0.1 }", "dynamics.ridge.w = -0.1"),
+    (TRAINED + "[dynamics]\npenalty = { power = 1.0, strength = 0.1 }", "dynamics.penalty.power = 1.0"),
+    (TRAINED + "[dynamics]\npenalty = { power = 3.0 }", "dynamics.penalty.strength: missing"),
+    (TRAINED + "[dynamics]\npenalty = { power = 3.0, strength = 0.1, path = 0.1 }", "dynamics.penalty.path: beside"),
+    (TRAINED + "[dynamics]\npenalty = {}", "dynamics.penalty: it says nothing"),
+    (MINIMAL + "[dynamics]\npenalty = { power = 3.0, strength = 0.1 }", "there are no coefficients that move"),
+    (MINIMAL + "[dynamics]\npenalty = { path = 0.1 }", 'write coefficients = "trained"'),
+    (
+        TRAINED + "[dynamics]\ninverse_temperature = 9.0\nridge = { w = 0.1 }",
+        "nothing confines a; write for example ridge = 0.1",
+    ),
     (MINIMAL + "[dynamics]\nfisher_rao_rate = 1.0", 'unused by flow = "wasserstein"'),
     (MINIMAL + "[dynamics]\nschedule = { power = -1.0 }", "dynamics.schedule.power = -1.0"),
     (MINIMAL + "[time]\nsave = [0, 2, 1]", "time.save = [0, 2, 1]: the times must increase strictly"),

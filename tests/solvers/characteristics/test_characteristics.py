@@ -94,7 +94,7 @@ def test_energy_falls_at_the_rate_of_the_gradient(name: str) -> None:
     law = seen[2].law
     outputs = scheme.objective.outputs(law.points, law.weights)
     gradient = scheme.objective.loss_gradient(outputs)
-    slope = scheme.objective.features.contract(law.points, gradient)[1] + problem.flow.ridge * law.points
+    slope = scheme.objective.features.contract(law.points, gradient)[1] + problem.flow.decay.w * law.points
     rate = schedule.scale * time**schedule.power
     expected = -2.0 * rate * law.weights @ ((slope * problem.geometry.mobility) ** 2).sum(axis=1)
     assert_allclose(measured, expected, rtol=2e-5)

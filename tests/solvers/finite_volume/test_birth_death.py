@@ -59,7 +59,7 @@ def exact_gaussian(flow: Flow, end: float) -> tuple[float, float]:
     transport: m' = -lambda m, P' = 2 lambda P - P^2 / beta;
     reaction: m' = -alpha lambda m / P, P' = alpha (lambda - P / (2 beta)).
     """
-    rate, beta, ridge = flow.fisher_rao_rate, flow.inverse_temperature, flow.ridge
+    rate, beta, ridge = flow.fisher_rao_rate, flow.inverse_temperature, flow.decay.w
 
     def slope(_: float, y: Array) -> list[float]:
         mean, precision = y

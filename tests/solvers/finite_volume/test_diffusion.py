@@ -74,7 +74,7 @@ def gibbs_masses(scheme: FiniteVolume, grid: Grid, geometry: Geometry) -> Array:
     squares = (grid.points**2).sum(axis=1)
     outputs = features.mean(axis=0)
     for _ in range(400):
-        potential = features @ scheme.objective.loss_gradient(outputs) + 0.5 * scheme.flow.ridge * squares
+        potential = features @ scheme.objective.loss_gradient(outputs) + 0.5 * scheme.flow.decay.w * squares
         exponent = log_measure.ravel() - 2.0 * scheme.flow.inverse_temperature * potential
         masses = np.exp(exponent - logsumexp(exponent))
         outputs = outputs + 0.3 * (masses @ features - outputs)

@@ -143,7 +143,7 @@ class QuantileJko:
         """F / 2 without the surface constant."""
         points, mass = _points(knots), self._masses
         share = np.repeat(0.5 * mass, 2)
-        potential = 0.5 * self.flow.ridge * points**2
+        potential = 0.5 * self.flow.decay.w * points**2
         if self._power > 0.0:
             potential = potential - self._power * np.log(points) / self._twice_beta
         entropy = float(mass @ np.log(mass / np.diff(knots))) / self._twice_beta
@@ -193,8 +193,8 @@ class QuantileJko:
         increment = INCREMENT * (knots[-1] - knots[0])
         ahead = features.contract(points[:, None] + increment, g)[1][:, 0]
         first = slopes[:, :, 0] @ g
-        second = (ahead - first) / increment + self.flow.ridge
-        first = first + self.flow.ridge * points
+        second = (ahead - first) / increment + self.flow.decay.w
+        first = first + self.flow.decay.w * points
         if self._power > 0.0:
             first = first - self._power / (self._twice_beta * points)
             second = second + self._power / (self._twice_beta * points**2)

@@ -12,6 +12,7 @@ from scipy.integrate import solve_ivp
 from mfpde.solvers.activations.activation import ARCCOSINE, ARCSINE, Arc
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import State, integrate
 from mfpde.solvers.networks.arcs import pairs
 from mfpde.solvers.networks.order_parameters import Committee, OrderParameterFlow, Overlaps
@@ -72,7 +73,7 @@ def test_the_vectors_follow_the_same_flow(arc: Arc) -> None:
 
     start = np.concatenate([w.ravel(), a])
     flow = OrderParameterFlow(
-        committee, Overlaps.of(w, a, 2), ridge, mobility=(1.0, 1.0), has_coefficient=True, tolerance=1e-13
+        committee, Overlaps.of(w, a, 2), Flow(ridge), mobility=(1.0, 1.0), has_coefficient=True, tolerance=1e-13
     )
     (last,) = states(flow, [2.0])
     vectors = solve_ivp(field, (0.0, 2.0), start, "DOP853", rtol=1e-13, atol=1e-13).y[:, -1]

@@ -9,6 +9,7 @@ import pytest
 from scipy import optimize
 
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.flow.confinement import Confinement, Penalty
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.optimum.bound import global_lower_bound
@@ -74,7 +75,7 @@ def wave_bounds(objective: Objective):  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize(("dimension", "seed"), [(1, 0), (1, 1), (1, 2), (2, 3), (2, 4), (2, 5), (3, 6)])
 def test_optimum_of_random_objectives(dimension: int, seed: int) -> None:
     objective = waves(seed, dimension)
-    box = SearchBox(np.full(dimension, -1.0), np.full(dimension, 2.0), ridge=0.05)
+    box = SearchBox(np.full(dimension, -1.0), np.full(dimension, 2.0), Confinement.even(0.05, dimension))
     tolerance = 1e-10 if dimension < 3 else 1e-5
     found = certified_optimum(objective, box, wave_bounds(objective), tolerance)
     assert found.tight
@@ -88,7 +89,7 @@ def test_optimum_of_random_objectives(dimension: int, seed: int) -> None:
     weights = simplex_weights(
         objective.loss.model(np.zeros(objective.features.rank)),
         objective.features.values(grid),
-        box.ridge * (grid**2).sum(axis=1),
+        2.0 * box.confinement.value(grid),
         start,
     )
     best = box.free_energy(objective, Atoms(grid, weights))
@@ -185,7 +186,7 @@ def test_a_well_between_the_samples_is_found_by_the_bound() -> None:
             return np.full_like(lower, 2e4)
 
     objective = Objective(Well(), SquareLoss(np.ones(1), np.full(1, 2.0)))
-    box = SearchBox(np.zeros(1), np.ones(1))
+    box = SearchBox(np.zeros(1), np.ones(1), Confinement.even(0.0, 1))
     assert box.free_energy(objective, optimal_law(objective, box)) > 3.9
     found = certified_optimum(objective, box, lambda *_: Bounds())
     assert found.free_energy == pytest.approx((2.0 - 1.0061803) ** 2, abs=1e-8)
@@ -208,7 +209,7 @@ def test_the_bound_of_a_law_that_is_not_optimal_is_that_of_the_linearised_energy
             return np.full_like(lower, 10.0)
 
     objective = Objective(Coordinates(1), SquareLoss(np.ones(1), np.full(1, 10.0)))
-    box = SearchBox(np.zeros(1), np.ones(1), ridge)
+    box = SearchBox(np.zeros(1), np.ones(1), Confinement.even(ridge, 1))
     found, point = _certified(objective, box, Atoms(np.zeros((1, 1)), np.ones(1)), lambda *_: Bounds(), 1e-9, 10_000)
     assert found.free_energy == 100.0
     lowest = min(1.0, 10.0 / max(ridge, 1.0))
@@ -222,15 +223,71 @@ def test_weights_of_two_atoms_under_a_ridge() -> None:
     """Atoms 0 and 1 under F = (10 - p)^2 + 19 p: the least F has p = 1/2."""
     objective = Objective(Coordinates(1), SquareLoss(np.ones(1), np.full(1, 10.0)))
     start = Atoms(np.array([[0.0], [1.0]]), np.array([0.9, 0.1]))
-    found = reweighted(objective, SearchBox(np.zeros(1), np.ones(1), 19.0), start)
+    found = reweighted(objective, SearchBox(np.zeros(1), np.ones(1), Confinement.even(19.0, 1)), start)
     np.testing.assert_allclose(found.weights, 0.5, rtol=1e-12)
 
 
 def test_newton_converges_quadratically_to_stationary_atoms() -> None:
     objective = waves(1, 1)
-    box = SearchBox(np.array([-1.0]), np.array([2.0]))
+    box = SearchBox(np.array([-1.0]), np.array([2.0]), Confinement.even(0.0, 1))
     exact = optimal_law(objective, box)
     shifted = Atoms(np.clip(exact.points + 0.01, box.lower, box.upper), exact.weights)
     found = joint_newton(objective, box, shifted)
     np.testing.assert_allclose(found.points, exact.points, atol=1e-9)
     np.testing.assert_allclose(found.weights, exact.weights, atol=1e-9)
+
+
+class NoBend:
+    """Bounds of Psi = g z: linear in one coordinate, the last."""
+
+    def __init__(self, slope: float, dimension: int) -> None:
+        self.slope, self.dimension = abs(slope), dimension
+
+    def second_derivatives(self, lower: Array, upper: Array) -> Array:
+        return np.zeros(lower.shape)
+
+    def slopes(self, lower: Array, upper: Array) -> Array:
+        return np.broadcast_to(np.array([0.0] * (self.dimension - 1) + [self.slope]), lower.shape)
+
+
+@pytest.mark.parametrize("power", [1.5, 3.0])
+def test_a_power_of_coefficients_has_one_atom_at_a_root(power: float) -> None:
+    """f = a for the target 1 under strength .3: by convexity all mass lies where a - 1 + .3 a^(p-1) = 0."""
+    features = Objective(Coordinates(1), SquareLoss(np.ones(1), np.ones(1)))
+    held = Confinement((0.0,), 0, 0, Penalty(power, 0.3))
+    box = SearchBox(np.array([-2.0]), np.array([3.0]), held)
+    found = certified_optimum(features, box, lambda law, outputs, risk: NoBend(outputs[0] - 1.0, 1), 1e-9)
+    root = optimize.brentq(lambda a: a - 1.0 + 0.3 * a ** (power - 1.0), 0.0, 1.0, xtol=1e-15)
+    assert found.tight
+    assert found.free_energy == pytest.approx((1.0 - root) ** 2 + 0.6 / power * root**power, rel=1e-10)
+    assert found.lower_bound <= found.free_energy
+    np.testing.assert_allclose(found.law.points, root, atol=1e-6)
+
+
+@dataclass(frozen=True)
+class Product(DenseFeatures):
+    """Phi = r a: a linear unit of length r seen by one datum."""
+
+    dimension: int = 2
+    rank: int = 1
+
+    def values(self, points: Array) -> Array:
+        return points[:, :1] * points[:, 1:]
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        return self.values(points), points[:, None, ::-1].copy()
+
+
+def test_a_path_shrinks_the_output_by_its_strength() -> None:
+    """min (1 - m)^2 + 2 s m over m = ∫ r a: m = 1 - s, F = 1 - (1 - s)^2, certified within 1e-8."""
+    strength, objective = 0.3, Objective(Product(), SquareLoss(np.ones(1), np.ones(1)))
+    box = SearchBox(np.array([0.0, -2.0]), np.array([2.0, 2.0]), Confinement((0.0, 0.0), 1, 1, Penalty(path=strength)))
+
+    class Bounds(NoBend):
+        def slopes(self, lower: Array, upper: Array) -> Array:
+            return self.slope * np.maximum(np.abs(lower), np.abs(upper))[:, ::-1]
+
+    found = certified_optimum(objective, box, lambda law, outputs, risk: Bounds(outputs[0] - 1.0, 2), 1e-8)
+    assert found.outputs[0] == pytest.approx(1.0 - strength, abs=1e-8)
+    assert found.free_energy == pytest.approx(1.0 - (1.0 - strength) ** 2, rel=1e-9)
+    assert found.tight

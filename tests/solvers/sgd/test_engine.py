@@ -19,6 +19,7 @@ from mfpde.problem.activations.tanh import Tanh
 from mfpde.solvers.activations.kernels import evaluate
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.flow.confinement import Penalty, Ridge
 from mfpde.solvers.flow.flow import Schedule
 from mfpde.solvers.sgd import blas as sgd_blas
 from mfpde.solvers.sgd import engine as engine
@@ -38,6 +39,10 @@ VARIANTS = {
     "batch and schedule": replace(PLAIN, batch=3, schedule=Schedule(1.0, -0.25)),
     "ridge": replace(PLAIN, ridge=0.7, unit=RELU),
     "trained coefficients": replace(PLAIN, trained_coefficients=True, ridge=0.1, batch=2, unit=THREE_KINKS),
+    "a power and ridges": replace(
+        PLAIN, trained_coefficients=True, trained_offsets=True, ridge=Ridge(0.3, 0.1, 0.2), penalty=Penalty(1.5, 0.4)
+    ),
+    "a path": replace(PLAIN, trained_coefficients=True, ridge=0.1, penalty=Penalty(path=0.5), batch=2),
     "trained offsets": replace(PLAIN, trained_offsets=True, unit=Tanh()),
     "everything moves": replace(PLAIN, trained_coefficients=True, trained_offsets=True, unit=Erf()),
     "sigmoid": replace(PLAIN, trained_coefficients=True, unit=Sigmoid(), step_size=1e-2),
@@ -101,7 +106,10 @@ def textbook(sgd: Sgd, state: SgdState, steps: int) -> SgdState:
     scales, key, x = sgd.data.coordinate_scales, (np.uint64(sgd.seed), np.uint64(sgd.replica)), np.empty(w.shape[1])
     for k in range(state.step, state.step + steps):
         rate = sgd.step_size * sgd.schedule.rate((k + 1) * sgd.step_size)
-        change = [-sgd.ridge * part for part in (w, a, b)]
+        change = [-decay * part for decay, part in zip(sgd.decay, (w, a, b), strict=True)]
+        lengths, costs = np.sqrt((w**2).sum(axis=1)), sgd.penalty
+        change[0] -= costs.path * np.abs(a)[:, None] * w / lengths[:, None]
+        change[1] -= costs.strength * np.sign(a) * np.abs(a) ** (costs.power - 1.0) + costs.path * lengths * np.sign(a)
         for sample in range(k * sgd.batch, (k + 1) * sgd.batch):
             y = draw(x, scales, sample, *key)
             value, slope = sgd.unit.value(w @ x + b), sgd.unit.slope(w @ x + b)

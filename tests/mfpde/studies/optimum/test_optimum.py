@@ -90,7 +90,7 @@ def test_no_other_law_on_the_rule_has_less_free_energy() -> None:
     features = generator.normal(size=(60, 3))
     objective = Objective(features, SquareLoss(np.array([0.5, 1.0, 2.0]), np.array([1.0, 0.0, -0.5]), 0.1))  # type: ignore[arg-type]
     log_weights, squares, ridge, beta = generator.normal(size=60), generator.random(60), 0.2, 3.0
-    law = gibbs_law(objective, features, log_weights, squares, ridge, beta)
+    law = gibbs_law(objective, features, log_weights, 0.5 * ridge * squares, beta)
     assert law.residual < 1e-10
     assert law.half_free_energy == pytest.approx(law.half_lower_bound, abs=1e-12)
     for _ in range(50):
@@ -112,7 +112,7 @@ def test_the_lower_bound_is_the_dual_value(monkeypatch: pytest.MonkeyPatch) -> N
     features, log_weights, squares = generator.normal(size=(40, 2)), generator.normal(size=40), generator.random(40)
     weights, targets = np.array([0.5, 1.0]), np.array([1.0, -0.5])
     plain, shifted = (
-        gibbs_law(Objective(features, loss(weights, targets)), features, log_weights, squares, 0.2, 3.0)  # type: ignore[arg-type]
+        gibbs_law(Objective(features, loss(weights, targets)), features, log_weights, 0.1 * squares, 3.0)  # type: ignore[arg-type]
         for loss in (SquareLoss, Shifted)
     )
     assert shifted.half_free_energy == pytest.approx(plain.half_free_energy, abs=1e-12)

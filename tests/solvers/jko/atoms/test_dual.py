@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.characteristics import LabelLaw
+from mfpde.solvers.flow.confinement import Confinement
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.jko.atoms import dual as jko_dual
 from mfpde.solvers.jko.atoms.dual import DualStep, Movement, NoConvergence
@@ -64,7 +65,7 @@ def law(count: int, seed: int) -> tuple[Array, Array]:
 
 def moved(centres: Array, masses: Array, step: float, ridge: float = 0.0) -> Movement:
     """The global solution, from a poor guess."""
-    dual = DualStep(OBJECTIVE, TABLE, line(1), ridge)
+    dual = DualStep(OBJECTIVE, TABLE, line(1), Confinement.even(ridge, 1))
     return dual.globally(centres, masses, step, centres.copy(), np.zeros(2))
 
 
@@ -198,7 +199,7 @@ def test_a_law_with_a_density_is_torn_where_the_brute_force_tears_it() -> None:
 def test_the_gap_bounds_the_distance_to_the_optimum(step: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Movements left unfinished, far above rounding: the optimum of a finished one lies within their gap."""
     centres, masses = law(6, 5)
-    dual = DualStep(OBJECTIVE, TABLE, line(1), 0.0)
+    dual = DualStep(OBJECTIVE, TABLE, line(1), Confinement.even(0.0, 1))
     identity = np.diag(1.0 / WEIGHTS)
     exact = energy(moved(centres, masses, step), centres, masses, step)
     for accepted in (0.3, 0.03, 1e-3):

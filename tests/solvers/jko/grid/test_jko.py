@@ -269,8 +269,7 @@ def discrete_gibbs(scheme: GridJko) -> Array:
         scheme.objective,
         scheme.objective.features.values(points),
         diffusion.log_measure.ravel(),
-        (points**2).sum(axis=1),
-        scheme.flow.ridge,
+        scheme.flow.confinement(scheme.geometry).value(points),
         scheme.flow.inverse_temperature,
     ).masses.reshape(scheme.grid.shape)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.flow.confinement import Confinement
 from mfpde.solvers.jko.atoms.dual import DualStep
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
@@ -48,7 +49,7 @@ def dual(dimension: int, degree: int, geometry: Geometry | None = None, ridge: f
     features = Ripples(dimension)
     table: FeatureTable = build_table(features, edges, degree=degree, tolerance=np.inf)
     objective = Objective(features, SquareLoss(np.array([1.0, 2.0]), np.array([0.3, -0.2])))
-    return DualStep(objective, table, geometry or line(dimension), ridge)
+    return DualStep(objective, table, geometry or line(dimension), Confinement.even(ridge, dimension))
 
 
 def atoms(dimension: int, count: int) -> tuple[Array, Array, Array]:

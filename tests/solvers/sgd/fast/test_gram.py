@@ -73,7 +73,7 @@ def textbook(sgd: Sgd, state: SgdState, steps: int) -> Array:
         for k in range(block):
             rate = sgd.step_size * sgd.schedule.rate((begin + k + 1) * sgd.step_size)
             w = blocks.w.T
-            change = [-sgd.ridge * part for part in (w, a, b)]
+            change = [-decay * part for decay, part in zip(sgd.decay, (w, a, b), strict=True)]
             for sample in range(k * sgd.batch, (k + 1) * sgd.batch):
                 u = w @ xs[sample] + b
                 value, slope = sgd.unit.value(u), sgd.unit.slope(u)

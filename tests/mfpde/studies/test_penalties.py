@@ -1,0 +1,82 @@
+"""Ridges by parameter and penalties of coefficients in every scheme: they agree, balance, and reach SGD."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from mfpde.configuration.parsing import parse
+from mfpde.configuration.sources import experiment_of, load_configuration
+from mfpde.configuration.toml import to_toml
+from mfpde.problem.problem import build_problem
+from mfpde.solvers.flow.confinement import Penalty, Ridge
+from mfpde.solvers.networks.coupled import Drift
+from mfpde.studies.sgd.networks import build_sgd, first_state, population_of
+from mfpde.studies.solve import solve
+
+PENALTIES = [{"power": 3.0, "strength": 0.8}, {"path": 0.5}]
+
+
+def tables(**dynamics: Any) -> dict[str, Any]:
+    return {
+        "data": {"dims": [40]},
+        "network": {"activation": "truncated-relu", "coefficients": "trained"},
+        "initial": {"radius": {"uniform": [0.4, 0.8]}, "a": {"uniform": [0.5, 1.0]}},
+        "dynamics": dynamics,
+        "time": {"end": 0.5, "save": [0.0, 0.5]},
+        "solver": {"tolerance": 1e-5},
+    }
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_schemes_agree_and_balance(penalty: dict[str, float]) -> None:
+    """Within three stated errors; what any of them left out would move R by a tenth."""
+    given = tables(ridge={"w": 0.3, "a": 0.05}, penalty=penalty)
+    lagrange = solve(parse(given), scheme="characteristics")
+    euler = solve(parse({**given, "solver": {"scheme": "finite-volume", "cells": [48, 48]}}))
+    particles = solve(parse({**given, "solver": {"scheme": "particles", "atoms": [400], "tolerance": 1e-5}}))
+    for found in (lagrange, euler):
+        assert abs(found.free_energy[-1] - found.free_energy[0] + found.dissipated[-1]) < 1e-5
+    for other in (euler, particles):
+        assert abs(lagrange.risk[-1] - other.risk[-1]) < 3.0 * other.risk_error[-1]
+    assert abs(lagrange.risk[-1] - solve(parse(tables()), scheme="characteristics").risk[-1]) > 0.02
+
+
+@pytest.mark.long
+def test_minimising_movements_agree_on_atoms_and_with_noise_on_cells() -> None:
+    given = tables(ridge={"w": 0.3, "a": 0.05}, penalty=PENALTIES[0])
+    lagrange = solve(parse(given), scheme="characteristics")
+    atoms = solve(parse(given), scheme="jko")
+    assert abs(lagrange.risk[-1] - atoms.risk[-1]) < 3.0 * atoms.risk_error[-1] < 1e-3
+    noisy = tables(ridge={"w": 0.3}, penalty=PENALTIES[0], inverse_temperature=20.0)
+    cells = {"cells": [20, 20]}
+    found = [solve(parse({**noisy, "solver": {"scheme": name, **cells}})) for name in ("finite-volume", "jko")]
+    assert abs(found[0].risk[-1] - found[1].risk[-1]) < 3.0 * (found[0].risk_error[-1] + found[1].risk_error[-1])
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_sgd_steps_along_the_coupled_drift(penalty: dict[str, float]) -> None:
+    """What penalties add to a step, eps times, is what they add to the drift of the population."""
+    given = {**tables(ridge={"w": 0.3, "a": 0.1}, penalty=penalty), "sgd": {"neurons": 5, "step_size": 0.01}}
+    experiment = parse(given)
+    problem, sgd = build_problem(experiment), build_sgd(experiment, 0)
+    assert sgd.ridge == Ridge(0.3, 0.1)
+    state, population = first_state(experiment, problem, sgd), population_of(problem, sgd, 5)
+    free = replace(sgd, ridge=0.0, penalty=Penalty())
+    added = Drift(sgd, population)(state) - Drift(free, population)(state)
+    steps = [Drift(each, population).pack(each.advance(state, 1)) for each in (sgd, free)]
+    assert_allclose(steps[0] - steps[1], sgd.step_size * added, atol=1e-15)
+    assert np.abs(added).max() > 0.1
+
+
+def test_keys_survive_a_file(tmp_path: Path) -> None:
+    for penalty in PENALTIES:
+        experiment = parse(tables(ridge={"w": 0.3, "a": 0.05}, penalty=penalty))
+        assert experiment_of(build_problem(experiment)).dynamics == experiment.dynamics
+        (tmp_path / "run.toml").write_text(to_toml(experiment))
+        assert load_configuration(tmp_path / "run.toml").dynamics == experiment.dynamics
