@@ -41,7 +41,7 @@ class Problem:
     """A data law, a network, an initial law and a flow: everything a scheme is built from.
 
     Attributes:
-        data: the data law, with its options.
+        data: the data law, with its options, as the network meets it.
         network: the activation, and which parameters besides w there are and move.
         initial: the law's own options of the initial law (its defaults where None), or an `InitialLaw` in the reduced
             coordinates.
@@ -55,6 +55,7 @@ class Problem:
     flow: Flow = field(default_factory=Flow)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "data", self.data.of_network(self.network))
         scale = self.network.scale if "scale" in self.data.network_keys else 1.0
         object.__setattr__(self, "flow", self.flow.at_scale(scale))
 

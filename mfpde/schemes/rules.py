@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def check_together(experiment: Experiment, errors: list[str]) -> None:
     """The rules that involve more than one table."""
-    law, network, initial = experiment.data, experiment.network, experiment.initial
+    law, network, initial = experiment.data.of_network(experiment.network), experiment.network, experiment.initial
     dynamics, solver = experiment.dynamics, experiment.solver
     unit = law.unit(network, initial)
     flow, space = dynamics.as_flow(), law.space(unit)

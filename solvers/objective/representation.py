@@ -28,14 +28,17 @@ DEGREE = 8
 GRADIENTS = 100.0
 """How much worse than values gradients come out, which decide the mesh."""
 
+ROUNDING = 1e-15
+"""Error of a kernel in closed form."""
 FINEST = 1e-13
 """Error of U for |a| = 1 below which no more is asked of features for the sake of large coefficients."""
 
 Effort = Literal["rough", "usual", "finest"]
 """Of an expansion: as cheap as a guide wants it, as accurate as asked, as accurate as is possible."""
-Form = Literal["guide", "exact", "compressed", "tabulated"]
+Form = Literal["guide", "exact", "compressed", "tabulated", "atoms"]
 """What a scheme asks for: cheap features for a guide; uncompressed ones; those of the numerical rank on the box, which
-are best where each point is asked for once; those tabulated on the box, evaluated outside it."""
+are best where each point is asked for once; those tabulated on the box, evaluated outside it; those of atoms that move
+as they are, by their kernel where the law has it in closed form, else tabulated."""
 
 
 Gap = Callable[[Array, Array], float]
@@ -55,6 +58,7 @@ class Expansion:
             by what does not share it; None to take `error` for all.
         resolved: error of U below which compression gains nothing, where that is not `error`: the features are right
             for smooth laws, not for every single neuron.
+        atoms: the same by the kernel itself (`kernel`), exact to rounding, where that is known.
     """
 
     objective: Objective
@@ -64,6 +68,7 @@ class Expansion:
     scale: float | None = None
     gap: Gap | None = None
     resolved: float | None = None
+    atoms: Objective | None = None
 
     @property
     def enough(self) -> float:
@@ -152,7 +157,9 @@ def represent(
     effort: Effort = "rough" if form == "guide" else "finest" if form == "exact" else "usual"
     expansion = expand(inner, accuracy, effort)
     made = _Made(expansion, coefficient, largest)
-    if form == "exact" or (expansion.explicit and form in ("guide", "tabulated")):
+    if form == "atoms" and expansion.atoms is not None:
+        return made.by_kernel(expansion.atoms)
+    if form == "exact" or (expansion.explicit and form in ("guide", "tabulated", "atoms")):
         return made.raw()
     if form == "guide":
         return made.raw() if inner.lower.size > 2 else made.sketched(inner, accuracy)
@@ -171,6 +178,10 @@ class _Made:
 
     def raw(self) -> ReducedObjective:
         return self._reduced(self.expansion.objective)
+
+    def by_kernel(self, atoms: Objective) -> ReducedObjective:
+        own = self._with_coefficient(atoms)
+        return ReducedObjective(own, 0, self.largest**2 * ROUNDING, "kernel", own, ROUNDING, self.coefficient)
 
     def sketched(self, inner: Box, accuracy: float) -> ReducedObjective:
         """A small table."""

@@ -85,6 +85,10 @@ class DataLaw(Checked):
         """The growth that the law implies where its neurons have free mass; None where they have it only if asked."""
         return None
 
+    def of_network(self, network: Network) -> DataLaw:
+        """The law as a network meets it: one whose targets or coordinates depend on that says how."""
+        return self
+
     @abstractmethod
     def axes(self) -> Mapping[str, Axis]:
         """The reduced coordinates of w, by name."""

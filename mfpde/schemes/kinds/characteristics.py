@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mfpde.schemes.pair import Pair
     from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
     from mfpde.solvers.flow.time_loop import Observation, State
-    from mfpde.solvers.objective.representation import ReducedObjective
+    from mfpde.solvers.objective.representation import Form, ReducedObjective
     from mfpde.solvers.space.box import Box
     from mfpde.solvers.space.trails import Trails
 
@@ -74,7 +74,8 @@ class CharacteristicsKind(SchemeKind):
         from mfpde.solvers.characteristics.characteristics import Characteristics
 
         tolerance = experiment.solver.tolerance
-        reduced = problem.represent("tabulated", box, 0.1 * tolerance)
+        form: Form = "tabulated" if problem.initial_law.spread else "atoms"
+        reduced = problem.represent(form, box, 0.1 * tolerance)
         if problem.kinks is not None:
             return self._sliding(problem, experiment, reduced, error_floor_of(reduced, guide))
         atoms = atoms_per_label(problem.initial_law, self.options(experiment.solver).atoms)

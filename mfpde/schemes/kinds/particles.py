@@ -107,7 +107,7 @@ class ParticlesKind(SchemeKind):
         count = self._count(problem, experiment)
         if noisy(problem):
             box = visited_box(problem, spread_guide(problem, guide))
-        reduced = problem.represent("tabulated", box, 0.1 * tolerance)
+        reduced = problem.represent("atoms", box, 0.1 * tolerance)
 
         bent = problem.kinks is not None and not noisy(problem)
 
