@@ -178,6 +178,11 @@ class TeacherNetwork(DataLaw):
         words = 'initial.equispaced: it starts both signs of a, which is not trained; write coefficients = "trained"'
         return [f"{words} in [network]"]
 
+    def remarks(self, unit: Unit, initial: CircleInitial) -> Mapping[str, str | int | float]:
+        """The teachers, as figures draw them."""
+        pairs = zip(self.angles, self.weights, strict=True)
+        return {"rays": " ".join(f"{angle!r}:{weight!r}" for angle, weight in pairs)} if unit.has_coefficient else {}
+
     def sampler(self) -> Any:
         return CircleSampler(self)
 

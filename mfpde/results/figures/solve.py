@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 
 from mfpde.results.figures.laws.marginals import View, draw_marginal, height_of_bulk, spread_density, view_of
+from mfpde.results.figures.laws.neurons import draw_key, draw_neurons, rays_of
 from mfpde.results.figures.style import BLUE, ORANGE, SMALL, WHITE_TO_BLUE, new_figure, panel, symbol
 from mfpde.results.words import SQUARE
 from mfpde.solvers.arrays import Array
@@ -111,8 +112,15 @@ def chosen_times(result: SolveResult, count: int = 4) -> list[int]:
 
 
 def _draw_law(figure: Any, result: SolveResult) -> None:
-    view = view_of(result)
     chosen = chosen_times(result)
+    if rays_of(result):
+        panels = np.atleast_1d(figure.subplots(1, len(chosen)))
+        for axes, index in zip(panels, chosen, strict=True):
+            draw_neurons(axes, result, index)
+            axes.set_title(f"$t = {result.time[index]:.3g}$")
+        draw_key(figure)
+        return
+    view = view_of(result)
     if len(result.names) == 1:
         _draw_curves(figure.add_subplot(), result, view, chosen)
         return
