@@ -126,7 +126,10 @@ REFUSED = [
     (MINIMAL + "[dynamics]\nridge = { w = -0.1 }", "dynamics.ridge.w = -0.1"),
     (TRAINED + "[dynamics]\npenalty = { power = 1.0, strength = 0.1 }", "dynamics.penalty.power = 1.0"),
     (TRAINED + "[dynamics]\npenalty = { power = 3.0 }", "dynamics.penalty.strength: missing"),
-    (TRAINED + "[dynamics]\npenalty = { power = 3.0, strength = 0.1, path = 0.1 }", "beside power and strength, it is another penalty"),
+    (
+        TRAINED + "[dynamics]\npenalty = { power = 3.0, strength = 0.1, path = 0.1 }",
+        "beside power and strength, it is another penalty",
+    ),
     (TRAINED + "[dynamics]\npenalty = {}", "it says nothing; write for example penalty"),
     (MINIMAL + "[dynamics]\npenalty = { power = 3.0, strength = 0.1 }", "there are no coefficients that move"),
     (MINIMAL + "[dynamics]\npenalty = { path = 0.1 }", 'write coefficients = "trained"'),
