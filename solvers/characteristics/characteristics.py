@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.integrate import DOP853
 
 from ..arrays import Array
+from ..flow.confinement import STUCK, UNSTUCK
 from ..flow.flow import Flow
 from ..flow.time_loop import Observation, State, StepFailure, integrate
 from ..objective.objective import Objective
@@ -198,6 +199,8 @@ class Characteristics:
                 f"characteristics cannot step ({message})", state.flow_time, "loosen {tolerance} or end earlier"
             )
         moved, rates = solver.y[:-1].reshape(shape), solver.f[:-1].reshape(shape)
+        if self._confinement.kinked(positions, moved):
+            raise StepFailure(STUCK, state.flow_time, UNSTUCK)
         weights = self._law(moved, masses)[1]
         if self._delay(solver, positions, moved, rates, weights) > self.tolerance:
             halved = self.advance(state, 0.5 * (state.flow_time + float(solver.t)))

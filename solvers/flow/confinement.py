@@ -69,12 +69,14 @@ class Confinement:
         head: the coordinate a, None where there is none.
         own: how many coordinates, the first ones, are those of w.
         penalty: of a.
+        lengths: whether they are lengths, which stop at 0.
     """
 
     ridge: tuple[float, ...]
     head: int | None = None
     own: int = 0
     penalty: Penalty = NO_PENALTY
+    lengths: bool = False
 
     @classmethod
     def even(cls, ridge: float, dimension: int) -> Confinement:
@@ -98,7 +100,7 @@ class Confinement:
         return np.asarray(found + penalty.strength / penalty.power * size**penalty.power + self._path(points, size))
 
     def gradient(self, points: Array) -> Array:
-        """grad V at points (n, D), of their shape; that of a norm is 0 where it vanishes."""
+        """grad V at points (n, D), of their shape, one-sided where a length is 0."""
         found = points * np.array(self.ridge)
         penalty = self.penalty
         if not penalty.acts or self.head is None:
@@ -110,11 +112,19 @@ class Confinement:
         )
         if penalty.path > 0.0:
             length = self._length(points)[:, None]
-            along = np.divide(
-                points[:, : self.own], length, where=length > 0.0, out=np.zeros_like(found[:, : self.own])
-            )
+            # a length r >= 0 of all of w has a slope at 0
+            ahead = np.full((1, self.own), float(self.own == 1))
+            along = np.where(length > 0.0, points[:, : self.own] / np.where(length > 0.0, length, 1.0), ahead)
             found[:, : self.own] += penalty.path * size[:, None] * along
         return np.asarray(found)
+
+    def kinked(self, before: Array, after: Array) -> bool:
+        """Whether a path penalty has neurons at a = 0 or w = 0 on their way, where it has a kink that may hold them."""
+        if not (self.penalty.path > 0.0 and self.head is not None):
+            return False
+        turned = (before[:, : self.own] * after[:, : self.own]).sum(axis=1) < 0.0
+        turned &= not self.lengths
+        return bool((turned | (before[:, self.head] * after[:, self.head] < 0.0)).any())
 
     def hessian(self, point: Array) -> Array:
         """Hess V at one point (D,), shape (D, D), where V is smooth there."""
@@ -210,9 +220,13 @@ class Confinement:
         return self.penalty.path * size * self._length(points) if self.penalty.path > 0.0 else np.zeros(len(points))
 
 
+STUCK = "the path penalty has a kink at a = 0 and w = 0, and a neuron has come there"
+UNSTUCK = 'end earlier, or use the scheme "finite-volume", or reduction = "directions" of homogeneous units'
+
+
 def confinement_on(geometry: Geometry, ridge: Ridge, penalty: Penalty = NO_PENALTY) -> Confinement:
     """V on a geometry whose coordinates "a" and "b", where it has them, are those of neurons."""
     lambdas = tuple(getattr(ridge, name) if name in ("a", "b") else ridge.w for name in geometry.names)
     head = geometry.names.index("a") if "a" in geometry.names else None
     own = sum(name not in ("a", "b") for name in geometry.names)
-    return Confinement(lambdas, head, own, penalty)
+    return Confinement(lambdas, head, own, penalty, bool(geometry.even.any()))

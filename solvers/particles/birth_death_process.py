@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ..arrays import Array
+from ..flow.confinement import STUCK, UNSTUCK
 from ..flow.flow import Flow
 from ..flow.time_loop import Observation, State, StepFailure
 from ..objective.objective import Objective
@@ -113,6 +114,8 @@ class ParticleProcess:
                 raise StepFailure(
                     "the particles cannot step", state.flow_time, "write a larger {tolerance} or end earlier"
                 )
+        if not self._noisy and self._confinement.kinked(positions, moved):
+            raise StepFailure(STUCK, state.flow_time, UNSTUCK)
         replaced = self._replaced(moved, actions, self._random(EVENTS, count))
         arrived = until if step == room else state.flow_time + step
         # a step cut short by `until` says little of the next one

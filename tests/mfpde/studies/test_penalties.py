@@ -83,7 +83,7 @@ def test_keys_survive_a_file(tmp_path: Path) -> None:
         assert load_configuration(tmp_path / "run.toml").dynamics == experiment.dynamics
 
 
-@pytest.mark.parametrize("penalty", [*PENALTIES, {"power": 1.5, "strength": 0.3}])
+@pytest.mark.parametrize("penalty", [PENALTIES[0], {"path": 0.05}, {"power": 1.5, "strength": 0.3}])
 def test_on_a_data_set_the_flow_is_that_of_an_independent_integration(
     penalty: dict[str, float], tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from mfpde.solvers.characteristics.characteristics import Characteristics, Label
 from mfpde.solvers.finite_volume.finite_volume import FiniteVolume
 from mfpde.solvers.flow.confinement import Penalty, Ridge
 from mfpde.solvers.flow.flow import Flow
-from mfpde.solvers.flow.time_loop import integrate
+from mfpde.solvers.flow.time_loop import StepFailure, integrate
 from mfpde.solvers.jko.atoms.jko import Jko
 from mfpde.solvers.jko.atoms.options import JkoOptions
 from mfpde.solvers.objective.losses.square import SquareLoss
@@ -146,6 +146,18 @@ def test_a_path_shrinks_radius_and_coefficient_together() -> None:
     cells = FiniteVolume(nothing_to_learn(), space, flow, grid, masses / masses.sum())
     found = cells.observe(integrate(cells, cells.initial_state(), [time], lambda index, state: None))
     np.testing.assert_allclose(found.mean, exact[0], atol=2e-4)
+
+
+def test_a_neuron_that_comes_to_a_kink_of_a_path_is_told_so() -> None:
+    """|a| < |w|: a reaches 0 in finite time and would be held there, by which steps would only become shorter."""
+    space, flow = Geometry.of({"w": Line(), "a": Line()}), Flow(penalty=Penalty(path=1.0))
+    start = np.array([[1.0, 0.3]])
+    particles = ParticleProcess(nothing_to_learn(), space, flow, start, seed=0, tolerance=1e-6)
+    for scheme in (Characteristics(nothing_to_learn(), space, flow, point_law(start), 1e-8), particles):
+        state = integrate(scheme, scheme.initial_state(), [0.3], lambda index, state: None)
+        assert scheme.observe(state).mean[1] > 0.0
+        with pytest.raises(StepFailure, match="a neuron has come there"):
+            integrate(scheme, state, [0.5], lambda index, state: None)
 
 
 def test_what_compiled_loops_take() -> None:
