@@ -310,6 +310,7 @@ def expand(
     if factor is not None:
         rows = np.column_stack([factor * teachers.weights, teachers.directions])
         exact = Objective(KernelFeatures(kernel), KernelLoss(kernel, rows))
+    bound = max(left, 1e-16)
     words = f"Fourier features of the angle to order {orders[-1]}"
     scale = math.sqrt(square) * float(np.linalg.norm(sizes))
     return Expansion(
@@ -317,7 +318,7 @@ def expand(
         max(left, 1e-16) * max(square, 1.0),
         words,
         scale=scale,
-        left=lambda points: np.maximum(left, 1e-16) * (points**2).sum(axis=1),
+        gap=lambda points, masses: bound * float(np.abs(masses) @ np.hypot(*points[:, :2].T)) ** 2,
         atoms=exact,
     )
 

@@ -109,7 +109,7 @@ def _escaping(problem: Problem, objective: Objective, box: Box, radius: float) -
 
     towards, names = objective.loss.recession, problem.geometry.names
     trained = problem.data.network_keys and problem.unit.coefficient.trained and problem.flow.mobility.a > 0.0
-    growing = trained and not (problem.flow.ridge > 0.0)
+    growing = trained and not problem.flow.confinement(problem.geometry).acts
     if towards is None or not growing or not isinstance(objective.features, WithCoefficient):
         return None
     place = names.index("a")

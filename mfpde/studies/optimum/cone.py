@@ -30,7 +30,9 @@ def cone_optimum(problem: Problem, objective: Objective, radius: float) -> Atomi
     Raises:
         ConfigurationError: the arrangement of the kinks has too many cells.
     """
-    features, ridge = objective.features, problem.flow.ridge
+    features, decay = objective.features, problem.flow.decay
+    # another confinement is for the general search
+    ridge = decay.w if decay.w == decay.a and not problem.flow.penalty.acts else 0.0
     kinks = kinks_of(features)
     if kinks is None or not isinstance(features, WithCoefficient) or not ridge > 0.0:
         return None
