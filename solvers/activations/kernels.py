@@ -150,7 +150,7 @@ def kink_coefficients(factor: Array, x: Array, weights: Array, order: int, coeff
 
 
 @intrinsic
-def _call(typing_context: Any, address: Any, u: Any, value: Any, gate: Any) -> Any:
+def call_at(typing_context: Any, address: Any, u: Any, value: Any, gate: Any) -> Any:
     """The compiled function at `address` on the data of three vectors of one length."""
     signature = types.void(address, u, value, gate)
 
@@ -173,7 +173,7 @@ def evaluate(address: int, table: Array, u: Array, value: Array, gate: Array) ->
     if address == 0:
         _piecewise(table, u, value, gate)
     else:
-        _call(address, u, value, gate)
+        call_at(address, u, value, gate)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from ..activations.activation import Activation, Bounds
 from ..arrays import Array
 from ..objective.kinks import Kinks
+from ..objective.losses.interface import Loss
+from .population import Measured
 from .sample_branches import SampleBranches, SampleKinks
 
 ENTRIES = 2**20
@@ -159,3 +161,45 @@ class SampleCurvature:
         inputs = self.features._inputs
         up, down = np.maximum(inputs, 0.0).T, np.minimum(inputs, 0.0).T
         return lower @ up + upper @ down, upper @ up + lower @ down, a_low, a_high
+
+
+@dataclass(frozen=True, eq=False)
+class FinitePopulation:
+    """The mean loss of f_N on the samples, for the square loss the mean square error.
+
+    Attributes:
+        x: inputs, shape (P, d).
+        loss: L of the outputs at them.
+        unit: sigma.
+    """
+
+    x: Array
+    loss: Loss
+    unit: Activation
+
+    @property
+    def _features(self) -> SampleFeatures:
+        return SampleFeatures(self.x, self.unit, True)
+
+    def _outputs(self, w: Array, a: Array, b: Array) -> Array:
+        return self._features.outputs(np.column_stack([w, b]), a / len(a))
+
+    def measure(self, w: Array, a: Array, b: Array) -> Measured:
+        return Measured(self.risk(w, a, b), 0.0)
+
+    def risk(self, w: Array, a: Array, b: Array) -> float:
+        return self.loss.risk(self._outputs(w, a, b))
+
+    def gradient(
+        self, w: Array, a: Array, b: Array, trained_coefficients: bool = False, trained_offsets: bool = False
+    ) -> tuple[Array, Array, Array]:
+        slope = self.loss.gradient(self._outputs(w, a, b))
+        values, slopes = self._features.contract(np.column_stack([w, b]), slope)
+        slopes = a[:, None] * slopes
+        return slopes[:, :-1], values * trained_coefficients, slopes[:, -1] * trained_offsets
+
+    def unit_squares(self, points: Array, b: Array) -> Array | None:
+        """Known where fluctuations are told, under the square loss."""
+        if not self.loss.quadratic:
+            return None
+        return np.asarray(self._features.values(np.column_stack([points, b])) ** 2 @ self.loss.metric)

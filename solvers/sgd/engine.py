@@ -19,13 +19,15 @@ from typing import Any
 import numpy as np
 
 from ..activations.activation import Activation
+from ..activations.compiled import loop_address
 from ..arrays import Array
 from ..flow.confinement import NO_PENALTY, Penalty, Ridge
 from ..flow.flow import Flow, Mobility, Schedule
+from ..objective.losses.interface import Pointwise
 from .blas import DGEMM, SGEMM, one_thread
 from .fast.ahead import drawn
 from .fast.gram import GramBlocks, GramCoordinates
-from .interpreted import advance_interpreted
+from .interpreted import Slope, advance_interpreted, advance_whole, square_slope
 from .kernels import Steps, advance_samples, advance_steps
 from .samplers import GaussianBlocks, GaussianClasses, Sampler, key_of
 from .state import LARGEST_GRAM_BATCH, SgdState
@@ -65,6 +67,9 @@ class Sgd:
             that is made of them.
         mobility: of w, and of a and b where they move.
         penalty: of coefficients, beside the ridge: V = lambda |theta|^2 / 2 + ...; a path needs plain steps.
+        loss: l of one output, whose slope a step follows; None for (f - y)^2 / 2.
+        batches: pairs (step, size): from this step on batches of this size, in place of `batch`; the first at step 0.
+        skipped: number of the sample that step 0 would begin with, were all batches alike.
     """
 
     data: Sampler
@@ -85,6 +90,9 @@ class Sgd:
     precision: str = "float64"
     mobility: Mobility = field(default_factory=Mobility)
     penalty: Penalty = NO_PENALTY
+    loss: Pointwise | None = None
+    batches: tuple[tuple[int, int], ...] = ()
+    skipped: int = 0
 
     def __post_init__(self) -> None:
         if not (0.0 < self.step_size < math.inf):
@@ -128,8 +136,35 @@ class Sgd:
 
     @property
     def engine(self) -> str:
-        """ "compiled", or "numpy" where the activation is not of the kind that numba compiles."""
-        return "numpy" if self.unit.compiled(self.precision) is None else "compiled"
+        """ "compiled", or "numpy" where activation or loss are not of the kind that numba compiles."""
+        return "numpy" if self.unit.compiled(self.precision) is None or self._pull is None else "compiled"
+
+    @property
+    def _pull(self) -> int | None:
+        """The address of the compiled -l', 0 for that of the square loss; None where it is not compiled."""
+        if self.loss is None:
+            return 0
+        loop = getattr(self.loss, "pull", None)
+        return None if loop is None else loop_address(loop, "float64", cached=False)
+
+    @property
+    def _slope(self) -> Slope:
+        return square_slope if self.loss is None else self.loss.slope
+
+    @property
+    def per_step(self) -> int:
+        """Samples of a step at most."""
+        whole = self.data.whole
+        return max([self.batch, *(size for _, size in self.batches)]) if whole is None else len(whole[1])
+
+    def _parts(self) -> list[tuple[int, float, Sgd]]:
+        """Stretches of steps of one size of batch: where each begins and ends, and what makes its steps."""
+        found, number = [], 0
+        ends = [*(step for step, _ in self.batches[1:]), math.inf]
+        for (begin, size), end in zip(self.batches, ends, strict=True):
+            found.append((begin, end, replace(self, batch=size, batches=(), skipped=number - begin * size)))
+            number += 0 if end == math.inf else int(end - begin) * size
+        return found
 
     def coordinates(self, neurons: int) -> Sampler:
         """The data law in the coordinates of the state: what its reduction, risk and gradient are taken with."""
@@ -150,6 +185,9 @@ class Sgd:
 
     def next_boundary(self, state: SgdState, step: int) -> int:
         """The first end of a block at or after `step`."""
+        for begin, end, part in self._parts() if self.batches else ():
+            if begin <= step < end:
+                return int(min(part.next_boundary(state, step), end))
         block = self._blocks(state.neurons)[0]
         return -(-step // block) * block
 
@@ -168,10 +206,16 @@ class Sgd:
         """
         if until < state.step:
             raise ValueError(f"cannot advance from step {state.step} back to {until}")
+        if self.batches:
+            for begin, end, part in self._parts():
+                if state.step < end and until > begin:
+                    state = part.advance(state, int(min(until, end)))
+            return state
         block = self._blocks(state.neurons)[0]
-        chunk = max(1, int(CHUNK_WORK / (4.0 * state.w.size * self.batch * block))) * block
+        chunk = max(1, int(CHUNK_WORK / (4.0 * state.w.size * self.per_step * block))) * block
         # the products are faster on the transpose
-        upright = (block == 1 and not self.gram) or self._subset_slope(state.neurons) != 0.0
+        alone = (block == 1 or self.data.whole is not None) and not self.gram
+        upright = alone or self._subset_slope(state.neurons) != 0.0
         w = (state.w if upright else state.w.T).astype(self.kind, order="C")
         head, step = (state.a.astype(self.kind), state.b.astype(self.kind)), state.step
         with one_thread():
@@ -184,8 +228,10 @@ class Sgd:
 
     def _advance_in_place(self, w: Array, steps: Steps) -> None:
         """Make steps on weights, shape (N, d) or its transpose, as the loop that makes them takes it."""
-        neurons = len(steps.head[0])
-        if self.gram:
+        neurons, whole = len(steps.head[0]), self.data.whole
+        if whole is not None:
+            failed = advance_whole(w, steps, whole, self.unit, key_of(self._stream), self._slope)
+        elif self.gram:
             unit = self.unit.compiled(self.precision)
             assert unit is not None, "refused in __post_init__"
             gram = GramBlocks(self._gram_coordinates(neurons), w, key_of(self._stream))
@@ -203,9 +249,11 @@ class Sgd:
         """The first step that fails, else -1."""
         first, block = steps.first, self._blocks(len(steps.head[0]))[0]
         whole = range(first, first + steps.rates.size)
-        with drawn(self.data, whole, self.batch, block, self._stream, self.kind, self.overlap) as pieces:
+        options = self.batch, block, self._stream, self.kind, self.overlap, self.skipped
+        with drawn(self.data, whole, *options) as pieces:
             for begin, end, x, y in pieces:
-                piece = steps._replace(first=begin, rates=steps.rates[begin - first : end - first])
+                factors = self.data.factors(self.skipped + begin * self.batch, len(y), self._stream)
+                piece = steps._replace(first=begin, rates=steps.rates[begin - first : end - first], factors=factors)
                 failed = self._on_samples(w, piece, x, y)
                 if failed >= 0:
                     return failed
@@ -214,8 +262,9 @@ class Sgd:
     def _on_samples(self, w: Array, steps: Steps, x: Array, y: Array) -> int:
         unit, neurons = self.unit.compiled(self.precision), len(steps.head[0])
         blocks, key = self._blocks(neurons), key_of(self._stream)
-        if unit is None:
-            return advance_interpreted(w if blocks[0] == 1 else w.T, steps, x, y, self.unit, key, blocks[0])
+        if unit is None or self.engine == "numpy":
+            upright = w if blocks[0] == 1 else w.T
+            return advance_interpreted(upright, steps, x, y, self.unit, key, blocks[0], self._slope)
         if blocks[0] == 1:
             return int(advance_steps(w, steps, x, y, unit, key))
         rest = (x.shape[1], unit, self._subset_slope(neurons), blocks)
@@ -224,7 +273,8 @@ class Sgd:
     def _steps(self, head: tuple[Array, Array], first: int, stop: int) -> Steps:
         noise = float(self.inverse_temperature**-0.5)
         costs = (self.penalty.power, self.penalty.strength, self.penalty.path)
-        return Steps(head, self.gains, first, self.rates(first, stop), self.decay, costs, noise, self.batch)
+        rest = self.batch, self._pull or 0, np.empty(0)
+        return Steps(head, self.gains, first, self.rates(first, stop), self.decay, costs, noise, *rest)
 
     @property
     def decay(self) -> tuple[float, float, float]:

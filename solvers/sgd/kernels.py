@@ -26,7 +26,7 @@ import numba
 import numpy as np
 
 from ..activations.activation import Compiled
-from ..activations.kernels import evaluate
+from ..activations.kernels import call_at, evaluate
 from ..arrays import Array
 from .blas import multiply
 from .neurons import add_row, correct, dot, forward, move_head, weigh
@@ -51,6 +51,8 @@ class Steps(NamedTuple):
         costs: power, strength and path of the penalty of a.
         noise: beta^(-1/2), which adds sqrt(rate m) noise g to what moves with mobility m.
         batch: samples of a step.
+        pull: the address of the compiled -l'(f, y) of the loss, 0 for y - f.
+        factors: what each sample counts, shape (samples,); empty where all count alike.
     """
 
     head: tuple[Array, Array]
@@ -61,23 +63,40 @@ class Steps(NamedTuple):
     costs: tuple[float, float, float]
     noise: float
     batch: int
+    pull: int
+    factors: Array
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _pull(errors: Array, outputs: Array, targets: Array, factors: Array, size: float, address: int) -> None:
+    """errors <- size times -l'(f, y) of a step's samples, times what each counts."""
+    if address == 0:
+        for r in range(errors.size):
+            errors[r] = (targets[r] - outputs[r]) * size
+    else:
+        call_at(address, outputs, targets, errors)
+        for r in range(errors.size):
+            errors[r] *= size
+    if factors.size > 0:
+        for r in range(errors.size):
+            errors[r] *= factors[r]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _workspace(a: Array, rows: int, batch: int, slope: float) -> tuple[Any, ...]:
-    """(S, C, G, weights, subsets) of a block, (u, change, lengths, values, gates, errors) of a step, of a's type."""
+    """(S, C, G, weights, subsets) of a block, (u, change, lengths, values, gates, errors, outputs) of a step."""
     kind, neurons = a.dtype, a.size
     s, c, g = np.empty((rows, neurons), kind), np.empty((rows, neurons), kind), np.empty((rows, rows), kind)
     values, gates = np.empty((batch, neurons), kind), np.empty((batch, neurons), kind)
-    u, change, errors = np.empty(neurons, kind), np.empty(neurons, kind), np.empty(batch)
+    u, change, errors, outputs = np.empty(neurons, kind), np.empty(neurons, kind), np.empty(batch), np.empty(batch)
     space = subset_space(neurons, rows if slope != 0.0 else 0, a)
-    return s, c, g, np.empty(rows), space, u, change, np.zeros(neurons, kind), values, gates, errors
+    return s, c, g, np.empty(rows), space, u, change, np.zeros(neurons, kind), values, gates, errors, outputs
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _advance_block(
-    gemm: int, w: Array, steps: Steps, rates: Array, x: Array, y: Array, held: int, unit: Compiled, slope: float,
-    sub_block: int, work: tuple[Any, ...],
+    gemm: int, w: Array, steps: Steps, rates: Array, x: Array, y: Array, factors: Array, held: int, unit: Compiled,
+    slope: float, sub_block: int, work: tuple[Any, ...],
 ) -> int:  # fmt: skip
     """Make the steps of these rates in one block on the samples x, y; the first that fails, else -1.
 
@@ -85,7 +104,7 @@ def _advance_block(
     """
     head, gains, batch = steps.head, steps.gains, steps.batch
     (used, dimension), neurons = x.shape, head[0].size
-    s, c, g, weights, space, u, change, lengths, values, gates, errors = work
+    s, c, g, weights, space, u, change, lengths, values, gates, errors, outputs = work
     rows, a = g.shape[0], head[0]
     upright = slope != 0.0
     leading = dimension if upright else neurons
@@ -101,10 +120,10 @@ def _advance_block(
         shrink = 1.0 - rates[k] * gains[0] * steps.decay[0]
         for r in range(batch):
             correct(s, g, c, row + r, sub, row)
-            output = forward(unit, product, s, row + r, head, u, values, gates, r)
-            if not (abs(output) <= LARGEST):
+            outputs[r] = forward(unit, product, s, row + r, head, u, values, gates, r)
+            if not (abs(outputs[r]) <= LARGEST):
                 return k
-            errors[r] = (y[row + r] - output) * rates[k] / batch
+        _pull(errors, outputs, y[row : row + batch], factors[row : row + batch], rates[k] / batch, steps.pull)
         product *= shrink
         for r in range(batch):
             weights[row + r] = slope * gains[0] * errors[r] / product
@@ -148,7 +167,10 @@ def advance_samples(
     while done < rates.size:
         stop = min(done + block - (steps.first + done) % block, rates.size)
         own, targets = x[done * batch : stop * batch], y[done * batch : stop * batch]
-        failed = _advance_block(gemm, w, steps, rates[done:stop], own, targets, held, unit, slope, sub_block, work)
+        factors = steps.factors[done * batch : stop * batch]
+        failed = _advance_block(
+            gemm, w, steps, rates[done:stop], own, targets, factors, held, unit, slope, sub_block, work
+        )
         if failed >= 0:
             return int(steps.first + done + failed)
         done = stop
@@ -160,8 +182,8 @@ def advance_steps(w: Array, steps: Steps, x: Array, y: Array, unit: Compiled, ke
     """The textbook loop on w, shape (N, d), else as `advance_samples`; key is that of the noise."""
     head, gains, rates, batch = steps.head, steps.gains, steps.rates, steps.batch
     neurons, (a, b) = len(w), head
-    u, change, errors = np.empty(neurons, w.dtype), np.empty(neurons, w.dtype), np.empty(batch)
-    lengths = np.zeros(neurons, w.dtype)
+    u, change, lengths = np.empty(neurons, w.dtype), np.empty(neurons, w.dtype), np.zeros(neurons, w.dtype)
+    errors, outputs = np.empty(batch), np.empty(batch)
     values, gates = np.empty((batch, neurons), w.dtype), np.empty((batch, neurons), w.dtype)
     for k in range(rates.size):
         step, rate, row = steps.first + k, rates[k], k * batch
@@ -170,10 +192,10 @@ def advance_steps(w: Array, steps: Steps, x: Array, y: Array, unit: Compiled, ke
             for i in range(neurons):
                 u[i] = dot(w[i], x[row + r]) + b[i]
             evaluate(unit[0], unit[1], u, values[r], gates[r])
-            output = dot(a, values[r]) / neurons
-            if not (abs(output) <= LARGEST):
+            outputs[r] = dot(a, values[r]) / neurons
+            if not (abs(outputs[r]) <= LARGEST):
                 return step
-            errors[r] = (y[row + r] - output) * rate / batch
+        _pull(errors, outputs, y[row : row + batch], steps.factors[row : row + batch], rate / batch, steps.pull)
         for i in range(neurons):
             lengths[i] = np.sqrt(dot(w[i], w[i])) if steps.costs[2] > 0.0 else w.dtype.type(0.0)
             own = shrink

@@ -45,6 +45,23 @@ class Sampler(ABC):
         no bit depends on where else a stretch begins or ends.
         """
 
+    def sampled(self, sampling: str) -> Sampler:
+        """The same law drawn in another way (`finite.SAMPLINGS`).
+
+        Raises:
+            ValueError: draws are fresh ones.
+        """
+        raise ValueError(f'sgd.sampling: every sample is a fresh one, of which there is no "{sampling}"')
+
+    def factors(self, first: int, count: int, stream: Stream) -> Array:
+        """What each sample counts in a step, shape (count,); of length 0 where all count alike."""
+        return np.empty(0)
+
+    @property
+    def whole(self) -> tuple[Array, Array, Array] | None:
+        """x, y and weights that sum to 1 where each step takes all samples; None where it draws some."""
+        return None
+
     def samples(self, first: int, count: int, seed: int, replica: int) -> tuple[Array, Array]:
         """The samples first <= n < first + count: x of shape (count, d) and y of shape (count,)."""
         x, y = np.empty((count, self.dimension)), np.empty(count)

@@ -19,7 +19,7 @@ MUTATIONS = (
         ("what no row reaches is learned", "max(float(error @ error) - float(along.sum()), 0.0)", "0.0"),
     ),
     *mutations(
-        "solvers/sgd/centred.py",
+        "solvers/sgd/sources/centred.py",
         "tests/solvers/sgd/test_centred.py",
         ("the first output is added", "y[part] += self._start", "y[part] -= self._start"),
     ),

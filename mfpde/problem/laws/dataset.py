@@ -32,8 +32,10 @@ from mfpde.solvers.space.axis import Axis, Line
 
 if TYPE_CHECKING:
     from mfpde.problem.laws.interface import Predict
+    from mfpde.solvers.activations.activation import Activation
     from mfpde.solvers.arrays import Array
-    from mfpde.solvers.objective.losses.interface import Loss
+    from mfpde.solvers.networks.population import Population
+    from mfpde.solvers.objective.losses.interface import Loss, Pointwise
     from mfpde.solvers.objective.objective import FeatureMap
     from mfpde.solvers.objective.representation import Effort, Expansion
     from mfpde.solvers.optimum.bound import Curvature
@@ -273,6 +275,20 @@ class DataSet(DataLaw):
         """L."""
         _, y, weights = self.samples
         return nodal_loss(self.loss, weights, y)
+
+    def sampler(self) -> Any:
+        from mfpde.solvers.sgd.sources.finite import FiniteSet
+
+        return FiniteSet(*self.samples)
+
+    def population(self, sampler: Any, activation: Activation) -> Population:
+        from mfpde.solvers.networks.samples import FinitePopulation
+
+        return FinitePopulation(self.samples[0], self.objective_loss, activation)
+
+    @property
+    def pointwise(self) -> Pointwise | None:
+        return None if self.loss == SQUARE else LOSSES[self.loss]()
 
     def curvature(self, unit: Unit, positions: Array, weights: Array, outputs: Array, risk: float) -> Curvature | None:
         from mfpde.solvers.networks.samples import SampleCurvature, SampleFeatures

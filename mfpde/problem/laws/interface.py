@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mfpde.solvers.arrays import Array
     from mfpde.solvers.networks.order_parameters import Committee
     from mfpde.solvers.networks.population import Population
+    from mfpde.solvers.objective.losses.interface import Pointwise
     from mfpde.solvers.objective.objective import FeatureMap
     from mfpde.solvers.objective.representation import Effort, Expansion
     from mfpde.solvers.optimum.bound import Curvature
@@ -142,6 +143,11 @@ class DataLaw(Checked):
 
     def population(self, sampler: Any, activation: Activation) -> Population | None:
         """Exact E (y - f)^2 of a finite network on what the sampler draws, with its gradient; None to measure them."""
+        return None
+
+    @property
+    def pointwise(self) -> Pointwise | None:
+        """l of one output, which SGD descends; None for (f - y)^2 / 2."""
         return None
 
     @property

@@ -12,9 +12,10 @@ from mfpde.problem.network import Unit, scaled_activation
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.networks.population import CentredPopulation, Population, SampledPopulation
-from mfpde.solvers.sgd.centred import Centred
 from mfpde.solvers.sgd.engine import Sgd, SgdState
 from mfpde.solvers.sgd.samplers import sampler_of
+from mfpde.solvers.sgd.sources.centred import Centred
+from mfpde.solvers.sgd.sources.finite import REPLACEMENT
 
 
 def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) -> Sgd:
@@ -22,6 +23,8 @@ def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) ->
     problem, options = build_problem(configuration), configuration.sgd
     samples = sampler_of(problem.data.sampler())
     assert samples is not None, "refused where the law draws no samples"
+    if options.sampling != REPLACEMENT:
+        samples = samples.sampled(options.sampling)
     plain = Sgd(
         samples,
         scaled_activation(problem.network),
@@ -29,7 +32,7 @@ def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) ->
         problem.flow.schedule,
         problem.flow.ridge,
         problem.flow.inverse_temperature,
-        options.batch,
+        options.first_batch,
         *problem.network.trained,
         options.seed,
         replica,
@@ -38,6 +41,8 @@ def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) ->
         overlap=overlap,
         mobility=problem.flow.mobility,
         penalty=problem.flow.penalty,
+        loss=problem.data.pointwise,
+        batches=options.batches,
     )
     return _centred(configuration, problem, plain) if problem.centred else plain
 

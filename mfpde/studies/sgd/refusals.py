@@ -12,7 +12,8 @@ from mfpde.problem.network import scaled_activation
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.schemes.choice import sampling_scheme
 from mfpde.shell.workers import Workers
-from mfpde.solvers.sgd.samplers import GaussianBlocks, sampler_of
+from mfpde.solvers.sgd.samplers import GaussianBlocks, Sampler, sampler_of
+from mfpde.solvers.sgd.sources.finite import FULL, REPLACEMENT
 from mfpde.solvers.sgd.state import LARGEST_GRAM_BATCH
 from mfpde.studies.sgd.memory import memory_problems
 
@@ -42,6 +43,8 @@ def refuse(
     """
     problem = build_problem(configuration)
     problems = _sampler_problems(problem)
+    drawn = sampler_of(problem.data.sampler())
+    problems += [] if drawn is None else _sampling_problems(configuration, drawn)
     if problem.flow.fisher_rao_rate > 0.0 or not problem.flow.transport:
         remedy = f'write flow = "wasserstein", or solve it with scheme = "{sampling_scheme()}"'
         problems.append(f"dynamics.flow: SGD moves neurons and has no birth and death; {remedy}")
@@ -79,6 +82,20 @@ def _sampler_problems(problem: Problem) -> list[str]:
     except ValueError as error:
         return [f'data.law: the sampler of "{problem.data.name}": {error}']
     return _loss_problems(problem)
+
+
+def _sampling_problems(configuration: Experiment, sampler: Sampler) -> list[str]:
+    """Why samples are not drawn as they are asked for."""
+    options = configuration.sgd
+    if options.sampling == REPLACEMENT:
+        return []
+    if options.sampling == FULL and options.batch != 1:
+        return ['sgd.batch: sampling = "full" takes every sample in every step; leave batch out']
+    try:
+        sampler.sampled(options.sampling)
+    except ValueError as error:
+        return [f'{error}; write sampling = "{REPLACEMENT}", or law = "dataset"']
+    return []
 
 
 def _loss_problems(problem: Problem) -> list[str]:
@@ -126,7 +143,7 @@ def step_notes(configuration: Experiment) -> tuple[str, ...]:
     options, end = configuration.sgd, configuration.time.end
     sampler = sampler_of(build_problem(configuration).data.sampler())
     parameters = (sampler.dimension if sampler else 0) + sum(configuration.network.trained)
-    factor = configuration.dynamics.schedule.flow_time(end) / (end * options.batch)
+    factor = configuration.dynamics.schedule.flow_time(end) / (end * options.first_batch)
     size = options.step_size * factor * parameters
     if size <= LARGEST_STEP:
         return ()
@@ -158,7 +175,7 @@ def _gram_problems(configuration: Experiment, problem: Problem) -> list[str]:
     if math.isfinite(problem.flow.inverse_temperature):
         remedy = 'write state = "weights", or inverse_temperature = inf'
         problems.append(f"sgd.state: noise moves the neurons out of the space they span; {remedy}")
-    if not (configuration.sgd.batch <= LARGEST_GRAM_BATCH):
+    if not (configuration.sgd.largest_batch <= LARGEST_GRAM_BATCH):
         remedy = f'write state = "weights", or batch = {LARGEST_GRAM_BATCH} or less'
         problems.append(f'sgd.batch: state = "gram" holds all inner products of a batch; {remedy}')
     return problems

@@ -194,7 +194,7 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
         target = self.steps[self.recorded[replica]]
         sgd = build_sgd(self.configuration, replica)
         neurons = self.configuration.sgd.neurons
-        per_step = STEP_SECONDS * neurons * sgd.coordinates(neurons).dimension * sgd.batch
+        per_step = STEP_SECONDS * neurons * sgd.coordinates(neurons).dimension * sgd.per_step
         if sgd.engine == "numpy":
             per_step = 10.0 * per_step + INTERPRETED_SECONDS
         longest = OWN_SECONDS if self.workers == 1 and self.scheduler is None else TASK_SECONDS

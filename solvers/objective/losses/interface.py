@@ -23,7 +23,8 @@ class Pointwise(Protocol):
     Optional further methods: `curvature(f, y)`, the second derivative in f (else by differences of the slope),
     `conjugate(v, y)` = sup_f v f - l(f, y) and its derivative `conjugate_slope(v, y)`, inf and NaN where the slope is
     never v (else by Newton's method), `check(y)`, which raises ValueError for targets without meaning, and
-    `recession(y)`, the direction in which l falls for ever towards its infimum, which it then does not attain.
+    `recession(y)`, the direction in which l falls for ever towards its infimum, which it then does not attain; and
+    a static `pull(f, y, out, count)` that numba compiles, out[i] = -l'(f[i], y[i]), else SGD takes its steps by NumPy.
     """
 
     def value(self, f: Array, y: Array) -> Array:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 from scipy.special import expit, logit, xlogy
 
@@ -28,6 +31,12 @@ class Logistic:
 
     def slope(self, f: Array, y: Array) -> Array:
         return np.asarray(-y * expit(-y * f))
+
+    @staticmethod
+    def pull(f: Any, y: Any, out: Any, count: int) -> None:
+        """out[i] = -l'(f[i], y[i]), for compiled loops."""
+        for i in range(count):
+            out[i] = y[i] / (1.0 + math.exp(min(y[i] * f[i], 700.0)))
 
     def curvature(self, f: Array, y: Array) -> Array:
         return np.asarray(expit(f) * expit(-f))

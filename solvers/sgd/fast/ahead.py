@@ -29,11 +29,13 @@ def drawn(
     stream: tuple[int, int],
     kind: type[np.floating[Any]],
     ahead: bool,
+    skipped: int = 0,
 ) -> Iterator[Iterator[Piece]]:
     """The samples of consecutive steps in pieces that end at ends of blocks.
 
     Args:
         batch, block: samples per step, steps per block.
+        skipped: number of the sample that step 0 would begin with.
         stream: (seed, replica).
         kind: type of x.
         ahead: whether each piece is drawn on a second thread while the one before is in use.
@@ -49,7 +51,7 @@ def drawn(
     def fill(index: int) -> Piece:
         begin, end = ends[index], ends[index + 1]
         x, y = (part[: (end - begin) * batch] for part in buffers[index % len(buffers)])
-        data.fill(x, y, begin * batch, rows, stream)
+        data.fill(x, y, skipped + begin * batch, rows, stream)
         return begin, end, x, y
 
     def pieces(pool: Executor | None) -> Iterator[Piece]:

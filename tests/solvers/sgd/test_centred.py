@@ -7,8 +7,8 @@ import pytest
 
 from mfpde.configuration.parsing import parse
 from mfpde.problem.problem import build_problem
-from mfpde.solvers.sgd.centred import Centred
 from mfpde.solvers.sgd.engine import SgdState
+from mfpde.solvers.sgd.sources.centred import Centred
 from mfpde.studies.sgd.networks import build_sgd, first_state, population_of
 
 ALPHA, EPS = 3.0, 0.01

@@ -245,3 +245,45 @@ def test_what_is_not_trained_on_is_told_apart_and_predicted(tmp_path: Path) -> N
     found = mfpde.predict(tmp_path / "whole.nc", tmp_path / "test.npz", time=2.0)
     assert found.risk == pytest.approx(resumed.watched["test_risk"][-1], rel=1e-12)
     assert found.accuracy == pytest.approx(resumed.watched["test_accuracy"][-1], rel=1e-12)
+
+
+@pytest.mark.parametrize("sampling", ["replacement", "epoch", "full"])
+def test_sgd_on_data_goes_on_bit_for_bit(sampling: str, tmp_path: Path) -> None:
+    """From the middle of an epoch too; training risk, test risk and accuracy are told apart."""
+    np.savez(tmp_path / "test.npz", x=[[0.1], [-0.7]], y=[1.0, -1.0])
+    batch: dict[str, Any] = {} if sampling == "full" else {"batch": {"steps": [0, 33], "sizes": [1, 3]}}
+    declared = line("logistic", time={"end": 0.5, "save": [0.0, 0.25, 0.5]})
+    declared["data"]["test"] = str(tmp_path / "test.npz")
+    declared["sgd"] = {"neurons": 5, "step_size": 0.01, "sampling": sampling, **batch}
+    whole = mfpde.sgd(parse({**declared, "time": {"end": 1.0, "save": [0.0, 0.25, 0.5, 1.0]}}), workers=1)
+    run = tmp_path / "run.nc"
+    mfpde.sgd(parse(declared), output=run, workers=1)
+    longer = parse({**declared, "time": {"end": 1.0, "save": [0.0, 0.25, 0.5, 1.0]}})
+    found = mfpde.sgd(longer, output=run, resume=True, workers=1)
+    assert np.array_equal(found.risk, whole.risk)
+    assert np.array_equal(found.position, whole.position)
+    w, a, b = whole.position[0, -1].T
+    outputs = {
+        place: np.tanh(np.outer(np.array(x), w) + b) @ a / 5 for place, x in (("train", X), ("test", [0.1, -0.7]))
+    }
+    assert whole.risk[0, -1] == pytest.approx(np.logaddexp(0.0, -np.sign(Y) * outputs["train"]).mean(), rel=1e-12)
+    test = np.logaddexp(0.0, -np.array([1.0, -1.0]) * outputs["test"]).mean()
+    assert whole.watched["test_risk"][0, -1] == pytest.approx(test, rel=1e-12)
+    assert np.array_equal(found.watched["accuracy"], whole.watched["accuracy"])
+
+
+def test_fresh_samples_have_no_epochs() -> None:
+    declared = {"data": {"dims": [5]}, "network": {}, "sgd": {"sampling": "epoch"}}
+    with pytest.raises(ConfigurationError, match=r'sgd\.sampling: .* no "epoch"; write sampling = "replacement"'):
+        mfpde.sgd(parse(declared))
+
+
+def test_the_equation_is_compared_with_sgd_on_the_training_risk() -> None:
+    """Gradient descent of the coupled dynamics is the full batch: their neurons are the same to the error of Euler's
+    extrapolation, and the gap of the risks of SGD is what is told."""
+    declared = line(time={"end": 0.2, "save": 3}, sgd={"neurons": 50, "step_size": 0.002, "sampling": "full"})
+    found = mfpde.compare(parse(declared), workers=1)
+    told = found.to_json()
+    assert np.abs(np.array(told["gaps"]["gd_sgd"])).max() < 1e-12
+    assert found.pde.risk_name == "training mean of (y - f)^2"
+    assert np.isfinite(found.fluctuation).all()

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..activations.activation import Activation
-from ..arrays import Array
-from .samplers import Sampler, Stream
-from .state import SgdState
+from ...activations.activation import Activation
+from ...arrays import Array
+from ..samplers import Sampler, Stream
+from ..state import SgdState
 
 ROWS = 64
 """Samples whose f_0 is computed at once."""
@@ -52,6 +52,18 @@ class Centred(Sampler):
         whole[place : place + len(x)] = x
         values = self.unit.value(whole @ start.w.T + start.b)[place : place + len(x)]
         return np.asarray((values * start.a).sum(axis=1) / start.neurons)
+
+    def factors(self, first: int, count: int, stream: Stream) -> Array:
+        return self.inner.factors(first, count, stream)
+
+    @property
+    def whole(self) -> tuple[Array, Array, Array] | None:
+        found = self.inner.whole
+        if found is None:
+            return None
+        x, y, weights = found
+        start = self.unit.value(x @ self.first.w.T + self.first.b) @ self.first.a / self.first.neurons
+        return x, y + start, weights
 
     def embed(self, points: Array, seed: int, replica: int) -> Array:
         return self.inner.embed(points, seed, replica)
