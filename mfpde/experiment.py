@@ -21,6 +21,7 @@ from mfpde.keys.reader import (
     increasing,
     known_name,
 )
+from mfpde.problem.directions import met
 from mfpde.problem.laws.interface import DEFAULT, LAWS, DataLaw
 from mfpde.problem.network import Network
 from mfpde.problem.points import points_of
@@ -426,6 +427,11 @@ class Experiment:
         if not is_trusting():
             check_together(self, errors)
         raise_mistakes(errors)
+
+    @property
+    def law(self) -> DataLaw:
+        """The data law as the network meets it."""
+        return met(self.data, self.network)
 
     def _foreign_parts(self) -> list[str]:
         """What is no table of the kind that stands in its place."""

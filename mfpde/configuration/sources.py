@@ -122,7 +122,7 @@ def _declared(problem: Problem) -> Experiment:
     flow = problem.flow
     names = {(True, False): "wasserstein", (True, True): "wasserstein-fisher-rao", (False, True): "fisher-rao"}
     return Experiment(
-        data=problem.data,
+        data=problem.data.declared,
         network=problem.network,
         initial=problem.options,
         dynamics=Dynamics(

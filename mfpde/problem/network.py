@@ -105,6 +105,11 @@ class Network(Checked):
     coefficients: str = key("fixed", Choice(("fixed", "trained")), "whether the coefficients a move")
     offsets: str = key("none", Choice(("none", "fixed", "trained")), "whether there are offsets b, and they move")
     scale: float = key(1.0, Number(POSITIVE_SIZE), "alpha: f = (alpha/N) sum_i, and steps of eps/alpha")
+    reduction: str = key(
+        "none",
+        Choice(("none", "directions")),
+        "whether neurons of homogeneous units with a^2 = |w|^2 are masses on the directions of w",
+    )
     centred: bool = key(False, Flag(), "whether f_0, the output at the start, is subtracted from f")
 
     def __post_init__(self) -> None:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mfpde.errors import ConfigurationError
+from mfpde.problem.directions import met
 from mfpde.problem.initial import InitialLaw
 from mfpde.problem.laws.interface import DataLaw
 from mfpde.problem.network import Network, Unit
-from mfpde.problem.points import point_law, points_of
+from mfpde.problem.points import points_of
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.objective.coefficient import WithCoefficient
@@ -55,9 +56,9 @@ class Problem:
     flow: Flow = field(default_factory=Flow)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "data", self.data.of_network(self.network))
+        object.__setattr__(self, "data", met(self.data, self.network))
         scale = self.network.scale if "scale" in self.data.network_keys else 1.0
-        object.__setattr__(self, "flow", self.flow.at_scale(scale))
+        object.__setattr__(self, "flow", self.data.flow(self.flow).at_scale(scale))
 
     @cached_property
     def options(self) -> Any:
@@ -84,7 +85,7 @@ class Problem:
             return self.initial
         points = points_of(self.options)
         if points is not None:
-            return point_law(points, self.data, self.unit, self.flow.free)
+            return self.data.point_start(points, self.unit, self.flow.free)
         heads = self.unit.coordinates if self.data.network_keys else ()
         return self.data.start(self.options, [head.marginal for head in heads])
 
@@ -97,7 +98,8 @@ class Problem:
         """The refusal of the first coordinate that does not move, in words that say what needs another law of it."""
         trained = dict(zip("ab", self.network.trained, strict=True))
         keys = {"a": "coefficients", "b": "offsets"}
-        for name in self.geometry.frozen[:1]:
+        signs = [name for name, axis in zip(self.geometry.names, self.geometry.axes, strict=True) if axis.discrete]
+        for name in [] if signs and self.flow.free else self.geometry.frozen[:1]:
             head = name if self.data.network_keys and name in keys else "w"
             if head in keys and not trained[head]:
                 remedy = f'write a number, or {keys[head]} = "trained" in [network]'
@@ -126,8 +128,7 @@ class Problem:
         if not self.flow.free:
             return []
         of_law = self.data.growth is not None
-        remedy = "another data law" if of_law else 'mass = "probability"'
-        key = f'data.law: that of "{self.data.name}" is free' if of_law else "dynamics.mass: free"
+        key, remedy = self.data.freed if of_law else ("dynamics.mass: free", 'mass = "probability"')
         return [f"{key}, and {asked} asked of probability laws only; write {remedy}"]
 
     def represent(self, form: Form, box: Box, accuracy: float) -> ReducedObjective:
@@ -207,5 +208,5 @@ def build_problem(experiment: Experiment) -> Problem:
     if experiment.problem is not None:
         return experiment.problem
     return Problem(
-        experiment.data, experiment.network, experiment.initial, experiment.dynamics.as_flow(experiment.data.growth)
+        experiment.data, experiment.network, experiment.initial, experiment.dynamics.as_flow(experiment.law.growth)
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mfpde.keys.declaration import keys_of
 from mfpde.keys.reader import increasing
-from mfpde.problem.points import head_laws, point_problems
+from mfpde.problem.points import head_laws, points_of
 from mfpde.schemes.interface import SCHEMES, scheme_named
 from mfpde.schemes.options import PerCoordinate
 from mfpde.solvers.flow.confinement import Ridge
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def check_together(experiment: Experiment, errors: list[str]) -> None:
     """The rules that involve more than one table."""
-    law, network, initial = experiment.data.of_network(experiment.network), experiment.network, experiment.initial
+    law, network, initial = experiment.law, experiment.network, experiment.initial
     dynamics, solver = experiment.dynamics, experiment.solver
     unit = law.unit(network, initial)
     flow, space = dynamics.as_flow(), law.space(unit)
@@ -26,7 +26,7 @@ def check_together(experiment: Experiment, errors: list[str]) -> None:
     if math.isfinite(dynamics.inverse_temperature) and loose:
         problem = "dynamics.ridge = 0: with noise the law spreads for ever, nothing confines"
         errors.append(f"{problem} {', '.join(loose) if flow.confines else 'it'}; write for example ridge = 0.1")
-    errors += point_problems(law, network, initial)
+    errors += [] if points_of(initial) is None else law.point_problems(network, initial)
     if network.offsets == "none" and head_laws(initial)[1] != 0.0:
         errors.append('initial.b: the network has no offsets; write offsets = "fixed" or "trained" in [network]')
     errors += _mobility_problems(experiment) + _penalty_problems(experiment)
@@ -61,7 +61,7 @@ def _mobility_problems(experiment: Experiment) -> list[str]:
 
 def _mass_problems(experiment: Experiment) -> list[str]:
     """Growth is that of free mass, in place of birth and death, and without noise."""
-    dynamics, implied = experiment.dynamics, experiment.data.growth
+    dynamics, implied = experiment.dynamics, experiment.law.growth
     if dynamics.growth_of(implied) is None:
         if dynamics.growth is None:
             return []
@@ -117,7 +117,7 @@ def _check_scale(experiment: Experiment, errors: list[str]) -> None:
         "penalty": flow.penalty.acts,
         "inverse_temperature": math.isfinite(dynamics.inverse_temperature),
         "flow": dynamics.flow != "wasserstein",
-        "mass": dynamics.growth_of(experiment.data.growth) is not None,
+        "mass": dynamics.growth_of(experiment.law.growth) is not None,
     }
     words = ", ".join(f"dynamics.{name}" for name, acts in others.items() if acts)
     if words:

@@ -24,18 +24,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mfpde.keys.declaration import Checked, names_of
 from mfpde.problem.network import Network, Unit, unit_of
-from mfpde.problem.points import head_laws
+from mfpde.problem.points import head_laws, point_law, point_problems
 from mfpde.solvers.registry import Registry
 from mfpde.solvers.space.axis import Axis, Line
 from mfpde.solvers.space.geometry import Geometry
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
-    from mfpde.problem.initial import InitialLaw
+    from mfpde.keys.tables import NumberTable
+    from mfpde.problem.initial import InitialLaw, PointLaw
     from mfpde.problem.marginals import Marginal
     from mfpde.problem.reduction.block_pairs import BlockPairs
     from mfpde.solvers.activations.activation import Activation
     from mfpde.solvers.arrays import Array
+    from mfpde.solvers.flow.flow import Flow
     from mfpde.solvers.networks.order_parameters import Committee
     from mfpde.solvers.networks.population import Population
     from mfpde.solvers.objective.losses.interface import Pointwise
@@ -89,6 +91,28 @@ class DataLaw(Checked):
     def of_network(self, network: Network) -> DataLaw:
         """The law as a network meets it: one whose targets or coordinates depend on that says how."""
         return self
+
+    @property
+    def freed(self) -> tuple[str, str]:
+        """Why masses are free where the law implies it, and what to write to have them kept."""
+        return f'data.law: that of "{self.name}" is free', "another data law"
+
+    @property
+    def declared(self) -> DataLaw:
+        """The law as [data] says it."""
+        return self
+
+    def flow(self, flow: Flow) -> Flow:
+        """What the flow of neurons is in the law's coordinates."""
+        return flow
+
+    def point_start(self, points: NumberTable, unit: Unit, free: bool) -> PointLaw:
+        """rho_0 of given atoms; raises ValueError where they are none of it."""
+        return point_law(points, self, unit, free)
+
+    def point_problems(self, network: Network, initial: Any) -> list[str]:
+        """What is wrong with the columns and numbers of given atoms."""
+        return point_problems(self, network, initial)
 
     @abstractmethod
     def axes(self) -> Mapping[str, Axis]:

@@ -21,7 +21,7 @@ from mfpde.problem.law_kinds import LawOf
 from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.marginals import Marginal, Normal, settled
 from mfpde.problem.network import Network, Unit, activation_of
-from mfpde.problem.points import POINTS, in_place_of
+from mfpde.problem.points import POINTS, head_laws, in_place_of
 from mfpde.solvers.space.axis import Axis, Line
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class CircleInitial(Checked):
 
     table = "initial"
 
-    kappa: float = key(0.8, Number(POSITIVE_SIZE), "w ~ N(0, kappa^2 Id / 2)")
+    kappa: float | None = key(0.8, Number(POSITIVE_SIZE), "w ~ N(0, kappa^2 Id / 2)")
     w1: float | Marginal | None = key(None, LawOf(constant=0.1), "<e_1, w> in place of that of kappa")
     w2: float | Marginal | None = key(None, LawOf(constant=0.1), "<e_2, w> likewise")
     equispaced: int | None = key(
@@ -85,22 +85,26 @@ class CircleInitial(Checked):
         """Points or equispaced angles in place of the others."""
         if reader.has("arc") and not reader.has("equispaced"):
             reader.complain("arc", "of what", "equispaced = 50 beside it")
-        for name in ("kappa", "w1", "w2", "a", "b"):
-            if self.equispaced is not None and reader.has(name):
-                reader.complain(name, "given together with initial.equispaced", "one of the two")
-        return in_place_of(self, reader, LAWS_OF_W)
+        if self.equispaced is None or reader.has("points"):
+            return in_place_of(self, reader, (*LAWS_OF_W, "a", "b"))
+        rivals = [name for name in ("kappa", "w1", "w2") if reader.has(name)]
+        rivals += [name for name, usual in (("a", 1.0), ("b", 0.0)) if getattr(self, name) != usual]
+        for name in rivals:
+            reader.complain(name, "given together with initial.equispaced", "one of the two")
+        return replace(self, kappa=None, w1=None, w2=None, a=1.0, b=0.0)
 
     @staticmethod
     def replaced_by(name: str, value: object) -> tuple[str, ...]:
         """The keys that an override of another one takes away."""
         if name == "points":
-            return LAWS_OF_W
+            return (*LAWS_OF_W, "a", "b")
         return ("points", "kappa", "w1", "w2", "a", "b") if name == "equispaced" else ("points",)
 
     @property
     def settings(self) -> CircleInitial:
         """What of it the stationary laws depend on: constants that are part of the unit."""
-        return CircleInitial() if self.equispaced is not None else replace(CircleInitial(), a=self.a, b=self.b)
+        a, b = head_laws(self)
+        return replace(CircleInitial(), a=a, b=b)
 
     @property
     def angles(self) -> Array:
@@ -159,7 +163,7 @@ class TeacherNetwork(DataLaw):
 
     def start(self, initial: CircleInitial, heads: Sequence[Marginal | float]) -> InitialLaw:
         if initial.equispaced is None:
-            scale = initial.kappa / math.sqrt(2.0)
+            scale = (initial.kappa or 0.0) / math.sqrt(2.0)
             along = [Normal(0.0, scale) if law is None else settled(law) for law in (initial.w1, initial.w2)]
             return product_law([*along, *heads])
         angles = np.tile(initial.angles, 1 + (len(heads) > 0))

@@ -17,7 +17,7 @@ E |x|^2 = 2.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
@@ -26,9 +26,9 @@ from scipy import special
 from mfpde.solvers.activations.activation import Activation
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.networks.population import Measured
-from mfpde.solvers.objective.kernel import KernelFeatures, KernelLoss
+from mfpde.solvers.objective.kernel import Kernel, KernelFeatures, KernelLoss
 from mfpde.solvers.objective.losses.square import SquareLoss
-from mfpde.solvers.objective.objective import DenseFeatures, Objective
+from mfpde.solvers.objective.objective import DenseFeatures, FeatureMap, Objective
 from mfpde.solvers.objective.representation import Expansion
 from mfpde.solvers.space.box import Box
 
@@ -37,6 +37,8 @@ MOST_ORDERS = 4000
 FEWEST_ANGLES, MOST_ANGLES = 32, 4096
 """Angles of the trapezoidal rule."""
 SAMPLES = 256
+FEW = 512
+"""Features that no table is worth while for."""
 
 
 @dataclass(frozen=True)
@@ -254,6 +256,68 @@ def _without_offsets(b: Array) -> None:
 
 
 @dataclass(frozen=True)
+class OfAngle(DenseFeatures):
+    """Features of w at unit vectors, by their angle."""
+
+    inner: FeatureMap
+
+    @property
+    def dimension(self) -> int:
+        return 1
+
+    @property
+    def rank(self) -> int:
+        return self.inner.rank
+
+    def values(self, points: Array) -> Array:
+        return self.inner.values(on_circle(points[:, 0]))
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        w = on_circle(points[:, 0])
+        values, slopes = self.inner.values_and_gradients(w)
+        return values, np.einsum("nmd,nd->nm", slopes, _turned(w))[:, :, None]
+
+
+@dataclass(frozen=True)
+class KernelOfAngle:
+    """U of w at unit vectors, by their angles."""
+
+    inner: Kernel
+
+    @property
+    def dimension(self) -> int:
+        return 1
+
+    def potential(self, points: Array, others: Array, masses: Array) -> tuple[Array, Array]:
+        w = on_circle(points[:, 0])
+        values, slopes = self.inner.potential(w, on_circle(others[:, 0]), masses)
+        return values, np.sum(slopes * _turned(w), axis=1)[:, None]
+
+
+def _turned(w: Array) -> Array:
+    """A quarter of a turn on."""
+    return np.column_stack([-w[:, 1], w[:, 0]])
+
+
+def by_angle(expansion: Expansion) -> Expansion:
+    """Features of w on the unit circle, by its angle."""
+    gap, atoms = expansion.gap, expansion.atoms
+    exact = None
+    if atoms is not None and isinstance(atoms.loss, KernelLoss):
+        kernel, rows = KernelOfAngle(atoms.loss.kernel), atoms.loss.target
+        lengths, angles = np.hypot(rows[:, 1], rows[:, 2]), np.arctan2(rows[:, 2], rows[:, 1])
+        target = np.column_stack([rows[:, 0] * lengths, angles])
+        exact = Objective(KernelFeatures(kernel), KernelLoss(kernel, target, atoms.loss.constant))
+    return replace(
+        expansion,
+        objective=replace(expansion.objective, features=OfAngle(expansion.objective.features)),
+        explicit=expansion.objective.features.rank <= FEW,
+        gap=None if gap is None else lambda points, masses: gap(on_circle(points[:, 0]), masses),
+        atoms=exact,
+    )
+
+
+@dataclass(frozen=True)
 class AngleFeatures(DenseFeatures):
     """sigma(<w, x_m> + b) at equidistant x_m.
 
@@ -358,3 +422,32 @@ def _inputs(count: int) -> Array:
 def _gram(unit: Activation, has_offset: bool, points: Array, count: int) -> Array:
     values = AngleFeatures(unit, _inputs(count), has_offset).values(points)
     return np.asarray(values @ values.T / count)
+
+
+@dataclass(frozen=True)
+class ArcProfile:
+    """k(delta) = U of two unit vectors at this angle, with its derivatives.
+
+    Attributes:
+        slopes: of the unit.
+    """
+
+    slopes: TwoSlopes
+
+    @property
+    def bend(self) -> float:
+        """max |k''|: (pi - delta) cos delta and sin delta are at most pi together."""
+        total, product = self.slopes.right + self.slopes.left, self.slopes.right * self.slopes.left
+        return 0.25 * total**2 + 0.5 * abs(product)
+
+    def jets(self, apart: Array) -> tuple[Array, Array, Array]:
+        delta = np.mod(apart + np.pi, 2.0 * np.pi) - np.pi
+        size, cosine, sine = np.abs(delta), np.cos(delta), np.sin(delta)
+        both, product = (
+            (self.slopes.right + self.slopes.left) ** 2 / (4.0 * np.pi),
+            self.slopes.right * self.slopes.left,
+        )
+        turned = np.pi - size
+        value = both * (np.sin(size) + turned * cosine) - 0.5 * product * cosine
+        slope = -both * turned * sine + 0.5 * product * sine
+        return value, slope, both * (np.sin(size) - turned * cosine) + 0.5 * product * cosine
