@@ -14,11 +14,11 @@ from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
 from mfpde.problem.activations.interface import ACTIVATIONS
 from mfpde.problem.laws.interface import LAWS
-from mfpde.problem.problem import Problem
+from mfpde.problem.problem import Problem, build_problem
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.sgd.samplers import sampler_of
 from mfpde.solvers.space.box import Box
-from tests.laws import PROBLEMS, problem_of
+from tests.laws import PROBLEMS, problem_of, tables_of
 
 COUNT = 120_000
 SIGMAS = 4.0
@@ -88,8 +88,7 @@ def test_features_hold_what_neurons_and_data_have_in_common(law: str) -> None:
     for name, heads in {"a": [1.2, -0.7], "b": [0.3, -0.2]}.items():
         if name in problem.geometry.names:
             points[:, problem.geometry.names.index(name)] = heads
-    lower = np.maximum(points.min(axis=0) - 0.05, problem.geometry.lower_bounds)
-    objective = problem.represent("guide", Box(lower, points.max(axis=0) + 0.05), ACCURACY).objective
+    objective = problem.represent("guide", _about(problem, points), ACCURACY).objective
     y, outputs = drawn(problem)
     first, second = (outputs(z, key) for key, z in enumerate(points))
     again = outputs(points[0], 2), outputs(points[1], 3)
@@ -108,8 +107,26 @@ def test_features_hold_what_neurons_and_data_have_in_common(law: str) -> None:
         _near(second * moved, pair_slope[0, axis])
 
 
+def _about(problem: Problem, points: Array) -> Box:
+    return Box(np.maximum(points.min(axis=0) - 0.05, problem.geometry.lower_bounds), points.max(axis=0) + 0.05)
+
+
 def _near(draws: Array, exact: float) -> None:
     assert abs(draws.mean() - exact) < SIGMAS * draws.std() / np.sqrt(COUNT) + 10.0 * ACCURACY
+
+
+@pytest.mark.parametrize("law", [law for law in PROBLEMS if LAWS[law].network_keys])
+def test_rectifiers_conserve_what_homogeneity_says(law: str) -> None:
+    """sigma(s u) = s sigma(u): a d_a Psi = sum_j z_j d_j Psi + b d_b Psi, whose flow keeps a^2 - |w|^2 - b^2."""
+    tables = tables_of(law, 0, heads=True)
+    made = build_problem(parse({**tables, "network": {**tables["network"], "activation": "relu"}}))
+    points = made.initial_law.sample(6, 5) + 0.1
+    objective = made.represent("guide", _about(made, points), ACCURACY).objective
+    outputs = objective.outputs(points[:3], np.array([0.2, 0.5, 0.3]))
+    slopes = objective.features.contract(points, objective.loss_gradient(outputs))[1]
+    place = made.geometry.names.index("a")
+    along = (points * slopes).sum(axis=1) - points[:, place] * slopes[:, place]
+    np.testing.assert_allclose(points[:, place] * slopes[:, place], along, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("law", ["single-index", "multi-index"])

@@ -245,6 +245,56 @@ def test_an_even_target_keeps_the_mirror_symmetry(dim: int | str) -> None:
     np.testing.assert_allclose(slopes[0], slopes[1] * [-1.0, 1.0], atol=1e-8)
 
 
+def test_an_odd_target_with_signs_keeps_the_mirror_symmetry() -> None:
+    """g odd: (m, a) -> (-m, -a) leaves Psi of a law that is symmetric so as it is."""
+    network = {"activation": "relu", "coefficients": "trained"}
+    made = build_problem(parse({"data": {"law": "single-index", "dim": 10, "target": "sign"}, "network": network}))
+    points = np.array([[0.7, 0.5, 1.2], [-0.4, 0.2, 0.6]])
+    mirrored = points * [-1.0, 1.0, -1.0]
+    law = mfpde.Atoms(np.vstack([points, mirrored]), np.array([0.3, 0.2, 0.3, 0.2]))
+    np.testing.assert_allclose(made.psi(points, law), made.psi(mirrored, law), atol=1e-9)
+    slopes = made.psi_gradient(points, law), made.psi_gradient(mirrored, law)
+    np.testing.assert_allclose(slopes[0], slopes[1] * [-1.0, 1.0, -1.0], atol=1e-8)
+
+
+def test_the_cone_of_rectifiers_at_w_0_has_one_sided_slopes() -> None:
+    """V = -kappa(t^2, 1, m) is homogeneous of degree 1: its slopes at (m, s) = t e are those at e, also as t -> 0."""
+    made = problem(7, "relu", "relu")
+    nothing = mfpde.Atoms(np.array([[0.0, 0.0]]), np.ones(1))
+    directions = np.array([[1.0, 0.0], [0.6, 0.8], [-0.6, 0.8]])
+    far, near = (made.psi_gradient(scale * directions, nothing) for scale in (1.0, 1e-7))
+    np.testing.assert_allclose(near, far, atol=1e-9)
+    angles = np.arccos(directions[:, 0])
+    exact = np.column_stack([np.pi - angles + np.sin(angles) * np.cos(angles), np.sin(angles) ** 2]) / -(2.0 * np.pi)
+    np.testing.assert_allclose(far, exact, atol=1e-9)
+    # at w = 0 itself along s: the side inside
+    assert made.psi_gradient(np.zeros((1, 2)), nothing)[0, 1] == pytest.approx(-1.0 / (2.0 * np.pi), abs=1e-7)
+
+
+@pytest.mark.parametrize("dim", [40, "infinite"])
+def test_the_teacher_itself_is_optimal_and_in_the_limit_one_of_a_curve(dim: int | str) -> None:
+    """erf on erf: R = 0 at (1, 0); E_G erf(m v + s G) = erf(m v / sqrt(1 + 2 s^2)) makes it a curve at d = infinity."""
+    made = problem(dim, "erf", "erf", noise=0.1)
+    for s in (0.0, 0.7, 1.5) if dim == "infinite" else (0.0,):
+        atom = mfpde.Atoms(np.array([[np.sqrt(1.0 + 2.0 * s * s), s]]), np.ones(1))
+        assert made.risk(atom) == pytest.approx(0.01, abs=1e-10)
+        places = np.array([[0.2, 0.9], [-1.0, 0.3]])
+        np.testing.assert_allclose(made.psi(places, atom), 0.0, atol=1e-9)
+    away = mfpde.Atoms(np.array([[np.sqrt(1.0 + 2.0 * 0.7**2), 0.6]]), np.ones(1))
+    assert made.risk(away) > 0.0105
+
+
+def test_noise_of_the_labels_widens_the_weights_across() -> None:
+    """From w = 0 while f is small: d E s^2 / dt = eps (d - 1) (4 / pi) E y^2, which 2000 steps know to 4 %."""
+    data = {"law": "single-index", "dim": 320, "target": "erf", "noise": 1.0}
+    tables = {"data": data, "network": {"activation": "erf"}, "initial": {"kappa": 1e-6}}
+    eps, end = 1e-6, 2e-3
+    run = mfpde.sgd(parse(tables), neurons=2, step_size=eps, replicas=1, seed=1, workers=1, end=end, save=2)
+    expected = end * eps * 319.0 * 4.0 / np.pi * (1.0 + 2.0 / np.pi * np.arcsin(2.0 / 3.0))
+    found = run.mean[0, -1, 1] ** 2 + run.variance[0, -1, 1]
+    assert found == pytest.approx(expected, rel=0.16)
+
+
 @pytest.mark.long
 def test_grids_and_atoms_agree_and_sgd_follows() -> None:
     data = {"law": "single-index", "dim": 10, "target": "erf"}
