@@ -118,7 +118,7 @@ def pair_on_grids(
         visited = spread_guide(problem, guide)
         box = visited_box(problem, visited)
     counts = cell_counts(problem, solver.cells)
-    reduced = problem.represent("compressed", box, 0.1 * solver.tolerance)
+    reduced = problem.represent("compressed", box, 0.03 * solver.tolerance)
 
     def fewer(ratio: int) -> tuple[int, ...]:
         return tuple(count // ratio if count // ratio >= FEWEST_CELLS else count * ratio for count in counts)
