@@ -99,6 +99,10 @@ def step_tolerance(problem: Problem, cells: tuple[int, ...] | None, at_default: 
     return min(LARGEST_TOLERANCE, at_default / relative**2)
 
 
+ALIGNED = 1e-9
+"""Distance of a kink from a face, in cells, and slope of its plane, that are none."""
+
+
 def pair_on_grids(
     problem: Problem, experiment: Experiment, guide: Trails, box: Box, make: Maker, fixed_step: float | None = None
 ) -> Pair:
@@ -139,6 +143,7 @@ def pair_on_grids(
     pair = Pair(on(grid), None, floor, (), words, fixed_step, rates)
     width = _cells_at_start(problem, grid)
     narrow = problem.initial_law.atomic | (problem.initial_law.moments[1] < width)
+    bent = _oblique(problem, grid)
     notes = tuple(_smeared(problem, narrow, "the grid smears rho_0, which is a point or narrower than a cell in"))
     if notes and not noisy(problem):
         trusted = most_trusted(problem, experiment, guide, box)
@@ -146,7 +151,7 @@ def pair_on_grids(
             pair,
             companion=trusted.main,
             further=() if trusted.companion is None else ((trusted.companion, 1.0),),
-            notes=notes,
+            notes=notes + bent,
             error_floor=floor + trusted.error_floor,
             dissipation_floor=rates + trusted.dissipation_floor,
         )
@@ -154,7 +159,9 @@ def pair_on_grids(
         smear = ATOM_CELLS * float(np.max(width[narrow] if narrow.any() else width))
         forgotten = problem.flow.inverse_temperature * smear**2
         pair = replace(pair, notes=(f"{notes[0]}: its free energy is not known",), energy_from=forgotten)
-    return replace(pair, companion=beside(2), further=((beside(4), 0.5 ** (solver.order or 2)),))
+    return replace(
+        pair, notes=pair.notes + bent, companion=beside(2), further=((beside(4), 0.5 ** (solver.order or 2)),)
+    )
 
 
 def starting_masses(problem: Problem, grid: Grid) -> Array:
@@ -163,6 +170,19 @@ def starting_masses(problem: Problem, grid: Grid) -> Array:
 
     periods = [axis.period for axis in problem.geometry.axes]
     return brought_back(problem.initial_law.cell_masses(grid.longer(periods)), periods)
+
+
+def _oblique(problem: Problem, grid: Grid) -> tuple[str, ...]:
+    """What is to be said of kinks of Psi that lie on no faces of the grid."""
+    if problem.kinks is None:
+        return ()
+    count = 0
+    for normal, offset in zip(problem.kinks.normals, problem.kinks.offsets, strict=True):
+        (axes,) = np.nonzero(np.abs(normal) > ALIGNED)
+        places = grid.edges[axes[0]] - offset / normal[axes[0]]
+        count += len(axes) > 1 or not np.any(np.abs(places) <= ALIGNED * grid.widths[axes[0]].max())
+    words = f"of the {len(problem.kinks.offsets)} planes where Psi has kinks {count} lie on no faces of the cells"
+    return (f"{words}: mass that sticks to them is spread over a cell or two",) if count else ()
 
 
 def _cells_at_start(problem: Problem, grid: Grid) -> Array:

@@ -33,7 +33,7 @@ LARGEST_NOISY_BLOCK = 1000
 """Block dimension up to which noisy finite volumes were seen to keep time: far above, the law lags behind."""
 MOST_LABELS = 6
 """Labels of rho_0 with a density whose panels fit into memory."""
-MOST_MEETINGS = 1_000_000
+MOST_MEETINGS = 100_000
 """Atoms times planes of kinks up to which a run from event to event ends within an hour."""
 COARSEST_TOLERANCE = 1e-2
 TOLERANCE_RATIO = 1e-2

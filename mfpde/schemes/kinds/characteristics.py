@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ SLIDING_SHARE = 1e-4
 """Tolerance of steps between kinks, as a share of that of the run: events are found as well as they are steep."""
 MEETINGS, FEWEST_SLIDING = 10_000, 200
 """Atoms times kinks, each of which may meet, that panels are laid out for; atoms that there may be in any case."""
+ALIKE = 2.0
+"""What two sets of nodes are wrong by, over their difference."""
 MOST_LABELS = 3
 """Labels of rho_0 whose panels are still few."""
 
@@ -44,10 +47,13 @@ class CharacteristicsKind(SchemeKind):
     knows_dissipation = True
 
     def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:
+        from mfpde.schemes.pair import atoms_per_label
+
         words = Refusal(
             "dynamics.inverse_temperature", "characteristics have no noise", "inverse_temperature = inf", "noise"
         )
-        meetings = too_many_meetings(problem, sum(problem.initial_law.given))
+        counts = problem.initial_law.given or atoms_per_label(problem.initial_law, experiment.solver.atoms) or ()
+        meetings = too_many_meetings(problem, math.prod(counts))
         return super().refusals(problem, experiment) + [words] * noisy(problem) + too_many_labels(problem) + meetings
 
     def guided(self, experiment: Experiment) -> bool:
@@ -122,13 +128,19 @@ class CharacteristicsKind(SchemeKind):
 
         main = run(law, step, NODES, atoms, DOP853)
         other = run(law.cut_elsewhere(), 10.0 * step, OTHER_NODES, other_atoms(atoms), RK45)
-        start = main.observe(main.initial_state()).free_energy
+        start, second = (scheme.observe(scheme.initial_state()) for scheme in (main, other))
+        spread = problem.initial_law.spread > 0
 
         def apart(seen: Observation, beside: State, names: Sequence[str]) -> tuple[float, ...]:
-            balance, second = abs(seen.free_energy - start + seen.dissipated), other.observe(beside)
-            return tuple(abs(getattr(seen, name) - getattr(second, name)) + balance for name in names)
+            balance, now = abs(seen.free_energy - start.free_energy + seen.dissipated), other.observe(beside)
+            found = [abs(getattr(seen, name) - getattr(now, name)) for name in names]
+            if spread:
+                # nodes that do not know the kinks are as wrong as others like them, and stay as wrong as at the start
+                first = (abs(getattr(start, name) - getattr(second, name)) for name in names)
+                found = [ALIKE * max(pair) for pair in zip(found, first, strict=True)]
+            return tuple(gap + balance for gap in found)
 
-        note = f"Psi has kinks, {planes} planes of them, which particles cross or stick to"
+        note = f"Psi has kinks on {planes} plane{'s' * (planes > 1)}, which particles cross or stick to"
         words = described(reduced, floor) | {"kinks": planes}
         return Pair(main, other, floor + step, (note,), words, dissipation_floor=step, apart=apart)
 

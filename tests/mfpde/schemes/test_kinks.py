@@ -60,8 +60,8 @@ def test_births_of_particles_on_kinks_and_meetings_without_end_are_refused(tmp_p
     births = {"flow": "wasserstein-fisher-rao", "fisher_rao_rate": 1.0}
     with pytest.raises(ConfigurationError, match="stick to kinks are not born"):
         mfpde.solve(declared(tmp_path, solver={"scheme": "particles"}, dynamics=births))
-    with pytest.raises(ConfigurationError, match="300000 atoms meet the 5 planes"):
-        mfpde.solve(declared(tmp_path, solver={"scheme": "particles", "atoms": 300_000}, initial={"kappa": 1.0}))
+    with pytest.raises(ConfigurationError, match="30000 atoms meet the 5 planes"):
+        mfpde.solve(declared(tmp_path, solver={"scheme": "particles", "atoms": 30_000}, initial={"kappa": 1.0}))
 
 
 def test_a_smooth_unit_has_no_kinks(tmp_path: Path) -> None:
