@@ -60,6 +60,11 @@ PROBLEMS: dict[str, tuple[Tables, Tables, Tables]] = {
         {"data": {"dim": 2, "weights": [0.7, -0.4]}, "network": {"activation": "erf"}},
         {"data": {"dim": 8, "weights": [1.0], "target": "relu"}, "network": {"activation": "relu"}},
     ),
+    "teacher-network": (
+        {"data": {"angles": [0.3, 2.0], "weights": [1.0, -0.5]}, "network": {"activation": "relu"}},
+        {"data": {}, "network": {"activation": "tanh"}, "initial": {"kappa": 1.5}},
+        {"data": {"angles": [1.0], "weights": [0.7]}, "network": {"activation": "erf"}, "dynamics": {"ridge": 0.05}},
+    ),
 }
 
 
