@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -287,3 +289,70 @@ def test_the_equation_is_compared_with_sgd_on_the_training_risk() -> None:
     assert np.abs(np.array(told["gaps"]["gd_sgd"])).max() < 1e-12
     assert found.pde.risk_name == "training mean of (y - f)^2"
     assert np.isfinite(found.fluctuation).all()
+
+
+def mistakes(folder: Path, text: str | None, **data: Any) -> list[str]:
+    """What is said of a file of this text."""
+    place = folder / "x.csv"
+    if text is not None:
+        place.write_text(text, "utf-8")
+    return messages({"data": {"law": "dataset", "file": str(place), **data}, "network": {"activation": "tanh"}})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "cannot be read"),
+        ("x1,y\n1.0,2.0\n", "one sample only; write two or more"),
+        ("x1,x1,y\n1,2,3\n2,3,4\n", 'the column "x1" is there twice'),
+        ("x1,x3,y\n1,2,3\n2,3,4\n", "the header is x1, x3, y; write x1, ..., xd, y and optionally weight"),
+        ("x1,y\n1,\n2,3\n", 'row 1, y: "" is not a number'),
+        ("x1,y\n1,2\n2,nan\n", 'row 2, y: "nan" is not a number'),
+        ("x1,y\n1,2,3\n2,3\n", "row 1 has 3 cells for 2 columns"),
+        ("x1,x2,y\n1,5,2\n2,5,3\n", 'x2 constant in all samples; write the samples without it; offsets = "trained"'),
+        ("x1,y,weight\n1,2,0\n2,3,1\n", "weight: 1 are not above 0; leave those rows out"),
+    ],
+)
+def test_a_file_that_is_no_data_set_is_told_so(text: str | None, words: str, tmp_path: Path) -> None:
+    found = mistakes(tmp_path, text)
+    assert any(message.startswith("data.file") and words in message for message in found), found
+
+
+def test_labels_and_test_sets_must_fit_and_all_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "test.csv").write_text("x1,x2,y\n1,2,1\n2,3,-1\n", "utf-8")
+    found = mistakes(tmp_path, "x1,x2,x3,y\n1,2,1,0.5\n2,3,1,1\n", loss="logistic", test=str(tmp_path / "test.csv"))
+    assert len(found) == 3, found
+    words = ("x3 constant", "needs targets +1 or -1", "x has 2 coordinates, those of the training set 3")
+    for each, message in zip(words, found, strict=True):
+        assert each in message
+    both = messages(tables({"file": str(tmp_path / "test.csv"), "points": [[1.0]], "values": [1.0]}))
+    assert sum("given together with data.file" in message for message in both) == 2
+    uneven = messages(tables({"points": [[1.0], [2.0], [3.0]], "values": [1.0, 2.0]}))
+    assert "3 rows of x and 2 of y; write as many of each" in uneven[0]
+    assert "rows of 1 and of 2 numbers" in messages(tables({"points": [[1.0], [2.0, 3.0]], "values": [1.0, 2.0]}))[0]
+    assert "missing, and there is no file" in messages(tables({}))[0]
+
+
+def test_arrays_are_held_to_the_same_before_they_are_read(tmp_path: Path) -> None:
+    """An array too large is told from its header: the file itself holds next to nothing."""
+    place = str(tmp_path / "x.npz")
+    good = {"x": np.array([[1.0], [2.0]]), "y": np.array([1.0, -1.0])}
+
+    def said(**arrays: Any) -> str:
+        np.savez(place, **arrays)
+        return messages(tables({"file": place}))[0]
+
+    assert "x of shape (2,)" in said(x=good["x"][:, 0], y=good["y"])
+    assert "2 rows of x and 3 of y" in said(x=good["x"], y=np.ones(3))
+    assert "1 missing values or numbers beyond 1e+06 in x" in said(x=np.array([[np.nan], [2.0]]), y=good["y"])
+    assert "lacks y" in said(x=good["x"])
+    assert "unknown z" in said(**good, z=np.ones(2))
+    assert "x holds pickled objects" in said(x=np.array([[1.0], ["a"]], dtype=object), y=good["y"])
+    huge = io.BytesIO()
+    np.lib.format.write_array_header_2_0(huge, {"descr": "<f8", "fortran_order": False, "shape": (10**12, 3)})
+    with zipfile.ZipFile(place, "w") as archive:
+        archive.writestr("x.npy", huge.getvalue())
+        archive.writestr("y.npy", huge.getvalue())
+    assert "GiB of memory" in messages(tables({"file": place}))[0]
+    Path(place).write_bytes(b"no archive")
+    assert "is no NPZ file of numbers" in messages(tables({"file": place}))[0]
