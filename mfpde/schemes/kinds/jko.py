@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 JKO_NODES = 60_000
 """Most nodes of a table made for proximal maps."""
+MOST_COORDINATES = 4
+"""Coordinates of such a table."""
 COARSEST_STEPS = 256
 """Steps of the coarsest run of a refinement; every level doubles them."""
 NOISY_TOLERANCE = 1e-4
@@ -51,7 +53,7 @@ class JkoKind(SchemeKind):
     refines_steps = True
 
     def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:
-        own = too_many_coordinates(problem) if noisy(problem) else too_many_labels(problem)
+        own = too_many_coordinates(problem) if noisy(problem) else [*too_many_labels(problem), *_beyond_tables(problem)]
         if not (noisy(problem) or problem.flow.mobility.even):
             words = "minimising movements of atoms have one metric for all that moves"
             own.append(Refusal("dynamics.mobility", words, "numbers that are 0 or 1", "unequal mobilities"))
@@ -73,6 +75,15 @@ class JkoKind(SchemeKind):
             return refined_cells(problem, experiment, level)
         step = (solver.step or end / COARSEST_STEPS) / 2**level
         return Refined("step", step, replace(solver, step=step, tolerance=min(solver.tolerance, STEP_TOLERANCE)))
+
+
+def _beyond_tables(problem: Problem) -> list[Refusal]:
+    """The refusal of more coordinates than the table has that proximal maps are searched on."""
+    count = problem.geometry.dimension
+    if count <= MOST_COORDINATES:
+        return []
+    words = f"proximal maps are searched on a table of at most {MOST_COORDINATES} coordinates, this problem has {count}"
+    return [Refusal("solver.scheme", words, subject="so many coordinates")]
 
 
 def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide: Trails, box: Box) -> Pair:

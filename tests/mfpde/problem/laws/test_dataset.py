@@ -107,7 +107,7 @@ def test_many_coordinates_are_for_particles(tmp_path: Path) -> None:
     declared["initial"] = {"kappa": 1.0}
     made = parse(declared)
     assert made.solver.scheme == "particles"
-    for scheme, words in (("finite-volume", "at most 3"), ("characteristics", "12 labels")):
+    for scheme, words in (("finite-volume", "at most 3"), ("characteristics", "12 labels"), ("jko", "at most 4")):
         with pytest.raises(ConfigurationError, match=words):
             mfpde.solve(made, scheme=scheme)
     found = mfpde.solve(made, atoms=20)
