@@ -17,7 +17,7 @@ from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import State, integrate
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.geometry import Geometry
-from mfpde.solvers.space.measure import Measure
+from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.space.trails import Trails
 
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ def run_guide(problem: Problem, configuration: Experiment) -> Trails:
     scheme = characteristics_of(objective, problem.geometry, flow, law, tolerance, atoms, order=6)
     end = flow.schedule.flow_time(configuration.time.end)
     times = np.concatenate([[0.0], end * np.geomspace(1e-4, 1.0, GUIDE_TIMES - 1)]) if end > 0 else np.zeros(1)
-    laws: list[Measure] = []
+    laws: list[Atoms] = []
 
     def save(_: int, state: State) -> None:
-        laws.append(scheme.observe(state).law)
+        laws.append(scheme.law_of(state))
 
     last = integrate(scheme, scheme.initial_state(), list(times), save)
     if len(laws[-1].weights) > len(laws[0].weights):

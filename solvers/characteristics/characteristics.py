@@ -19,7 +19,7 @@ from ..space.geometry import Geometry
 from ..space.measure import Atoms
 from .crossings import beyond, come_back
 from .outputs import OutputResolution
-from .panels import LabelLaw, Panels, Rule, fill_panels, initial_panels, uniform_corners
+from .panels import LabelLaw, Panels, Rule, fill_panels, initial_panels, uniform_corners, worst_first
 from .selection import Selection, grown, refilled
 
 __all__ = ["Characteristics", "LabelLaw"]
@@ -114,6 +114,7 @@ class Characteristics:
             self.rule,
             OUTPUT_SHARE * tolerance,
             largest,
+            self._unresolved,
             self._total,
         )
 
@@ -223,25 +224,28 @@ class Characteristics:
         return self._state(float(solver.t), float(step), panels, dissipated, dissipation, reach)
 
     def observe(self, state: State) -> Observation:
-        places, masses = self._panels(state).atoms
-        positions, weights = self._inside(places, masses)
+        found = self.law_of(state)
+        positions, weights = found.points, found.weights
         dissipated, dissipation = state.arrays["energy"]
         mean, variance = self.geometry.moments(positions, weights)
         outputs = self.objective.outputs(positions, weights)
         mobility = self.geometry.mobility * self.flow.transport
-        law, action = self._laws[int(state.arrays["reach"][0])], self.geometry.dimension
-        reacts = self._reacts and self.largest > 0
+        law, action = self._laws[int(state.arrays["reach"][0])], self.geometry.dimension if self._reacts else 0
         return Observation(
             risk=self.objective.risk(outputs),
             free_energy=self.objective.energy(outputs) + self._confinement.energy(positions, weights),
             mass=float(weights.sum()),
             mean=mean,
             variance=variance,
-            law=Atoms(positions, weights),
+            law=found,
             dissipation=float(dissipation),
             dissipated=float(dissipated),
-            leftover=self._selection.leftover(self._panels(state), law, action, mobility) if reacts else None,
+            leftover=self._selection.leftover(self._panels(state), law, action, mobility),
         )
+
+    def law_of(self, state: State) -> Atoms:
+        """The atoms of a state."""
+        return Atoms(*self._inside(*self._panels(state).atoms))
 
     def _embed(self, labels: Array) -> Array:
         """Where the labels start: positions, and the action 0 where weights react."""
@@ -305,7 +309,7 @@ class Characteristics:
         return self._selection.resolved(panels, self._laws[reach], self.geometry.dimension) if self._reacts else panels
 
     def _smooth(self, panels: Panels, reach: int) -> Panels:
-        """Panels halved until the flow map is resolved as far as it carries mass."""
+        """Panels halved until the flow map is resolved as far as it carries mass, or they are too many."""
         while True:
             _, weights = self._law(*panels.atoms)
             mass = weights.reshape(len(panels.lower), -1).sum(axis=1)
@@ -313,19 +317,11 @@ class Characteristics:
                 mass = np.maximum(mass, GROWN_MASS)
             unresolved = panels.tails(self.rule, self._scales) * mass[:, None]
             unresolved = np.maximum(unresolved, self._bound_errors(panels, mass)[:, None])
-            worst = unresolved.max(axis=1, initial=0.0)
-            splitting = worst > self._unresolved
-            added = int(splitting.sum()) * panels.masses[0].size
-            if not splitting.any() or panels.masses.size + added > self.largest:
+            room = self.largest // panels.masses[0].size - len(mass)
+            splitting = worst_first(unresolved.max(axis=1, initial=0.0), self._unresolved, room)
+            if not splitting.any():
                 return panels
-            axis = unresolved.argmax(axis=1)
-            for a in range(panels.axes):
-                chosen = splitting & (axis == a)
-                if chosen.any():
-                    panels = panels.halved(chosen, a, self.rule)
-                    keep = np.repeat(~chosen, np.where(chosen, 2, 1))
-                    splitting = np.repeat(splitting, np.where(chosen, 2, 1)) & keep
-                    axis = np.repeat(axis, np.where(chosen, 2, 1))
+            panels = panels.split(np.where(splitting, unresolved.argmax(axis=1), -1), self.rule)
             if self._reacts:
                 panels = refilled(panels, self._laws[reach], self.rule)
 

@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.polynomial import legendre
+from numpy.typing import NDArray
 
 from ..arrays import Array
+from ..flow.time_loop import StepFailure
 
 GOLDEN = 0.5 * (3.0 - np.sqrt(5.0))
 """Where stretches of labels are cut for panels that share no corner, however often halved, with those of others."""
@@ -126,6 +128,16 @@ class Panels:
             tails[:, axis] = high.reshape(len(self.lower), -1).max(axis=1, initial=0.0)
         return tails
 
+    def split(self, axis: Array, rule: Rule) -> Panels:
+        """Panels halved along the label axes given, shape (P,), those of axis -1 as they are."""
+        panels = self
+        for a in range(self.axes):
+            chosen = axis == a
+            if chosen.any():
+                panels = panels.halved(chosen, a, rule)
+                axis = np.repeat(np.where(chosen, -1, axis), np.where(chosen, 2, 1))
+        return panels
+
     def halved(self, which: Array, axis: int, rule: Rule) -> Panels:
         """Panels with those of `which` (bool, shape (P,)) replaced by their halves along a label axis, in order."""
         counts = np.where(which, 2, 1)
@@ -159,16 +171,23 @@ def initial_panels(law: LabelLaw, rule: Rule, tolerance: float, limit: int) -> P
     Legendre coefficients that decay like r^-k leave a Gauss rule an error of r^-2n where the last one is r^-n: the tail
     may be as large as the square root of the tolerance.
 
+    Raises:
+        StepFailure: as many panels as there may be find no mass.
+
     Args:
-        limit: largest number of nodes; halving stops there.
+        limit: largest number of nodes; halving stops there, with the worst panels halved first.
     """
     lower, upper = law.boxes(law.breaks)
     while True:
         panels = fill_panels(lower, upper, law.density, law.embed, rule)
         tails = density_tails(panels, rule)
-        worst = tails.max(axis=1, initial=0.0)
-        splitting = worst > 0.1 * np.sqrt(tolerance)
-        if not splitting.any() or panels.masses.size + splitting.sum() * panels.masses[0].size > limit:
+        worst = np.where(np.isfinite(tails), tails, np.inf).max(axis=1, initial=0.0)
+        splitting = worst_first(worst, 0.1 * np.sqrt(tolerance), limit // panels.masses[0].size - len(worst))
+        if not splitting.any():
+            if not np.isfinite(panels.masses).all():
+                raise StepFailure(
+                    f"rho_0 is 0 at all of {panels.masses.size} atoms", 0.0, "write its density on a narrower interval"
+                )
             return panels
         axis = np.where(splitting, tails.argmax(axis=1), -1)
         left_upper, right_lower = upper.copy(), lower.copy()
@@ -178,6 +197,13 @@ def initial_panels(law: LabelLaw, rule: Rule, tolerance: float, limit: int) -> P
         right_lower[rows, axis[rows]] = middle
         lower = np.concatenate([lower, right_lower[rows]])
         upper = np.concatenate([left_upper, upper[rows]])
+
+
+def worst_first(errors: Array, allowed: float, room: int) -> NDArray[np.bool_]:
+    """Which panels to halve, shape (P,): those that err by more than is allowed, the worst as far as there is room."""
+    chosen = errors > allowed
+    chosen[np.argsort(errors)[: max(len(errors) - max(room, 0), 0)]] = False
+    return chosen
 
 
 def uniform_corners(law: LabelLaw, counts: Sequence[int]) -> tuple[Array, Array]:
@@ -220,7 +246,8 @@ def fill_panels(
     positions = embed(flat)
     masses = masses.reshape(shape)
     mass = masses.sum() if normalised else 1.0
-    return Panels(lower, upper, masses / mass, positions.reshape(*shape, positions.shape[-1]))
+    masses = masses / mass if mass != 0.0 else np.full(shape, np.nan)
+    return Panels(lower, upper, masses, positions.reshape(*shape, positions.shape[-1]))
 
 
 def density_tails(panels: Panels, rule: Rule) -> Array:

@@ -21,6 +21,9 @@ from ..flow.leftover import Leftover
 from ..objective.objective import Objective
 from .panels import LabelLaw, Panels, Rule, density_tails, fill_panels
 
+STEEP = 0.1
+"""Last coefficient of a density, over the root of the tolerance, that a panel may have."""
+
 
 def grown(masses: Array, exponent: Array, total: float | None = None) -> Array:
     """Weights in proportion to masses * exp(exponent), of sum 1 and of the shape of `masses`.
@@ -51,6 +54,7 @@ class Selection:
         rule: Gauss nodes of a panel.
         tolerance: change of F that halving all panels may leave.
         limit: largest number of nodes; halving stops there.
+        resolution: unresolved mass-weighted position of a panel that may be left.
         total: mass at the start where it is free, None where it is 1 for ever.
     """
 
@@ -61,6 +65,7 @@ class Selection:
     rule: Rule
     tolerance: float
     limit: int
+    resolution: float
     total: float | None = None
 
     def weights(self, panels: Panels, action: int) -> Array:
@@ -81,12 +86,7 @@ class Selection:
                 break
             chosen = np.full(len(errors), -1)
             chosen[split] = axis[split]
-            for a in range(panels.axes):
-                halving = chosen == a
-                if halving.any():
-                    panels = panels.halved(halving, a, self.rule)
-                    chosen = np.repeat(np.where(halving, -1, chosen), np.where(halving, 2, 1))
-            panels = refilled(panels, law, self.rule)
+            panels = refilled(panels.split(chosen, self.rule), law, self.rule)
         return panels
 
     def beyond(self, panels: Panels, law: LabelLaw, action: int) -> float:
@@ -110,15 +110,17 @@ class Selection:
     def leftover(self, panels: Panels, law: LabelLaw, action: int, mobility: Array) -> Leftover | None:
         """What panels as many as the limit lets there be leave of R, F and D; None where there is room for more.
 
-        Where F changes by more than the deviation of its potential the law lies between the atoms.
+        It is what the rule leaves of map and density as the panels have them, and what they leave of both. Where F
+        changes by more than the deviation of its potential the law lies between the atoms.
 
         Args:
             mobility: 1 for the coordinates that transport moves, shape (D,).
         """
-        if not panels.axes or self._room(panels) > 0:
+        if not panels.axes or self.limit <= 0 or self._room(panels) > 0:
             return None
         points, weights = self._points(panels), self.weights(panels, action).ravel()
-        potential = self._potential(points, self._gradient(points, weights))
+        gradient = self._gradient(points, weights)
+        potential = self._potential(points, gradient)
         mean = self._mean(weights, potential)
         deviation = np.sqrt(weights @ (potential - mean) ** 2)
 
@@ -129,12 +131,40 @@ class Selection:
             squares = (slopes + self.confinement.gradient(points)) ** 2 @ mobility
             return np.column_stack([value, full, squares + self.rate * (full - mean) ** 2])
 
-        errors = self._changes(panels, law, action, rates)[0].max(axis=2).sum(axis=1)
-        if not (errors[1] <= 2.0 * deviation):
+        changes, tails = self._changes(panels, law, action, rates)
+        here = rates(points, gradient)
+        errors = changes.max(axis=2).sum(axis=1) + self._bent(panels, weights, here)
+        errors = errors + self._uneven(tails.max(axis=1), weights, here - self._mean(weights, here))
+        if not (errors[1] <= max(deviation, self.resolution)):
             errors = np.full(3, np.inf)
-        problem = f"births bring the law to where {panels.masses.size} atoms do not resolve rho_0"
-        remedy = "end earlier, or lower the rate of birth and death"
+        moved, remedy = "the flow brings", "end earlier, or write a larger {tolerance}"
+        if self.rate > 0.0:
+            moved, remedy = "births bring", "end earlier, or lower the rate of birth and death"
+        problem = f"{moved} the law to where {panels.masses.size} atoms do not resolve rho_0"
         return Leftover(tuple(errors.tolist()), problem, remedy)
+
+    def _bent(self, panels: Panels, weights: Array, values: Array) -> Array:
+        """What 2 ∫v dw changes by with what panels leave of the map, to first order, shape (k,); v of the nodes (n, k).
+
+        Positions are off by about their last Legendre coefficients, and v by that times its own slope there.
+        """
+        dimension, count = self.objective.features.dimension, len(panels.lower)
+        places = panels.positions[..., :dimension]
+        mass = weights.reshape(count, -1).sum(axis=1)
+        off = mass * replace(panels, positions=places).tails(self.rule).max(axis=1)
+        off[off <= self.resolution] = 0.0
+        across = np.ptp(places.reshape(count, -1, dimension), axis=1).max(axis=1)
+        steep = (
+            np.ptp(values.reshape(count, -1, values.shape[1]), axis=1) / np.where(across > 0.0, across, np.inf)[:, None]
+        )
+        return np.asarray(2.0 * off @ steep)
+
+    def _uneven(self, tails: Array, weights: Array, values: Array) -> Array:
+        """What 2 ∫v dw changes by with masses that Gauss rules miss, r^2n of panels whose last coefficient is r^n."""
+        mass = weights.reshape(len(tails), -1).sum(axis=1)
+        poor = tails > STEEP * np.sqrt(self.tolerance)
+        missed = np.where(poor, tails**2 / np.where(poor, np.maximum(tails, mass), 1.0), 0.0)
+        return np.asarray(2.0 * missed @ np.abs(values).reshape(len(tails), -1, values.shape[1]).max(axis=1))
 
     def _errors(self, panels: Panels, law: LabelLaw, action: int) -> tuple[Array, Array]:
         """The axis along which a panel is resolved worst, and e_p, inf where the density is not; each of shape (P,)."""
@@ -143,7 +173,7 @@ class Selection:
             return self._potential(points, gradient)[:, None]
 
         (changes,), tails = self._changes(panels, law, action, potential)
-        steep = tails.max(axis=1) > 0.1 * np.sqrt(self.tolerance)
+        steep = tails.max(axis=1) > STEEP * np.sqrt(self.tolerance)
         axis = np.where(steep, tails.argmax(axis=1), changes.argmax(axis=1))
         return axis, np.where(steep, np.inf, changes.max(axis=1))
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...arrays import Array
 from ...characteristics.characteristics import CUT_SHARE, GROWN_MASS, OUTPUT_SHARE, LabelLaw
 from ...characteristics.outputs import OutputResolution
-from ...characteristics.panels import Panels, Rule, fill_panels, initial_panels, uniform_corners
+from ...characteristics.panels import Panels, Rule, fill_panels, initial_panels, uniform_corners, worst_first
 from ...characteristics.selection import Selection, grown, refilled
 from ...flow.flow import Flow
 from ...flow.time_loop import Observation, State, StepFailure, integrate
@@ -107,6 +107,7 @@ class Jko:
             self.rule,
             OUTPUT_SHARE / STEP_SHARE * options.tolerance,
             options.largest,
+            options.resolution,
             self._total,
         )
 
@@ -231,12 +232,8 @@ class Jko:
         positions, weights = self._law(state)
         outputs = state.arrays["outputs"]
         mean, variance = self.geometry.moments(positions, weights)
-        leftover = None
-        if self._reacts:
-            columns = _with_columns(_panels(state), _columns(state))
-            mobility = self.geometry.mobility * self.flow.transport
-            action = 2 * self.geometry.dimension
-            leftover = self._selection.leftover(columns, self._law_of(state), action, mobility)
+        columns = _with_columns(_panels(state), _columns(state))
+        mobility, action = self.geometry.mobility * self.flow.transport, 2 * self.geometry.dimension
         return Observation(
             risk=self.objective.risk(outputs),
             free_energy=self._energy.free_energy(positions, weights, outputs),
@@ -247,7 +244,7 @@ class Jko:
             dissipation=float(state.arrays["dissipation"][0]),
             dissipated=float(state.arrays["dissipated"][0]),
             residual=float(state.arrays["residual"][0]),
-            leftover=leftover,
+            leftover=self._selection.leftover(columns, self._law_of(state), action, mobility),
         )
 
     def _formula(self, state: State, tau: float) -> str:
@@ -318,16 +315,11 @@ class Jko:
             if self._reacts:
                 mass = np.maximum(mass, GROWN_MASS)
             unresolved = whole.tails(self.rule, scales) * mass[:, None]
-            splitting = unresolved.max(axis=1) > self.options.resolution
-            added = int(splitting.sum()) * whole.masses[0].size
-            if not splitting.any() or whole.masses.size + added > self.options.largest:
+            room = self.options.largest // whole.masses[0].size - len(mass)
+            splitting = worst_first(unresolved.max(axis=1), self.options.resolution, room)
+            if not splitting.any():
                 break
-            axis = np.where(splitting, unresolved.argmax(axis=1), -1)
-            for a in range(whole.axes):
-                chosen = axis == a
-                if chosen.any():
-                    whole = whole.halved(chosen, a, self.rule)
-                    axis = np.repeat(np.where(chosen, -1, axis), np.where(chosen, 2, 1))
+            whole = whole.split(np.where(splitting, unresolved.argmax(axis=1), -1), self.rule)
             if self._reacts:
                 whole = refilled(whole, law, self.rule)
         return whole

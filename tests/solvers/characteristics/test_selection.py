@@ -127,3 +127,55 @@ def test_a_law_between_the_atoms_is_refused_in_words() -> None:
     assert observed.leftover is not None
     assert observed.leftover.errors[1] == np.inf
     assert observed.leftover.problem.startswith("births bring the law to where 400 atoms")
+
+
+class Wave(DenseFeatures):
+    """Phi = sin 3 z on a line."""
+
+    rank = 1
+    dimension = 1
+
+    def values(self, points: Array) -> Array:
+        return np.sin(3.0 * points)
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        return self.values(points), 3.0 * np.cos(3.0 * points)[:, :, None]
+
+
+def peaks(widths: tuple[float, float]) -> LabelLaw:
+    """Two normal laws of equal mass on [-4, 4]."""
+
+    def density(x: Array) -> Array:
+        apart = (x - np.array([-1.1, 0.7])) / np.array(widths)
+        return np.asarray((np.exp(-0.5 * apart**2) / np.array(widths)).sum(axis=1))
+
+    return LabelLaw((np.array([-4.0, 4.0]),), density, np.copy)
+
+
+def on_peaks(widths: tuple[float, float], largest: int) -> list[Observation]:
+    objective = Objective(Wave(), SquareLoss(np.ones(1), np.ones(1)))
+    flow = Flow(ridge=0.3)
+    return seen(Characteristics(objective, line(1), flow, peaks(widths), 1e-6, largest=largest), [0.0, 1.0, 4.0])
+
+
+@pytest.mark.parametrize("widths", [(0.3, 0.05), (0.2, 0.02), (0.01, 0.002)])
+def test_what_too_few_panels_leave_of_a_start_and_of_a_steep_map_is_stated(widths: tuple[float, float]) -> None:
+    """Transport alone: with hundreds of atoms the map is resolved."""
+    finest, hit = on_peaks(widths, 40_000), 0
+    assert all(observed.leftover is None for observed in finest)
+    for largest in (40, 60, 80, 160):
+        for observed, exact in zip(on_peaks(widths, largest), finest, strict=True):
+            left = (0.0,) * 3 if observed.leftover is None else observed.leftover.errors
+            hit += left[0] > 0.0
+            for key, stated in zip(("risk", "free_energy", "dissipation"), left, strict=True):
+                assert abs(getattr(observed, key) - getattr(exact, key)) <= 4.0 * stated + 1e-6
+    assert hit > 3
+    worst = on_peaks((0.3, 0.05), 40)[-1].leftover
+    assert worst is not None
+    assert worst.errors[0] == np.inf
+    assert worst.problem.startswith("the flow brings the law to where 40 atoms")
+
+
+def test_a_start_that_no_panel_finds_is_refused_in_words() -> None:
+    with pytest.raises(StepFailure, match=r"rho_0 is 0 at all of 40 atoms"):
+        on_peaks((1e-4, 1e-4), 40)
