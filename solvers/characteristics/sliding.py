@@ -13,6 +13,7 @@ from scipy.integrate import DOP853, DenseOutput, OdeSolver
 from scipy.optimize import brentq
 
 from ..arrays import Array
+from ..flow.confinement import STUCK, UNSTUCK
 from ..flow.flow import Flow
 from ..flow.time_loop import State, StepFailure
 from ..objective.kinks import Kinked, Kinks, kinks_of
@@ -181,6 +182,8 @@ class SlidingCharacteristics(Characteristics):
             time = event.time
             flat = path(time) if time > state.flow_time else np.append(places, state.arrays["energy"][0])
         moved = self._put(flat[:-1].reshape(shape), held)
+        if self._confinement.kinked(places, moved):
+            raise StepFailure(STUCK, time, UNSTUCK)
         if event is not None:
             sides = self._left(event, moved, masses, sides)
         idle = self._idle(state, time, len(places))

@@ -27,6 +27,7 @@ JKO_NODES = 60_000
 """Most nodes of a table made for proximal maps."""
 MOST_COORDINATES = 4
 """Coordinates of such a table."""
+LEAST_END = 1e-12
 COARSEST_STEPS = 256
 """Steps of the coarsest run of a refinement; every level doubles them."""
 NOISY_TOLERANCE = 1e-4
@@ -64,6 +65,8 @@ class JkoKind(SchemeKind):
         return super().refusals(problem, experiment) + own
 
     def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
+        if _on_branches(problem):
+            return _on_kinks(problem, experiment, self.options(experiment.solver), guide, box)
         make = _on_grid if noisy(problem) else _on_atoms
         return make(problem, experiment, self.options(experiment.solver), guide, box)
 
@@ -77,10 +80,15 @@ class JkoKind(SchemeKind):
         return Refined("step", step, replace(solver, step=step, tolerance=min(solver.tolerance, STEP_TOLERANCE)))
 
 
+def _on_branches(problem: Problem) -> bool:
+    """Whether proximal maps are found among the branches between kinks, without a table."""
+    return problem.kinks is not None and not (noisy(problem) or problem.flow.reacts)
+
+
 def _beyond_tables(problem: Problem) -> list[Refusal]:
     """The refusal of more coordinates than the table has that proximal maps are searched on."""
     count = problem.geometry.dimension
-    if count <= MOST_COORDINATES:
+    if count <= MOST_COORDINATES or _on_branches(problem):
         return []
     words = f"proximal maps are searched on a table of at most {MOST_COORDINATES} coordinates, this problem has {count}"
     return [Refusal("solver.scheme", words, subject="so many coordinates")]
@@ -163,6 +171,29 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
     floor = error_floor_of(reduced, guide) + solver.tolerance
     dissipation_floor = dissipation_floor_of(reduced, problem, guide, floor)
     return Pair(main, companion, floor, (), described(reduced, floor), solver.step, dissipation_floor)
+
+
+def _on_kinks(problem: Problem, experiment: Experiment, asked: JkoOptions, guide: Trails, box: Box) -> Pair:
+    """Where Psi has kinks: plain steps, which land on them, beside steps of twice the length from other labels."""
+    from mfpde.problem.labels import label_law
+    from mfpde.schemes.pair import NODES, OTHER_NODES, Pair, atoms_per_label, described, error_floor_of, other_atoms
+    from mfpde.solvers.jko.kinks.proximal import KinkedJko
+
+    reduced = problem.represent("exact", box, 0.1 * experiment.solver.tolerance)
+    law, atoms = label_law(problem.initial_law), atoms_per_label(problem.initial_law, asked.atoms)
+    end = problem.flow.schedule.flow_time(experiment.time.end)
+    length = experiment.solver.step or max(end, LEAST_END) / COARSEST_STEPS
+
+    def run(law: LabelLaw, length: float, order: int, counts: tuple[int, ...] | None) -> KinkedJko:
+        order = order if counts is None else max(2, min(order, *counts))
+        made = KinkedJko(reduced.objective, problem.geometry, problem.flow, law, order=order, atoms=counts)
+        return made.with_step(length)
+
+    main = run(law, length, NODES, atoms)
+    other = run(law.cut_elsewhere(), 2.0 * length, OTHER_NODES, other_atoms(atoms))
+    floor = error_floor_of(reduced, guide) + 1e-12
+    note = f"Psi has kinks, on which steps land: these are plain ones, of order 1, of length {length:.3g}"
+    return Pair(main, other, floor, (note,), described(reduced, floor), experiment.solver.step, dissipation_floor=floor)
 
 
 def _table_on(features: FeatureMap, box: Box, tolerance: float) -> FeatureTable:

@@ -98,6 +98,9 @@ def against_coupled(configuration: Experiment) -> list[tuple[str, str, str]]:
     if math.isfinite(problem.flow.inverse_temperature):
         reason = "the coupled dynamics are those without noise"
         found.append(("dynamics.inverse_temperature", reason, "write inverse_temperature = inf"))
+    if problem.kinks is not None:
+        reason = "the steps of the coupled dynamics do not stick to kinks, as neurons on data do"
+        found.append(("network.activation", reason, "write a smooth activation"))
     if problem.data.population(problem.data.sampler(), scaled_activation(problem.network)) is None:
         reason = f'the coupled dynamics need exact gradients, which "{problem.data.name}" does not offer'
         found.append(("data.law", reason, 'write a law with exact gradients, such as "gaussian-mixture"'))

@@ -1,0 +1,1 @@
+"""Minimising movements whose potential has kinks, on atoms."""
