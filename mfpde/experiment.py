@@ -190,6 +190,11 @@ class Dynamics(Checked):
             return None
         return self.growth if self.growth is not None else 1.0 if implied is None else implied
 
+    @property
+    def held(self) -> Flow:
+        """Its ridge, noise and penalty alone."""
+        return Flow(ridge=self.ridge, inverse_temperature=self.inverse_temperature, penalty=self.penalty or Penalty())
+
     def as_flow(self, implied: float | None = None) -> Flow:
         """The same as the schemes read it, on a law that implies a growth."""
         return Flow(

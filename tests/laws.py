@@ -65,6 +65,11 @@ PROBLEMS: dict[str, tuple[Tables, Tables, Tables]] = {
         {"data": {}, "network": {"activation": "tanh"}, "initial": {"kappa": 1.5}},
         {"data": {"angles": [1.0], "weights": [0.7]}, "network": {"activation": "erf"}, "dynamics": {"ridge": 0.05}},
     ),
+    "spikes": (
+        {"data": {"features": {"low-pass": 5}}, "network": {}, "initial": {"equispaced": 7}},
+        {"data": {"features": {"gaussian": [0.3, 6]}}, "network": {}, "dynamics": {"penalty": {"path": 0.02}}},
+        {"data": {}, "network": {}, "initial": {"angle": {"uniform": [1.0, 3.0]}}, "dynamics": {"growth": 3.0}},
+    ),
 }
 
 

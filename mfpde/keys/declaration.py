@@ -34,17 +34,19 @@ class Key:
         default: what stands for it where it is left out; None where that is chosen from the problem.
         kind: how it is read and spelled, and what it accepts.
         text: one line that says what it is.
+        attribute: the field that holds it, called like the key unless something else has that name.
     """
 
     name: str
     default: Any
     kind: Kind
     text: str
+    attribute: str
 
 
-def key(default: Any, kind: Kind, text: str) -> Any:
-    """The field of a key with its default, kind and one line of text."""
-    return field(default=default, metadata={"kind": kind, "text": text})
+def key(default: Any, kind: Kind, text: str, name: str = "") -> Any:
+    """The field of a key with its default, kind and one line of text; `name` where the field cannot have the key's."""
+    return field(default=default, metadata={"kind": kind, "text": text, "name": name})
 
 
 def keys_of(table: type[object] | object) -> tuple[Key, ...]:
@@ -56,14 +58,17 @@ def keys_of(table: type[object] | object) -> tuple[Key, ...]:
     further = getattr(table, "further", None)
     if further is None:
         return own
-    return (*own, *further({} if isinstance(table, type) else {each.name: getattr(table, each.name) for each in own}))
+    return (
+        *own,
+        *further({} if isinstance(table, type) else {each.name: getattr(table, each.attribute) for each in own}),
+    )
 
 
 @cache
 def _own_keys(table: type[object]) -> tuple[Key, ...]:
     """The keys on the fields of a dataclass."""
     return tuple(
-        Key(item.name, item.default, item.metadata["kind"], item.metadata["text"])
+        Key(item.metadata["name"] or item.name, item.default, item.metadata["kind"], item.metadata["text"], item.name)
         for item in fields(table)  # type: ignore[arg-type]
         if "kind" in item.metadata
     )
@@ -120,17 +125,21 @@ def checked(table: Table, where: str, errors: list[str]) -> Table:
     A value that is the default counts as left out; what only Python can say (a function, one's own scheme) is kept.
     """
     declared = {each.name: each for each in keys_of(table)}
-    values = {name: getattr(table, name) for name in declared} | dict(getattr(table, "options", ()))
+    fields_of_keys = {each.attribute for each in declared.values()}
+    values = {name: getattr(table, each.attribute) for name, each in declared.items()} | dict(
+        getattr(table, "options", ())
+    )
     told = {name: value for name, value in values.items() if value is not None and not _default(declared, name, value)}
     held = {name: value for name, value in told.items() if name in declared and _beyond(declared[name].kind, value)}
+    beyond = {declared[name].attribute: value for name, value in held.items()}
     spelled = {name: _spelled(declared, name, value) for name, value in told.items() if name not in held}
     read_apart = {"options"} if hasattr(table, "having") else set()
-    others = (item.name for item in fields(table) if item.init and item.name not in {*declared, *read_apart})  # type: ignore[arg-type]
-    held |= {name: getattr(table, name) for name in others}
+    others = (item.name for item in fields(table) if item.init and item.name not in {*fields_of_keys, *read_apart})  # type: ignore[arg-type]
+    beyond |= {name: getattr(table, name) for name in others}
     reader = TableReader(where, spelled, tuple(declared), errors)
-    read = read_table(type(table), reader, held)
+    read = read_table(type(table), reader, beyond)
     for name, each in declared.items():
-        if values[name] is None and each.default is not None and getattr(read, name) is not None:
+        if values[name] is None and each.default is not None and getattr(read, each.attribute) is not None:
             reader.complain(name, "is missing", f"for example {name} = {show(each.kind.plain(each.default))}")
     return read
 
@@ -165,10 +174,12 @@ def read_table(table: type[Table], reader: TableReader, held: Mapping[str, Any] 
     with trusting():
         names = {item.name for item in fields(table)}  # type: ignore[arg-type]
         own = {
-            each.name: each.kind.read(reader, each.name, each.default) for each in keys_of(table) if each.name in names
+            each.attribute: each.kind.read(reader, each.name, each.default)
+            for each in keys_of(table)
+            if each.attribute in names
         }
         made = table(**{**own, **(held or {})})
-        further = [each for each in keys_of(made) if each.name not in names and reader.has(each.name)]
+        further = [each for each in keys_of(made) if each.attribute not in names and reader.has(each.name)]
         if further:
             made = made.having(**{each.name: each.kind.read(reader, each.name, each.default) for each in further})  # type: ignore[attr-defined]
         settle = getattr(made, "settled", None)
@@ -177,7 +188,7 @@ def read_table(table: type[Table], reader: TableReader, held: Mapping[str, Any] 
 
 def plain_table(table: object, names: tuple[str, ...] | None = None) -> dict[str, object]:
     """The values of an object's keys (those in `names`) as TOML spells them; keys that are None are left out."""
-    values = {each.name: (each.kind, getattr(table, each.name)) for each in keys_of(table)}
+    values = {each.name: (each.kind, getattr(table, each.attribute)) for each in keys_of(table)}
     chosen = values if names is None else {name: values[name] for name in values if name in names}
     return {name: kind.plain(value) for name, (kind, value) in chosen.items() if value is not None}
 

@@ -81,11 +81,6 @@ class InitialLaw:
         """Number of labels that have a density; the others take single values."""
         return sum(not discrete(marginal) for marginal in self.labels)
 
-    @property
-    def singular(self) -> bool:
-        """Whether the law has no density in the reduced coordinates."""
-        return self.spread < len(self.moments[0])
-
     @functools.cached_property
     def atomic(self) -> NDArray[np.bool_]:
         """Which reduced coordinates take single values, shape (D,)."""

@@ -97,7 +97,10 @@ def point_problems(data: DataLaw, network: Network, initial: Any) -> list[str]:
     if not whole:
         for name, axis in data.axes().items():
             column = points.column(name) if name in points.columns else np.zeros(1)
-            if not (np.all(column >= axis.lower) and np.all(column <= axis.upper)):
+            walls = axis.walls
+            if axis.discrete and not np.all(axis.folded(column) == column):
+                found.append(f"{name}: a number is no {axis.described.split()[-1]}; write 1 or -1")
+            elif not (np.all(column >= walls[0]) and np.all(column <= walls[1])):
                 found.append(f"{name}: a number lies outside {axis.described}; write numbers from {axis.lower:g} on")
     return [f"initial.points = {points.path}: {problem}" for problem in found]
 

@@ -78,8 +78,10 @@ def _smeared(problem: Problem, narrow: NDArray[np.bool_], words: str) -> list[st
     names = [name for name, held in zip(problem.geometry.names, narrow, strict=True) if held]
     if names:
         return [f"{words} {', '.join(names)}"]
-    if problem.initial_law.singular and problem.flow.transport:
-        return [f"a grid smears rho_0, which has no density in ({', '.join(problem.geometry.names)})"]
+    pairs = zip(problem.geometry.names, problem.geometry.axes, strict=True)
+    extended = [name for name, axis in pairs if not axis.discrete]
+    if problem.initial_law.spread < len(extended) and problem.flow.transport:
+        return [f"a grid smears rho_0, which has no density in ({', '.join(extended)})"]
     return []
 
 
@@ -142,7 +144,8 @@ def pair_on_grids(
     rates = dissipation_floor_of(reduced, problem, guide, floor)
     pair = Pair(on(grid), None, floor, (), words, fixed_step, rates)
     width = _cells_at_start(problem, grid)
-    narrow = problem.initial_law.atomic | (problem.initial_law.moments[1] < width)
+    signs = np.array([axis.discrete for axis in problem.geometry.axes])
+    narrow = ~signs & (problem.initial_law.atomic | (problem.initial_law.moments[1] < width))
     bent = _oblique(problem, grid)
     notes = tuple(_smeared(problem, narrow, "the grid smears rho_0, which is a point or narrower than a cell in"))
     if notes and not noisy(problem):

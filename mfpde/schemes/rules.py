@@ -21,7 +21,7 @@ def check_together(experiment: Experiment, errors: list[str]) -> None:
     law, network, initial = experiment.law, experiment.network, experiment.initial
     dynamics, solver = experiment.dynamics, experiment.solver
     unit = law.unit(network, initial)
-    flow, space = dynamics.as_flow(), law.space(unit)
+    flow, space = dynamics.held, law.space(unit)
     loose = [] if law.confines(unit) else flow.confinement(space).loose(space)
     if math.isfinite(dynamics.inverse_temperature) and loose:
         problem = "dynamics.ridge = 0: with noise the law spreads for ever, nothing confines"

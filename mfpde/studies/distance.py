@@ -27,6 +27,8 @@ from mfpde.solvers.space.measure import Measure
 
 MOST_POINTS = 2000
 """Points per law that the linear programme takes: seconds and a few hundred MB; a law of more is gathered to them."""
+SAME_MASS = 1e-6
+"""Relative difference of two masses that are one."""
 MOST_PIVOTS = 50_000_000
 
 
@@ -57,10 +59,11 @@ def distance(
     *,
     progress: Progress = silent,
 ) -> Distance:
-    """W2 between two results at save times of theirs (None: the last).
+    """W2 between two results at save times of theirs (None: the last), of laws normalised to mass 1.
 
     Raises:
-        ConfigurationError: laws in different coordinates, a time that was not saved, POT missing where it is needed.
+        ConfigurationError: laws in different coordinates or of unequal mass, coordinates on a circle, a time that was
+            not saved, POT missing where it is needed.
         ArithmeticError: the linear programme was not solved.
     """
     problems = []
@@ -68,6 +71,10 @@ def distance(
         found = " and ".join(f"({', '.join(result.names)})" for result in (first, second))
         problem = f"the laws live in different coordinates, {found}: there is no distance between them"
         problems.append(f"{problem}; write two results of the same kind of network and number of blocks")
+    turning = [name for name in first.names if name not in first.moment_names]
+    if turning:
+        words = f"{', '.join(turning)} lies on a circle, around which distances are not measured yet"
+        problems.append(f"{words}; compare risks and moments")
     rows = []
     for result, time in zip((first, second), times, strict=True):
         try:
@@ -75,6 +82,10 @@ def distance(
         except ValueError as error:
             problems.append(str(error))
     raise_mistakes(problems)
+    masses = [float(result.mass[row]) for result, row in zip((first, second), rows, strict=True)]
+    if not (abs(masses[0] - masses[1]) <= SAME_MASS * max(masses)):
+        words = f"the laws have masses of {masses[0]:.6g} and {masses[1]:.6g}: no transport takes one to the other"
+        raise ConfigurationError([f"{words}; compare laws of one mass, or their risks and moments"])
     left, right = (pieces(result.law_at(row)) for result, row in zip((first, second), rows, strict=True))
     found_times = float(first.time[rows[0]]), float(second.time[rows[1]])
     if len(first.names) == 1:

@@ -317,6 +317,7 @@ class Characteristics:
                 mass = np.maximum(mass, GROWN_MASS)
             unresolved = panels.tails(self.rule, self._scales) * mass[:, None]
             unresolved = np.maximum(unresolved, self._bound_errors(panels, mass)[:, None])
+            unresolved = np.where(panels.wide, unresolved, 0.0)
             room = self.largest // panels.masses[0].size - len(mass)
             splitting = worst_first(unresolved.max(axis=1, initial=0.0), self._unresolved, room)
             if not splitting.any():

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from ..arrays import Array
 from ..flow.time_loop import StepFailure
 
+NARROWEST = 1e-10
+"""Width of a panel over that of all below which it is not halved: it holds as little of the mass."""
 GOLDEN = 0.5 * (3.0 - np.sqrt(5.0))
 """Where stretches of labels are cut for panels that share no corner, however often halved, with those of others."""
 
@@ -113,6 +115,12 @@ class Panels:
     def atoms(self) -> tuple[Array, Array]:
         """Positions (N, D) and weights (N,) of all nodes."""
         return self.positions.reshape(-1, self.positions.shape[-1]), self.masses.ravel()
+
+    @property
+    def wide(self) -> NDArray[np.bool_]:
+        """Which panels may be halved along which label axis, shape (P, A): a separatrix would halve one for ever."""
+        lower, upper = self.lower[:, : self.axes], self.upper[:, : self.axes]
+        return np.asarray(upper - lower > NARROWEST * (upper.max(axis=0) - lower.min(axis=0)))
 
     def with_positions(self, positions: Array) -> Panels:
         """The same panels carried to positions of shape (N, D)."""

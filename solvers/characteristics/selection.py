@@ -173,6 +173,7 @@ class Selection:
             return self._potential(points, gradient)[:, None]
 
         (changes,), tails = self._changes(panels, law, action, potential)
+        changes, tails = np.where(panels.wide, changes, 0.0), np.where(panels.wide, tails, 0.0)
         steep = tails.max(axis=1) > STEEP * np.sqrt(self.tolerance)
         axis = np.where(steep, tails.argmax(axis=1), changes.argmax(axis=1))
         return axis, np.where(steep, np.inf, changes.max(axis=1))

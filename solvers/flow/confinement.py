@@ -153,6 +153,12 @@ class Confinement:
         return replace(self, ridge=(0.0,) * len(self.ridge))
 
     @property
+    def bends_everywhere(self) -> bool:
+        """Whether V has a bounded second derivative on bounded sets, as the constant has that masses cost."""
+        kinked = self.penalty.path > 0.0 or (self.penalty.strength > 0.0 and self.penalty.power < 2.0)
+        return self.head is None or not kinked
+
+    @property
     def packed(self) -> Array:
         """lambda_i, then the coordinate a (-1: no power acts), its power and strength, as compiled loops take them."""
         acts = self.head is not None and self.penalty.strength > 0.0

@@ -79,6 +79,11 @@ class Geometry:
         lower = np.where(closed, self.lower_bounds, np.maximum(self.lower_bounds, box.lower))
         return Box(lower, np.where(closed, self.upper_bounds, np.minimum(self.upper_bounds, box.upper)))
 
+    def unrolled(self, box: Box) -> Box:
+        """A box with circles unrolled to three turns: proximal maps from the middle one see all of the circle."""
+        turns = np.where(self.periodic, self.upper_bounds - self.lower_bounds, 0.0)
+        return Box(box.lower - turns, box.upper + turns)
+
     def box(self, radius: float) -> Box:
         """The part of the space where no coordinate exceeds a radius in magnitude."""
         reach = np.full(self.dimension, radius)

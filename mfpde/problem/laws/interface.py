@@ -134,6 +134,7 @@ class DataLaw(Checked):
         """The reduced coordinates: those of w, then a and b as far as they vary."""
         axes, heads = self.axes(), unit.coordinates if self.network_keys else ()
         frozen = [head.name for head in heads if not head.trained]
+        frozen += [name for name, axis in axes.items() if axis.discrete]
         return Geometry.of({**axes, **{head.name: Line() for head in heads}}, frozen)
 
     def problems(self, experiment: Experiment) -> list[str]:
@@ -217,6 +218,14 @@ class DataLaw(Checked):
         """Bounds of the derivatives of Psi of the law of these atoms, from which the optimum is certified.
 
         `risk` is |grad L|^2, the square of what |Psi| is at most for features of norm 1: the risk for the square loss.
+        """
+        return None
+
+    def bend(self, unit: Unit, gradient: Array) -> float | None:
+        """A bound of |d^2 <phi, g> / dz^2| on the only coordinate beside a sign, from which optima are certified.
+
+        Args:
+            gradient: g, shape (M,), of the features that effort "finest" makes.
         """
         return None
 

@@ -12,6 +12,7 @@ import numpy as np
 from mfpde.errors import OutputError
 from mfpde.results.figures.laws.marginals import View, draw_marginal, spread_density, view_of
 from mfpde.results.figures.laws.neurons import draw_neurons, rays_of
+from mfpde.results.figures.laws.spikes import draw_spikes, spikes_of
 from mfpde.results.figures.solve import draw_density, draw_risk
 from mfpde.results.figures.style import BLUE, ORANGE, STYLE, new_figure, symbol
 from mfpde.shell.files import write_atomically
@@ -62,6 +63,11 @@ def _draw_frame(axes: Any, result: SolveResult, view: View, index: int, tallest:
     if rays_of(result):
         draw_neurons(axes, result, index)
         axes.set_title(rf"$|a|\,w$ of the neurons at $t = {result.time[index]:.3g}$")
+        return
+    if spikes_of(result):
+        draw_spikes(axes, result, index)
+        axes.set_ylabel("signed mass")
+        axes.set_title(f"signed neurons at $t = {result.time[index]:.3g}$")
         return
     if len(result.names) == 1:
         draw_marginal(axes, result.law_at(index).marginal(0), view.edges[0], fill=True, color=BLUE, alpha=0.75)

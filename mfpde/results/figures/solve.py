@@ -11,6 +11,7 @@ import numpy as np
 
 from mfpde.results.figures.laws.marginals import View, draw_marginal, height_of_bulk, spread_density, view_of
 from mfpde.results.figures.laws.neurons import draw_key, draw_neurons, rays_of
+from mfpde.results.figures.laws.spikes import draw_spikes, spikes_of
 from mfpde.results.figures.style import BLUE, ORANGE, SMALL, WHITE_TO_BLUE, new_figure, panel, symbol
 from mfpde.results.words import SQUARE
 from mfpde.solvers.arrays import Array
@@ -119,6 +120,13 @@ def _draw_law(figure: Any, result: SolveResult) -> None:
             draw_neurons(axes, result, index)
             axes.set_title(f"$t = {result.time[index]:.3g}$")
         draw_key(figure)
+        return
+    if spikes_of(result):
+        panels = np.atleast_1d(figure.subplots(1, len(chosen)))
+        for axes, index in zip(panels, chosen, strict=True):
+            draw_spikes(axes, result, index)
+            axes.set_title(f"$t = {result.time[index]:.3g}$")
+        panels[0].set_ylabel("signed mass")
         return
     view = view_of(result)
     if len(result.names) == 1:

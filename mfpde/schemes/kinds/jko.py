@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mfpde.solvers.objective.objective import FeatureMap, Objective
     from mfpde.solvers.objective.table.feature_table import FeatureTable
     from mfpde.solvers.space.box import Box
+    from mfpde.solvers.space.geometry import Geometry
     from mfpde.solvers.space.grid import Grid
     from mfpde.solvers.space.trails import Trails
 
@@ -58,11 +59,13 @@ class JkoKind(SchemeKind):
         if not (noisy(problem) or problem.flow.mobility.even):
             words = "minimising movements of atoms have one metric for all that moves"
             own.append(Refusal("dynamics.mobility", words, "numbers that are 0 or 1", "unequal mobilities"))
-        penalty = problem.flow.penalty
-        if not noisy(problem) and (penalty.path > 0.0 or (penalty.strength > 0.0 and penalty.power < 2.0)):
+        if not noisy(problem) and not problem.flow.confinement(problem.geometry).bends_everywhere:
             words = "proximal maps of atoms need a potential that bends everywhere: no path, no power below 2"
             own.append(Refusal("dynamics.penalty", words, "a power of 2 or more", "such penalties"))
         return super().refusals(problem, experiment) + own
+
+    def turns(self, problem: Problem) -> bool:
+        return not noisy(problem)
 
     def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         if _on_branches(problem):
@@ -137,7 +140,10 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
     if reduced.table is None:
         # few features, of which proximal maps want a table all the same
         reduced = problem.represent("compressed", box, 0.1 * solver.tolerance)
-    table = reduced.table or _table_on(reduced.objective.features, box, 10.0 * solver.tolerance)
+    turning = problem.geometry.periodic.any()
+    table = None if turning else reduced.table
+    if table is None:
+        table = _table_on(reduced.objective.features, problem.geometry, box, 10.0 * solver.tolerance)
     reduced = replace(reduced, objective=replace(reduced.objective, features=table))
     atoms = atoms_per_label(problem.initial_law, asked.atoms)
     refuse_atoms([atoms, other_atoms(atoms)], reduced.rank, problem.geometry.dimension)
@@ -196,12 +202,15 @@ def _on_kinks(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
     return Pair(main, other, floor, (note,), described(reduced, floor), experiment.solver.step, dissipation_floor=floor)
 
 
-def _table_on(features: FeatureMap, box: Box, tolerance: float) -> FeatureTable:
-    """A table on the box of features that have none, small enough for proximal maps."""
+def _table_on(features: FeatureMap, geometry: Geometry, box: Box, tolerance: float) -> FeatureTable:
+    """A table on the box, circles unrolled, of features that have none, small enough for proximal maps."""
     import numpy as np
 
     from mfpde.solvers.objective.table.feature_table import build_table
+    from mfpde.solvers.objective.turned import TurnedFeatures
 
+    if geometry.periodic.any():
+        features, box = TurnedFeatures(features, geometry), geometry.unrolled(box)
     edges = [np.array([low, high]) for low, high in zip(box.lower, box.upper, strict=True)]
     return build_table(features, edges, tolerance=tolerance, max_nodes=JKO_NODES, rounds=1, smallest_cell=2.0**-8)
 

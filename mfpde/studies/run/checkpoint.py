@@ -30,12 +30,13 @@ def unpack_state(name: str, arrays: Mapping[str, NDArray[Any]]) -> State | None:
     return State(flow_time, step, own)
 
 
-def hold_state(scheme: Scheme, first: State, state: State, begin: float, end: float) -> None:
+def hold_state(scheme: Scheme, first: State, state: State, begin: float, end: float, free: bool) -> None:
     """Refuse a state that the scheme cannot have reached.
 
     Args:
         first: its state at flow time 0.
         begin, end: between which flow times it stands.
+        free: whether the mass is, so that it need not be 1.
 
     Raises:
         Impossible: the state has other arrays, a number that is none, another clock, or a law that is none.
@@ -54,7 +55,7 @@ def hold_state(scheme: Scheme, first: State, state: State, begin: float, end: fl
         held_to(False, f"a state that cannot be read ({error})")
     else:
         held_to(seen.law.weights >= 0.0, "a state of negative mass")
-        held_to(abs(seen.mass - 1.0) <= MASS, f"a state of mass {seen.mass:g}")
+        held_to(0.0 < seen.mass < math.inf if free else abs(seen.mass - 1.0) <= MASS, f"a state of mass {seen.mass:g}")
         held_to(np.isfinite(seen.risk), "a state without a risk")
 
 

@@ -70,7 +70,7 @@ class Run(Campaign[SolveResult]):
     ) -> None:  # fmt: skip
         super().__init__(path, progress, started)
         self._less = scheme_of(experiment).less
-        self._scheme, self._schedule = scheme, problem.flow.schedule
+        self._scheme, self._schedule, self._free = scheme, problem.flow.schedule, problem.flow.free
         self._times = experiment.time.save_times
         self._targets = [self._schedule.flow_time(time) for time in self._times]
         self._stationary_tolerance = experiment.time.stationary_tolerance
@@ -126,7 +126,7 @@ class Run(Campaign[SolveResult]):
         reached = self._stops[: len(audit)]
         begin, end = ([0.0, *reached][-1], [*self._stops[len(audit) :], self._stops[-1]][0])
         for role, scheme in self._schemes.items():
-            hold_state(scheme, self._states[role], states[role], begin, end)
+            hold_state(scheme, self._states[role], states[role], begin, end, self._free)
         recorded = sum(target in reached for target in self._targets)
         held_to(recorded <= len(result.time) <= recorded + 1, "other times than were reached")
         held_to(np.asarray(self._times[:recorded]) == result.time[:recorded], "other times than were asked for")

@@ -48,9 +48,7 @@ def refuse(
     if problem.flow.fisher_rao_rate > 0.0 or not problem.flow.transport:
         remedy = f'write flow = "wasserstein", or solve it with scheme = "{sampling_scheme()}"'
         problems.append(f"dynamics.flow: SGD moves neurons and has no birth and death; {remedy}")
-    if problem.flow.free:
-        remedy = f'write mass = "probability", or solve it with scheme = "{sampling_scheme()}"'
-        problems.append(f"dynamics.mass: the neurons of SGD weigh alike, and their mass is not free; {remedy}")
+    problems += problem.kept_mass("SGD is")
     words = problem.initial_law.neuron_problem(configuration.sgd.neurons)
     problems += [f"sgd.neurons: {words}"] if words else []
     problems += _step_problems(configuration, step_key)

@@ -240,7 +240,7 @@ class Jko:
             mass=float(weights.sum()),
             mean=mean,
             variance=variance,
-            law=Atoms(positions.copy(), weights.copy()),
+            law=Atoms(self.geometry.turned(positions).copy(), weights.copy()),
             dissipation=float(state.arrays["dissipation"][0]),
             dissipated=float(state.arrays["dissipated"][0]),
             residual=float(state.arrays["residual"][0]),
@@ -314,7 +314,7 @@ class Jko:
             mass = weights.reshape(len(whole.lower), -1).sum(axis=1)
             if self._reacts:
                 mass = np.maximum(mass, GROWN_MASS)
-            unresolved = whole.tails(self.rule, scales) * mass[:, None]
+            unresolved = np.where(whole.wide, whole.tails(self.rule, scales) * mass[:, None], 0.0)
             room = self.options.largest // whole.masses[0].size - len(mass)
             splitting = worst_first(unresolved.max(axis=1), self.options.resolution, room)
             if not splitting.any():

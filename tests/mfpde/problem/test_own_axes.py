@@ -128,6 +128,7 @@ def exact(law: OneAxis, times: list[float], nodes: Array) -> list[float]:
         (Spike, "characteristics", 1e-6),
         (Spike, "particles", 1e-6),
         (Spike, "finite-volume", 2e-5),
+        (Spike, "jko", 2e-5),
         (Steep, "characteristics", 1e-6),
         (Steep, "particles", 1e-6),
         (Steep, "finite-volume", 2e-6),

@@ -54,7 +54,6 @@ def test_a_grid_smears_them_about_their_places(tmp_path: Path) -> None:
     assert_allclose(mean, [0.675, 0.375], rtol=1e-14)
     assert_allclose(deviation[1] ** 2, 0.25 * (2.0 + 1.0 + 0.25) - 0.375**2, rtol=1e-13)
     assert law.spread == 0
-    assert law.singular
     assert law.atomic.all()
 
 

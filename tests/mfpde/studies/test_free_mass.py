@@ -103,7 +103,7 @@ def test_questions_of_probability_laws_are_refused() -> None:
     for ask in (stationary, optimum, kernel):
         with pytest.raises(ConfigurationError, match='asked of probability laws only; write mass = "probability"'):
             ask(experiment())
-    with pytest.raises(ConfigurationError, match="the neurons of SGD weigh alike"):
+    with pytest.raises(ConfigurationError, match="SGD is asked of probability laws only"):
         sgd(Experiment(dynamics=FREE))
 
 

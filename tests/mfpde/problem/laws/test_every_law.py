@@ -51,6 +51,8 @@ def drawn(problem: Problem) -> tuple[Array, Draws]:
     law: Any = problem.data
     if law.name == "gaussian-bumps":
         return drawn_bumps(law)
+    if law.name == "spikes":
+        return drawn_spikes(law)
     sampler = sampler_of(law.sampler() or Redrawn(*law.samples))
     assert sampler is not None
     x, y = sampler.samples(0, COUNT, 1, 0)
@@ -77,6 +79,19 @@ def drawn_bumps(data: Any) -> tuple[Array, Draws]:
         return np.asarray(np.exp(-0.5 * ((x - z) / data.width) ** 2) * np.sqrt(18.0 / (2.0 * np.pi)) / data.width)
 
     return np.asarray(sum(w * bump(m) for w, m in zip(data.shares, data.centres, strict=True))), bump
+
+
+def drawn_spikes(data: Any) -> tuple[Array, Draws]:
+    """Products of functions on the circle are means over white noise."""
+    order, noise = data.seen_by.order, np.random.default_rng(3).standard_normal((COUNT, 2 * data.seen_by.order + 1))
+    k = np.arange(1, order + 1)
+
+    def seen(angle: float) -> Array:
+        waves = np.concatenate([[1.0], np.sqrt(2.0) * np.cos(k * angle), np.sqrt(2.0) * np.sin(k * angle)])
+        return np.asarray(noise @ waves / np.sqrt(2.0 * order + 1.0))
+
+    target = np.asarray(sum(w * seen(place) for w, place in zip(data.weights, data.positions, strict=True)))
+    return target, lambda z, key: np.asarray(z[1] * seen(z[0]))
 
 
 @pytest.mark.long
