@@ -22,19 +22,18 @@ TIGHT = 1e-10
 
 
 def cone_optimum(problem: Problem, objective: Objective, radius: float) -> AtomicOptimum | None:
-    """The optimum where units are linear between kinks through the origin, and all parameters move under the ridge.
+    """The optimum where units are linear between kinks through the origin, and all parameters move.
 
-    Every atom has |a| = |w|, which is the square root of the total variation. None where this is no such problem, or
-    the box is too small for such atoms.
+    Ridges lambda_w and lambda_a and a path penalty cost 2 ((lambda_w lambda_a)^(1/2) + path) |a||w|, where |w| / |a| is
+    (lambda_a / lambda_w)^(1/2), and all atoms are alike: |a||w| is the total variation. None where this is no such
+    problem, or the box is too small for such atoms.
 
     Raises:
         ConfigurationError: the arrangement of the kinks has too many cells.
     """
-    features, decay = objective.features, problem.flow.decay
-    # another confinement is for the general search
-    ridge = decay.w if decay.w == decay.a and not problem.flow.penalty.acts else 0.0
+    features, strength = objective.features, _strength(problem)
     kinks = kinks_of(features)
-    if kinks is None or not isinstance(features, WithCoefficient) or not ridge > 0.0:
+    if kinks is None or not isinstance(features, WithCoefficient) or not strength > 0.0:
         return None
     homogeneous = problem.unit.activation.homogeneity == 1.0 and not np.any(kinks.offsets)
     if not (homogeneous and np.all(problem.geometry.mobility > 0.0)):
@@ -45,16 +44,17 @@ def cone_optimum(problem: Problem, objective: Objective, radius: float) -> Atomi
         words = f"the kinks of {planes} samples cut {dimension} dimensions into up to {cells:.2g} cells and faces"
         remedy = 'fewer samples, or follow the flow with time.until = "stationary"'
         raise ConfigurationError([f"data.law: {words}, all of which the certificate looks at; write {remedy}"])
-    found = homogeneous_optimum(objective, features.inner, ridge)  # type: ignore[arg-type]
+    found = homogeneous_optimum(objective, features.inner, strength)  # type: ignore[arg-type]
     masses = np.linalg.norm(found.vectors, axis=1)
     variation = float(masses.sum())
-    size = math.sqrt(variation)
-    if size > radius:
+    decay, size = problem.flow.decay, math.sqrt(variation)
+    longer = (decay.a / decay.w) ** 0.25 if decay.w > 0.0 else 1.0
+    if size * max(longer, 1.0 / longer) > radius:
         return None
     places, weights = np.zeros((1, features.dimension)), np.ones(1)
     if variation > 0.0:
-        units = found.vectors / masses[:, None]
-        places = size * np.insert(units, features.axis, found.signs, axis=1)
+        units = longer * found.vectors / masses[:, None]
+        places = size * np.insert(units, features.axis, found.signs / longer, axis=1)
         weights = masses / variation
     order = np.lexsort(places.T[::-1])
     return AtomicOptimum(
@@ -71,3 +71,12 @@ def cone_optimum(problem: Problem, objective: Objective, radius: float) -> Atomi
         larger=(),
         limit=None,
     )
+
+
+def _strength(problem: Problem) -> float:
+    """Half of what |a||w| costs, w with the offset where it moves; 0 where that is not all of the confinement."""
+    decay, penalty, offset = problem.flow.decay, problem.flow.penalty, "b" in problem.geometry.names
+    even = (decay.w > 0.0) == (decay.a > 0.0)
+    if not even or penalty.strength > 0.0 or (offset and (decay.b != decay.w or penalty.path > 0.0)):
+        return 0.0
+    return math.sqrt(decay.w * decay.a) + penalty.path

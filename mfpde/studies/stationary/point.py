@@ -31,10 +31,12 @@ class Classifier:
         lower, upper: corners of the box.
         feature_error: error of U on the box.
         optimum: the law of least free energy on the box.
+        bent: whether Psi has kinks.
     """
 
     def __init__(self, problem: Problem, radius: float, optimum: AtomicOptimum) -> None:
         self.names, self.radius, self.optimum = problem.geometry.names, radius, optimum
+        self.bent = problem.kinks is not None
         self._problem, self._box = problem, problem.geometry.box(radius)
         self.lower, self.upper = self._box.lower, self._box.upper
         self.landscape, self.feature_error = landscape_on(problem, self._box)

@@ -84,6 +84,28 @@ def test_the_flow_under_a_ridge_comes_to_the_certified_optimum(tmp_path: Path) -
     assert best.free_energy < last < best.free_energy + 1e-4
 
 
+@pytest.mark.parametrize("dynamics", [{"ridge": {"w": 0.2, "a": 0.0125}}, {"penalty": {"path": 0.05}}])
+def test_confinements_that_cost_alike_have_the_same_optimum(tmp_path: Path, dynamics: dict[str, Any]) -> None:
+    """2 lambda |a||w| with lambda = (lambda_w lambda_a)^(1/2) or of a path penalty; |w| shrinks as lambda_w grows."""
+    even, other = (mfpde.optimum(declared(tmp_path, dynamics=table)) for table in ({"ridge": 0.05}, dynamics))
+    assert isinstance(even, AtomicOptimum)
+    assert isinstance(other, AtomicOptimum)
+    assert other.certified
+    assert_allclose(other.free_energy, even.free_energy, rtol=1e-12)
+    ratio = 0.25 if "ridge" in dynamics else 1.0
+    lengths = np.linalg.norm(other.positions[:, :2], axis=1)
+    assert_allclose(lengths, ratio * np.abs(other.positions[:, 2]), rtol=1e-12)
+    flow = build_problem(declared(tmp_path, dynamics=dynamics)).flow
+    confined = flow.confinement(build_problem(declared(tmp_path)).geometry).energy(other.positions, other.weights)
+    assert_allclose(other.risk + confined, other.free_energy, rtol=1e-12)
+
+
+def test_stationary_laws_on_kinks_are_not_said_to_be_all_found(tmp_path: Path) -> None:
+    found = mfpde.stationary(declared(tmp_path, dynamics={"ridge": 0.05}), branches=False)
+    assert not found.complete
+    assert any("held from both sides" in words for words in found.completeness)
+
+
 def test_an_arrangement_of_too_many_cells_is_refused_in_words() -> None:
     rng = np.random.default_rng(0)
     data = {"law": "dataset", "points": rng.normal(size=(80, 4)).tolist(), "values": rng.normal(size=80).tolist()}
