@@ -1,7 +1,9 @@
 """An activation of which only the values (and slopes) are known: moments by composite Gauss rules, split at its knots.
 
 The panels of a rule are `width` wide in u, and never wide for the normal law or h_k. The width is found by halving it
-until moments settle; what is left is measured against a finer rule (`moment_error`). sigma'' is never needed:
+until moments settle; what is left is measured against a finer rule (`moment_error`). Where the normal law is so wide in
+u that there would be more than `MANY` of them, they are as wide as sigma is a polynomial on them. sigma'' is not
+needed:
 
     t E[sigma''(t X + b) h_k(X)] = sqrt(k + 1) E[sigma'(t X + b) h_{k+1}(X)],
     t E[sigma''(u) sigma(v)]     = E[X sigma'(u) sigma(v)] - rho t' E[sigma'(u) sigma'(v)].
@@ -18,7 +20,7 @@ import numpy as np
 
 from ..arrays import Array
 from .activation import TINY_SCALE, Activation, Bounds, Compiled, Moments, Pair
-from .samples import Function, check, evaluated, kinks_of, largest_values, slope_of
+from .samples import FAR, Function, check, evaluated, kinks_of, largest_values, slope_of
 
 REACH, PAIR_REACH = 12.5, 8.6
 """|X| that a rule covers: with h_k, that times the density decays like exp(-x^2 / 4) only; without."""
@@ -34,6 +36,12 @@ SETTLED = 1e-13
 """Change of moments, relative to the largest, from one width to the next."""
 LAYERS = np.array([-8.0, -3.0, 0.0, 3.0, 8.0])
 """Ends of panels about a kink that is smoothed by a normal law, in its standard deviations."""
+MANY = 100
+"""Panels of one width, beyond which they are graded."""
+FINEST = 0.1
+"""Half of a graded panel at least, in widths."""
+MISSED = 1e-11
+"""Distance of sigma from its polynomial on a graded panel, relative to its size there, that a feature makes."""
 CHUNK = 1_000_000
 """Values held at once."""
 PAIRS = 64
@@ -70,6 +78,7 @@ class Sampled(Activation):
         self._value, self._declared_slope, self._declared_bounds = value, slope, bounds
         self._knots = np.unique(np.asarray(knots, dtype=float))
         self._slope = slope_of(value, self._knots) if slope is None else slope
+        self._grades: dict[tuple[int, float], Array] = {}
         check(name, value, self._slope, self._knots, slope is None)
 
     @classmethod
@@ -178,11 +187,14 @@ class Sampled(Activation):
             if not len(part):
                 continue
             slant, some = (tj * correlation)[part], np.maximum(np.abs(tj * correlation)[part], TINY_SCALE)
+            first, widest = self._ends(ti[part], bi[part], self.width, PAIR_REACH)
+            other, narrow = self._ends(some, bj[part], self.width, PAIR_REACH)
+            other = other if np.isinf(narrow) else other[:0]
             centres = self._knots - bj[part, None]
             layers = (centres[:, :, None] + LAYERS * spread[part, None, None]).reshape(len(part), -1)
-            breaks = [(self._knots - bi[part, None]) / ti[part, None], layers / np.copysign(some, slant)[:, None]]
-            widest = self.width / max(float(np.max(ti[part])), float(np.max(some)), 1e-3)
-            nodes, weights = gauss_panels(np.concatenate(breaks, axis=1), widest, PAIR_REACH)
+            breaks = [(first - bi[part, None]) / ti[part, None]]
+            breaks += [each / np.copysign(some, slant)[:, None] for each in (layers, other - bj[part, None])]
+            nodes, weights = gauss_panels(np.concatenate(breaks, axis=1), min(widest, narrow), PAIR_REACH)
             left = weights * nodes**tilt * self._at(p, ti[part], bi[part], nodes)
             mean = bj[part, None] + slant[:, None] * nodes
             found[part] = np.sum(left * self._under_normal(q, mean, spread[part]), axis=1)
@@ -208,14 +220,57 @@ class Sampled(Activation):
         self, scale: Array, offset: Array, width: float, highest: int = 0, reach: float = REACH
     ) -> Iterator[tuple[slice, Array, Array]]:
         """Parts of the scales with their nodes and weights: a row for each of them, or one for all."""
-        steepest = max(float(np.max(scale, initial=0.0)), 1e-3)
-        widest = min(WIDEST, width / steepest, WAVES / np.sqrt(2.0 * highest + 1.0))
-        panels = int(np.ceil(2.0 * reach / widest)) + self._knots.size
+        ends, widest = self._ends(scale, offset, width, reach)
+        widest = min(WIDEST, widest, WAVES / np.sqrt(2.0 * highest + 1.0))
+        panels = int(np.ceil(2.0 * reach / widest)) + ends.size
         chunk = max(1, CHUNK // (panels * NODES))
         for start in range(0, scale.size, chunk):
             part = slice(start, start + chunk)
-            distance = self._knots - offset[part, None]
+            distance = ends - offset[part, None]
             yield part, *gauss_panels(distance / np.maximum(scale[part], TINY_SCALE)[:, None], widest, reach)
+
+    def _ends(self, scale: Array, offset: Array, width: float, reach: float) -> tuple[Array, float]:
+        """Places in u where panels end, and the widest in X between them."""
+        steepest = max(float(np.max(scale, initial=0.0)), 1e-3)
+        # the width is found by panels of one width
+        if "width" not in vars(self) or 2.0 * reach * steepest <= MANY * width:
+            return self._knots, width / steepest
+        farthest = reach * steepest + float(np.max(np.abs(offset), initial=0.0))
+        key = int(np.ceil(np.log2(farthest / width))), width
+        if key not in self._grades:
+            self._grades[key] = self._graded(*key)
+        return self._grades[key], np.inf
+
+    def _graded(self, doublings: int, width: float) -> Array:
+        """Ends of panels in u up to width 2^doublings, on which sigma and sigma' are polynomials to rounding.
+
+        Those that are not are halved, down to below `width`, as a kink that is not declared wants.
+        """
+        reach = width * 2.0 ** np.arange(doublings + 1)
+        ends = np.unique(np.concatenate([-reach, [0.0], reach, self._knots]))
+        low, high = ends[:-1], ends[1:]
+        # differences have noise of their own
+        functions = (self._value,) if self._declared_slope is None else (self._value, self._slope)
+        least = [float(np.max(np.abs(evaluated(function, width * _POINTS)))) for function in functions]
+        while low.size:
+            half, middle = 0.5 * (high - low), 0.5 * (high + low)
+            nodes = middle[:, None] + half[:, None] * _POINTS
+            bent = np.zeros(low.size, dtype=bool)
+            for function, size in zip(functions, least, strict=True):
+                values = np.nan_to_num(evaluated(function, nodes), nan=0.0, posinf=0.0, neginf=0.0)
+                sizes = np.maximum(np.abs(values).max(axis=1), size)
+                coefficients = values @ _COEFFICIENTS
+                bent |= np.abs(coefficients[:, -2:]).max(axis=1) > SETTLED * sizes
+                for k in np.flatnonzero(~bent):
+                    seen = np.arange(max(low[k], -FAR), min(high[k], FAR), width)
+                    between = np.polynomial.legendre.legval((seen - middle[k]) / half[k], coefficients[k])
+                    bent[k] = np.any(np.abs(evaluated(function, seen) - between) > MISSED * sizes[k])
+            bent &= half > FINEST * width
+            ends = np.append(ends, middle[bent])
+            low, high = np.append(low[bent], middle[bent]), np.append(middle[bent], high[bent])
+        ends = np.sort(ends)
+        # a rule that another one is measured against has no panel of it
+        return ends if width >= self.width else np.sort(np.append(ends, 0.5 * (ends[1:] + ends[:-1])))
 
     def _even(self, scale: Array, offset: Array, highest: int, width: float, reach: float = REACH) -> Moments:
         """c_0, c_2, ..., c_highest with their derivatives."""
@@ -238,6 +293,8 @@ class Sampled(Activation):
 
 
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(NODES)
+_COEFFICIENTS = np.linalg.inv(np.polynomial.legendre.legvander(_POINTS, NODES - 1)).T
+"""Values at the nodes of a panel -> their Legendre coefficients."""
 
 
 def gauss_panels(breaks: Array, widest: float, reach: float) -> tuple[Array, Array]:

@@ -24,6 +24,8 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.box import Box
 
 BENT = PiecewiseLinear.through([0.0, 0.5, 1.5], [-2.5, -4.0, 7.5])
+SLANT = PiecewiseLinear.through([0.1, 0.6, 1.7], [-2.5, -4.0, 7.5])
+"""The same with kinks that no panel ends at by itself."""
 COPIES: dict[str, tuple[Activation, Activation]] = {
     "tanh": (Sampled(np.tanh, lambda u: 1.0 - np.tanh(u) ** 2), Tanh()),
     "sigmoid": (Sampled(special.expit, lambda u: special.expit(u) * special.expit(-u)), Sigmoid()),
@@ -69,9 +71,9 @@ def test_pairs_are_those_of_the_activation_it_copies(name: str) -> None:
 
 
 def test_a_kink_that_is_not_declared_is_seen_in_the_error() -> None:
-    hidden = Sampled(BENT.value, BENT.slope)
+    hidden = Sampled(SLANT.value, SLANT.slope)
     error = hidden.moment_error(SCALES, OFFSETS, 80)
-    found, expected = (unit.coefficients(SCALES, OFFSETS, 80) for unit in (hidden, BENT))
+    found, expected = (unit.coefficients(SCALES, OFFSETS, 80) for unit in (hidden, SLANT))
     even = np.arange(0, 80, 2)
     actual = float(np.max(np.linalg.norm((found - expected)[:, even], axis=1)))
     assert 1e-9 < actual < 3.0 * error < 1e-4
@@ -112,9 +114,9 @@ def test_a_copy_has_the_features_of_the_activation(dims: tuple[int, ...]) -> Non
 def test_what_is_measured_enters_the_error_of_the_features() -> None:
     hidden, declared = (
         Problem(
-            GaussianMixture(delta=0.8, dims=(60, 260)), Network(Sampled(BENT.value, BENT.slope, knots=knots))
+            GaussianMixture(delta=0.8, dims=(60, 260)), Network(Sampled(SLANT.value, SLANT.slope, knots=knots))
         ).represent("exact", Box(np.zeros(2), np.full(2, 3.0)), 1e-12)
-        for knots in ((), BENT.knots)
+        for knots in ((), SLANT.knots)
     )
     assert declared.error < 1e-11
     points = np.random.default_rng(0).uniform(0.0, 3.0, (200, 2))

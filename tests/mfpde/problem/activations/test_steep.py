@@ -11,7 +11,9 @@ from scipy import special
 
 from mfpde.problem.activations.erf import Erf
 from mfpde.problem.activations.interface import ACTIVATIONS
+from mfpde.problem.activations.tanh import Tanh
 from mfpde.solvers.activations import smooth
+from mfpde.solvers.activations.sampled import NODES, Sampled
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.networks.gradient import GaussianPopulation
 from mfpde.solvers.networks.risk import network_risk
@@ -127,3 +129,50 @@ def _risk_of_signs(name: str, w: Array) -> float:
 def smooth_limits(name: str) -> tuple[float, float]:
     bounds = ACTIVATIONS[name]().bounds()
     return bounds.low, bounds.high
+
+
+@pytest.mark.parametrize("slope", [True, False])
+def test_given_functions_take_no_more_nodes_where_they_are_steep(slope: bool) -> None:
+    """The unit's own panels: those of tanh at 1e6 are those of 1e3, and its moments those of the built-in one."""
+    unit = Sampled(np.tanh, (lambda u: 1.0 - np.tanh(u) ** 2) if slope else None, "given")
+    offset = np.array([-1.3, 0.0, 0.4])
+    for size in (40.0, 1e3, 1e6):
+        scale = size * np.array([0.5, 0.9, 1.0])
+        nodes = [found.size for _, found, _ in unit._rules(scale, offset, unit.width, 8)]
+        assert sum(nodes) < 3 * 100 * NODES
+        expected = Tanh().coefficients(scale, offset, 9)
+        np.testing.assert_allclose(unit.coefficients(scale, offset, 9), expected, rtol=0, atol=2e-15)
+        assert unit.moment_error(scale, offset, 8) < 1e-14
+    correlation = np.array([1.0, -0.3, 0.8])
+    both = ((scale, scale[::-1].copy()), (offset, offset[::-1].copy()), correlation)
+    np.testing.assert_allclose(unit.pair_moments(0, 0, *both), Tanh().pair_moments(0, 0, *both), atol=1e-14)
+
+
+def test_panels_of_given_functions_follow_what_is_far_out() -> None:
+    """sin keeps its waves, a step at 300 and a bump at -77 their panels, softplus its exact mean."""
+    none, steep = np.zeros(1), np.array([1e3])
+    shift, waves = np.array([0.3]), np.array([6.0])
+    sine = Sampled(np.sin, np.cos, "sin").mean(waves, shift)
+    np.testing.assert_allclose(sine.value, np.exp(-18.0) * np.sin(0.3), rtol=0, atol=1e-15)
+    cosine = Sampled(lambda u: np.cos(u) ** 2, lambda u: -np.sin(2.0 * u), "square").mean(0.1 * steep, none)
+    np.testing.assert_allclose(cosine.value, 0.5, rtol=1e-13)
+    far = Sampled(
+        lambda u: np.tanh(u - 300.0) + np.exp(-((u + 77.0) ** 2)),
+        lambda u: 1.0 - np.tanh(u - 300.0) ** 2 - 2.0 * (u + 77.0) * np.exp(-((u + 77.0) ** 2)),
+        "far",
+    )
+    wide = 1.0 + 2.0 * steep**2
+    bump = np.exp(-(77.0**2) / wide) / np.sqrt(wide)
+    exact = Tanh().mean(steep, np.array([-300.0])).value + bump
+    np.testing.assert_allclose(far.mean(steep, none).value, exact, rtol=1e-13)
+    # narrower than the nodes of panels lie apart there
+    narrow = Sampled(
+        lambda u: np.tanh(u) + np.exp(-(((u - 1500.7) / 0.3) ** 2)),
+        lambda u: 1.0 - np.tanh(u) ** 2 - 2.0 * (u - 1500.7) / 0.09 * np.exp(-(((u - 1500.7) / 0.3) ** 2)),
+    )
+    exact = 0.3 / np.sqrt(0.09 + 2.0 * steep**2) * np.exp(-(1500.7**2) / (0.09 + 2.0 * steep**2))
+    np.testing.assert_allclose(narrow.mean(steep, none).value, exact, rtol=1e-8)
+    softplus = Sampled(lambda u: np.logaddexp(0.0, u), lambda u: 0.5 + 0.5 * np.tanh(0.5 * u), "softplus")
+    # E max(t G, 0) = t / sqrt(2 pi), and ∫log(1 + exp(-|u|)) du = pi^2 / 6 under the density at 0
+    exact = (steep + np.pi**2 / (6.0 * steep)) / np.sqrt(2.0 * np.pi)
+    np.testing.assert_allclose(softplus.mean(steep, none).value, exact, rtol=1e-11)
