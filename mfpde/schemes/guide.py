@@ -11,6 +11,7 @@ from scipy.integrate import solve_ivp
 
 from mfpde.problem.labels import label_law
 from mfpde.problem.problem import Problem
+from mfpde.schemes.memory import refuse_trails
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.sliding import characteristics_of
 from mfpde.solvers.flow.flow import Flow
@@ -23,7 +24,7 @@ from mfpde.solvers.space.trails import Trails
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
 
-GUIDE_TIMES = 41
+GUIDE_TIMES, GUIDE_NODES = 41, 6
 GUIDE_TOLERANCE = {1: 1e-4}
 GUIDE_ATOMS = {1: 3000}
 TABLE_SHARE = 0.1
@@ -49,6 +50,7 @@ def run_guide(problem: Problem, configuration: Experiment) -> Trails:
     """
     reacts = problem.flow.reacts
     law = label_law(problem.initial_law, int(reacts), GUIDE_TABLE)
+    refuse_trails(law, GUIDE_NODES, GUIDE_TIMES, problem.geometry.dimension)
     reach = np.abs(label_law(problem.initial_law).corners).max(axis=0)
     objective = problem.represent(
         "guide", problem.geometry.cut(Box(-reach, np.maximum(4.0 * reach, 10.0))), 1e-5
@@ -56,7 +58,7 @@ def run_guide(problem: Problem, configuration: Experiment) -> Trails:
     flow = replace(problem.flow, inverse_temperature=np.inf)
     labels = len(law.breaks)
     tolerance, atoms = GUIDE_TOLERANCE.get(labels, 1e-3), (1 + reacts) * GUIDE_ATOMS.get(labels, 1000)
-    scheme = characteristics_of(objective, problem.geometry, flow, law, tolerance, atoms, order=6)
+    scheme = characteristics_of(objective, problem.geometry, flow, law, tolerance, atoms, order=GUIDE_NODES)
     end = flow.schedule.flow_time(configuration.time.end)
     times = np.concatenate([[0.0], end * np.geomspace(1e-4, 1.0, GUIDE_TIMES - 1)]) if end > 0 else np.zeros(1)
     laws: list[Atoms] = []

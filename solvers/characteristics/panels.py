@@ -7,6 +7,7 @@ resolved, and it may be halved by interpolation without loss.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -49,6 +50,12 @@ class LabelLaw:
     def corners(self) -> Array:
         """Where the corners of the labels' support start, shape (n, D)."""
         return self.embed(_mesh([*[axis[[0, -1]] for axis in self.breaks], *self.places]))
+
+    def atoms(self, nodes: int, asked: Sequence[int] | None = None) -> int:
+        """How many atoms there are on panels that are not halved, of that many nodes along each label."""
+        panels = [1] * len(self.breaks) if asked is None else [-(-count // nodes) for count in asked]
+        stretches = [max(count, len(axis) - 1) for count, axis in zip(panels, self.breaks, strict=True)]
+        return math.prod(nodes * count for count in stretches) * math.prod(len(each) for each in self.places)
 
     def boxes(self, ends: Sequence[Array]) -> tuple[Array, Array]:
         """Corners (P, A + K) of the boxes between the ends along the first labels, at every value of the others."""

@@ -85,9 +85,11 @@ class CharacteristicsKind(SchemeKind):
         if problem.kinks is not None:
             return self._sliding(problem, experiment, reduced, error_floor_of(reduced, guide))
         atoms = atoms_per_label(problem.initial_law, self.options(experiment.solver).atoms)
-        refuse_atoms([atoms, other_atoms(atoms)], 0, problem.geometry.dimension)
-
         law, other = (label_law(problem.initial_law, accuracy=share * TABLE_SHARE * tolerance) for share in (1, 10))
+        # births are selected by the features at the atoms of halved panels
+        held = 2 * reduced.rank if problem.flow.reacts else 0
+        asked = atoms, other_atoms(atoms)
+        refuse_atoms((law, other), (NODES, OTHER_NODES), asked, held, problem.geometry.dimension)
 
         def run(law: LabelLaw, coarser: int, most: int, counts: tuple[int, ...] | None) -> Characteristics:
             # with the atoms given, fewer of them are fewer nodes a panel or fewer panels

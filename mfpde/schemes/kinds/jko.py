@@ -146,7 +146,9 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
         table = _table_on(reduced.objective.features, problem.geometry, box, 10.0 * solver.tolerance)
     reduced = replace(reduced, objective=replace(reduced.objective, features=table))
     atoms = atoms_per_label(problem.initial_law, asked.atoms)
-    refuse_atoms([atoms, other_atoms(atoms)], reduced.rank, problem.geometry.dimension)
+    dimension = problem.geometry.dimension
+    held = reduced.rank * (1 + dimension)
+    refuse_atoms((law, other), (NODES, OTHER_NODES), (atoms, other_atoms(atoms)), held, dimension)
 
     def run(
         law: LabelLaw,

@@ -6,16 +6,20 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import mfpde
 from mfpde.commands.main import main
+from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
 from mfpde.results.answers.solve import SolveResult
+from mfpde.schemes import guide
 from mfpde.schemes.memory import refuse_atoms, refuse_cells
 from mfpde.shell import memory
 from mfpde.shell.progress import silent
 from mfpde.shell.tasks import reason
+from mfpde.solvers.characteristics.panels import LabelLaw
 from mfpde.solvers.flow import time_loop
 from mfpde.studies.bounds.design import make_design
 from mfpde.studies.run import run
@@ -199,7 +203,6 @@ def test_what_fits_on_a_grid_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> 
         else:
             with pytest.raises(ConfigurationError, match=r"solver.cells: .* write fewer solver.cells"):
                 refuse_cells([(300, 300), (150, 150), (75, 75)], 7)
-    refuse_atoms([None, None], 0, 2)
 
 
 def test_weights_beyond_a_variable_of_a_file_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,3 +219,47 @@ def test_a_container_may_have_less_than_the_machine(tmp_path: Path, monkeypatch:
         (tmp_path / "limit").write_text(text)
         monkeypatch.setattr(memory, "LIMITS", (str(tmp_path / "none"), str(tmp_path / "limit")))
         assert memory.available() == expected
+
+
+def test_atoms_of_laws_of_many_values_are_counted_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """900 coefficients at 6 nodes of 22 stretches of the radius or more, in two coordinates at 41 times: .1 GB."""
+    tables = {
+        "data": {"dims": [40], "delta": 0.5},
+        "network": {"activation": "erf", "coefficients": "trained"},
+        "initial": {
+            "radius": {"table": [[0.1 * k for k in range(1, 24)], [1.0] * 23]},
+            "a": {"values": [0.001 * k for k in range(900)]},
+        },
+        "solver": {"scheme": "characteristics"},
+    }
+    monkeypatch.setattr("mfpde.schemes.memory.PROCESS", 0.0)
+    monkeypatch.setattr(guide, "characteristics_of", exhausted)
+    for there, expected in ((108e6, ConfigurationError), (110e6, MemoryError)):
+        monkeypatch.setattr(memory, "available", lambda there=there: there)
+        with pytest.raises(expected) as refusal:
+            mfpde.solve(mfpde.experiment_of(parse(tables)))
+    monkeypatch.setattr(memory, "available", lambda: 108e6)
+    with pytest.raises(ConfigurationError) as refusal:
+        mfpde.solve(mfpde.experiment_of(parse(tables)))
+    (said,) = refusal.value.messages
+    assert said.startswith("initial: this needs 0.101 GiB of memory, 0.101 GiB of it for 1.19e+05 atoms at 41 times")
+    assert said.endswith("write fewer values and knots in the laws of [initial]")
+
+
+def test_panels_are_counted_as_many_as_they_may_come_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Adaptive ones up to 40000 atoms each run with 16 numbers a coordinate, and their features with births."""
+    law = LabelLaw((np.linspace(0.0, 1.0, 5),), np.ones_like, np.ones_like)
+    numbers = 8.0 * 2 * 40_000 * (2 * 16 + 70)
+    for share, fits in ((1.01, True), (0.99, False)):
+        monkeypatch.setattr(memory, "available", lambda share=share: share * numbers + memory.PROCESS)
+        if fits:
+            refuse_atoms((law, law), (10, 7), (None, None), 70, 2)
+        else:
+            with pytest.raises(ConfigurationError, match=r"initial: .* or a larger solver\.tolerance"):
+                refuse_atoms((law, law), (10, 7), (None, None), 70, 2)
+
+
+def test_atoms_of_labels_that_take_values_are_counted() -> None:
+    law = LabelLaw((np.linspace(0.0, 1.0, 5), np.array([0.0, 1.0])), np.ones_like, np.ones_like, (), (np.arange(7.0),))
+    assert law.atoms(10) == 40 * 10 * 7
+    assert law.atoms(10, (64, 25)) == 70 * 30 * 7
