@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pkgutil import iter_modules
+from sys import modules
+from types import ModuleType
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -43,13 +45,23 @@ class Registry(Generic[Item]):
             if missing:
                 raise TypeError(f"the {self.noun} {name!r} lacks {', '.join(missing)}")
             known = self._items.get(name)
-            if known is not None and (known.__module__, known.__qualname__) != (item.__module__, item.__qualname__):
-                raise ValueError(f"the {self.noun} {name!r} is registered already, by {known.__module__}")
-            item.name = name  # type: ignore[attr-defined]
+            # a class whose module is no longer loaded gives way
+            holder = None if known is None else modules.get(known.__module__)
+            if holder and (known.__module__, known.__qualname__) != (item.__module__, item.__qualname__):  # type: ignore[union-attr]
+                by = getattr(holder, "__file__", None) or holder.__name__
+                raise ValueError(f"the {self.noun} {name!r} is registered already, by {by}")
+            item.name, item.registry = name, self  # type: ignore[attr-defined]
             self._items[name] = item
             return item
 
         return keep
+
+    @staticmethod
+    def register_again(module: ModuleType) -> None:
+        """Make the classes of a module known that were registered when it was imported, whatever was lent since."""
+        for item in list(vars(module).values()):
+            if isinstance(item, type) and item.__module__ == module.__name__ and "registry" in vars(item):
+                item.registry.register(item.name)(item)  # type: ignore[attr-defined]
 
     @contextmanager
     def lending(self, items: Mapping[str, type[Item]] | None = None) -> Iterator[None]:

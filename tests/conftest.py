@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 # read when BLAS is loaded
@@ -15,9 +16,23 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import pytest
 
+from mfpde.problem.activations.interface import ACTIVATIONS
+from mfpde.problem.law_kinds import MARGINALS
+from mfpde.problem.laws.interface import LAWS
+from mfpde.schemes.interface import SCHEMES
+from mfpde.solvers.objective.losses.interface import LOSSES
 from tests.mfpde.decaying import Chosen, lent
 
 np.seterr(all="raise", under="ignore")
+
+
+@pytest.fixture(autouse=True)
+def registered() -> Iterator[None]:
+    """What a test registers, or a user's file that it uses, is forgotten afterwards."""
+    with ExitStack() as lends:
+        for registry in (ACTIVATIONS, MARGINALS, LAWS, SCHEMES, LOSSES):
+            lends.enter_context(registry.lending())
+        yield
 
 
 @pytest.fixture

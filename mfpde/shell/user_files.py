@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from mfpde.errors import ConfigurationError
+from mfpde.solvers.registry import Registry
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
@@ -80,7 +82,7 @@ def install() -> None:
 
 
 def use(path: str | Path) -> Use:
-    """Import a user's Python file, once for each content that it has.
+    """Import a user's Python file, once for each content that it has, under whatever path.
 
     Raises:
         ConfigurationError: there is no such file, or it fails: its own line and error are named.
@@ -94,16 +96,28 @@ def use(path: str | Path) -> Use:
         reason = error.strerror or str(error)
         raise ConfigurationError([f"--use {path}: cannot be read ({reason}); name a Python file"]) from None
     name = PREFIX + os.fspath(place).encode().hex()
-    known = sys.modules.get(name)
-    if known is not None and known.__dict__.get("__digest__") == digest:
-        return Use(str(place), digest)
-    sys.modules.pop(name, None)
+    known = _loaded(digest)
     try:
+        if known is not None:
+            Registry.register_again(known)
+            return Use(str(place), digest)
+        sys.modules.pop(name, None)
         import_module(name)
     except Exception as error:
         sys.modules.pop(name, None)
         raise ConfigurationError([fault_of(error) or f"{path}: {error}"]) from error
     return Use(str(place), digest)
+
+
+def _loaded(digest: str) -> ModuleType | None:
+    """The module of a file of this content, wherever it lies; one whose file is gone or another one is forgotten."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith(PREFIX) and module.__dict__.get("__digest__") == digest:
+            with suppress(OSError):
+                if _digest(Path(str(module.__file__)).read_bytes()) == digest:
+                    return module
+            del sys.modules[name]
+    return None
 
 
 def fault_of(error: BaseException) -> str | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +12,9 @@ import numpy as np
 import pytest
 
 from mfpde.commands.main import main
-from mfpde.problem.activations.interface import ACTIVATIONS
-from mfpde.problem.laws.interface import LAWS
-from mfpde.solvers.objective.losses.interface import LOSSES
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SHORT = ["--set", "time.end=0.5", "--set", "time.save=3"]
-
-
-@pytest.fixture
-def alone(tmp_path: Path) -> Iterator[Path]:
-    """An empty folder for one file; what it registers is forgotten afterwards."""
-    with ExitStack() as lent:
-        for registry in (ACTIVATIONS, LAWS, LOSSES):
-            lent.enter_context(registry.lending())
-        yield tmp_path
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
@@ -42,9 +28,15 @@ def taken(folder: Path, name: str) -> str:
     return str(shutil.copy(DOCS / "examples" / name, folder))
 
 
-def test_own_activation(alone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_own_activation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """R(0) of softplus on N(0, s^2 Id_40): E over the classes, and SGD starts from about the same risk."""
-    common = ["isotropic-gaussians", "--use", taken(alone, "own_activation.py"), "--set", "network.activation=softplus"]
+    common = [
+        "isotropic-gaussians",
+        "--use",
+        taken(tmp_path, "own_activation.py"),
+        "--set",
+        "network.activation=softplus",
+    ]
     common += ["--set", "data.dims=[40]", *SHORT]
     found = told(capsys, "solve", *common, "--scheme", "characteristics")
     assert found["risk"][0] == pytest.approx(_risk_of_softplus(40, 0.8, 0.8), rel=1e-3)
@@ -66,10 +58,10 @@ def _risk_of_softplus(dimension: int, delta: float, kappa: float) -> float:
     return risk
 
 
-def test_own_loss(alone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_own_loss(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """R(0) = ∫ l(f_0 - f) dx, f_0 the bump of the start's variance and the units' together."""
     found = told(
-        *(capsys, "solve", "bumps-bad", "--use", taken(alone, "own_loss.py"), "--set", "data.loss=huber"),
+        *(capsys, "solve", "bumps-bad", "--use", taken(tmp_path, "own_loss.py"), "--set", "data.loss=huber"),
         *("--scheme", "characteristics", "--set", "solver.tolerance=1e-4", *SHORT),
     )
     x = np.linspace(-25.0, 25.0, 200_001)
@@ -86,9 +78,9 @@ def _normal(x: np.ndarray[Any, Any], mean: float, variance: float) -> np.ndarray
     return np.asarray(np.exp(-0.5 * (x - mean) ** 2 / variance) / np.sqrt(2.0 * np.pi * variance))
 
 
-def test_own_law(alone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_own_law(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """R(0) of a symmetric start is E y^2; its optimum is found; SGD follows the equation to O(1 / N)."""
-    source, use = taken(alone, "own_law.toml"), ["--use", taken(alone, "own_law.py")]
+    source, use = taken(tmp_path, "own_law.toml"), ["--use", taken(tmp_path, "own_law.py")]
     found = told(capsys, "solve", source, *use, "--scheme", "characteristics")
     assert found["risk"][0] == pytest.approx(0.5 - np.sin(4.0) / 8.0, abs=1e-9)
     cells = told(capsys, "solve", source, *use, "--scheme", "finite-volume")
@@ -98,8 +90,8 @@ def test_own_law(alone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert best["lower_bound"] <= best["risk"] < found["risk"][-1]
 
 
-def test_own_law_beside_sgd(alone: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    source, use = taken(alone, "own_law.toml"), ["--use", taken(alone, "own_law.py")]
+def test_own_law_beside_sgd(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, use = taken(tmp_path, "own_law.toml"), ["--use", taken(tmp_path, "own_law.py")]
     found = told(capsys, "compare", source, *use, "--no-coupled", "--workers", "1", "--scheme", "characteristics")
     gaps = np.abs(np.array(found["risk_sgd"][0]) - found["risk_pde"])
     # at the start R_N fluctuates by 2 std(E y tanh(w x)) / sqrt(N) = .05; learning forgets it
@@ -107,12 +99,12 @@ def test_own_law_beside_sgd(alone: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert gaps[-1] < 0.02
 
 
-def test_a_fault_of_a_users_file_is_told_with_its_line(alone: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = Path(taken(alone, "own_law.py"))
+def test_a_fault_of_a_users_file_is_told_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path(taken(tmp_path, "own_law.py"))
     text = path.read_text()
     line = next(number for number, row in enumerate(text.splitlines(), 1) if "np.sin(self.frequency * x))" in row)
     path.write_text(text.replace("np.sin(self.frequency * x))", "np.sine(self.frequency * x))"))
-    source = taken(alone, "own_law.toml")
+    source = taken(tmp_path, "own_law.toml")
     assert main(["solve", source, "--use", str(path)]) == 3
     assert f"{path}, line {line}: AttributeError: module 'numpy' has no attribute 'sine'" in capsys.readouterr().err
     path.write_text(text.replace("def axes", "def axis"))
