@@ -1,4 +1,4 @@
-"""The notebooks run, and the numbers they quote are those they compute."""
+"""The notebooks run, the numbers they quote are those they compute, and their outputs are stored."""
 
 from __future__ import annotations
 
@@ -138,3 +138,16 @@ def test_teacher_student() -> None:
     assert last[1] < 1e-3
     assert abs(last[2] - last[3]) < 0.02
     assert last[4] < -0.2
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_outputs_are_stored_in_order_and_figures_are_small(path: Path) -> None:
+    """Who reads a notebook where it is hosted sees what it computes; base64 holds 3 bytes in 4 letters."""
+    cells = [cell for cell in nbformat.reads(path.read_text("utf-8"), as_version=4).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert {output.output_type for output in outputs} <= {"stream", "display_data", "execute_result"}
+    assert {output.name for output in outputs if output.output_type == "stream"} == {"stdout"}
+    figures = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
+    assert figures
+    assert max(map(len, figures)) < 4 * 300_000 // 3

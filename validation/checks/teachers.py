@@ -14,6 +14,7 @@ from scipy.stats import norm
 
 from mfpde.configuration.parsing import parse
 from mfpde.studies.kernel.kernel import kernel
+from mfpde.studies.stationary.stationary import stationary
 from validation.checks.trained import TEACHERS
 from validation.rows import CHARACTERISTICS, CHECKS, SCHEMES, Check, Row, allowance, check, within_estimate, worst
 from validation.workbench import TOLERANCES, Workbench, at
@@ -141,6 +142,20 @@ def kernel_of_rectifiers(bench: Workbench, scheme: str) -> Iterator[Row]:
             finite = isinstance(data["target"], dict)
             never = (expected["R_inf"], float(mode.risk_infinity), 1e-11)
             yield Row(f"{label} R(infinity)", scheme, *never, 1e-6 if finite else np.inf)
+
+
+@check("teachers family", ("stationary",))
+def curve_of_optima(bench: Workbench, scheme: str) -> Iterator[Row]:
+    """erf on erf at d = infinity: one family of atoms, m = sqrt(1 + 2 s^2), and no point beside it."""
+    given = {"data": {"dim": "infinite", "target": "erf"}, "network": {"activation": "erf"}}
+    found = stationary(parse(_tables(given, CHARACTERISTICS, [0.0, 1.0])), radius=2.0)
+    families = [point.family for point in found.points if point.family is not None]
+    yield Row("erf on erf, d = infinity: families", scheme, 1.0, float(len(families)), 0.0, 0.0)
+    yield Row("erf on erf, d = infinity: points", scheme, 1.0, float(len(found.points)), 0.0, 0.0)
+    for family in families:
+        along, across = family.points.T
+        off = float(np.abs(along - np.sqrt(1.0 + 2.0 * across**2)).max())
+        yield Row("erf on erf, d = infinity: off m = sqrt(1 + 2 s^2)", scheme, 0.0, off, 0.0, 1e-6)
 
 
 def _entries() -> list[dict[str, Any]]:
