@@ -151,3 +151,25 @@ def test_outputs_are_stored_in_order_and_figures_are_small(path: Path) -> None:
     figures = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
     assert figures
     assert max(map(len, figures)) < 4 * 300_000 // 3
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_spikes() -> None:
+    text = printed("spikes.ipynb")
+    optimum = number(r"J\* = ([\d.]+), primal", text)
+    assert optimum == pytest.approx(0.023852189741, abs=1e-12)
+    assert abs(number(r"primal minus dual ([\de+.-]+)", text)) < 1e-12
+    assert number(r"t = 200: J = ([\d.]+)", text) == pytest.approx(0.024852, abs=1e-6)
+    left = {name: number(rf"{name}: J - J\* = ([\de.-]+)", text) for name in ("growth 1", "growth 4", "no motion")}
+    # of an independent integration
+    assert left["growth 1"] == pytest.approx(0.02485246661541959 - optimum, rel=1e-4)
+    assert left["growth 4"] == pytest.approx(0.02385661276035501 - optimum, rel=1e-3)
+    assert left["no motion"] == pytest.approx(0.027842963649204824 - optimum, rel=1e-4)
+    assert number(r"over that of the optimum: ([\d.]+)", text) == pytest.approx(
+        2.4668250040477293 / 2.3704423, abs=1e-4
+    )
+    rate = number(r"lambda \(1 - eta\) = ([\d.]+)", text)
+    assert number(r"rate measured ([\d.]+)", text) == pytest.approx(rate, rel=1e-3)
+    found = {key: float(value) for key, value in re.findall(r"lambda = ([\d.]+): .*places off by ([\de.-]+)", text)}
+    assert found["0.1"] / found["0.01"] == pytest.approx(10.0, rel=0.05)
+    assert "lambda = 1.2: J* = 1.039280451, 0 atoms" in text
