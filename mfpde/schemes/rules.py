@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mfpde.keys.declaration import keys_of
 from mfpde.keys.reader import increasing
+from mfpde.problem.laws.finite_data import undrawn
 from mfpde.problem.points import head_laws, points_of
 from mfpde.schemes.interface import SCHEMES, scheme_named
 from mfpde.schemes.options import PerCoordinate
@@ -33,7 +34,7 @@ def check_together(experiment: Experiment, errors: list[str]) -> None:
     errors += _mass_problems(experiment)
     _check_scale(experiment, errors)
     _check_times(experiment, errors)
-    errors += law.problems(experiment)
+    errors += law.problems(experiment) + undrawn(experiment.data)
     names = law.space(unit).names
     for each in keys_of(solver):
         value = getattr(solver, each.name)

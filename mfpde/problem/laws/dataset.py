@@ -7,11 +7,10 @@ R = 2 L for the square loss, the mean square error; for any other R = L, the mea
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,36 +19,25 @@ from mfpde.keys.kinds import Choice, Flag, Kind, Number, Numbers
 from mfpde.keys.reader import POSITIVE_SIZE, SIZE, TableReader, as_list
 from mfpde.keys.samples import Samples, SamplesKey, sample_mistakes
 from mfpde.keys.tables import NumberTable, TableKey
-from mfpde.problem.initial import InitialLaw, product_law
 from mfpde.problem.law_kinds import LawOf
-from mfpde.problem.laws.interface import LAWS, DataLaw
-from mfpde.problem.marginals import Marginal, Normal, settled
+from mfpde.problem.laws.finite_data import SQUARE, FiniteData
+from mfpde.problem.laws.interface import LAWS
+from mfpde.problem.marginals import Marginal
 from mfpde.problem.network import Unit
 from mfpde.problem.points import POINTS, head_laws, in_place_of
 from mfpde.solvers.objective.losses.interface import LOSSES
 from mfpde.solvers.objective.losses.pointwise import nodal_loss
-from mfpde.solvers.space.axis import Axis, Line
 
 if TYPE_CHECKING:
     from mfpde.problem.laws.interface import Predict
-    from mfpde.solvers.activations.activation import Activation
     from mfpde.solvers.arrays import Array
-    from mfpde.solvers.networks.population import Population
-    from mfpde.solvers.objective.losses.interface import Loss, Pointwise
-    from mfpde.solvers.objective.objective import FeatureMap
-    from mfpde.solvers.objective.representation import Effort, Expansion
-    from mfpde.solvers.optimum.bound import Curvature
-    from mfpde.solvers.space.box import Box
     from mfpde.solvers.space.measure import Measure
 
-SQUARE = "square"
 INLINE = ("points", "values", "weights")
 ALONG = ("w1", "w2", "w3")
 LAWS_OF_W = ("kappa", *ALONG, "a", "b")
 CONSTANT = 1e-12
 """Spread of a column over its size that is rounding."""
-CANCELLED = 1e-12
-"""An output that is nothing but rounding."""
 STANDING_IN = ((-1.0,), (1.0,))
 """Inputs of the set that mistakes leave."""
 
@@ -112,7 +100,7 @@ class NeuronInitial(Checked):
 
 @LAWS.register("dataset")
 @dataclass(frozen=True)
-class DataSet(DataLaw):
+class DataSet(FiniteData):
     """Samples from a file, or written in the configuration, under a loss of their outputs."""
 
     file: Samples | None = key(None, SamplesKey(), "the samples: x1, ..., xd, y and optionally weight")
@@ -126,7 +114,6 @@ class DataSet(DataLaw):
     standardise: bool = key(False, Flag(), "whether each coordinate of x is moved to mean 0 and scaled to variance 1")
 
     Initial = NeuronInitial
-    explicit: ClassVar[bool] = True
 
     @staticmethod
     def replaced_by(name: str, value: object) -> tuple[str, ...]:
@@ -198,10 +185,13 @@ class DataSet(DataLaw):
         return x, y, weights / weights.sum()
 
     @property
-    def samples(self) -> tuple[Array, Array, Array]:
-        """x of shape (P, d), y and omega of shape (P,), omega summing to 1."""
+    def training(self) -> tuple[Array, Array, Array]:
         x, y, weights = self.raw
         return self.standardised(x), y, weights
+
+    @property
+    def loss_name(self) -> str:
+        return self.loss
 
     def standardised(self, x: Array) -> Array:
         """Inputs as the network takes them, shape (n, d)."""
@@ -210,39 +200,6 @@ class DataSet(DataLaw):
         own, _, weights = self.raw
         mean = weights @ own
         return np.asarray((x - mean) / np.sqrt(weights @ (own - mean) ** 2))
-
-    @property
-    def risk_name(self) -> str:
-        return f"training mean of {'(y - f)^2' if self.loss == SQUARE else f'the {self.loss} loss'}"
-
-    @property
-    def dimension(self) -> float:
-        return float(self.raw[0].shape[1])
-
-    def axes(self) -> Mapping[str, Axis]:
-        return {f"w{place}": Line() for place in range(1, int(self.dimension) + 1)}
-
-    def start(self, initial: NeuronInitial, heads: Sequence[Marginal | float]) -> InitialLaw:
-        scale = initial.kappa / math.sqrt(self.dimension)
-        given = {name: getattr(initial, name) for name in ALONG}
-        along = [given.get(name) for name in self.axes()]
-        return product_law([*(Normal(0.0, scale) if law is None else settled(law) for law in along), *heads])
-
-    def features(self, unit: Unit, box: Box, accuracy: float, effort: Effort) -> Expansion:
-        from mfpde.solvers.networks.samples import SampleFeatures
-        from mfpde.solvers.objective.objective import Objective
-        from mfpde.solvers.objective.representation import Expansion
-
-        x = self.samples[0]
-        made = Objective(SampleFeatures(x, unit.activation, unit.has_offset), self.objective_loss)
-        return Expansion(made, 0.0, f"units at {len(x)} samples", explicit=True)
-
-    def units_at(self, unit: Unit, x: Array) -> FeatureMap:
-        from mfpde.solvers.networks.samples import SampleFeatures
-
-        if x.ndim != 2 or x.shape[1] != self.dimension:
-            raise ValueError(f"inputs of shape {x.shape}: write x of shape (n, {self.dimension:g})")
-        return SampleFeatures(self.standardised(x), unit.activation, unit.has_offset)
 
     def watches(self, unit: Unit, predict: Predict) -> Mapping[str, Callable[[Measure], float]]:
         """The risk of the test set, and where the loss is one of classes the accuracy on both."""
@@ -260,50 +217,6 @@ class DataSet(DataLaw):
 
     def _watched(self, kind: str, x: Array, y: Array, weights: Array, predict: Predict, law: Measure) -> float:
         return self.worth(y, weights, predict(law, x))[kind]
-
-    def worth(self, y: Array, weights: Array, outputs: Array) -> dict[str, float]:
-        """An output of 0 is of either class by half."""
-        loss = nodal_loss(self.loss, weights, y)
-        towards = loss.recession
-        if towards is None:
-            return {"risk": loss.risk(outputs)}
-        side = np.where(np.abs(outputs) <= CANCELLED, 0.0, np.sign(towards * outputs))
-        return {"risk": loss.risk(outputs), "accuracy": float(weights @ (0.5 + 0.5 * side))}
-
-    @property
-    def objective_loss(self) -> Loss:
-        """L."""
-        _, y, weights = self.samples
-        return nodal_loss(self.loss, weights, y)
-
-    def sampler(self) -> Any:
-        from mfpde.solvers.sgd.sources.finite import FiniteSet
-
-        return FiniteSet(*self.samples)
-
-    def population(self, sampler: Any, activation: Activation) -> Population:
-        from mfpde.solvers.networks.samples import FinitePopulation
-
-        return FinitePopulation(self.samples[0], self.objective_loss, activation)
-
-    @property
-    def pointwise(self) -> Pointwise | None:
-        return None if self.loss == SQUARE else LOSSES[self.loss]()
-
-    def curvature(self, unit: Unit, positions: Array, weights: Array, outputs: Array, risk: float) -> Curvature | None:
-        from mfpde.solvers.networks.samples import SampleCurvature, SampleFeatures
-
-        bounds = unit.activation.bounds()
-        if len(bounds.knots) and bounds.variation > 0.0:
-            return None
-        features = SampleFeatures(self.samples[0], unit.activation, unit.has_offset)
-        return SampleCurvature(features, bounds, self.objective_loss.gradient(outputs), unit.has_coefficient)
-
-    def remarks(self, unit: Unit, initial: NeuronInitial) -> Mapping[str, str | int | float]:
-        names = [*self.axes(), *(head.name for head in unit.coordinates)]
-        shown = names if len(names) <= 4 else [names[0], "...", *names[-3:]]
-        words = f"a data set has no symmetry: nothing is reduced, the coordinates are {', '.join(shown)}"
-        return {"samples": len(self.raw[1]), "note": words}
 
     def problems(self, experiment: Any) -> list[str]:
         known = self.axes()

@@ -14,9 +14,10 @@ from mfpde.keys.reader import NON_NEGATIVE_SIZE, POSITIVE_SIZE, Range, TableRead
 from mfpde.keys.tables import NumberTable, TableKey
 from mfpde.problem.initial import InitialLaw, gaussian_blocks, product_law, radial_law
 from mfpde.problem.law_kinds import LawOf
+from mfpde.problem.laws.finite_data import drawn, samples_key, seed_key
 from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.marginals import Marginal, settled
-from mfpde.problem.network import Unit
+from mfpde.problem.network import Network, Unit
 from mfpde.problem.points import POINTS, head_laws, in_place_of
 from mfpde.problem.reduction.mixture import BlockMixture
 from mfpde.solvers.space.axis import Axis, Radius
@@ -146,6 +147,8 @@ class GaussianMixture(DataLaw):
     fractions: tuple[float, ...] | None = key(
         None, Numbers(Range(0.0, 1.0, low_open=True), "[0.1875, 0.8125]"), "the shares p_j / d in that limit"
     )
+    samples: int | None = samples_key()
+    sample_seed: int = seed_key()
 
     Initial = MixtureInitial
 
@@ -212,6 +215,9 @@ class GaussianMixture(DataLaw):
         dimensions = tuple(map(float, self.sizes)) or (math.inf,) * self.blocks
         fractions = self.fractions or tuple(p / sum(dimensions) for p in dimensions)
         return BlockMixture(dimensions, self.block_scales, fractions)
+
+    def of_network(self, network: Network) -> DataLaw:
+        return drawn(self, self.samples, self.sample_seed)
 
     def axes(self) -> Mapping[str, Axis]:
         return {f"r{j + 1}": Radius(p) for j, p in enumerate(self.mixture.dimensions)}

@@ -20,11 +20,12 @@ from mfpde.keys.tables import NumberTable, TableKey
 from mfpde.problem import targets
 from mfpde.problem.initial import InitialLaw, product_law
 from mfpde.problem.law_kinds import LawOf
+from mfpde.problem.laws.finite_data import drawn, samples_key, seed_key
 from mfpde.problem.laws.gaussian_mixture import MAXIMUM_DIMENSION
 from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.laws.single_index import Dimension
 from mfpde.problem.marginals import Marginal, Normal, ScaledChi, settled
-from mfpde.problem.network import Unit
+from mfpde.problem.network import Network, Unit
 from mfpde.problem.points import POINTS, head_laws, in_place_of
 from mfpde.solvers.space.axis import Axis, Line, Radius
 
@@ -107,6 +108,8 @@ class MultiIndex(DataLaw):
     dim: int | str = key(10, Dimension(), 'd, or "infinite" for the limit')
     inputs: str = key("gaussian", Choice(("gaussian",)), "the law of x")
     noise: float = key(0.0, Number(NON_NEGATIVE_SIZE), "standard deviation of y - g; the risk includes its square")
+    samples: int | None = samples_key()
+    sample_seed: int = seed_key()
 
     Initial = CommitteeInitial
 
@@ -156,6 +159,9 @@ class MultiIndex(DataLaw):
     def across(self) -> float:
         """d - K."""
         return self.dimension - self.count
+
+    def of_network(self, network: Network) -> DataLaw:
+        return drawn(self, self.samples, self.sample_seed)
 
     def axes(self) -> Mapping[str, Axis]:
         along: dict[str, Axis] = {name: Line() for name in self._along}

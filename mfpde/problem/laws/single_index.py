@@ -16,10 +16,11 @@ from mfpde.keys.tables import NumberTable, TableKey
 from mfpde.problem import targets
 from mfpde.problem.initial import InitialLaw, product_law
 from mfpde.problem.law_kinds import LawOf
+from mfpde.problem.laws.finite_data import drawn, samples_key, seed_key
 from mfpde.problem.laws.gaussian_mixture import INFINITE, MAXIMUM_DIMENSION
 from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.marginals import Marginal, Normal, ScaledChi, settled
-from mfpde.problem.network import Unit
+from mfpde.problem.network import Network, Unit
 from mfpde.problem.points import POINTS, head_laws, in_place_of
 from mfpde.solvers.space.axis import Axis, Line, Radius
 
@@ -95,6 +96,8 @@ class SingleIndex(DataLaw):
     target: Any = key("erf", targets.TargetKey(), "g")
     inputs: str = key("gaussian", Choice(("gaussian",)), "the law of x")
     noise: float = key(0.0, Number(NON_NEGATIVE_SIZE), "standard deviation of y - g; the risk includes its square")
+    samples: int | None = samples_key()
+    sample_seed: int = seed_key()
 
     Initial = IndexInitial
 
@@ -117,6 +120,9 @@ class SingleIndex(DataLaw):
     def across(self) -> float:
         """d - 1."""
         return self.dimension - 1.0
+
+    def of_network(self, network: Network) -> DataLaw:
+        return drawn(self, self.samples, self.sample_seed)
 
     def axes(self) -> Mapping[str, Axis]:
         return {"w_par": Line(), **({"w_perp": Radius(self.across)} if self.across > 0.0 else {})}

@@ -18,6 +18,7 @@ from mfpde.keys.reader import POSITIVE_SIZE, SIZE, Range, TableReader
 from mfpde.keys.tables import NumberTable, TableKey
 from mfpde.problem.initial import InitialLaw, PointLaw, product_law
 from mfpde.problem.law_kinds import LawOf
+from mfpde.problem.laws.finite_data import drawn, samples_key, seed_key
 from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.marginals import Marginal, Normal, settled
 from mfpde.problem.network import Network, Unit, activation_of
@@ -125,6 +126,8 @@ class TeacherNetwork(DataLaw):
     inputs: str = key("circle", Choice(("circle",)), "the law of x: uniform on the unit circle, d = 2")
     angles: tuple[float, ...] = key(FIVE, Numbers(SIZE, "[0.0, 2.0]"), "of the teachers' directions v_k")
     weights: tuple[float, ...] = key((1.0, -0.8, 1.2, -1.0, 0.7), Numbers(SIZE, "[1.0, -0.5]"), "c_k, one for each")
+    samples: int | None = samples_key()
+    sample_seed: int = seed_key()
     sigma: Any = None
 
     Initial = CircleInitial
@@ -140,7 +143,7 @@ class TeacherNetwork(DataLaw):
         return self
 
     def of_network(self, network: Network) -> DataLaw:
-        return replace(self, sigma=network.activation)
+        return drawn(replace(self, sigma=network.activation), self.samples, self.sample_seed)
 
     @property
     def dimension(self) -> float:

@@ -17,7 +17,7 @@ def provenance(configuration: Experiment) -> dict[str, Attribute]:
     """The attributes every result file carries."""
     return {
         "configuration": to_toml(configuration),
-        "risk_name": configuration.data.risk_name,
+        "risk_name": configuration.law.risk_name,
         "version_mfpde": mfpde.__version__,
         "version_python": sys.version.split()[0],
         **{f"version_{name}": _version(name) for name in ("numpy", "scipy", "numba")},

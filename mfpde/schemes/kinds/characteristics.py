@@ -57,7 +57,7 @@ class CharacteristicsKind(SchemeKind):
         return super().refusals(problem, experiment) + [words] * noisy(problem) + too_many_labels(problem) + meetings
 
     def guided(self, experiment: Experiment) -> bool:
-        return not experiment.data.explicit
+        return not experiment.law.explicit
 
     def reservations(self, problem: Problem) -> list[str]:
         labels = problem.initial_law.spread

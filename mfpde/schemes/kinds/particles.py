@@ -75,7 +75,7 @@ class ParticlesKind(SchemeKind):
         return super().refusals(problem, experiment) + [births] * both + numbers + actual + bent
 
     def guided(self, experiment: Experiment) -> bool:
-        return not (experiment.data.explicit or self._actual(experiment))
+        return not (experiment.law.explicit or self._actual(experiment))
 
     def _actual(self, experiment: Experiment) -> bool:
         return bool(self.options(experiment.solver).neurons == "actual")
