@@ -42,7 +42,7 @@ class Contact(NamedTuple):
     sides: NDArray[np.int64]
 
 
-def contact(force: Array, normals: Array, strengths: Array) -> Contact:
+def contact(force: Array, normals: Array, strengths: Array, slow: float = 0.0) -> Contact:
     """The way of steepest descent.
 
     Up to two directions across the kinks every cell between them is looked at; of three and more, descents from both
@@ -51,6 +51,7 @@ def contact(force: Array, normals: Array, strengths: Array) -> Contact:
     Args:
         force: h, the force below all kinks, shape (D,).
         normals, strengths: n_k and c_k, shape (K, D) and (K,); normals are not 0.
+        slow: speed at which it rests.
     """
     _, sizes, axes = np.linalg.svd(normals, full_matrices=False)
     across = axes[sizes > DEPENDENT * sizes[0]]
@@ -61,7 +62,7 @@ def contact(force: Array, normals: Array, strengths: Array) -> Contact:
     slopes = _slopes(ways, h, n, strengths)
     best = int(np.argmin(slopes)) if len(slopes) else 0
     size = max(float(np.linalg.norm(h)), float(np.max(np.abs(strengths) * np.linalg.norm(n, axis=1))))
-    if not len(slopes) or not (slopes[best] < -SLOW * size):
+    if not len(slopes) or not (slopes[best] < -max(SLOW * size, slow)):
         return Contact(np.zeros(len(force)), np.full(len(strengths), HELD))
     crossing = n @ ways[best]
     along = np.abs(crossing) <= ALONG * np.linalg.norm(n, axis=1)

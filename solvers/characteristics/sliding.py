@@ -31,11 +31,11 @@ TOUCHING = 1e-12
 PASSED = 1e-14
 """The same by which it has passed."""
 PULL = 1e-9
-"""By how much a multiplier must leave its interval, in parts of the forces, for a particle to leave."""
-FLOOR = 1e-15
-"""Forces that are rounding."""
+"""By how much a multiplier must leave its interval, in parts of the forces and beyond the tolerance, to let go."""
 LOOKS = (2, 5, 7)
 """The nodes of a step at which multipliers are looked at."""
+RESTING = 10.0
+"""Largest speed of atoms at rest, over the tolerance of the steps: R falls by no more than its square from there."""
 INSTANT = 1e-13
 """Share of a step within which events are one."""
 MOST_AT_ONCE = 50
@@ -154,6 +154,11 @@ class SlidingCharacteristics(Characteristics):
         shape, sides = places.shape, cast(IntArray, state.arrays["sides"])
         held = self._held(sides)
         motion, moving = self._motion(sides, held, masses), np.ones(shape, dtype=bool)
+        spent, dissipation = state.arrays["energy"]
+        if not self._reacts and np.abs(motion(places)[0]).max(initial=0.0) <= RESTING * self.tolerance:
+            # what goes on is the noise of steps, about kinks without end
+            spent += dissipation * (until - state.flow_time)
+            return self._sided(until, state.step, panels, float(spent), sides, reach)
 
         def velocity(_: float, flat: Array) -> Array:
             rates, weights = motion(flat[:-1].reshape(shape))
@@ -163,7 +168,7 @@ class SlidingCharacteristics(Characteristics):
         solver = self._method(
             velocity,
             state.flow_time,
-            np.append(places, state.arrays["energy"][0]),
+            np.append(places, spent),
             until,
             first_step=min(state.step, room) if state.step > 0 else None,
             rtol=np.maximum(self.tolerance * self._tolerances(shape, self._relative), 1e-13),
@@ -180,7 +185,7 @@ class SlidingCharacteristics(Characteristics):
         step = max(solver.h_abs, state.step) if solver.status == "finished" else solver.h_abs
         if event is not None:
             time = event.time
-            flat = path(time) if time > state.flow_time else np.append(places, state.arrays["energy"][0])
+            flat = path(time) if time > state.flow_time else np.append(places, spent)
         moved = self._put(flat[:-1].reshape(shape), held)
         if self._confinement.kinked(places, moved):
             raise StepFailure(STUCK, time, UNSTUCK)
@@ -306,14 +311,14 @@ class SlidingCharacteristics(Characteristics):
             strengths = self._strengths(places, masses)
             own = np.where(on, np.take_along_axis(strengths[held.rows], np.maximum(held.planes, 0), axis=1), 0.0)
             pull = (held.pull @ rates[:, :, None])[:, :, 0]
-            sizes = PULL * np.maximum(np.abs(pull), np.abs(own)).max(axis=1) + FLOOR
+            sizes = PULL * np.maximum(np.abs(pull), np.abs(own)).max(axis=1) + self.tolerance
             low, high = pull / sizes[:, None] + 1.0, (own - pull) / sizes[:, None] + 1.0
             least = np.where(on, np.minimum(low, high), np.inf)
             kink = least.argmin(axis=1)
             lines = np.arange(len(kink))
             margins, upwards = least[lines, kink], high[lines, kink] < low[lines, kink]
             for i in np.flatnonzero(held.corner):
-                rests = self._rests(held.rows[i], held.planes[i][on[i]], rates[i], strengths[held.rows[i]])
+                rests = self._rests(held.planes[i][on[i]], rates[i], strengths[held.rows[i]])
                 margins[i] = 1.0 if rests else -1.0
             return margins, kink, np.where(upwards, ABOVE, BELOW)
 
@@ -325,15 +330,17 @@ class SlidingCharacteristics(Characteristics):
         sides = np.where(held.corner, HELD, sides)
         return Event(time, held.rows[first], held.planes[first, kink[first]], sides[first])
 
-    def _rests(self, row: int, planes: IntArray, rates: Array, strengths: Array) -> bool:
+    def _rests(self, planes: IntArray, rates: Array, strengths: Array) -> bool:
         """Whether an atom on dependent kinks keeps to all of them."""
-        return bool((self._way(planes, rates, strengths) == HELD).all())
+        size = max(float(np.abs(rates).max()), float(np.abs(strengths[planes]).max()))
+        return bool((self._way(planes, rates, strengths, PULL * size) == HELD).all())
 
-    def _way(self, planes: IntArray, rates: Array, strengths: Array) -> IntArray:
+    def _way(self, planes: IntArray, rates: Array, strengths: Array, slow: float = 0.0) -> IntArray:
         """Sides of the kinks that an atom is on, for its rates below all of them."""
         moving = self._root > 0.0
         force = np.where(moving, rates / np.where(moving, self._root, 1.0), 0.0)
-        return contact(force, self.kinks.normals[planes] * self._root, strengths[planes]).sides
+        normals = self.kinks.normals[planes] * self._root
+        return contact(force, normals, strengths[planes], slow + self.tolerance).sides
 
     def _left(self, event: Event, places: Array, masses: Array, sides: IntArray) -> IntArray:
         """Sides after an event."""

@@ -208,7 +208,7 @@ class KinkedJko(SlidingCharacteristics):
         size = LEFT * np.maximum(np.abs(pull), np.abs(own)).max(axis=1, keepdims=True) + 1e-15
         out = (on & ((pull < -size) | (pull > own + size))).any(axis=1) & ~held.corner
         for i in np.flatnonzero(held.corner):
-            out[i] = not self._rests(held.rows[i], held.planes[i][on[i]], rates[i], strengths[held.rows[i]])
+            out[i] = not self._rests(held.planes[i][on[i]], rates[i], strengths[held.rows[i]])
         return np.asarray(held.rows[out])
 
     def _turned(

@@ -170,3 +170,25 @@ def test_a_run_that_is_taken_up_again_is_the_same() -> None:
         state = again.advance(state, 2.0)
     for name, array in states[-1].arrays.items():
         assert_array_equal(state.arrays[name], array)
+
+
+def test_a_law_at_rest_on_kinks_stays_there_in_few_steps() -> None:
+    """At the optimum the forces are the noise of steps, of either sign: no meeting without end (2,160 steps once)."""
+    seen, states = run(sliding([[0.0], [0.0], [1.0], [2.0]], [2.0, 2.0, 2.0, -3.0], [[2.0, -1.0], [0.0, -1.0]]), [30.0])
+    assert len(states) < 60
+    # sigma(0) is all that the samples at 0 get
+    assert seen[0].risk >= 2.0
+    assert seen[0].dissipation < 1e-16
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [0, 4, 8, 12])
+def test_lattices_of_samples_and_neurons_balance_their_energy(seed: int) -> None:
+    """Integers make planes coincide, and neurons that start where kinks meet, at the origin or on several at once."""
+    rng = np.random.default_rng(1000 + seed)
+    x, y = np.round(rng.normal(size=(4, 2))), np.round(3.0 * rng.normal(size=4))
+    x[~x.any(axis=1)] = 1.0
+    rows = np.column_stack([np.round(rng.normal(size=(6, 2))), np.tile([1.0, -1.0], 3), np.round(rng.normal(size=6))])
+    seen, states = run(sliding(x, y, rows, trained=bool(seed % 8), offset="fixed"), [0.0, 20.0])
+    assert_allclose(seen[0].risk - seen[1].risk, seen[1].dissipated, atol=1e-8)
+    assert len(states) < 400
