@@ -77,6 +77,11 @@ class InitialLaw:
         return mean, float(weights @ (values - mean) ** 2)
 
     @property
+    def independent(self) -> bool:
+        """Whether `density` is the product of those of the labels."""
+        return True
+
+    @property
     def spread(self) -> int:
         """Number of labels that have a density; the others take single values."""
         return sum(not discrete(marginal) for marginal in self.labels)
@@ -296,6 +301,10 @@ class _JointLaw(InitialLaw):
     """A law with a density that is no product; the labels are the coordinates, uniform on a box."""
 
     function: Callable[[Array], Array]
+
+    @property
+    def independent(self) -> bool:
+        return False
 
     @functools.cached_property
     def _summary(self) -> tuple[float, float]:

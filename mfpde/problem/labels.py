@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from mfpde.problem.condensed import condensed
 from mfpde.problem.initial import InitialLaw
-from mfpde.problem.marginals import TAIL, discrete, reaching, unbounded
+from mfpde.problem.marginals import TAIL, Marginal, discrete, reaching, unbounded
+from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.outputs import OutputResolution
-from mfpde.solvers.characteristics.panels import LabelLaw, Rule, fill_panels, initial_panels
+from mfpde.solvers.characteristics.panels import LabelLaw, fill_panels, initial_panels
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import FeatureMap, Objective
 from mfpde.solvers.space.measure import Atoms
@@ -21,14 +23,17 @@ LEAST_DENSITY = 1e-300
 """Least product of tails that floating point holds."""
 MANY_LABELS, TAIL_SHARE, LARGEST_TAIL = 3, 1e-3, 1e-9
 """Labels whose panels far out are too many, and the share of the accuracy that may be cut off there, with a limit."""
+FITTED_LABELS = 2
+"""Labels from which on rules are made for their laws; those of one are few in any case."""
 MOST_ATOMS = 40_000
 """Atoms that a law is put on at most."""
 
 
-def label_law(law: InitialLaw, reach: int = 0, accuracy: float = 0.0) -> LabelLaw:
+def label_law(law: InitialLaw, reach: int = 0, accuracy: float = 0.0, reacts: bool = False) -> LabelLaw:
     """rho_0 for schemes of atoms, its tails cut off at `TAILS[reach]` and farther out, as far as floats go.
 
     Tables of many knots are condensed to this accuracy, and where there are many labels their tails are cut by it.
+    Rules are made for the laws of several labels if these are independent and births and deaths do not change them.
     """
     law = replace(law, labels=tuple(condensed(marginal, accuracy) for marginal in law.labels))
     least = LEAST_DENSITY ** (1.0 / max(law.spread, 1))
@@ -44,8 +49,23 @@ def label_law(law: InitialLaw, reach: int = 0, accuracy: float = 0.0) -> LabelLa
     )
     back = np.argsort(order)
     places = tuple(marginal.breaks for marginal in labels[law.spread :])
-    density, embed = law.density, law.embed
-    return LabelLaw(first, lambda x: density(x[:, back]), lambda x: embed(x[:, back]), tuple(wider), places, law.mass)
+    fits = law.independent and not reacts and law.spread >= FITTED_LABELS
+    joint, embed = law.density, law.embed
+    density = chances(labels[law.spread :], law.spread) if fits else lambda x: joint(x[:, back])
+    own = tuple(marginal.density for marginal in labels[: law.spread]) if fits else ()
+    return LabelLaw(first, density, lambda x: embed(x[:, back]), tuple(wider), places, law.mass, own)
+
+
+def chances(labels: Sequence[Marginal], first: int) -> Callable[[Array], Array]:
+    """The joint probability of labels that take single values, the columns from `first` on of what it is given."""
+
+    def probability(x: Array) -> Array:
+        found = np.ones(len(x))
+        for column, marginal in enumerate(labels, first):
+            found *= marginal.density(x[:, column])
+        return found
+
+    return probability
 
 
 def starting_atoms(
@@ -63,9 +83,10 @@ def starting_atoms(
         order: Gauss nodes of a panel and label.
         most: atoms, beyond which no panel is halved.
     """
-    labels, rule = label_law(law) if labels is None else labels, Rule.of_order(order)
+    labels = label_law(law) if labels is None else labels
+    rules = labels.rules(order)
     objective = Objective(features, SquareLoss(np.ones(features.rank), np.zeros(features.rank)))
-    panels = initial_panels(labels, rule, tolerance, most)
-    resolution = OutputResolution(objective, labels.density, labels.embed, rule, tolerance, most)
+    panels = initial_panels(labels, rules, tolerance, most)
+    resolution = OutputResolution(objective, labels.density, labels.embed, rules, tolerance, most)
     corners = resolution.corners(panels.lower, panels.upper)
-    return Atoms(*fill_panels(*corners, labels.density, labels.embed, rule).atoms)
+    return Atoms(*fill_panels(*corners, labels.density, labels.embed, rules).atoms)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -48,17 +48,26 @@ class Problem:
             coordinates.
         flow: ridge, noise, birth and death, schedule; at a scale alpha of the network it is slowed by alpha^2, so that
             neurons move as the scaled outputs pull them, over alpha.
+        resting: coordinates that stay where they start, whatever pulls at them.
     """
 
     data: DataLaw
     network: Network = field(default_factory=Network)
     initial: Any = None
     flow: Flow = field(default_factory=Flow)
+    resting: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", met(self.data, self.network))
         scale = self.network.scale if "scale" in self.data.network_keys else 1.0
         object.__setattr__(self, "flow", self.data.flow(self.flow).at_scale(scale))
+
+    @cached_property
+    def from_start(self) -> Problem:
+        """The flow from rho_0 alone, which keeps what the start keeps: see `DataLaw.resting`."""
+        known = not isinstance(self.initial, InitialLaw)
+        resting = self.data.resting(self.unit, self.options) if known else ()
+        return replace(self, resting=resting) if resting else self
 
     @cached_property
     def options(self) -> Any:
@@ -76,7 +85,9 @@ class Problem:
         whole, mobility = self.data.space(self.unit), self.flow.mobility
         heads = self.unit.coordinates if self.data.network_keys else ()
         own = (mobility.w,) * (whole.dimension - len(heads))
-        return whole.slowed((*own, *(getattr(mobility, head.name) for head in heads)))
+        factors = (*own, *(getattr(mobility, head.name) for head in heads))
+        moves = zip(whole.names, factors, strict=True)
+        return whole.slowed([0.0 if name in self.resting else factor for name, factor in moves])
 
     @cached_property
     def initial_law(self) -> InitialLaw:

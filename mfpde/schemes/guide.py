@@ -49,7 +49,7 @@ def run_guide(problem: Problem, configuration: Experiment) -> Trails:
     correspond from time to time.
     """
     reacts = problem.flow.reacts
-    law = label_law(problem.initial_law, int(reacts), GUIDE_TABLE)
+    law = label_law(problem.initial_law, int(reacts), GUIDE_TABLE, reacts)
     refuse_trails(law, GUIDE_NODES, GUIDE_TIMES, problem.geometry.dimension)
     reach = np.abs(label_law(problem.initial_law).corners).max(axis=0)
     objective = problem.represent(

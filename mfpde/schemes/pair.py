@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 FLOOR_ATOMS = 200
 """Atoms of the guide on which features are held against their source."""
-NODES, OTHER_NODES = 10, 7
-"""Gauss nodes of a panel along a label of rho_0, of a run and of its companion."""
+FEW_LABELS = 2
+NODES, NODES_OF_MANY = (10, 7), (8, 6)
+"""Gauss nodes of a panel along each of few labels of rho_0, or of more: those of a run, and of its companion."""
 SMALLEST = 1e-2
 """Size of z below which no error of Psi is taken to vary."""
 CARRIED = 1e-13
@@ -78,6 +79,7 @@ def make_pair(
     """The scheme of `experiment.solver` (or `scheme` itself) on this problem, with its companion."""
     say = progress or (lambda text: None)
     kind = scheme_of(experiment) if scheme is None else scheme
+    problem = problem.from_start
     say("guide")
     guide = run_guide(problem, experiment) if kind.guided(experiment) else starting_guide(problem)
     box = visited_box(problem, guide)
@@ -152,6 +154,11 @@ def _dissipation_error(reduced: ReducedObjective, problem: Problem, law: Atoms, 
 def described(reduced: ReducedObjective, error: float) -> dict[str, str | float | int]:
     """How the features were obtained and what their `error_floor_of` the risk is, for the result file."""
     return {"features": reduced.method, "rank": reduced.rank, "feature_error": error}
+
+
+def nodes_along(law: InitialLaw) -> tuple[int, int]:
+    """Gauss nodes of a panel along a label, of a run and of its companion."""
+    return NODES if law.spread <= FEW_LABELS else NODES_OF_MANY
 
 
 def other_atoms(atoms: tuple[int, ...] | None) -> tuple[int, ...] | None:

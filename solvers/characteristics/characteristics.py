@@ -19,7 +19,8 @@ from ..space.geometry import Geometry
 from ..space.measure import Atoms
 from .crossings import beyond, come_back
 from .outputs import OutputResolution
-from .panels import LabelLaw, Panels, Rule, fill_panels, initial_panels, uniform_corners, worst_first
+from .panels import LabelLaw, Panels, fill_panels, initial_panels, uniform_corners, worst_first
+from .rules import Rule
 from .selection import Selection, grown, refilled
 
 __all__ = ["Characteristics", "LabelLaw"]
@@ -88,7 +89,7 @@ class Characteristics:
         self.tolerance = tolerance
         self.largest = largest
         self.atoms = atoms
-        self.rule = Rule.of_order(order)
+        self.rules = law.rules(order)
         self._reacts = flow.reacts
         self._total = law.mass if flow.free else None
         walls, free = geometry.walls, [np.inf] * self._reacts
@@ -111,7 +112,7 @@ class Characteristics:
             self._confinement,
             flow.rate,
             lambda points: geometry.turned(geometry.held(points)),
-            self.rule,
+            Rule.of_order(order),
             OUTPUT_SHARE * tolerance,
             largest,
             self._unresolved,
@@ -125,34 +126,34 @@ class Characteristics:
         """rho_0, the cuts of its tails moved outwards `reach` times."""
         law = self._laws[reach]
         if self.atoms is not None and law.breaks:
-            counts = [-(-count // len(self.rule.nodes)) for count in self.atoms]
+            counts = [-(-count // self.rules.order) for count in self.atoms]
             corners = uniform_corners(law, counts)
-            panels = fill_panels(*corners, law.density, self._embed, self.rule)
+            panels = fill_panels(*corners, law.density, self._embed, self.rules)
             return self._begun(self._resolved(panels, reach), reach)
-        panels = initial_panels(replace(law, embed=self._embed), self.rule, self.tolerance, self.largest)
+        panels = initial_panels(replace(law, embed=self._embed), self.rules, self.tolerance, self.largest)
         outputs = OutputResolution(
             self.objective,
             law.density,
             lambda x: self.geometry.held(law.embed(x)),
-            self.rule,
+            self.rules,
             OUTPUT_SHARE * self.tolerance,
             self.largest,
             law.mass,
         )
         corners = outputs.corners(panels.lower, panels.upper)
-        panels = fill_panels(*corners, law.density, self._embed, self.rule)
+        panels = fill_panels(*corners, law.density, self._embed, self.rules)
         return self._begun(self._resolved(panels, reach), reach)
 
     def state_on(self, state: State) -> State:
         """The initial state on the panels of another state."""
         reach = int(state.arrays["reach"][0])
         law = self._laws[reach]
-        panels = fill_panels(state.arrays["lower"], state.arrays["upper"], law.density, self._embed, self.rule)
+        panels = fill_panels(state.arrays["lower"], state.arrays["upper"], law.density, self._embed, self.rules)
         return self._begun(panels, reach)
 
     def without_halving(self) -> Characteristics:
         """The same scheme on the panels it is given."""
-        order = len(self.rule.nodes)
+        order = self.rules.order
         return Characteristics(self.objective, self.geometry, self.flow, self.law, self.tolerance, 0, order)
 
     def advance(self, state: State, until: float) -> State:
@@ -315,16 +316,25 @@ class Characteristics:
             mass = weights.reshape(len(panels.lower), -1).sum(axis=1)
             if self._reacts:
                 mass = np.maximum(mass, GROWN_MASS)
-            unresolved = panels.tails(self.rule, self._scales) * mass[:, None]
+            unresolved = self._tails(panels) * mass[:, None]
             unresolved = np.maximum(unresolved, self._bound_errors(panels, mass)[:, None])
             unresolved = np.where(panels.wide, unresolved, 0.0)
             room = self.largest // panels.masses[0].size - len(mass)
             splitting = worst_first(unresolved.max(axis=1, initial=0.0), self._unresolved, room)
             if not splitting.any():
                 return panels
-            panels = panels.split(np.where(splitting, unresolved.argmax(axis=1), -1), self.rule)
+            panels = panels.split(np.where(splitting, unresolved.argmax(axis=1), -1), self.rules)
             if self._reacts:
-                panels = refilled(panels, self._laws[reach], self.rule)
+                panels = refilled(panels, self._laws[reach], self._selection.rule)
+
+    def _tails(self, panels: Panels) -> Array:
+        """What is unresolved of a panel per unit of its mass, on the scale of `_unresolved`.
+
+        Where a rule is Gauss's for the law itself, what it leaves of the map is orthogonal to what it has, and an error
+        of the risk is of the order of its square.
+        """
+        tails = panels.tails(self.rules, self._scales)
+        return self._unresolved * tails**2 / self.tolerance if self.law.own else tails
 
     def _bound_errors(self, panels: Panels, mass: Array) -> Array:
         """Error of a Gauss rule across the kink of panels that straddle a wall: mass * range / (8 n^2)."""
@@ -333,7 +343,7 @@ class Characteristics:
         straddles = (lowest < self._walls.lower) & (highest > self._walls.lower)
         straddles |= (lowest < self._walls.upper) & (highest > self._walls.upper)
         kink = np.where(straddles, highest - lowest, 0.0).max(axis=1)
-        return np.asarray(mass * kink / (8.0 * len(self.rule.nodes) ** 2))
+        return np.asarray(mass * kink / (8.0 * self.rules.order**2))
 
     def _begun(self, panels: Panels, reach: int) -> State:
         """The state on these panels at flow time 0."""

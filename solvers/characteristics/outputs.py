@@ -20,7 +20,8 @@ import numpy as np
 
 from ..arrays import Array
 from ..objective.objective import Objective
-from .panels import Rule, extended, fill_panels
+from .panels import extended, fill_panels, middles
+from .rules import Rules
 
 CHUNK = 2_000_000
 """Most entries of a block of features."""
@@ -33,7 +34,7 @@ class OutputResolution:
     Attributes:
         objective: feature map and loss.
         density, embed: as those of `LabelLaw`.
-        rule: Gauss nodes of a panel.
+        rules: of the panels.
         tolerance: change of the risk that halving all panels may leave.
         limit: largest number of nodes; halving stops there.
         mass: of the law, where it is free.
@@ -42,7 +43,7 @@ class OutputResolution:
     objective: Objective
     density: Callable[[Array], Array]
     embed: Callable[[Array], Array]
-    rule: Rule
+    rules: Rules
     tolerance: float
     limit: int
     mass: float = 1.0
@@ -52,9 +53,9 @@ class OutputResolution:
         axes = extended(lower, upper)
         if axes == 0:
             return lower, upper
-        size = len(self.rule.nodes) ** axes
-        fewer = Rule.of_order(max(1, len(self.rule.nodes) - 1))
-        own, halves = self._integrals(lower, upper, self.rule), self._of_halves(lower, upper)
+        size = self.rules.order**axes
+        fewer = self.rules.of(max(1, self.rules.order - 1))
+        own, halves = self._integrals(lower, upper, self.rules), self._of_halves(lower, upper)
         rough = self._integrals(lower, upper, fewer)
         while True:
             axis, errors = self._errors(own, np.concatenate([halves.sum(axis=2), rough[:, None]], axis=1))
@@ -65,20 +66,20 @@ class OutputResolution:
                 return lower, upper
             split = split[-room:]
             whole = np.setdiff1d(np.arange(len(lower)), split)
-            new_lower, new_upper = _halved(lower[split], upper[split], axis[split])
+            new_lower, new_upper = _halved(lower[split], upper[split], axis[split], self.rules)
             own = np.concatenate([own[whole], halves[split, axis[split]].reshape(-1, own.shape[1])])
             halves = np.concatenate([halves[whole], self._of_halves(new_lower, new_upper)])
             rough = np.concatenate([rough[whole], self._integrals(new_lower, new_upper, fewer)])
             lower = np.concatenate([lower[whole], new_lower])
             upper = np.concatenate([upper[whole], new_upper])
 
-    def _integrals(self, lower: Array, upper: Array, rule: Rule) -> Array:
-        """Integrals of 1 and Phi over each panel by a rule, shape (P, 1 + M)."""
+    def _integrals(self, lower: Array, upper: Array, rules: Rules) -> Array:
+        """Integrals of 1 and Phi over each panel by its rule, shape (P, 1 + M)."""
         rank = self.objective.features.rank
         found = np.empty((len(lower), 1 + rank))
-        parts = -(-len(lower) * len(rule.nodes) ** lower.shape[1] * rank // CHUNK)
+        parts = -(-len(lower) * rules.order ** lower.shape[1] * rank // CHUNK)
         for part in np.array_split(np.arange(len(lower)), max(1, min(parts, len(lower)))):
-            panels = fill_panels(lower[part], upper[part], self.density, self.embed, rule, normalised=False)
+            panels = fill_panels(lower[part], upper[part], self.density, self.embed, rules, normalised=False)
             values = self.objective.features.values(panels.atoms[0]).reshape(len(part), -1, rank)
             masses = panels.masses.reshape(len(part), -1)
             found[part, 0] = masses.sum(axis=1)
@@ -90,7 +91,7 @@ class OutputResolution:
         count, axes = len(lower), extended(lower, upper)
         found = np.empty((count, axes, 2, 1 + self.objective.features.rank))
         for axis in range(axes):
-            halves = self._integrals(*_halved(lower, upper, np.full(count, axis)), self.rule)
+            halves = self._integrals(*_halved(lower, upper, np.full(count, axis), self.rules), self.rules)
             found[:, axis] = halves.reshape(count, 2, -1)
         return found
 
@@ -113,10 +114,11 @@ class OutputResolution:
         return errors[:, :-1].argmax(axis=1), errors.max(axis=1)
 
 
-def _halved(lower: Array, upper: Array, axis: Array) -> tuple[Array, Array]:
+def _halved(lower: Array, upper: Array, axis: Array, rules: Rules) -> tuple[Array, Array]:
     """Corners of the halves of panels, both of one after each other, shape (2 P, A + K)."""
-    rows = np.arange(len(lower))
-    middle = 0.5 * (lower[rows, axis] + upper[rows, axis])
+    rows, middle = np.arange(len(lower)), np.empty(len(lower))
+    for a in np.unique(axis):
+        middle[axis == a] = middles(lower[axis == a, a], upper[axis == a, a], a, rules)
     lowers, uppers = np.repeat(lower, 2, axis=0), np.repeat(upper, 2, axis=0)
     uppers[2 * rows, axis] = middle
     lowers[2 * rows + 1, axis] = middle

@@ -1,8 +1,8 @@
 """A flow map on label space, piecewise polynomial on panels that are halved where it grows steep.
 
-Each panel is a box of labels with a tensor Gauss-Legendre rule; a function of the label (the position X_t) is known at
-the nodes, hence as a polynomial of degree n - 1 per axis. While the last Legendre coefficients are small the panel is
-resolved, and it may be halved by interpolation without loss.
+Each panel is a box of labels with a tensor Gauss rule; a function of the label (the position X_t) is known at the
+nodes, hence as a polynomial of degree n - 1 per axis. While its last coefficients in orthogonal polynomials are small
+the panel is resolved, and it may be halved by interpolation without loss.
 """
 
 from __future__ import annotations
@@ -12,16 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
 from ..arrays import Array
 from ..flow.time_loop import StepFailure
+from .rules import GOLDEN, Density, FittedRules, Rule, Rules
 
 NARROWEST = 1e-10
 """Width of a panel over that of all below which it is not halved: it holds as little of the mass."""
-GOLDEN = 0.5 * (3.0 - np.sqrt(5.0))
-"""Where stretches of labels are cut for panels that share no corner, however often halved, with those of others."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +35,24 @@ class LabelLaw:
         wider: where tails without end are cut off at `breaks`: the same, cut off farther and farther out.
         places: the values of each of the K others.
         mass: of the law, where it is free.
+        own: the densities of the A labels where rules are made for them, `density` being the probability of the rest.
+        elsewhere: whether these rules are others than usual, and cut elsewhere.
     """
 
     breaks: tuple[Array, ...]
-    density: Callable[[Array], Array]
+    density: Density
     embed: Callable[[Array], Array]
     wider: tuple[tuple[Array, ...], ...] = ()
     places: tuple[Array, ...] = ()
     mass: float = 1.0
+    own: tuple[Density, ...] = ()
+    elsewhere: bool = False
+
+    def rules(self, order: int) -> Rules:
+        """Rules with so many nodes on every stretch of every label."""
+        if not self.own:
+            return Rule.of_order(order)
+        return FittedRules(self.own, order, GOLDEN if self.elsewhere else 0.5, self.elsewhere)
 
     @property
     def corners(self) -> Array:
@@ -67,35 +75,17 @@ class LabelLaw:
         return replace(self, breaks=self.wider[0], wider=self.wider[1:]) if len(self.wider) > 1 else self
 
     def cut_elsewhere(self) -> LabelLaw:
-        """The same law, each stretch between its breaks cut in two: no panel within is one of this law's."""
+        """The same law, each stretch between its breaks cut in two: no panel within is one of this law's.
+
+        Where rules are made for its labels they are others, and so are their halves.
+        """
+        if self.own:
+            return replace(self, elsewhere=True)
         cut, *wider = (
             tuple(np.union1d(axis, axis[:-1] + GOLDEN * np.diff(axis)) for axis in breaks)
             for breaks in (self.breaks, *self.wider)
         )
         return replace(self, breaks=cut, wider=tuple(wider))
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Gauss-Legendre rule on [-1, 1] with its transforms.
-
-    Attributes:
-        nodes, weights: shape (n,).
-        coefficients: nodal values -> Legendre coefficients, shape (n, n).
-        halves: nodal values -> values at the nodes of the left and right half, shape (2, n, n).
-    """
-
-    nodes: Array
-    weights: Array
-    coefficients: Array
-    halves: Array
-
-    @classmethod
-    def of_order(cls, n: int) -> Rule:
-        nodes, weights = (np.asarray(part, dtype=float) for part in legendre.leggauss(n))
-        coefficients = np.linalg.inv(legendre.legvander(nodes, n - 1))
-        halves = np.stack([legendre.legvander((nodes + side) / 2, n - 1) @ coefficients for side in (-1, 1)])
-        return cls(nodes, weights, np.asarray(coefficients), np.asarray(halves))
 
 
 @dataclass(frozen=True)
@@ -133,54 +123,72 @@ class Panels:
         """The same panels carried to positions of shape (N, D)."""
         return replace(self, positions=positions.reshape(self.positions.shape))
 
-    def tails(self, rule: Rule, scales: Array | float = 1.0) -> Array:
-        """Largest of the last two Legendre coefficients of scales * positions along each label axis, shape (P, A)."""
+    def tails(self, rules: Rules, scales: Array | float = 1.0) -> Array:
+        """Size of the last two coefficients of scales * positions along each label axis, shape (P, A).
+
+        The largest anywhere on the panel, or their mean square where the polynomials are those of the label's law.
+        """
         tails = np.empty((len(self.lower), self.axes))
-        last = rule.coefficients[-2:]
         for axis in range(self.axes):
             moved = np.moveaxis(self.positions * scales, axis + 1, -1)
-            high = np.abs(np.einsum("kn,...n->...k", last, moved))
-            tails[:, axis] = high.reshape(len(self.lower), -1).max(axis=1, initial=0.0)
+            for rule, rows in rules.stretches(axis, self.lower[:, axis], self.upper[:, axis]):
+                high = np.abs(np.einsum("kn,...n->...k", rule.coefficients[-2:], moved[rows]))
+                if rule.weighted:
+                    share = self.masses[rows].sum(axis=axis + 1)
+                    whole = share.sum(axis=tuple(range(1, share.ndim)), keepdims=True)
+                    share = np.divide(share, whole, out=np.zeros_like(share), where=whole > 0.0)
+                    high = np.sqrt((high**2 * share[..., None, None]).sum(axis=tuple(range(1, share.ndim))))
+                tails[rows, axis] = high.reshape(len(high), -1).max(axis=1, initial=0.0)
         return tails
 
-    def split(self, axis: Array, rule: Rule) -> Panels:
+    def split(self, axis: Array, rules: Rules) -> Panels:
         """Panels halved along the label axes given, shape (P,), those of axis -1 as they are."""
         panels = self
         for a in range(self.axes):
             chosen = axis == a
             if chosen.any():
-                panels = panels.halved(chosen, a, rule)
+                panels = panels.halved(chosen, a, rules)
                 axis = np.repeat(np.where(chosen, -1, axis), np.where(chosen, 2, 1))
         return panels
 
-    def halved(self, which: Array, axis: int, rule: Rule) -> Panels:
+    def halved(self, which: Array, axis: int, rules: Rules) -> Panels:
         """Panels with those of `which` (bool, shape (P,)) replaced by their halves along a label axis, in order."""
         counts = np.where(which, 2, 1)
         side = np.concatenate([np.arange(c) for c in counts]) if len(counts) else counts
         source = np.repeat(np.arange(len(counts)), counts)
         split = which[source]
         lower, upper = self.lower[source].copy(), self.upper[source].copy()
-        middle = 0.5 * (lower[:, axis] + upper[:, axis])
+        middle = middles(self.lower[:, axis], self.upper[:, axis], axis, rules)[source]
         upper[:, axis] = np.where(split & (side == 0), middle, upper[:, axis])
         lower[:, axis] = np.where(split & (side == 1), middle, lower[:, axis])
         positions, masses = self.positions[source].copy(), self.masses[source].copy()
-        # nodal density: the weights carry the Gauss weight and half the length along the axis
+        # nodal density: the weights carry the Gauss weight and the length along the axis
         shape = [1] * masses.ndim
         shape[axis + 1] = -1
-        gauss = rule.weights.reshape(shape)
-        for half in (0, 1):
-            chosen = np.flatnonzero(split & (side == half))
-            if chosen.size == 0:
-                continue
-            moved = np.moveaxis(positions[chosen], axis + 1, -1)
-            positions[chosen] = np.moveaxis(moved @ rule.halves[half].T, -1, axis + 1)
-            density = np.moveaxis(masses[chosen] / gauss, axis + 1, -1)
-            child = np.maximum(np.moveaxis(density @ rule.halves[half].T, -1, axis + 1), 0.0)
-            masses[chosen] = 0.5 * gauss * child
+        for rule, rows in rules.stretches(axis, self.lower[:, axis], self.upper[:, axis]):
+            own = np.zeros(len(counts), dtype=bool)
+            own[rows] = which[rows]
+            for half in (0, 1):
+                chosen = np.flatnonzero(own[source] & (side == half))
+                if chosen.size == 0:
+                    continue
+                moved = np.moveaxis(positions[chosen], axis + 1, -1)
+                positions[chosen] = np.moveaxis(moved @ rule.halves[half].T, -1, axis + 1)
+                density = np.moveaxis(masses[chosen] / rule.shares.reshape(shape), axis + 1, -1)
+                child = np.maximum(np.moveaxis(density @ rule.halves[half].T, -1, axis + 1), 0.0)
+                masses[chosen] = rule.parts[half].reshape(shape) * child
         return Panels(lower, upper, masses * (self.masses.sum() / masses.sum()), positions)
 
 
-def initial_panels(law: LabelLaw, rule: Rule, tolerance: float, limit: int) -> Panels:
+def middles(lower: Array, upper: Array, axis: int, rules: Rules) -> Array:
+    """Where the halves of stretches of a label meet."""
+    found = np.empty(len(lower))
+    for rule, rows in rules.stretches(axis, lower, upper):
+        found[rows] = 0.5 * (lower[rows] + upper[rows]) + 0.5 * rule.cut * (upper[rows] - lower[rows])
+    return found
+
+
+def initial_panels(law: LabelLaw, rules: Rules, tolerance: float, limit: int) -> Panels:
     """Panels of a law's labels, halved until the density is integrated to `tolerance`.
 
     Legendre coefficients that decay like r^-k leave a Gauss rule an error of r^-2n where the last one is r^-n: the tail
@@ -194,8 +202,8 @@ def initial_panels(law: LabelLaw, rule: Rule, tolerance: float, limit: int) -> P
     """
     lower, upper = law.boxes(law.breaks)
     while True:
-        panels = fill_panels(lower, upper, law.density, law.embed, rule)
-        tails = density_tails(panels, rule)
+        panels = fill_panels(lower, upper, law.density, law.embed, rules)
+        tails = density_tails(panels, rules)
         worst = np.where(np.isfinite(tails), tails, np.inf).max(axis=1, initial=0.0)
         splitting = worst_first(worst, 0.1 * np.sqrt(tolerance), limit // panels.masses[0].size - len(worst))
         if not splitting.any():
@@ -207,9 +215,9 @@ def initial_panels(law: LabelLaw, rule: Rule, tolerance: float, limit: int) -> P
         axis = np.where(splitting, tails.argmax(axis=1), -1)
         left_upper, right_lower = upper.copy(), lower.copy()
         rows = np.flatnonzero(splitting)
-        middle = 0.5 * (lower[rows, axis[rows]] + upper[rows, axis[rows]])
-        left_upper[rows, axis[rows]] = middle
-        right_lower[rows, axis[rows]] = middle
+        for a in np.unique(axis[rows]):
+            own = rows[axis[rows] == a]
+            left_upper[own, a] = right_lower[own, a] = middles(lower[own, a], upper[own, a], a, rules)
         lower = np.concatenate([lower, right_lower[rows]])
         upper = np.concatenate([left_upper, upper[rows]])
 
@@ -242,39 +250,44 @@ def fill_panels(
     upper: Array,
     density: Callable[[Array], Array],
     embed: Callable[[Array], Array],
-    rule: Rule,
+    rules: Rules,
     normalised: bool = True,
 ) -> Panels:
     """Panels with these corners: Gauss weights times density, normalised to mass 1 or not, and positions at t = 0."""
-    axes, n = extended(lower, upper), len(rule.nodes)
-    reference = np.zeros((n**axes, lower.shape[1]))
-    reference[:, :axes] = _mesh([rule.nodes] * axes)
-    weights = np.ones(())
-    for _ in range(axes):
-        weights = np.multiply.outer(weights, rule.weights)
-    half = 0.5 * (upper - lower)
-    labels = (lower + half)[:, None, :] + half[:, None, :] * reference
-    flat = labels.reshape(len(lower) * n**axes, lower.shape[1])
+    axes, n = extended(lower, upper), rules.order
     shape = (len(lower),) + (n,) * axes
-    volume = np.prod(half[:, :axes], axis=1)
-    masses = density(flat).reshape(len(lower), -1) * weights.ravel() * volume[:, None]
+    half = 0.5 * (upper - lower)
+    labels = np.tile((lower + half).reshape(len(lower), *[1] * axes, -1), (1, *(n,) * axes, 1))
+    weights = np.ones((len(lower),) + (1,) * axes)
+    for axis in range(axes):
+        nodes, own = np.empty((len(lower), n)), np.empty((len(lower), n))
+        for rule, rows in rules.stretches(axis, lower[:, axis], upper[:, axis]):
+            nodes[rows], own[rows] = rule.nodes, rule.weights
+        along = [len(lower)] + [1] * axes
+        along[axis + 1] = n
+        labels[..., axis] += (half[:, axis, None] * nodes).reshape(along)
+        weights = weights * (half[:, axis, None] * own).reshape(along)
+    flat = labels.reshape(len(lower) * n**axes, lower.shape[1])
+    masses = density(flat).reshape(shape) * weights
     positions = embed(flat)
-    masses = masses.reshape(shape)
     mass = masses.sum() if normalised else 1.0
     masses = masses / mass if mass != 0.0 else np.full(shape, np.nan)
     return Panels(lower, upper, masses, positions.reshape(*shape, positions.shape[-1]))
 
 
-def density_tails(panels: Panels, rule: Rule) -> Array:
-    """Unresolved mass of each panel along each label axis: the last Legendre coefficients of the density."""
+def density_tails(panels: Panels, rules: Rules) -> Array:
+    """Unresolved mass of each panel along each label axis: the last coefficients of the density."""
     axes = panels.axes
-    gauss = np.ones(())
-    for _ in range(axes):
-        gauss = np.multiply.outer(gauss, rule.weights)
-    scaled = panels.masses / gauss * 2.0**axes
+    scaled = panels.masses.copy()
+    for axis in range(axes):
+        along = [1] * scaled.ndim
+        along[axis + 1] = -1
+        for rule, rows in rules.stretches(axis, panels.lower[:, axis], panels.upper[:, axis]):
+            scaled[rows] = scaled[rows] / rule.shares.reshape(along)
     tails = np.empty((len(panels.lower), axes))
     for axis in range(axes):
         moved = np.moveaxis(scaled, axis + 1, -1)
-        high = np.abs(np.einsum("kn,...n->...k", rule.coefficients[-2:], moved))
-        tails[:, axis] = high.reshape(len(panels.lower), -1).max(axis=1, initial=0.0)
+        for rule, rows in rules.stretches(axis, panels.lower[:, axis], panels.upper[:, axis]):
+            high = np.abs(np.einsum("kn,...n->...k", rule.coefficients[-2:], moved[rows]))
+            tails[rows, axis] = high.reshape(len(high), -1).max(axis=1, initial=0.0)
     return tails

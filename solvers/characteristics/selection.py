@@ -19,7 +19,8 @@ from ..arrays import Array
 from ..flow.confinement import Confinement
 from ..flow.leftover import Leftover
 from ..objective.objective import Objective
-from .panels import LabelLaw, Panels, Rule, density_tails, fill_panels
+from .panels import LabelLaw, Panels, density_tails, fill_panels
+from .rules import Rule
 
 STEEP = 0.1
 """Last coefficient of a density, over the root of the tolerance, that a panel may have."""

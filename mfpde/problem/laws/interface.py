@@ -145,6 +145,10 @@ class DataLaw(Checked):
         """What a run should know of this start: attributes of its file, and under "note" a sentence for the screen."""
         return {}
 
+    def resting(self, unit: Unit, initial: Any) -> tuple[str, ...]:
+        """The coordinates along which nothing that starts so ever moves: rounding does not move it either."""
+        return ()
+
     def confines(self, unit: Unit) -> bool:
         """Whether the law is kept from spreading under noise without a ridge, by its axes or by the risk."""
         return self.space(unit).bounded

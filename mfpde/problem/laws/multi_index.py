@@ -200,6 +200,9 @@ class MultiIndex(DataLaw):
         note = "w_k = 0 is invariant: at d = infinity nothing moves along u_k, for E g_k(v) v E sigma'(s G + b) = 0"
         return {"invariant_start": 1, "note": f"{note}; write a finite data.dim, or initial.w1"}
 
+    def resting(self, unit: Unit, initial: CommitteeInitial) -> tuple[str, ...]:
+        return self._along if self.remarks(unit, initial) else ()
+
     def problems(self, experiment: Any) -> list[str]:
         found = []
         if self.dimension == math.inf and math.isfinite(experiment.dynamics.inverse_temperature):

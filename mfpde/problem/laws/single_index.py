@@ -201,6 +201,9 @@ class SingleIndex(DataLaw):
                 found.append(k)
         return found
 
+    def resting(self, unit: Unit, initial: IndexInitial) -> tuple[str, ...]:
+        return ("w_par",) if self.remarks(unit, initial) else ()
+
     def problems(self, experiment: Any) -> list[str]:
         if self.dimension == math.inf and math.isfinite(experiment.dynamics.inverse_temperature):
             problem = 'dynamics.inverse_temperature: noise is undefined at data.dim = "infinite"'

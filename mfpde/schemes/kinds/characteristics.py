@@ -68,13 +68,12 @@ class CharacteristicsKind(SchemeKind):
         from mfpde.schemes.guide import TABLE_SHARE
         from mfpde.schemes.memory import refuse_atoms
         from mfpde.schemes.pair import (
-            NODES,
-            OTHER_NODES,
             Pair,
             atoms_per_label,
             described,
             dissipation_floor_of,
             error_floor_of,
+            nodes_along,
             other_atoms,
         )
         from mfpde.solvers.characteristics.characteristics import Characteristics
@@ -85,11 +84,12 @@ class CharacteristicsKind(SchemeKind):
         if problem.kinks is not None:
             return self._sliding(problem, experiment, reduced, error_floor_of(reduced, guide))
         atoms = atoms_per_label(problem.initial_law, self.options(experiment.solver).atoms)
-        law, other = (label_law(problem.initial_law, accuracy=share * TABLE_SHARE * tolerance) for share in (1, 10))
+        reacts, nodes = problem.flow.reacts, nodes_along(problem.initial_law)
+        law, other = (label_law(problem.initial_law, 0, share * TABLE_SHARE * tolerance, reacts) for share in (1, 10))
         # births are selected by the features at the atoms of halved panels
-        held = 2 * reduced.rank if problem.flow.reacts else 0
+        held = 2 * reduced.rank if reacts else 0
         asked = atoms, other_atoms(atoms)
-        refuse_atoms((law, other), (NODES, OTHER_NODES), asked, held, problem.geometry.dimension)
+        refuse_atoms((law, other), nodes, asked, held, problem.geometry.dimension)
 
         def run(law: LabelLaw, coarser: int, most: int, counts: tuple[int, ...] | None) -> Characteristics:
             # with the atoms given, fewer of them are fewer nodes a panel or fewer panels
@@ -98,9 +98,9 @@ class CharacteristicsKind(SchemeKind):
                 reduced.objective, problem.geometry, problem.flow, law, coarser * tolerance, order=order, atoms=counts
             )
 
-        main = run(law, 1, NODES, atoms)
-        other = other.farther() if problem.flow.reacts else other
-        companion = run(other.cut_elsewhere(), 10, OTHER_NODES, other_atoms(atoms))
+        main = run(law, 1, nodes[0], atoms)
+        other = other.farther() if reacts else other
+        companion = run(other.cut_elsewhere(), 10, nodes[1], asked[1])
         # where saves lie closer than the steps, main and companion step alike and their difference says nothing
         floor = error_floor_of(reduced, guide) + 0.1 * tolerance
         dissipation_floor = dissipation_floor_of(reduced, problem, guide, floor)
@@ -112,7 +112,7 @@ class CharacteristicsKind(SchemeKind):
         from scipy.integrate import DOP853, RK45, OdeSolver
 
         from mfpde.problem.labels import label_law
-        from mfpde.schemes.pair import NODES, OTHER_NODES, Pair, atoms_per_label, described, other_atoms
+        from mfpde.schemes.pair import NODES, Pair, atoms_per_label, described, other_atoms
         from mfpde.solvers.characteristics.sliding import SlidingCharacteristics
 
         planes = 0 if problem.kinks is None else len(problem.kinks.offsets)

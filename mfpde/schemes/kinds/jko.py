@@ -110,13 +110,12 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
     from mfpde.schemes.guide import TABLE_SHARE
     from mfpde.schemes.memory import refuse_atoms
     from mfpde.schemes.pair import (
-        NODES,
-        OTHER_NODES,
         Pair,
         atoms_per_label,
         described,
         dissipation_floor_of,
         error_floor_of,
+        nodes_along,
         other_atoms,
     )
     from mfpde.solvers.jko.atoms.jko import Jko
@@ -125,7 +124,7 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
 
     reacts = problem.flow.reacts
     accuracy = TABLE_SHARE * experiment.solver.tolerance
-    law, other = (label_law(problem.initial_law, guide.reach, share * accuracy) for share in (1, 10))
+    law, other = (label_law(problem.initial_law, guide.reach, share * accuracy, reacts) for share in (1, 10))
     other = other.farther() if reacts else other
     starts = other.corners
     solver, margin = experiment.solver, 0.5 * (box.upper - box.lower)
@@ -148,7 +147,8 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
     atoms = atoms_per_label(problem.initial_law, asked.atoms)
     dimension = problem.geometry.dimension
     held = reduced.rank * (1 + dimension)
-    refuse_atoms((law, other), (NODES, OTHER_NODES), (atoms, other_atoms(atoms)), held, dimension)
+    nodes, other_nodes = nodes_along(problem.initial_law)
+    refuse_atoms((law, other), (nodes, other_nodes), (atoms, other_atoms(atoms)), held, dimension)
 
     def run(
         law: LabelLaw,
@@ -171,10 +171,10 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
         )
         return Jko(reduced.objective, table, problem.geometry, problem.flow, law, options)
 
-    main = run(law, asked.order, "bdf2", 1.0, NODES, atoms)
+    main = run(law, asked.order, "bdf2", 1.0, nodes, atoms)
     coarser = 1.0 if solver.step is not None else 10.0
     parts = 2 if reacts and solver.step is not None and asked.order == 2 else 1
-    companion = run(other.cut_elsewhere(), 2, "midpoint", coarser, OTHER_NODES, other_atoms(atoms), parts)
+    companion = run(other.cut_elsewhere(), 2, "midpoint", coarser, other_nodes, other_atoms(atoms), parts)
     # main and companion may agree with each other better than with the truth, as their tables and first steps do
     floor = error_floor_of(reduced, guide) + solver.tolerance
     dissipation_floor = dissipation_floor_of(reduced, problem, guide, floor)
@@ -184,11 +184,11 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
 def _on_kinks(problem: Problem, experiment: Experiment, asked: JkoOptions, guide: Trails, box: Box) -> Pair:
     """Where Psi has kinks: plain steps, which land on them, beside steps of twice the length from other labels."""
     from mfpde.problem.labels import label_law
-    from mfpde.schemes.pair import NODES, OTHER_NODES, Pair, atoms_per_label, described, error_floor_of, other_atoms
+    from mfpde.schemes.pair import NODES, Pair, atoms_per_label, described, error_floor_of, other_atoms
     from mfpde.solvers.jko.kinks.proximal import KinkedJko
 
     reduced = problem.represent("exact", box, 0.1 * experiment.solver.tolerance)
-    law, atoms = label_law(problem.initial_law), atoms_per_label(problem.initial_law, asked.atoms)
+    law, atoms = label_law(problem.initial_law, plain=True), atoms_per_label(problem.initial_law, asked.atoms)
     end = problem.flow.schedule.flow_time(experiment.time.end)
     length = experiment.solver.step or max(end, LEAST_END) / COARSEST_STEPS
 
@@ -197,8 +197,8 @@ def _on_kinks(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
         made = KinkedJko(reduced.objective, problem.geometry, problem.flow, law, order=order, atoms=counts)
         return made.with_step(length)
 
-    main = run(law, length, NODES, atoms)
-    other = run(law.cut_elsewhere(), 2.0 * length, OTHER_NODES, other_atoms(atoms))
+    main = run(law, length, NODES[0], atoms)
+    other = run(law.cut_elsewhere(), 2.0 * length, NODES[1], other_atoms(atoms))
     floor = error_floor_of(reduced, guide) + 1e-12
     note = f"Psi has kinks, on which steps land: these are plain ones, of order 1, of length {length:.3g}"
     return Pair(main, other, floor, (note,), described(reduced, floor), experiment.solver.step, dissipation_floor=floor)

@@ -10,7 +10,8 @@ import numpy as np
 from ...arrays import Array
 from ...characteristics.characteristics import CUT_SHARE, GROWN_MASS, OUTPUT_SHARE, LabelLaw
 from ...characteristics.outputs import OutputResolution
-from ...characteristics.panels import Panels, Rule, fill_panels, initial_panels, uniform_corners, worst_first
+from ...characteristics.panels import Panels, fill_panels, initial_panels, uniform_corners, worst_first
+from ...characteristics.rules import Rule
 from ...characteristics.selection import Selection, grown, refilled
 from ...flow.flow import Flow
 from ...flow.time_loop import Observation, State, StepFailure, integrate
@@ -90,7 +91,7 @@ class Jko:
         self.law = law
         self.options = options
         self.table = table
-        self.rule = Rule.of_order(options.nodes)
+        self.rules = law.rules(options.nodes)
         self._reacts = flow.reacts
         self._total = law.mass if flow.free else None
         self._energy = AtomicEnergy(self.objective, table, geometry, flow)
@@ -104,7 +105,7 @@ class Jko:
             self._energy.confinement,
             flow.rate,
             lambda points: np.clip(points, *table.box),
-            self.rule,
+            Rule.of_order(options.nodes),
             OUTPUT_SHARE / STEP_SHARE * options.tolerance,
             options.largest,
             options.resolution,
@@ -120,14 +121,14 @@ class Jko:
         law, options = self._laws[reach], self.options
         if options.atoms is not None and law.breaks:
             counts = [-(-count // options.nodes) for count in options.atoms]
-            panels = fill_panels(*uniform_corners(law, counts), law.density, law.embed, self.rule)
+            panels = fill_panels(*uniform_corners(law, counts), law.density, law.embed, self.rules)
         else:
-            panels = initial_panels(law, self.rule, options.resolution, options.largest)
+            panels = initial_panels(law, self.rules, options.resolution, options.largest)
             resolution = OutputResolution(
-                self.objective, law.density, law.embed, self.rule, options.tolerance, options.largest, law.mass
+                self.objective, law.density, law.embed, self.rules, options.tolerance, options.largest, law.mass
             )
             corners = resolution.corners(panels.lower, panels.upper)
-            panels = fill_panels(*corners, law.density, law.embed, self.rule)
+            panels = fill_panels(*corners, law.density, law.embed, self.rules)
         start = np.concatenate([panels.positions, panels.positions, np.zeros((*panels.masses.shape, 1))], axis=-1)
         whole = self._resolved(_with_columns(panels, start), law)
         places, masses = whole.atoms
@@ -314,14 +315,14 @@ class Jko:
             mass = weights.reshape(len(whole.lower), -1).sum(axis=1)
             if self._reacts:
                 mass = np.maximum(mass, GROWN_MASS)
-            unresolved = np.where(whole.wide, whole.tails(self.rule, scales) * mass[:, None], 0.0)
+            unresolved = np.where(whole.wide, whole.tails(self.rules, scales) * mass[:, None], 0.0)
             room = self.options.largest // whole.masses[0].size - len(mass)
             splitting = worst_first(unresolved.max(axis=1), self.options.resolution, room)
             if not splitting.any():
                 break
-            whole = whole.split(np.where(splitting, unresolved.argmax(axis=1), -1), self.rule)
+            whole = whole.split(np.where(splitting, unresolved.argmax(axis=1), -1), self.rules)
             if self._reacts:
-                whole = refilled(whole, law, self.rule)
+                whole = refilled(whole, law, self._selection.rule)
         return whole
 
     def _with_panels(self, state: State, whole: Panels) -> State:

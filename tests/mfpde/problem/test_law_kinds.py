@@ -19,7 +19,8 @@ from mfpde.problem.laws.gaussian_mixture import GaussianMixture, MixtureInitial
 from mfpde.problem.marginals import Density, Marginal, Normal, ScaledChi, Uniform, Values
 from mfpde.problem.network import Network
 from mfpde.problem.problem import build_problem
-from mfpde.solvers.characteristics.panels import Rule, initial_panels
+from mfpde.solvers.characteristics.panels import initial_panels
+from mfpde.solvers.characteristics.rules import Rule
 from mfpde.solvers.space.axis import Line
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.studies.sgd.networks import build_sgd, first_state

@@ -12,7 +12,8 @@ from scipy import stats
 
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.outputs import OutputResolution
-from mfpde.solvers.characteristics.panels import LabelLaw, Panels, Rule, fill_panels, initial_panels
+from mfpde.solvers.characteristics.panels import LabelLaw, Panels, fill_panels, initial_panels
+from mfpde.solvers.characteristics.rules import Rule
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 
