@@ -29,11 +29,12 @@ MOST_ATOMS = 40_000
 """Atoms that a law is put on at most."""
 
 
-def label_law(law: InitialLaw, reach: int = 0, accuracy: float = 0.0, reacts: bool = False) -> LabelLaw:
+def label_law(law: InitialLaw, reach: int = 0, accuracy: float = 0.0, plain: bool = False) -> LabelLaw:
     """rho_0 for schemes of atoms, its tails cut off at `TAILS[reach]` and farther out, as far as floats go.
 
     Tables of many knots are condensed to this accuracy, and where there are many labels their tails are cut by it.
-    Rules are made for the laws of several labels if these are independent and births and deaths do not change them.
+    Rules are made for the laws of several labels that are independent, but where `plain` ones are asked for: births and
+    deaths change a law.
     """
     law = replace(law, labels=tuple(condensed(marginal, accuracy) for marginal in law.labels))
     least = LEAST_DENSITY ** (1.0 / max(law.spread, 1))
@@ -49,7 +50,7 @@ def label_law(law: InitialLaw, reach: int = 0, accuracy: float = 0.0, reacts: bo
     )
     back = np.argsort(order)
     places = tuple(marginal.breaks for marginal in labels[law.spread :])
-    fits = law.independent and not reacts and law.spread >= FITTED_LABELS
+    fits = law.independent and not plain and law.spread >= FITTED_LABELS
     joint, embed = law.density, law.embed
     density = chances(labels[law.spread :], law.spread) if fits else lambda x: joint(x[:, back])
     own = tuple(marginal.density for marginal in labels[: law.spread]) if fits else ()

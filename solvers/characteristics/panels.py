@@ -132,7 +132,8 @@ class Panels:
         for axis in range(self.axes):
             moved = np.moveaxis(self.positions * scales, axis + 1, -1)
             for rule, rows in rules.stretches(axis, self.lower[:, axis], self.upper[:, axis]):
-                high = np.abs(np.einsum("kn,...n->...k", rule.coefficients[-2:], moved[rows]))
+                last = rule.coefficients[-2:]
+                high = np.abs(np.einsum("kn,...n->...k", last, moved[rows]))
                 if rule.weighted:
                     share = self.masses[rows].sum(axis=axis + 1)
                     whole = share.sum(axis=tuple(range(1, share.ndim)), keepdims=True)

@@ -286,13 +286,23 @@ MUTATIONS = (
         "tests/solvers/characteristics",
         (
             "halved panels with the masses of whole ones",
-            "masses[chosen] = 0.5 * gauss * child",
-            "masses[chosen] = gauss * child",
+            "masses[chosen] = rule.parts[half].reshape(shape) * child",
+            "masses[chosen] = rule.weights.reshape(shape) * child",
         ),
         (
             "a tail of one coefficient, which vanishes for even maps",
             "last = rule.coefficients[-2:]",
             "last = rule.coefficients[-1:]",
+        ),
+    ),
+    *mutations(
+        "solvers/characteristics/rules.py",
+        "tests/solvers/characteristics/test_rules.py",
+        ("a companion on the nodes of the run", "diagonal[-1] += turn", "diagonal[-1] += 0.0"),
+        (
+            "the rule of the whole line on a half of it",
+            "places, own = _Polynomials.of(density, *ends, self.order)",
+            "places, own = _Polynomials.of(density, low, high, self.order)",
         ),
     ),
     *mutations(

@@ -117,7 +117,8 @@ class CharacteristicsKind(SchemeKind):
 
         planes = 0 if problem.kinks is None else len(problem.kinks.offsets)
         atoms = atoms_per_label(problem.initial_law, self.options(experiment.solver).atoms)
-        law, step = label_law(problem.initial_law), max(SLIDING_SHARE * experiment.solver.tolerance, MINIMUM_TOLERANCE)
+        law = label_law(problem.initial_law, plain=True)
+        step = max(SLIDING_SHARE * experiment.solver.tolerance, MINIMUM_TOLERANCE)
         most = max(FEWEST_SLIDING, MEETINGS // planes)
 
         def run(
@@ -128,8 +129,8 @@ class CharacteristicsKind(SchemeKind):
                 reduced.objective, problem.geometry, problem.flow, law, tolerance, most, order, counts, method
             )
 
-        main = run(law, step, NODES, atoms, DOP853)
-        other = run(law.cut_elsewhere(), 10.0 * step, OTHER_NODES, other_atoms(atoms), RK45)
+        main = run(law, step, NODES[0], atoms, DOP853)
+        other = run(law.cut_elsewhere(), 10.0 * step, NODES[1], other_atoms(atoms), RK45)
         start, second = (scheme.observe(scheme.initial_state()) for scheme in (main, other))
         spread = problem.initial_law.spread > 0
 

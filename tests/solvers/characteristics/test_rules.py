@@ -15,7 +15,7 @@ NORMAL = special.ndtri(1e-30) * np.array([1.0, -1.0])
 
 
 def normal(x: Array) -> Array:
-    return np.exp(-0.5 * x * x) / np.sqrt(2.0 * np.pi)
+    return np.asarray(np.exp(-0.5 * x * x) / np.sqrt(2.0 * np.pi))
 
 
 def rule_of(rules: FittedRules, low: float, high: float) -> tuple[Rule, Array, Array]:
