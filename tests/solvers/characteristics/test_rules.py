@@ -87,7 +87,10 @@ def test_halving_keeps_polynomials_and_masses() -> None:
 def test_a_stretch_without_mass_has_none() -> None:
     """The density of Legendre's rule on it is 0, and so it is on its halves."""
     law = LabelLaw(
-        (np.array([0.0, 1.0, 2.0]),), lambda x: np.ones(len(x)), lambda x: x, own=(lambda x: 1.0 * (x > 1.0),)
+        (np.array([0.0, 1.0, 2.0]),),
+        lambda x: np.ones(len(x)),
+        lambda x: x,
+        own=(lambda x: np.where(x > 1.0, 1.0, 0.0),),
     )
     panels = initial_panels(law, law.rules(4), 1e-8, 1000)
     panels = panels.halved(np.ones(2, dtype=bool), 0, law.rules(4))
