@@ -120,6 +120,10 @@ class FiniteData(DataLaw):
         return FinitePopulation(self.training[0], self.objective_loss, activation)
 
     @property
+    def recedes(self) -> bool:
+        return self.objective_loss.recession is not None
+
+    @property
     def pointwise(self) -> Pointwise | None:
         return None if self.loss_name == SQUARE else LOSSES[self.loss_name]()
 

@@ -175,6 +175,11 @@ class DataLaw(Checked):
         return None
 
     @property
+    def recedes(self) -> bool:
+        """Whether the loss falls for ever in some direction of the outputs."""
+        return False
+
+    @property
     def pointwise(self) -> Pointwise | None:
         """l of one output, which SGD descends; None for (f - y)^2 / 2."""
         return None

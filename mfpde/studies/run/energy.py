@@ -30,10 +30,17 @@ def balance_warning(result: SolveResult) -> str | None:
     return f"{problem}: distrust the run; write a smaller solver.tolerance or solver.step, or more solver.cells"
 
 
-def stationary_verdict(time: float, dissipation: float, tolerance: float) -> str:
-    """At which t and D a run until stationary stopped, or that it did not come to rest."""
+def rest_level(tolerance: float, risk: float, recedes: bool) -> float:
+    """The dissipation at which a law rests: of a loss that falls for ever D is of the order of R^2 on the way."""
+    return tolerance * min(1.0, risk**2) if recedes else tolerance
+
+
+def stationary_verdict(time: float, dissipation: float, tolerance: float, level: float) -> str:
+    """At which t and D a run until stationary stopped, or that it did not come to rest, at a level."""
     limit = f"time.stationary_tolerance = {tolerance:g}"
-    if dissipation <= tolerance:
+    if level != tolerance:
+        limit = f"{limit} times R^2, as the loss has no minimiser to rest at"
+    if dissipation <= level:
         return f"stationary at t = {time:.6g}: D = {dissipation:.3g} per unit of flow time, within {limit}"
     problem = f"not stationary by t = {time:.6g}: D = {dissipation:.3g} per unit of flow time, above {limit}"
     return f"{problem}; write a later time.end, or a larger tolerance"

@@ -28,7 +28,7 @@ from mfpde.studies.run.arithmetic import ARITHMETIC
 from mfpde.studies.run.campaign import Campaign
 from mfpde.studies.run.checkpoint import hold_audit, hold_state, pack_state, unpack_state
 from mfpde.studies.run.cost import Costs, schemes_of, told
-from mfpde.studies.run.energy import balance_warning, stationary_verdict
+from mfpde.studies.run.energy import balance_warning, rest_level, stationary_verdict
 from mfpde.studies.run.trajectory import Trajectory, estimated_error, restored
 
 AUDITS = 24
@@ -76,6 +76,7 @@ class Run(Campaign[SolveResult]):
         self._stationary_tolerance = experiment.time.stationary_tolerance
         # D per unit of ∫xi, which the flow of scaled outputs takes alpha^2 times as long for
         self._slower = problem.flow.scale**2
+        self._recedes, self._level = problem.data.recedes, 0.0
         audits = AUDITS if pair.companion else 0
         count = audits if self._stationary_tolerance is None else STATIONARY_AUDITS
         self._stops = _stops(self._targets, count, pair.fixed_step)
@@ -118,6 +119,7 @@ class Run(Campaign[SolveResult]):
         self._states = {role: state for role, state in states.items() if state is not None}
         self._trajectory = restored(result, self._trajectory.watches)
         self._audit = [tuple(row) for row in audit.tolist()]
+        self._level = self._level_at(self._schemes["main"].observe(self._states["main"]))
         self.earlier_seconds = result.wall_seconds
 
     def _hold(self, result: SolveResult, audit: NDArray[Any], states: Mapping[str, State]) -> None:
@@ -182,6 +184,7 @@ class Run(Campaign[SolveResult]):
         due = index < len(self._targets) and self._targets[index] == stop
         with uninterrupted():
             self._audit.append((stop, *gaps, observation.dissipation))
+            self._level = self._level_at(observation)
             if due or self._at_rest:
                 time = self._times[index] if due else self._schedule.time(stop)
                 self._trajectory.append(time, observation, self._schedule.rate(time), self._initial_energy)
@@ -208,8 +211,12 @@ class Run(Campaign[SolveResult]):
         return (
             self._stationary_tolerance is not None
             and len(self._audit) > 0
-            and self._audit[-1][-1] / self._slower <= self._stationary_tolerance
+            and self._audit[-1][-1] / self._slower <= self._level
         )
+
+    def _level_at(self, observation: Observation) -> float:
+        """The D at which the law rests."""
+        return rest_level(self._stationary_tolerance or 0.0, observation.risk, self._recedes)
 
     def _report(self, role: str, state: State) -> None:
         if role == "main":
@@ -239,7 +246,7 @@ class Run(Campaign[SolveResult]):
         if self._stationary_tolerance is not None and result.status == "success":
             time, *_, dissipation = self._audit[-1]
             verdict = stationary_verdict(
-                self._schedule.time(time), dissipation / self._slower, self._stationary_tolerance
+                self._schedule.time(time), dissipation / self._slower, self._stationary_tolerance, self._level
             )
             said.append(verdict)
         warning = balance_warning(result)

@@ -406,3 +406,15 @@ def test_draws_need_a_finite_dimension_and_coordinates_that_they_know() -> None:
     assert any("data.samples: data.dim: SGD needs a finite dimension" in each for each in messages(infinite))
     radius = {"data": {"dims": [3], "samples": 9}, "network": {}, "initial": {"radius": 1.0}}
     assert any(each.startswith("initial.radius: draws have no symmetry") for each in messages(radius))
+
+
+def test_a_loss_that_falls_for_ever_never_rests_but_one_with_a_ridge_does() -> None:
+    """D ~ L^2 M on the way to no minimiser: a small D alone says nothing there."""
+    until = {"end": 3000.0, "save": 2, "until": "stationary", "stationary_tolerance": 1e-4}
+    falling = mfpde.solve(parse(line("logistic", time=until)), tolerance=1e-5)
+    assert falling.dissipation[-1] < 1e-4
+    assert falling.time[-1] == 3000.0
+    assert "not stationary" in falling.message
+    resting = mfpde.solve(parse(line("logistic", time=until, dynamics={"ridge": 0.1})), tolerance=1e-5)
+    assert resting.time[-1] < 3000.0
+    assert "stationary at t" in resting.message
