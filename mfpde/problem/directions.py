@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mfpde.problem.network import Network, Unit
     from mfpde.solvers.flow.flow import Flow
     from mfpde.solvers.objective.representation import Effort, Expansion
+    from mfpde.solvers.optimum.circle import CircleLaw
     from mfpde.solvers.space.box import Box
 
 DIRECTIONS = "directions"
@@ -132,6 +133,9 @@ class Directions(DataLaw):
         from mfpde.solvers.space.box import Box as Corners
 
         return by_angle(self.inner.features(unit, Corners(-np.ones(2), np.ones(2)), accuracy, effort))
+
+    def circle(self, unit: Unit) -> CircleLaw | None:
+        return self.inner.circle(unit)
 
     def remarks(self, unit: Unit, initial: Any) -> Mapping[str, str | int | float]:
         return self.inner.remarks(unit, initial)

@@ -24,6 +24,8 @@ from .rules import Rule
 
 STEEP = 0.1
 """Last coefficient of a density, over the root of the tolerance, that a panel may have."""
+LARGEST = 200.0
+"""Logarithm of a mass beyond which the trial of a step is as good as infinite, and will be rejected."""
 
 
 def grown(masses: Array, exponent: Array, total: float | None = None) -> Array:
@@ -33,7 +35,7 @@ def grown(masses: Array, exponent: Array, total: float | None = None) -> Array:
     """
     logarithm = logarithms(masses) + exponent
     if total is not None:
-        return np.asarray(total * np.exp(logarithm))
+        return np.asarray(total * np.exp(np.minimum(logarithm, LARGEST)))
     weights = np.exp(logarithm - logarithm.max())
     return np.asarray(weights / weights.sum())
 

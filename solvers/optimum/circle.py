@@ -37,8 +37,10 @@ TURN = 2.0 * np.pi
 class Profile(Protocol):
     """An even, positive definite kernel of a difference of angles."""
 
-    bend: float
-    """A bound of |k''|."""
+    @property
+    def bend(self) -> float:
+        """A bound of |k''|."""
+        ...
 
     def jets(self, apart: Array) -> tuple[Array, Array, Array]:
         """k, k' and k'' at differences of angles, elementwise."""
@@ -46,7 +48,7 @@ class Profile(Protocol):
 
 
 @dataclass(frozen=True)
-class SignedOptimum:
+class CircleOptimum:
     """The measure and what is known of it.
 
     Attributes:
@@ -54,6 +56,7 @@ class SignedOptimum:
         risk, free_energy: ∬k dmu dmu, and F.
         lower_bound: no measure has less F.
         largest: sup |h|, at most; at `angle`, about.
+        residual: largest |s h + lambda| and |h'| at the atoms.
     """
 
     angles: Array
@@ -64,6 +67,7 @@ class SignedOptimum:
     lower_bound: float
     largest: float
     angle: float
+    residual: float
 
 
 @dataclass(frozen=True)
@@ -74,36 +78,47 @@ class _Measure:
 
 
 @dataclass(frozen=True)
-class SignedProblem:
-    """k, the teachers and lambda.
+class CircleLaw:
+    """What is learned.
 
     Attributes:
         profile: k.
         angles, weights: of the teachers, shape (T,).
-        price: lambda > 0.
     """
 
     profile: Profile
     angles: Array
     weights: Array
+
+
+@dataclass(frozen=True)
+class CircleProblem:
+    """What is learned, and at what price.
+
+    Attributes:
+        law: kernel and teachers.
+        price: lambda > 0.
+    """
+
+    law: CircleLaw
     price: float
 
-    def slopes(self, at: Array, measure: _Measure) -> tuple[Array, Array, Array]:
+    def slopes(self, at: Array, measure: _Measure | CircleOptimum) -> tuple[Array, Array, Array]:
         """h, h' and h'' at angles, shape (n,)."""
-        places = np.concatenate([measure.angles, self.angles])
-        masses = np.concatenate([measure.signs * measure.masses, -self.weights])
-        parts = self.profile.jets(at[:, None] - places)
+        places = np.concatenate([measure.angles, self.law.angles])
+        masses = np.concatenate([measure.signs * measure.masses, -self.law.weights])
+        parts = self.law.profile.jets(at[:, None] - places)
         return parts[0] @ masses, parts[1] @ masses, parts[2] @ masses
 
     def energies(self, measure: _Measure) -> tuple[float, float, float]:
         """E r^2, E r y and |m|_TV."""
-        at_teachers = self.slopes(self.angles, measure)[0]
+        at_teachers = self.slopes(self.law.angles, measure)[0]
         at_atoms = self.slopes(measure.angles, measure)[0]
-        with_target = -float(self.weights @ at_teachers)
+        with_target = -float(self.law.weights @ at_teachers)
         own = float((measure.signs * measure.masses) @ at_atoms)
         return max(with_target + own, 0.0), with_target, float(measure.masses.sum())
 
-    def solved(self) -> SignedOptimum:
+    def solved(self) -> CircleOptimum:
         """The optimum, or where `ROUNDS` end, with the bound that tells."""
         measure, samples = _Measure(np.empty(0), np.empty(0), np.empty(0)), TURN * np.arange(SAMPLES) / SAMPLES
         for _ in range(ROUNDS):
@@ -135,9 +150,12 @@ class SignedProblem:
 
     def _weighed(self, measure: _Measure) -> _Measure:
         """The best masses on the atoms, and those that have some."""
-        values = self.profile.jets(measure.angles[:, None] - measure.angles)[0]
+        values = self.law.profile.jets(measure.angles[:, None] - measure.angles)[0]
         gram = measure.signs[:, None] * values * measure.signs
-        pull = measure.signs * (self.profile.jets(measure.angles[:, None] - self.angles)[0] @ self.weights) - self.price
+        pull = (
+            measure.signs * (self.law.profile.jets(measure.angles[:, None] - self.law.angles)[0] @ self.law.weights)
+            - self.price
+        )
         sizes, vectors = np.linalg.eigh(gram)
         kept = sizes > 1e-14 * sizes[-1]
         roots = np.sqrt(sizes[kept])
@@ -188,7 +206,7 @@ class SignedProblem:
         """Steps of angles and masses towards s h = -lambda, h' = 0, and their largest size."""
         angles, signs, masses = measure.angles, measure.signs, measure.masses
         value, first, second = self.slopes(angles, measure)
-        k, slope, bend = self.profile.jets(angles[:, None] - angles)
+        k, slope, bend = self.law.profile.jets(angles[:, None] - angles)
         count = len(angles)
         jacobian = np.empty((2 * count, 2 * count))
         jacobian[:count, :count] = k * signs
@@ -200,11 +218,11 @@ class SignedProblem:
         size = max(float(np.abs(step[:count]).max() / masses.max()), float(np.abs(step[count:]).max()))
         return step[count:], step[:count], size
 
-    def _judged(self, measure: _Measure) -> SignedOptimum:
+    def _judged(self, measure: _Measure) -> CircleOptimum:
         """The measure with its certificate."""
         square, with_target, mass = self.energies(measure)
-        total = float(np.abs(self.weights).sum()) + mass
-        bends = _Bends(self.profile.bend * total)
+        total = float(np.abs(self.law.weights).sum()) + mass
+        bends = _Bends(self.law.profile.bend * total)
 
         def lowest(points: Array) -> Array:
             return -np.abs(self.slopes(points[:, 0], measure)[0])
@@ -215,7 +233,7 @@ class SignedProblem:
         share = min(1.0, self.price / largest)
         lower = 2.0 * share * with_target - share**2 * square
         energy, order = square + 2.0 * self.price * mass, np.argsort(np.mod(measure.angles, TURN))
-        return SignedOptimum(
+        return CircleOptimum(
             np.mod(measure.angles, TURN)[order],
             measure.signs[order],
             measure.masses[order],
@@ -224,7 +242,13 @@ class SignedProblem:
             min(max(lower, 0.0), energy),
             largest,
             float(bound.point[0]),
+            self._residual(measure),
         )
+
+    def _residual(self, measure: _Measure) -> float:
+        value, first, _ = self.slopes(measure.angles, measure)
+        parts = np.concatenate([np.abs(value + measure.signs * self.price), np.abs(first)])
+        return float(parts.max(initial=0.0))
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from mfpde.solvers.objective.objective import FeatureMap
     from mfpde.solvers.objective.representation import Effort, Expansion
     from mfpde.solvers.optimum.bound import Curvature
+    from mfpde.solvers.optimum.circle import CircleLaw
     from mfpde.solvers.space.box import Box
     from mfpde.solvers.space.measure import Measure
 
@@ -228,6 +229,10 @@ class DataLaw(Checked):
 
         `risk` is |grad L|^2, the square of what |Psi| is at most for features of norm 1: the risk for the square loss.
         """
+        return None
+
+    def circle(self, unit: Unit) -> CircleLaw | None:
+        """The kernel of two angles and the teachers, where neurons are signed masses on a circle and it is known."""
         return None
 
     def bend(self, unit: Unit, gradient: Array) -> float | None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mfpde.solvers.arrays import Array
     from mfpde.solvers.networks.population import Population
     from mfpde.solvers.objective.representation import Effort, Expansion
+    from mfpde.solvers.optimum.circle import CircleLaw
     from mfpde.solvers.space.box import Box
 
 FIVE = (-1.2, 2.64, 0.1, 3.84, 1.3)
@@ -178,6 +179,11 @@ class TeacherNetwork(DataLaw):
         from mfpde.problem.reduction.circle import expand
 
         return expand(unit.activation, unit.has_offset, self._activation, self.teachers, box, accuracy)
+
+    def circle(self, unit: Unit) -> CircleLaw | None:
+        from mfpde.problem.reduction.circle import circle_law
+
+        return None if unit.has_offset else circle_law(unit.activation, self._activation, self.teachers)
 
     def problems(self, experiment: Any) -> list[str]:
         if getattr(experiment.initial, "equispaced", None) is None or experiment.network.coefficients == "trained":

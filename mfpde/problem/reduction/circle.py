@@ -30,6 +30,7 @@ from mfpde.solvers.objective.kernel import Kernel, KernelFeatures, KernelLoss
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, FeatureMap, Objective
 from mfpde.solvers.objective.representation import Expansion
+from mfpde.solvers.optimum.circle import CircleLaw
 from mfpde.solvers.space.box import Box
 
 MOST_ORDERS = 4000
@@ -451,3 +452,12 @@ class ArcProfile:
         value = both * (np.sin(size) + turned * cosine) - 0.5 * product * cosine
         slope = -both * turned * sine + 0.5 * product * sine
         return value, slope, both * (np.sin(size) - turned * cosine) + 0.5 * product * cosine
+
+
+def circle_law(unit: Activation, teacher: Activation, teachers: Teachers) -> CircleLaw | None:
+    """The kernel of two angles and the teachers as such units; None where they are others."""
+    slopes, theirs = TwoSlopes.of(unit), TwoSlopes.of(teacher)
+    factor = None if slopes is None or theirs is None else slopes.multiple(theirs)
+    if slopes is None or factor is None:
+        return None
+    return CircleLaw(ArcProfile(slopes), teachers.angles, factor * teachers.weights)

@@ -10,6 +10,7 @@ from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.signed import SignedOptimum
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.objective import Objective
+from mfpde.solvers.optimum.circle import CircleLaw, CircleProblem
 from mfpde.solvers.optimum.sampled import SLACK
 from mfpde.solvers.optimum.signed import signed_optimum
 from mfpde.solvers.space.box import Box
@@ -49,6 +50,9 @@ def optimum_on_a_circle(configuration: Experiment, radius: float | None = None) 
     """
     problem = build_problem(configuration)
     refuse_signed(problem, radius)
+    known = problem.data.circle(problem.unit)
+    if known is not None:
+        return _by_kernel(problem, known)
     circle = problem.geometry.axes[0]
     turn = Box(np.zeros(1), np.array([circle.upper]))
     expansion = problem.data.features(problem.unit, turn, ACCURACY, "finest")
@@ -56,9 +60,9 @@ def optimum_on_a_circle(configuration: Experiment, radius: float | None = None) 
 
     def bend(gradient: Array) -> float:
         nonlocal proven
-        known = problem.data.bend(unit, gradient)
-        proven = known is not None
-        return known if known is not None else _sampled_bend(objective, gradient, circle.upper)
+        bound = problem.data.bend(unit, gradient)
+        proven = bound is not None
+        return bound if bound is not None else _sampled_bend(objective, gradient, circle.upper)
 
     penalty = problem.flow.penalty.path
     found = signed_optimum(objective, penalty, bend, circle.upper)
@@ -80,6 +84,29 @@ def optimum_on_a_circle(configuration: Experiment, radius: float | None = None) 
         proven=proven,
         angles=angles,
         dual=-(objective.features.values(circle.folded(angles)[:, None]) @ found.gradient) / penalty,
+    )
+
+
+def _by_kernel(problem: Problem, known: CircleLaw) -> SignedOptimum:
+    """The same where the kernel of two angles is known: nothing is left out by features."""
+    penalty = problem.flow.penalty.path
+    asked = CircleProblem(known, penalty)
+    found = asked.solved()
+    angles, gap = np.linspace(0.0, 2.0 * np.pi, SAMPLES), found.free_energy - found.lower_bound
+    return SignedOptimum(
+        names=problem.geometry.names,
+        risk=found.risk,
+        free_energy=found.free_energy,
+        lower_bound=found.lower_bound,
+        positions=np.column_stack([found.angles, found.signs]),
+        weights=found.masses,
+        penalty=penalty,
+        certificate=found.largest / penalty,
+        residual=found.residual / penalty,
+        certified=gap <= TOLERANCE * found.free_energy and found.largest <= (1.0 + TOLERANCE) * penalty,
+        proven=True,
+        angles=angles,
+        dual=-asked.slopes(angles, found)[0] / penalty,
     )
 
 

@@ -179,3 +179,10 @@ def test_what_too_few_panels_leave_of_a_start_and_of_a_steep_map_is_stated(width
 def test_a_start_that_no_panel_finds_is_refused_in_words() -> None:
     with pytest.raises(StepFailure, match=r"rho_0 is 0 at all of 40 atoms"):
         on_peaks((1e-4, 1e-4), 40)
+
+
+def test_the_trial_of_a_step_that_lets_masses_explode_stays_finite() -> None:
+    """It is for the error of the step to refuse it: an overflow would end the run."""
+    masses = grown(np.array([0.5, 0.5]), np.array([0.0, 1e5]), 2.0)
+    assert masses[0] == 1.0
+    assert 1e80 < masses[1] < 1e100
