@@ -31,7 +31,7 @@ def read_tables(tables: Mapping[str, object], errors: list[str]) -> Experiment:
     """The experiment, defaults standing in for whatever is wrong; `errors` receives the mistakes."""
     sections = {name: tables.get(name, {}) for name in TABLES}
     law = law_named(sections["data"])
-    homes = _homes(law)
+    homes = homes_of(law)
     top = TableReader("", tables, TABLES, errors, homes)
     for name in REQUIRED:
         if not top.has(name):
@@ -64,7 +64,7 @@ def law_named(table: object) -> type[DataLaw]:
     return LAWS[known_name(name, LAWS.names()) or DEFAULT]
 
 
-def _homes(law: type[DataLaw]) -> dict[str, str]:
+def homes_of(law: type[DataLaw]) -> dict[str, str]:
     """The table of each key."""
     laws = {"data": ("law", *names_of(law)), "network": law.network_keys, "initial": names_of(law.Initial)}
     plain = {table.table: names_of(table) for table in (Dynamics, Time, Solver, Sgd)}

@@ -11,7 +11,7 @@ from typing import Any
 
 from mfpde import presets
 from mfpde.configuration.extensions import use_installed, used
-from mfpde.configuration.parsing import law_named, parse
+from mfpde.configuration.parsing import homes_of, law_named, parse
 from mfpde.configuration.toml import to_tables
 from mfpde.configuration.toml_mistakes import toml_mistake
 from mfpde.errors import ConfigurationError, raise_mistakes
@@ -253,6 +253,10 @@ def _apply(tables: dict[str, object], override: str, errors: list[str]) -> None:
     name, equals, text = override.partition("=")
     path = [part.strip() for part in name.split(".")]
     option = f"--set {one_line(override)}"
+    home = homes_of(law_named(tables.get("data"))).get(name.strip()) if equals else None
+    if home is not None:
+        errors.append(f"{option}: {name.strip()} is a key of [{home}]; write --set {home}.{one_line(override)}")
+        return
     if not equals or len(path) < 2 or not all(path):
         errors.append(f"{option}: not of the form table.key=value; write for example --set time.end=20")
         return

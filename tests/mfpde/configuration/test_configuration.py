@@ -342,3 +342,15 @@ def test_the_flow_of_a_configuration(flow: str, rate: float, moves: bool) -> Non
     terms = {"flow": flow, "fisher_rao_rate": rate, "ridge": 0.25, "inverse_temperature": 8.0}
     found = parse({"data": {"dims": [10]}, "network": {}, "dynamics": {**terms, "schedule": 0.5}}).dynamics.as_flow()
     assert found == Flow(0.25, 8.0, rate, moves, Schedule(0.5))
+
+
+def test_a_key_without_its_table_is_told_where_it_belongs() -> None:
+    for text, words in (
+        ("delta=0.5", "--set delta=0.5: delta is a key of [data]; write --set data.delta=0.5"),
+        ("step_size=1", "step_size is a key of [sgd]; write --set sgd.step_size=1"),
+        ("kappa = 2", "write --set initial.kappa = 2"),
+        ("delta", "--set delta: not of the form table.key=value"),
+    ):
+        with pytest.raises(ConfigurationError) as refused:
+            load_configuration("isotropic-gaussians", [text])
+        assert words in str(refused.value)

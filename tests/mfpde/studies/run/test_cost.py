@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mfpde.configuration.sources import experiment_of
+from mfpde.problem.problem import build_problem
+from mfpde.schemes.pair import Pair
 from mfpde.shell.progress import ProgressBar
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.time_loop import Observation, State, StepFailure
 from mfpde.solvers.space.measure import Atoms
 from mfpde.studies.check import check
 from mfpde.studies.run import cost
-from mfpde.studies.run.cost import Costs, told
+from mfpde.studies.run.cost import Costs, foretold, told
 from mfpde.studies.solve import solve
 
 SMALL: dict[str, Any] = {"overrides": ["solver.cells=32", "time.end=0.5", "time.save=[0.0, 0.5]"]}
@@ -88,3 +92,21 @@ def test_check_tells_it_on_demand() -> None:
     assert 0.0 < found.seconds < 60.0
     assert "solve takes about" in found.table()
     assert check("anisotropic-relu", **SMALL).seconds is None
+
+
+@pytest.mark.parametrize(("seconds", "taken"), [(2.0, 2), (0.01, 3)])
+def test_slow_steps_are_taken_twice_only(seconds: float, taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An estimate costs less than what it estimates: one step that loads what is compiled, and one that is measured."""
+    calls: list[int] = []
+
+    class Counted(Steady):
+        def advance(self, state: State, until: float) -> State:
+            calls.append(self.atoms)
+            return super().advance(state, until)
+
+    clock = count(0.0, seconds)
+    monkeypatch.setattr(cost, "monotonic", lambda: next(clock))
+    experiment = experiment_of("isotropic-gaussians", ["time.end=100"])
+    pair = Pair(Counted(16, 30.0), Counted(4, 30.0))
+    assert foretold(pair, build_problem(experiment), experiment) > 0.0
+    assert (calls.count(16), calls[:taken]) == (taken, [16] * taken)
