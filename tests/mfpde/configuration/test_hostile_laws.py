@@ -30,7 +30,7 @@ TARGETS = [
     *("sign", "gelu", "ERF", {"hermite": []}, {"hermite": [1, 0, 0]}, {"hermite": [0] * 20 + [1]}, {"hermite": "a"}),
     *({"hermite": [0, 1e-6]}, {"hermite": [1e6, 1e-6]}, {"knots": [0, 1], "values": [1, 1]}, {"knots": [1, 2]}),
     *({"knots": [50, 51], "values": [0, 1]}, {"knots": [0, 0], "values": [0, 1]}, {"knots": [1], "values": [1, 2]}),
-    *(["erf"], ["erf", "tanh"], ["erf", {"hermite": [1, 0]}], ["nope", 3], [["erf"]], ["relu"] * 3),
+    *([], ["erf"], ["erf", "tanh"], ["erf", {"hermite": [1, 0]}], ["nope", 3], [["erf"]], ["relu"] * 3),
 ]
 LAWS = [
     *(0.5, "two", [1], {"normal": [0, 1]}, {"normal": [0, 0]}, {"normal": [1, -1]}, {"normal": [1e6, 1e6]}),
@@ -188,6 +188,7 @@ AT_ONCE: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
         {"points": "missing", "kappa": 1.0},
         ["3 targets for 2 weights", "lacks the columns w1, w2, w_perp", "unknown column w_par", "given together"],
     ),
+    ({"law": "multi-index", "target": []}, {"w1": UNEVEN}, ["0 targets for 2 weights", "initial.w1.weights"]),
     ({"law": "multi-index", "weights": [0.0, 0.0]}, {"points": "empty"}, ["y is constant", "is empty"]),
 ]
 
