@@ -173,3 +173,21 @@ def test_spikes() -> None:
     found = {key: float(value) for key, value in re.findall(r"lambda = ([\d.]+): .*places off by ([\de.-]+)", text)}
     assert found["0.1"] / found["0.01"] == pytest.approx(10.0, rel=0.05)
     assert "lambda = 1.2: J* = 1.039280451, 0 atoms" in text
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_relu_teacher_2d() -> None:
+    text = printed("relu_teacher_2d.ipynb")
+    # R(t), the stalled arc and the optimum of independent integrations and of another optimiser
+    assert number(r"spread: R\(300\) = ([\d.e+-]+)", text) < 2e-4
+    assert number(r"at t = 300.00, path norm ([\d.]+)", text) > 4.66195
+    assert number(r"largest difference of R: ([\d.e+-]+)", text) < 1e-8
+    assert number(r"arc: R\(1000\) = ([\d.]+)", text) == pytest.approx(0.4324712, abs=1e-5)
+    assert number(r"Psi of negative neurons is (-[\d.]+)", text) == pytest.approx(-0.3119, abs=1e-4)
+    assert number(r"at the angle ([\d.]+)\n", text) == pytest.approx(3.2305, abs=1e-3)
+    assert number(r"arc about 1: R\(300\) = ([\d.e+-]+)", text) < 1e-3
+    assert number(r"optimum: F = ([\d.]+)", text) == pytest.approx(0.0840732013621062, abs=1e-12)
+    assert number(r"optimum: .*TV = ([\d.]+)", text) == pytest.approx(3.898408860531812, abs=1e-9)
+    assert number(r"optimum: .*gap ([\d.e+-]+)", text) < 1e-11
+    assert len(re.findall(r"^ +[+-][\d.]+ at the angle", text, flags=re.MULTILINE)) == 6
+    assert number(r"flow: F\(200\) = ([\d.]+)", text) == pytest.approx(0.08408433455, abs=1e-7)
