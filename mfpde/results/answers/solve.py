@@ -232,7 +232,7 @@ class SolveResult(Recorded):
 
     def animate(self, path: Path) -> None:
         """Write the law in motion beside the risk; raises OutputError where .mp4 lacks ffmpeg."""
-        from mfpde.results.figures.animation import animate
+        from mfpde.results.figures.motion.animation import animate
 
         animate(self, path)
 
