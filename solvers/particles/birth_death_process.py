@@ -58,7 +58,8 @@ class ParticleProcess:
         particles: positions at flow time 0, shape (N, D).
         seed, stream: key of the random numbers; streams of one seed are independent.
         tolerance: of the drift's error per step, absolute and relative to the position.
-        weights: of the particles at flow time 0, shape (N,); 1/N each where they are left out.
+        weights: of the particles at flow time 0, shape (N,); 1/N each where they are left out, and with
+            births and deaths.
 
     Raises:
         ValueError: noise together with birth and death.
@@ -80,6 +81,9 @@ class ParticleProcess:
                 "birth and death with noise needs log rho, which N atoms do not have; "
                 "write inverse_temperature = inf or fisher_rao_rate = 0.0"
             )
+        events = flow.fisher_rao_rate > 0.0 and not flow.free
+        if events and weights is not None and np.ptp(weights) > 1e-12 * weights.max():
+            raise ValueError("particles that are born and die weigh alike; leave weights out")
         self.objective = objective
         self.geometry = geometry
         self.flow = flow
@@ -152,10 +156,10 @@ class ParticleProcess:
         return np.random.Generator(np.random.Philox(key=self.key, counter=(0, purpose, count, 0)))
 
     def _law(self, actions: Array, logs: Array) -> Array:
-        """Weights in proportion to exp(-A), or exp(log c - A) where the mass is free."""
+        """Weights in proportion to w exp(-A), or exp(log c - A) where the mass is free."""
         if self.flow.free:
             return np.asarray(np.exp(logs - actions))
-        weights = np.exp(-actions)
+        weights = self._weights * np.exp(-actions)
         return np.asarray(weights / weights.sum())
 
     def _first_step(self, positions: Array, logs: Array) -> float:

@@ -247,7 +247,7 @@ class Mode:
     """An eigenvector of the linearised flow.
 
     Attributes:
-        eigenvalue: of the Hessian block: the perturbation grows like exp(-eigenvalue s).
+        eigenvalue: of the Hessian block times the mobilities: the perturbation grows like exp(-eigenvalue s).
         vector: displacement per atom, shape (n, D); splitting modes have one row that is not 0.
         atom: the atom that splits, None for a drift.
     """
@@ -296,7 +296,7 @@ class _Block:
     """Hess G at one atom in the directions that it may take.
 
     Attributes:
-        basis: those directions, shape (D, m).
+        basis: those directions, of the length of the square root of their mobility, shape (D, m).
         matrix: Hess G between them, shape (m, m).
         error: estimate of its error.
         cone: the least slope where a cone at the origin holds the radii, NaN elsewhere.
@@ -338,7 +338,10 @@ def _block(landscape: Landscape, point: Array, mass: float, outputs: Array) -> _
     inward, apart = np.zeros(point.size), np.full(len(matrix), np.nan)
     if at_origin:
         inward, apart = _inward(landscape, point, mass, outputs, basis, np.diag(matrix))
-    return _Block(basis, matrix, error, cone, inward, apart)
+    # in coordinates over the square roots of their mobilities; radii between which a direction lies have one
+    roots = np.sqrt((basis**2).T @ landscape.geometry.mobility)
+    matrix = roots[:, None] * matrix * roots
+    return _Block(basis * roots, matrix, error * float(roots.max()) ** 2, cone, inward, apart * roots**2)
 
 
 def _inward(

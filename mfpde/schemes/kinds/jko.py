@@ -56,8 +56,8 @@ class JkoKind(SchemeKind):
 
     def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:
         own = too_many_coordinates(problem) if noisy(problem) else [*too_many_labels(problem), *_beyond_tables(problem)]
-        if not (noisy(problem) or problem.flow.mobility.even):
-            words = "minimising movements of atoms have one metric for all that moves"
+        if _on_branches(problem) and not problem.flow.mobility.even:
+            words = "movements that land on kinks have one metric for all that moves"
             own.append(Refusal("dynamics.mobility", words, "numbers that are 0 or 1", "unequal mobilities"))
         if not noisy(problem) and not problem.flow.confinement(problem.geometry).bends_everywhere:
             words = "proximal maps of atoms need a potential that bends everywhere: no path, no power below 2"

@@ -64,8 +64,9 @@ class ParticlesKind(SchemeKind):
         both = noisy(problem) and problem.flow.fisher_rao_rate > 0.0
         law = problem.initial_law
         words = law.neuron_problem(self._count(problem, experiment))
-        if not (law.alike or problem.flow.free):
-            words = "particles weigh alike, and the rows of initial.points do not; leave weight out, or repeat rows"
+        if not (law.alike or problem.flow.free) and (self._actual(experiment) or problem.flow.reacts):
+            which = "neurons weigh" if self._actual(experiment) else "particles that are born and die weigh"
+            words = f"{which} alike, and the rows of initial.points do not; leave weight out, or repeat rows"
         numbers = [Refusal("solver.atoms", words, "", "such atoms")] if words else []
         actual = _refused_actual(problem) if self._actual(experiment) else []
         bent = [] if noisy(problem) else too_many_meetings(problem, self._count(problem, experiment))
@@ -114,10 +115,10 @@ class ParticlesKind(SchemeKind):
         def run(particles: int, stream: int) -> Scheme:
             law = problem.initial_law
             start = (law.sample if stream else law.neurons)(particles, seed, stream)
-            if bent:
-                atoms = label_law(PointLaw.of(start, np.full(particles, 1.0 / particles)))
-                return SlidingCharacteristics(reduced.objective, problem.geometry, problem.flow, atoms, 0.1 * tolerance)
             weights = np.full(particles, law.mass / particles) if stream else law.weights(particles)
+            if bent:
+                atoms = label_law(PointLaw.of(start, weights))
+                return SlidingCharacteristics(reduced.objective, problem.geometry, problem.flow, atoms, 0.1 * tolerance)
             return ParticleProcess(
                 reduced.objective, problem.geometry, problem.flow, start, seed, stream, tolerance, weights
             )

@@ -95,9 +95,6 @@ def refuse_stationary(problem: Problem) -> None:
             "`mfpde optimum`, write inverse_temperature = inf for atoms"
         )
     messages += unmoved(problem)
-    if not problem.flow.mobility.even:
-        words = "rates of growth are told for a velocity of -grad Psi"
-        messages.append(f"dynamics.mobility: {words}; write numbers that are 0 or 1, with which the same laws rest")
     raise_mistakes(messages)
 
 

@@ -9,6 +9,8 @@ proximal map of the best g, for which
     grad D = Phi rho - grad L*(g) = 0,    Hess D = -Hess L*(g) - ∫ grad Phi B^-1 grad Phi^T dmu,
     B = Hess(g . Phi + V) + 1/tau.
 
+With mobilities |z - x|^2 is sum_a (z_a - x_a)^2 / m_a, and 1/tau the matrix 1/(tau m_a), here and in W2.
+
 For any g and any map T the gap between the movement's energy of T # mu and D(g) is
 L(q) + L*(g) - g . q + ∫(J(T(x)) - min J) dmu, q = Phi T # mu: both are >= 0 and certify the step. For the square loss
 the first is (1/2) sum omega (grad D)^2; in general it is bounded by (grad L(q) - g) . grad D.
@@ -146,7 +148,7 @@ class DualStep:
     def __init__(self, objective: Objective, table: FeatureTable, geometry: Geometry, confinement: Confinement) -> None:
         self.objective = objective
         self.table = table
-        self._held, self._convexity = confinement.packed, min(confinement.ridge)
+        self._held = confinement.packed
         self._bends = confinement.penalty.strength > 0.0
         self.box = table.box
         self._mesh = table._mesh
@@ -154,6 +156,10 @@ class DualStep:
         self._plan = derivatives(self._mesh)
         self._cells = cell_polynomials(self._mesh, self._flat, self._plan.polynomials)
         self._mobile = geometry.mobility
+        moving = self._mobile > 0.0
+        self._moves = moving.astype(float)
+        ridges = np.broadcast_to(confinement.ridge, self._mobile.shape)[moving] * self._mobile[moving]
+        self._convexity = float(ridges.min(initial=np.inf))
         self._features_curvature: Array | None = None
         self._reference: tuple[Array, float] | None = None
         axes = [axis_nodes(edges, table.degree) for edges in table.edges]
@@ -285,7 +291,7 @@ class DualStep:
         if not doubtful.any():
             return True
         moved = self._searched(movement.places[doubtful], centres[doubtful], tau, movement.dual, best)[0]
-        apart = np.abs(moved - movement.places[doubtful]) * self._mobile
+        apart = np.abs(moved - movement.places[doubtful]) * self._moves
         return bool((apart <= APART * (self.box[1] - self.box[0])).all())
 
     def _doubtful(self, places: Array, centres: Array, best: IntArray) -> NDArray[np.bool_]:
@@ -304,7 +310,7 @@ class DualStep:
             flat = flat * len(axis) + place
         chosen = np.unravel_index(best[flat], tuple(self._counts))
         ahead = np.stack([axis[place] for axis, place in zip(self._axes, chosen, strict=True)], axis=1) - below
-        return np.asarray(np.clip(centres + self._mobile * ahead, *self.box))
+        return np.asarray(np.clip(centres + self._moves * ahead, *self.box))
 
     def _lowest(self, nodal: Array) -> float:
         return -float(lowest_curvature(self._mesh, self._plan, nodal, self._mobile))
@@ -353,10 +359,10 @@ class DualStep:
         shape = tuple(self._counts)
         values = (nodal + self._node_confinement).reshape(shape)
         best = np.arange(values.size).reshape(shape)
-        for a, moves in enumerate(self._mobile):
-            if moves > 0.0:
+        for a, mobility in enumerate(self._mobile.tolist()):
+            if mobility > 0.0:
                 lines = int(np.prod(shape[:a])), shape[a], int(np.prod(shape[a + 1 :]))
-                values, best = envelope_along(values.reshape(lines), best.reshape(lines), self._axes[a], tau)
+                values, best = envelope_along(values.reshape(lines), best.reshape(lines), self._axes[a], tau * mobility)
                 values, best = values.reshape(shape), best.reshape(shape)
         return best.ravel()
 

@@ -33,7 +33,7 @@ class AtomicEnergy:
     @property
     def mobile(self) -> Array:
         """1 where a coordinate moves, shape (D,)."""
-        return self.geometry.mobility
+        return (self.geometry.mobility > 0.0).astype(float)
 
     @cached_property
     def confinement(self) -> Confinement:
@@ -47,16 +47,16 @@ class AtomicEnergy:
         return np.concatenate([np.sqrt(self.objective.loss.metric) * outputs, mean, deviation])
 
     def gradient(self, positions: Array, outputs: Array) -> Array:
-        """Gradient of the potential over the mobile coordinates, 0 where a bound holds an atom back."""
+        """The velocity, reversed: mobilities times the gradient of the potential, 0 where a bound holds an atom."""
         gradient = self.table.contract(positions, self.objective.loss_gradient(outputs))[1]
-        gradient = (gradient + self.confinement.gradient(positions)) * self.mobile
+        gradient = (gradient + self.confinement.gradient(positions)) * self.geometry.mobility
         return np.where((positions <= self.table.box[0]) & (gradient > 0.0), 0.0, gradient)
 
     def dissipation(self, positions: Array, weights: Array, outputs: Array) -> float:
-        """D = 2 (∫|grad G|^2 drho + alpha Var_rho G), with kappa ∫G^2 drho where the mass is free."""
+        """D = 2 (∫ sum_a m_a (d_a G)^2 drho + alpha Var_rho G), with kappa ∫G^2 drho where the mass is free."""
         found = 0.0
         if self.flow.transport:
-            found += 2.0 * float(weights @ (self.gradient(positions, outputs) ** 2).sum(axis=1))
+            found += 2.0 * float(weights @ (self.gradient(positions, outputs) ** 2 @ self.geometry.inertia))
         if self.flow.rate > 0.0:
             potential = self.table.values(positions) @ self.objective.loss_gradient(outputs)
             potential += self.confinement.value(positions)

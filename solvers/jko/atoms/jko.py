@@ -47,6 +47,8 @@ class Jko:
                    w = tau / (tau before), which starts with a plain step where tau is fixed;
         midpoint:  z the plain step with tau / 2, then x_{k+1} = 2 z - x_k.
 
+    W2 is that of the metric sum_a dz_a^2 / m_a of the mobilities.
+
     - *Energy*: a plain step lowers F by at least W2^2 / tau, up to the duality gap; a step of order 2 that raises F is
       replaced by the plain one.
     - *Mass* does not change; atoms stay in the box of the table, radii at or above 0.

@@ -137,7 +137,7 @@ class Mover:
         movement = self._movement(arrays, trial, centres, inner, np.clip(places, *box), dual)
         centres = self._share(trial, centres, movement)
         rate = np.where(trial.moved > box[0], (centres - trial.moved) / inner, 0.0) * self._energy.mobile
-        trial.transport = 2.0 * float(trial.weights @ (rate**2).sum(axis=1))
+        trial.transport = 2.0 * float(trial.weights @ (rate**2 @ self._energy.geometry.inertia))
         if formula == "midpoint":
             trial.spent += tau * trial.transport
             trial.transport = None

@@ -130,8 +130,8 @@ def newton_plane(
     count = len(nodes)
     width = padded(count)
     room, powers = np.empty((3, width)), np.zeros(width)
-    stiffness0 = 1.0 / tau if mobile[0] > 0.0 else 0.0
-    stiffness1 = 1.0 / tau if mobile[1] > 0.0 else 0.0
+    stiffness0 = 1.0 / (tau * mobile[0]) if mobile[0] > 0.0 else 0.0
+    stiffness1 = 1.0 / (tau * mobile[1]) if mobile[1] > 0.0 else 0.0
     row, column = 0, 0
     for i in range(start, stop):
         z0, z1 = places[i, 0], places[i, 1]
@@ -146,9 +146,9 @@ def newton_plane(
         f1 = f1 * scale1 + held[1] * z1 + stiffness1 * (z1 - x1)
         value += 0.5 * (held[0] * z0 * z0 + stiffness0 * (z0 - x0) ** 2)
         value += 0.5 * (held[1] * z1 * z1 + stiffness1 * (z1 - x1) ** 2)
-        f00 = f00 * scale0 * scale0 + held[0] + 1.0 / tau
+        f00 = f00 * scale0 * scale0 + held[0] + stiffness0
         f01 = f01 * scale0 * scale1
-        f11 = f11 * scale1 * scale1 + held[1] + 1.0 / tau
+        f11 = f11 * scale1 * scale1 + held[1] + stiffness1
         free0 = mobile[0] > 0.0 and not (z0 <= lower[0] and f0 >= 0.0) and not (z0 >= upper[0] and f0 <= 0.0)
         free1 = mobile[1] > 0.0 and not (z1 <= lower[1] and f1 >= 0.0) and not (z1 >= upper[1] and f1 <= 0.0)
         move0, move1 = 0.0, 0.0
@@ -199,7 +199,7 @@ def newton_line(
     """`newton_plane` for D = 1."""
     count = len(nodes)
     width = padded(count)
-    stiffness = 1.0 / tau if mobile[0] > 0.0 else 0.0
+    stiffness = 1.0 / (tau * mobile[0]) if mobile[0] > 0.0 else 0.0
     cell = 0
     for i in range(start, stop):
         z, x, mass, block = places[i, 0], centres[i, 0], masses[i], i // size
@@ -207,7 +207,7 @@ def newton_line(
         scale = 2.0 / (edges[0, cell + 1] - edges[0, cell])
         value, f, ff = _jet(potential, cell * width, (z - edges[0, cell]) * scale - 1.0, nodes)
         f = f * scale + held[0] * z + stiffness * (z - x)
-        ff = ff * scale * scale + held[0] + 1.0 / tau
+        ff = ff * scale * scale + held[0] + stiffness
         value += 0.5 * (held[0] * z * z + stiffness * (z - x) ** 2)
         free = mobile[0] > 0.0 and not (z <= lower[0] and f >= 0.0) and not (z >= upper[0] and f <= 0.0)
         move = 0.0

@@ -29,7 +29,7 @@ def _value(
         if a == held[z.size]:
             value += penalty(z[a], held[z.size + 1], held[z.size + 2])[0]
         if mobile[a] > 0.0:
-            value += 0.5 * (z[a] - x[a]) ** 2 / tau
+            value += 0.5 * (z[a] - x[a]) ** 2 / (tau * mobile[a])
     return float(value)
 
 

@@ -8,6 +8,7 @@ number.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numba
@@ -229,25 +230,29 @@ def model(
     z: Array, x: Array, found: Array, plan: Derivatives, tau: float, held: Array, mobile: Array,
     lower: Array, upper: Array, slope: Array, matrix: Array, free: NDArray[np.bool_],
 ) -> float:  # fmt: skip
-    """J(z) = |z - x|^2 / (2 tau) + V + what is held, its slope, Hessian and free axes (mobile, at no bound)."""
+    """J, its slope, Hessian and free axes (mobile, at no bound).
+
+    J(z) = sum_a (z_a - x_a)^2 / (2 tau m_a) + V + what is held with the mobilities m, over the a with m_a > 0.
+    """
     value = found[plan.value]
     for a in range(z.size):
         value += 0.5 * held[a] * z[a] * z[a]
         slope[a] = found[plan.slopes[a]] + held[a] * z[a]
+        stiffness = 1.0 / (tau * mobile[a]) if mobile[a] > 0.0 else 1.0 / tau
         bend = 0.0
         if a == held[z.size]:
             more, steeper, bend = penalty(z[a], held[z.size + 1], held[z.size + 2])
             value += more
             slope[a] += steeper
         if mobile[a] > 0.0:
-            value += 0.5 * (z[a] - x[a]) ** 2 / tau
-            slope[a] += (z[a] - x[a]) / tau
+            value += 0.5 * (z[a] - x[a]) ** 2 * stiffness
+            slope[a] += (z[a] - x[a]) * stiffness
         at_lower = z[a] <= lower[a] and slope[a] >= 0.0
         at_upper = z[a] >= upper[a] and slope[a] <= 0.0
         free[a] = mobile[a] > 0.0 and not at_lower and not at_upper
         for b in range(z.size):
             matrix[a, b] = found[plan.curvatures[a, b]]
-        matrix[a, a] += held[a] + bend + 1.0 / tau
+        matrix[a, a] += held[a] + bend + stiffness
     return float(value)
 
 
@@ -320,7 +325,10 @@ def newton_pass(
 
 @numba.njit(cache=True, nogil=True)
 def lowest_curvature(mesh: Mesh, plan: Derivatives, nodal: Array, mobile: Array) -> float:
-    """Smallest eigenvalue of Hess V over the mobile axes, at all nodes of all cells (0 if it is nowhere negative)."""
+    """Smallest eigenvalue of sqrt(m_a m_b) d_ab V over the mobile axes, at all nodes of all cells, or 0.
+
+    m are the mobilities; 0 stands where it is nowhere negative.
+    """
     dimension, count = mesh.cells.size, mesh.nodes.size
     bases = np.empty((dimension, 3 * count))
     first, second = np.empty((15, plan.rows.size * count)), np.empty((15, plan.rows.size * count))
@@ -347,7 +355,8 @@ def lowest_curvature(mesh: Mesh, plan: Derivatives, nodal: Array, mobile: Array)
             found = contract(base, nodal, bases, plan, first, second)
             for a in range(moving.size):
                 for b in range(moving.size):
-                    matrix[a, b] = found[plan.curvatures[moving[a], moving[b]]]
+                    scale = math.sqrt(mobile[moving[a]] * mobile[moving[b]])
+                    matrix[a, b] = scale * found[plan.curvatures[moving[a], moving[b]]]
             if moving.size == 1:
                 lowest = min(lowest, matrix[0, 0])
             elif moving.size > 1:

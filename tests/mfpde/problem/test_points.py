@@ -78,8 +78,20 @@ def test_neurons_of_unequal_weights_are_as_many_as_rows(tmp_path: Path) -> None:
     refuse(parse({**whole, "sgd": {"step_size": 0.1}}))
     with pytest.raises(ConfigurationError, match=r"6 neurons for the 3 rows of initial\.points, whose weights differ"):
         refuse(parse({**whole, "sgd": {"neurons": 6, "step_size": 0.1}}))
-    with pytest.raises(ConfigurationError, match="particles weigh alike"):
-        solve(parse(whole), scheme="particles")
+    births = {**whole, "dynamics": {"flow": "wasserstein-fisher-rao", "fisher_rao_rate": 1.0}}
+    with pytest.raises(ConfigurationError, match="particles that are born and die weigh alike"):
+        solve(parse(births), scheme="particles")
+
+
+def test_weighted_particles_are_the_flow_of_the_weighted_law(tmp_path: Path) -> None:
+    """Without noise the law of three weighted atoms is carried exactly."""
+    whole = tables(written(tmp_path, REDUCED))
+    exact = solve(parse(whole), scheme="characteristics", tolerance=1e-9)
+    found = solve(parse(whole), scheme="particles", tolerance=1e-8)
+    law, other = exact.law(0.5), found.law(0.5)
+    assert_allclose(other.weights, [0.5, 0.25, 0.25], rtol=1e-14)
+    assert_allclose(found.risk, exact.risk, atol=1e-7)
+    assert_allclose(np.sort(other.points[:, 0]), np.sort(law.points[:, 0]), atol=1e-6)
 
 
 def test_particles_start_from_the_rows(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
 
 from mfpde.problem.initial import product_law
@@ -53,6 +54,19 @@ def test_the_drift_is_of_order_three() -> None:
     assert errors[1] < 4e-8
     tight = ParticleProcess(objective, geometry, Flow(ridge=0.1), start, seed=0, tolerance=1e-7)
     assert np.abs(last(tight, [2.0]).arrays["positions"] - exact).max() < 1e-6
+
+
+def test_a_particle_of_weight_two_is_two_particles() -> None:
+    objective, geometry = rank_two()
+    places, weights = np.random.default_rng(7).uniform(0.5, 1.5, (3, 2)), np.array([2.0, 1.0, 1.0])
+    weighted = ParticleProcess(objective, geometry, Flow(ridge=0.1), places, 0, tolerance=1e-7, weights=weights)
+    twice = ParticleProcess(objective, geometry, Flow(ridge=0.1), places[[0, 1, 2, 0]], 0, tolerance=1e-7)
+    one, other = (process.observe(last(process, [1.0])) for process in (weighted, twice))
+    assert_allclose(one.law.points, other.law.points[:3], rtol=1e-12)
+    assert_allclose([one.risk, *one.mean, *one.variance], [other.risk, *other.mean, *other.variance], rtol=1e-12)
+    assert_allclose(one.dissipation, other.dissipation, rtol=1e-11)
+    with pytest.raises(ValueError, match="weigh alike"):
+        ParticleProcess(objective, geometry, Flow(fisher_rao_rate=1.0), places, 0, weights=weights)
 
 
 def replace_step(process: ParticleProcess, step: float) -> ParticleProcess:

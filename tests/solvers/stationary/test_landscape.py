@@ -290,3 +290,31 @@ def test_lowest_finds_the_global_minimum_of_several() -> None:
 
 def test_slopes_are_continued_to_the_origin_without_what_is_quadratic() -> None:
     np.testing.assert_allclose(continued(lambda reach: np.array([0.3 + 2.0 * reach - 5e3 * reach**2])), 0.3, rtol=1e-12)
+
+
+def test_rates_are_those_of_coordinates_over_the_roots_of_their_mobilities() -> None:
+    """The same laws rest; with mobilities m the rates are eigenvalues of sqrt(m_i m_j) Hess_ij."""
+    objective, geometry = rank_two()
+    law = Atoms(np.array([[0.6, 0.9], [1.4, 0.3]]), np.array([0.3, 0.7]))
+    even = stability(Landscape(objective, geometry, Flow()), law)
+    thrice = stability(Landscape(objective, geometry.slowed([3.0, 3.0]), Flow()), law)
+    for slow, fast in ((even.splitting, thrice.splitting), (even.drift, thrice.drift)):
+        assert_allclose([3.0 * mode.eigenvalue for mode in slow], [mode.eigenvalue for mode in fast], rtol=1e-9)
+    mobility = np.array([0.25, 4.0])
+    landscape = Landscape(objective, geometry.slowed(mobility.tolist()), Flow())
+    modes, outputs = stability(landscape, law), landscape.outputs(law)
+    roots = np.sqrt(mobility)
+    expected = [np.linalg.eigvalsh(landscape.hessian(z, outputs)[0] * np.outer(roots, roots)) for z in law.points]
+    assert_allclose([mode.eigenvalue for mode in modes.splitting], np.ravel(expected), rtol=1e-9)
+
+    # z' = -m grad G, linearised by differences at the law: its spectrum is that of the drift
+    def velocity(flat: np.ndarray) -> np.ndarray:
+        now = Atoms(flat.reshape(2, 2), law.weights)
+        return np.asarray((landscape.potential(now.points, landscape.outputs(now))[1] * mobility).ravel())
+
+    step, places = 1e-5, law.points.ravel()
+    jacobian = np.stack(
+        [(velocity(places + step * e) - velocity(places - step * e)) / (2.0 * step) for e in np.eye(4)], axis=1
+    )
+    rates = np.sort(np.linalg.eigvals(jacobian).real)
+    assert_allclose([mode.eigenvalue for mode in modes.drift], rates, rtol=1e-6, atol=1e-8)

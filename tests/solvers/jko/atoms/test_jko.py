@@ -88,6 +88,54 @@ def walk(scheme: Jko, end: float) -> list[State]:
     return states
 
 
+@dataclass(frozen=True)
+class Stretched(DenseFeatures):
+    """Features of coordinates that are multiplied by factors first."""
+
+    inner: Any
+    factors: Array
+
+    @property
+    def dimension(self) -> int:
+        return int(self.inner.dimension)
+
+    @property
+    def rank(self) -> int:
+        return int(self.inner.rank)
+
+    def values(self, points: Array) -> Array:
+        return np.asarray(self.inner.values(points * self.factors))
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        values, gradients = self.inner.values_and_gradients(points * self.factors)
+        return values, gradients * self.factors
+
+
+@pytest.mark.parametrize("step", [0.1, 3.0])
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_mobilities_are_coordinates_over_their_square_roots(formula: str, step: float) -> None:
+    """The same steps up to the tables, short ones by Newton's method and long ones by search: dz^2 / m for |dz|^2."""
+    objective, geometry = rank_two()
+    mobility = np.array([0.25, 4.0])
+    roots, start = np.sqrt(mobility), np.array([[0.3, 0.7]])
+    found = []
+    for space, factors, places in (
+        (geometry.slowed(mobility.tolist()), np.ones(2), start),
+        (geometry, roots, start / roots),
+    ):
+        features = Stretched(objective.features, factors)
+        edges = [np.array([0.0, 2.0 / factor]) for factor in factors]
+        table = build_table(features, edges, degree=8, tolerance=1e-7)
+        scheme = Jko(
+            replace(objective, features=features), table, space, NOISE_FREE, atoms(places), options(formula, step)
+        )
+        seen = final(scheme, 3.0 * step)
+        found.append((seen.law.points * factors, seen.risk, seen.dissipation, seen.dissipated))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-8)
+    assert np.abs(found[0][0] - start).max() > 0.02
+
+
 @pytest.mark.long
 def test_one_step_of_the_reference() -> None:
     """R, mean, variance, W2 and the objective W2^2 / (2 tau) + R / 2 of the step tau = .05 from the isotropic start."""
