@@ -44,7 +44,7 @@ PROBLEMS: dict[str, tuple[Tables, Tables, Tables]] = {
     ),
     "single-index": (
         {
-            "data": {"dim": 3, "noise": 0.2, "target": "sign"},
+            "data": {"dim": 3, "noise": 0.2, "target": "relu"},
             "network": {"activation": "relu"},
             "initial": {"kappa": 2.0},
         },
@@ -53,7 +53,7 @@ PROBLEMS: dict[str, tuple[Tables, Tables, Tables]] = {
     ),
     "multi-index": (
         {
-            "data": {"dim": 4, "noise": 0.2, "weights": [0.7, -0.4], "target": ["erf", "sign"]},
+            "data": {"dim": 4, "noise": 0.2, "weights": [0.7, -0.4], "target": "relu"},
             "network": {"activation": "relu"},
             "initial": {"kappa": 2.0},
         },
