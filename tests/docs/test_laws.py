@@ -52,6 +52,10 @@ def _cell(words: str) -> str:
     return words.replace("|", r"\|")
 
 
+def test_every_law_has_its_page() -> None:
+    assert set(PAGES) == set(LAWS.names())
+
+
 @pytest.mark.parametrize("law", PAGES)
 def test_the_keys_are_those_declared(law: str) -> None:
     page = text(law)
