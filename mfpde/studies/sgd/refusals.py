@@ -164,6 +164,8 @@ def _gram_problems(configuration: Experiment, problem: Problem) -> list[str]:
         problems.append('sgd.state: inner products are enough for Gaussian blocks only; write state = "weights"')
     if problem.centred:
         problems.append('network.centred: what is subtracted needs the weights themselves; write state = "weights"')
+    if problem.flow.penalty.path > 0.0:
+        problems.append('sgd.state: a path penalty needs the weights themselves; write state = "weights"')
     activation = scaled_activation(problem.network)
     if activation.compiled(configuration.sgd.precision) is None:
         remedy = 'write state = "weights", or functions that numba compiles'

@@ -14,10 +14,12 @@ from scipy.integrate import solve_ivp
 from mfpde.configuration.parsing import parse
 from mfpde.configuration.sources import experiment_of, load_configuration
 from mfpde.configuration.toml import to_toml
+from mfpde.errors import ConfigurationError
 from mfpde.problem.problem import build_problem
 from mfpde.solvers.flow.confinement import Penalty, Ridge
 from mfpde.solvers.networks.coupled import Drift
 from mfpde.studies.sgd.networks import build_sgd, first_state, population_of
+from mfpde.studies.sgd.refusals import refuse
 from mfpde.studies.solve import solve
 
 PENALTIES = [{"power": 3.0, "strength": 0.8}, {"path": 0.5}]
@@ -73,6 +75,12 @@ def test_sgd_steps_along_the_coupled_drift(penalty: dict[str, float]) -> None:
     steps = [Drift(each, population).pack(each.advance(state, 1)) for each in (sgd, free)]
     assert_allclose(steps[0] - steps[1], sgd.step_size * added, atol=1e-15)
     assert np.abs(added).max() > 0.1
+
+
+def test_a_path_is_refused_beside_inner_products_in_words() -> None:
+    given = {**tables(penalty=PENALTIES[1]), "sgd": {"neurons": 5, "step_size": 0.01, "state": "gram"}}
+    with pytest.raises(ConfigurationError, match="a path penalty needs the weights themselves"):
+        refuse(parse(given))
 
 
 def test_keys_survive_a_file(tmp_path: Path) -> None:
