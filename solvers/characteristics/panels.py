@@ -276,15 +276,20 @@ def fill_panels(
     return Panels(lower, upper, masses, positions.reshape(*shape, positions.shape[-1]))
 
 
-def density_tails(panels: Panels, rules: Rules) -> Array:
-    """Unresolved mass of each panel along each label axis: the last coefficients of the density."""
-    axes = panels.axes
+def densities(panels: Panels, rules: Rules) -> Array:
+    """The density at the nodes times the volume of their panels, of the shape of the masses."""
     scaled = panels.masses.copy()
-    for axis in range(axes):
+    for axis in range(panels.axes):
         along = [1] * scaled.ndim
         along[axis + 1] = -1
         for rule, rows in rules.stretches(axis, panels.lower[:, axis], panels.upper[:, axis]):
             scaled[rows] = scaled[rows] / rule.shares.reshape(along)
+    return scaled
+
+
+def density_tails(panels: Panels, rules: Rules) -> Array:
+    """Unresolved mass of each panel along each label axis: the last coefficients of the density."""
+    axes, scaled = panels.axes, densities(panels, rules)
     tails = np.empty((len(panels.lower), axes))
     for axis in range(axes):
         moved = np.moveaxis(scaled, axis + 1, -1)

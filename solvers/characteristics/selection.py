@@ -19,11 +19,13 @@ from ..arrays import Array
 from ..flow.confinement import Confinement
 from ..flow.leftover import Leftover
 from ..objective.objective import Objective
-from .panels import LabelLaw, Panels, density_tails, fill_panels
+from .panels import LabelLaw, Panels, densities, density_tails, fill_panels
 from .rules import Rule
 
 STEEP = 0.1
 """Last coefficient of a density, over the root of the tolerance, that a panel may have."""
+UNEVEN = 0.1
+"""The same over the largest density of the panel, above which halves may miss what all of it does."""
 LARGEST = 200.0
 """Logarithm of a mass beyond which the trial of a step is as good as infinite, and will be rejected."""
 
@@ -137,7 +139,8 @@ class Selection:
         changes, tails = self._changes(panels, law, action, rates)
         here = rates(points, gradient)
         errors = changes.max(axis=2).sum(axis=1) + self._bent(panels, weights, here)
-        errors = errors + self._uneven(tails.max(axis=1), weights, here - self._mean(weights, here))
+        shares = replace(panels, masses=weights.reshape(panels.masses.shape))
+        errors = errors + self._uneven(shares, tails.max(axis=1), here - self._mean(weights, here))
         if not (errors[1] <= max(deviation, self.resolution)):
             errors = np.full(3, np.inf)
         moved, remedy = "the flow brings", "end earlier, or write a larger {tolerance}"
@@ -162,12 +165,13 @@ class Selection:
         )
         return np.asarray(2.0 * off @ steep)
 
-    def _uneven(self, tails: Array, weights: Array, values: Array) -> Array:
+    def _uneven(self, panels: Panels, tails: Array, values: Array) -> Array:
         """What 2 ∫v dw changes by with masses that Gauss rules miss, r^2n of panels whose last coefficient is r^n."""
-        mass = weights.reshape(len(tails), -1).sum(axis=1)
-        poor = tails > STEEP * np.sqrt(self.tolerance)
-        missed = np.where(poor, tails**2 / np.where(poor, np.maximum(tails, mass), 1.0), 0.0)
-        return np.asarray(2.0 * missed @ np.abs(values).reshape(len(tails), -1, values.shape[1]).max(axis=1))
+        top = densities(panels, self.rule).reshape(len(tails), -1).max(axis=1)
+        poor = tails > np.maximum(STEEP * np.sqrt(self.tolerance), UNEVEN * top)
+        missed = np.where(poor, np.minimum(1.0, tails / np.where(poor, top, 1.0)) ** 2, 0.0)
+        whole = panels.masses.reshape(len(tails), -1).sum(axis=1) * missed
+        return np.asarray(2.0 * whole @ np.abs(values).reshape(len(tails), -1, values.shape[1]).max(axis=1))
 
     def _errors(self, panels: Panels, law: LabelLaw, action: int) -> tuple[Array, Array]:
         """The axis along which a panel is resolved worst, and e_p, inf where the density is not; each of shape (P,)."""
