@@ -20,7 +20,6 @@ from ..space.measure import Atoms
 from .crossings import beyond, come_back
 from .outputs import OutputResolution
 from .panels import LabelLaw, Panels, fill_panels, initial_panels, uniform_corners, worst_first
-from .rules import Rule
 from .selection import Selection, grown, refilled
 
 __all__ = ["Characteristics", "LabelLaw"]
@@ -112,7 +111,7 @@ class Characteristics:
             self._confinement,
             flow.rate,
             lambda points: geometry.turned(geometry.held(points)),
-            Rule.of_order(order),
+            self.rules,
             OUTPUT_SHARE * tolerance,
             largest,
             self._unresolved,

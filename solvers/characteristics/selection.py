@@ -20,7 +20,7 @@ from ..flow.confinement import Confinement
 from ..flow.leftover import Leftover
 from ..objective.objective import Objective
 from .panels import LabelLaw, Panels, densities, density_tails, fill_panels
-from .rules import Rule
+from .rules import Rule, Rules
 
 STEEP = 0.1
 """Last coefficient of a density, over the root of the tolerance, that a panel may have."""
@@ -56,7 +56,7 @@ class Selection:
         objective: feature map and loss.
         confinement, rate: V and alpha.
         inside: places (n, D) -> positions where features are read, (n, D).
-        rule: Gauss nodes of a panel.
+        rule: Gauss nodes of panels.
         tolerance: change of F that halving all panels may leave.
         limit: largest number of nodes; halving stops there.
         resolution: unresolved mass-weighted position of a panel that may be left.
@@ -67,7 +67,7 @@ class Selection:
     confinement: Confinement
     rate: float
     inside: Callable[[Array], Array]
-    rule: Rule
+    rule: Rules
     tolerance: float
     limit: int
     resolution: float
@@ -101,8 +101,8 @@ class Selection:
         weights = self.weights(panels, action)
         last = 0.0
         for a, (ends, farther) in enumerate(zip(law.breaks, law.wider[0], strict=True)):
-            along = np.moveaxis(weights, a + 1, -1).reshape(len(weights), -1, len(self.rule.nodes)).sum(axis=1)
-            along = 2.0 * along / self.rule.weights
+            along = np.moveaxis(weights, a + 1, -1).reshape(len(weights), -1, self.rule.order).sum(axis=1)
+            along = 2.0 * along / Rule.of_order(self.rule.order).weights
             widths = panels.upper[:, a] - panels.lower[:, a]
             for side, outermost in ((0, panels.lower[:, a] <= ends[0]), (-1, panels.upper[:, a] >= ends[-1])):
                 reached = np.minimum(1.0, abs(farther[side] - ends[side]) / widths[outermost])
@@ -229,6 +229,6 @@ class Selection:
         return np.asarray(self.objective.features.values(points) @ gradient + self.confinement.value(points))
 
 
-def refilled(panels: Panels, law: LabelLaw, rule: Rule) -> Panels:
+def refilled(panels: Panels, law: LabelLaw, rule: Rules) -> Panels:
     """The same panels with the masses of rho_0: interpolation keeps them relative to a panel's largest only."""
     return replace(panels, masses=fill_panels(panels.lower, panels.upper, law.density, law.embed, rule).masses)

@@ -11,7 +11,6 @@ from ...arrays import Array
 from ...characteristics.characteristics import CUT_SHARE, GROWN_MASS, OUTPUT_SHARE, LabelLaw
 from ...characteristics.outputs import OutputResolution
 from ...characteristics.panels import Panels, fill_panels, initial_panels, uniform_corners, worst_first
-from ...characteristics.rules import Rule
 from ...characteristics.selection import Selection, grown, refilled
 from ...flow.flow import Flow
 from ...flow.time_loop import Observation, State, StepFailure, integrate
@@ -107,7 +106,7 @@ class Jko:
             self._energy.confinement,
             flow.rate,
             lambda points: np.clip(points, *table.box),
-            Rule.of_order(options.nodes),
+            self.rules,
             OUTPUT_SHARE / STEP_SHARE * options.tolerance,
             options.largest,
             options.resolution,
