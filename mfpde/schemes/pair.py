@@ -15,6 +15,7 @@ from mfpde.problem.problem import Problem
 from mfpde.schemes.choice import choice_words, scheme_of
 from mfpde.schemes.guide import run_guide, spread_guide, starting_guide, visited_box
 from mfpde.schemes.interface import SchemeKind
+from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.time_loop import Observation, Scheme, State
 from mfpde.solvers.objective.representation import ReducedObjective
 from mfpde.solvers.space.box import Box
@@ -119,8 +120,9 @@ def error_floor_of(reduced: ReducedObjective, guide: Trails) -> float:
 def dissipation_floor_of(reduced: ReducedObjective, problem: Problem, guide: Trails, error: float) -> float:
     """Error of D = 2 (∫|grad G|^2 drho + alpha Var_rho G) that no refinement of the scheme shows, on laws of the guide.
 
-    It is what the features do to D next to their source; and where Psi is off by `error`, that of the risk, its slopes
-    are by about that over the size of z, which neither the features nor their source see.
+    It is what the features do to D next to Psi and its gradients by what does not share them. Where there is nothing
+    better than their source, it is what they do next to that; and where Psi is off by `error`, that of the risk, its
+    slopes are by about that over the size of z.
     """
     chosen = sorted({0, len(guide.times) // 2, len(guide.times) - 1})
     laws = [guide.at(k) for k in chosen]
@@ -134,21 +136,33 @@ def _fewer(law: Atoms) -> Atoms:
 
 
 def _dissipation_error(reduced: ReducedObjective, problem: Problem, law: Atoms, error: float) -> float:
-    flow, rates, shares = problem.flow, [], (0.0, 0.0)
-    held = flow.confinement(problem.geometry)
-    for form in (reduced.objective, reduced.source):
-        gradient = form.loss_gradient(form.outputs(law.points, law.weights))
-        potential, slopes = form.features.contract(law.points, gradient)
-        potential = potential + held.value(law.points)
-        slopes = (slopes + held.gradient(law.points)) * np.sqrt(problem.geometry.mobility) * flow.transport
-        spread = flow.excess(potential, law.weights) ** 2
-        shares = float(law.weights @ (slopes**2).sum(axis=1)), float(law.weights @ spread)
-        rates.append(2.0 * (shares[0] + flow.rate * shares[1]))
+    forms = [
+        form.features.contract(law.points, form.loss_gradient(form.outputs(law.points, law.weights)))
+        for form in (reduced.objective, reduced.source)
+    ]
+    exact = reduced.potential_of(law)
+    own, source, *measured = (_shares(problem, law, *parts) for parts in (*forms, *([] if exact is None else [exact])))
+    rate = problem.flow.rate
+
+    def apart(other: tuple[float, float]) -> float:
+        return abs(2.0 * (own[0] - other[0]) + 2.0 * rate * (own[1] - other[1]))
+
+    if measured:
+        return apart(measured[0])
     size = max(math.sqrt(float(law.weights @ (law.points**2).sum(axis=1))), SMALLEST)
     # what 2 v^2 changes by with v
-    slope, value = flow.transport * error / size, error
-    moved = slope * (2.0 * math.sqrt(shares[0]) + slope)
-    return abs(rates[0] - rates[1]) + 2.0 * (moved + flow.rate * value * (2.0 * math.sqrt(shares[1]) + value))
+    slope, value = problem.flow.transport * error / size, error
+    moved = slope * (2.0 * math.sqrt(source[0]) + slope)
+    return apart(source) + 2.0 * (moved + rate * value * (2.0 * math.sqrt(source[1]) + value))
+
+
+def _shares(problem: Problem, law: Atoms, potential: Array, slopes: Array) -> tuple[float, float]:
+    """∫|grad G|^2 drho and Var_rho G, or what free mass has in its place, from Psi and its gradients."""
+    flow = problem.flow
+    held = flow.confinement(problem.geometry)
+    spread = flow.excess(potential + held.value(law.points), law.weights) ** 2
+    slopes = (slopes + held.gradient(law.points)) * np.sqrt(problem.geometry.mobility) * flow.transport
+    return float(law.weights @ (slopes**2).sum(axis=1)), float(law.weights @ spread)
 
 
 def described(reduced: ReducedObjective, error: float) -> dict[str, str | float | int]:

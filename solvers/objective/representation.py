@@ -42,6 +42,7 @@ as they are, by their kernel where the law has it in closed form, else tabulated
 
 
 Gap = Callable[[Array, Array], float]
+Potential = Callable[[Array, Array], tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Expansion:
         scale: size of the features, which errors of a table are relative to; None to measure it at the box's corners.
         gap: of points (n, D) and their masses, those times a, the error of the risk of that law, as bounded or measured
             by what does not share it; None to take `error` for all.
+        potential: of points and such masses, Psi of that law at its own points and its gradients, (n,) and (n, D), by
+            what does not share the features; None where there is nothing better.
         resolved: error of U below which compression gains nothing, where that is not `error`: the features are right
             for smooth laws, not for every single neuron.
         atoms: the same by the kernel itself (`kernel`), exact to rounding, where that is known.
@@ -67,6 +70,7 @@ class Expansion:
     explicit: bool = False
     scale: float | None = None
     gap: Gap | None = None
+    potential: Potential | None = None
     resolved: float | None = None
     atoms: Objective | None = None
 
@@ -88,7 +92,7 @@ class ReducedObjective:
         source: the objective before compression and tabulation.
         source_error: bound on the error of its U on the box; where there is a coefficient a, over |a a'|.
         coefficient: the coordinate that multiplies the features, None where there is none.
-        gap: as that of the expansion.
+        gap, potential: as those of the expansion.
     """
 
     objective: Objective
@@ -99,6 +103,7 @@ class ReducedObjective:
     source_error: float
     coefficient: int | None = None
     gap: Gap | None = None
+    potential: Potential | None = None
 
     @property
     def table(self) -> FeatureTable | None:
@@ -114,7 +119,10 @@ class ReducedObjective:
 
         moved = from_start(self.objective)
         return replace(
-            self, objective=moved, source=moved if self.source is self.objective else from_start(self.source)
+            self,
+            objective=moved,
+            source=moved if self.source is self.objective else from_start(self.source),
+            potential=None,
         )
 
     def risk_error(self, laws: Iterable[Measure]) -> float:
@@ -130,11 +138,24 @@ class ReducedObjective:
 
     def _source_gap(self, law: Measure) -> float:
         """What the source leaves of the risk of a law: for all laws alike (∫ |a| drho)^2 times the error of U."""
-        points, masses = law.points, law.weights
-        if self.coefficient is not None:
-            masses = masses * points[:, self.coefficient]
-            points = np.delete(points, self.coefficient, axis=1)
+        points, masses = self._uncoupled(law)
         return float(np.abs(masses).sum()) ** 2 * self.source_error if self.gap is None else self.gap(points, masses)
+
+    def _uncoupled(self, law: Measure) -> tuple[Array, Array]:
+        """Points without the coefficient, and masses times it."""
+        if self.coefficient is None:
+            return law.points, law.weights
+        return np.delete(law.points, self.coefficient, axis=1), law.weights * law.points[:, self.coefficient]
+
+    def potential_of(self, law: Measure) -> tuple[Array, Array] | None:
+        """Psi of a law at its points and its gradients by what does not share the features; None where nothing does."""
+        if self.potential is None:
+            return None
+        values, slopes = self.potential(*self._uncoupled(law))
+        if self.coefficient is None:
+            return values, slopes
+        a = law.points[:, self.coefficient]
+        return a * values, np.insert(a[:, None] * slopes, self.coefficient, values, axis=1)
 
 
 def represent(
@@ -237,6 +258,7 @@ class _Made:
             source_error=self.expansion.error,
             coefficient=self.coefficient,
             gap=self.expansion.gap,
+            potential=self.expansion.potential,
         )
 
     def _with_coefficient(self, objective: Objective) -> Objective:

@@ -46,6 +46,8 @@ SKEWED = 4.0
 """Power by which others, on which their error is measured, are nearer to s = 0, where kinks are sharp."""
 FEW = 16
 """Neurons of a law whose kinks count each."""
+SMALL = 1e-3
+"""Of the accuracy, what features may leave where others are held against them."""
 CUTS = (0.19, 0.44, 0.77)
 """Where panels are cut in four, as shares of them."""
 CHUNK = 2**21
@@ -180,14 +182,24 @@ def expand(
     made, dropped = _made(trials, has_offset, perpendicular, teacher, rule, moments, accuracy)
     loose, resolved = tail + dropped, _halving_error(trials, teacher, rule)
     stray = _stray(_trials(unit, has_offset, perpendicular > 0.0, box, SKEWED), teacher, rule)
-    having = partial(_Trials.of, unit, perpendicular=perpendicular > 0.0, has_offset=has_offset)
+    gap = _Gap(
+        partial(_Trials.of, unit, perpendicular=perpendicular > 0.0, has_offset=has_offset), teacher, rule, loose
+    )
+
+    def potential(points: Array, masses: Array) -> tuple[Array, Array]:
+        other = _made(
+            gap.having(points), has_offset, perpendicular, teacher, gap.finer(points), moments, SMALL * accuracy
+        )[0]
+        return other.features.contract(points, other.loss_gradient(other.outputs(points, masses)))
+
     # at d = infinity a start may rest at m = 0 by a symmetry that tables would break
     return Expansion(
         made,
         loose + max(resolved, stray),
         "Hermite moments beside a projection",
         explicit=not len(moments),
-        gap=_Gap(having, teacher, rule, loose),
+        gap=gap,
+        potential=potential,
         resolved=loose + resolved,
     )
 
@@ -323,16 +335,20 @@ class _Gap:
     loose: float
 
     def __call__(self, points: Array, masses: Array) -> float:
+        neurons = self.having(points)
+        parts = [self._part(neurons, masses, rule) for rule in (self.rule, self.finer(points))]
+        return abs(parts[0] - parts[1]) + float(np.abs(masses).sum()) ** 2 * self.loose
+
+    def finer(self, points: Array) -> _Rule:
+        """The other rule for neurons of these places."""
         from mfpde.solvers.networks.pulls import own_edges
 
-        neurons = self.having(points)
-        edges = self.rule.edges
+        neurons, edges = self.having(points), self.rule.edges
         finer = [edges, *(edges[:-1] + share * np.diff(edges) for share in CUTS)]
         if len(points) <= FEW:
             places = neurons.along, neurons.across, neurons.offset
             finer.append(own_edges(neurons.activation, self.teacher.breaks, *places).ravel())
-        parts = [self._part(neurons, masses, rule) for rule in (self.rule, _Rule(np.unique(np.concatenate(finer))))]
-        return abs(parts[0] - parts[1]) + float(np.abs(masses).sum()) ** 2 * self.loose
+        return _Rule(np.unique(np.concatenate(finer)))
 
     def _part(self, neurons: _Trials, masses: Array, rule: _Rule) -> float:
         """E f^2 - 2 E f g."""

@@ -319,7 +319,7 @@ def expand(
     fresh = _Trials.of(box, FRESH, 2, thin)
     objective = Objective(features, _loss(features, target))
     nodes, weights = angular_rule(2 * len(pairs.nodes), perpendicular)
-    finer = replace(pairs, nodes=nodes, weights=weights)
+    finer = replace(pairs, nodes=nodes, weights=weights, terms=2 * pairs.terms)
 
     def left(points: Array) -> Array:
         return np.asarray(np.abs(finer.norms(points) - (features.values(points) ** 2).sum(axis=1)) + error)
@@ -327,9 +327,15 @@ def expand(
     def gap(points: Array, masses: Array) -> float:
         return float(np.abs(masses) @ np.sqrt(left(points))) ** 2
 
+    def potential(points: Array, masses: Array) -> tuple[Array, Array]:
+        """With sections at all of its points nothing is left of a law's Psi but the series."""
+        pulls, pulled = pull(points, slopes=True)
+        values, slopes = finer.sections(points, points, slopes=True)
+        return values @ masses - pulls, np.einsum("nmd,m->nd", slopes, masses) - pulled
+
     total = float((fresh.weights * left(fresh.points)).max())
 
-    return Expansion(objective, total, "sections of U at pivots", explicit=True, gap=gap)
+    return Expansion(objective, total, "sections of U at pivots", explicit=True, gap=gap, potential=potential)
 
 
 def _loss(features: SectionFeatures, target: Target) -> SquareLoss:

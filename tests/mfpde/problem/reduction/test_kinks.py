@@ -99,6 +99,26 @@ def test_sections_have_the_exact_pull_and_tell_what_they_leave(unit: PiecewiseLi
         assert 1e-6 < left <= 1.0001 * made.gap(place, np.ones(1)) <= 1.001 * left
 
 
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_gradients_of_a_law_do_not_share_its_rule(unit: PiecewiseLinear) -> None:
+    """d Psi / d m = E (f - g) v sigma'(m v + b) at sharp neurons, by adaptive quadrature between their kinks."""
+    made = index.expand(unit, True, math.inf, SQUARE, BOX, 1e-8, "usual")
+    assert made.potential is not None
+    places, masses = np.array([[1.3, 0.0, -0.37], [-0.9, 0.0, 0.61], [1.9, 0.0, 0.2]]), np.array([0.5, -0.2, 0.7])
+    breaks = [x for place in places for x in kinks(unit, place)]
+
+    def pulled_along(v: float, m: float, b: float) -> float:
+        output = float(masses @ unit.value(places[:, 0] * v + places[:, 2]))
+        return (output - square(v)) * v * float(unit.slope(np.array(m * v + b)))
+
+    exact = [mean(lambda v, z=place: pulled_along(v, z[0], z[2]), breaks) for place in places]  # type: ignore[misc]
+    found = made.potential(places, masses)[1][:, 0]
+    own = made.objective
+    features = own.features.contract(places, own.loss_gradient(own.outputs(places, masses)))[1][:, 0]
+    assert np.abs(features - exact).max() > 1e-4
+    np.testing.assert_allclose(found, exact, atol=1e-9)
+
+
 def test_a_shifted_unit_is_steep_elsewhere() -> None:
     """T of a steep step at u = -5, and of the same step with its shift as an offset."""
     m, s = np.array([60.0, -25.0]), np.array([0.3, 0.0])

@@ -208,7 +208,7 @@ def test_slopes_of_few_replicas_cover_the_truth(replicas: int) -> None:
 
 @pytest.mark.long
 def test_slopes_that_may_change_their_sign_cover_the_truth() -> None:
-    """Noise that falls like N^(-1/2): of 80 slopes of two replicas at 93 % fewer than 71 come once in 20 times; it was 60."""
+    """Noise that falls like N^(-1/2): of 80 slopes of two replicas fewer than 71 come once in 20 times; it was 60."""
 
     def values(random: np.random.Generator, replicas: int) -> np.ndarray:
         noise = random.standard_normal((replicas, len(COUNTS))) / np.sqrt(COUNTS * COUNTS[0])
