@@ -430,3 +430,15 @@ def test_a_loss_that_falls_for_ever_never_rests_but_one_with_a_ridge_does() -> N
     resting = mfpde.solve(parse(line("logistic", time=until, dynamics={"ridge": 0.1})), tolerance=1e-5)
     assert resting.time[-1] < 3000.0
     assert "stationary at t" in resting.message
+
+
+def test_comparisons_under_another_loss_leave_out_what_the_square_one_tells() -> None:
+    """Fluctuations come from E (y - f)^2; the coupled dynamics and the gap are those of the mean loss."""
+    declared = line(
+        "logistic", time={"end": 0.1, "save": 2}, sgd={"neurons": 20, "step_size": 0.005, "sampling": "full"}
+    )
+    found = mfpde.compare(parse(declared), workers=1)
+    told = found.to_json()
+    assert np.isnan(found.fluctuation).all()
+    assert np.abs(np.array(told["gaps"]["gd_sgd"])).max() < 1e-12
+    assert told["risk_pde"][0] == pytest.approx(np.log(2.0), rel=1e-12)
