@@ -182,6 +182,8 @@ class Directions(DataLaw):
     def _unbalanced(self, experiment: Any) -> list[str]:
         """Starts that are no atoms, or whose neurons have a^2 != |w|^2."""
         initial, points = experiment.initial, points_of(experiment.initial)
+        if points is not None and self.point_problems(experiment.network, initial):
+            return []
         try:
             if points is None:
                 self.start(initial, [])

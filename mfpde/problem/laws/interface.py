@@ -214,7 +214,7 @@ class DataLaw(Checked):
 
     def dimension_problems(self, dimension: int) -> list[str]:
         """Why the law does not exist in another dimension of x."""
-        return [f'the data law "{self.name}" has no dimension to vary']
+        return [f'the data law "{self.name}" has no dimension to vary; write a data.law that has one']
 
     def in_dimension(self, dimension: int) -> DataLaw:
         """The law of the same shares in another dimension of x."""

@@ -18,6 +18,7 @@ from mfpde.errors import ConfigurationError
 from mfpde.problem.activations.interface import ACTIVATIONS
 from mfpde.problem.initial import radial_law
 from mfpde.problem.marginals import Normal, Uniform, Values
+from mfpde.problem.problem import Problem
 from mfpde.studies.check import check
 
 Tables = dict[str, dict[str, Any]]
@@ -242,3 +243,22 @@ def test_moments_of_products_are_those_of_all_labels_at_once() -> None:
     np.testing.assert_allclose(deviation[3:], [0.5, 1.5], rtol=1e-10)
     # E r_j^2 = E r^2 p_j / d
     np.testing.assert_allclose(mean[:3] ** 2 + deviation[:3] ** 2, np.array([3, 4, 5]) / 12 * 1.24 / 3, rtol=1e-9)
+
+
+PLANE: dict[str, Any] = {"law": "dataset", "points": [[0.0, 1.0], [1.0, 0.0], [-1.0, 0.5]], "values": [1.0, -1.0, 1.0]}
+
+
+def test_points_that_lack_columns_are_told_once_of_directions(folder: Path) -> None:
+    network = {"reduction": "directions", "activation": "relu", "coefficients": "trained"}
+    with pytest.raises(ConfigurationError) as refused:
+        parse({"data": PLANE, "network": network, "initial": {"points": str(folder / "good")}})
+    first, second = refused.value.messages
+    assert "lacks the columns w1, w2, a; write" in first
+    assert "unknown columns w_par, w_perp" in second
+
+
+def test_what_serves_a_centred_network_on_data_is_told_without_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The atoms of f_0 took a minute of a check."""
+    monkeypatch.delattr(Problem, "_start")
+    experiment = parse({"data": PLANE, "network": {"coefficients": "trained", "centred": True}})
+    assert "characteristics" in [service.name for service in check(experiment).schemes if not service.refusals]
