@@ -173,7 +173,7 @@ class Directions(DataLaw):
             found.append(f"{key}: noise moves |w| and a apart; write dynamics.inverse_temperature = inf")
         if dynamics.growth not in (None, GROWTH) or dynamics.mobility is not None or dynamics.flow != "wasserstein":
             found.append(f"{key}: its growth is 2; leave dynamics.growth, dynamics.mobility and dynamics.flow out")
-        decay, penalty = dynamics.as_flow().decay, dynamics.penalty
+        decay, penalty = dynamics.held.decay, dynamics.penalty
         if decay.w != decay.a or (penalty is not None and penalty.strength > 0.0):
             words = "a^2 = |w|^2 is kept by one ridge for w and a, and a path, only"
             found.append(f"{key}: {words}; write ridge = {max(decay.w, decay.a):g} and no power")

@@ -112,7 +112,7 @@ def _check_scale(experiment: Experiment, errors: list[str]) -> None:
     scale, dynamics = experiment.network.scale, experiment.dynamics
     if scale == 1.0:
         return
-    flow = dynamics.as_flow()
+    flow = dynamics.held
     others = {
         "ridge": flow.decay.largest > 0.0,
         "penalty": flow.penalty.acts,

@@ -162,7 +162,7 @@ class Spikes(DataLaw):
             reader.complain("weights", f"{len(weights)} weights for {len(positions)} positions", "one weight each")
         if not all(weights):
             reader.complain("weights", "a spike of weight 0 is none", "weights other than 0, or leave its position out")
-        for first, second in _doubled(positions):
+        for first, second in dict.fromkeys(_doubled(positions)):
             words = f"{first:g} and {second:g} are one place on the circle"
             reader.complain("positions", words, "each position once, the weights of the same place added up")
         return self if len(reader.errors) == known else replace(self, positions=(0.0,), weights=(1.0,))

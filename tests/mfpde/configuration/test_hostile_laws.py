@@ -262,3 +262,20 @@ def test_what_serves_a_centred_network_on_data_is_told_without_its_start(monkeyp
     monkeypatch.delattr(Problem, "_start")
     experiment = parse({"data": PLANE, "network": {"coefficients": "trained", "centred": True}})
     assert "characteristics" in [service.name for service in check(experiment).schemes if not service.refusals]
+
+
+@pytest.mark.parametrize("network", [{"reduction": "directions"}, {"scale": 10.0}])
+def test_noise_on_free_mass_is_told_beside_what_else_excludes_it(network: dict[str, Any]) -> None:
+    units = {"activation": "relu", "coefficients": "trained", **network}
+    dynamics = {"inverse_temperature": 1.0, "mass": "free", "ridge": 0.1}
+    with pytest.raises(ConfigurationError) as refused:
+        parse({"data": {"law": "multi-index", "dim": 5}, "network": units, "dynamics": dynamics})
+    told = str(refused.value)
+    assert "dynamics.inverse_temperature" in told
+    assert all(REMEDY.search(message) for message in refused.value.messages)
+
+
+def test_a_place_of_three_spikes_is_told_once() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        parse({"data": {"law": "spikes", "positions": [0, 0, 0]}, "network": {}})
+    assert sum("are one place" in message for message in refused.value.messages) == 1
