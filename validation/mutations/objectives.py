@@ -77,8 +77,8 @@ MUTATIONS = (
         "tests/mfpde/problem/reduction/test_reduction.py",
         (
             "the slope along a coefficient multiplied by it",
-            "np.insert(coefficient[:, None] * gradient, self.axis, value, axis=1)",
-            "np.insert(coefficient[:, None] * gradient, self.axis, coefficient * value, axis=1)",
+            "full[:, self.axis] = value",
+            "full[:, self.axis] = coefficient * value",
         ),
         (
             "outputs without the coefficient",
@@ -252,8 +252,8 @@ MUTATIONS = (
         CHARACTERISTICS,
         (
             "births at a rate that is one percent less",
-            "grown(masses, -self.flow.fisher_rao_rate * places",
-            "grown(masses, -0.99 * self.flow.fisher_rao_rate * places",
+            "grown(masses, -self.flow.rate * places",
+            "grown(masses, -0.99 * self.flow.rate * places",
         ),
         (
             "the ridge left out of the velocity",
@@ -277,8 +277,8 @@ MUTATIONS = (
         "tests/solvers/characteristics",
         (
             "outputs whose mass is not divided by",
-            "changes = changes[..., 1:] - changes[..., :1] * outputs",
-            "changes = changes[..., 1:]",
+            "changes = self.mass * changes[..., 1:] - changes[..., :1] * outputs",
+            "changes = self.mass * changes[..., 1:]",
         ),
     ),
     *mutations(

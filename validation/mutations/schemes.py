@@ -274,7 +274,7 @@ MUTATIONS = (
             "return np.where((positions <= self.table.box[0]) & (gradient > 0.0), 0.0, gradient)",
             "return gradient",
         ),
-        ("births dissipate half", "found += 2.0 * self.flow.fisher_rao_rate", "found += self.flow.fisher_rao_rate"),
+        ("births dissipate half", "found += 2.0 * self.flow.rate", "found += self.flow.rate"),
     ),
     *mutations(
         "solvers/particles/populations.py",
