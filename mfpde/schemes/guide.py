@@ -13,7 +13,6 @@ from mfpde.problem.labels import label_law
 from mfpde.problem.problem import Problem
 from mfpde.schemes.memory import refuse_trails
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.characteristics.sliding import characteristics_of
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import State, integrate
 from mfpde.solvers.space.box import Box
@@ -48,6 +47,8 @@ def run_guide(problem: Problem, configuration: Experiment) -> Trails:
     Where panels are halved on the way, a second pass carries the final ones from the start, so that the atoms
     correspond from time to time.
     """
+    from mfpde.solvers.characteristics.sliding import characteristics_of
+
     reacts = problem.flow.reacts
     law = label_law(problem.initial_law, int(reacts), GUIDE_TABLE, reacts)
     refuse_trails(law, GUIDE_NODES, GUIDE_TIMES, problem.geometry.dimension)

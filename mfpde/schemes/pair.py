@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mfpde.errors import ConfigurationError
-from mfpde.problem.initial import InitialLaw
 from mfpde.problem.problem import Problem
 from mfpde.schemes.choice import choice_words, scheme_of
 from mfpde.schemes.guide import run_guide, spread_guide, starting_guide, visited_box
@@ -28,15 +27,10 @@ if TYPE_CHECKING:
 
 FLOOR_ATOMS = 200
 """Atoms of the guide on which features are held against their source."""
-FEW_LABELS = 2
-NODES, NODES_OF_MANY = (10, 7), (8, 6)
-"""Gauss nodes of a panel along each of few labels of rho_0, or of more: those of a run, and of its companion."""
 SMALLEST = 1e-2
 """Size of z below which no error of Psi is taken to vary."""
 CARRIED = 1e-13
 """Share of the mass below which an atom of the guide is not asked where it goes."""
-MANY_ATOMS = 32
-"""Atoms per label from which half of them say what all of them leave."""
 
 
 @dataclass(frozen=True)
@@ -168,21 +162,3 @@ def _shares(problem: Problem, law: Atoms, potential: Array, slopes: Array) -> tu
 def described(reduced: ReducedObjective, error: float) -> dict[str, str | float | int]:
     """How the features were obtained and what their `error_floor_of` the risk is, for the result file."""
     return {"features": reduced.method, "rank": reduced.rank, "feature_error": error}
-
-
-def nodes_along(law: InitialLaw) -> tuple[int, int]:
-    """Gauss nodes of a panel along a label, of a run and of its companion."""
-    return NODES if law.spread <= FEW_LABELS else NODES_OF_MANY
-
-
-def other_atoms(atoms: tuple[int, ...] | None) -> tuple[int, ...] | None:
-    """Atoms of a companion where their number is given: half of them, or more than twice as many where they are few."""
-    return None if atoms is None else tuple(count // 2 if count >= MANY_ATOMS else 2 * count + 1 for count in atoms)
-
-
-def atoms_per_label(law: InitialLaw, atoms: tuple[int, ...] | None) -> tuple[int, ...] | None:
-    """Atoms asked for per label of rho_0; None where none are, or where a Dirac mass has no labels to spread over."""
-    labels = law.spread
-    if atoms is None or not labels:
-        return None
-    return (atoms * labels if len(atoms) == 1 else atoms)[:labels]

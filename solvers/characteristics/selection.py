@@ -48,6 +48,10 @@ def logarithms(masses: Array) -> Array:
         return np.asarray(np.log(masses))
 
 
+FEWEST_TELLING = 3
+"""Nodes of a panel from which the last coefficients of its expansion say what the panel leaves."""
+
+
 @dataclass(frozen=True)
 class Selection:
     """What it takes to resolve the weights of atoms.
@@ -147,6 +151,11 @@ class Selection:
         if self.rate > 0.0:
             moved, remedy = "births bring", "end earlier, or lower the rate of birth and death"
         problem = f"{moved} the law to where {panels.masses.size} atoms do not resolve rho_0"
+        if self.rule.order < FEWEST_TELLING:
+            problem, remedy = (
+                f"panels of so few nodes ({self.rule.order}) do not tell their own error",
+                "write more {atoms}",
+            )
         return Leftover(tuple(errors.tolist()), problem, remedy)
 
     def _bent(self, panels: Panels, weights: Array, values: Array) -> Array:

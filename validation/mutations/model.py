@@ -177,8 +177,8 @@ MUTATIONS = (
         ("the time of the law before for the one that came to rest", "flow_times[-1] = self._audit[-1][0]", "pass"),
         (
             "stationary where D is above the tolerance",
-            "self._audit[-1][-1] / self._slower <= self._stationary_tolerance",
-            "self._audit[-1][-1] / self._slower >= self._stationary_tolerance",
+            "self._audit[-1][-1] / self._slower <= self._level",
+            "self._audit[-1][-1] / self._slower >= self._level",
         ),
         ("notes of the pair lost", 'self._attributes["notes"] = "\\n".join(pair.notes)', "pass"),
     ),
@@ -461,7 +461,7 @@ MUTATIONS = (
     *mutations(
         "mfpde/shell/user_files.py",
         "tests/mfpde/schemes/test_user_scheme.py tests/docs tests/mfpde/commands",
-        ("a changed file of the user's that is not read again", 'known.__dict__.get("__digest__") == digest', "True"),
+        ("a changed file of the user's that is not read again", 'module.__dict__.get("__digest__") == digest', "True"),
     ),
 )
 """Of each: what it breaks, the place, what it becomes."""

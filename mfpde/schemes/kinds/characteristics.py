@@ -47,7 +47,7 @@ class CharacteristicsKind(SchemeKind):
     knows_dissipation = True
 
     def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:
-        from mfpde.schemes.pair import atoms_per_label
+        from mfpde.schemes.label_nodes import atoms_per_label
 
         words = Refusal(
             "dynamics.inverse_temperature", "characteristics have no noise", "inverse_temperature = inf", "noise"
@@ -66,16 +66,9 @@ class CharacteristicsKind(SchemeKind):
     def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         from mfpde.problem.labels import label_law
         from mfpde.schemes.guide import TABLE_SHARE
+        from mfpde.schemes.label_nodes import atoms_per_label, nodes_along, other_atoms
         from mfpde.schemes.memory import refuse_atoms
-        from mfpde.schemes.pair import (
-            Pair,
-            atoms_per_label,
-            described,
-            dissipation_floor_of,
-            error_floor_of,
-            nodes_along,
-            other_atoms,
-        )
+        from mfpde.schemes.pair import Pair, described, dissipation_floor_of, error_floor_of
         from mfpde.solvers.characteristics.characteristics import Characteristics
 
         tolerance = experiment.solver.tolerance
@@ -112,7 +105,8 @@ class CharacteristicsKind(SchemeKind):
         from scipy.integrate import DOP853, RK45, OdeSolver
 
         from mfpde.problem.labels import label_law
-        from mfpde.schemes.pair import NODES, Pair, atoms_per_label, described, other_atoms
+        from mfpde.schemes.label_nodes import NODES, atoms_per_label, other_atoms
+        from mfpde.schemes.pair import Pair, described
         from mfpde.solvers.characteristics.sliding import SlidingCharacteristics
 
         planes = 0 if problem.kinks is None else len(problem.kinks.offsets)

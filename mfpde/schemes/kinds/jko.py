@@ -108,16 +108,9 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
 
     from mfpde.problem.labels import label_law
     from mfpde.schemes.guide import TABLE_SHARE
+    from mfpde.schemes.label_nodes import atoms_per_label, nodes_along, other_atoms
     from mfpde.schemes.memory import refuse_atoms
-    from mfpde.schemes.pair import (
-        Pair,
-        atoms_per_label,
-        described,
-        dissipation_floor_of,
-        error_floor_of,
-        nodes_along,
-        other_atoms,
-    )
+    from mfpde.schemes.pair import Pair, described, dissipation_floor_of, error_floor_of
     from mfpde.solvers.jko.atoms.jko import Jko
     from mfpde.solvers.jko.atoms.options import JkoOptions as Steps
     from mfpde.solvers.space.box import Box
@@ -184,7 +177,8 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
 def _on_kinks(problem: Problem, experiment: Experiment, asked: JkoOptions, guide: Trails, box: Box) -> Pair:
     """Where Psi has kinks: plain steps, which land on them, beside steps of twice the length from other labels."""
     from mfpde.problem.labels import label_law
-    from mfpde.schemes.pair import NODES, Pair, atoms_per_label, described, error_floor_of, other_atoms
+    from mfpde.schemes.label_nodes import NODES, atoms_per_label, other_atoms
+    from mfpde.schemes.pair import Pair, described, error_floor_of
     from mfpde.solvers.jko.kinks.proximal import KinkedJko
 
     reduced = problem.represent("exact", box, 0.1 * experiment.solver.tolerance)

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays import Array
-from ..philox import LABELS, fill_uniforms
 from ..samplers import Sampler, Stream, key_of
 
 REPLACEMENT, EPOCH, FULL = SAMPLINGS = ("replacement", "epoch", "full")
@@ -59,6 +58,8 @@ class FiniteSet(Sampler):
     def _chosen(self, first: int, count: int, stream: Stream) -> NDArray[np.int64]:
         """The numbers p of the samples first <= n < first + count."""
         if self.sampling == REPLACEMENT:
+            from ..philox import LABELS, fill_uniforms
+
             uniforms = np.empty(count)
             fill_uniforms(uniforms, 0, LABELS, first, *key_of(stream))
             found = np.searchsorted(np.cumsum(self.weights), uniforms, side="right")
