@@ -94,6 +94,11 @@ def cell_counts(problem: Problem, cells: tuple[int, ...] | None) -> tuple[int, .
     return tuple(cells) * dimension if len(cells) == 1 else tuple(cells)
 
 
+def laid_out(problem: Problem, counts: tuple[int, ...]) -> tuple[int, ...]:
+    """Cells per axis of the grid itself, where signs have two, whatever is asked for."""
+    return tuple(2 if axis.discrete else count for axis, count in zip(problem.geometry.axes, counts, strict=True))
+
+
 def step_tolerance(problem: Problem, cells: tuple[int, ...] | None, at_default: float) -> float:
     """Tolerance of a noisy step on the cells asked for: it falls with their width squared, the step with the width."""
     extended = sum(not axis.discrete for axis in problem.geometry.axes)
@@ -129,7 +134,7 @@ def pair_on_grids(
     def fewer(ratio: int) -> tuple[int, ...]:
         return tuple(count // ratio if count // ratio >= FEWEST_CELLS else count * ratio for count in counts)
 
-    refuse_cells([counts, fewer(2), fewer(4)], reduced.rank)
+    refuse_cells([laid_out(problem, cells) for cells in (counts, fewer(2), fewer(4))], reduced.rank)
 
     def on(grid: Grid, coarser: float = 1.0) -> Scheme:
         return make(reduced.objective, grid, starting_masses(problem, grid), coarser)

@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 
 from mfpde.configuration.parsing import parse
-from mfpde.configuration.sources import experiment_of
+from mfpde.configuration.sources import experiment_of, load_configuration
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.problem.reduction.zonal import ZonalFeatures
+from mfpde.schemes.grids import cell_counts, laid_out
+from mfpde.schemes.guide import starting_guide
 from mfpde.schemes.pair import make_pair
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.space.grid import graded_grid
 from mfpde.studies.solve import solve
 
 ALIKE = {
@@ -190,3 +193,11 @@ def test_features_on_a_grid_are_asked_for_at_its_cells_once(monkeypatch: pytest.
     # 2048 for the numerical rank, laws twice for what the features do to R, one with gradients
     assert sum(count for count, _ in asked) <= cells + 2048 + 2 * (laws + law)
     assert sum(count for count, gradients in asked if gradients) <= 2 * law
+
+
+def test_signs_have_two_cells_whatever_is_asked_for() -> None:
+    """4096 of a circle times as many of a sign were 98 GiB of features that no grid has."""
+    problem = build_problem(load_configuration("relu-teacher-arc"))
+    counts = cell_counts(problem, None)
+    shape = graded_grid(starting_guide(problem), problem.geometry, counts).shape
+    assert laid_out(problem, counts) == shape == (4096, 2)

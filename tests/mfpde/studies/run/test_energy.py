@@ -139,23 +139,31 @@ def test_a_wrong_dissipation_of_characteristics_is_noticed(monkeypatch: pytest.M
 
 OTHER_LAWS = ("single-index", "phase-retrieval", "committee", "dataset")
 MIXTURES = [name for name in presets.names() if not name.startswith(OTHER_LAWS)]
-"""Presets on mixtures and bumps; other laws have trajectories of their own."""
+"""Presets on mixtures, bumps and circles; other laws have trajectories of their own."""
 SERVED = [(name, "characteristics") for name in MIXTURES] + [
-    # it has four coordinates
+    # four coordinates; neurons of teachers whose 556 features take minutes on 4096 cells of the circle
     (name, "finite-volume")
     for name in MIXTURES
-    if name != "anisotropic-relu-trained"
+    if not name.startswith(("anisotropic-relu-trained", "relu-teacher"))
 ]
+FINE_STEPS = ["solver.tolerance=1e-7", "time.end=30"]
+"""For spikes along characteristics, which are stiff from t = 10 on: steps as long as stability allows keep the masses
+in motion by about their tolerance, and what that dissipates, of the order of its square, is in D for as long as the run
+goes on. In spikes-3 the balance at t = 200 is 7.9e-6, 8.8e-8 and 5.0e-9 at tolerances of 1e-6, 1e-7 and 1e-8."""
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(("name", "scheme"), SERVED)
 def test_the_balance_of_every_preset_closes(name: str, scheme: str) -> None:
-    """To a few estimated errors of the risk, and 3e-6 in absolute terms; without a warning."""
-    result = solve(load_configuration(name, [f"solver.scheme={scheme}"]))
+    """To a few estimated errors of the risk, with that of D over the time so far, and 3e-6; without a warning."""
+    fine = FINE_STEPS if (name[:6], scheme) == ("spikes", "characteristics") else []
+    result = solve(load_configuration(name, [f"solver.scheme={scheme}", *fine]))
     assert "message" not in result.attributes
     assert result.dissipated[-1] > 0.01
-    assert np.all(result.balance <= 3.0 * np.maximum.accumulate(result.risk_error))
+    allowed = 3.0 * np.maximum.accumulate(result.risk_error)
+    if fine:
+        allowed += np.maximum.accumulate(result.dissipation_error) * result.time
+    assert np.all(result.balance <= allowed)
     assert result.balance.max() < 3e-6
 
 
