@@ -14,7 +14,6 @@ from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
 from mfpde.results.answers.solve import SolveResult
-from mfpde.schemes import guide
 from mfpde.schemes.memory import refuse_atoms, refuse_cells
 from mfpde.shell import memory
 from mfpde.shell.progress import silent
@@ -233,7 +232,7 @@ def test_atoms_of_laws_of_many_values_are_counted_beforehand(monkeypatch: pytest
         "solver": {"scheme": "characteristics"},
     }
     monkeypatch.setattr("mfpde.schemes.memory.PROCESS", 0.0)
-    monkeypatch.setattr(guide, "characteristics_of", exhausted)
+    monkeypatch.setattr("mfpde.solvers.characteristics.sliding.characteristics_of", exhausted)
     for there, expected in ((108e6, ConfigurationError), (110e6, MemoryError)):
         monkeypatch.setattr(memory, "available", lambda there=there: there)
         with pytest.raises(expected) as refusal:
