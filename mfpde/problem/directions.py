@@ -20,7 +20,7 @@ import numpy as np
 
 from mfpde.keys.tables import WEIGHT
 from mfpde.problem.initial import InitialLaw, PointLaw
-from mfpde.problem.laws.interface import DataLaw
+from mfpde.problem.laws.interface import DataLaw, LawWithin
 from mfpde.problem.points import point_law, points_of
 from mfpde.solvers.flow.confinement import Penalty
 from mfpde.solvers.space.axis import Axis, Circle, Sign
@@ -44,33 +44,14 @@ TURN = 2.0 * np.pi
 
 
 @dataclass(frozen=True)
-class Directions(DataLaw):
+class Directions(LawWithin):
     """A law of data in the plane as the directions of homogeneous neurons meet it.
 
     Attributes:
         inner: the law of the data, as the network meets it.
     """
 
-    inner: DataLaw
     network_keys = ()
-
-    def __post_init__(self) -> None:
-        """Nothing to read: the law within has been."""
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        return self.inner.name
-
-    @property
-    def Initial(self) -> type[Any]:  # type: ignore[override]
-        return self.inner.Initial
-
-    @property
-    def declared(self) -> DataLaw:
-        return self.inner.declared
-
-    def of_network(self, network: Network) -> DataLaw:
-        return self
 
     @property
     def risk_name(self) -> str:
@@ -83,10 +64,6 @@ class Directions(DataLaw):
     @property
     def freed(self) -> tuple[str, str]:
         return f'network.reduction: masses on "{DIRECTIONS}" are free', 'reduction = "none"'
-
-    @property
-    def dimension(self) -> float:
-        return self.inner.dimension
 
     def axes(self) -> Mapping[str, Axis]:
         return {"angle": Circle(), "sign": Sign()}

@@ -13,9 +13,9 @@ import numpy as np
 from mfpde.keys.declaration import key
 from mfpde.keys.kinds import Integer
 from mfpde.problem.initial import InitialLaw, product_law
-from mfpde.problem.laws.interface import DataLaw
+from mfpde.problem.laws.interface import DataLaw, LawWithin
 from mfpde.problem.marginals import Marginal, Normal, settled
-from mfpde.problem.network import Network, Unit
+from mfpde.problem.network import Unit
 from mfpde.solvers.objective.losses.interface import LOSSES
 from mfpde.solvers.objective.losses.pointwise import nodal_loss
 from mfpde.solvers.space.axis import Axis, Line
@@ -166,7 +166,7 @@ def undrawn(law: DataLaw) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Drawn(FiniteData):
+class Drawn(LawWithin, FiniteData):
     """Fixed draws of a law, under the square loss.
 
     Attributes:
@@ -174,27 +174,8 @@ class Drawn(FiniteData):
         count, seed: of the draws.
     """
 
-    inner: DataLaw
     count: int
     seed: int
-
-    def __post_init__(self) -> None:
-        """Nothing to read: the law within has been."""
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        return self.inner.name
-
-    @property
-    def Initial(self) -> type[Any]:  # type: ignore[override]
-        return self.inner.Initial
-
-    @property
-    def declared(self) -> DataLaw:
-        return self.inner.declared
-
-    def of_network(self, network: Network) -> DataLaw:
-        return self
 
     @property
     def loss_name(self) -> str:
@@ -208,10 +189,6 @@ class Drawn(FiniteData):
         assert sampler is not None, "refused where the law draws no samples"
         x, y = sampler.samples(0, self.count, self.seed, DRAWN)
         return x, y, np.full(self.count, 1.0 / self.count)
-
-    @property
-    def dimension(self) -> float:
-        return self.inner.dimension
 
     def watches(self, unit: Unit, predict: Predict) -> Mapping[str, Callable[[Measure], float]]:
         """The risk over the law itself: exact, or measured where it is not offered."""

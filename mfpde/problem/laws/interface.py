@@ -244,6 +244,36 @@ class DataLaw(Checked):
         return None
 
 
+@dataclass(frozen=True)
+class LawWithin(DataLaw):
+    """Another form of a law, under its name and with its options of [initial].
+
+    Attributes:
+        inner: the law.
+    """
+
+    inner: DataLaw
+
+    def __post_init__(self) -> None:
+        """Nothing to read: the law within has been."""
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return self.inner.name
+
+    @property
+    def Initial(self) -> type[Any]:  # type: ignore[override]
+        return self.inner.Initial
+
+    @property
+    def declared(self) -> DataLaw:
+        return self.inner.declared
+
+    @property
+    def dimension(self) -> float:
+        return self.inner.dimension
+
+
 LAWS: Registry[DataLaw] = Registry("data law", "mfpde.problem.laws", required=("axes", "start", "features"))
 
 
