@@ -19,6 +19,11 @@ def nodes_along(law: InitialLaw) -> tuple[int, int]:
     return NODES if law.spread <= FEW_LABELS else NODES_OF_MANY
 
 
+def nodes_within(most: int, atoms: tuple[int, ...] | None) -> int:
+    """Gauss nodes of a panel: with the atoms given, fewer of them are fewer nodes a panel, or fewer panels."""
+    return most if atoms is None else max(2, min(most, *atoms))
+
+
 def other_atoms(atoms: tuple[int, ...] | None) -> tuple[int, ...] | None:
     """Atoms of a companion where their number is given: half of them, or more than twice as many where they are few."""
     return None if atoms is None else tuple(count // 2 if count >= MANY_ATOMS else 2 * count + 1 for count in atoms)

@@ -66,7 +66,7 @@ class CharacteristicsKind(SchemeKind):
     def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         from mfpde.problem.labels import label_law
         from mfpde.schemes.guide import TABLE_SHARE
-        from mfpde.schemes.label_nodes import atoms_per_label, nodes_along, other_atoms
+        from mfpde.schemes.label_nodes import atoms_per_label, nodes_along, nodes_within, other_atoms
         from mfpde.schemes.memory import refuse_atoms
         from mfpde.schemes.pair import Pair, described, dissipation_floor_of, error_floor_of
         from mfpde.solvers.characteristics.characteristics import Characteristics
@@ -85,8 +85,7 @@ class CharacteristicsKind(SchemeKind):
         refuse_atoms((law, other), nodes, asked, held, problem.geometry.dimension)
 
         def run(law: LabelLaw, coarser: int, most: int, counts: tuple[int, ...] | None) -> Characteristics:
-            # with the atoms given, fewer of them are fewer nodes a panel or fewer panels
-            order = most if counts is None else max(2, min(most, *counts))
+            order = nodes_within(most, counts)
             return Characteristics(
                 reduced.objective, problem.geometry, problem.flow, law, coarser * tolerance, order=order, atoms=counts
             )
@@ -105,7 +104,7 @@ class CharacteristicsKind(SchemeKind):
         from scipy.integrate import DOP853, RK45, OdeSolver
 
         from mfpde.problem.labels import label_law
-        from mfpde.schemes.label_nodes import NODES, atoms_per_label, other_atoms
+        from mfpde.schemes.label_nodes import NODES, atoms_per_label, nodes_within, other_atoms
         from mfpde.schemes.pair import Pair, described
         from mfpde.solvers.characteristics.sliding import SlidingCharacteristics
 
@@ -118,7 +117,7 @@ class CharacteristicsKind(SchemeKind):
         def run(
             law: LabelLaw, tolerance: float, order: int, counts: tuple[int, ...] | None, method: type[OdeSolver]
         ) -> SlidingCharacteristics:
-            order = order if counts is None else max(2, min(order, *counts))
+            order = nodes_within(order, counts)
             return SlidingCharacteristics(
                 reduced.objective, problem.geometry, problem.flow, law, tolerance, most, order, counts, method
             )

@@ -177,7 +177,7 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
 def _on_kinks(problem: Problem, experiment: Experiment, asked: JkoOptions, guide: Trails, box: Box) -> Pair:
     """Where Psi has kinks: plain steps, which land on them, beside steps of twice the length from other labels."""
     from mfpde.problem.labels import label_law
-    from mfpde.schemes.label_nodes import NODES, atoms_per_label, other_atoms
+    from mfpde.schemes.label_nodes import NODES, atoms_per_label, nodes_within, other_atoms
     from mfpde.schemes.pair import Pair, described, error_floor_of
     from mfpde.solvers.jko.kinks.proximal import KinkedJko
 
@@ -187,7 +187,7 @@ def _on_kinks(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
     length = experiment.solver.step or max(end, LEAST_END) / COARSEST_STEPS
 
     def run(law: LabelLaw, length: float, order: int, counts: tuple[int, ...] | None) -> KinkedJko:
-        order = order if counts is None else max(2, min(order, *counts))
+        order = nodes_within(order, counts)
         made = KinkedJko(reduced.objective, problem.geometry, problem.flow, law, order=order, atoms=counts)
         return made.with_step(length)
 
