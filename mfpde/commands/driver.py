@@ -47,13 +47,13 @@ def carry_out(study: Callable[..., Answer], checks: Checks, *arguments: Any, box
         return EXIT_FAILED
     except RunOutputError as error:
         if error.result is not None:
-            _show(error.result, options)
+            show(error.result, options)
         raise
     except KeyboardInterrupt:
         complain(f"interrupted before the end; {_left_behind(options.output, before)}")
         return EXIT_INTERRUPTED
     try:
-        _show(answer, options)
+        show(answer, options)
         if plots is not None:
             _draw(answer, plots, options)
     except KeyboardInterrupt:
@@ -109,7 +109,7 @@ def guarded(run: Callable[[argparse.Namespace], int], options: argparse.Namespac
         return EXIT_FAILED
 
 
-def _show(answer: Answer, options: argparse.Namespace) -> None:
+def show(answer: Answer, options: argparse.Namespace) -> None:
     """One strict JSON object in a line, or words."""
     if options.json:
         print(json.dumps(answer.to_json(), allow_nan=False))

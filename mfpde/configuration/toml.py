@@ -28,7 +28,7 @@ def to_toml(experiment: Experiment) -> str:
     """The experiment as TOML text."""
     lines: list[str] = []
     for name, table in to_tables(experiment).items():
-        lines += [f"[{name}]", *(f"{key} = {_spell(value)}" for key, value in table.items()), ""]
+        lines += [f"[{name}]", *(f"{key} = {spelled(value)}" for key, value in table.items()), ""]
     return "\n".join(lines)
 
 
@@ -48,11 +48,12 @@ def _content(value: object) -> object:
     return value["sha256"] if isinstance(value, Mapping) and "sha256" in value else value
 
 
-def _spell(value: object) -> str:
+def spelled(value: object) -> str:
+    """A value of a table as TOML."""
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_spell(item)}" for key, item in value.items()) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(_spell(item) for item in value) + "]"
+        return "{ " + ", ".join(f"{key} = {spelled(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(spelled(item) for item in value) + "]"
     if isinstance(value, float):
         return "inf" if value == math.inf else repr(value)
     return json.dumps(value)

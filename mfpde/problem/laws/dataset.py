@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -114,6 +115,7 @@ class DataSet(FiniteData):
     standardise: bool = key(False, Flag(), "whether each coordinate of x is moved to mean 0 and scaled to variance 1")
 
     Initial = NeuronInitial
+    begun = MappingProxyType({"points": ((-1.0,), (0.5,), (1.0,)), "values": (-0.5, 0.8, 0.6)})
 
     @staticmethod
     def replaced_by(name: str, value: object) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mfpde.keys.declaration import Checked, names_of
@@ -70,6 +71,7 @@ class DataLaw(Checked):
         name: in configurations.
         Initial: the frozen dataclass of the law's keys of [initial].
         network_keys: the keys of [network] that the law takes; none where its units are its own.
+        begun: values of keys of [data] without default that a file to begin with gives.
         explicit: whether features are exact everywhere, so that schemes of atoms need not know where the law goes.
     """
 
@@ -77,6 +79,7 @@ class DataLaw(Checked):
     name: ClassVar[str]
     Initial: ClassVar[type[Any]] = NoOptions
     network_keys: ClassVar[tuple[str, ...]] = NETWORK_KEYS
+    begun: ClassVar[Mapping[str, object]] = MappingProxyType({})
     explicit: ClassVar[bool] = False
 
     @property
