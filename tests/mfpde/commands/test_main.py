@@ -188,7 +188,7 @@ def stopped(*given: object, **named: object) -> None:
 @pytest.mark.parametrize(
     ("at", "words"),
     [
-        ("mfpde.commands.driver._show", "interrupted when all was computed; {} holds what was computed"),
+        ("mfpde.commands.driver.show", "interrupted when all was computed; {} holds what was computed"),
         ("mfpde.studies.solve.solve", "interrupted before the end; nothing was written"),
     ],
 )
