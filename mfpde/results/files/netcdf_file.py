@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -161,6 +162,9 @@ def read(path: Path, form: str) -> tuple[dict[str, Attribute], dict[str, Any]]:
                 for name, variable in file.variables.items()
             }
             whole, earlier = _checksum(file), _checksum_of_numbers(file)
+            # the parser stands behind the header; the numbers follow, and nothing else
+            ends = stream.tell() + sum(variable.data.nbytes for variable in file.variables.values())
+            surplus = stream.seek(0, os.SEEK_END) - ends
     except ResultFileError:
         raise
     except OSError as error:
@@ -169,8 +173,9 @@ def read(path: Path, form: str) -> tuple[dict[str, Attribute], dict[str, Any]]:
     except Exception as error:  # the parser of a damaged file may raise anything
         problem = f"not a NetCDF-3 file, or cut off ({one_line(str(error))})"
         raise ResultFileError(f"{path}: {problem}; write a file that `{command} -o` made") from None
-    if attributes.get("format") == form and attributes.get(KEY) not in (whole, earlier):
-        problem = "damaged: its content is not what was written"
+    if attributes.get("format") == form and (attributes.get(KEY) not in (whole, earlier) or surplus):
+        added = f"; {surplus} bytes follow it" if surplus > 0 else ""
+        problem = f"damaged: its content is not what was written{added}"
         raise ResultFileError(f"{path}: {problem}; run it again with --force")
     if attributes.get("format") != form:
         other = str(attributes.get("format", ""))

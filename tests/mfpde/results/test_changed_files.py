@@ -188,6 +188,28 @@ def test_a_checkpoint_that_no_run_left_is_refused_by_name(
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("added", [b"\0", b"\n", b"CDF\2", bytes(4096)])
+def test_what_follows_a_whole_file_is_refused_by_every_command(
+    runs: Mapping[str, Path], added: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The numbers and their checksum are right then: the length alone tells."""
+    for kind, study in (("cut-atoms", "solve"), ("cut-grid", "solve"), ("cut-sgd", "sgd")):
+        path = Path(shutil.copy(runs[kind], tmp_path))
+        path.write_bytes(before := path.read_bytes() + added)
+        commands = [["plot", str(path), "-o", str(tmp_path / "x.png")], ["stationary", "--from", str(path)]]
+        commands.append([study, "isotropic-gaussians", "-o", str(path), "--resume"])
+        if study == "solve":
+            commands += [["distance", str(path), str(path)], ["predict", str(path), str(tmp_path / "x.csv")]]
+        else:
+            commands.append(["compare", "isotropic-gaussians", "-o", str(path), "--resume"])
+        for command in commands:
+            assert main(command) == 2
+            words = f"damaged: its content is not what was written; {len(added)} bytes follow it; run it again"
+            assert words in capsys.readouterr().err
+        assert path.read_bytes() == before
+        assert not (tmp_path / "x.png").exists()
+
+
 def test_one_changed_digit_of_a_json_file_is_seen(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     mfpde.optimum("nonmonotone-failure", output=path)
@@ -198,6 +220,10 @@ def test_one_changed_digit_of_a_json_file_is_seen(tmp_path: Path) -> None:
     path.write_text(json.dumps({**content, "radius": 11.0}), "utf-8")
     with pytest.raises(ResultFileError, match="damaged: its content is not what was written"):
         mfpde.load(path)
+    for added in (b"\0", b"{}", b"x", b"\xff"):
+        path.write_bytes(json.dumps(content).encode() + b"\n" + added)
+        with pytest.raises(ResultFileError, match="no whole JSON object"):
+            mfpde.load(path)
 
 
 def test_texts_of_a_file_do_not_steer_the_terminal(
