@@ -18,7 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """SOURCE, the output scales, and the file."""
     add_source(parser)
     parser.add_argument("--scales", metavar="A,A,...", help="solve the equation at these output scales alpha too")
-    add_output(parser, "OUT.json", "write the JSON object to this file", resume=None)
+    kept = "compute only the runs at scales that the file of -o does not hold"
+    add_output(parser, "OUT.json", "write the JSON object to this file, as runs end", kept)
     add_plot(parser, "figure")
 
 
@@ -30,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     from mfpde.results.answers.kernel import KernelLimit
 
     checks.drawable(KernelLimit)
-    checks.writable("OUT.json", resumable=False)
+    checks.writable("OUT.json")
     from mfpde.studies.kernel.kernel import kernel, refuse
 
     if experiment is not None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from mfpde.results.answer import ANSWERS, Whole
+from mfpde.results.answer import ANSWERS, Answer
 from mfpde.results.answers.solve import told_rows
-from mfpde.results.objects import Part, labelled, told
+from mfpde.results.objects import Key, Part, labelled, told
 from mfpde.solvers.arrays import Array
 
 TOLD = 6
@@ -48,9 +48,19 @@ class KernelMode(Part):
         return [f"{name}: {WORDS[name]}", f"  {noise}{told_ones and f': {told_ones}'}", f"  {last}, {every}"]
 
 
+def _of_less(name: str) -> Key:
+    """What is told where runs are missing."""
+    return Key(
+        name,
+        lambda limit, names: None if limit.status == "success" else getattr(limit, name),
+        lambda value: {name: value},
+        optional=True,
+    )
+
+
 @ANSWERS.register("kernel")
 @dataclass(frozen=True)
-class KernelLimit(Whole):
+class KernelLimit(Answer):
     """The limit of large output scales alpha, in which neurons move by 1/alpha and the kernel stays that of rho_0.
 
     Attributes:
@@ -60,6 +70,8 @@ class KernelLimit(Whole):
         scale_risk, scale_error: their risks with estimated errors, shape (A, T).
         slope: p of sup_t |R_alpha - R_K| ~ alpha^-p from the two largest scales, and its error; NaN with fewer.
         notes: what the user should know of the runs.
+        status, message: "success" and empty, or which runs are missing and why.
+        configuration: TOML, in its file.
     """
 
     FIGURES = ("kernel",)
@@ -68,6 +80,7 @@ class KernelLimit(Whole):
         told("risk_error", "scale_error", optional=True),
         replace(labelled("slope", ("value", "error")), optional=True),
         "notes",
+        *(_of_less("status"), _of_less("message")),
     )
 
     time: Array
@@ -77,6 +90,9 @@ class KernelLimit(Whole):
     scale_error: Array | None = None
     slope: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
+    status: str = "success"
+    message: str = ""
+    configuration: str = ""
 
     @property
     def trained(self) -> KernelMode:
@@ -98,10 +114,37 @@ class KernelLimit(Whole):
             lines.append(f"sup |R_alpha - R_K| falls like alpha^-{self.slope[0]:.4g} (error {self.slope[1]:.1g})")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
+    def runs(self) -> dict[float, tuple[Array, Array]]:
+        """Risk and error of the runs, by their scale."""
+        if self.scales is None or self.scale_risk is None or self.scale_error is None:
+            return {}
+        return dict(zip(self.scales, zip(self.scale_risk, self.scale_error, strict=True), strict=True))
+
+    def beside(self, runs: Mapping[float, tuple[Array, Array]]) -> KernelLimit:
+        """The limit with runs beside it, and how fast they come to it."""
+        scales = tuple(sorted(runs))
+        risk, error = (np.stack([runs[scale][part] for scale in scales]) for part in (0, 1))
+        gaps = np.abs(risk - self.trained.risk)
+        at = gaps.argmax(axis=1), np.arange(len(scales))
+        errors = np.array([error[row, time] + self.trained.risk_error[time] for time, row in zip(*at, strict=True)])
+        slope = measured_slope(np.array(scales), gaps.max(axis=1), errors)
+        return replace(self, scales=scales, scale_risk=risk, scale_error=error, slope=slope)
+
+    def sound(self, time: Sequence[float]) -> bool:
+        """Whether it has finite risks at these times."""
+        curves = [curve for mode in self.modes.values() for curve in (mode.risk, mode.risk_error)]
+        curves += [curve for run in self.runs().values() for curve in run]
+        whole = all(curve.shape == (len(time),) and bool(np.all(np.isfinite(curve))) for curve in curves)
+        return whole and len(self.modes) > 0 and self.time.tolist() == list(time)
+
+    def provenance(self) -> Mapping[str, Any]:
+        """What it is gone on from."""
+        return {"configuration": self.configuration}
+
     @classmethod
     def untold(cls, content: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Everything is told."""
-        return {}
+        """The configuration."""
+        return {"configuration": content.get("configuration", "")}
 
 
 def measured_slope(scales: Array, gaps: Array, errors: Array) -> tuple[float, float]:

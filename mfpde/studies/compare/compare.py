@@ -30,7 +30,7 @@ from mfpde.solvers.space.distribution import distribution, kolmogorov, repeated,
 from mfpde.solvers.space.measure import Measure
 from mfpde.studies.compare.beside import apart, laws_beside
 from mfpde.studies.compare.fluctuations import Fluctuations
-from mfpde.studies.kernel.kernel import kernel_limit
+from mfpde.studies.kernel.limit import kernel_limit
 from mfpde.studies.run.continuation import earlier_run
 from mfpde.studies.run.output import check_output, refuse_missing
 from mfpde.studies.run.refusals import refuse_unsupported

@@ -10,18 +10,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mfpde.configuration.sources import Source, experiment_of
 from mfpde.errors import all_of
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.kernel import KernelLimit
 from mfpde.shell.progress import Progress, silent
-from mfpde.studies.kernel.limit import kernel_modes, refuse_flow
-from mfpde.studies.kernel.scales import refuse_scales, with_scales
+from mfpde.studies.kernel.limit import refuse_flow
+from mfpde.studies.kernel.scales import ScaledRuns, refuse_scales
 from mfpde.studies.run.arithmetic import strict_arithmetic
-from mfpde.studies.run.output import kept, output_file
+from mfpde.studies.run.output import output_file
 
 
 def kernel(
@@ -29,6 +27,7 @@ def kernel(
     scales: Sequence[float] | None = None,
     *,
     output: str | Path | None = None,
+    resume: bool = False,
     force: bool = False,
     progress: Progress = silent,
     **given: Any,
@@ -38,20 +37,24 @@ def kernel(
     Args:
         source: a preset's name, the path of a TOML file, an experiment, or a problem made in Python.
         scales: alpha of runs of the equation beside the limit.
-        output: JSON file; an existing one is kept unless `force`.
+        output: JSON file, written as runs end; an existing one is kept unless `force` or `resume`.
+        resume: compute only the runs that `output` does not hold.
         progress: called with a line of text and the fraction of the work done.
         given: overrides=, use=, and keys of [time], [solver] and [sgd], as `experiment_of` takes them.
 
     Raises:
-        ArithmeticError: a run at a finite scale failed.
-        ConfigurationError: f_0 != 0, noise, a ridge, birth and death, or another loss than the square one.
+        ConfigurationError: f_0 != 0, noise, a ridge, birth and death, or another loss than the square one; another
+            problem in the file to resume.
+        ResultFileError: the file to resume is missing or none.
         OutputError: `output` cannot be written.
     """
     configuration = experiment_of(source, **given)
     refuse(configuration, scales or ())
-    with output_file(output, force=force, kind="OUT.json", resumable=False) as path, strict_arithmetic():
-        limit = kernel_limit(configuration, progress)
-        return kept(limit if not scales else with_scales(limit, configuration, scales, progress), path)
+    with output_file(output, resume=resume, force=force, kind="OUT.json") as path, strict_arithmetic():
+        runs = ScaledRuns(configuration, scales or (), path, progress)
+        if resume and path is not None:
+            runs.restore(path)
+        return runs.complete()
 
 
 def refuse(configuration: Experiment, scales: Sequence[float] = ()) -> None:
@@ -61,11 +64,3 @@ def refuse(configuration: Experiment, scales: Sequence[float] = ()) -> None:
         lambda: refuse_scales(configuration, scales),
     )
     all_of(lambda check: check(), checks)
-
-
-def kernel_limit(configuration: Experiment, progress: Progress = silent) -> KernelLimit:
-    """The limit alone; see `kernel`."""
-    progress("kernel of rho_0", 0.0)
-    problem, times = build_problem(configuration), configuration.time.save_times
-    flow_times = np.array([problem.flow.schedule.flow_time(time) for time in times])
-    return KernelLimit(np.array(times), kernel_modes(problem, flow_times))

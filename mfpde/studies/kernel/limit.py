@@ -9,9 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from mfpde.errors import raise_mistakes
+from mfpde.experiment import Experiment
 from mfpde.problem.labels import MOST_ATOMS, label_law, starting_atoms
-from mfpde.problem.problem import Problem
-from mfpde.results.answers.kernel import KernelMode
+from mfpde.problem.problem import Problem, build_problem
+from mfpde.results.answers.kernel import KernelLimit, KernelMode
+from mfpde.shell.progress import Progress, silent
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.panels import LabelLaw
 from mfpde.solvers.flow.flow import Flow
@@ -39,6 +41,14 @@ AUDITS = np.geomspace(1e-2, 1.0, 9)
 ROUNDING = 1e-14
 """Of a risk of 1."""
 Flows = dict[str, TangentFlow]
+
+
+def kernel_limit(configuration: Experiment, progress: Progress = silent) -> KernelLimit:
+    """The limit alone, at the save times of an experiment."""
+    progress("kernel of rho_0", 0.0)
+    problem, times = build_problem(configuration), configuration.time.save_times
+    flow_times = np.array([problem.flow.schedule.flow_time(time) for time in times])
+    return KernelLimit(np.array(times), kernel_modes(problem, flow_times))
 
 
 def kernel_modes(problem: Problem, times: Array) -> dict[str, KernelMode]:

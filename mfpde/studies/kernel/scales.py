@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
-
+from mfpde.configuration.parsing import parse
+from mfpde.configuration.toml import differing_keys, to_toml
+from mfpde.errors import ConfigurationError, ResultFileError
 from mfpde.experiment import Experiment
-from mfpde.results.answers.kernel import KernelLimit, measured_slope
+from mfpde.results.answers.kernel import KernelLimit
+from mfpde.results.reading import load
 from mfpde.schemes.choice import on_oracle
 from mfpde.shell.progress import Progress
+from mfpde.solvers.arrays import Array
+from mfpde.studies.kernel.limit import kernel_limit
+from mfpde.studies.run.campaign import Campaign
+from mfpde.studies.run.output import refuse_missing
 from mfpde.studies.run.refusals import refuse_unsupported
 from mfpde.studies.solve import solve
+
+REMEDY = "name another file with -o, or replace this one with --force"
 
 
 def at_scale(configuration: Experiment, scale: float) -> Experiment:
@@ -28,30 +38,85 @@ def refuse_scales(configuration: Experiment, scales: Sequence[float]) -> None:
         refuse_unsupported(at_scale(configuration, scale))
 
 
-def with_scales(
-    limit: KernelLimit, configuration: Experiment, scales: Sequence[float], progress: Progress
-) -> KernelLimit:
-    """The limit with the runs beside it.
+class ScaledRuns(Campaign[KernelLimit]):
+    """The limit, and the runs beside it.
 
-    Raises:
-        ArithmeticError: a run failed.
+    Args:
+        scales: alpha of the runs; those of a file that is gone on from join them.
     """
-    ordered, runs = tuple(sorted(set(scales))), []
-    for index, scale in enumerate(ordered):
 
-        def tell(text: str, fraction: float, index: int = index, scale: float = scale) -> None:
-            progress(f"scale {scale:g}: {text}", (index + fraction) / len(ordered))
+    PIECES = "runs at finite scales"
+    FAILURES = (ArithmeticError,)
 
-        found = solve(at_scale(configuration, scale), progress=tell)
+    def __init__(
+        self, configuration: Experiment, scales: Iterable[float], path: Path | None, progress: Progress
+    ) -> None:
+        super().__init__(path, progress)
+        self.configuration, self.scales = configuration, set(scales)
+        self.limit: KernelLimit | None = None
+        self.runs: dict[float, tuple[Array, Array]] = {}
+
+    def restore(self, path: Path) -> None:
+        """Keep the limit and the runs of a file.
+
+        Raises:
+            ResultFileError: it is missing, damaged or foreign.
+            ConfigurationError: it is of another problem.
+        """
+        refuse_missing(path)
+        earlier = load(path)
+        if not isinstance(earlier, KernelLimit) or not earlier.configuration:
+            raise ResultFileError(f"{path}: no result of `mfpde kernel` that can be gone on from; {REMEDY}")
+        different = differing_keys(parse(tomllib.loads(earlier.configuration)), self.configuration)
+        if different:
+            words = f"the limit of another problem, which differs in {', '.join(different)}"
+            raise ConfigurationError([f"{path}: holds {words}; resume with the same values, or {REMEDY}"])
+        if not earlier.sound(self.configuration.time.save_times):
+            raise ResultFileError(f"{path}: holds risks that are none; {REMEDY}")
+        self.limit = replace(earlier, scales=None, scale_risk=None, scale_error=None, slope=None)
+        self.runs = dict(earlier.runs())
+        self.scales |= self.runs.keys()
+
+    def work(self) -> None:
+        """The limit first; then the scales that are not there, increasing."""
+        if self.limit is None:
+            self.limit = kernel_limit(self.configuration, self.progress)
+        for scale in sorted(self.scales - self.runs.keys()):
+            self.checkpoint(piece=True)
+            self._run(scale)
+
+    def _run(self, scale: float) -> None:
+        assert self.limit is not None
+
+        def tell(text: str, fraction: float) -> None:
+            self.progress(f"scale {scale:g}: {text}", (len(self.runs) + fraction) / len(self.scales))
+
+        found = solve(at_scale(self.configuration, scale), progress=tell)
         if found.status == "interrupted":
             raise KeyboardInterrupt
         if found.status != "success":
             raise ArithmeticError(f"the run at network.scale = {scale:g} failed at {found.message}")
-        runs.append(found)
-    risk, error = np.stack([run.risk for run in runs]), np.stack([run.risk_error for run in runs])
-    gaps = np.abs(risk - limit.trained.risk)
-    at = gaps.argmax(axis=1), np.arange(len(runs))
-    errors = np.array([error[row, time] + limit.trained.risk_error[time] for time, row in zip(*at, strict=True)])
-    slope = measured_slope(np.array(ordered), gaps.max(axis=1), errors)
-    note = f"the runs at finite scales are by {runs[0].scheme}"
-    return replace(limit, scales=ordered, scale_risk=risk, scale_error=error, slope=slope, notes=(*limit.notes, note))
+        self.limit = replace(self.limit, notes=(f"the runs at finite scales are by {found.scheme}",))
+        self.runs[scale] = found.risk, found.risk_error
+
+    def done(self) -> tuple[int, int]:
+        """Runs."""
+        return len(self.runs), len(self.scales)
+
+    def interruption(self) -> str:
+        """After how many runs; raised on before there is the limit."""
+        if self.limit is None:
+            raise KeyboardInterrupt
+        return super().interruption()
+
+    def failure(self, error: Exception) -> str:
+        """Of which run; raised on before there is the limit."""
+        if self.limit is None:
+            raise error
+        return str(error)
+
+    def answer(self, status: str, message: str) -> KernelLimit:
+        """The limit with the runs that are there."""
+        assert self.limit is not None
+        limit = replace(self.limit, configuration=to_toml(self.configuration), status=status, message=message)
+        return limit.beside(self.runs) if self.runs else limit

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+import signal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,14 @@ from scipy.special import eval_gegenbauer, gammaln, roots_gegenbauer
 import mfpde
 from mfpde.commands.main import main
 from mfpde.configuration.parsing import parse
-from mfpde.errors import ConfigurationError
+from mfpde.configuration.sources import with_overrides
+from mfpde.configuration.toml import to_toml
+from mfpde.errors import ConfigurationError, ResultFileError
+from mfpde.experiment import Experiment
 from mfpde.problem.network import activation_of
 from mfpde.results.answers.kernel import KernelLimit, measured_slope
+from mfpde.results.answers.solve import SolveResult
+from mfpde.shell.files import write_json
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.tangent import tangent_flow
@@ -168,6 +175,68 @@ def test_the_command_writes_what_load_and_plot_open(tmp_path: Path, capsys: pyte
     assert (tmp_path / "figures" / "kernel.png").exists()
     assert main(["plot", str(file), "-o", str(tmp_path / "again.png")]) == 0
     assert main(["kernel", str(source), "--set", "network.centred=false"]) == 2
+
+
+INFINITE: dict[str, Any] = {
+    "data": {"dims": "infinite", "fractions": [1.0]},
+    "network": {"activation": "truncated-relu", "centred": True},
+    "initial": {"kappa": 1.0},
+    "time": {"end": 0.1, "save": 2},
+}
+
+
+@pytest.mark.long
+def test_what_a_comparison_with_scales_has_computed_is_kept_and_gone_on_from(tmp_path: Path) -> None:
+    """Interrupted, killed or failed in a run: the file holds what was there, and the rest comes out bit for bit."""
+    problem, scales, place, killed = parse(INFINITE), (1.0, 3.0, 10.0), tmp_path / "k.json", tmp_path / "killed.json"
+    whole = mfpde.kernel(problem, scales)
+
+    def interrupt(text: str, fraction: float) -> None:
+        if text.startswith("scale 3"):
+            shutil.copy(place, killed)
+            raise KeyboardInterrupt
+
+    cut = mfpde.kernel(problem, scales, output=place, progress=interrupt)
+    assert (cut.status, cut.scales) == ("interrupted", (1.0,))
+    assert cut.message == "interrupted after 1 of 3 runs at finite scales; continue with --resume"
+    told = mfpde.load(place).to_json()
+    assert told == cut.to_json()
+    assert told["status"] == "interrupted"
+    # what was written before the run that a kill ends
+    assert mfpde.load(killed).status == "running"
+    for file in (place, killed):
+        assert mfpde.kernel(problem, scales, output=file, resume=True).to_json() == whole.to_json()
+    assert mfpde.kernel(problem, output=place, resume=True).to_json() == whole.to_json()
+    assert mfpde.kernel(problem, [30.0], output=place, resume=True).scales == (*scales, 30.0)
+    with pytest.raises(ConfigurationError, match=r"another problem, which differs in initial.kappa; resume with the"):
+        mfpde.kernel(with_overrides(problem, ["initial.kappa=0.9"]), output=place, resume=True)
+    content = json.loads(place.read_text("utf-8"))
+    write_json(place, {**content, "risk": [[0.5, None]] * 4})
+    with pytest.raises(ResultFileError, match="holds risks that are none"):
+        mfpde.kernel(problem, output=place, resume=True)
+    with pytest.raises(KeyboardInterrupt):
+        mfpde.kernel(problem, output=tmp_path / "none.json", progress=lambda text, fraction: signal.raise_signal(2))
+    assert not (tmp_path / "none.json").exists()
+
+
+def test_a_run_at_a_scale_that_fails_leaves_the_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    solve = mfpde.solve
+
+    def fail(configuration: Experiment, **given: Any) -> SolveResult:
+        if configuration.network.scale == 3.0:
+            raise FloatingPointError("overflow")
+        return solve(configuration, **given)
+
+    monkeypatch.setattr("mfpde.studies.kernel.scales.solve", fail)
+    source = tmp_path / "source.toml"
+    source.write_text(to_toml(parse(INFINITE)), "utf-8")
+    assert main(["kernel", str(source), "--scales", "1,3", "--json", "-o", str(tmp_path / "k.json")]) == 3
+    told = capsys.readouterr()
+    assert json.loads(told.out)["scales"] == [1.0]
+    assert "overflow" in told.err
+    assert mfpde.load(tmp_path / "k.json").status == "failed"
 
 
 @cache
