@@ -50,9 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    commands = dict(_commands())
+    commands = dict(commands_by_name())
     try:
-        options = _parser(commands).parse_args(arguments)
+        options = parser_of(commands).parse_args(arguments)
     except SystemExit as stop:
         return int(stop.code or 0)
     # The compiled kernels are the parallel part; BLAS on one thread gives the same sums on every machine.
@@ -70,7 +70,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return EXIT_INTERRUPTED
 
 
-def _commands() -> Iterator[tuple[str, ModuleType]]:
+def commands_by_name() -> Iterator[tuple[str, ModuleType]]:
     """The commands by name, in the order of the help."""
     commands = {}
     for folder in FOLDERS:
@@ -79,7 +79,7 @@ def _commands() -> Iterator[tuple[str, ModuleType]]:
     yield from sorted(commands.items(), key=lambda item: (getattr(item[1], "PLACE", len(commands)), item[0]))
 
 
-def _parser(commands: dict[str, ModuleType]) -> argparse.ArgumentParser:
+def parser_of(commands: dict[str, ModuleType]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mfpde",
         description="Mean-field PDEs of two-layer networks, reduced by symmetry and solved.",
