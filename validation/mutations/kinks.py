@@ -6,7 +6,7 @@ from validation.mutations.mutation import mutations
 
 SLIDING = "tests/solvers/characteristics/test_sliding.py"
 MOVEMENTS = "tests/solvers/jko/test_kinks.py"
-CONES = "tests/solvers/optimum/test_homogeneous.py"
+CONES = "tests/solvers/optimum/sphere/test_homogeneous.py"
 
 MUTATIONS = (
     *mutations(
@@ -51,14 +51,19 @@ MUTATIONS = (
         ("steps that go through kinks", "return np.minimum(shares.min(axis=1), 1.0)", "return np.ones(len(shares))"),
     ),
     *mutations(
-        "solvers/optimum/homogeneous.py",
+        "solvers/optimum/sphere/homogeneous.py",
         CONES,
         (
             "extremes of cells but not of faces",
             "for flat in self.flats for found",
             "for flat in self.flats[:1] for found",
         ),
-        ("a ridge of half the strength in the weights", "2.0 * self.strength * self.most", "self.strength * self.most"),
         ("a dual bound at the gradient as it is", "conjugate(theta * gradient)", "conjugate(gradient)"),
+    ),
+    *mutations(
+        "solvers/optimum/sphere/cone.py",
+        CONES,
+        ("lengths that cost twice", "np.full(count, strength / longest)", "np.full(count, 2.0 * strength / longest)"),
+        ("exponents without their constants", "np.stack([constant, np.ones", "np.stack([0.0 * constant, np.ones"),
     ),
 )

@@ -12,8 +12,8 @@ from mfpde.results.answers.optimum import AtomicOptimum
 from mfpde.solvers.objective.coefficient import WithCoefficient
 from mfpde.solvers.objective.kinks import kinks_of
 from mfpde.solvers.objective.objective import Objective
-from mfpde.solvers.optimum.fan import cells_at_most
-from mfpde.solvers.optimum.homogeneous import homogeneous_optimum
+from mfpde.solvers.optimum.sphere.fan import cells_at_most
+from mfpde.solvers.optimum.sphere.homogeneous import homogeneous_optimum
 
 MOST_CELLS = 3e7
 """Cells and faces of the arrangement times planes, which are looked at in every round."""
@@ -29,7 +29,7 @@ def cone_optimum(problem: Problem, objective: Objective, radius: float) -> Atomi
     problem, or the box is too small for such atoms.
 
     Raises:
-        ConfigurationError: the arrangement of the kinks has too many cells.
+        ConfigurationError: the arrangement of the kinks has too many cells, or Clarabel is not installed.
     """
     features, strength = objective.features, _strength(problem)
     kinks = kinks_of(features)
@@ -44,7 +44,11 @@ def cone_optimum(problem: Problem, objective: Objective, radius: float) -> Atomi
         words = f"the kinks of {planes} samples cut {dimension} dimensions into up to {cells:.2g} cells and faces"
         remedy = 'fewer samples, or follow the flow with time.until = "stationary"'
         raise ConfigurationError([f"data.law: {words}, all of which the certificate looks at; write {remedy}"])
-    found = homogeneous_optimum(objective, features.inner, strength)  # type: ignore[arg-type]
+    try:
+        found = homogeneous_optimum(objective, features.inner, strength)  # type: ignore[arg-type]
+    except ModuleNotFoundError:
+        words = "the optimum of homogeneous units is a cone programme, for which the library Clarabel is needed"
+        raise ConfigurationError([f"{words}; install it with: pip install 'mfpde[cone]'"]) from None
     masses = np.linalg.norm(found.vectors, axis=1)
     variation = float(masses.sum())
     decay, size = problem.flow.decay, math.sqrt(variation)

@@ -23,7 +23,8 @@ class Pointwise(Protocol):
     Optional further methods: `curvature(f, y)`, the second derivative in f (else by differences of the slope),
     `conjugate(v, y)` = sup_f v f - l(f, y) and its derivative `conjugate_slope(v, y)`, inf and NaN where the slope is
     never v (else by Newton's method), `check(y)`, which raises ValueError for targets without meaning, and
-    `recession(y)`, the direction in which l falls for ever towards its infimum, which it then does not attain; and
+    `recession(y)`, the direction in which l falls for ever towards its infimum, which it then does not attain;
+    `exponents(y)`, the slopes s and constants c, each (I, M), where l = log sum_i exp(s_i f + c_i); and
     a static `pull(f, y, out, count)` that numba compiles, out[i] = -l'(f[i], y[i]), else SGD takes its steps by NumPy.
     """
 
@@ -68,6 +69,11 @@ class Loss(Protocol):
     @property
     def recession(self) -> Array | None:
         """The directions, shape (M,), in which L falls for ever in each output; None where it is attained."""
+        return None
+
+    @property
+    def exponents(self) -> tuple[Array, Array] | None:
+        """Slopes and constants (I, M) where L = sum_m metric_m log sum_i exp(slopes_im q_m + constants_im), or None."""
         return None
 
     @property

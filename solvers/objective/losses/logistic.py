@@ -26,6 +26,9 @@ class Logistic:
         """Towards the sign of y."""
         return y
 
+    def exponents(self, y: Array) -> tuple[Array, Array]:
+        return np.stack([np.zeros_like(y), -y]), np.zeros((2, len(y)))
+
     def value(self, f: Array, y: Array) -> Array:
         return np.asarray(np.logaddexp(0.0, -y * f))
 

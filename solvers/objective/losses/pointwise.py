@@ -62,6 +62,11 @@ class PointwiseLoss(Loss):
         return None if own is None else np.asarray(own(self.targets))
 
     @property
+    def exponents(self) -> tuple[Array, Array] | None:
+        own = getattr(self.pointwise, "exponents", None)
+        return None if own is None else own(self.targets)
+
+    @property
     def scale(self) -> float:
         zero = np.zeros_like(self.targets)
         return float(self.weights @ (2.0 * np.abs(self.pointwise.value(zero, self.targets)) + 1.0))

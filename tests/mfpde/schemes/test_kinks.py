@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,14 @@ def test_confinements_that_cost_alike_have_the_same_optimum(tmp_path: Path, dyna
     flow = build_problem(declared(tmp_path, dynamics=dynamics)).flow
     confined = flow.confinement(build_problem(declared(tmp_path)).geometry).energy(other.positions, other.weights)
     assert_allclose(other.risk + confined, other.free_energy, rtol=1e-12)
+
+
+def test_the_library_of_cone_programmes_is_named_with_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "clarabel", None)
+    with pytest.raises(ConfigurationError, match=r"library Clarabel is needed; install it with: .*mfpde\[cone\]"):
+        mfpde.optimum(declared(tmp_path, dynamics={"ridge": 0.05}))
 
 
 def test_stationary_laws_on_kinks_are_not_said_to_be_all_found(tmp_path: Path) -> None:

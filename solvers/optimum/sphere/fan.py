@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Array
+from ...arrays import Array
 
 ZERO = 1e-11
 """Length of a projection of a unit vector that is rounding."""

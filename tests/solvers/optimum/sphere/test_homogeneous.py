@@ -10,10 +10,11 @@ from scipy.optimize import nnls
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.networks.samples import SampleFeatures
-from mfpde.solvers.objective.losses.pointwise import nodal_loss
+from mfpde.solvers.objective.losses.pointwise import PointwiseLoss, nodal_loss
 from mfpde.solvers.objective.objective import Objective
-from mfpde.solvers.optimum.fan import cells, cells_at_most, flats
-from mfpde.solvers.optimum.homogeneous import SignedAtoms, homogeneous_optimum
+from mfpde.solvers.optimum.sphere.cone import Cone, least_loss
+from mfpde.solvers.optimum.sphere.fan import cells, cells_at_most, flats
+from mfpde.solvers.optimum.sphere.homogeneous import SignedAtoms, homogeneous_optimum
 
 RELU = PiecewiseLinear([0.0], [1.0])
 
@@ -71,6 +72,53 @@ def test_no_direction_is_better(count: int, dimension: int, strength: float, los
     units = found.vectors / np.linalg.norm(found.vectors, axis=1, keepdims=True)
     at_atoms = unit.value(units @ x.T) @ objective.loss_gradient(found.outputs)
     assert_allclose(at_atoms, -found.signs * strength, rtol=1e-9)
+
+
+class PseudoHuber:
+    """A loss that is neither quadratic nor by exponentials."""
+
+    def value(self, f: Array, y: Array) -> Array:
+        return np.sqrt(1.0 + (f - y) ** 2) - 1.0
+
+    def slope(self, f: Array, y: Array) -> Array:
+        return np.asarray((f - y) / np.sqrt(1.0 + (f - y) ** 2))
+
+
+@pytest.mark.parametrize("name", ["square", "logistic", "log-cosh", "pseudo-Huber"])
+@pytest.mark.parametrize("kind", ["general", "twice", "opposite", "grid"])
+def test_small_ridges_on_samples_in_any_place(name: str, kind: str) -> None:
+    """F is its bound to rounding where neurons of masses up to 30 nearly interpolate; samples twice change nothing."""
+
+    def least(x: Array, y: Array) -> SignedAtoms:
+        shares = np.full(len(y), 1.0 / len(y))
+        loss = PointwiseLoss(shares, y, PseudoHuber()) if name == "pseudo-Huber" else nodal_loss(name, shares, y)
+        features = SampleFeatures(x, RELU, False)
+        return homogeneous_optimum(Objective(features, loss), features, 1e-4)
+
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(10, 2)), rng.normal(size=10)
+    y = np.sign(y) if name == "logistic" else y
+    if kind == "grid":
+        x = np.round(x)
+    if kind == "opposite":
+        x, y = np.vstack([x, -x]), np.append(y, np.sign(y) * np.abs(y) ** 2)
+    found = least(x, y) if kind != "twice" else least(np.vstack([x, x]), np.append(y, y))
+    assert found.energy - found.lower_bound <= 1e-12 * found.energy
+    assert found.excess <= 1.0 + 1e-10
+    if kind == "twice":
+        assert_allclose(found.energy, least(x, y).energy, rtol=1e-12)
+
+
+@pytest.mark.parametrize("strength", [0.3, 0.02])
+def test_losses_by_exponentials_have_closed_forms(strength: float) -> None:
+    """log(1 + e^-v) + s |v| is least at log((1 - s)/s), log cosh(v - 2) + s |v| at 2 - artanh s."""
+    cone = [Cone(np.ones((1, 1)), np.ones((1, 1)))]
+    for name, target, least in (
+        ("logistic", 1.0, np.log((1.0 - strength) / strength)),
+        ("log-cosh", 2.0, 2.0 - np.arctanh(strength)),
+    ):
+        loss = nodal_loss(name, np.ones(1), np.array([target]))
+        assert_allclose(least_loss(cone, loss, strength, np.zeros(1)), [[least]], rtol=5e-6)
 
 
 def test_directions_of_a_circle_can_do_no_better() -> None:
