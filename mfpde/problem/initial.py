@@ -110,6 +110,17 @@ class InitialLaw:
         columns = [quantiles(marginal, random.random(count)) for marginal in self.labels]
         return self.embed(np.stack(columns, axis=1) if columns else np.empty((count, 0)))
 
+    def even(self, count: int, seed: int) -> tuple[Array, Array]:
+        """`count` points, shape (count, D), that lie more evenly than draws do, and their shares of the mass, (count,).
+
+        Scrambled points of Sobol through the labels' inverse distributions; scramblings of two seeds are independent.
+        """
+        from scipy.stats import qmc
+
+        shares = qmc.Sobol(len(self.labels), seed=seed).random(count)
+        columns = [quantiles(marginal, shares[:, label]) for label, marginal in enumerate(self.labels)]
+        return self.embed(np.stack(columns, axis=1)), np.full(count, 1.0 / count)
+
     def neurons(self, count: int, seed: int, stream: int = 0) -> Array:
         """What `count` neurons start from, shape (count, D): draws, or the very atoms of a law that gives them."""
         return self.sample(count, seed, stream)
@@ -340,6 +351,12 @@ class _JointLaw(InitialLaw):
                 raise ValueError("the density of an initial law is far from smooth: its largest value was not seen")
             kept.append(places[random.random(len(places)) * most < values])
         return np.concatenate(kept)[:count]
+
+    def even(self, count: int, seed: int) -> tuple[Array, Array]:
+        """As those of `InitialLaw`, of the box, with the density as their shares."""
+        places, shares = super().even(count, seed)
+        shares = shares * np.asarray(self.function(places))
+        return places, shares / shares.sum()
 
     def _fine_rule(self, panels: int = 48, nodes: int = 8) -> Iterator[tuple[Array, Array]]:
         for places, weights in super()._fine_rule(panels, nodes):

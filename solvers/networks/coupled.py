@@ -11,7 +11,7 @@ and SGD, whose steps have the expectation of those of GD. S. Mei, T. Misiakiewic
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,7 +39,7 @@ class FollowedCharacteristics(Characteristics):
 
     Args:
         followers: reduced coordinates of the neurons at time 0, shape (N, D).
-        tolerance: of the steps, as for Characteristics.
+        tolerance, order, atoms: of the steps and panels, as for Characteristics.
     """
 
     name = "followed characteristics"
@@ -52,11 +52,19 @@ class FollowedCharacteristics(Characteristics):
         law: LabelLaw,
         followers: Array,
         tolerance: float = 1e-8,
+        order: int = 10,
+        atoms: Sequence[int] | None = None,
     ) -> None:
         if flow.fisher_rao_rate > 0.0:
             raise ValueError("neurons have no birth and death: write fisher_rao_rate = 0.0")
-        super().__init__(objective, geometry, flow, law, tolerance)
+        super().__init__(objective, geometry, flow, law, tolerance, order=order, atoms=atoms)
         self.followers = followers
+
+    @classmethod
+    def of(cls, scheme: Characteristics, followers: Array) -> FollowedCharacteristics:
+        """The same characteristics with followers."""
+        given = scheme.objective, scheme.geometry, scheme.flow, scheme.law
+        return cls(*given, followers, scheme.tolerance, scheme.rules.order, scheme.atoms)
 
     def initial_state(self) -> State:
         return self._with(super().initial_state(), self.followers)
@@ -96,7 +104,7 @@ class FollowedCharacteristics(Characteristics):
 
     def neurons(self, state: State) -> Array:
         """Reduced coordinates of the neurons, shape (N, D)."""
-        return self.geometry.held(state.arrays["followers"])
+        return self.geometry.turned(self.geometry.held(state.arrays["followers"]))
 
     def _with(self, state: State, followers: Array) -> State:
         return replace(state, arrays={**state.arrays, "followers": followers})

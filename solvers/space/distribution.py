@@ -41,30 +41,59 @@ class Distribution:
 
     def quantile(self, shares: Array) -> Array:
         """The inverse of F, constant over a jump."""
-        return np.asarray(np.interp(shares, self.levels, self.places))
+        index = np.searchsorted(self.levels, shares, side="right").astype(np.int64)
+        return _straight(shares, index, self.levels, self.places)
 
     def _between(self, points: Array, index: NDArray[np.int64]) -> Array:
-        last = len(self.places)
-        low, high = np.clip(index - 1, 0, last - 1), np.clip(index, 0, last - 1)
-        width = self.places[high] - self.places[low]
-        share = np.clip((points - self.places[low]) / np.where(width > 0.0, width, 1.0), 0.0, 1.0)
-        inside = self.levels[low] + share * (self.levels[high] - self.levels[low])
-        return np.where(index == 0, 0.0, np.where(index == last, 1.0, inside))
+        inside = _straight(points, index, self.places, self.levels)
+        return np.where(index == 0, 0.0, np.where(index == len(self.places), 1.0, inside))
+
+
+def _straight(points: Array, index: NDArray[np.int64], places: Array, values: Array) -> Array:
+    """Values at points that lie between the places of `index` - 1 and `index`, which may be as close as floats."""
+    low, high = np.clip(index - 1, 0, len(places) - 1), np.clip(index, 0, len(places) - 1)
+    width = places[high] - places[low]
+    share = np.clip((points - places[low]) / np.where(width > 0.0, width, 1.0), 0.0, 1.0)
+    return values[low] + share * (values[high] - values[low])
 
 
 def kolmogorov(one: Distribution, other: Distribution) -> float:
     """sup |F - G|, where atoms of both that lie within rounding of one another are in one place."""
-    places = np.unique(np.concatenate([one.places, other.places]))
+    return _farthest(one, other, np.unique(np.concatenate([one.places, other.places])))
+
+
+def _farthest(one: Distribution, other: Distribution, places: Array) -> float:
+    """The largest |F - G| at these places, from either side."""
     tie = ROUNDING * float(np.abs(places).max(initial=0.0))
     before, after = places - tie, places + tie
     apart = np.abs(one.below(before) - other.below(before)), np.abs(one.up_to(after) - other.up_to(after))
     return float(np.max(apart))
 
 
-def sampled(points: Array) -> Distribution:
-    """F of equal masses at points, which jumps at each of them."""
+def wasserstein(one: Distribution, other: Distribution) -> float:
+    """W2, from the rule of Gauss of two nodes between the levels, where both quantiles are straight."""
+    levels = np.unique(np.concatenate([one.levels, other.levels]))
+    width, middle = np.diff(levels), 0.5 * (levels[1:] + levels[:-1])
+    shares = middle + width * np.array([[-0.5], [0.5]]) / np.sqrt(3.0)
+    return float(np.sqrt(((one.quantile(shares) - other.quantile(shares)) ** 2 @ (0.5 * width)).sum()))
+
+
+def unlike(one: Distribution, other: Distribution, points: Array) -> float:
+    """The largest |F - G| at points, from either side, and where F or G is straight; jumps a little apart are alike.
+
+    Kolmogorov's distances of equal masses at these points from F and from G differ by no more.
+    """
+    straight = [each.places[_alone(each.places)] for each in (one, other)]
+    return _farthest(one, other, np.concatenate([points, *straight]))
+
+
+def sampled(points: Array, weights: Array | None = None) -> Distribution:
+    """F of masses at points, equal ones if none are given, which jumps at each of them."""
+    order = np.argsort(points)
     levels = np.arange(len(points) + 1) / len(points)
-    return Distribution(np.repeat(np.sort(points), 2), np.repeat(levels, 2)[1:-1])
+    if weights is not None:
+        levels = np.append(0.0, np.cumsum(weights[order]) / weights.sum())
+    return Distribution(np.repeat(points[order], 2), np.repeat(levels, 2)[1:-1])
 
 
 def distribution(law: Atoms | Cells, shared: Array | None = None) -> Distribution:
@@ -132,6 +161,12 @@ def repeated(points: Array) -> Array:
     """The places where two or more points lie within rounding, which draws of a law without atoms never do."""
     places, masses = gathered(Atoms(points[:, None], np.full(len(points), 1.0 / len(points))))
     return np.asarray(places[masses * len(points) > 1.5])
+
+
+def _alone(places: Array) -> NDArray[np.bool_]:
+    """Which of increasing places are not repeated."""
+    equal = np.append(np.diff(places) == 0.0, False)
+    return ~(equal | np.roll(equal, 1))
 
 
 def _tie(places: Array) -> float:

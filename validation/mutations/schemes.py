@@ -287,6 +287,8 @@ MUTATIONS = (
         "tests/solvers/space/test_distribution.py",
         ("no atom at the origin", " | ((places == 0.0) & (places[0] == 0.0))", ""),
         ("atoms that neurons share taken for nodes", "atomic |= nearest <= tie", "atomic |= nearest < 0.0"),
+        ("points of unequal mass taken for equal ones", "    if weights is not None:", "    if weights is None:"),
+        ("W2 by the middles of equal parts", "/ np.sqrt(3.0)", "/ np.sqrt(1e9)"),
         ("the left limits of a jump not compared", "return float(np.max(apart))", "return float(np.max(apart[1]))"),
     ),
     *mutations(

@@ -41,6 +41,8 @@ class LawDistance(Part):
         kolmogorov: sup |F_N - F| of the distribution functions; NaN where a grid is too coarse for F.
         w2: one-dimensional Wasserstein distance of the marginals.
         noise: 1.36 / sqrt(neurons): Kolmogorov distances of independent draws lie below with probability .95.
+        kolmogorov_error, w2_error: how far the marginal of rho_t is, in either distance, from one of other points; NaN
+            where there is none.
     """
 
     time: float
@@ -48,6 +50,8 @@ class LawDistance(Part):
     kolmogorov: float
     w2: float
     noise: float
+    kolmogorov_error: float = math.nan
+    w2_error: float = math.nan
 
 
 @ANSWERS.register("compare")
@@ -165,9 +169,10 @@ class CompareResult(Answer):
             away = np.abs(self.pde.risk - self.risk_kernel).max()
             lines.append(f"kernel limit: R_K = {self.risk_kernel[-1]:.6g} at the end, sup |R - R_K| = {away:.3g}")
         for law in self.laws:
-            apart = f"Kolmogorov {law.kolmogorov:.3g} (independent draws: {law.noise:.2g}), "
+            draws = f"(independent draws: {law.noise:.2g}), "
+            apart = f"Kolmogorov {law.kolmogorov:.3g} +- {law.kolmogorov_error:.1g} {draws}"
             known = apart if math.isfinite(law.kolmogorov) else ""
-            lines.append(f"law of {law.name} at t = {law.time:.4g}: {known}W2 {law.w2:.3g}")
+            lines.append(f"law of {law.name} at t = {law.time:.4g}: {known}W2 {law.w2:.3g} +- {law.w2_error:.1g}")
         if self.coupled is not None:
             for name, gap in (self.coupled["gaps"] or {}).items():
                 apart = self.coupled["parameter_gaps"].get(name)

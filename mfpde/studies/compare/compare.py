@@ -26,9 +26,9 @@ from mfpde.shell.workers import Workers
 from mfpde.solvers.flow.time_loop import StepFailure
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.space.box import Box
-from mfpde.solvers.space.distribution import distribution, kolmogorov, repeated, sampled
 from mfpde.solvers.space.measure import Measure
-from mfpde.studies.compare.beside import apart, laws_beside
+from mfpde.studies.compare.beside import Beside, apart, laws_beside
+from mfpde.studies.compare.distances import UNKNOWN, law_distances, law_rows
 from mfpde.studies.compare.fluctuations import Fluctuations
 from mfpde.studies.kernel.limit import kernel_limit
 from mfpde.studies.run.continuation import earlier_run
@@ -40,13 +40,8 @@ from mfpde.studies.sgd.refusals import refuse, save_steps
 from mfpde.studies.sgd.replicas import Replicas, sgd
 from mfpde.studies.solve import solve
 
-LAW_TIMES = 5
 ACCURACY = 1e-9
-NARROW, SMEARED = 4.0, 40.0
-"""Cells that the bulk of the neurons must span: with fewer a straight line in a cell is off by .02 and more, and a grid
-smears an atom of rho_0 over some ten of them."""
 GRID_NOTE = "Kolmogorov distances are left out where the law is too narrow for the cells of the grid"
-ATOMS_NOTE = "rho_t is on the atoms of a quadrature: Kolmogorov distances below .02 need finite volumes"
 
 
 def compare(
@@ -118,9 +113,10 @@ def compare(
     if parted.status != "success":
         return replace(parted, wall_seconds=monotonic() - started)
     problem = build_problem(configuration)
-    fluctuation, monte_carlo, error = _fluctuations(timed, problem, pde, runs)
+    others = laws_beside(timed, problem, law_rows(len(times)), progress)
+    fluctuation, monte_carlo, error = _fluctuations(timed, problem, pde, runs, others)
     extra = _coupled(timed, progress) if coupled and not left_out else None
-    laws = law_distances(pde, runs)
+    laws = law_distances(pde, runs, others)
     compared = replace(
         parted,
         laws=laws,
@@ -164,41 +160,11 @@ def _left_out(configuration: Experiment) -> Iterator[str]:
 
 def _notes(pde: SolveResult, runs: SgdResult, laws: Sequence[LawDistance]) -> Iterator[str]:
     yield from pde.notes
-    if pde.density is None:
-        yield ATOMS_NOTE
+    if not all(math.isfinite(law.w2_error) for law in laws):
+        yield UNKNOWN
     if not all(math.isfinite(law.kolmogorov) for law in laws):
         yield GRID_NOTE
     yield from runs.notes
-
-
-def law_distances(pde: SolveResult, runs: SgdResult) -> tuple[LawDistance, ...]:
-    """Distances of the marginals of all replicas' neurons from those of rho_t, at a few times."""
-    chosen = np.unique(np.linspace(0, len(runs.time) - 1, LAW_TIMES).astype(int))
-    cells = [SMEARED if np.ptp(runs.position[:, 0, :, axis]) == 0.0 else NARROW for axis in range(len(runs.names))]
-    return tuple(
-        _distance(pde.law_at(int(index)).marginal(axis), runs.position[:, index, :, axis].ravel(), time, name, least)
-        for index, time in zip(chosen, runs.time[chosen].tolist(), strict=True)
-        for axis, (name, least) in enumerate(zip(runs.names, cells, strict=True))
-    )
-
-
-def _distance(law: Measure, neurons: Array, time: float, name: str, cells: float) -> LawDistance:
-    """Neurons against a law of one coordinate; Kolmogorov's distance is NaN where they span fewer cells of a grid."""
-    count = len(neurons)
-    spread = distribution(law, repeated(neurons))
-    w2 = float(np.sqrt(np.mean((np.sort(neurons) - spread.quantile((np.arange(count) + 0.5) / count)) ** 2)))
-    apart = kolmogorov(sampled(neurons), spread) if _cells(law, neurons) >= cells else math.nan
-    return LawDistance(time, name, apart, w2, 1.36 / math.sqrt(count))
-
-
-def _cells(law: Measure, neurons: Array) -> float:
-    """How many cells of a grid the bulk of the neurons spans; any number of them where the law is on atoms."""
-    if law.edges is None:
-        return math.inf
-    low, high = np.quantile(neurons, [0.05, 0.95])
-    edges = law.edges[0]
-    first, last = np.clip(np.searchsorted(edges, [low, high], side="right") - 1, 0, len(edges) - 2)
-    return float(high - low) / float(np.diff(edges)[first : last + 1].max())
 
 
 def law_points(law: Measure) -> tuple[Array, Array]:
@@ -211,7 +177,7 @@ def law_points(law: Measure) -> tuple[Array, Array]:
 
 
 def _fluctuations(
-    configuration: Experiment, problem: Problem, pde: SolveResult, runs: SgdResult
+    configuration: Experiment, problem: Problem, pde: SolveResult, runs: SgdResult, others: Beside
 ) -> tuple[Array, Array, Array]:
     """N E|f_N - f|^2, shape (R, T), K(rho_t) and its error, shape (T,); NaN where there are no exact moments."""
     network = build_sgd(configuration, 0)
@@ -221,16 +187,16 @@ def _fluctuations(
         unknown = np.full(len(pde.time), np.nan)
         return np.full(runs.risk.shape, np.nan), unknown, unknown
     laws = [law_points(pde.law_at(index)) for index in range(len(pde.time))]
-    beside = [[law_points(law) for law in each] for each in laws_beside(configuration, problem)]
+    beside = [[law_points(law) for law in each] for each in others.laws]
     neurons = runs.position.reshape(-1, len(pde.names))
     visited = np.vstack([*(points for points, _ in itertools.chain(laws, *beside)), neurons])
     lower, upper = visited.min(axis=0), visited.max(axis=0)
     objective: Objective = problem.represent("exact", Box(lower, upper), ACCURACY).objective
     kept = Fluctuations(objective, exact, problem.unit)
     monte_carlo = np.array([kept.monte_carlo(points, weights) for points, weights in laws])
-    others = [np.array([kept.monte_carlo(points, weights) for points, weights in each]) for each in beside]
+    found = [np.array([kept.monte_carlo(points, weights) for points, weights in each]) for each in beside]
     ratios = [len(weights) / len(each[0][1]) for (_, weights), each in zip(laws, beside, strict=True)]
-    gaps = [apart(*each) for each in zip(monte_carlo.tolist(), others, ratios, strict=True)]
+    gaps = [apart(*each) for each in zip(monte_carlo.tolist(), found, ratios, strict=True)]
     times = [problem.flow.schedule.flow_time(time) for time in pde.time.tolist()]
     error = estimated_error(times, list(zip(times, gaps, strict=True)), ACCURACY)
     fluctuation = np.empty(runs.risk.shape)

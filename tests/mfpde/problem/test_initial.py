@@ -331,3 +331,22 @@ def test_any_density_is_a_law_in_every_form() -> None:
     assert np.array_equal(drawn[:100], law.sample(40_000, seed=3)[:100])
     with pytest.raises(ValueError, match="not negative"):
         joint_law(lambda z: z[:, 0] - 1.0, [0.0], [2.0]).density(np.ones((1, 1)))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_even_points_show_marginals_to_the_share_of_few_of_them(seed: int) -> None:
+    """256 draws are off by .08; a joint density 3 x^2 (1 + y) / 2 by its weights, up to 6 / 256."""
+    product = product_law([Normal(0.3, 0.5), 1.5, ScaledChi(4.0, 0.7)])
+    joint = joint_law(lambda z: z[:, 0] ** 2 * (1.0 + z[:, 1]), [0.0, -1.0], [1.0, 1.0])
+    told = (
+        (product, 0, stats.norm(0.3, 0.5).cdf),
+        (product, 2, stats.chi(4, scale=0.7).cdf),
+        (joint, 0, lambda x: x**3),
+        (joint, 1, lambda y: 0.25 * (1.0 + y) ** 2),
+    )
+    for law, axis, exact in told:
+        points, weights = law.even(256, seed)
+        order = np.argsort(points[:, axis])
+        apart = np.cumsum(weights[order]) - 0.5 * weights[order] - exact(points[order, axis])
+        assert np.abs(apart).max() < (0.51 if law is product else 4.0) / 256
+    assert (product.even(256, seed)[0][:, 1] == 1.5).all()

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mfpde.solvers.space.distribution import distribution, kolmogorov, repeated, sampled
+from mfpde.solvers.space.distribution import (
+    Distribution,
+    distribution,
+    kolmogorov,
+    repeated,
+    sampled,
+    unlike,
+    wasserstein,
+)
 from mfpde.solvers.space.grid import Grid
 from mfpde.solvers.space.measure import Atoms, Cells
 
@@ -77,3 +85,31 @@ def test_cells_of_no_width_are_jumps() -> None:
     shares = (np.arange(400) + 0.5) / 400
     neurons = np.where(shares < 0.25, 0.0, (shares - 0.25) / 0.75)
     assert kolmogorov(sampled(neurons), law) == pytest.approx(1.0 / 800.0, rel=1e-9)
+
+
+def test_the_w2_distance_of_few_points_from_a_density_is_exact() -> None:
+    """(1/3 - x + x^2)^(1/2) of one point at x from the uniform law on [0, 1]; medians of equal parts have |x - 1/2|."""
+    uniform = Distribution(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    for place in (0.5, -1.0, 0.3):
+        far = wasserstein(sampled(np.array([place])), uniform)
+        assert far == pytest.approx(np.sqrt(1.0 / 3.0 - place + place**2), rel=1e-13)
+    # thirds of the mass at 0 and 1 against a third at 0: what is moved is a third, over 1
+    one, other = (sampled(np.array([1.0, 0.0]), np.array(weights)) for weights in ([1.0, 2.0], [2.0, 1.0]))
+    assert wasserstein(one, other) == pytest.approx(np.sqrt(1.0 / 3.0), rel=1e-13)
+    assert kolmogorov(one, other) == pytest.approx(1.0 / 3.0, rel=1e-13)
+
+
+def test_laws_that_jump_a_little_apart_are_alike_where_no_neuron_lies_between() -> None:
+    one, other = (distribution(atoms([place], [1.0])) for place in (1.0, 1.0 + 1e-6))
+    assert unlike(one, other, np.array([0.9, 1.1])) == 0.0
+    assert unlike(one, other, np.array([0.9, 1.0 + 5e-7])) == 1.0
+    # densities are held against one another at their own points too
+    first, second = (Distribution(np.array(places), np.array([0.0, 0.5, 1.0])) for places in ([0, 1, 2], [0, 1.5, 2]))
+    assert unlike(first, second, np.array([-1.0])) == pytest.approx(0.25, rel=1e-12)
+
+
+def test_masses_as_small_as_floats_have_quantiles() -> None:
+    """Tails of 1e-310 and 1e-17 at the ends of a law: slopes that no float holds."""
+    law = Distribution(np.array([-9.0, -5.0, 0.0, 1.0, 9.0]), np.array([0.0, 1e-310, 1e-17, 1.0, 1.0]))
+    assert law.quantile(np.array([0.0, 0.25, 0.75])) == pytest.approx([-9.0, 0.25, 0.75], rel=1e-13)
+    assert wasserstein(law, law) == 0.0

@@ -117,6 +117,7 @@ def test_a_head_that_starts_at_a_constant_is_at_distance_zero(
     first = {law.name: law for law in result.laws if law.time == 0.0}
     (name,) = initial
     assert (first[name].kolmogorov, first[name].w2) == (0.0, 0.0)
+    assert (first[name].kolmogorov_error, first[name].w2_error) == (0.0, 0.0)
     assert 0.0 < first["r1"].kolmogorov < 0.5
     # the statistics: risk, then mean and deviation of r1 and of the head; SGD's mean first, the equation's last
     with drawing():
@@ -129,6 +130,31 @@ def test_a_head_that_starts_at_a_constant_is_at_distance_zero(
         mean, deviation = result.pde.mean[:, axis], np.sqrt(result.pde.variance[:, axis])
         for line, expected in zip(axes.lines[1:], (mean - deviation, mean + deviation, mean), strict=True):
             assert_allclose(np.asarray(line.get_ydata()), expected, rtol=1e-14)
+
+
+@pytest.mark.long
+def test_the_neurons_of_a_committee_are_as_far_from_its_law_as_its_marginals_say() -> None:
+    """Normal coordinates and a radius of chi law at t = 0: eight Gauss nodes of each were off by .1."""
+    tables = {
+        "data": {"law": "multi-index", "dim": 6, "weights": [0.5, -0.5], "target": "erf"},
+        "network": {"activation": "erf"},
+        "initial": {"kappa": 0.7},
+        "time": {"end": 0.01, "save": 2},
+        "solver": {"scheme": "characteristics", "tolerance": 1e-2},
+        "sgd": {"neurons": 3, "replicas": 2, "step_size": 1e-2},
+    }
+    result = compare(parse(tables), workers=1, coupled=False)
+    scale = 0.7 / np.sqrt(6.0)
+    fine = (np.arange(400_000) + 0.5) / 400_000
+    assert result.sgd.names == ("w1", "w2", "w_perp")
+    for axis, told in enumerate(result.laws[:3]):
+        places = np.sort(result.sgd.position[:, 0, :, axis].ravel())
+        law = stats.chi(4, scale=scale) if told.name == "w_perp" else stats.norm(0.0, scale)
+        exact = stats.kstest(places, law.cdf).statistic
+        assert abs(told.kolmogorov - exact) <= told.kolmogorov_error < 0.003
+        far = float(np.sqrt(np.mean((places[(fine * len(places)).astype(int)] - law.ppf(fine)) ** 2)))
+        assert abs(told.w2 - far) <= told.w2_error < 0.02
+    assert all(0.0 < told.kolmogorov_error < 0.02 for told in result.laws)
 
 
 def test_a_grid_does_not_tell_the_distance_of_an_atom_that_it_smears() -> None:
