@@ -53,12 +53,13 @@ if TYPE_CHECKING:
     from mfpde.studies.kernel.kernel import kernel
     from mfpde.studies.optimum.optimum import optimum
     from mfpde.studies.predict import predict
+    from mfpde.studies.report.report import report
     from mfpde.studies.sgd.replicas import sgd
     from mfpde.studies.solve import solve
     from mfpde.studies.stationary.stationary import stationary
 
 __all__ = ["basins", "bounds", "branches", "check", "compare", "convergence", "distance", "ending"]
-__all__ += ["kernel", "optimum", "predict", "sgd", "solve", "stationary"]
+__all__ += ["kernel", "optimum", "predict", "report", "sgd", "solve", "stationary"]
 __all__ += ["Dynamics", "Experiment", "Problem", "build_problem"]
 __all__ += ["ConfigurationError", "__version__", "experiment_of", "load", "load_configuration"]
 __all__ += ["DataLaw", "DenseFeatures", "Expansion", "data_law"]

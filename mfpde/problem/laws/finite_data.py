@@ -65,6 +65,13 @@ class FiniteData(DataLaw):
         return f"training mean of {'(y - f)^2' if self.loss_name == SQUARE else f'the {self.loss_name} loss'}"
 
     @property
+    def formulas(self) -> tuple[str, ...]:
+        return (
+            r"L(f) = \sum_p \omega_p\,\ell(f_p, y_p),\qquad "
+            r"f_p = \int a\,\sigma(\langle w, x_p\rangle + b)\,\rho(dz),\qquad \sum_p \omega_p = 1",
+        )
+
+    @property
     def dimension(self) -> float:
         return float(self.training[0].shape[1])
 

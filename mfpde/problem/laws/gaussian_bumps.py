@@ -111,6 +111,14 @@ class GaussianBumps(DataLaw):
         return replace(self, centres=centres, weights=weights)
 
     @property
+    def formulas(self) -> tuple[str, ...]:
+        return (
+            r"f_\ast(x) = \sum_k w_k\,\mathcal{N}(x; m_k, s^2),\qquad "
+            r"f(x;\rho) = \int \mathcal{N}(x; z, s^2)\,\rho(dz)",
+            r"L(\rho) = \int \ell(f(x;\rho), f_\ast(x))\,dx",
+        )
+
+    @property
     def risk_name(self) -> str:
         return "squared L2 distance" if self.loss == SQUARE else f"integral of the {self.loss} loss"
 

@@ -216,6 +216,19 @@ class GaussianMixture(DataLaw):
         fractions = self.fractions or tuple(p / sum(dimensions) for p in dimensions)
         return BlockMixture(dimensions, self.block_scales, fractions)
 
+    @property
+    def formulas(self) -> tuple[str, ...]:
+        blocks = r",\ ".join(
+            rf"s_{{\pm,{index}}} = {plus:g},\,{minus:g}" for index, (plus, minus) in enumerate(self.block_scales, 1)
+        )
+        sizes = r",\ ".join(rf"p_{{{index}}} = {size}" for index, size in enumerate(self.sizes, 1))
+        return (
+            r"y = \pm 1\ \mathrm{with\ probability}\ 1/2,\qquad x \sim \mathcal{N}(0, \Sigma_\pm),\qquad "
+            r"\Sigma_\pm = \mathrm{diag}(s_{\pm,1}^2 I_{p_1}, \ldots, s_{\pm,B}^2 I_{p_B})",
+            (sizes or r"d = \infty") + r";\qquad " + blocks,
+            r"f(x;\rho) = \int a\,\sigma(\langle w, x\rangle + b)\,\rho(dz),\qquad r_j = |w_j|",
+        )
+
     def of_network(self, network: Network) -> DataLaw:
         return drawn(self, self.samples, self.sample_seed)
 

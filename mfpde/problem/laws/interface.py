@@ -88,6 +88,11 @@ class DataLaw(Checked):
         return SQUARE_RISK
 
     @property
+    def formulas(self) -> tuple[str, ...]:
+        """What is learned, by what, and which coordinates are left, in the part of TeX that matplotlib reads."""
+        return ()
+
+    @property
     def growth(self) -> float | None:
         """The growth that the law implies where its neurons have free mass; None where they have it only if asked."""
         return None
@@ -271,6 +276,10 @@ class LawWithin(DataLaw):
     @property
     def declared(self) -> DataLaw:
         return self.inner.declared
+
+    @property
+    def formulas(self) -> tuple[str, ...]:
+        return self.inner.formulas
 
     @property
     def dimension(self) -> float:

@@ -138,6 +138,18 @@ class MultiIndex(DataLaw):
         return replace(self, weights=stand_in, target="erf", dim=dim)
 
     @property
+    def formulas(self) -> tuple[str, ...]:
+        teachers = " + ".join(
+            rf"({weight:g})\,g(\langle u_{{{k}}}, x\rangle)" for k, weight in enumerate(self.weights, 1)
+        )
+        return (
+            rf"x \sim \mathcal{{N}}(0, I_d),\qquad y = {teachers} + {self.noise:g}\,\xi,\qquad "
+            r"\langle u_j, u_k\rangle = \delta_{jk}",
+            r"f(x;\rho) = \int a\,\sigma(\langle w, x\rangle + b)\,\rho(dz),\qquad "
+            r"w_k = \langle u_k, w\rangle,\quad w_\perp = |w - \sum_k w_k u_k|",
+        )
+
+    @property
     def each(self) -> tuple[Any, ...]:
         """g_1 ... g_K."""
         return self.target if isinstance(self.target, tuple) else (self.target,) * len(self.weights)

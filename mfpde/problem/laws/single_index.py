@@ -113,6 +113,14 @@ class SingleIndex(DataLaw):
         return replace(self, target="erf")
 
     @property
+    def formulas(self) -> tuple[str, ...]:
+        return (
+            rf"x \sim \mathcal{{N}}(0, I_d),\qquad y = g(\langle u, x\rangle) + {self.noise:g}\,\xi,\qquad |u| = 1",
+            r"f(x;\rho) = \int a\,\sigma(\langle w, x\rangle + b)\,\rho(dz),\qquad "
+            r"w_\parallel = \langle u, w\rangle,\quad w_\perp = |w - w_\parallel u|",
+        )
+
+    @property
     def dimension(self) -> float:
         return math.inf if isinstance(self.dim, str) else float(self.dim)
 

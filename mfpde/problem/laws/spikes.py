@@ -168,6 +168,15 @@ class Spikes(DataLaw):
         return self if len(reader.errors) == known else replace(self, positions=(0.0,), weights=(1.0,))
 
     @property
+    def formulas(self) -> tuple[str, ...]:
+        return (
+            r"y = \Phi\mu_\ast = \sum_k w_k\,\varphi(\theta_k),\qquad "
+            r"\varphi(\theta) \propto (g_0,\ \sqrt{2}\,g_k\cos k\theta,\ \sqrt{2}\,g_k\sin k\theta)_k,\qquad "
+            r"|\varphi| = 1",
+            r"R(\mu) = |\Phi\mu - y|^2,\qquad \mu = \nu_+ - \nu_-",
+        )
+
+    @property
     def growth(self) -> float:
         """Neurons are the masses of the measure."""
         return 1.0

@@ -147,6 +147,13 @@ class TeacherNetwork(DataLaw):
         return drawn(replace(self, sigma=network.activation), self.samples, self.sample_seed)
 
     @property
+    def formulas(self) -> tuple[str, ...]:
+        return (
+            r"x \sim \mathrm{Unif}(S^1),\qquad y = \sum_k c_k\,\sigma(\langle v_k, x\rangle),\qquad |v_k| = 1",
+            r"f(x;\rho) = \int a\,\sigma(\langle w, x\rangle + b)\,\rho(dz)",
+        )
+
+    @property
     def dimension(self) -> float:
         return 2.0
 

@@ -1,0 +1,1 @@
+"""report: one problem as a whole, on a page that opens anywhere."""

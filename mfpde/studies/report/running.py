@@ -1,0 +1,147 @@
+"""The commands of a report as processes of one thread each, a few at a time, until they end or time is up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic, sleep
+
+from mfpde.results.answers.plain.report import ReportPart
+from mfpde.shell.progress import Progress
+from mfpde.studies.report.plan import Step
+
+EXIT_DONE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 2, 130
+"""Exit codes of commands."""
+GRACE = 5.0
+"""Seconds that a command has to write what it has once it is stopped."""
+PAUSE = 0.05
+MOST_WORDS = 400
+
+
+@dataclass
+class _Running:
+    step: Step
+    process: subprocess.Popen[str]
+    begun: float
+
+
+def run_steps(
+    steps: Sequence[Step],
+    folder: Path,
+    known: Mapping[str, ReportPart],
+    *,
+    use: Sequence[str],
+    seconds: float,
+    note: Callable[[ReportPart], None],
+    progress: Progress,
+) -> None:
+    """Run the steps that are not known yet, and `note` what became of each.
+
+    Args:
+        folder: with the problem; their working folder.
+        known: parts that are done.
+        use: files of one's own, absolute.
+        seconds: after which what still runs is stopped, inf for never.
+
+    Raises:
+        KeyboardInterrupt: after all commands were stopped and what they had was noted.
+    """
+    waiting = [step for step in steps if step.name not in known]
+    done = dict(known)
+    running: list[_Running] = []
+    deadline = monotonic() + seconds
+    places = max(1, min(2, os.cpu_count() or 1))
+
+    def settle(part: ReportPart) -> None:
+        done[part.name] = part
+        note(part)
+
+    try:
+        while waiting or running:
+            for step in _ready(waiting, done)[: places - len(running)]:
+                waiting.remove(step)
+                if step.refusal or not _found(step, done):
+                    settle(part_of(step, "refused", step.refusal or f"there is no {step.needs} run to start from"))
+                elif monotonic() >= deadline:
+                    settle(part_of(step, "stopped", "no time was left for it"))
+                else:
+                    running.append(_begin(step, folder, use))
+            for each in [each for each in running if each.process.poll() is not None]:
+                running.remove(each)
+                settle(_ended(each))
+            if monotonic() >= deadline:
+                for each in running:
+                    settle(replace(_stopped(each), status="stopped"))
+                running = []
+            names = ", ".join(each.step.title for each in running)
+            progress(f"report: {names or 'the page'}", len(done) / len(steps))
+            sleep(PAUSE)
+    finally:
+        for each in running:
+            note(_stopped(each))
+
+
+def _ready(waiting: Sequence[Step], done: Mapping[str, ReportPart]) -> list[Step]:
+    """Steps whose need is settled."""
+    return [step for step in waiting if not step.needs or step.needs in done]
+
+
+def _found(step: Step, done: Mapping[str, ReportPart]) -> bool:
+    """Whether there is what a step needs."""
+    return not step.needs or done[step.needs].status == "success"
+
+
+def _begin(step: Step, folder: Path, use: Sequence[str]) -> _Running:
+    """A process for a command; one that can goes on from what an interrupted one left."""
+    again = ["--resume"] if step.file.endswith(".nc") and (folder / step.file).exists() else ["--force"]
+    words = [*step.arguments, "-o", step.file, "--threads", "1", "--quiet", *again]
+    words += [word for path in use for word in ("--use", path)]
+    words += ["--workers", "1"] if step.arguments[0] == "compare" else []
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mfpde", *words],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    return _Running(step, process, monotonic())
+
+
+def _ended(each: _Running) -> ReportPart:
+    """What became of a command."""
+    _, words = each.process.communicate()
+    status = {EXIT_DONE: "success", EXIT_BAD_INPUT: "refused", EXIT_INTERRUPTED: "interrupted"}
+    code = each.process.returncode
+    return part_of(each.step, status.get(code, "failed"), "" if code == EXIT_DONE else _brief(words), each.begun)
+
+
+def _stopped(each: _Running) -> ReportPart:
+    """A command that was told to stop, and what it said."""
+    with suppress(ProcessLookupError):
+        os.killpg(each.process.pid, signal.SIGINT)
+    try:
+        each.process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(each.process.pid, signal.SIGKILL)
+    return replace(_ended(each), status="interrupted")
+
+
+def part_of(step: Step, status: str, message: str = "", begun: float | None = None) -> ReportPart:
+    """What a report says of a step."""
+    return ReportPart(
+        step.name, step.title, step.command, status, message, 0.0 if begun is None else monotonic() - begun
+    )
+
+
+def _brief(words: str) -> str:
+    lines = [line.removeprefix("mfpde: ") for line in words.strip().splitlines()]
+    return "; ".join(lines)[-MOST_WORDS:]
