@@ -62,7 +62,8 @@ def largest_response(
     points: Array,
     slopes: Slopes = RELU,
     most: int = 20,
-    starts: Array | None = None,
+    near: Array | None = None,
+    starts: int = STARTS,
     seed: int = 0,
 ) -> Priced:
     """Directions of the largest |sum_p alpha_p sigma(<u, X_p>)|.
@@ -72,8 +73,8 @@ def largest_response(
         points: X, shape (P, D).
         slopes: of sigma, to the right of 0 and to the left.
         most: how many directions are returned at most, good ones after the best.
-        starts: directions (n, D) from which ascents begin beside those at random, in many dimensions.
-        seed: of those at random.
+        near: directions (n, D) from which ascents begin in many dimensions, beside those at random.
+        starts, seed: how many are at random, and their seed.
     """
     alpha, points = np.asarray(alpha, dtype=float), np.asarray(points, dtype=float)
     acting = (alpha != 0.0) & points.any(axis=1)
@@ -87,8 +88,9 @@ def largest_response(
     if exact:
         units, values = _listed(alpha, within, slopes, most)
     else:
-        begun = None if starts is None else starts @ span.T
-        units, values = _climbed(alpha, within, slopes, most, begun, seed)
+        random = np.random.default_rng(seed).standard_normal((starts, len(span)))
+        begun = np.concatenate([random, within, -within, *(() if near is None else (near @ span.T,))])
+        units, values = _climbed(_unit(begun), alpha, within, slopes, most)
     best = float(np.abs(values[0]))
     slack = SLACK * max(map(abs, slopes)) * float(np.abs(alpha) @ np.linalg.norm(points, axis=1)) if exact else 0.0
     return Priced(units @ span, values, best + slack, exact)
@@ -208,13 +210,8 @@ def _distinct(units: Array, values: Array, most: int) -> tuple[Array, Array]:
     return units[kept], values[kept]
 
 
-def _climbed(
-    alpha: Array, points: Array, slopes: Slopes, most: int, starts: Array | None, seed: int
-) -> tuple[Array, Array]:
+def _climbed(units: Array, alpha: Array, points: Array, slopes: Slopes, most: int) -> tuple[Array, Array]:
     """Local maxima of |h| by ascents along its gradient, the best of them put on the planes where they stall."""
-    random = np.random.default_rng(seed)
-    units = np.concatenate([random.standard_normal((STARTS, points.shape[1])), points, -points])
-    units = _unit(units if starts is None else np.concatenate([starts, units]))
     values, gradients = _followed(units, alpha, points, slopes)
     step = np.full(len(units), FIRST)
     for _ in range(STEPS):
