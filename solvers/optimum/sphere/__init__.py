@@ -1,1 +1,1 @@
-"""Measures on the sphere of directions of 1-homogeneous units: the largest response, margins, least variation."""
+"""Measures on the sphere of directions of 1-homogeneous units: optima under a ridge, responses, margins, variation."""

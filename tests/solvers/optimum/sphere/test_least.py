@@ -14,7 +14,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.networks.samples import SampleFeatures
 from mfpde.solvers.objective.losses.pointwise import nodal_loss
 from mfpde.solvers.objective.objective import Objective
-from mfpde.solvers.optimum.homogeneous import homogeneous_optimum
+from mfpde.solvers.optimum.sphere.homogeneous import homogeneous_optimum
 from mfpde.solvers.optimum.sphere.least import Least, minimal_variation, variation_margin
 from mfpde.solvers.optimum.sphere.pricing import responses
 

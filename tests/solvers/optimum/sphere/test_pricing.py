@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.optimum.fan import flats
+from mfpde.solvers.optimum.sphere.fan import flats
 from mfpde.solvers.optimum.sphere.pricing import RELU, Slopes, largest_response, responses
 
 
