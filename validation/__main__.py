@@ -1,22 +1,26 @@
-"""The table, the figures and the verdict: `python -m validation [--quick] [--only PATTERN] [--scheme NAME]`."""
+"""The table, the figures, the verdict and one page of them all: `python -m validation [--quick] [--only PATTERN]`."""
 
 from __future__ import annotations
 
 import argparse
 import re
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
+from concurrent.futures import as_completed
 from pathlib import Path
 from time import monotonic
 
 from mfpde.errors import OutputError
+from mfpde.shell.files import make_folder, write_text
+from mfpde.shell.workers import executor, processors
 from validation.checks import load_all
-from validation.rows import CHECKS, Check, Row
+from validation.page import Outcome, validation_page
+from validation.rows import CHECKS, Check
+from validation.running import run, run_named
 from validation.table import HEAD, line, summary
-from validation.workbench import Workbench
 
 DEFAULT_OUTPUT = Path("out") / "validation"
+PAGE = "validation.html"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,15 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = ", ".join(check.name for check in CHECKS)
         parser.error(f"nothing matches --only {options.only} --scheme {options.scheme}; the checks are {names}")
     started = monotonic()
-    rows: list[Row] = []
     print(HEAD, flush=True)
     try:
-        for check, schemes in chosen:
-            rows += run(check, schemes, options.output)
+        make_folder(options.output)
+        outcomes = list(_outcomes(chosen, options.output, min(options.jobs, len(chosen))))
+        page = options.output / PAGE
+        write_text(page, validation_page(outcomes, monotonic() - started))
     except OutputError as error:
         print(f"validation: {error}", file=sys.stderr)
         return 2
+    rows = [row for outcome in outcomes for row in outcome.rows]
     print(summary(rows, monotonic() - started))
+    print(f"page: {page}")
     return 0 if all(row.holds for row in rows) else 1
 
 
@@ -55,29 +62,28 @@ def selected(only: str, scheme: str | None, quick: bool) -> list[tuple[Check, tu
     return chosen
 
 
-def run(check: Check, schemes: Sequence[str], folder: Path) -> list[Row]:
-    """Print a check's rows as they come, then draw its figures."""
-    bench = Workbench()
-    rows: list[Row] = []
-    for scheme in schemes:
-        started = monotonic()
-        for row in _guarded(check, bench, scheme):
-            print(line(row), flush=True)
-            rows.append(row)
-        print(f"{check.name}, {scheme}: {monotonic() - started:.1f} s", file=sys.stderr)
-    if check.draw is not None and bench.runs:
-        for path in check.draw(bench, folder):
-            print(f"figure: {path}", flush=True)
-    return rows
+def _outcomes(chosen: Sequence[tuple[Check, tuple[str, ...]]], folder: Path, jobs: int) -> Iterator[Outcome]:
+    """What becomes of the checks, in their order; in several processes each is told when it is done."""
+    if jobs == 1:
+        yield from (run(check, schemes, folder) for check, schemes in chosen)
+        return
+    with executor(jobs) as pool:
+        waiting = {pool.submit(run_named, check.name, schemes, folder): check.name for check, schemes in chosen}
+        done: dict[str, Outcome] = {}
+        for future in as_completed(waiting):
+            outcome = future.result()
+            done[outcome.name] = outcome
+            _tell(outcome)
+            print(f"{len(done)} of {len(waiting)} checks: {outcome.name}, {outcome.seconds:.1f} s", file=sys.stderr)
+    yield from (done[check.name] for check, _ in chosen)
 
 
-def _guarded(check: Check, bench: Workbench, scheme: str) -> Iterator[Row]:
-    """The rows; a check that breaks ends in a row that fails, so that the others still run."""
-    try:
-        yield from check.rows(bench, scheme)
-    except Exception as error:
-        traceback.print_exc(file=sys.stderr)
-        yield Row(f"{check.name}: {type(error).__name__}", scheme, 0.0, float("nan"), 0.0, 0.0)
+def _tell(outcome: Outcome) -> None:
+    """Print what a process found."""
+    for row in outcome.rows:
+        print(line(row), flush=True)
+    for path in outcome.figures:
+        print(f"figure: {path}", flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,7 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="the subset that takes less than 20 s")
     parser.add_argument("--only", metavar="PATTERN", default="", help="checks whose name matches, as in re.search")
     parser.add_argument("--scheme", metavar="NAME", help="characteristics, finite-volume or reduction")
-    parser.add_argument("--output", metavar="FOLDER", type=Path, default=DEFAULT_OUTPUT, help="where the figures go")
+    parser.add_argument("--output", metavar="FOLDER", type=Path, default=DEFAULT_OUTPUT, help="of page and figures")
+    parser.add_argument("--jobs", metavar="N", type=int, default=processors(), help="processes (default: one per core)")
     return parser
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,16 +89,24 @@ def fake_checks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("fake_checks")
-def test_exit_code_is_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+def test_exit_code_is_the_verdict_and_the_page_has_every_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert main(["--only", "1.05"]) == 0
     assert "2 rows, 2 hold, 0 fail" in capsys.readouterr().out
-    assert main(["--only", "1", "--scheme", CHARACTERISTICS]) == 1
+    page = (tmp_path / "out" / "validation" / "validation.html").read_text(encoding="utf-8")
+    assert page.count("<td>fake 1.05</td>") == 2
+    assert main(["--only", "1", "--scheme", CHARACTERISTICS, "--jobs", "1"]) == 1
     assert "2 rows, 1 hold, 1 fail" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("fake_checks")
-def test_a_check_that_breaks_fails_and_the_others_run(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--scheme", FINITE_VOLUME]) == 1
+def test_a_check_that_breaks_fails_and_the_others_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["--scheme", FINITE_VOLUME, "--jobs", "1"]) == 1
     out, err = capsys.readouterr()
     assert "4 rows, 1 hold, 3 fail" in out
     assert "fake-2.5: ArithmeticError" in out
@@ -125,6 +134,21 @@ def test_an_output_that_is_no_folder_is_refused(tmp_path: Path, capsys: pytest.C
     only = ["--only", "^infinite_isotropic", "--scheme", CHARACTERISTICS]
     assert main([*only, "--output", str(blocked)]) == 2
     assert str(blocked) in capsys.readouterr().err
+
+
+@pytest.mark.long
+def test_processes_find_the_same_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two quick checks in two processes: a table, and a page with a section for each, those that fail first."""
+    names = [check.name for check, _ in selected("", None, quick=True)][:2]
+    only = ["--quick", "--only", "|".join(f"^{re.escape(name)}$" for name in names), "--output", str(tmp_path)]
+    assert main([*only, "--jobs", "2"]) == 0
+    out, err = capsys.readouterr()
+    assert "2 of 2 checks" in err
+    page = (tmp_path / "validation.html").read_text(encoding="utf-8")
+    assert all(f"<h2>{name}: holds</h2>" in page for name in names)
+    rows = re.search(r"(\d+) rows, ", out)
+    assert rows
+    assert page.count("<td>holds</td>") + page.count("<td>shown</td>") == int(rows[1])
 
 
 def test_summary_repeats_the_failures() -> None:
