@@ -77,8 +77,10 @@ def starting_atoms(
     labels: LabelLaw | None = None,
     order: int = 10,
     most: int = MOST_ATOMS,
-) -> Atoms:
+) -> tuple[Atoms, Array]:
     """rho_0 on atoms by which the means of features, as a part of the risk, are right to the tolerance.
+
+    Beside them what is left of each mean, shape (M,), where atoms as many as there may be are too few for that.
 
     Args:
         labels: where its labels are cut; None for where the schemes of atoms cut them.
@@ -91,4 +93,4 @@ def starting_atoms(
     panels = initial_panels(labels, rules, tolerance, most)
     resolution = OutputResolution(objective, labels.density, labels.embed, rules, tolerance, most)
     corners = resolution.corners(panels.lower, panels.upper)
-    return Atoms(*fill_panels(*corners, labels.density, labels.embed, rules).atoms)
+    return Atoms(*fill_panels(*corners, labels.density, labels.embed, rules).atoms), resolution.left(*corners)

@@ -192,7 +192,7 @@ class Problem:
             raise ConfigurationError([f'{words}; write law = "dataset", or samples'])
         if self.unit.has_coefficient:
             units = WithCoefficient(units, self.geometry.names.index("a"))
-        return law.outputs(units) - (self._start(units) if self.centred else 0.0)
+        return law.outputs(units) - (self._start(units)[0] if self.centred else 0.0)
 
     @cached_property
     def watches(self) -> Mapping[str, Callable[[Measure], float]]:
@@ -206,11 +206,12 @@ class Problem:
             raise ConfigurationError([f"{problem}; write centred = false"])
         return made.shifted(self._start)
 
-    def _start(self, features: FeatureMap) -> Array:
-        """f_0, as outputs of features of any form."""
+    def _start(self, features: FeatureMap) -> tuple[Array, Array]:
+        """f_0, as outputs of features of any form, and what atoms leave of each."""
         from mfpde.problem.labels import starting_atoms
 
-        return starting_atoms(self.initial_law, features, START_TOLERANCE).outputs(features)
+        law, left = starting_atoms(self.initial_law, features, START_TOLERANCE)
+        return law.outputs(features), left
 
     def _expand(self, box: Box, accuracy: float, effort: Effort) -> Expansion:
         return self.data.features(self.unit, box, accuracy, effort)

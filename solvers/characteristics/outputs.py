@@ -50,10 +50,8 @@ class OutputResolution:
 
     def corners(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         """Corners of the panels given, halved where they do not resolve the outputs."""
-        axes = extended(lower, upper)
-        if axes == 0:
+        if extended(lower, upper) == 0:
             return lower, upper
-        size = self.rules.order**axes
         fewer = self.rules.of(max(1, self.rules.order - 1))
         own, halves = self._integrals(lower, upper, self.rules), self._of_halves(lower, upper)
         rough = self._integrals(lower, upper, fewer)
@@ -61,7 +59,7 @@ class OutputResolution:
             axis, errors = self._errors(own, np.concatenate([halves.sum(axis=2), rough[:, None]], axis=1))
             order = np.argsort(errors)
             split = order[np.cumsum(errors[order]) > self.tolerance]
-            room = self.limit // size - len(lower)
+            room = self._room(lower, upper)
             if split.size == 0 or room <= 0:
                 return lower, upper
             split = split[-room:]
@@ -72,6 +70,22 @@ class OutputResolution:
             rough = np.concatenate([rough[whole], self._integrals(new_lower, new_upper, fewer)])
             lower = np.concatenate([lower[whole], new_lower])
             upper = np.concatenate([upper[whole], new_upper])
+
+    def left(self, lower: Array, upper: Array) -> Array:
+        """What panels as many as the limit lets there be leave of the outputs, shape (M,); 0 where there is room.
+
+        The sum of |d_p| over all of them: changes of one sign and of the other do not cancel.
+        """
+        if extended(lower, upper) == 0 or self._room(lower, upper) > 0:
+            return np.zeros(self.objective.features.rank)
+        own, halves = self._integrals(lower, upper, self.rules), self._of_halves(lower, upper)
+        rough = self._integrals(lower, upper, self.rules.of(max(1, self.rules.order - 1)))
+        _, changes = self._changes(own, np.concatenate([halves.sum(axis=2), rough[:, None]], axis=1))
+        return np.asarray(np.abs(changes).max(axis=1).sum(axis=0))
+
+    def _room(self, lower: Array, upper: Array) -> int:
+        """How many more panels there may be."""
+        return int(self.limit // self.rules.order ** extended(lower, upper)) - len(lower)
 
     def _integrals(self, lower: Array, upper: Array, rules: Rules) -> Array:
         """Integrals of 1 and Phi over each panel by its rule, shape (P, 1 + M)."""
@@ -102,16 +116,19 @@ class OutputResolution:
             own: its integrals, shape (P, 1 + M).
             others: halved along each axis, and by the smaller rule, shape (P, A + 1, 1 + M).
         """
-        objective = self.objective
-        total = own.sum(axis=0)
-        outputs = self.mass * total[1:] / total[0]
-        changes = (others - own[:, None]) / total[0]
-        # of outputs over mass
-        changes = self.mass * changes[..., 1:] - changes[..., :1] * outputs
+        objective, (outputs, changes) = self.objective, self._changes(own, others)
         hessian = objective.loss.hessian(outputs)
         sizes, whole = (np.sqrt(hessian.squares(part)) for part in (changes, changes.sum(axis=0)))
         errors = np.abs(changes @ (2.0 * objective.loss_gradient(outputs))) + sizes * whole
         return errors[:, :-1].argmax(axis=1), errors.max(axis=1)
+
+    def _changes(self, own: Array, others: Array) -> tuple[Array, Array]:
+        """The outputs, shape (M,), and what each panel changes of them, shape (P, A + 1, M)."""
+        total = own.sum(axis=0)
+        outputs = self.mass * total[1:] / total[0]
+        changes = (others - own[:, None]) / total[0]
+        # of outputs over mass
+        return outputs, self.mass * changes[..., 1:] - changes[..., :1] * outputs
 
 
 def _halved(lower: Array, upper: Array, axis: Array, rules: Rules) -> tuple[Array, Array]:

@@ -93,6 +93,7 @@ class ReducedObjective:
         source_error: bound on the error of its U on the box; where there is a coefficient a, over |a a'|.
         coefficient: the coordinate that multiplies the features, None where there is none.
         gap, potential: as those of the expansion.
+        unsure: how far what is subtracted from the outputs may be off, shape (M,); None where nothing is.
     """
 
     objective: Objective
@@ -104,6 +105,7 @@ class ReducedObjective:
     coefficient: int | None = None
     gap: Gap | None = None
     potential: Potential | None = None
+    unsure: Array | None = None
 
     @property
     def table(self) -> FeatureTable | None:
@@ -111,19 +113,20 @@ class ReducedObjective:
         features = self.objective.features
         return features.table if isinstance(features, PatchedFeatures) else None
 
-    def shifted(self, start: Callable[[FeatureMap], Array]) -> ReducedObjective:
-        """The objective with the outputs of the start subtracted from all, each form with its own."""
+    def shifted(self, start: Callable[[FeatureMap], tuple[Array, Array]]) -> ReducedObjective:
+        """The objective with the outputs of the start subtracted from all, each form with its own.
 
-        def from_start(objective: Objective) -> Objective:
-            return replace(objective, loss=objective.loss.shifted(start(objective.features)))
+        Args:
+            start: of features, their outputs and how far these may be off, shape (M,) each.
+        """
 
-        moved = from_start(self.objective)
-        return replace(
-            self,
-            objective=moved,
-            source=moved if self.source is self.objective else from_start(self.source),
-            potential=None,
-        )
+        def from_start(objective: Objective) -> tuple[Objective, Array]:
+            outputs, left = start(objective.features)
+            return replace(objective, loss=objective.loss.shifted(outputs)), left
+
+        moved, left = from_start(self.objective)
+        source = moved if self.source is self.objective else from_start(self.source)[0]
+        return replace(self, objective=moved, source=source, potential=None, unsure=left)
 
     def risk_error(self, laws: Iterable[Measure]) -> float:
         """Error of 2 L at laws, and so of the risk: measured against the source, plus the source's own.
@@ -133,8 +136,16 @@ class ReducedObjective:
         gaps = []
         for law in laws:
             risks = [form.energy(law.outputs(form.features)) for form in (self.objective, self.source)]
-            gaps.append(abs(risks[0] - risks[1]) + self._source_gap(law))
+            gaps.append(abs(risks[0] - risks[1]) + self._source_gap(law) + self._start_gap(law))
         return max(gaps, default=self.source_error)
+
+    def _start_gap(self, law: Measure) -> float:
+        """What the outputs that are subtracted leave of the risk of a law."""
+        if self.unsure is None:
+            return 0.0
+        outputs = law.outputs(self.objective.features)
+        moved = 2.0 * np.abs(self.objective.loss_gradient(outputs)) @ self.unsure
+        return float(moved + self.objective.loss.hessian(outputs).squares(self.unsure[None])[0])
 
     def _source_gap(self, law: Measure) -> float:
         """What the source leaves of the risk of a law: for all laws alike (∫ |a| drho)^2 times the error of U."""

@@ -131,6 +131,7 @@ class _Walk(Campaign[CoupledResult]):
         self.time = np.array(self.steps) * self.sgd.step_size
         self.stride = self._affordable_stride(budget) if stride is None else stride
         self.rows = _Rows()
+        self.left = 0.0
 
     @property
     def drift(self) -> Drift:
@@ -191,11 +192,16 @@ class _Walk(Campaign[CoupledResult]):
             rates=predicted_rates(self.first.neurons, self.sgd.step_size, parameters),
             stride=self.stride,
             descent_error=doubts,
-            notes=(*_notes(self.stride, doubts), *([message] if message else [])),
+            notes=(*_notes(self.stride, doubts), *self._lacking(), *([message] if message else [])),
             replica=self.sgd.replica,
             status=status,
             wall_seconds=self.seconds,
         )
+
+    def _lacking(self) -> Iterator[str]:
+        """What the law of the equation lacks."""
+        if self.left > LAW_TOLERANCE:
+            yield f"the law of the equation is on as many atoms as may be, which leave {self.left:.1e} of its risk"
 
     def _nonlinear(self, flow_times: list[float]) -> Iterator[tuple[float, SgdState]]:
         """R(rho_t), and the state of ND."""
@@ -211,7 +217,12 @@ class _Walk(Campaign[CoupledResult]):
             while state.flow_time < flow_time:
                 state = scheme.advance(state, flow_time)
                 say(state.flow_time)
-            yield scheme.observe(state).risk, self._network(scheme.neurons(state))
+            seen = scheme.observe(state)
+            if seen.leftover is not None:
+                if not math.isfinite(seen.leftover.errors[0]):
+                    raise StepFailure(seen.leftover.problem, flow_time, seen.leftover.remedy)
+                self.left = max(self.left, seen.leftover.errors[0])
+            yield seen.risk, self._network(scheme.neurons(state))
 
     def _network(self, now: Array) -> SgdState:
         """theta^0 with its reduced coordinates moved to `now`, shape (N, D)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,6 +44,21 @@ ROUNDING = 1e-14
 Flows = dict[str, TangentFlow]
 
 
+class Left(NamedTuple):
+    """What atoms of rho_0 leave: the norm of what they leave of F(0), and the trace of what they leave of A.
+
+    exp(-A s) contracts: the error of f at s changes by no more than s |dA| |e(0)|, and by what F(0) does.
+    """
+
+    start: float
+    kernel: float
+
+    def of(self, risk: Array, times: Array, first: float) -> Array:
+        """What R_K may be off by at flow times, from R_K there and R_K(0)."""
+        moved = times * self.kernel * math.sqrt(first) + self.start
+        return moved * (2.0 * np.sqrt(risk) + moved)
+
+
 def kernel_limit(configuration: Experiment, progress: Progress = silent) -> KernelLimit:
     """The limit alone, at the save times of an experiment."""
     progress("kernel of rho_0", 0.0)
@@ -66,9 +82,9 @@ def kernel_modes(problem: Problem, times: Array) -> dict[str, KernelMode]:
     coarser = plain.represent(
         "exact", box, float(np.clip(COARSER * reduced.error, COARSER * ACCURACY, COARSER * ROUGH))
     )
-    main = _flows(plain, problem.centred, reduced, labels, NODES, TOLERANCE)
-    companion = _flows(plain, problem.centred, coarser, labels.cut_elsewhere(), OTHER_NODES, COARSER * TOLERANCE)
-    return {name: _mode(flow, companion[name], times) for name, flow in main.items()}
+    main, left = _flows(plain, problem.centred, reduced, labels, NODES, TOLERANCE)
+    companion, _ = _flows(plain, problem.centred, coarser, labels.cut_elsewhere(), OTHER_NODES, COARSER * TOLERANCE)
+    return {name: _mode(flow, companion[name], times, left) for name, flow in main.items()}
 
 
 def refuse_flow(problem: Problem) -> None:
@@ -107,22 +123,25 @@ def _box(problem: Problem, labels: LabelLaw) -> Box:
 
 def _flows(
     problem: Problem, centred: bool, reduced: ReducedObjective, labels: LabelLaw, nodes: int, tolerance: float
-) -> Flows:
-    """The decomposition for each choice of what is trained."""
+) -> tuple[Flows, Left]:
+    """The decomposition for each choice of what is trained, and what atoms of rho_0 leave of it."""
     objective, rates = reduced.objective, np.asarray(problem.geometry.mobility, dtype=float)
     loss = _square(problem, objective)
     most = int(np.clip(MOST_ENTRIES / reduced.rank, LEAST_ATOMS, MOST_ATOMS))
     squares = TangentSquares(objective.features, rates)
-    law = starting_atoms(problem.initial_law, squares, tolerance, labels, nodes, most)
+    law, left = starting_atoms(problem.initial_law, squares, tolerance, labels, nodes, most)
+    start, diagonal = np.split(left, 2)
+    unsure = Left(0.0 if centred else float(np.sqrt(loss.weights @ start**2)), float(loss.weights @ diagonal))
     outputs = law.outputs(objective.features)
     if centred:
         outputs = np.zeros_like(outputs)
     else:
         _refuse_start(problem, objective, loss, law, outputs)
-    return {
+    flows = {
         name: tangent_flow(loss, outputs, tangent_factor(objective.features, law, part))
         for name, part in moving(problem).items()
     }
+    return flows, unsure
 
 
 def _square(problem: Problem, objective: Objective) -> SquareLoss:
@@ -146,18 +165,19 @@ def _refuse_start(problem: Problem, objective: Objective, loss: SquareLoss, law:
     raise_mistakes([f'data.law: {words}, and "{problem.data.name}" has no coefficients whose signs could cancel it'])
 
 
-def _mode(flow: TangentFlow, other: TangentFlow, times: Array) -> KernelMode:
-    """A curve with its errors: the differences from the companion up to each time, and rounding."""
+def _mode(flow: TangentFlow, other: TangentFlow, times: Array, left: Left) -> KernelMode:
+    """A curve with its errors: the differences from the companion up to each time, what atoms leave, and rounding."""
     audits = np.outer(times, AUDITS)
     gaps = np.abs(flow.risk(audits.ravel()) - other.risk(audits.ravel())).reshape(audits.shape).max(axis=1)
-    floor = ROUNDING * (1.0 + times * flow.eigenvalues.max(initial=0.0)) * flow.risk([0.0])
+    first, risk = float(flow.risk([0.0])[0]), flow.risk(times)
+    floor = ROUNDING * (1.0 + times * flow.eigenvalues.max(initial=0.0)) * first + left.of(risk, times, first)
     last = abs(flow.last - other.last)
     return KernelMode(
-        risk=flow.risk(times),
+        risk=risk,
         risk_error=np.maximum.accumulate(gaps) + floor,
         eigenvalues=flow.eigenvalues,
         resolved=flow.resolved,
         risk_infinity=flow.last,
-        risk_infinity_error=last + ROUNDING * float(flow.risk([0.0])[0]),
+        risk_infinity_error=last + ROUNDING * first + left.start * (2.0 * math.sqrt(first) + left.start),
         risk_infinity_all=flow.last_of_all,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -214,6 +214,21 @@ def test_resolving_outputs_stops_at_the_limit() -> None:
     resolution = OutputResolution(objective, lambda x: np.ones(len(x)), lambda x: x, RULE, 1e-300, 100)
     lower, _ = resolution.corners(np.zeros((1, 1)), np.ones((1, 1)))
     assert len(lower) == 100 // len(RULE.nodes)
+
+
+@pytest.mark.parametrize("limit", [10, 20, 40, 80])
+def test_what_the_limit_leaves_of_the_outputs_is_told(limit: int) -> None:
+    objective = Objective(Hinges(1), SquareLoss(np.ones(2), np.zeros(2)))
+    resolution = OutputResolution(objective, lambda x: np.ones(len(x)), lambda x: x, RULE, 1e-14, limit)
+    corners = resolution.corners(np.zeros((1, 1)), np.ones((1, 1)))
+    panels = fill_panels(*corners, lambda x: np.ones(len(x)), lambda x: x, RULE)
+    off = np.abs(objective.outputs(*panels.atoms) - np.array([0.7**2 / 2, 0.3**2 / 2]))
+    left = resolution.left(*corners)
+    assert (off <= left).all()
+    assert (off > 1e-7).all()
+    assert (left < 100.0 * off).all()
+    # with room for more there is nothing left
+    assert not replace(resolution, limit=limit + 10).left(*corners).any()
 
 
 @dataclass(frozen=True)

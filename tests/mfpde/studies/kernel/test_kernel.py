@@ -6,7 +6,8 @@ import json
 import math
 import shutil
 import signal
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,19 @@ from mfpde.configuration.sources import with_overrides
 from mfpde.configuration.toml import to_toml
 from mfpde.errors import ConfigurationError, ResultFileError
 from mfpde.experiment import Experiment
+from mfpde.problem import labels
 from mfpde.problem.network import activation_of
-from mfpde.results.answers.kernel import KernelLimit, measured_slope
+from mfpde.problem.problem import build_problem
+from mfpde.results.answers.kernel import KernelLimit, KernelMode, measured_slope
 from mfpde.results.answers.solve import SolveResult
 from mfpde.shell.files import write_json
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.losses.square import SquareLoss
-from mfpde.solvers.objective.tangent import tangent_flow
+from mfpde.solvers.objective.tangent import TangentFlow, tangent_flow
+from mfpde.solvers.space.box import Box
+from mfpde.solvers.space.measure import Atoms
+from mfpde.studies.kernel import limit
+from mfpde.studies.kernel.limit import kernel_modes
 from mfpde.studies.stationary.words import Clock
 
 REFERENCE = Path(__file__).parents[3] / "reference_teachers.json"
@@ -333,3 +340,48 @@ def test_rates_are_told_on_the_clock_of_the_schedule() -> None:
     assert found.time[-1] < 1000.0
     assert 2e-4 < found.dissipation[-1] <= 1e-3
     assert "within time.stationary_tolerance" in found.message
+
+
+@pytest.mark.parametrize("few", [20, 40, 80])
+def test_what_a_limit_on_atoms_leaves_of_a_kernel_enters_its_errors(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Units with kinks on a few panels, whose companion has as few: R_K off by up to .018 at t = 1."""
+    problem, times = build_problem(parse(bent({"values": [-1.0, 1.0]}))), np.array([0.0, 0.1, 1.0])
+    fine = kernel_modes(problem, times)
+    monkeypatch.setattr(limit, "MOST_ENTRIES", 0)
+    monkeypatch.setattr(limit, "LEAST_ATOMS", few)
+    monkeypatch.setattr(limit, "_mode", partial(_alone, limit._mode))
+    for name, coarse in kernel_modes(problem, times).items():
+        off = np.abs(coarse.risk - fine[name].risk)
+        assert (off <= coarse.risk_error).all()
+        assert off[-1] > 1e-9
+
+
+def bent(a: float | dict[str, list[float]], centred: bool = False) -> dict[str, dict[str, Any]]:
+    """Units with kinks, of any steepness."""
+    activation = {"knots": [0.5, 1.5], "values": [-2.5, 7.5]}
+    return {
+        "data": {"dims": [40]},
+        "network": {"coefficients": "trained", "activation": activation, "centred": centred},
+        "initial": {"a": a, "radius": {"uniform": [0.0, 6.0]}},
+    }
+
+
+@pytest.mark.parametrize("few", [10, 20, 40])
+def test_what_a_limit_on_atoms_leaves_of_f_0_enters_the_error_of_the_risk(
+    few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is subtracted is subtracted in the run and its companion alike."""
+    problem, box = build_problem(parse(bent(1.0, centred=True))), Box(np.zeros(2), np.array([6.0, 2.0]))
+    law = Atoms(np.array([[1.0, 1.0], [3.0, -0.5]]), np.array([0.5, 0.5]))
+    fine = problem.represent("exact", box, 1e-10)
+    monkeypatch.setattr(labels, "starting_atoms", partial(labels.starting_atoms, most=few))
+    coarse = problem.represent("exact", box, 1e-10)
+    first, second = (made.objective.risk(law.outputs(made.objective.features)) for made in (coarse, fine))
+    assert 1e-7 < abs(first - second) < coarse.risk_error([law]) < 100.0 * abs(first - second)
+    assert fine.risk_error([law]) < 1e-8
+
+
+def _alone(mode: Callable[..., KernelMode], flow: TangentFlow, other: TangentFlow, *rest: Any) -> KernelMode:
+    """A curve whose companion errs alike: only what is left tells its error."""
+    del other
+    return mode(flow, flow, *rest)
