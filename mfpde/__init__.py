@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from mfpde.studies.distance import distance
     from mfpde.studies.ending.ending import ending
     from mfpde.studies.kernel.kernel import kernel
+    from mfpde.studies.margin.margin import margin
     from mfpde.studies.optimum.optimum import optimum
     from mfpde.studies.predict import predict
     from mfpde.studies.report.report import report
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
     from mfpde.studies.stationary.stationary import stationary
 
 __all__ = ["basins", "bounds", "branches", "check", "compare", "convergence", "distance", "ending"]
-__all__ += ["kernel", "optimum", "predict", "report", "sgd", "solve", "stationary"]
+__all__ += ["kernel", "margin", "optimum", "predict", "report", "sgd", "solve", "stationary"]
 __all__ += ["Dynamics", "Experiment", "Problem", "build_problem"]
 __all__ += ["ConfigurationError", "__version__", "experiment_of", "load", "load_configuration"]
 __all__ += ["DataLaw", "DenseFeatures", "Expansion", "data_law"]

@@ -87,15 +87,18 @@ def minimal_variation(points: Array, targets: Array, slopes: Slopes = RELU, tigh
     if not targets.any():
         return Variation(np.zeros((0, points.shape[1])), np.zeros(0), 0.0, 0.0, True)
     found = _Programme(points, targets, slopes, True).solved(tight)
-    if found is None:
+    if not (found.lower > 0.0):
         raise ValueError("no measure on the sphere of directions interpolates these targets")
     return Variation(
         found.units, found.coefficients / found.lower, 1.0 / found.lower, 1.0 / found.upper, found.certified
     )
 
 
-def variation_margin(points: Array, classes: Array, slopes: Slopes = RELU, tight: float = TIGHT) -> Least | None:
-    """gamma_1 = max over |m|_TV <= 1 of min_p y_p ∫ sigma(<u, X_p>) dm for y_p = +-1; None where none is positive."""
+def variation_margin(points: Array, classes: Array, slopes: Slopes = RELU, tight: float = TIGHT) -> Least:
+    """gamma_1 = max over |m|_TV <= 1 of min_p y_p ∫ sigma(<u, X_p>) dm for y_p = +-1.
+
+    Where nothing more than rounding is reached, the measure is 0 and so is the lower end.
+    """
     return _Programme(np.asarray(points, dtype=float), np.asarray(classes, dtype=float), slopes, False).solved(tight)
 
 
@@ -107,8 +110,8 @@ class _Programme:
         random = np.random.default_rng(0).standard_normal((RANDOM, points.shape[1]))
         self.units = random / np.linalg.norm(random, axis=1, keepdims=True)
 
-    def solved(self, tight: float) -> Least | None:
-        """The measure and beta, None where nothing more than rounding is reached."""
+    def solved(self, tight: float) -> Least:
+        """The measure and beta."""
         level, rounding, found = self.size, NOTHING * self.size, None
         for _ in range(ROUNDS):
             coefficients, beta, level = programme(
@@ -123,7 +126,7 @@ class _Programme:
             self.units = np.concatenate([self.units, found.units, added])
         assert found is not None
         if not (found.lower > rounding):
-            return None
+            found = found._replace(units=self.units[:0], coefficients=np.zeros(0), lower=0.0)
         return found._replace(upper=max(found.upper, found.lower))
 
     def _separated(self, found: Least, beta: Array, level: float) -> tuple[Least, Array]:

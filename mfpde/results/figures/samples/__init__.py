@@ -1,0 +1,1 @@
+"""Figures of the samples of a data set."""

@@ -1,0 +1,1 @@
+"""margin: the largest margins of the classes of a data set."""
