@@ -131,6 +131,13 @@ class Problem:
         plain = replace(self, network=replace(self.network, centred=False))
         return kinks_of(plain.objective_about(np.zeros((1, self.geometry.dimension))).features)
 
+    @cached_property
+    def _coefficient(self) -> int | None:
+        """The coordinate that multiplies the features: a, or a sign in its place."""
+        signs = [place for place, axis in enumerate(self.geometry.axes) if axis.discrete]
+        own = self.data.network_keys and self.unit.has_coefficient
+        return signs[0] if signs else self.geometry.names.index("a") if own else None
+
     @property
     def centred(self) -> bool:
         """Whether f_0 is subtracted."""
@@ -148,12 +155,8 @@ class Problem:
         """The objective on a box of the reduced space in the form that a scheme asks for, at an accuracy of U."""
         from mfpde.solvers.objective.representation import represent
 
-        names = self.geometry.names
-        signs = [a for a, axis in enumerate(self.geometry.axes) if axis.discrete]
-        coefficient = names.index("a") if self.data.network_keys and self.unit.has_coefficient else None
-        coefficient = signs[0] if signs else coefficient
         near = self.data.guide_box(box) if form == "guide" else box
-        made = represent(self._expand, near, accuracy, form, coefficient)
+        made = represent(self._expand, near, accuracy, form, self._coefficient)
         return self._centred(made) if self.centred else made
 
     def objective_about(self, *points: Array, accuracy: float = ACCURACY) -> Objective:
@@ -190,8 +193,8 @@ class Problem:
         if units is None:
             words = f'data.law: what is kept of a neuron of "{self.data.name}" does not tell f at a single x'
             raise ConfigurationError([f'{words}; write law = "dataset", or samples'])
-        if self.unit.has_coefficient:
-            units = WithCoefficient(units, self.geometry.names.index("a"))
+        if self._coefficient is not None:
+            units = WithCoefficient(units, self._coefficient)
         return law.outputs(units) - (self._start(units)[0] if self.centred else 0.0)
 
     @cached_property

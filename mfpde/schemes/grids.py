@@ -184,12 +184,15 @@ def _oblique(problem: Problem, grid: Grid) -> tuple[str, ...]:
     """What is to be said of kinks of Psi that lie on no faces of the grid."""
     if problem.kinks is None:
         return ()
-    count = 0
+    count = total = 0
     for normal, offset in zip(problem.kinks.normals, problem.kinks.offsets, strict=True):
         (axes,) = np.nonzero(np.abs(normal) > ALIGNED)
         places = grid.edges[axes[0]] - offset / normal[axes[0]]
+        if len(axes) == 1 and not (places[0] <= 0.0 < places[-1]):
+            continue
+        total += 1
         count += len(axes) > 1 or not np.any(np.abs(places) <= ALIGNED * grid.widths[axes[0]].max())
-    words = f"of the {len(problem.kinks.offsets)} planes where Psi has kinks {count} lie on no faces of the cells"
+    words = f"of the {total} planes where Psi has kinks {count} lie on no faces of the cells"
     return (f"{words}: mass that sticks to them is spread over a cell or two",) if count else ()
 
 

@@ -133,7 +133,9 @@ class SchemeKind:
 
     def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:
         """Why it cannot serve this problem; a subclass appends its own reasons to these."""
-        return [*axes_without(problem, self.straight and not self.turns(problem)), *noisy_blocks(problem)]
+        spheres = any(axis.unit for axis in problem.geometry.axes)
+        straight = self.straight and (spheres or not self.turns(problem))
+        return [*axes_without(problem, straight), *noisy_blocks(problem)]
 
     def turns(self, problem: Problem) -> bool:
         """Whether it lays out circles and signs as well, though it lays out cells or tables."""

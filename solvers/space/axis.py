@@ -23,6 +23,7 @@ class Axis:
             a point that they are mirrored at; mass that comes there rests at that point.
         discrete: whether it takes isolated values, between which nothing moves.
         period: after which the axis closes, None where it does not.
+        unit: whether it is one of the coordinates of a unit vector.
         straight: whether it is a part of a line, on which cells, tables and proximal maps can be laid out.
         described: the axis in words, as messages call it.
         without_noise: why noise cannot act along it, in words that follow the coordinate's name; empty where it can.
@@ -34,6 +35,7 @@ class Axis:
     even: bool = False
     discrete: bool = False
     period: float | None = None
+    unit: bool = False
     straight: bool = True
     described: str = "a line"
     without_noise: str = ""
@@ -226,6 +228,26 @@ class Circle(Axis):
 
     def shaken(self, points: Array, deviation: float, random: np.random.Generator) -> Array:
         return self.folded(super().shaken(points, deviation, random))
+
+
+@dataclass(frozen=True)
+class Component(Axis):
+    """A coordinate of a unit vector, which all such coordinates of a space are together.
+
+    Its length may run off 1 by the error of steps; `Geometry.turned` brings it back.
+    """
+
+    lower, upper = -1.0, 1.0
+    unit = True
+    straight = False
+    described = "a sphere"
+
+    @property
+    def walls(self) -> tuple[float, float]:
+        return -math.inf, math.inf
+
+    def folded(self, points: Array) -> Array:
+        return points
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,11 @@ class Geometry:
         return self.turned(self.walls.held(points))
 
     def turned(self, points: Array) -> Array:
-        """Points (n, D) with the coordinates on circles brought into one turn."""
+        """Points (n, D) with the coordinates on circles brought into one turn, and unit vectors to length 1."""
+        unit = np.array([axis.unit for axis in self.axes])
+        if unit.any():
+            lengths = np.linalg.norm(points[..., unit], axis=-1, keepdims=True)
+            points = np.where(unit, points / np.where(lengths > 0.0, lengths, 1.0), points)
         if not self.periodic.any():
             return points
         columns = [
@@ -198,7 +202,8 @@ class Geometry:
                 words.append(f"{name} {axis.without_noise}")
             if ridge and axis.period is not None:
                 words.append(f"{name} lies on {axis.described}, where |z|^2 jumps after a turn: write ridge = 0")
-            if straight and not axis.straight:
+            told = any(axis.unit for axis in self.axes) and name != self.names[0]
+            if straight and not axis.straight and not told:
                 words.append(f"{name} lies on {axis.described}, along which no cells or tables can be laid out")
         return words
 

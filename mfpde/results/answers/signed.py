@@ -1,4 +1,4 @@
-"""The result of `optimum` for signed masses on a circle."""
+"""The result of `optimum` for signed masses on a circle or a sphere."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from mfpde.solvers.arrays import Array
 @ANSWERS.register("signed-optimum")
 @dataclass(frozen=True)
 class SignedOptimum(Whole):
-    """The signed measure that minimises F = R + 2 lambda |mu|_TV on a circle, by the places and masses of its atoms.
+    """The signed measure that minimises F = R + 2 lambda |mu|_TV on a circle or a sphere, by its atoms.
 
     Attributes:
         names: reduced coordinates: the place, the sign.
         risk, free_energy: R and F.
         lower_bound: no measure has less free energy.
-        positions, weights: the atoms, shapes (K, 2) and (K,); weights > 0.
+        positions, weights: the atoms, shapes (K, D) and (K,); weights > 0.
         penalty: lambda.
         certificate: an upper bound of sup |eta|, eta = -<phi, grad L> / lambda, 1 at the optimum.
         residual: largest slope of F / 2 in the weights and places.
         certified: whether F - lower_bound <= 1e-10 F and the certificate is within 1 + 1e-10.
         proven: whether the bound of eta'' that the certificate rests on is.
-        angles, dual: equal places of one turn, and eta there, shape (n,).
+        angles, dual: equal places of one turn, and eta there, shape (n,); empty on a sphere.
     """
 
     FIGURES = ("optimum",)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def figures(best: SignedOptimum) -> dict[str, Drawing]:
-    """Its one figure."""
-    return {"optimum": lambda: signed_figure(best)}
+    """Its one figure; none on a sphere."""
+    return {"optimum": lambda: signed_figure(best)} if len(best.angles) else {}
 
 
 def signed_figure(best: SignedOptimum) -> Any:

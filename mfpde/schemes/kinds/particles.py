@@ -70,7 +70,7 @@ class ParticlesKind(SchemeKind):
         numbers = [Refusal("solver.atoms", words, "", "such atoms")] if words else []
         actual = _refused_actual(problem) if self._actual(experiment) else []
         bent = [] if noisy(problem) else too_many_meetings(problem, self._count(problem, experiment))
-        if problem.kinks is not None and problem.flow.reacts:
+        if problem.kinks is not None and problem.flow.reacts and not problem.flow.free:
             words = "neurons that stick to kinks are not born and do not die"
             bent = [Refusal("dynamics.flow", words, 'flow = "wasserstein", or a smooth activation', "births on kinks")]
         return super().refusals(problem, experiment) + [births] * both + numbers + actual + bent
@@ -117,7 +117,7 @@ class ParticlesKind(SchemeKind):
             start = (law.sample if stream else law.neurons)(particles, seed, stream)
             weights = np.full(particles, law.mass / particles) if stream else law.weights(particles)
             if bent:
-                atoms = label_law(PointLaw.of(start, weights))
+                atoms = label_law(PointLaw.of(start, weights, None, law.mass))
                 return SlidingCharacteristics(reduced.objective, problem.geometry, problem.flow, atoms, 0.1 * tolerance)
             return ParticleProcess(
                 reduced.objective, problem.geometry, problem.flow, start, seed, stream, tolerance, weights

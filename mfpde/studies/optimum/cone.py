@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
 
 from mfpde.errors import ConfigurationError
 from mfpde.problem.problem import Problem
 from mfpde.results.answers.optimum import AtomicOptimum
+from mfpde.results.answers.signed import SignedOptimum
 from mfpde.solvers.objective.coefficient import WithCoefficient
-from mfpde.solvers.objective.kinks import kinks_of
+from mfpde.solvers.objective.directed import OnCircle, OnSphere
+from mfpde.solvers.objective.kinks import Kinked, kinks_of
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.optimum.sphere.fan import cells_at_most
-from mfpde.solvers.optimum.sphere.homogeneous import homogeneous_optimum
+from mfpde.solvers.optimum.sphere.homogeneous import SignedAtoms, homogeneous_optimum
+from mfpde.solvers.space.box import Box
 
 MOST_CELLS = 3e7
 """Cells and faces of the arrangement times planes, which are looked at in every round."""
 TIGHT = 1e-10
 """Relative gap of what is certified."""
+SAMPLES = 1441
+"""Angles of one turn at which the dual polynomial is told."""
 
 
 def cone_optimum(problem: Problem, objective: Objective, radius: float) -> AtomicOptimum | None:
@@ -38,17 +44,7 @@ def cone_optimum(problem: Problem, objective: Objective, radius: float) -> Atomi
     homogeneous = problem.unit.activation.homogeneity == 1.0 and not np.any(kinks.offsets)
     if not (homogeneous and np.all(problem.geometry.mobility > 0.0)):
         return None
-    planes, dimension = len(kinks.offsets), features.dimension - 1
-    cells = cells_at_most(planes, dimension)
-    if not (cells * planes <= MOST_CELLS):
-        words = f"the kinks of {planes} samples cut {dimension} dimensions into up to {cells:.2g} cells and faces"
-        remedy = 'fewer samples, or follow the flow with time.until = "stationary"'
-        raise ConfigurationError([f"data.law: {words}, all of which the certificate looks at; write {remedy}"])
-    try:
-        found = homogeneous_optimum(objective, features.inner, strength)  # type: ignore[arg-type]
-    except ModuleNotFoundError:
-        words = "the optimum of homogeneous units is a cone programme, for which the library Clarabel is needed"
-        raise ConfigurationError([f"{words}; install it with: pip install 'mfpde[cone]'"]) from None
+    found = _least(objective, cast(Kinked, features.inner), strength)
     masses = np.linalg.norm(found.vectors, axis=1)
     variation = float(masses.sum())
     decay, size = problem.flow.decay, math.sqrt(variation)
@@ -75,6 +71,58 @@ def cone_optimum(problem: Problem, objective: Objective, radius: float) -> Atomi
         larger=(),
         limit=None,
     )
+
+
+def directed_optimum(problem: Problem) -> SignedOptimum:
+    """The same of neurons that are known by their directions, under a path penalty.
+
+    Raises:
+        ConfigurationError: as for `cone_optimum`.
+    """
+    ends, circle = np.ones(problem.geometry.dimension), problem.geometry.axes[0]
+    objective, penalty = problem.represent("exact", Box(-ends, ends), TIGHT).objective, problem.flow.penalty.path
+    directed = cast(OnSphere | OnCircle, cast(WithCoefficient, objective.features).inner)
+    found = _least(objective, cast(Kinked, directed.inner), penalty)
+    masses, gradient = np.linalg.norm(found.vectors, axis=1), objective.loss_gradient(found.outputs)
+    ways = found.vectors / masses[:, None]
+    places, angles, dual = ways, np.empty(0), np.empty(0)
+    if circle.period is not None:
+        places, angles = circle.folded(np.arctan2(ways[:, 1:], ways[:, :1])), np.linspace(0.0, circle.period, SAMPLES)
+        dual = -directed.values(angles[:, None]) @ gradient / penalty
+    slopes = found.signs * (directed.inner.values(ways) @ gradient) + penalty
+    order = np.lexsort(places.T[::-1])
+    return SignedOptimum(
+        names=problem.geometry.names,
+        risk=objective.risk(found.outputs),
+        free_energy=found.energy,
+        lower_bound=min(found.lower_bound, found.energy),
+        positions=np.column_stack([places, found.signs])[order],
+        weights=masses[order],
+        penalty=penalty,
+        certificate=found.excess,
+        residual=float(np.abs(slopes).max(initial=0.0)),
+        certified=found.energy - found.lower_bound <= TIGHT * abs(found.energy) and found.excess <= 1.0 + TIGHT,
+        proven=True,
+        angles=angles,
+        dual=dual,
+    )
+
+
+def _least(objective: Objective, features: Kinked, strength: float) -> SignedAtoms:
+    """The minimiser of 2 L + 2 strength |m|; raises ConfigurationError for too many cells, or without Clarabel."""
+    kinks = kinks_of(features)
+    assert kinks is not None
+    planes, dimension = kinks.normals.shape
+    cells = cells_at_most(planes, dimension)
+    if not (cells * planes <= MOST_CELLS):
+        words = f"the kinks of {planes} samples cut {dimension} dimensions into up to {cells:.2g} cells and faces"
+        remedy = 'fewer samples, or follow the flow with time.until = "stationary"'
+        raise ConfigurationError([f"data.law: {words}, all of which the certificate looks at; write {remedy}"])
+    try:
+        return homogeneous_optimum(objective, features, strength)
+    except ModuleNotFoundError:
+        words = "the optimum of homogeneous units is a cone programme, for which the library Clarabel is needed"
+        raise ConfigurationError([f"{words}; install it with: pip install 'mfpde[cone]'"]) from None
 
 
 def _strength(problem: Problem) -> float:

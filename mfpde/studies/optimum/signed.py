@@ -14,19 +14,19 @@ from mfpde.solvers.optimum.circle import CircleLaw, CircleProblem
 from mfpde.solvers.optimum.sampled import SLACK
 from mfpde.solvers.optimum.signed import signed_optimum
 from mfpde.solvers.space.box import Box
+from mfpde.studies.optimum.cone import SAMPLES, directed_optimum
 
 ACCURACY = 1e-15
 """Error of U asked of the features; what they reach enters the bound."""
 TOLERANCE = 1e-10
 """Relative gap, and how far the certificate may pass 1."""
-SAMPLES = 1441
-"""Places of one turn at which the dual polynomial is told."""
 
 
 def is_signed(problem: Problem) -> bool:
-    """Whether neurons of free mass have a place on a circle and a sign, and nothing else."""
-    axes = problem.geometry.axes
-    return problem.flow.free and len(axes) == 2 and axes[0].period is not None and axes[1].discrete
+    """Whether neurons of free mass have a place on a circle or a sphere and a sign, and nothing else."""
+    *places, sign = problem.geometry.axes
+    closed = all(axis.unit for axis in places) or (len(places) == 1 and places[0].period is not None)
+    return problem.flow.free and bool(places) and closed and sign.discrete
 
 
 def refuse_signed(problem: Problem, radius: float | None) -> None:
@@ -37,7 +37,9 @@ def refuse_signed(problem: Problem, radius: float | None) -> None:
         messages.append(f"dynamics.penalty: {words}; write penalty = {{ path = 0.01 }}")
     if radius is not None:
         name = problem.geometry.names[0]
-        messages.append(f"--radius: {name} lies on a circle, which is searched as a whole; leave it out")
+        messages.append(
+            f"--radius: {name} lies on {problem.geometry.axes[0].described}, which is searched as a whole; leave it out"
+        )
     messages += [f"dynamics.ridge: {text}" for text in problem.geometry.refusals(ridge=problem.flow.decay.w > 0.0)]
     raise_mistakes(messages)
 
@@ -50,6 +52,8 @@ def optimum_on_a_circle(configuration: Experiment, radius: float | None = None) 
     """
     problem = build_problem(configuration)
     refuse_signed(problem, radius)
+    if problem.kinks is not None:
+        return directed_optimum(problem)
     known = problem.data.circle(problem.unit)
     if known is not None:
         return _by_kernel(problem, known)

@@ -14,8 +14,12 @@ from mfpde.configuration.parsing import parse
 from mfpde.configuration.sources import experiment_of
 from mfpde.configuration.toml import to_tables
 from mfpde.errors import ConfigurationError
+from mfpde.experiment import Experiment
 from mfpde.problem.initial import PointLaw
 from mfpde.problem.problem import build_problem
+from mfpde.results.answers.signed import SignedOptimum
+from mfpde.solvers.space.measure import Atoms
+from mfpde.studies.optimum.optimum import optimum
 from mfpde.studies.solve import solve
 
 ENTRIES = json.loads((Path(__file__).parents[2] / "reference_circle.json").read_text())
@@ -93,6 +97,108 @@ def test_given_atoms_are_projected_or_taken_as_they_are(tmp_path: Path) -> None:
     assert laws[0].mass == pytest.approx(4.0 * laws[1].mass, rel=1e-15)
 
 
+def on_data(tmp_path: Path, dimension: int, offsets: str, reduction: str, **parts: Any) -> Experiment:
+    """Eight balanced neurons of both signs at six samples."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(6, dimension)), rng.normal(size=6)
+    w = rng.normal(size=(8, dimension + (offsets != "none")))
+    a = np.linalg.norm(w, axis=1) * np.tile([1.0, -1.0], 4)
+    names = [*(f"w{i + 1}" for i in range(dimension)), "a", *["b"] * (offsets != "none")]
+    rows, path = np.insert(w, dimension, a, axis=1), tmp_path / "whole.csv"
+    np.savetxt(path, rows, delimiter=",", header=",".join(names), comments="", fmt="%.17g")
+    network = {"activation": "relu", "coefficients": "trained", "offsets": offsets, "reduction": reduction}
+    return parse(
+        {
+            "data": {"law": "dataset", "points": x.tolist(), "values": y.tolist(), **parts.get("data", {})},
+            "network": network,
+            "initial": parts.get("initial", {"points": str(path)}),
+            "dynamics": {"ridge": 0.02},
+            "time": {"end": 12.0, "save": [0.0, 3.0, 12.0]},
+            "solver": {"scheme": parts.get("scheme", "characteristics")},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("dimension", "offsets", "names"),
+    [
+        (2, "none", ("angle", "sign")),
+        (3, "none", ("u1", "u2", "u3", "sign")),
+        pytest.param(2, "trained", ("u1", "u2", "u3", "sign"), marks=pytest.mark.long),
+        (1, "trained", ("angle", "sign")),
+        (1, "none", ("u1", "sign")),
+    ],
+)
+def test_directions_on_data_stick_and_slide_as_the_neurons_do(
+    tmp_path: Path, dimension: int, offsets: str, names: tuple[str, ...]
+) -> None:
+    """R, F, masses and directions of neurons and of their directions to 1e-10, with some of them held by kinks."""
+    plane, sphere = (solve(on_data(tmp_path, dimension, offsets, name)) for name in ("none", "directions"))
+    assert sphere.names == names
+    assert_allclose(sphere.risk, plane.risk, atol=1e-10)
+    assert_allclose(sphere.free_energy, plane.free_energy, atol=1e-10)
+    points, law = plane.law_at(-1).points, sphere.law_at(-1)
+    w, a = np.delete(points, dimension, axis=1), points[:, dimension]
+    assert_allclose(law.weights, np.abs(a) * np.linalg.norm(w, axis=1) / 8, atol=1e-10)
+    u, angle = law.points[:, :-1], law.points[:, 0]
+    u = np.column_stack([np.cos(angle), np.sin(angle)]) if names[0] == "angle" else u
+    assert_allclose(u, w / np.linalg.norm(w, axis=1, keepdims=True), atol=1e-9)
+    assert_allclose(np.linalg.norm(u, axis=1), 1.0, atol=1e-15)
+    assert np.abs(sphere.balance).max() < 1e-9
+    if dimension > 1:
+        kinks = build_problem(on_data(tmp_path, dimension, offsets, "none")).kinks
+        assert kinks is not None
+        assert np.any(np.abs(np.insert(u, dimension, 0.0, axis=1) @ kinks.normals.T) < 1e-10)
+
+
+def test_directions_on_data_are_told_tested_and_given(tmp_path: Path) -> None:
+    """Risks of a test set and predictions from neurons and from their directions; rows of unit vectors are a start."""
+    (tmp_path / "test.csv").write_text("x1,x2,x3,y\n0.3,-1.0,0.5,1.0\n1.0,0.4,-0.2,-0.5\n")
+    data = {"test": str(tmp_path / "test.csv")}
+    experiments = [on_data(tmp_path, 3, "none", name, data=data) for name in ("none", "directions")]
+    plane, sphere = (build_problem(experiment) for experiment in experiments)
+    laws = [
+        Atoms(law.rows, law.weights(8)) for law in (plane.initial_law, sphere.initial_law) if isinstance(law, PointLaw)
+    ]
+    x = np.array([[0.3, -1.0, 0.5], [1.0, 0.4, -0.2]])
+    assert_allclose(sphere.predict(laws[1], x), plane.predict(laws[0], x), rtol=1e-13)
+    assert_allclose(sphere.watches["test_risk"](laws[1]), plane.watches["test_risk"](laws[0]), rtol=1e-13)
+    header = "u1,u2,u3,sign,weight"
+    np.savetxt(
+        tmp_path / "u.csv", np.column_stack([laws[1].points, laws[1].weights]), "%.17g", ",", header=header, comments=""
+    )
+    given = build_problem(on_data(tmp_path, 3, "none", "directions", initial={"points": str(tmp_path / "u.csv")}))
+    assert given.risk(laws[1]) == sphere.risk(laws[1])
+    assert given.initial_law.mass == pytest.approx(laws[1].mass, rel=1e-14)
+    (tmp_path / "u.csv").write_text("u1,u2,u3,sign\n1.0,1.0,0.0,1\n")
+    with pytest.raises(ConfigurationError, match=r"direction 1 of initial.points has length 1.41421; write unit vec"):
+        on_data(tmp_path, 3, "none", "directions", initial={"points": str(tmp_path / "u.csv")})
+    with pytest.raises(ConfigurationError, match=r"a\^2 != \|w\|\^2; write points"):
+        on_data(tmp_path, 3, "none", "directions", initial={"kappa": 1.0})
+
+
+@pytest.mark.parametrize("scheme", ["jko", "finite-volume"])
+def test_cells_and_tables_on_a_sphere_are_refused(tmp_path: Path, scheme: str) -> None:
+    with pytest.raises(ConfigurationError, match="u1 lies on a sphere, along which no cells or tables"):
+        solve(on_data(tmp_path, 3, "none", "directions", scheme=scheme))
+
+
+@pytest.mark.parametrize(("dimension", "offsets"), [(2, "none"), (2, "fixed")])
+def test_the_optimum_by_directions_is_that_of_the_neurons(tmp_path: Path, dimension: int, offsets: str) -> None:
+    """F of neurons under a ridge, offsets trained; eta passes 1 in magnitude nowhere on the circle."""
+    trained = "trained" if offsets == "fixed" else offsets
+    whole = optimum(on_data(tmp_path, dimension, trained, "none"))
+    signed = optimum(on_data(tmp_path, dimension, offsets, "directions"))
+    assert isinstance(signed, SignedOptimum)
+    assert signed.certified
+    assert_allclose(signed.free_energy, whole.free_energy, rtol=1e-13)
+    assert_allclose(signed.free_energy, signed.risk + 2.0 * 0.02 * signed.weights.sum(), rtol=1e-13)
+    if offsets == "none":
+        assert 0.999 < np.abs(signed.dual).max() <= 1.0 + 1e-12
+    with pytest.raises(ConfigurationError, match="--radius"):
+        optimum(on_data(tmp_path, dimension, offsets, "directions"), 2.0)
+
+
 def test_it_survives_a_file_and_a_problem_made_in_python() -> None:
     experiment = parse(tables("directions", [0.0, 1.0], dynamics={"ridge": 0.1}))
     again = build_problem(experiment_of(build_problem(experiment)))
@@ -112,7 +218,8 @@ def test_it_survives_a_file_and_a_problem_made_in_python() -> None:
         ({"dynamics": {"penalty": {"power": 3.0, "strength": 0.1}}}, "no power"),
         ({"dynamics": {"mass": "free", "growth": 1.0}}, "its growth is 2"),
         ({"dynamics": {"mobility": {"w": 0.5}}}, "its growth is 2"),
-        ({"network": {"offsets": "trained"}}, "there be no b"),
+        ({"network": {"offsets": "trained"}}, "with offsets it takes data sets and draws"),
+        ({"network": {"coefficients": "fixed"}}, 'a must move; write coefficients = "trained"'),
         ({"network": {"scale": 10.0}}, "not defined beside scale"),
         ({"initial": {"kappa": 1.0}}, "write initial.equispaced = 50, or points"),
     ],
@@ -127,7 +234,7 @@ def test_neurons_that_are_not_balanced_are_named(tmp_path: Path) -> None:
     (tmp_path / "start.csv").write_text("w1,w2,a\n1.0,0.0,1.0\n0.0,0.5,-1.0\n")
     with pytest.raises(ConfigurationError, match=r"neuron 2 has .a. = 1 and .w. = 0.5"):
         parse(tables("directions", [0.0, 1.0], initial={"points": str(tmp_path / "start.csv")}))
-    with pytest.raises(ConfigurationError, match="inputs in the plane"):
+    with pytest.raises(ConfigurationError, match="it takes whole neurons w1, w2"):
         parse(
             {
                 "data": {"dims": [10]},
