@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from mfpde.studies.convergence import convergence
     from mfpde.studies.distance import distance
     from mfpde.studies.ending.ending import ending
+    from mfpde.studies.generalisation.generalisation import generalisation
     from mfpde.studies.kernel.kernel import kernel
     from mfpde.studies.margin.margin import margin
     from mfpde.studies.optimum.optimum import optimum
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from mfpde.studies.stationary.stationary import stationary
 
 __all__ = ["basins", "bounds", "branches", "check", "compare", "convergence", "distance", "ending"]
-__all__ += ["kernel", "margin", "optimum", "predict", "report", "sgd", "solve", "stationary"]
+__all__ += ["generalisation", "kernel", "margin", "optimum", "predict", "report", "sgd", "solve", "stationary"]
 __all__ += ["Dynamics", "Experiment", "Problem", "build_problem"]
 __all__ += ["ConfigurationError", "__version__", "experiment_of", "load", "load_configuration"]
 __all__ += ["DataLaw", "DenseFeatures", "Expansion", "data_law"]

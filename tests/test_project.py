@@ -86,6 +86,7 @@ def test_version_and_presets_agree_with_the_papers_of_record() -> None:
     assert f"version: {mfpde.__version__}" in citation
     assert f"## {mfpde.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     papers = {"bumps": "ICML 2019", "single-index-erf": "4225", "committee-erf": "4225", "single-index-relu": "1889"}
+    papers |= {"generalisation": "1889"}
     papers |= {"single-index-he3": "JMLR 22 (2021) 106", "phase-retrieval": "JMLR 22 (2021) 106"}
     papers |= {"anisotropic-relu-trained": "1902.06015", "relu-teacher": "1805.09545", "dataset-tanh": "1805.09545"}
     papers |= {"margin": "2002.04486"}

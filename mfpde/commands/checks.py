@@ -175,6 +175,12 @@ def number(option: str, text: str, good: Callable[[float], bool], remedy: str) -
     return value
 
 
+def strength(option: str, text: str) -> float:
+    """The lambda that an option was given, a finite number from 0 on; raises ConfigurationError."""
+    remedy = f"is not a number from 0 on; write {option} 0.001,0.01"
+    return number(option, text, lambda value: 0.0 <= value < math.inf, remedy)
+
+
 def radius_of(text: str) -> float:
     """The R of --radius: above 0, at most as large as the initial values that a configuration takes."""
     problem = f"is not a finite number above 0, at most {LARGEST_RADIUS:g}"

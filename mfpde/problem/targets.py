@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.polynomial import hermite_e
 from mfpde.keys.kinds import Kind
 from mfpde.keys.reader import SIZE, TableReader
 from mfpde.problem.activations.interface import ACTIVATIONS
-from mfpde.problem.network import ActivationKey, Knots, activation_of
+from mfpde.problem.network import ActivationKey, Knots, Unit, activation_of
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.normal import REACH, projected
 
@@ -90,3 +90,18 @@ def moments(target: Any) -> tuple[float, float, float]:
         far = projected(lambda v: (np.abs(v) > REACH - 1.0) * values(target, v) ** 2, breaks(target))
     good = all(math.isfinite(each) for each in found) and far <= SEEN * found[1]
     return found if good else (math.inf, math.inf, math.inf)
+
+
+def as_neurons(terms: Sequence[tuple[float, Any]], unit: Unit, dimension: int) -> Array | None:
+    """Neurons of equal weight whose mean is sum_k c_k g(x_k) for terms (c_k, g); None where these units are no such.
+
+    Returns:
+        Coordinates w1, ..., wd, then a and b as far as they are coordinates, shape (K, D).
+    """
+    heads = {"a": [len(terms) * weight for weight, _ in terms], "b": [0.0] * len(terms)}
+    places = np.linspace(-REACH, REACH, 33)
+    own = unit.activation.value(places)
+    same = all(np.allclose(values(target, places), own, rtol=1e-12, atol=1e-12) for _, target in terms)
+    if not same or not (unit.has_coefficient or heads["a"] == [1.0]):
+        return None
+    return np.column_stack([np.eye(dimension)[: len(terms)], *(heads[head.name] for head in unit.coordinates)])

@@ -16,12 +16,12 @@ from mfpde.results.files.netcdf_file import DAMAGE, form_of, same_kind
 from mfpde.shell.checksum import KEY, tell_earlier
 from mfpde.shell.files import read_json
 
-SWEEP = "bounds.json"
-"""The file of the folder of a sweep that holds its result."""
+SWEEP, GENERALISATION = "bounds.json", "generalisation.json"
+"""The files of folders of sweeps that hold their results."""
 
 
 def load(path: str | Path) -> Answer:
-    """The answer in a file that a command wrote with -o, or in the folder of a sweep of `bounds`.
+    """The answer in a file that a command wrote with -o, or in the folder of a sweep.
 
     Warns with EarlierFileWarning of a file without a checksum over everything in it.
 
@@ -29,8 +29,7 @@ def load(path: str | Path) -> Answer:
         ResultFileError: it is none, or damaged.
     """
     place = Path(path)
-    if (place / SWEEP).is_file():
-        place = place / SWEEP
+    place = next((place / name for name in (SWEEP, GENERALISATION) if (place / name).is_file()), place)
     if not _head(place).lstrip().startswith(b"{"):
         run = load_run(path)
         if isinstance(run, SgdResult) and ATTRIBUTE in run.attributes:

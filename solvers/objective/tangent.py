@@ -65,6 +65,60 @@ class TangentFlow:
         return self.constant + float(self.shares[self.eigenvalues <= 0.0].sum())
 
 
+@dataclass(frozen=True)
+class TangentRegression:
+    """What is learned of outputs at samples, and said at other inputs, with the kernel K of the start.
+
+    With e = sum_k e_k v_k, the eigenvectors of A, and a filter q: f = K(., X) Omega^1/2 sum_k q(lambda_k) e_k v_k. The
+    filter of the least (norm and) mean square error is 1 / (lambda_k + ridge), that of the flow at flow time s is
+    (1 - exp(-lambda_k s)) / lambda_k; none says anything along eigenvalues that are not told from 0.
+
+    Attributes:
+        eigenvalues: of A, descending, those that are told from 0, shape (k,).
+        vectors: v_k, shape (M, k).
+        error: e(0), shape (M,).
+        weights: omega, shape (M,).
+        cross: K between other inputs and the samples, shape (n, M).
+    """
+
+    eigenvalues: Array
+    vectors: Array
+    error: Array
+    weights: Array
+    cross: Array
+
+    @classmethod
+    def of(cls, kernel: Array, weights: Array, targets: Array) -> TangentRegression:
+        """From K between the samples, then other inputs, and the samples, shape (M + n, M)."""
+        root, count = np.sqrt(weights), len(weights)
+        values, vectors = linalg.eigh(root[:, None] * kernel[:count] * root, driver="evd")
+        told = values > NOISE * values.max(initial=0.0)
+        return cls(values[told][::-1], vectors[:, told][:, ::-1], root * targets, weights, kernel[count:])
+
+    def ridge(self, strength: float) -> tuple[Array, Array, float]:
+        """Outputs at the samples and at other inputs, and |f|_H, of least sum omega (y - f)^2 + strength |f|_H^2."""
+        return self._filtered(1.0 / (self.eigenvalues + strength))
+
+    def flow(self, time: float) -> tuple[Array, Array, float]:
+        """The same of the flow at a flow time."""
+        return self._filtered(-np.expm1(-np.minimum(self.eigenvalues * time, 700.0)) / self.eigenvalues)
+
+    def _filtered(self, factors: Array) -> tuple[Array, Array, float]:
+        along = factors * (self.vectors.T @ self.error)
+        root = np.sqrt(self.weights)
+        own = self.vectors @ (self.eigenvalues * along) / root
+        norm = float(np.sqrt(self.eigenvalues @ along**2))
+        return np.asarray(own), np.asarray(self.cross @ (root * (self.vectors @ along))), norm
+
+
+def kernel_flow(loss: SquareLoss, kernel: Array) -> TangentFlow:
+    """R_K from F(0) = 0 and K itself, shape (M, M)."""
+    root = np.sqrt(loss.weights)
+    values, vectors = linalg.eigh(root[:, None] * kernel * root, driver="evd")
+    shares = (vectors.T @ (root * loss.targets)) ** 2
+    return TangentFlow(np.maximum(values[::-1], 0.0), shares[::-1], loss.constant)
+
+
 def tangent_flow(loss: SquareLoss, outputs: Array, factor: Array) -> TangentFlow:
     """R_K from outputs F(0), shape (M,), and a factor of K = factor^T factor, shape (n, M).
 

@@ -192,6 +192,12 @@ class DataSet(FiniteData):
         return self.standardised(x), y, weights
 
     @property
+    def held_out(self) -> tuple[Array, Array, Array] | None:
+        if self.test is None:
+            return None
+        return self.standardised(self.test.x), self.test.y, self.test.weights / self.test.weights.sum()
+
+    @property
     def loss_name(self) -> str:
         return self.loss
 

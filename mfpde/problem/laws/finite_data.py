@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mfpde.solvers.objective.objective import FeatureMap
     from mfpde.solvers.objective.representation import Effort, Expansion
     from mfpde.solvers.optimum.bound import Curvature
+    from mfpde.solvers.sgd.samplers import Sampler
     from mfpde.solvers.space.box import Box
     from mfpde.solvers.space.measure import Measure
 
@@ -55,6 +56,11 @@ class FiniteData(DataLaw):
     @abstractmethod
     def loss_name(self) -> str:
         """l, by its name."""
+
+    @property
+    def held_out(self) -> tuple[Array, Array, Array] | None:
+        """The same of samples that are not trained on, if there are some."""
+        return None
 
     def standardised(self, x: Array) -> Array:
         """Inputs as the network takes them, shape (n, d)."""
@@ -190,22 +196,30 @@ class Drawn(LawWithin, FiniteData):
 
     @property
     def training(self) -> tuple[Array, Array, Array]:
+        x, y = self._sampler.samples(0, self.count, self.seed, DRAWN)
+        return x, y, np.full(self.count, 1.0 / self.count)
+
+    def over_law(self, activation: Activation) -> Population | None:
+        """The exact risk and gradient of networks over the law itself; None where it is not offered."""
+        return self.inner.population(self._sampler, activation)
+
+    def represented(self, unit: Unit) -> Array | None:
+        return self.inner.represented(unit)
+
+    @property
+    def _sampler(self) -> Sampler:
         from mfpde.solvers.sgd.samplers import sampler_of
 
         sampler = sampler_of(self.inner.sampler())
         assert sampler is not None, "refused where the law draws no samples"
-        x, y = sampler.samples(0, self.count, self.seed, DRAWN)
-        return x, y, np.full(self.count, 1.0 / self.count)
+        return sampler
 
     def watches(self, unit: Unit, predict: Predict) -> Mapping[str, Callable[[Measure], float]]:
         """The risk over the law itself: exact, or measured where it is not offered."""
         from mfpde.solvers.networks.population import SampledPopulation
-        from mfpde.solvers.sgd.samplers import sampler_of
 
-        sampler = sampler_of(self.inner.sampler())
-        assert sampler is not None, "refused where the law draws no samples"
-        exact = self.inner.population(sampler, unit.activation)
-        population = SampledPopulation(sampler, unit.activation, self.seed) if exact is None else exact
+        exact = self.over_law(unit.activation)
+        population = SampledPopulation(self._sampler, unit.activation, self.seed) if exact is None else exact
 
         def risk(law: Measure) -> float:
             w, a, b = unit.parted(law.points)

@@ -228,6 +228,10 @@ class DataLaw(Checked):
         """The law of the same shares in another dimension of x."""
         raise NotImplementedError(f"the data law {self.name!r} has no dimension to vary")
 
+    def represented(self, unit: Unit) -> Array | None:
+        """Neurons of equal weight, whole, whose mean is the target, shape (K, D); None where none are known."""
+        return None
+
     def exact_pairs(self, unit: Unit) -> BlockPairs | None:
         """The exact U and V of two neurons."""
         return None

@@ -255,6 +255,9 @@ class MultiIndex(DataLaw):
             return 'order parameters need targets that are the activation itself; write neurons = "law"'
         return Committee(arc, np.array(shares), self.noise)
 
+    def represented(self, unit: Unit) -> Array | None:
+        return targets.as_neurons(list(zip(self.weights, self.each, strict=True)), unit, int(self.dimension))
+
     @property
     def sampler_refusal(self) -> str:
         return "data.dim: SGD needs a finite dimension; write for example dim = 10"

@@ -26,6 +26,7 @@ from mfpde.solvers.space.axis import Axis, Line, Radius
 
 if TYPE_CHECKING:
     from mfpde.solvers.activations.activation import Activation
+    from mfpde.solvers.arrays import Array
     from mfpde.solvers.networks.population import Population
     from mfpde.solvers.normal import Teacher
     from mfpde.solvers.objective.representation import Effort, Expansion
@@ -229,6 +230,9 @@ class SingleIndex(DataLaw):
         from mfpde.solvers.networks.projections import ProjectedPopulation
 
         return ProjectedPopulation(sampler, activation, (self.teacher,))
+
+    def represented(self, unit: Unit) -> Array | None:
+        return targets.as_neurons([(1.0, self.target)], unit, int(self.dimension))
 
     @property
     def sampler_refusal(self) -> str:

@@ -20,6 +20,36 @@ WORDS = {"w": "only w trained", "a": "only a trained (random features)", "all": 
 
 
 @dataclass(frozen=True)
+class Regression(Part):
+    """The f of least sum_p omega_p (y_p - f(x_p))^2 + ridge |f|_H^2; without a ridge of least norm among those.
+
+    Attributes:
+        ridge: lambda.
+        risk, risk_error: on the samples, and its estimated error.
+        test_risk, test_risk_error: on those held out; NaN where there are none.
+        norm: |f|_H in the space of the kernel.
+        predictions: f at the inputs held out, shape (n,).
+    """
+
+    ridge: float
+    risk: float
+    risk_error: float
+    test_risk: float
+    test_risk_error: float
+    norm: float
+    predictions: Array
+
+    @property
+    def line(self) -> str:
+        """In words."""
+        test = (
+            f", test {self.test_risk:.8g} (error {self.test_risk_error:.1e})" if math.isfinite(self.test_risk) else ""
+        )
+        risk = f"risk {self.risk:.8g} (error {self.risk_error:.1e}){test}"
+        return f"  regression, ridge {self.ridge:g}: {risk}, norm {self.norm:.8g}"
+
+
+@dataclass(frozen=True)
 class KernelMode(Part):
     """What the kernel of rho_0 learns where some of the parameters are trained.
 
@@ -29,7 +59,14 @@ class KernelMode(Part):
         resolved: how many are above 1e-13 of the largest; the others are not told from 0.
         risk_infinity, risk_infinity_error: what the resolved ones never learn, and its estimated error.
         risk_infinity_all: the same by all that are not 0 in floating point.
+        test_risk: of the flow at the save times on the samples of a data set that are held out, shape (T,), if any.
+        regression: kernel regressions on a data set, by their ridge; None on other laws.
     """
+
+    JSON = (
+        *("risk", "risk_error", "eigenvalues", "resolved", "risk_infinity", "risk_infinity_error", "risk_infinity_all"),
+        *(told("test_risk", optional=True), told("regression", optional=True)),
+    )
 
     risk: Array
     risk_error: Array
@@ -38,6 +75,8 @@ class KernelMode(Part):
     risk_infinity: float
     risk_infinity_error: float
     risk_infinity_all: float
+    test_risk: Array | None = None
+    regression: tuple[Regression, ...] | None = None
 
     def lines(self, name: str) -> list[str]:
         """Spectrum and what is never learned, in words."""
@@ -45,7 +84,8 @@ class KernelMode(Part):
         noise = f"{self.resolved} of {len(self.eigenvalues)} eigenvalues are above 1e-13 of the largest"
         last = f"R(infinity) = {self.risk_infinity:.10g} (error {self.risk_infinity_error:.1e}) by these"
         every = f"{self.risk_infinity_all:.10g} by all: the difference is not told from noise"
-        return [f"{name}: {WORDS[name]}", f"  {noise}{told_ones and f': {told_ones}'}", f"  {last}, {every}"]
+        spectrum = [f"{name}: {WORDS[name]}", f"  {noise}{told_ones and f': {told_ones}'}", f"  {last}, {every}"]
+        return [*spectrum, *(each.line for each in self.regression or ())]
 
 
 def _of_less(name: str) -> Key:

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from mfpde.problem.problem import Problem
     from mfpde.schemes.pair import Pair
     from mfpde.schemes.solver import Solver
+    from mfpde.solvers.arrays import Array
     from mfpde.solvers.flow.time_loop import Scheme
     from mfpde.solvers.networks.order_parameters import Overlaps
+    from mfpde.solvers.objective.objective import Objective
     from mfpde.solvers.space.box import Box
     from mfpde.solvers.space.trails import Trails
 
@@ -94,12 +96,8 @@ class ParticlesKind(SchemeKind):
         return [f"{problem}; write for example atoms = {DEFAULT_PARTICLES}"]
 
     def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
-        from mfpde.problem.initial import PointLaw
-        from mfpde.problem.labels import label_law
         from mfpde.schemes.guide import spread_guide, visited_box
         from mfpde.schemes.pair import Pair, described, error_floor_of
-        from mfpde.solvers.characteristics.sliding import SlidingCharacteristics
-        from mfpde.solvers.particles.birth_death_process import ParticleProcess
         from mfpde.solvers.particles.populations import LEVEL, POPULATIONS, Populations, size_beside
 
         if self._actual(experiment):
@@ -110,18 +108,11 @@ class ParticlesKind(SchemeKind):
             box = visited_box(problem, spread_guide(problem, guide))
         reduced = problem.represent("atoms", box, 0.1 * tolerance)
 
-        bent = problem.kinks is not None and not noisy(problem)
-
         def run(particles: int, stream: int) -> Scheme:
             law = problem.initial_law
             start = (law.sample if stream else law.neurons)(particles, seed, stream)
             weights = np.full(particles, law.mass / particles) if stream else law.weights(particles)
-            if bent:
-                atoms = label_law(PointLaw.of(start, weights, None, law.mass))
-                return SlidingCharacteristics(reduced.objective, problem.geometry, problem.flow, atoms, 0.1 * tolerance)
-            return ParticleProcess(
-                reduced.objective, problem.geometry, problem.flow, start, seed, stream, tolerance, weights
-            )
+            return flow_of(problem, reduced.objective, start, weights, tolerance, seed, stream)
 
         floor = error_floor_of(reduced, guide) + 0.1 * tolerance
         few = size_beside(count)
@@ -135,6 +126,21 @@ class ParticlesKind(SchemeKind):
         """Four times as many, one draw each: their order of 1/2 shows only on average."""
         count = (experiment.solver.atoms or (COARSEST_PARTICLES,))[0] * 4**level
         return Refined("particles", float(count), experiment.solver.having(atoms=(count,)))
+
+
+def flow_of(
+    problem: Problem, objective: Objective, start: Array, weights: Array, tolerance: float, seed: int, stream: int
+) -> Scheme:
+    """The flow of these particles, along kinks where Psi has some; `seed` and `stream` are of their noise."""
+    from mfpde.problem.initial import PointLaw
+    from mfpde.problem.labels import label_law
+    from mfpde.solvers.characteristics.sliding import SlidingCharacteristics
+    from mfpde.solvers.particles.birth_death_process import ParticleProcess
+
+    if problem.kinks is not None and not noisy(problem):
+        atoms = label_law(PointLaw.of(start, weights, None, problem.initial_law.mass))
+        return SlidingCharacteristics(objective, problem.geometry, problem.flow, atoms, 0.1 * tolerance)
+    return ParticleProcess(objective, problem.geometry, problem.flow, start, seed, stream, tolerance, weights)
 
 
 def _refused_actual(problem: Problem) -> list[Refusal]:

@@ -15,27 +15,23 @@ The step part is so free of the finite-N floor, and the finite-N part of steps. 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mfpde.configuration.sources import Source, experiment_of
-from mfpde.errors import OutputError, RunOutputError
 from mfpde.experiment import Experiment
 from mfpde.results.answers.bounds import BoundsResult
 from mfpde.results.files.provenance import provenance
 from mfpde.results.reading import SWEEP
-from mfpde.shell.files import make_folder, reserved
 from mfpde.shell.progress import Progress, silent
-from mfpde.shell.tasks import reason
 from mfpde.shell.workers import Workers
 from mfpde.studies.bounds import runs
 from mfpde.studies.bounds.analysis import Curves, analyse
 from mfpde.studies.bounds.design import Design, flow_configuration, make_design, pde_configuration, sgd_configuration
-from mfpde.studies.bounds.folder import check_folder, prepare_folder
+from mfpde.studies.bounds.folder import BOUNDS, swept_folder
 from mfpde.studies.bounds.runs import Curve, RunSpec, Store
-from mfpde.studies.run.campaign import Pooled
+from mfpde.studies.bounds.stored import StoredRuns
 
 
 def bounds(
@@ -72,21 +68,14 @@ def bounds(
     """
     configuration = experiment_of(source, **given)
     design = make_design(configuration, neurons, step_sizes, dims, replicas, 1 if scheduler else workers)
-    folder = None if output is None else Path(output)
-    check_folder(folder, configuration, resume=resume, force=force)
-    with ExitStack() as held:
-        if folder is not None:
-            make_folder(folder)
-            held.enter_context(reserved(folder / SWEEP))
-            prepare_folder(folder, configuration, force=force)
+    with swept_folder(output, configuration, BOUNDS, resume=resume, force=force) as folder:
         return Sweep(configuration, design, folder, progress, workers, scheduler).complete()
 
 
-class Sweep(Pooled[BoundsResult, RunSpec, Curve]):
+class Sweep(StoredRuns[BoundsResult, Curve]):
     """All runs of a design; those that are finished are kept in a folder, if there is one."""
 
-    PIECES = "runs"
-    PLACE = "folder"
+    LESS = "fewer --neurons, --dims or --workers"
 
     def __init__(
         self,
@@ -97,10 +86,7 @@ class Sweep(Pooled[BoundsResult, RunSpec, Curve]):
         workers: Workers | None,
         scheduler: str | None,
     ) -> None:
-        super().__init__(None if folder is None else folder / SWEEP, progress, workers, scheduler)
         self.design, self.attributes = design, provenance(configuration)
-        self.store = Store(folder, self.attributes)
-        self.messages: list[str] = []
         points, replicas = design.points, range(design.replicas)
         self.sgd = {
             point: [RunSpec("sgd", sgd_configuration(configuration, point), replica) for replica in replicas]
@@ -116,10 +102,8 @@ class Sweep(Pooled[BoundsResult, RunSpec, Curve]):
             for dim in dict.fromkeys(point.dim for point in points)
         }
         several = [spec for group in (*self.sgd.values(), *self.flow.values()) for spec in group]
-        specs = [*self.pde.values(), *several]
-        self._left = [spec for spec in specs if not self.store.read(spec)]
-        self._cost = sum(spec.cost for spec in self._left)
-        self._finished, self._count = len(specs) - len(self._left), len(specs)
+        store = Store(folder, self.attributes, Curve)
+        super().__init__([*self.pde.values(), *several], store, SWEEP, progress, workers, scheduler)
 
     def work(self) -> None:
         """The PDE here, on all threads, then the runs of SGD and the gradient flow."""
@@ -131,50 +115,21 @@ class Sweep(Pooled[BoundsResult, RunSpec, Curve]):
                 self.fail(spec, error)
         super().work()
 
-    def tasks(self) -> list[RunSpec]:
-        """The longest first."""
-        return sorted(self._left, key=lambda spec: -spec.cost)
-
     @property
     def function(self) -> Callable[[RunSpec], Curve]:
         """The risk curve of a run."""
         return runs.compute
 
-    def done(self) -> tuple[int, int]:
-        """Runs."""
-        return self._finished, self._count
-
-    def keep(self, task: RunSpec, part: Curve) -> None:
-        """A finished run, in its own file."""
-        try:
-            self.store.put(task, part)
-        except OutputError as error:
-            raise RunOutputError(str(error)) from None
-        self._tell(task)
-
-    def fail(self, task: RunSpec, error: Exception) -> None:
-        """A run that is missing."""
-        sgd = task.configuration.sgd
-        where = f"N = {sgd.neurons}, d = {task.configuration.data.dimension:g}, replica {task.replica}"
-        self.messages.append(f"{task.kind} at {where}: {reason(error, 'fewer --neurons, --dims or --workers')}")
-        self._tell(task)
-
-    def _tell(self, spec: RunSpec) -> None:
-        self._left.remove(spec)
-        self._finished += 1
-        share = 1.0 - sum(spec.cost for spec in self._left) / self._cost
-        self.progress(f"run {self._finished} of {self._count}", share)
+    def place(self, spec: RunSpec) -> str:
+        """The point and the replica."""
+        sgd = spec.configuration.sgd
+        return f"{spec.kind} at N = {sgd.neurons}, d = {spec.configuration.data.dimension:g}, replica {spec.replica}"
 
     def answer(self, status: str, message: str) -> BoundsResult:
         """What the finished runs say; a sweep of which a run failed has failed."""
-        said = [*self.messages, *([message] if message else [])]
-        return replace(
-            analyse(self.design, self.curves()),
-            status="failed" if said and status == "success" else status,
-            message="\n".join(said),
-            wall_seconds=self.seconds,
-            attributes=self.attributes,
-        )
+        status, said = self.last_word(status, message)
+        found = replace(analyse(self.design, self.curves()), status=status, message=said)
+        return replace(found, wall_seconds=self.seconds, attributes=self.attributes)
 
     def curves(self) -> Curves:
         """What is finished."""
@@ -185,6 +140,6 @@ class Sweep(Pooled[BoundsResult, RunSpec, Curve]):
         )
 
 
-def _finished(store: Store, specs: list[RunSpec]) -> dict[int, Curve]:
+def _finished(store: Store[Curve], specs: list[RunSpec]) -> dict[int, Curve]:
     curves = ((spec.replica, store.get(spec)) for spec in specs)
     return {replica: curve for replica, curve in curves if curve is not None}

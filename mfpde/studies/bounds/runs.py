@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from mfpde.configuration.toml import to_toml
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.files.netcdf_file import Attribute
-from mfpde.results.objects import plain
+from mfpde.results.objects import Part
 from mfpde.shell.files import read_json, write_json
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.networks.coupled import Drift, particle_dynamics
@@ -25,7 +25,6 @@ from mfpde.studies.sgd.networks import build_sgd, first_state, population_of
 from mfpde.studies.sgd.refusals import save_steps
 from mfpde.studies.solve import solve
 
-FORMAT = "mfpde bounds run 1"
 FLOW_TOLERANCE = 1e-5
 
 
@@ -39,6 +38,8 @@ class RunSpec:
         replica: which stream of random numbers; 0 for "pde".
     """
 
+    FORMAT: ClassVar[str] = "mfpde bounds run 1"
+
     kind: str
     configuration: Experiment
     replica: int
@@ -46,7 +47,7 @@ class RunSpec:
     @property
     def key(self) -> str:
         """A name of the run that any change of its configuration changes."""
-        text = f"{FORMAT}\n{self.kind}\n{self.replica}\n{to_toml(self.configuration)}"
+        text = f"{self.FORMAT}\n{self.kind}\n{self.replica}\n{to_toml(self.configuration)}"
         return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:20]}"
 
     @property
@@ -62,7 +63,7 @@ class RunSpec:
 
 
 @dataclass(frozen=True)
-class Curve:
+class Curve(Part):
     """A risk curve.
 
     Attributes:
@@ -76,6 +77,12 @@ class Curve:
     risk: Array
     error: float = 0.0
     wall_seconds: float = 0.0
+
+    @property
+    def whole(self) -> bool:
+        """Whether there is a finite risk at every time."""
+        same = self.time.shape == self.risk.shape and self.time.ndim == 1 and len(self.time) > 0
+        return same and bool(np.all(np.isfinite(self.risk)))
 
     def at(self, time: Array) -> Array:
         """The risk at times that are among those of the curve up to rounding; raises ValueError for others."""
@@ -129,55 +136,51 @@ def _pde(configuration: Experiment) -> Curve:
     return Curve(result.time, result.risk, float(result.risk_error.max(initial=0.0)), result.wall_seconds)
 
 
-class Store:
+Found = TypeVar("Found", bound=Curve)
+
+
+class Store(Generic[Found]):
     """Finished curves by key: in memory, and in a folder if there is one.
 
     Args:
         folder: where each run is a file; None to keep them in memory only.
         attributes: provenance, written into every file.
+        curve: what a run gives.
     """
 
-    def __init__(self, folder: Path | None, attributes: Mapping[str, Attribute]) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path | None, attributes: Mapping[str, Attribute], curve: type[Found]) -> None:
+        self.folder, self._curve = folder, curve
         self._attributes = {key: value for key, value in attributes.items() if key != "configuration"}
-        self._curves: dict[str, Curve] = {}
+        self._curves: dict[str, Found] = {}
 
-    def get(self, spec: RunSpec) -> Curve | None:
+    def get(self, spec: RunSpec) -> Found | None:
         """The curve of a run, if it is finished."""
         return self._curves.get(spec.key)
 
-    def put(self, spec: RunSpec, curve: Curve) -> None:
+    def put(self, spec: RunSpec, curve: Found) -> None:
         """Keep a finished run; raises OutputError."""
-        if self._folder is not None:
-            content = {
-                "format": FORMAT,
-                "kind": spec.kind,
-                "replica": spec.replica,
-                "configuration": to_toml(spec.configuration),
-                **self._attributes,
-                "wall_seconds": curve.wall_seconds,
-                "error": curve.error,
-                "time": plain(curve.time, ()),
-                "risk": plain(curve.risk, ()),
-            }
-            write_json(self._path(spec), content)
+        if self.folder is not None:
+            write_json(self._path(spec), {**self._told(spec), **self._attributes, **curve.to_json()})
         self._curves[spec.key] = curve
 
     def read(self, spec: RunSpec) -> bool:
         """Look for the run's file; one that is damaged, or of another configuration, counts as none."""
-        if self._folder is None:
+        if self.folder is None:
             return False
-        with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             content: dict[str, Any] = read_json(self._path(spec))
-            time, risk = (np.array(content[name], dtype=np.float64) for name in ("time", "risk"))
-            same = content["configuration"] == to_toml(spec.configuration) and content["replica"] == spec.replica
-            whole = time.shape == risk.shape and time.ndim == 1 and len(time) > 0 and bool(np.all(np.isfinite(risk)))
-            if content["format"] == FORMAT and content["kind"] == spec.kind and same and whole:
-                curve = Curve(time, risk, float(content["error"]), float(content["wall_seconds"]))
+            curve = self._curve.from_json(content)
+            if curve.whole and self._told(spec).items() <= content.items():
                 self._curves[spec.key] = curve
                 return True
         return False
 
+    @staticmethod
+    def _told(spec: RunSpec) -> dict[str, Any]:
+        """What a file says of its run."""
+        configuration = to_toml(spec.configuration)
+        return {"format": spec.FORMAT, "kind": spec.kind, "replica": spec.replica, "configuration": configuration}
+
     def _path(self, spec: RunSpec) -> Path:
-        assert self._folder is not None
-        return self._folder / f"{spec.key}.json"
+        assert self.folder is not None
+        return self.folder / f"{spec.key}.json"

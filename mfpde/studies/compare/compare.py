@@ -30,7 +30,7 @@ from mfpde.solvers.space.measure import Measure
 from mfpde.studies.compare.beside import Beside, apart, laws_beside
 from mfpde.studies.compare.distances import UNKNOWN, law_distances, law_rows
 from mfpde.studies.compare.fluctuations import Fluctuations
-from mfpde.studies.kernel.limit import kernel_limit
+from mfpde.studies.kernel.scales import kernel_limit
 from mfpde.studies.run.continuation import earlier_run
 from mfpde.studies.run.output import check_output, refuse_missing
 from mfpde.studies.run.refusals import refuse_unsupported

@@ -10,20 +10,22 @@ from typing import NamedTuple
 import numpy as np
 
 from mfpde.errors import raise_mistakes
-from mfpde.experiment import Experiment
 from mfpde.problem.labels import MOST_ATOMS, label_law, starting_atoms
-from mfpde.problem.problem import Problem, build_problem
-from mfpde.results.answers.kernel import KernelLimit, KernelMode
-from mfpde.shell.progress import Progress, silent
+from mfpde.problem.laws.finite_data import FiniteData
+from mfpde.problem.laws.interface import DataLaw
+from mfpde.problem.problem import Problem
+from mfpde.results.answers.kernel import KernelMode
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.panels import LabelLaw
 from mfpde.solvers.flow.flow import Flow
+from mfpde.solvers.objective.losses.interface import Loss
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.objective.representation import ReducedObjective
-from mfpde.solvers.objective.tangent import TangentFlow, TangentSquares, tangent_factor, tangent_flow
+from mfpde.solvers.objective.tangent import TangentFlow, TangentSquares, kernel_flow, tangent_factor, tangent_flow
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.measure import Atoms
+from mfpde.studies.kernel.closed import closed_kernels, moving
 
 ACCURACY, TOLERANCE = 1e-10, 1e-7
 """Error of U, and of the means of features and squared gradients over rho_0, that are asked for."""
@@ -59,14 +61,6 @@ class Left(NamedTuple):
         return moved * (2.0 * np.sqrt(risk) + moved)
 
 
-def kernel_limit(configuration: Experiment, progress: Progress = silent) -> KernelLimit:
-    """The limit alone, at the save times of an experiment."""
-    progress("kernel of rho_0", 0.0)
-    problem, times = build_problem(configuration), configuration.time.save_times
-    flow_times = np.array([problem.flow.schedule.flow_time(time) for time in times])
-    return KernelLimit(np.array(times), kernel_modes(problem, flow_times))
-
-
 def kernel_modes(problem: Problem, times: Array) -> dict[str, KernelMode]:
     """What the kernel of rho_0 learns by these flow times, by what is trained: "w", "a", "all" as far as it is.
 
@@ -75,6 +69,10 @@ def kernel_modes(problem: Problem, times: Array) -> dict[str, KernelMode]:
     """
     plain = replace(problem, network=replace(problem.network, centred=False))
     refuse_flow(problem)
+    data = problem.data
+    closed = closed_kernels(problem, data) if isinstance(data, FiniteData) else None
+    if closed is not None and isinstance(data, FiniteData):
+        return {name: _closed_mode(data, kernel, times) for name, kernel in closed.items()}
     labels = label_law(plain.initial_law)
     box = _box(plain, labels)
     rough = plain.represent("exact", box, ROUGH)
@@ -103,16 +101,6 @@ def _refusals(flow: Flow) -> Iterator[str]:
         yield 'dynamics.flow: the kernel limit has no birth and death; write flow = "wasserstein"'
 
 
-def moving(problem: Problem) -> dict[str, Array]:
-    """The rates at which coordinates move, shape (D,), by what is trained of them: "w", "a", and "all" of several."""
-    geometry, own = problem.geometry, len(problem.data.axes())
-    rates = np.asarray(geometry.mobility, dtype=float)
-    parts = {"w": range(own), "a": [i for i, name in enumerate(geometry.names) if i >= own and name == "a"]}
-    found = {name: np.where(np.isin(np.arange(len(rates)), list(part)), rates, 0.0) for name, part in parts.items()}
-    found = {name: part for name, part in found.items() if part.any()}
-    return found if any(np.array_equal(part, rates) for part in found.values()) else {**found, "all": rates}
-
-
 def _box(problem: Problem, labels: LabelLaw) -> Box:
     """What holds rho_0."""
     corners = labels.corners
@@ -126,10 +114,9 @@ def _flows(
 ) -> tuple[Flows, Left]:
     """The decomposition for each choice of what is trained, and what atoms of rho_0 leave of it."""
     objective, rates = reduced.objective, np.asarray(problem.geometry.mobility, dtype=float)
-    loss = _square(problem, objective)
-    most = int(np.clip(MOST_ENTRIES / reduced.rank, LEAST_ATOMS, MOST_ATOMS))
+    loss = _square(problem.data, objective.loss)
     squares = TangentSquares(objective.features, rates)
-    law, left = starting_atoms(problem.initial_law, squares, tolerance, labels, nodes, most)
+    law, left = starting_atoms(problem.initial_law, squares, tolerance, labels, nodes, most_atoms(reduced.rank))
     start, diagonal = np.split(left, 2)
     unsure = Left(0.0 if centred else float(np.sqrt(loss.weights @ start**2)), float(loss.weights @ diagonal))
     outputs = law.outputs(objective.features)
@@ -144,12 +131,17 @@ def _flows(
     return flows, unsure
 
 
-def _square(problem: Problem, objective: Objective) -> SquareLoss:
-    if not isinstance(objective.loss, SquareLoss):
-        words = f'the kernel limit is that of the square loss, which that of "{problem.data.name}" is not'
+def most_atoms(rank: int) -> int:
+    """Atoms of rho_0 for so many features at most."""
+    return int(np.clip(MOST_ENTRIES / rank, LEAST_ATOMS, MOST_ATOMS))
+
+
+def _square(data: DataLaw, loss: Loss) -> SquareLoss:
+    if not isinstance(loss, SquareLoss):
+        words = f'the kernel limit is that of the square loss, which that of "{data.name}" is not'
         raise_mistakes([f"data.law: {words}; solve the equation at a large network.scale instead"])
-    assert isinstance(objective.loss, SquareLoss)
-    return objective.loss
+    assert isinstance(loss, SquareLoss)
+    return loss
 
 
 def _refuse_start(problem: Problem, objective: Objective, loss: SquareLoss, law: Atoms, outputs: Array) -> None:
@@ -163,6 +155,12 @@ def _refuse_start(problem: Problem, objective: Objective, loss: SquareLoss, law:
         remedy = "write network.centred = true, or initial.a = { values = [-1, 1] }"
         raise_mistakes([f"network.centred: {words}; {remedy}"])
     raise_mistakes([f'data.law: {words}, and "{problem.data.name}" has no coefficients whose signs could cancel it'])
+
+
+def _closed_mode(data: FiniteData, kernel: Array, times: Array) -> KernelMode:
+    """That of a kernel which is known to rounding, on samples."""
+    flow = kernel_flow(_square(data, data.objective_loss), kernel[: len(data.training[1])])
+    return _mode(flow, flow, times, Left(0.0, 0.0))
 
 
 def _mode(flow: TangentFlow, other: TangentFlow, times: Array, left: Left) -> KernelMode:

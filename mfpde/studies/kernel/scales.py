@@ -7,16 +7,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from mfpde.configuration.parsing import parse
 from mfpde.configuration.toml import differing_keys, to_toml
 from mfpde.errors import ConfigurationError, ResultFileError
 from mfpde.experiment import Experiment
+from mfpde.problem.problem import build_problem
 from mfpde.results.answers.kernel import KernelLimit
 from mfpde.results.reading import load
 from mfpde.schemes.choice import on_oracle
-from mfpde.shell.progress import Progress
+from mfpde.shell.progress import Progress, silent
 from mfpde.solvers.arrays import Array
-from mfpde.studies.kernel.limit import kernel_limit
+from mfpde.studies.kernel.limit import kernel_modes
+from mfpde.studies.kernel.regression import with_regressions
 from mfpde.studies.run.campaign import Campaign
 from mfpde.studies.run.output import refuse_missing
 from mfpde.studies.run.refusals import refuse_unsupported
@@ -38,20 +42,36 @@ def refuse_scales(configuration: Experiment, scales: Sequence[float]) -> None:
         refuse_unsupported(at_scale(configuration, scale))
 
 
+def kernel_limit(configuration: Experiment, progress: Progress = silent, ridges: Iterable[float] = ()) -> KernelLimit:
+    """The limit alone, at the save times of an experiment, with regressions under these ridges on a data set."""
+    progress("kernel of rho_0", 0.0)
+    problem, times = build_problem(configuration), configuration.time.save_times
+    flow_times = np.array([problem.flow.schedule.flow_time(time) for time in times])
+    modes = with_regressions(kernel_modes(problem, flow_times), problem, flow_times, ridges)
+    return KernelLimit(np.array(times), modes)
+
+
 class ScaledRuns(Campaign[KernelLimit]):
     """The limit, and the runs beside it.
 
     Args:
         scales: alpha of the runs; those of a file that is gone on from join them.
+        ridges: of the regressions on a data set.
     """
 
     PIECES = "runs at finite scales"
     FAILURES = (ArithmeticError,)
 
     def __init__(
-        self, configuration: Experiment, scales: Iterable[float], path: Path | None, progress: Progress
+        self,
+        configuration: Experiment,
+        scales: Iterable[float],
+        path: Path | None,
+        progress: Progress,
+        ridges: Iterable[float] = (),
     ) -> None:
         super().__init__(path, progress)
+        self.ridges = tuple(ridges)
         self.configuration, self.scales = configuration, set(scales)
         self.limit: KernelLimit | None = None
         self.runs: dict[float, tuple[Array, Array]] = {}
@@ -80,7 +100,7 @@ class ScaledRuns(Campaign[KernelLimit]):
     def work(self) -> None:
         """The limit first; then the scales that are not there, increasing."""
         if self.limit is None:
-            self.limit = kernel_limit(self.configuration, self.progress)
+            self.limit = kernel_limit(self.configuration, self.progress, self.ridges)
         for scale in sorted(self.scales - self.runs.keys()):
             self.checkpoint(piece=True)
             self._run(scale)

@@ -1,5 +1,5 @@
-"""Answers about the samples of a data set."""
+"""Answers about samples: margins of a data set, what is learned of the draws of a law."""
 
-from mfpde.results.answers.samples import margin
+from mfpde.results.answers.samples import generalisation, margin
 
-__all__ = ["margin"]
+__all__ = ["generalisation", "margin"]
