@@ -174,7 +174,7 @@ def expand(
     """Features of the unit on the box of (m, s) and b, s where `perpendicular` = d - 1 is above 0.
 
     Panels of the rule are halved where that changes what neurons of the box have in common with one another and with
-    the target; orders are added until what is left of U is below `accuracy`.
+    the target, or the square of the target; orders are added until what is left of U is below `accuracy`.
     """
     trials = _trials(unit, has_offset, perpendicular > 0.0, box)
     rule = _adapted(trials, teacher, accuracy, MOST_PANELS[effort])
@@ -271,7 +271,7 @@ def _adapted(trials: _Trials, teacher: Teacher, accuracy: float, most: int) -> _
 
 
 def _panel_errors(trials: _Trials, teacher: Teacher, edges: Array) -> Array:
-    """Per panel, how much halving it changes E f^2 and E f g over it at the worst of the neurons."""
+    """Per panel, how much halving it changes E f^2 and E f g over it at the worst of the neurons, and E g^2."""
     whole = _panel_integrals(trials, teacher, edges)
     finer = np.sort(np.concatenate([edges, 0.5 * (edges[1:] + edges[:-1])]))
     halves = _panel_integrals(trials, teacher, finer)
@@ -283,7 +283,7 @@ def _panel_integrals(trials: _Trials, teacher: Teacher, edges: Array) -> Array:
     values = trials.means(places.ravel()).reshape(-1, *places.shape)
     target = teacher(places)
     parts = [np.einsum("npk,pk->pn", values**2, weights), np.einsum("npk,pk->pn", values, weights * target)]
-    return np.hstack(parts)
+    return np.hstack([*parts, (weights * target**2).sum(axis=1)[:, None]])
 
 
 def _halving_error(trials: _Trials, teacher: Teacher, rule: _Rule) -> float:
@@ -378,7 +378,7 @@ def _made(
     moments: Array,
     accuracy: float,
 ) -> tuple[Objective, float]:
-    """The objective, without features that weigh nothing, and what these hold of U."""
+    """The objective, without features that weigh nothing, and what these hold of U and the rule adds to E y^2."""
     target = teacher(rule.nodes)
     sizes = np.maximum((trials.means(rule.nodes) ** 2).max(axis=0), target**2)
     heavy, lost = _heavy(rule.weights * sizes, accuracy)
@@ -394,7 +394,8 @@ def _made(
     # the reflection has the sign that does not cancel
     targets[0] = -length if scaled[0] >= 0.0 else length
     constant = projected(lambda v: teacher(v) ** 2, teacher.breaks) - length**2 + teacher.noise**2
-    return Objective(features, SquareLoss(np.ones(features.rank), targets, max(constant, 0.0))), lost + dropped
+    loss = SquareLoss(np.ones(features.rank), targets, max(constant, 0.0))
+    return Objective(features, loss), lost + dropped + max(-constant, 0.0)
 
 
 def _heavy(squares: Array, accuracy: float) -> tuple[NDArray[np.bool_], float]:

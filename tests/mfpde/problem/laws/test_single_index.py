@@ -236,14 +236,16 @@ def test_the_information_exponent_is_that_of_target_and_unit(target: Any, networ
 
 
 def test_the_risk_of_nothing_is_the_second_moment_of_the_target() -> None:
-    """Units that are 0: R = E g^2 + noise^2; E erf(u)^2 = (2/pi) arcsin(2/3), E (u)_+^2 = 1/2."""
+    """Units that are 0 and see nothing of g: R = E g^2 + noise^2; E erf(u)^2 = (2/pi) arcsin(2/3), E (u)_+^2 = 1/2."""
     zero = {"knots": [-1.0, 1.0], "values": [0.0, 0.0]}
     law = mfpde.Atoms(np.array([[0.3, 0.4]]), np.ones(1))
     cases: list[tuple[Any, float]] = [("erf", 2.0 / np.pi * np.arcsin(2.0 / 3.0)), ("relu", 0.5), ("sign", 1.0)]
     cases += [({"hermite": [0.5, 0.0, 2.0]}, 4.25), ({"hermite": [0.0] * 19 + [1.0]}, 1.0)]
-    for target, expected in cases:
-        made = problem(7, target, zero, noise=0.3)  # type: ignore[arg-type]
-        assert made.risk(law) == pytest.approx(expected + 0.09, abs=1e-12)
+    cases += [({"hermite": [0.0, 1.0, *[0.0] * 9, 2.0]}, 5.0)]
+    for noise in (0.0, 0.3):
+        for target, expected in cases:
+            made = problem(7, target, zero, noise=noise)  # type: ignore[arg-type]
+            assert made.risk(law) == pytest.approx(expected + noise**2, abs=1e-12)
 
 
 @pytest.mark.parametrize("dim", [10, "infinite"])
