@@ -114,9 +114,9 @@ def error_floor_of(reduced: ReducedObjective, guide: Trails) -> float:
 def dissipation_floor_of(reduced: ReducedObjective, problem: Problem, guide: Trails, error: float) -> float:
     """Error of D = 2 (∫|grad G|^2 drho + alpha Var_rho G) that no refinement of the scheme shows, on laws of the guide.
 
-    It is what the features do to D next to Psi and its gradients by what does not share them. Where there is nothing
-    better than their source, it is what they do next to that; and where Psi is off by `error`, that of the risk, its
-    slopes are by about that over the size of z.
+    It is what the features do to D next to Psi and its gradients by what does not share them, or by their source where
+    that is exact. Where there is nothing better than a source, it is what they do next to that; and where Psi is off by
+    `error`, that of the risk, its slopes are by about that over the size of z.
     """
     chosen = sorted({0, len(guide.times) // 2, len(guide.times) - 1})
     laws = [guide.at(k) for k in chosen]
@@ -124,8 +124,8 @@ def dissipation_floor_of(reduced: ReducedObjective, problem: Problem, guide: Tra
 
 
 def _fewer(law: Atoms) -> Atoms:
-    """At most a third of `FLOOR_ATOMS` of the atoms."""
-    step = -(-3 * len(law.weights) // FLOOR_ATOMS)
+    """At most a tenth of `FLOOR_ATOMS` of the atoms: all pairs of them are asked for."""
+    step = -(-10 * len(law.weights) // FLOOR_ATOMS)
     return Atoms(law.points[::step], law.weights[::step] * (law.mass / law.weights[::step].sum()))
 
 
@@ -135,6 +135,8 @@ def _dissipation_error(reduced: ReducedObjective, problem: Problem, law: Atoms, 
         for form in (reduced.objective, reduced.source)
     ]
     exact = reduced.potential_of(law)
+    if exact is None and reduced.source_error == 0.0:
+        exact = forms[1]
     own, source, *measured = (_shares(problem, law, *parts) for parts in (*forms, *([] if exact is None else [exact])))
     rate = problem.flow.rate
 

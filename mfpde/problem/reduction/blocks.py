@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from mfpde.problem.reduction.hermite import angular_moment, hermite_features, sq
 from mfpde.problem.reduction.mixture import BlockMixture
 from mfpde.problem.reduction.zonal import zonal_features
 from mfpde.solvers.activations.activation import Activation
+from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import FeatureMap, Objective
 from mfpde.solvers.objective.representation import Effort, Expansion
@@ -26,6 +28,12 @@ FEW = 200
 """Raw Hermite features per class that are evaluated faster than a table of three coordinates."""
 ROUGH_EXPANSION = 60
 """Most raw Hermite features per class of a guide."""
+HIGHEST_ORDER = 1000
+"""Of Hermite moments."""
+ANGLES = 160
+"""Nodes of the rule for n: pairs bend without bound at u = v, and 1e-7 of slopes is left in the plane."""
+NEAR = 1e-7
+"""A radius that stands for 0 where slopes are one-sided."""
 FINEST = 1e-10
 """Finest error of U that zonal harmonics are asked for where the cost is no matter."""
 
@@ -50,13 +58,65 @@ def expand(
         if error > accuracy or costly:
             target = max(accuracy, FINEST if effort == "finest" else _reachable(mixture))
             zonal, reached = zonal_features(linear, mixture, _largest_scale(mixture, box), target)
-            return _expansion(zonal, reached, "zonal harmonics", True)
+            made = _expansion(zonal, reached, "zonal harmonics", True)
+            return replace(made, potential=PairPotential(mixture, linear)) if blocks == 1 else made
     hermite = hermite_features(unit, mixture, has_offset, highest)
-    error += _moment_error(mixture, unit, has_offset, box, highest)
-    found = _expansion(hermite, error, "Hermite moment expansion", linear is not None)
+    own = _moment_error(mixture, unit, has_offset, box, highest)
+    found = _expansion(hermite, error + own, "Hermite moment expansion", linear is not None)
+    if own == 0.0 and 2 * highest <= HIGHEST_ORDER:
+        # what these orders leave is in as many more of them, to a small part
+        further = partial(hermite_features, unit, mixture, has_offset, 2 * highest)
+        found = replace(found, potential=FurtherPotential(further))
     # a table of three coordinates takes longer to make, and to look up, than moments in closed form
     few = linear is not None and hermite.dimension > 2 and error <= accuracy and count <= FEW
     return replace(found, explicit=found.explicit or few)
+
+
+@dataclass(frozen=True)
+class FurtherPotential:
+    """Psi of a law at its own points, and its gradients, from more features: those of the classes' means come first."""
+
+    further: Callable[[], FeatureMap]
+
+    def __call__(self, points: Array, masses: Array) -> tuple[Array, Array]:
+        objective = _expansion(self.further(), 0.0, "", False).objective
+        features = objective.features
+        return features.contract(points, objective.loss_gradient(features.outputs(points, masses)))
+
+
+@dataclass(frozen=True)
+class PairPotential:
+    """Psi of a law in one block at its own points, and its gradients, from pairs of normal variables: no expansion.
+
+    With n the first coordinate of a uniform point of S^(p - 1), u = s r X, v = s r' Y and E X Y = n,
+
+        U(r, r') = (1/2) sum_± E_n E sigma(u) sigma(v),
+        d_1 U    = (1/2) sum_± s^2 E_n [r E sigma''(u) sigma(v) + r' n E sigma'(u) sigma'(v)].
+    """
+
+    mixture: BlockMixture
+    unit: Activation
+
+    def __call__(self, points: Array, masses: Array) -> tuple[Array, Array]:
+        from mfpde.problem.reduction.sections import angular_rule
+
+        # slopes at 0 are one-sided
+        radii, (nodes, shares) = np.maximum(points[:, 0], NEAR), angular_rule(ANGLES, self.mixture.dimensions[0])
+        count, size = len(radii), len(radii) ** 2 * len(nodes)
+        own, other = np.repeat(radii, size // count), np.tile(np.repeat(radii, len(nodes)), count)
+        given = (np.zeros(size), np.zeros(size)), np.tile(nodes, count**2)
+        values, slopes = np.zeros(count), np.zeros(count)
+        for s, y in zip(self.mixture.scales[0], (1.0, -1.0), strict=True):
+            mean = self.unit.mean(s * radii, np.zeros(count))
+            level, bent, risen = (
+                (self.unit.pair_moments(p, q, (s * own, s * other), *given) * factor).reshape(count, count, -1)
+                @ shares
+                @ masses
+                for p, q, factor in ((0, 0, 1.0), (2, 0, 1.0), (1, 1, other * given[1]))
+            )
+            values += 0.5 * (level - y * mean.value)
+            slopes += 0.5 * (s**2 * (radii * bent + risen) - y * s * mean.by_scale)
+        return values, slopes[:, None]
 
 
 def _expansion(features: FeatureMap, error: float, method: str, linear: bool) -> Expansion:
@@ -114,7 +174,7 @@ def _reachable(mixture: BlockMixture) -> float:
 def _largest_order(limit: int, blocks: int) -> int:
     """Largest order of at most `limit` multi-indices, 2 at least and 1000 at most."""
     highest = 2
-    while _count(highest + 2, blocks) <= limit and highest < 1000:
+    while _count(highest + 2, blocks) <= limit and highest < HIGHEST_ORDER:
         highest += 2
     return highest
 

@@ -76,7 +76,7 @@ def expand(
         made = _Rule(centres, shares, width, loss, box, spacing)
         error = rounding if made.objective().loss.quadratic else max(rounding, made.moved())
         if error <= max(accuracy, rounding) or made.count > MOST_NODES:
-            return Expansion(made.objective(), error, "trapezoidal rule", scale=size)
+            return Expansion(made.objective(), error, "trapezoidal rule", scale=size, potential=made.potential)
         spacing *= 0.5
 
 
@@ -101,6 +101,16 @@ class _Rule:
         """M."""
         low, high = self.ends
         return int(np.ceil((high - low + 2.0 * REACH * self.width) / self.spacing)) + 1
+
+    def potential(self, points: Array, masses: Array) -> tuple[Array, Array]:
+        """Psi of a law at its own points and its gradients: in closed form, or for other losses from the moved rule."""
+        moved = self.objective(0.5)
+        if not moved.loss.quadratic:
+            return moved.features.contract(points, moved.loss_gradient(moved.features.outputs(points, masses)))
+        centres = np.asarray(self.centres)
+        pairs = np.concatenate([points[:, 0], centres])
+        overlaps = bumps(pairs, points, math.sqrt(2.0) * self.width) * np.append(masses, -np.asarray(self.shares))
+        return overlaps.sum(axis=1), (overlaps * (pairs - points) / (2.0 * self.width**2)).sum(axis=1)[:, None]
 
     def objective(self, shift: float = 0.0) -> Objective:
         """With the nodes moved by this part of the step."""
