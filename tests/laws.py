@@ -49,7 +49,11 @@ PROBLEMS: dict[str, tuple[Tables, Tables, Tables]] = {
             "initial": {"kappa": 2.0},
         },
         {"data": {"dim": 10, "target": HE_2}, "network": {"activation": "relu"}},
-        {"data": {"dim": 30, "target": "sign"}, "network": {"activation": "tanh"}, "dynamics": {"ridge": 0.05}},
+        {
+            "data": {"dim": 30, "target": "sign", "inputs": "sphere"},
+            "network": {"activation": "tanh"},
+            "dynamics": {"ridge": 0.05},
+        },
     ),
     "multi-index": (
         {
@@ -64,6 +68,11 @@ PROBLEMS: dict[str, tuple[Tables, Tables, Tables]] = {
         {"data": {"angles": [0.3, 2.0], "weights": [1.0, -0.5]}, "network": {"activation": "relu"}},
         {"data": {}, "network": {"activation": "tanh"}, "initial": {"kappa": 1.5}},
         {"data": {"angles": [1.0], "weights": [0.7]}, "network": {"activation": "erf"}, "dynamics": {"ridge": 0.05}},
+    ),
+    "three-spin": (
+        {"data": {"dim": 3}, "network": {}},
+        {"data": {"dim": 5, "tensor": {"key": 1}}, "network": {"activation": "erf"}},
+        {"data": {"dim": 3}, "network": {"offsets": "fixed"}, "dynamics": {"ridge": 0.05}},
     ),
     "spikes": (
         {"data": {"features": {"low-pass": 5}}, "network": {}, "initial": {"equispaced": 7}},

@@ -90,6 +90,7 @@ def test_version_and_presets_agree_with_the_papers_of_record() -> None:
     papers |= {"single-index-he3": "JMLR 22 (2021) 106", "phase-retrieval": "JMLR 22 (2021) 106"}
     papers |= {"anisotropic-relu-trained": "1902.06015", "relu-teacher": "1805.09545", "dataset-tanh": "1805.09545"}
     papers |= {"margin": "2002.04486"}
+    papers |= {"three-spin": "1805.00915"}
     papers |= {"spikes": "Math. Program. 194 (2022) 487"}
     for name in presets.names():
         paper = next((paper for start, paper in papers.items() if name.startswith(start)), "E7665")

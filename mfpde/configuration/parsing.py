@@ -31,6 +31,8 @@ def read_tables(tables: Mapping[str, object], errors: list[str]) -> Experiment:
     """The experiment, defaults standing in for whatever is wrong; `errors` receives the mistakes."""
     sections = {name: tables.get(name, {}) for name in TABLES}
     law = law_named(sections["data"])
+    if isinstance(sections["network"], Mapping):
+        sections["network"] = {**law.network_defaults, **sections["network"]}
     homes = homes_of(law)
     top = TableReader("", tables, TABLES, errors, homes)
     for name in REQUIRED:

@@ -177,6 +177,11 @@ class Unit:
         return self.offset.is_coordinate
 
     @property
+    def is_cone(self) -> bool:
+        """Whether sigma(c u) = c sigma(u) for c > 0, without offsets."""
+        return not self.has_offset and self.activation.homogeneity == 1.0
+
+    @property
     def coordinates(self) -> tuple[Head, ...]:
         """Those of a and b that are coordinates, in this order."""
         return tuple(head for head in (self.coefficient, self.offset) if head.is_coordinate)

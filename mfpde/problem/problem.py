@@ -151,6 +151,13 @@ class Problem:
         key, remedy = self.data.freed if of_law else ("dynamics.mass: free", 'mass = "probability"')
         return [f"{key}, and {asked} asked of probability laws only; write {remedy}"]
 
+    def reduced(self, asked: str) -> list[str]:
+        """Why what is asked of features has no answer where there are none, in at most one message."""
+        if not self.data.neurons_only:
+            return []
+        words = f'"{self.data.name}" has no reduced coordinates, and {asked} found in these'
+        return [f"data.law: {words}; write another law, or follow `mfpde solve`"]
+
     def represent(self, form: Form, box: Box, accuracy: float) -> ReducedObjective:
         """The objective on a box of the reduced space in the form that a scheme asks for, at an accuracy of U."""
         from mfpde.solvers.objective.representation import represent

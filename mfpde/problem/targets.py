@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -79,17 +80,27 @@ def breaks(target: Any) -> Array:
     return np.zeros(1) if target == SIGN else activation_of(target).knots
 
 
-def moments(target: Any) -> tuple[float, float, float]:
-    """E g(v), E g(v)^2 and E v g(v), v standard normal; infinite where g grows too fast to have them."""
+def moments(target: Any, sphere: int | None = None) -> tuple[float, float, float]:
+    """E g(v), E g(v)^2 and E v g(v), v standard normal; infinite where g grows too fast to have them.
 
-    def mean(power: int, factor: int) -> float:
-        return projected(lambda v: v**factor * values(target, v) ** power, breaks(target))
+    Args:
+        sphere: the dimension d where v is a coordinate of a uniform point of S^(d-1)(sqrt d).
+    """
+
+    def mean(power: int, factor: int, law: Callable[..., float] = projected) -> float:
+        return law(lambda v: v**factor * values(target, v) ** power, breaks(target))
 
     with np.errstate(all="ignore"):
-        found = mean(1, 0), mean(2, 0), mean(1, 1)
-        far = projected(lambda v: (np.abs(v) > REACH - 1.0) * values(target, v) ** 2, breaks(target))
+        if sphere is not None:
+            from mfpde.solvers.harmonics.targets import mean_on_sphere
+
+            found = [mean(*powers, partial(mean_on_sphere, sphere)) for powers in ((1, 0), (2, 0), (1, 1))]
+            far = 0.0
+        else:
+            found = [mean(*powers) for powers in ((1, 0), (2, 0), (1, 1))]
+            far = projected(lambda v: (np.abs(v) > REACH - 1.0) * values(target, v) ** 2, breaks(target))
     good = all(math.isfinite(each) for each in found) and far <= SEEN * found[1]
-    return found if good else (math.inf, math.inf, math.inf)
+    return (found[0], found[1], found[2]) if good else (math.inf, math.inf, math.inf)
 
 
 def as_neurons(terms: Sequence[tuple[float, Any]], unit: Unit, dimension: int) -> Array | None:
@@ -105,3 +116,10 @@ def as_neurons(terms: Sequence[tuple[float, Any]], unit: Unit, dimension: int) -
     if not same or not (unit.has_coefficient or heads["a"] == [1.0]):
         return None
     return np.column_stack([np.eye(dimension)[: len(terms)], *(heads[head.name] for head in unit.coordinates)])
+
+
+def is_cone(target: Any) -> bool:
+    """Whether g(c u) = c g(u) for c > 0."""
+    if isinstance(target, Hermite):
+        return not any(c for k, c in enumerate(target.coefficients) if k != 1)
+    return target != SIGN and activation_of(target).homogeneity == 1.0

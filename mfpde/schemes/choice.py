@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 def refusals_of(kind: SchemeKind, problem: Problem, experiment: Experiment) -> list[Refusal]:
     """Why a scheme cannot serve an experiment: its own reasons, and those that hold for all."""
+    if problem.data.neurons_only and not kind.samples:
+        words = f'"{problem.data.name}" has no reduced coordinates: only finitely many neurons are followed'
+        return [Refusal("data.law", words, "", "neurons alone")]
     found = list(kind.refusals(problem, experiment))
     if experiment.time.until == "stationary" and not kind.knows_dissipation:
         words = f"the scheme {kind.name} does not know its dissipation"

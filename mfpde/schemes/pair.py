@@ -107,7 +107,7 @@ def refuse_leaving(pair: Pair, problem: Problem, experiment: Experiment) -> None
 
 def error_floor_of(reduced: ReducedObjective, guide: Trails) -> float:
     """Error of the risk that no refinement of the scheme shows, measured on laws of the guide."""
-    chosen = np.linspace(0, len(guide.times) - 1, 6).astype(int)
+    chosen = sorted(set(np.linspace(0, len(guide.times) - 1, 6).astype(int).tolist()))
     return reduced.risk_error(guide.at(k) for k in chosen) + 1e-14
 
 

@@ -213,6 +213,10 @@ class Projections(GaussianBlocks):
     def fill(self, x: Array, y: Array, first: int, rows: int, stream: Stream) -> None:
         super().fill(x, y, first, rows, stream)
         y[:] = self.target(x[:, : self.signed])
+        self.add_noise(y, first, stream)
+
+    def add_noise(self, y: Array, first: int, stream: Stream) -> None:
+        """That of the samples from `first` on, in place."""
         if self.noise > 0.0:
             y += self.noise * self._normals(first, len(y), stream)
 

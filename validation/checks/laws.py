@@ -90,5 +90,6 @@ def _with_sgd(law: str, neurons: int, step: float, replicas: int) -> Experiment:
 
 for _law in PROBLEMS:
     CHECKS.append(Check(f"law {_law}", tuple(OPTIONS)[1:], partial(schemes, _law)))
-    if build_problem(parse(tables_of(_law, 0))).data.sampler() is not None:
+    _data = build_problem(parse(tables_of(_law, 0))).data
+    if _data.sampler() is not None and not _data.neurons_only:
         CHECKS.append(Check(f"law {_law} sgd", ("sgd",), partial(descent, _law)))

@@ -72,7 +72,9 @@ class DataLaw(Checked):
         Initial: the frozen dataclass of the law's keys of [initial].
         network_keys: the keys of [network] that the law takes; none where its units are its own.
         begun: values of keys of [data] without default that a file to begin with gives.
+        network_defaults: what stands for keys of [network] that are left out, where it is not what they say.
         explicit: whether features are exact everywhere, so that schemes of atoms need not know where the law goes.
+        neurons_only: whether there are no features, but a kernel of neurons, of which finitely many are followed.
     """
 
     table = "data"
@@ -80,7 +82,9 @@ class DataLaw(Checked):
     Initial: ClassVar[type[Any]] = NoOptions
     network_keys: ClassVar[tuple[str, ...]] = NETWORK_KEYS
     begun: ClassVar[Mapping[str, object]] = MappingProxyType({})
+    network_defaults: ClassVar[Mapping[str, object]] = MappingProxyType({})
     explicit: ClassVar[bool] = False
+    neurons_only: ClassVar[bool] = False
 
     @property
     def risk_name(self) -> str:

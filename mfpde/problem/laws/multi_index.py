@@ -126,7 +126,7 @@ class MultiIndex(DataLaw):
             words = f"{len(self.target)} targets for {count} weights"
             reader.complain("target", words, "one target for each weight, or one for all")
         if not all(targets.moments(each)[1] < math.inf for each in self.each):
-            reader.complain("target", "it has no second moment under the normal law", "one that grows more slowly")
+            reader.complain("target", "it has no second moment under the law of x", "one that grows more slowly")
         elif self.each and not _vary(self.each, self.weights if fits else (1.0,) * len(self.target)):
             reader.complain(
                 "weights", "y is constant: nothing to learn", "weights and targets that vary, as [0.5, 0.5]"

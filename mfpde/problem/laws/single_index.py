@@ -1,4 +1,7 @@
-"""Single-index target: x ~ N(0, Id_d), y = g(<u, x>) + noise; the reduced coordinates are <u, w> and |w - <u, w> u|."""
+"""Single-index target: y = g(<u, x>) + noise with x ~ N(0, Id_d), or uniform on the sphere S^(d-1)(sqrt d).
+
+The reduced coordinates are <u, w> and |w - <u, w> u|.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mfpde.keys.declaration import Checked, key
-from mfpde.keys.kinds import Choice, Number
+from mfpde.keys.kinds import Number
 from mfpde.keys.reader import NON_NEGATIVE_SIZE, POSITIVE_SIZE, TableReader
 from mfpde.keys.tables import NumberTable, TableKey
 from mfpde.problem import targets
@@ -18,6 +21,7 @@ from mfpde.problem.initial import InitialLaw, product_law
 from mfpde.problem.law_kinds import LawOf
 from mfpde.problem.laws.finite_data import drawn, samples_key, seed_key
 from mfpde.problem.laws.gaussian_mixture import INFINITE, MAXIMUM_DIMENSION
+from mfpde.problem.laws.inputs import SPHERE, inputs_key, on_sphere
 from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.marginals import Marginal, Normal, ScaledChi, settled
 from mfpde.problem.network import Network, Unit
@@ -91,11 +95,11 @@ class IndexInitial(Checked):
 @LAWS.register("single-index")
 @dataclass(frozen=True)
 class SingleIndex(DataLaw):
-    """y = g(<u, x>) + noise with Gaussian x, which a unit sees by its components along u and across it."""
+    """y = g(<u, x>) + noise with x of a law without directions, which units see along u and across it."""
 
     dim: int | str = key(40, Dimension(), 'd, or "infinite" for the limit')
     target: Any = key("erf", targets.TargetKey(), "g")
-    inputs: str = key("gaussian", Choice(("gaussian",)), "the law of x")
+    inputs: str = inputs_key()
     noise: float = key(0.0, Number(NON_NEGATIVE_SIZE), "standard deviation of y - g; the risk includes its square")
     samples: int | None = samples_key()
     sample_seed: int = seed_key()
@@ -104,9 +108,10 @@ class SingleIndex(DataLaw):
 
     def settled(self, reader: TableReader) -> SingleIndex:
         """A target that has a second moment, and something to learn."""
-        mean, square, _ = targets.moments(self.target)
+        on = int(self.dimension) if self.spherical else None
+        mean, square = targets.moments(self.target, on)[:2]
         if not (square < math.inf):
-            reader.complain("target", "it has no second moment under the normal law", "one that grows more slowly")
+            reader.complain("target", "it has no second moment under the law of x", "one that grows more slowly")
         elif not (square - mean**2 > CONSTANT * square):
             reader.complain("target", "it is constant: nothing to learn", "one that varies, for example erf")
         else:
@@ -124,6 +129,11 @@ class SingleIndex(DataLaw):
     @property
     def dimension(self) -> float:
         return math.inf if isinstance(self.dim, str) else float(self.dim)
+
+    @property
+    def spherical(self) -> bool:
+        """Whether x is on a sphere, of finite dimension: in the limit its law is the Gaussian one."""
+        return self.inputs == SPHERE and self.dimension < math.inf
 
     @property
     def across(self) -> float:
@@ -148,9 +158,17 @@ class SingleIndex(DataLaw):
         return product_law([first, *across, *heads])
 
     def features(self, unit: Unit, box: Box, accuracy: float, effort: Effort) -> Expansion:
-        """By sections of U where U and V are closed forms; else by moments beside u, unless d is too small for them."""
-        from mfpde.problem.reduction import index, sections
+        """By sections of U where U and V are closed forms; else by moments beside u, unless d is too small for them.
 
+        On the sphere by degrees. Cones that learn a cone are homogeneous of degree 2 in x together: E |x|^2 = d is all
+        that they see of its length, and both laws of x have the same features.
+        """
+        from mfpde.problem.reduction import index, sections
+        from mfpde.problem.reduction.spherical import diagonal
+
+        if self.spherical and not (targets.is_cone(self.target) and unit.is_cone):
+            d = int(self.dimension)
+            return diagonal.expand(unit.activation, unit.has_offset, d, self.teacher, box, accuracy, effort)
         rest = (self.across, self.teacher, box, accuracy, effort)
         inside = 0.0 < self.across < math.inf
         closed = inside and not math.isnan(sections.multiple(self.teacher, unit.activation, unit.has_offset))
@@ -224,12 +242,13 @@ class SingleIndex(DataLaw):
 
         if isinstance(self.dim, str):
             return None
-        return Projections.of(self.dim, 1, lambda x: targets.values(self.target, x[:, 0]), self.noise)
+        gaussian = Projections.of(self.dim, 1, lambda x: targets.values(self.target, x[:, 0]), self.noise)
+        return on_sphere(gaussian) if self.spherical else gaussian
 
     def population(self, sampler: Any, activation: Activation) -> Population | None:
-        from mfpde.solvers.networks.projections import ProjectedPopulation
+        from mfpde.problem.reduction.spherical.networks import population
 
-        return ProjectedPopulation(sampler, activation, (self.teacher,))
+        return population(sampler, activation, (self.teacher,), self.spherical, targets.is_cone(self.target))
 
     def represented(self, unit: Unit) -> Array | None:
         return targets.as_neurons([(1.0, self.target)], unit, int(self.dimension))

@@ -182,8 +182,9 @@ def _fluctuations(
     """N E|f_N - f|^2, shape (R, T), K(rho_t) and its error, shape (T,); NaN where there are no exact moments."""
     network = build_sgd(configuration, 0)
     exact = problem.data.population(network.data, network.unit)
-    # E f_N^2 is told from the mean square error
-    if exact is None or problem.centred or problem.data.pointwise is not None:
+    # E f_N^2 is told from the mean square error, and f of the law is made of features
+    featured = not (problem.centred or problem.data.neurons_only)
+    if exact is None or not featured or problem.data.pointwise is not None:
         unknown = np.full(len(pde.time), np.nan)
         return np.full(runs.risk.shape, np.nan), unknown, unknown
     laws = [law_points(pde.law_at(index)) for index in range(len(pde.time))]

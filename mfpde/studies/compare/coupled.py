@@ -98,6 +98,9 @@ def against_coupled(configuration: Experiment) -> list[tuple[str, str, str]]:
     if math.isfinite(problem.flow.inverse_temperature):
         reason = "the coupled dynamics are those without noise"
         found.append(("dynamics.inverse_temperature", reason, "write inverse_temperature = inf"))
+    if problem.data.neurons_only:
+        reason = f'the law that they follow is not known of "{problem.data.name}", but by finitely many neurons'
+        found.append(("data.law", reason, "write a law that is reduced"))
     if problem.kinks is not None:
         reason = "the steps of the coupled dynamics do not stick to kinks, as neurons on data do"
         found.append(("network.activation", reason, "write a smooth activation"))

@@ -87,7 +87,8 @@ def kernel_modes(problem: Problem, times: Array) -> dict[str, KernelMode]:
 
 def refuse_flow(problem: Problem) -> None:
     """Raise ConfigurationError with the terms of the flow that the exponentials of a kernel do not hold."""
-    raise_mistakes([*_refusals(problem.flow), *problem.kept_mass("the kernel limit is")])
+    asked = "the kernel limit is"
+    raise_mistakes([*_refusals(problem.flow), *problem.kept_mass(asked), *problem.reduced(asked)])
 
 
 def _refusals(flow: Flow) -> Iterator[str]:

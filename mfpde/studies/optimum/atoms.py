@@ -137,7 +137,7 @@ def _escaping(problem: Problem, objective: Objective, box: Box, radius: float) -
 
 
 def refuse_atoms(problem: Problem) -> None:
-    messages = problem.kept_mass("this optimum is")
+    messages = problem.kept_mass("this optimum is") + problem.reduced("the optimum is")
     count = problem.geometry.dimension
     if count > MOST_COORDINATES:
         words = f"the search for the optimum takes at most {MOST_COORDINATES} coordinates, this problem has {count}"

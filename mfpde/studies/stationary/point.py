@@ -100,7 +100,7 @@ def refuse_stationary(problem: Problem) -> None:
 
 def unmoved(problem: Problem) -> list[str]:
     """What keeps atoms from moving, one message each."""
-    messages = problem.kept_mass("stationary laws are")
+    messages = problem.kept_mass("stationary laws are") + problem.reduced("stationary laws are")
     if not problem.flow.transport:
         messages.append(
             'dynamics.flow: "fisher-rao"; without transport every atom rests where it is, write "wasserstein" or '

@@ -107,14 +107,16 @@ def test_features_hold_what_neurons_and_data_have_in_common(law: str) -> None:
     y, outputs = drawn(problem)
     first, second = (outputs(z, key) for key, z in enumerate(points))
     again = outputs(points[0], 2), outputs(points[1], 3)
-    nothing = objective.loss.gradient(np.zeros(objective.features.rank))
-    values = objective.features.values(points)
-    pull, slope = objective.features.contract(points[:1], nothing)
-    pair, pair_slope = objective.features.contract(points[:1], objective.loss.gradient(values[1]) - nothing)
+
+    def potential(*masses: float) -> tuple[Array, Array]:
+        gradient = objective.loss.gradient(objective.outputs(points, np.array(masses)))
+        return objective.features.contract(points[:1], gradient)
+
+    pull, slope = potential(0.0, 0.0)
+    pair, pair_slope = (with_it - without for with_it, without in zip(potential(0.0, 1.0), (pull, slope), strict=True))
     _near(-y * first, pull[0])
     _near(second * first, pair[0])
-    masses = np.array([0.3, 0.7])
-    risk = objective.risk(masses @ values)
+    risk = objective.risk(objective.outputs(points, np.array([0.3, 0.7])))
     _near((y - 0.3 * first - 0.7 * second) * (y - 0.3 * again[0] - 0.7 * again[1]), risk)
     for axis, shift in enumerate(STEP * np.eye(points.shape[1])):
         moved = (outputs(points[0] + shift, 0) - outputs(points[0] - shift, 0)) / (2.0 * STEP)
@@ -158,7 +160,7 @@ def test_targets_without_second_moment_and_inputs_without_reduction_are_refused(
                 return 0.5 * u * np.exp(0.25 * u * u)
 
         with pytest.raises(ConfigurationError) as caught:
-            parse({"data": {"law": law, "target": "steep", "inputs": "sphere"}, "network": {"activation": "erf"}})
+            parse({"data": {"law": law, "target": "steep", "inputs": "torus"}, "network": {"activation": "erf"}})
     text = "\n".join(caught.value.messages)
-    assert 'data.target = "steep": it has no second moment under the normal law; write one that grows' in text
-    assert 'data.inputs = "sphere": must be' in text
+    assert 'data.target = "steep": it has no second moment under the law of x; write one that grows' in text
+    assert 'data.inputs = "torus": must be' in text
