@@ -55,13 +55,14 @@ if TYPE_CHECKING:
     from mfpde.studies.margin.margin import margin
     from mfpde.studies.optimum.optimum import optimum
     from mfpde.studies.predict import predict
+    from mfpde.studies.rates.rates import rates
     from mfpde.studies.report.report import report
     from mfpde.studies.sgd.replicas import sgd
     from mfpde.studies.solve import solve
     from mfpde.studies.stationary.stationary import stationary
 
 __all__ = ["basins", "bounds", "branches", "check", "compare", "convergence", "distance", "ending"]
-__all__ += ["generalisation", "kernel", "margin", "optimum", "predict", "report", "sgd", "solve", "stationary"]
+__all__ += ["generalisation", "kernel", "margin", "optimum", "predict", "rates", "report", "sgd", "solve", "stationary"]
 __all__ += ["Dynamics", "Experiment", "Problem", "build_problem"]
 __all__ += ["ConfigurationError", "__version__", "experiment_of", "load", "load_configuration"]
 __all__ += ["DataLaw", "DenseFeatures", "Expansion", "data_law"]
