@@ -131,6 +131,21 @@ def smooth_limits(name: str) -> tuple[float, float]:
     return bounds.low, bounds.high
 
 
+@pytest.mark.parametrize(("place", "width"), [(2e4, 3.0), (-6e4, 0.8), pytest.param(3e7, 3.0, marks=pytest.mark.long)])
+def test_what_is_far_out_in_given_functions_is_seen_or_told(place: float, width: float) -> None:
+    """A bump beside a step, seen where probes lie as close as panels are; where they are drawn it may be missed."""
+    unit = Sampled(lambda u: np.tanh(u) + np.exp(-0.5 * ((u - place) / width) ** 2), None, "far")
+    scale, none = np.array([1.5 * abs(place)]), np.zeros(1)
+    exact = width / np.hypot(width, scale) * np.exp(-0.5 * place**2 / (width**2 + scale**2))
+    off = np.abs(unit.mean(scale, none).value - exact)[0]
+    told = unit.moment_error(scale, none, 4)
+    if place < 1e7:
+        assert off < 1e-6 * exact
+        assert told < 1e-11
+    assert off <= told + 1e-14
+    assert told < 1e-6
+
+
 @pytest.mark.parametrize("slope", [True, False])
 def test_given_functions_take_no_more_nodes_where_they_are_steep(slope: bool) -> None:
     """The unit's own panels: those of tanh at 1e6 are those of 1e3, and its moments those of the built-in one."""
