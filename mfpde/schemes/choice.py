@@ -48,7 +48,7 @@ def serving(problem: Problem, experiment: Experiment) -> tuple[str, ...]:
 
 
 def chosen_scheme(experiment: Experiment) -> tuple[str, str]:
-    """The scheme of an experiment that names none, the one with the least against it, and why it is not the first."""
+    """The scheme of an experiment that names none, the one with the least against it, and why it is none before it."""
     from mfpde.problem.problem import build_problem
 
     names = [name for name in scheme_names() if SCHEMES[name].by_default]
@@ -59,8 +59,8 @@ def chosen_scheme(experiment: Experiment) -> tuple[str, str]:
         # numbers beyond floating point, or an initial law that is none, of which others will tell
         return names[0], ""
     chosen = min(names, key=lambda name: tuple(map(len, against[name])))
-    reasons = [words for part in against[names[0]] for words in part]
-    return chosen, "; ".join(reasons) if chosen != names[0] else ""
+    passed = names[: names.index(chosen)]
+    return chosen, "; ".join(words for name in passed for part in against[name] for words in part)
 
 
 def _against(kind: SchemeKind, problem: Problem, experiment: Experiment) -> tuple[list[str], list[str]]:

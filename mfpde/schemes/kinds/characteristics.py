@@ -29,6 +29,8 @@ ALIKE = 2.0
 """What two sets of nodes are wrong by, over their difference."""
 MOST_LABELS = 3
 """Labels of rho_0 whose panels are still few."""
+FEWEST_PER_LABEL = 25
+"""Atoms along each label of rho_0 below which a run on kinks was seen to end at the start."""
 
 
 @scheme("characteristics")
@@ -60,8 +62,13 @@ class CharacteristicsKind(SchemeKind):
         return not experiment.law.explicit
 
     def reservations(self, problem: Problem) -> list[str]:
-        labels = problem.initial_law.spread
-        return [] if labels <= MOST_LABELS else [f"panels of {labels} labels of rho_0 take too many atoms"]
+        labels, planes = problem.initial_law.spread, 0 if problem.kinks is None else len(problem.kinks.offsets)
+        if labels > MOST_LABELS:
+            return [f"panels of {labels} labels of rho_0 take too many atoms"]
+        if planes and _room(planes) < FEWEST_PER_LABEL**labels:
+            words = f"the {_room(planes)} atoms that may meet {planes} planes of kinks one by one"
+            return [f"{words} do not tell rho_0 along {labels} labels"]
+        return []
 
     def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         from mfpde.problem.labels import label_law
@@ -112,7 +119,7 @@ class CharacteristicsKind(SchemeKind):
         atoms = atoms_per_label(problem.initial_law, self.options(experiment.solver).atoms)
         law = label_law(problem.initial_law, plain=True)
         step = max(SLIDING_SHARE * experiment.solver.tolerance, MINIMUM_TOLERANCE)
-        most = max(FEWEST_SLIDING, MEETINGS // planes)
+        most = _room(planes)
 
         def run(
             law: LabelLaw, tolerance: float, order: int, counts: tuple[int, ...] | None, method: type[OdeSolver]
@@ -146,3 +153,8 @@ class CharacteristicsKind(SchemeKind):
             beyond = self.refined(problem, experiment, levels).resolution
             tolerance = max(min(tolerance, beyond), MINIMUM_TOLERANCE)
         return Reference(self.name, "", Solver(scheme=self.name, tolerance=tolerance))
+
+
+def _room(planes: int) -> int:
+    """Atoms that panels are laid out for beside so many planes."""
+    return max(FEWEST_SLIDING, MEETINGS // planes)

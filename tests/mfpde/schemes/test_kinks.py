@@ -17,6 +17,7 @@ from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.optimum import AtomicOptimum
+from mfpde.schemes.choice import chosen_scheme
 
 X = [[1.0, 0.2], [-0.5, 0.8], [0.3, -1.1], [-1.0, -0.4], [0.7, 0.9]]
 Y = [0.5, -1.0, 0.8, 0.3, -0.6]
@@ -63,6 +64,21 @@ def test_births_of_particles_on_kinks_and_meetings_without_end_are_refused(tmp_p
         mfpde.solve(declared(tmp_path, solver={"scheme": "particles"}, dynamics=births))
     with pytest.raises(ConfigurationError, match="30000 atoms meet the 5 planes"):
         mfpde.solve(declared(tmp_path, solver={"scheme": "particles", "atoms": 30_000}, initial={"kappa": 1.0}))
+
+
+@pytest.mark.parametrize(("samples", "scheme"), [(16, "characteristics"), (17, "particles")])
+def test_particles_are_chosen_where_few_nodes_tell_nothing(samples: int, scheme: str) -> None:
+    """Panels of so many nodes as 17 planes allow ended at t = 0; the words say so."""
+    rng = np.random.default_rng(0)
+    data = {
+        "law": "dataset",
+        "points": rng.normal(size=(samples, 2)).tolist(),
+        "values": rng.normal(size=samples).tolist(),
+    }
+    network, initial = {"activation": "relu", "coefficients": "trained"}, {"a": {"values": [-1.0, 1.0]}}
+    chosen, why = chosen_scheme(parse({"data": data, "network": network, "initial": initial}))
+    assert chosen == scheme
+    assert ("the 588 atoms that may meet 17 planes" in why) == (samples == 17)
 
 
 def test_a_smooth_unit_has_no_kinks(tmp_path: Path) -> None:
