@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from mfpde.keys.reader import SIZE, one_line
 from mfpde.keys.tables import WEIGHT, TableKey, read_number_table
 from mfpde.shell.memory import available
 
-ARRAYS = ("x", "y", WEIGHT)
+CLOUDS = ("cloud", "sample")
+"""Names of the column that says to which sample a point belongs."""
+ARRAYS = ("x", "y", WEIGHT, *CLOUDS)
 COPIES = 4.0
 """Copies of a set that reading and using it hold."""
 READ_BLOCK = 2**22
@@ -28,10 +30,12 @@ class Samples:
     Attributes:
         path: absolute.
         digest: SHA-256 of the file, in hexadecimal.
-        x: inputs, shape (P, d).
+        x: inputs, shape (P, d); of clouds their points, shape (n, d).
         y: targets, shape (P,); zeros where the file has none and need not.
         weights: of the samples, shape (P,), as the file gives them; equal ones where it gives none.
         labelled: whether there are targets.
+        cloud: the sample that each point belongs to, shape (n,), from 0 in the order of their first points; None where
+            each row of x is a sample.
     """
 
     path: str = field(compare=False)
@@ -40,6 +44,7 @@ class Samples:
     y: NDArray[np.float64] = field(compare=False, repr=False)
     weights: NDArray[np.float64] = field(compare=False, repr=False)
     labelled: bool = True
+    cloud: NDArray[np.int64] | None = field(default=None, compare=False, repr=False)
 
 
 def read_samples(path: Path, errors: list[str], *, labelled: bool = True) -> Samples | None:
@@ -52,7 +57,12 @@ def read_samples(path: Path, errors: list[str], *, labelled: bool = True) -> Sam
     found = (_of_arrays if path.suffix.lower() == ".npz" else _of_table)(path, errors, labelled)
     if found is None or len(errors) > known:
         return None
-    errors += [f"{one_line(str(path))}: {problem}" for problem in sample_mistakes(found.x, found.y, found.weights)]
+    if found.cloud is None:
+        mistakes = sample_mistakes(found.x, found.y, found.weights)
+    else:
+        every, first = np.ones(len(found.x)), np.unique(found.cloud, return_index=True)[1]
+        mistakes = sample_mistakes(found.x, every, every) or sample_mistakes(found.x[first], found.y, found.weights)
+    errors += [f"{one_line(str(path))}: {problem}" for problem in mistakes]
     return found if len(errors) == known else None
 
 
@@ -80,7 +90,7 @@ def _of_table(path: Path, errors: list[str], labelled: bool) -> Samples | None:
     table = read_number_table(path, errors)
     if table is None:
         return None
-    inputs = [name for name in table.columns if name not in ("y", WEIGHT)]
+    inputs = [name for name in table.columns if name not in ("y", WEIGHT, *CLOUDS)]
     wanted = [f"x{place}" for place in range(1, len(inputs) + 1)]
     has_targets = "y" in table.columns
     if sorted(inputs) != sorted(wanted) or not inputs or (labelled and not has_targets):
@@ -93,7 +103,9 @@ def _of_table(path: Path, errors: list[str], labelled: bool) -> Samples | None:
     x = np.column_stack([table.column(name) for name in wanted])
     y = table.column("y") if has_targets else np.zeros(count)
     weights = table.column(WEIGHT) if WEIGHT in table.columns else np.ones(count)
-    return Samples(table.path, table.digest, x, y, weights, has_targets)
+    names = [table.column(name) for name in CLOUDS if name in table.columns]
+    found = Samples(table.path, table.digest, x, y, weights, has_targets)
+    return _gathered(found, names[0], errors) if names else found
 
 
 def _of_arrays(path: Path, errors: list[str], labelled: bool) -> Samples | None:
@@ -110,7 +122,7 @@ def _of_arrays(path: Path, errors: list[str], labelled: bool) -> Samples | None:
         unknown = [one_line(name) for name in shapes if name not in ARRAYS]
         if missing or unknown:
             told = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"unknown {', '.join(unknown)}"] * bool(unknown)
-            errors.append(f"{where}: {' and '.join(told)}; write the arrays x, y and optionally {WEIGHT}")
+            errors.append(f"{where}: {' and '.join(told)}; write the arrays x, y, optionally {WEIGHT}, {CLOUDS[0]}")
             return None
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: np.asarray(stored[name], dtype=np.float64) for name in shapes}
@@ -123,7 +135,31 @@ def _of_arrays(path: Path, errors: list[str], labelled: bool) -> Samples | None:
         return None
     x = arrays["x"]
     y, weights = arrays.get("y", np.zeros(len(x))), arrays.get(WEIGHT, np.ones(len(x)))
-    return Samples(str(path), digest, x, y, weights, "y" in arrays)
+    names = [arrays[name] for name in CLOUDS if name in arrays]
+    if names and not (x.ndim == 2 and names[0].shape == x.shape[:1]):
+        errors.append(f"{where}: {CLOUDS[0]} of shape {names[0].shape}; write a number for each row of x")
+        return None
+    if names and "weight" not in arrays:
+        weights = np.ones(len(y))
+    found = Samples(str(path), digest, x, y, weights, "y" in arrays)
+    return _gathered(found, names[0], errors) if names else found
+
+
+def _gathered(rows: Samples, names: NDArray[Any], errors: list[str]) -> Samples | None:
+    """Rows as the points of clouds, which have one target and one weight each."""
+    found, first, places = np.unique(names, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    number = np.empty_like(order)
+    number[order] = np.arange(len(order))
+    cloud, parts = number[places.reshape(-1)], {"y": rows.y, WEIGHT: rows.weights}
+    told = {}
+    for name, values in parts.items():
+        per_point = values.shape == cloud.shape
+        told[name] = values[first[order]] if per_point else values
+        if per_point and not np.array_equal(told[name][cloud], values):
+            where = found[order][cloud[np.flatnonzero(told[name][cloud] != values)[0]]]
+            errors.append(f"{one_line(rows.path)}: {name} differs within cloud {where:g}; write one for all its points")
+    return replace(rows, y=told["y"], weights=told[WEIGHT], cloud=cloud)
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from mfpde.errors import ConfigurationError, raise_mistakes
-from mfpde.keys.samples import read_samples
+from mfpde.keys.samples import Samples, read_samples
+from mfpde.problem.laws.interface import DataLaw
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.plain.predict import Predictions
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.answers.solve import SolveResult
 from mfpde.results.reading import load
 from mfpde.shell.progress import Progress, silent
+from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.measure import Atoms, Measure
 from mfpde.studies.run.output import configuration_of
 
@@ -50,11 +52,21 @@ def predict(
     except ValueError as error:
         raise ConfigurationError([str(error)]) from None
     problem = build_problem(configuration_of(found, str(run)))
-    if rows.x.shape[1] != problem.data.dimension:
-        raise_mistakes([f"{data}: {rows.x.shape[1]} columns of x; write x1, ..., x{problem.data.dimension:g}"])
-    outputs = problem.predict(law, rows.x)
+    x = inputs_of(problem.data, rows, str(data))
+    outputs = problem.predict(law, x)
     worth = problem.data.worth(rows.y, rows.weights / rows.weights.sum(), outputs) if rows.labelled else {}
     return Predictions(at, outputs, **worth)
+
+
+def inputs_of(law: DataLaw, rows: Samples, where: str) -> Array:
+    """What the network takes of the rows of a file; raises ConfigurationError."""
+    try:
+        x = law.inputs_of(rows)
+    except ValueError as error:
+        raise ConfigurationError([f"{where}: {error}; write a row for each x"]) from None
+    if x.shape[1] != law.dimension:
+        raise_mistakes([f"{where}: {x.shape[1]} columns of x; write x1, ..., x{law.dimension:g}"])
+    return x
 
 
 def _law_of(run: SolveResult | SgdResult, time: float | None) -> tuple[Measure, float]:

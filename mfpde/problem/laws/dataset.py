@@ -20,6 +20,7 @@ from mfpde.keys.kinds import Choice, Flag, Kind, Number, Numbers
 from mfpde.keys.reader import POSITIVE_SIZE, SIZE, TableReader, as_list
 from mfpde.keys.samples import Samples, SamplesKey, sample_mistakes
 from mfpde.keys.tables import NumberTable, TableKey
+from mfpde.problem.clouds import Clouds, CloudsKey
 from mfpde.problem.law_kinds import LawOf
 from mfpde.problem.laws.finite_data import SQUARE, FiniteData
 from mfpde.problem.laws.interface import LAWS
@@ -112,6 +113,11 @@ class DataSet(FiniteData):
     )
     loss: str = key(SQUARE, Choice(LOSSES.names), "l of sum_p omega_p l(f_p, y_p)")
     test: Samples | None = key(None, SamplesKey(), "samples that are not trained on, whose risk is told beside")
+    clouds: Clouds | None = key(
+        None,
+        CloudsKey(),
+        "samples are clouds, points of one number in the column cloud: means of random features",
+    )
     standardise: bool = key(False, Flag(), "whether each coordinate of x is moved to mean 0 and scaled to variance 1")
 
     Initial = NeuronInitial
@@ -131,7 +137,8 @@ class DataSet(FiniteData):
                     reader.complain(name, "given together with data.file", "one of the two")
         elif not reader.has("file"):
             self._settle_inline(reader)
-        if len(reader.errors) == known and (self.file is not None or self.points is not None):
+        sources = self.file is not None or self.points is not None
+        if len(reader.errors) == known and sources and self._settle_clouds(reader):
             self._settle_samples(reader)
             self._settle_test(reader)
             if len(reader.errors) == known:
@@ -148,6 +155,21 @@ class DataSet(FiniteData):
             mistakes = sample_mistakes(np.array(self.points), np.array(self.values), weights)
             reader.errors += [f"{reader.dotted('points')}: {problem}" for problem in mistakes]
 
+    def _settle_clouds(self, reader: TableReader) -> bool:
+        """Files that name clouds where there are some, and no others; whether that is so."""
+        known = len(reader.errors)
+        if self.clouds is not None and self.file is None:
+            reader.complain("clouds", "points of samples stand in a file", 'file = "data.csv" with a column cloud')
+        for name in ("file", "test"):
+            samples = getattr(self, name)
+            if samples is None or (samples.cloud is None) == (self.clouds is None):
+                continue
+            if self.clouds is None:
+                reader.complain(name, "its column cloud is of clouds of points", "clouds = { count = 20 } beside it")
+            else:
+                reader.complain(name, "no column says to which cloud a point belongs", "cloud, x1, ..., y above it")
+        return len(reader.errors) == known
+
     def _settle_samples(self, reader: TableReader) -> None:
         """Two samples or more, columns that vary, targets that the loss can read."""
         x, y, _ = self.raw
@@ -156,7 +178,7 @@ class DataSet(FiniteData):
             reader.complain(source, "one sample only", "two or more")
             return
         still = [f"x{place + 1}" for place in np.flatnonzero(np.ptp(x, axis=0) <= CONSTANT * np.abs(x).max(axis=0))]
-        if still:
+        if still and (self.clouds is None or self.standardise):
             remedy = 'the samples without it; offsets = "trained" in [network] does what a constant column would'
             reader.complain(source, f"{', '.join(still[:4])} constant in all samples", remedy)
         try:
@@ -168,7 +190,7 @@ class DataSet(FiniteData):
         """Test inputs of the same dimension, and targets that the loss can read."""
         if self.test is None:
             return
-        own, other = self.raw[0].shape[1], self.test.x.shape[1]
+        own, other = (self.file.x if self.file is not None else self.raw[0]).shape[1], self.test.x.shape[1]
         if own != other:
             reader.complain("test", f"x has {other} coordinates, those of the training set {own}", "a file of the same")
         try:
@@ -180,7 +202,7 @@ class DataSet(FiniteData):
     def raw(self) -> tuple[Array, Array, Array]:
         """x, y and omega before x is standardised."""
         if self.file is not None:
-            x, y, weights = self.file.x, self.file.y, self.file.weights
+            x, y, weights = self.inputs_of(self.file), self.file.y, self.file.weights
         else:
             x, y = np.array(self.points or STANDING_IN, dtype=float), np.array(self.values or (), dtype=float)
             weights = np.ones(len(y)) if self.weights is None else np.array(self.weights)
@@ -195,7 +217,14 @@ class DataSet(FiniteData):
     def held_out(self) -> tuple[Array, Array, Array] | None:
         if self.test is None:
             return None
-        return self.standardised(self.test.x), self.test.y, self.test.weights / self.test.weights.sum()
+        return (
+            self.standardised(self.inputs_of(self.test)),
+            self.test.y,
+            self.test.weights / self.test.weights.sum(),
+        )
+
+    def inputs_of(self, samples: Samples) -> Array:
+        return super().inputs_of(samples) if self.clouds is None else self.clouds.inputs(samples)
 
     @property
     def loss_name(self) -> str:
@@ -214,7 +243,7 @@ class DataSet(FiniteData):
         x, y, weights = self.raw
         sets = {"": (x, y, weights)}
         if self.test is not None:
-            sets["test_"] = self.test.x, self.test.y, self.test.weights / self.test.weights.sum()
+            sets["test_"] = self.inputs_of(self.test), self.test.y, self.test.weights / self.test.weights.sum()
         kinds = [name for name in ("risk", "accuracy") if name in self.worth(y, weights, np.zeros(len(y)))]
         return {
             f"{name}{kind}": partial(self._watched, kind, *of, predict)

@@ -32,6 +32,7 @@ from mfpde.solvers.space.geometry import Geometry
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
+    from mfpde.keys.samples import Samples
     from mfpde.keys.tables import NumberTable
     from mfpde.problem.initial import InitialLaw, PointLaw
     from mfpde.problem.marginals import Marginal
@@ -206,6 +207,12 @@ class DataLaw(Checked):
     def units_at(self, unit: Unit, x: Array) -> FeatureMap | None:
         """The outputs of units at inputs x, shape (n, d), as features; None where reduced coordinates do not tell."""
         return None
+
+    def inputs_of(self, samples: Samples) -> Array:
+        """The inputs that a file of samples tells, shape (n, d); raises ValueError for clouds where there are none."""
+        if samples.cloud is not None:
+            raise ValueError("its column cloud is of clouds of points, which this problem does not have")
+        return samples.x
 
     def worth(self, y: Array, weights: Array, outputs: Array) -> dict[str, float]:
         """The "risk" of outputs for targets with weights that sum to 1, and the "accuracy" where there are classes."""
