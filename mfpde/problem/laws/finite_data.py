@@ -12,6 +12,8 @@ import numpy as np
 
 from mfpde.keys.declaration import key
 from mfpde.keys.kinds import Integer
+from mfpde.keys.reader import TableReader
+from mfpde.keys.samples import Samples, SamplesKey
 from mfpde.problem.initial import InitialLaw, product_law
 from mfpde.problem.laws.interface import DataLaw, LawWithin
 from mfpde.problem.marginals import Marginal, Normal, settled
@@ -156,10 +158,28 @@ class FiniteData(DataLaw):
         return {"samples": len(self.training[1]), "note": words}
 
 
+@dataclass(frozen=True)
+class DrawsKey(SamplesKey):
+    """How many draws, or a file of what was drawn."""
+
+    @property
+    def accepted(self) -> str:
+        return f"{COUNT.accepted}, or {super().accepted}"
+
+    def read(self, reader: TableReader, name: str, default: None) -> int | Samples | None:
+        if not isinstance(reader.raw(name), str | dict):
+            return COUNT.read(reader, name, default)
+        found: Samples | None = super().read(reader, name, default)
+        return found
+
+
+COUNT = Integer(2, 10**7, 100)
+"""Of draws."""
+
+
 def samples_key() -> Any:
-    """How many draws of a law are trained on."""
-    text = "trains on that many fixed draws in place of the law, whose risk is then test_risk"
-    return key(None, Integer(2, 10**7, 100), text)
+    """How many draws of a law are trained on, or which."""
+    return key(None, DrawsKey(), "trains on that many fixed draws in place of the law, whose risk is then test_risk")
 
 
 def seed_key() -> Any:
@@ -167,14 +187,14 @@ def seed_key() -> Any:
     return key(0, Integer(0, 2**31 - 1), "of these draws")
 
 
-def drawn(law: DataLaw, samples: int | None, seed: int) -> DataLaw:
-    """The law, or so many fixed draws of it."""
+def drawn(law: DataLaw, samples: int | Samples | None, seed: int) -> DataLaw:
+    """The law, or fixed draws of it, so many or those of a file."""
     return law if samples is None or law.sampler() is None else Drawn(law, samples, seed)
 
 
 def undrawn(law: DataLaw) -> list[str]:
     """Why there are no draws of a law that asks for them."""
-    asked = isinstance(getattr(law, "samples", None), int)
+    asked = isinstance(getattr(law, "samples", None), int | Samples)
     return [f"data.samples: {law.sampler_refusal}; or leave samples out"] if asked and law.sampler() is None else []
 
 
@@ -184,10 +204,10 @@ class Drawn(LawWithin, FiniteData):
 
     Attributes:
         inner: the law.
-        count, seed: of the draws.
+        draws, seed: how many, and that of their random numbers; or what was drawn.
     """
 
-    count: int
+    draws: int | Samples
     seed: int
 
     @property
@@ -196,8 +216,10 @@ class Drawn(LawWithin, FiniteData):
 
     @property
     def training(self) -> tuple[Array, Array, Array]:
-        x, y = self._sampler.samples(0, self.count, self.seed, DRAWN)
-        return x, y, np.full(self.count, 1.0 / self.count)
+        if isinstance(self.draws, Samples):
+            return self.draws.x, self.draws.y, self.draws.weights / self.draws.weights.sum()
+        x, y = self._sampler.samples(0, self.draws, self.seed, DRAWN)
+        return x, y, np.full(self.draws, 1.0 / self.draws)
 
     def over_law(self, activation: Activation) -> Population | None:
         """The exact risk and gradient of networks over the law itself; None where it is not offered."""
@@ -237,6 +259,10 @@ class Drawn(LawWithin, FiniteData):
             f"initial.{name}: draws have no symmetry, by which neurons would be known by it; write kappa, or points"
             for name in others
         ]
+        found = self.draws.x.shape[1] if isinstance(self.draws, Samples) else self.inner.dimension
+        if found != self.inner.dimension or (isinstance(self.draws, Samples) and self.draws.cloud is not None):
+            words = f"x has {found} coordinates, the law {self.inner.dimension:g}"
+            errors.append(f"data.samples: {words}; write a file with x1, ..., x{self.inner.dimension:g} and y")
         if experiment.network.centred:
             errors.append("network.centred: the population risk of f - f_0 is not told; write centred = false")
         return errors

@@ -24,6 +24,7 @@ from mfpde.solvers.space.axis import Axis, Radius
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
+    from mfpde.keys.samples import Samples
     from mfpde.problem.reduction.block_pairs import BlockPairs
     from mfpde.solvers.activations.activation import Activation
     from mfpde.solvers.arrays import Array
@@ -147,7 +148,7 @@ class GaussianMixture(DataLaw):
     fractions: tuple[float, ...] | None = key(
         None, Numbers(Range(0.0, 1.0, low_open=True), "[0.1875, 0.8125]"), "the shares p_j / d in that limit"
     )
-    samples: int | None = samples_key()
+    samples: int | Samples | None = samples_key()
     sample_seed: int = seed_key()
 
     Initial = MixtureInitial

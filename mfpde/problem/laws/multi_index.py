@@ -30,6 +30,7 @@ from mfpde.problem.points import POINTS, head_laws, in_place_of
 from mfpde.solvers.space.axis import Axis, Line, Radius
 
 if TYPE_CHECKING:
+    from mfpde.keys.samples import Samples
     from mfpde.problem.reduction.sections import Target
     from mfpde.solvers.activations.activation import Activation
     from mfpde.solvers.arrays import Array
@@ -108,7 +109,7 @@ class MultiIndex(DataLaw):
     dim: int | str = key(10, Dimension(), 'd, or "infinite" for the limit')
     inputs: str = key("gaussian", Choice(("gaussian",)), "the law of x")
     noise: float = key(0.0, Number(NON_NEGATIVE_SIZE), "standard deviation of y - g; the risk includes its square")
-    samples: int | None = samples_key()
+    samples: int | Samples | None = samples_key()
     sample_seed: int = seed_key()
 
     Initial = CommitteeInitial

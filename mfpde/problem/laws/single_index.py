@@ -29,6 +29,7 @@ from mfpde.problem.points import POINTS, head_laws, in_place_of
 from mfpde.solvers.space.axis import Axis, Line, Radius
 
 if TYPE_CHECKING:
+    from mfpde.keys.samples import Samples
     from mfpde.solvers.activations.activation import Activation
     from mfpde.solvers.arrays import Array
     from mfpde.solvers.networks.population import Population
@@ -101,7 +102,7 @@ class SingleIndex(DataLaw):
     target: Any = key("erf", targets.TargetKey(), "g")
     inputs: str = inputs_key()
     noise: float = key(0.0, Number(NON_NEGATIVE_SIZE), "standard deviation of y - g; the risk includes its square")
-    samples: int | None = samples_key()
+    samples: int | Samples | None = samples_key()
     sample_seed: int = seed_key()
 
     Initial = IndexInitial

@@ -26,6 +26,7 @@ from mfpde.problem.points import POINTS, head_laws, in_place_of
 from mfpde.solvers.space.axis import Axis, Line
 
 if TYPE_CHECKING:
+    from mfpde.keys.samples import Samples
     from mfpde.problem.reduction.circle import Teachers
     from mfpde.solvers.activations.activation import Activation
     from mfpde.solvers.arrays import Array
@@ -127,7 +128,7 @@ class TeacherNetwork(DataLaw):
     inputs: str = key("circle", Choice(("circle",)), "the law of x: uniform on the unit circle, d = 2")
     angles: tuple[float, ...] = key(FIVE, Numbers(SIZE, "[0.0, 2.0]"), "of the teachers' directions v_k")
     weights: tuple[float, ...] = key((1.0, -0.8, 1.2, -1.0, 0.7), Numbers(SIZE, "[1.0, -0.5]"), "c_k, one for each")
-    samples: int | None = samples_key()
+    samples: int | Samples | None = samples_key()
     sample_seed: int = seed_key()
     sigma: Any = None
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from mfpde.errors import raise_mistakes
 from mfpde.experiment import Dynamics, Experiment, Sgd
+from mfpde.keys.samples import Samples
 from mfpde.problem.laws.finite_data import Drawn
 from mfpde.problem.points import points_of
 from mfpde.problem.problem import build_problem
@@ -146,6 +147,8 @@ def _refusals(configuration: Experiment) -> Iterator[str]:
     elif not hasattr(configuration.data, "samples") or configuration.data.sampler() is None:
         words = f'"{configuration.data.name}" has no draws to train on'
         yield f'data.law: {words}; write for example law = "single-index"; `mfpde kernel` tells --ridge of a data set'
+    elif isinstance(getattr(configuration.data, "samples", None), Samples):
+        yield "data.samples: a file holds one batch, and every batch is drawn anew; write a number"
     if points_of(configuration.initial) is not None:
         yield "initial.points: neurons are drawn anew for every batch; write kappa, or laws of coordinates"
     if configuration.dynamics.inverse_temperature < math.inf:

@@ -202,6 +202,28 @@ def test_what_cannot_be_swept_is_refused(tables: dict[str, Any], words: str) -> 
         make_design(tiny(**tables))
 
 
+def test_a_named_batch_is_that_which_was_drawn(tmp_path: Path) -> None:
+    """The draws of a seed from a file, neurons given: the same flow, and the exact risk over the law beside it."""
+    drawn = tiny(data={"samples": 15}, solver={"scheme": "particles", "atoms": [3]}, time={"end": 0.3, "save": 2})
+    law = build_problem(drawn).data
+    assert isinstance(law, Drawn)
+    x, y, _ = law.training
+    np.savez(tmp_path / "batch.npz", x=x, y=y)
+    content = toml_of(drawn)
+    del content["data"]["sample_seed"]
+    content["data"]["samples"] = str(tmp_path / "batch.npz")
+    named = parse(content)
+    first, second = mfpde.solve(drawn), mfpde.solve(named)
+    assert np.array_equal(first.risk, second.risk)
+    assert np.array_equal(first.watched["test_risk"], second.watched["test_risk"])
+    assert parse(toml_of(named)) == named
+    with pytest.raises(ConfigurationError, match="a file holds one batch, and every batch is drawn anew"):
+        make_design(named)
+    content["data"]["dim"] = 5
+    with pytest.raises(ConfigurationError, match=r"data\.samples: x has 2 coordinates, the law 5"):
+        parse(content)
+
+
 def test_laws_without_draws_are_refused() -> None:
     with pytest.raises(ConfigurationError, match='"dataset" has no draws to train on'):
         make_design(load_configuration("dataset-tanh"))
