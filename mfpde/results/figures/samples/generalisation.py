@@ -18,6 +18,8 @@ PANELS = {
     "samples": ("samples $P$", r"$R(n, P) - R(n, \infty)$", ORANGE, "-1/2"),
     "strength": (r"$\lambda$", r"$R(\lambda) - R(0)$", GREEN, "1"),
 }
+HEADROOM = 4.0
+"""Factor of free room above the data, for the legend."""
 
 
 def figures(result: GeneralisationResult) -> dict[str, Drawing]:
@@ -68,6 +70,7 @@ def _draw_series(axes: Any, item: Series) -> None:
     if positive and len(item.x) > 1:
         middle, height = float(np.exp(np.log(item.x).mean())), float(np.exp(np.log(item.value).mean()))
         ends = np.array([item.x[0], item.x[-1]])
+        axes.set_ylim(top=HEADROOM * float(np.nanmax(np.append(item.high, item.value))))
         dotted = height * (ends / middle) ** item.reference
         axes.plot(ends, dotted, ":", color=GREY, linewidth=1.0, label=f"slope ${power}$")
     axes.set_xticks(item.x, [f"{x:g}" for x in item.x])

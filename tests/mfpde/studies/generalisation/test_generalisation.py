@@ -29,7 +29,7 @@ from mfpde.studies.generalisation.generalisation import generalisation
 from mfpde.studies.generalisation.runs import FlowSpec, Trained, compute
 from mfpde.studies.sgd.networks import build_sgd, population_of
 
-SWEEP: dict[str, Any] = {"neurons": [2, 4], "samples": [10, 20], "strengths": [0.05, 0.1], "batches": 2}
+SWEEP: dict[str, Any] = {"neurons": [1, 2], "samples": [10], "strengths": [0.1], "batches": 2}
 
 
 def tiny(**tables: dict[str, Any]) -> Experiment:
