@@ -31,6 +31,8 @@ def random_features(experiment: Experiment, neurons: Sequence[int], replicas: in
     w, a, b = problem.unit.parted(rows)
     if problem.unit.has_offset and np.any(b):
         return 'network.offsets: random features have directions alone; write offsets = "none"'
+    if getattr(experiment.data, "spherical", False) and problem.unit.activation.homogeneity != 1.0:
+        return 'data.inputs: random features have closed kernels on Gaussian inputs; write inputs = "gaussian"'
     counts, d = sorted(set(neurons)), int(dimension)
     found = np.empty((replicas, len(counts)))
     for replica in range(replicas):
