@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mfpde.keys.declaration import Checked, key
-from mfpde.keys.kinds import Choice, Kind, Number, Numbers
+from mfpde.keys.kinds import Kind, Number, Numbers
 from mfpde.keys.reader import NON_NEGATIVE_SIZE, POSITIVE_SIZE, SIZE, TableReader
 from mfpde.keys.tables import NumberTable, TableKey
 from mfpde.problem import targets
@@ -22,6 +22,7 @@ from mfpde.problem.initial import InitialLaw, product_law
 from mfpde.problem.law_kinds import LawOf
 from mfpde.problem.laws.finite_data import drawn, samples_key, seed_key
 from mfpde.problem.laws.gaussian_mixture import MAXIMUM_DIMENSION
+from mfpde.problem.laws.inputs import SPHERE, inputs_key, on_sphere
 from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.laws.single_index import Dimension
 from mfpde.problem.marginals import Marginal, Normal, ScaledChi, settled
@@ -32,6 +33,7 @@ from mfpde.solvers.space.axis import Axis, Line, Radius
 if TYPE_CHECKING:
     from mfpde.keys.samples import Samples
     from mfpde.problem.reduction.sections import Target
+    from mfpde.problem.reduction.spherical.pairs import SphericalTarget
     from mfpde.solvers.activations.activation import Activation
     from mfpde.solvers.arrays import Array
     from mfpde.solvers.networks.order_parameters import Committee
@@ -102,12 +104,12 @@ class CommitteeInitial(Checked):
 @LAWS.register("multi-index")
 @dataclass(frozen=True)
 class MultiIndex(DataLaw):
-    """y = sum_k c_k g_k(<u_k, x>) + noise with Gaussian x, which units see along the u_k and across."""
+    """y = sum_k c_k g_k(<u_k, x>) + noise, x of a law without directions, seen along the u_k and across."""
 
     weights: tuple[float, ...] = key((0.5, 0.5), Numbers(SIZE, "[0.5, 0.5]"), "c_k, at most three")
     target: Any = key("erf", Targets(), "g for all k, or a list of g_k")
     dim: int | str = key(10, Dimension(), 'd, or "infinite" for the limit')
-    inputs: str = key("gaussian", Choice(("gaussian",)), "the law of x")
+    inputs: str = inputs_key()
     noise: float = key(0.0, Number(NON_NEGATIVE_SIZE), "standard deviation of y - g; the risk includes its square")
     samples: int | Samples | None = samples_key()
     sample_seed: int = seed_key()
@@ -126,9 +128,10 @@ class MultiIndex(DataLaw):
         if not fits:
             words = f"{len(self.target)} targets for {count} weights"
             reader.complain("target", words, "one target for each weight, or one for all")
-        if not all(targets.moments(each)[1] < math.inf for each in self.each):
+        sphere = int(self.dimension) if self.inputs == SPHERE and not isinstance(self.dim, str) else None
+        if not all(targets.moments(each, sphere)[1] < math.inf for each in self.each):
             reader.complain("target", "it has no second moment under the law of x", "one that grows more slowly")
-        elif self.each and not _vary(self.each, self.weights if fits else (1.0,) * len(self.target)):
+        elif self.each and not self._varies(self.weights if fits else (1.0,) * len(self.target)):
             reader.complain(
                 "weights", "y is constant: nothing to learn", "weights and targets that vary, as [0.5, 0.5]"
             )
@@ -149,6 +152,28 @@ class MultiIndex(DataLaw):
             r"f(x;\rho) = \int a\,\sigma(\langle w, x\rangle + b)\,\rho(dz),\qquad "
             r"w_k = \langle u_k, w\rangle,\quad w_\perp = |w - \sum_k w_k u_k|",
         )
+
+    def _varies(self, weights: tuple[float, ...]) -> bool:
+        """Whether y is no constant; on a sphere of as many dimensions sum_k (x_k^2 - 1) is one."""
+        if not self.spherical or len(weights) > self.dimension:
+            return _vary(self.each, weights)
+        held = self._on_sphere(weights)
+        return held.second_moment - held.mean**2 > CONSTANT * held.largest
+
+    def _on_sphere(self, weights: tuple[float, ...]) -> SphericalTarget:
+        from mfpde.problem.reduction.spherical.pairs import SphericalTarget
+
+        return SphericalTarget(tuple(map(_teacher, self.each)), weights, self.noise, int(self.dimension))
+
+    @property
+    def spherical(self) -> bool:
+        """Whether x is on a sphere, of finite dimension: in the limit its law is the Gaussian one."""
+        return self.inputs == SPHERE and self.dimension < math.inf
+
+    @property
+    def _cones(self) -> bool:
+        """Whether y(c x) = c y(x) for c > 0."""
+        return all(map(targets.is_cone, self.each))
 
     @property
     def each(self) -> tuple[Any, ...]:
@@ -189,9 +214,14 @@ class MultiIndex(DataLaw):
         return product_law([*along, *across[: int(self.across > 0.0)], *heads])
 
     def features(self, unit: Unit, box: Box, accuracy: float, effort: Effort) -> Expansion:
-        from mfpde.problem.reduction.sections import expand
+        """By sections of U; those of cones that learn cones are the same for both laws of x."""
+        from mfpde.problem.reduction import sections
+        from mfpde.problem.reduction.spherical import pairs
 
-        return expand(unit.activation, unit.has_offset, self.across, self.teachers(), box, accuracy, effort)
+        sigma, offset, y = unit.activation, unit.has_offset, self.teachers()
+        if self.spherical and not (self._cones and unit.is_cone):
+            return pairs.expand(sigma, offset, int(self.dimension), y, box, accuracy, effort)
+        return sections.expand(sigma, offset, self.across, y, box, accuracy, effort)
 
     def teachers(self) -> Target:
         """y as the reduction takes it."""
@@ -229,7 +259,10 @@ class MultiIndex(DataLaw):
     def sampler(self) -> Any:
         from mfpde.solvers.sgd.samplers import Projections
 
-        return None if isinstance(self.dim, str) else Projections.of(self.dim, self.count, self._value, self.noise)
+        if isinstance(self.dim, str):
+            return None
+        gaussian = Projections.of(self.dim, self.count, self._value, self.noise)
+        return on_sphere(gaussian) if self.spherical else gaussian
 
     def _value(self, u: Array) -> Array:
         """y without the noise at projections u, shape (n, K)."""
@@ -237,10 +270,10 @@ class MultiIndex(DataLaw):
         return np.asarray(np.sum([c * targets.values(target, u[:, k]) for k, (c, target) in pairs], axis=0))
 
     def population(self, sampler: Any, activation: Activation) -> Population | None:
-        from mfpde.solvers.networks.projections import ProjectedPopulation
+        from mfpde.problem.reduction.spherical.networks import population
 
         teachers = (_teacher(target, c) for target, c in zip(self.each, self.weights, strict=True))
-        return ProjectedPopulation(sampler, activation, tuple(teachers))
+        return population(sampler, activation, tuple(teachers), self.spherical, self._cones)
 
     def committee(self, unit: Unit) -> Committee | str:
         from mfpde.problem.reduction.sections import multiple
@@ -249,6 +282,8 @@ class MultiIndex(DataLaw):
         arc = None if unit.has_offset else unit.activation.arc
         if arc is None:
             return 'order parameters need erf, relu or linear pieces about 0, without offsets; write neurons = "law"'
+        if self.spherical and not unit.is_cone:
+            return 'order parameters on a sphere need rectifiers; write neurons = "law", or inputs = "gaussian"'
         shares = [
             c * multiple(_teacher(g), unit.activation, False) for c, g in zip(self.weights, self.each, strict=True)
         ]

@@ -141,6 +141,13 @@ class Pairs:
         by_size[:, 1:] += orders[:-1] * slopes[:, : self.terms - 1]
         return np.stack([self.unit.coefficients(sizes, offsets, self.terms), by_size, slopes[:, :-1]], axis=1)
 
+    def tails(self, points: Array, series: tuple[int, ...]) -> Iterator[tuple[int, Array]]:
+        """What so many terms leave of U(z, z), shape (n,), for each of these numbers."""
+        neurons = self.neurons(points)
+        squares = self.unit.second_moments(neurons.sizes, neurons.offsets)
+        held = np.cumsum(self.unit.coefficients(neurons.sizes, neurons.offsets, series[-1]) ** 2, axis=1)
+        yield from ((count, np.abs(squares - held[:, count - 1])) for count in series)
+
     def sections(
         self, points: Array, others: Array, theirs: Array | None = None, slopes: bool = False
     ) -> tuple[Array, Array]:
@@ -308,13 +315,20 @@ def expand(
 
     The rule for n and the series are refined until U of neurons of the box no longer changes.
     """
+    probe = Pairs(unit, len(target.weights), perpendicular > 0.0, has_offset, np.zeros(1), np.ones(1), 0)
+    shares = zip(target.weights, target.teachers, strict=True)
+    alike = np.array([c * multiple(g, unit, has_offset) for c, g in shares])
+    return at_pivots(probe, Pull(probe, target, alike), perpendicular, target, box, accuracy, effort)
+
+
+def at_pivots(
+    probe: Pairs, pull: Pull, perpendicular: float, target: Target, box: Box, accuracy: float, effort: Effort
+) -> Expansion:
+    """Sections of U, whose rule for n and series are still to be found, at pivots of the box."""
     thin = THIN[effort] if perpendicular < math.inf else 0.0
     trials = _Trials.of(box, TRIALS, 1, thin)
-    probe = Pairs(unit, len(target.weights), perpendicular > 0.0, has_offset, np.zeros(1), np.ones(1), 0)
     pairs, error = _refined(probe, perpendicular, trials, 0.1 * accuracy, effort)
-    shares = zip(target.weights, target.teachers, strict=True)
-    pull = Pull(pairs, target, np.array([c * multiple(g, unit, has_offset) for c, g in shares]))
-    most = MOST_PIVOTS[effort]
+    pull, most = replace(pull, pairs=pairs), MOST_PIVOTS[effort]
     features = _factored(pairs, pull, target, _Trials.of(box, CANDIDATES * most, 0, thin), accuracy, most)
     fresh = _Trials.of(box, FRESH, 2, thin)
     objective = Objective(features, _loss(features, target))
@@ -372,10 +386,7 @@ def _refined(
     """U with a rule for n and a series that are long enough, and what the rule leaves of it."""
     series = SERIES[effort]
     if pairs.arc is None:
-        neurons = pairs.neurons(trials.points)
-        squares = pairs.unit.second_moments(neurons.sizes, neurons.offsets)
-        held = np.cumsum(pairs.unit.coefficients(neurons.sizes, neurons.offsets, series[-1]) ** 2, axis=1)
-        tails = {count: float((trials.weights * np.abs(squares - held[:, count - 1])).max()) for count in series}
+        tails = {count: float((trials.weights * tail).max()) for count, tail in pairs.tails(trials.points, series)}
         terms = next((count for count in series if tails[count] <= accuracy), series[-1])
         pairs = replace(pairs, terms=terms)
     rules = RULES[effort][: None if 1.0 < perpendicular < math.inf else 1]

@@ -65,7 +65,7 @@ KEYS: dict[str, list[Any]] = {
     "data.dim": ODD,
     "data.weights": ODD,
     "data.target": TARGETS,
-    "data.inputs": ["sphere", 1],
+    "data.inputs": ["sphere", "torus", 1],
     "data.noise": ODD,
     "data.dims": [*ODD, [10**6], [2, 3]],
     "network.scale": ODD,

@@ -209,7 +209,7 @@ def test_every_mistake_is_named_at_once() -> None:
         ({"target": {"knots": [0.0, 1.0], "values": [2.0, 2.0]}}, "y is constant"),
         ({"target": ["erf", {"hermite": [1.0, 0.0]}]}, "data.target.2.hermite"),
         ({"target": ["erf", "nothing"]}, "data.target.2"),
-        ({"inputs": "sphere"}, "data.inputs"),
+        ({"inputs": "torus"}, "data.inputs"),
     ]
     for given, words in cases:
         with pytest.raises(ConfigurationError, match=words):

@@ -15,11 +15,13 @@ from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.solvers.sgd.samplers import sampler_of
+from mfpde.solvers.space.box import Box
 from mfpde.studies.sgd.networks import build_sgd
 
 ENTRIES = json.loads((Path(__file__).parents[3] / "reference_teachers.json").read_text("utf-8"))["entries"]
 D1 = next(entry for entry in ENTRIES if entry["id"] == "D1")["rows"]
 HE_2 = {"hermite": [0.0, 0.0, 1.0]}
+ABOUT = Box(np.array([-0.5, 0.5]), np.array([0.8, 1.0]))
 
 
 def problem(dim: int | str, target: object, activation: str, heads: bool = False, **data: object) -> Problem:
@@ -110,7 +112,6 @@ def test_cones_that_learn_a_cone_have_the_digits_of_gaussian_inputs() -> None:
 def test_the_degrees_of_cones_are_those_of_gaussian_inputs_too() -> None:
     """The series itself, which cones do not take, leaves what Parseval's identity says of it."""
     from mfpde.problem.reduction.spherical.diagonal import expand
-    from mfpde.solvers.space.box import Box
 
     made = problem(6, "relu", "relu")
     box = Box(np.array([-1.5, 0.0]), np.array([1.5, 1.5]))
@@ -164,3 +165,56 @@ def test_sgd_on_the_sphere_starts_at_the_exact_risk() -> None:
     population = made.data.population(engine.data, made.unit.activation)
     assert population is not None
     assert result.risk[0, 0] == pytest.approx(population.risk(w, np.ones(8), np.zeros(8)), rel=1e-12)
+
+
+def committee(dim: int, target: object, activation: str, **data: object) -> Problem:
+    network = {"activation": activation, "coefficients": "trained", "offsets": "trained"}
+    given = {"law": "multi-index", "inputs": "sphere", "dim": dim, "target": target, "weights": [0.7, -0.4], **data}
+    return build_problem(parse({"data": given, "network": network}))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("case", [(2, "erf", "tanh"), (3, ["sign", "relu"], "erf"), (12, HE_2, "sigmoid")], ids=str)
+def test_committees_on_the_sphere_against_samples_and_differences(case: tuple[int, Any, str]) -> None:
+    """V and U of rings turned at random; fails falsely once in 15,000. d = K has no turns and d = 3 has two."""
+    dim = case[0]
+    made = committee(*case)
+    z = np.array([[0.7, -0.3, 0.6, 0.8, 0.2], [-0.4, 0.5, 0.9, -1.1, -0.5]])
+    z = np.delete(z, 2, axis=1) if dim == 2 else z
+    law, sampler = _atoms(z), made.data.sampler()
+    x, y = sampler.samples(0, 80_000, 4, 0)
+    outputs = []
+    for key in (0, 2):
+        parts = []
+        for place, row in enumerate(z):
+            w = sampler.embed(np.tile(row[:-2], (len(x), 1)), 5, key + place)
+            parts.append(0.5 * row[-2] * made.unit.activation.value((w * x).sum(axis=1) + row[-1]))
+        outputs.append(sum(parts))
+    products = (y - outputs[0]) * (y - outputs[1])
+    spread = 4.0 * float(products.std()) / math.sqrt(len(x)) + 1e-4
+    objective = made.represent("guide", Box(z.min(axis=0) - 0.05, z.max(axis=0) + 0.05), 1e-5).objective
+    held = objective.outputs(z, law.weights)
+    assert objective.risk(held) == pytest.approx(float(products.mean()), abs=spread)
+    gradient, step = objective.loss_gradient(held), 1e-5
+    found = objective.features.contract(z, gradient)[1]
+    for axis in range(z.shape[1]):
+        shift = step * np.eye(z.shape[1])[axis]
+        ends = [objective.features.contract(z + side * shift, gradient)[0] for side in (1.0, -1.0)]
+        np.testing.assert_allclose(found[:, axis], (ends[0] - ends[1]) / (2.0 * step), atol=1e-7)
+
+
+def test_one_teacher_of_a_committee_is_a_single_index() -> None:
+    """Sections at pivots against degrees: nothing is shared but the coefficients of units."""
+    law = _atoms(np.array([[0.7, 0.6], [-0.4, 0.9]]))
+    risks = []
+    for data in ({"law": "single-index", "target": "erf"}, {"law": "multi-index", "target": "erf", "weights": [1.0]}):
+        tables = {"data": {**data, "dim": 7, "inputs": "sphere"}, "network": {"activation": "tanh"}}
+        objective = build_problem(parse(tables)).represent("guide", ABOUT, 1e-7).objective
+        risks.append(objective.risk(objective.outputs(law.points, law.weights)))
+    assert risks[0] == pytest.approx(risks[1], abs=1e-6)
+
+
+def test_squares_that_sum_to_a_constant_are_refused() -> None:
+    """sum_k (x_k^2 - 1) is 0 on the sphere of as many dimensions, though each of its terms varies."""
+    with pytest.raises(ConfigurationError, match="constant"):
+        committee(2, HE_2, "erf", weights=[0.5, 0.5])
