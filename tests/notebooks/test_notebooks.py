@@ -191,3 +191,27 @@ def test_relu_teacher_2d() -> None:
     assert number(r"optimum: .*gap ([\d.e+-]+)", text) < 1e-11
     assert len(re.findall(r"^ +[+-][\d.]+ at the angle", text, flags=re.MULTILINE)) == 6
     assert number(r"flow: F\(200\) = ([\d.]+)", text) == pytest.approx(0.08408433455, abs=1e-7)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_generalisation() -> None:
+    text = printed("generalisation.ipynb")
+    slopes = {name: number(rf"excess_{name}: slope (-?[\d.]+)", text) for name in ("neurons", "samples", "strength")}
+    # the stored ones, of ten batches of few neurons; the theory is -1, at most -1/2, and at least 1
+    assert slopes == pytest.approx({"neurons": -1.30, "samples": -0.85, "strength": 1.20}, abs=0.02)
+    assert "<= lambda |f*|: holds: growth 0.262 lambda" in text
+    assert number(r"change a risk by at most ([\de.-]+)", text) < 1e-5
+    errors = {
+        part: [float(test) for test in re.findall(rf"^{part}, ridge .*test ([\d.]+)$", text, flags=re.MULTILINE)]
+        for part in ("w", "a", "all")
+    }
+    # the arc-cosine kernels of this batch by a linear solve
+    assert errors["a"] == pytest.approx([0.00312, 0.00577, 0.07857], abs=1.1e-5)
+    assert errors["w"] == pytest.approx([0.00922, 0.01180, 0.11336], abs=1.1e-5)
+    # the teacher is one neuron of norm 1
+    assert number(r"Omega_data = ([\d.]+)", text) == pytest.approx(1.0, abs=1e-6)
+    assert number(r"H_data = ([\d.]+)", text) > 1.0
+    path, variation = number(r"path norm ([\d.]+)", text), number(r"variation norm ([\d.]+)", text)
+    assert path > variation
+    # kappa^2 / 2
+    assert len(re.findall(r"constant 0\.320000", text)) == 2

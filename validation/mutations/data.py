@@ -22,7 +22,7 @@ MUTATIONS = (
             "np.abs(outputs) <= CANCELLED, 0.0,",
             "np.abs(outputs) <= CANCELLED, 1.0,",
         ),
-        ("draws with a stream of SGD", "self.count, self.seed, DRAWN)", "self.count, self.seed, 0)"),
+        ("draws with a stream of SGD", "self.draws, self.seed, DRAWN)", "self.draws, self.seed, 0)"),
         ("masses of atoms are forgotten", "len(a) * law.weights * a, b)", "2.0 * law.weights * a, b)"),
     ),
     *mutations(

@@ -81,6 +81,8 @@ def analyse(design: Design, risks: Risks, configuration: Experiment) -> Generali
             if not (missing or np.isfinite(along.exponent.value)):
                 missing = f"at {x[0]:g} it is lost in its scatter; write more --batches"
         verdicts[claim] = verdict(exponents[quantity.name], quantity.reference, at_most, missing)
+        if quantity is STRENGTH and series and series[-1].name == STRENGTH.name and np.all(series[-1].high <= 0.0):
+            verdicts[claim] = f"{HOLDS}: R(lambda) lies below R(0) at every lambda"
     norm = target_norm(configuration, design)
     steepest = _steepest(design, risks, bootstrap)
     verdicts[BOUND] = _bound(steepest, norm)

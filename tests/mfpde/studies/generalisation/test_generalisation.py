@@ -180,6 +180,12 @@ def test_a_world_in_which_none_does() -> None:
     assert found.exponents[STRENGTH.name].value == pytest.approx(0.5, abs=0.03)
 
 
+def test_a_ridge_that_lowers_the_risk_holds_whatever_its_slope() -> None:
+    found = analyse(WORLD, invented(lambda s: 2.0 + 1.0 / s.neurons + 1.0 / s.samples - s.strength**0.5), tiny())
+    assert found.verdicts[CLAIMS[STRENGTH][0]] == f"{HOLDS}: R(lambda) lies below R(0) at every lambda"
+    assert found.verdicts[BOUND].startswith(HOLDS)
+
+
 def test_one_batch_or_missing_runs_are_undecided() -> None:
     lone = replace(WORLD, batches=1)
     risks = invented(lambda s: 1.0 / s.neurons + 1.0 / s.samples + s.strength)
