@@ -75,4 +75,30 @@ MUTATIONS = (
         SETS,
         ("a slow fall is rest", "tolerance * min(1.0, risk**2)", "tolerance * min(1.0, risk**0)"),
     ),
+    *mutations(
+        "mfpde/problem/clouds.py",
+        "tests/mfpde/problem/laws/test_clouds.py",
+        ("sums over clouds in place of means", "sums / counts[:, None]", "sums / 1.0"),
+    ),
+    *mutations(
+        "mfpde/studies/kernel/closed.py",
+        "tests/mfpde/studies/kernel/test_regression.py",
+        ("the mean of coefficients in place of their square", "mean[head] ** 2 + spread[head] ** 2", "mean[head] ** 2"),
+    ),
+    *mutations(
+        "solvers/networks/random_features.py",
+        "tests/mfpde/studies/rates",
+        ("what a feature learns is not squared", "found[-1] - row[count] ** 2", "found[-1] - abs(row[count])"),
+    ),
+    *mutations(
+        "mfpde/studies/generalisation/runs.py",
+        "tests/mfpde/studies/generalisation",
+        ("every group is the first", "rows[spec.replica * spec.neurons :]", "rows[0 * spec.neurons :]"),
+    ),
+    *mutations(
+        "mfpde/studies/generalisation/analysis.py",
+        "tests/mfpde/studies/generalisation",
+        ("the norm of the target without its factor", "float(2.0 * confinement", "float(1.0 * confinement"),
+        ("the limit from the difference alone", "(2.0 * twice - base)", "(1.0 * twice - base)"),
+    ),
 )

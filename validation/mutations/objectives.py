@@ -16,6 +16,7 @@ MUTATIONS = (
         "solvers/objective/tangent.py",
         "tests/mfpde/studies/kernel",
         ("errors of a kernel decay at half the rate", "-2.0 * np.outer(", "-1.0 * np.outer("),
+        ("a regression forgets its ridge", "1.0 / (self.eigenvalues + strength)", "1.0 / self.eigenvalues"),
         ("what no row reaches is learned", "max(float(error @ error) - float(along.sum()), 0.0)", "0.0"),
     ),
     *mutations(
