@@ -35,11 +35,11 @@ def random_features(experiment: Experiment, neurons: Sequence[int], replicas: in
         return 'data.inputs: random features have closed kernels on Gaussian inputs; write inputs = "gaussian"'
     counts, d = sorted(set(neurons)), int(dimension)
     found = np.empty((replicas, len(counts)))
+    weights = (a if problem.unit.has_coefficient else np.ones(len(w))) / len(w)
     for replica in range(replicas):
         random = np.random.Generator(np.random.Philox(key=(experiment.sgd.seed, STREAM + replica)))
         features = random.standard_normal((counts[-1], d))
         features /= np.linalg.norm(features, axis=1, keepdims=True)
-        weights = (a if problem.unit.has_coefficient else np.ones(len(w))) / len(w)
         found[replica] = least_risks(problem.unit.activation, features, w, weights, counts)
     found = np.maximum(found, RESOLVED * found.max())
     chosen = np.random.default_rng(0).integers(replicas, size=(RESAMPLES, replicas))
@@ -48,12 +48,20 @@ def random_features(experiment: Experiment, neurons: Sequence[int], replicas: in
     low, high = np.quantile(medians[1:], LEVELS, axis=0)
     reference = -3.0 / (d - 1.0) if problem.unit.activation.homogeneity == 1.0 and d > 1 else np.nan
     exponent = _exponent(slopes) if replicas > 1 else Exponent(float(slopes[0]), np.nan, np.nan)
-    return RandomFeatures(x, medians[0], low, high, exponent, reference, d)
+    trained = abs(float(least_risks(problem.unit.activation, w, w, weights, [len(w)])[0]))
+    return RandomFeatures(x, medians[0], low, high, exponent, reference, d, len(w), trained)
 
 
 def _exponent(slopes: Array) -> Exponent:
     low, high = np.quantile(slopes[1:], LEVELS)
     return Exponent(float(slopes[0]), float(low), float(high))
+
+
+def trained_judged(found: RandomFeatures, constant: float) -> str:
+    """Whether neurons that find their places do no worse than independent ones, the constant over their number."""
+    bound = constant / found.teachers
+    numbers = f"risk {found.trained:.2g} of {found.teachers} neurons, bound {bound:.4g}"
+    return f"{HOLDS if found.trained <= bound else FAILS}: {numbers}"
 
 
 def judged(found: RandomFeatures) -> str:

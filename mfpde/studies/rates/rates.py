@@ -27,7 +27,7 @@ DATA = "Omega_data <= H_data"
 PATH = "path norm >= variation norm of what was learned"
 CONSTANT = "N E|f_N - f|^2 is the Monte-Carlo constant"
 SLOPE = "random features fall as n^(-3/(d-1))"
-TRAINED = "trained features fall at least as 1/n"
+TRAINED = "trained features are within the Monte-Carlo constant over n"
 
 
 def rates(
@@ -98,7 +98,8 @@ def _rates(experiment: Experiment, run: Any, neurons: list[int], replicas: int, 
         verdicts[CONSTANT] = monte_carlo.judged(constant)
     if isinstance(drawn, RandomFeatures):
         verdicts[SLOPE] = features.judged(drawn)
-        verdicts[TRAINED] = "holds: the target is a sum of neurons, and the risk of as many is 0"
+        if isinstance(constant, MonteCarlo):
+            verdicts[TRAINED] = features.trained_judged(drawn, constant.constant)
     notes += [each for each in (constant, drawn) if isinstance(each, str)]
     if data is None and not isinstance(constant, MonteCarlo) and not isinstance(drawn, RandomFeatures):
         raise ConfigurationError(notes, experiment)

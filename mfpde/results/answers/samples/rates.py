@@ -92,6 +92,7 @@ class RandomFeatures(Part):
         exponent: the slope of the median in n.
         reference: that of the theory, -3 / (d - 1) for rectifiers; NaN where none is known.
         dimension: d.
+        teachers, trained: neurons of the target, and the least risk over the outputs of units in their places.
     """
 
     neurons: Array
@@ -101,6 +102,8 @@ class RandomFeatures(Part):
     exponent: Exponent
     reference: float
     dimension: int
+    teachers: int
+    trained: float
 
 
 @ANSWERS.register("rates")

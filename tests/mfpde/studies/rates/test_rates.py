@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,9 @@ def test_random_features_in_the_plane_fall_with_the_third_power() -> None:
     assert found.reference == -3.0
     assert found.exponent.value == pytest.approx(-3.0, abs=0.7)
     assert features.judged(found).startswith(HOLDS)
+    assert found.trained < 1e-14
+    assert features.trained_judged(found, 0.3).startswith(HOLDS)
+    assert features.trained_judged(replace(found, trained=0.4), 0.3).startswith(FAILS)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +119,7 @@ def test_the_verdict_of_random_features_is_two_sided_but_for_steep_beginnings(
     exponent: tuple[float, float, float], word: str
 ) -> None:
     one = np.ones(2)
-    assert features.judged(RandomFeatures(one, one, one, one, Exponent(*exponent), -1.5, 3)).startswith(word)
+    assert features.judged(RandomFeatures(one, one, one, one, Exponent(*exponent), -1.5, 3, 1, 0.0)).startswith(word)
 
 
 def test_one_sample_has_the_norms_of_its_length() -> None:
