@@ -30,12 +30,13 @@ from mfpde.schemes.rules import check_together
 from mfpde.schemes.solver import Solver
 from mfpde.shell.user_files import Use
 from mfpde.solvers.flow.confinement import Penalty, Ridge
-from mfpde.solvers.flow.flow import Flow, Mobility, Schedule
+from mfpde.solvers.flow.flow import BY_LOSS, Flow, Mobility, Schedule
 
 if TYPE_CHECKING:
     from mfpde.problem.problem import Problem
 
 STATIONARY_TOLERANCE = 1e-6
+UNTIL = ("end", "stationary", "margin")
 MAXIMUM_COUNT = 10**9
 NEURONS = 800
 
@@ -261,11 +262,13 @@ class StationaryTolerance:
         return f'a number, {POSITIVE}, beside until = "stationary"'
 
     def read(self, reader: TableReader, name: str, default: None) -> float | None:
-        until = known_name(reader.raw("until"), ("end", "stationary"))
+        until = known_name(reader.raw("until"), UNTIL)
         if until == "stationary":
             return reader.number(name, STATIONARY_TOLERANCE, POSITIVE)
-        if reader.has(name) and (until == "end" or not reader.has("until")):
-            reader.complain(name, 'unused by until = "end"', 'until = "stationary", or leave stationary_tolerance out')
+        if reader.has(name) and (until in UNTIL or not reader.has("until")):
+            reader.complain(
+                name, f'unused by until = "{until or "end"}"', 'until = "stationary", or leave stationary_tolerance out'
+            )
         return default
 
     def plain(self, value: float) -> object:
@@ -277,14 +280,23 @@ class Time(Checked):
     """The interval [0, end] and when to save: a count (equally spaced), a list, or a progression.
 
     With `until` = "stationary" the run stops before the end once the dissipation D = -dF/ds per unit of flow time
-    s = ∫xi falls to `stationary_tolerance`, an absolute number (None: not asked for); the end is then a save time.
+    s = ∫xi falls to `stationary_tolerance`, an absolute number (None: not asked for); the end is then a save time. With
+    "margin" it stops at a save time where the normalised margin is positive and moved by less than 1e-3 of it over the
+    last tenth of the time.
     """
 
     table = "time"
 
     end: float = key(10.0, Number(DURATION), "the time t at which the run ends")
     save: int | tuple[float, ...] | LogSave = key(101, SaveTimes(), "the times at which the law is recorded")
-    until: str = key("end", Choice(("end", "stationary")), "whether the run stops where it has come to rest")
+    until: str = key(
+        "end",
+        Choice(UNTIL),
+        "whether the run stops where it has come to rest, or where the normalised margin of classes has",
+    )
+    clock: str = key(
+        "flow", Choice(("flow", BY_LOSS)), "what time counts: flow time, or ds = L dt of a loss that falls for ever"
+    )
     stationary_tolerance: float | None = key(
         None, StationaryTolerance(), "the dissipation at which it has (default 1e-06)"
     )
@@ -299,7 +311,7 @@ class Time(Checked):
             last, first = self.save.count - 1, self.save.first
             inner = (first * (self.end / first) ** (index / last) for index in range(last))
             return (0.0, *inner, self.end)
-        if self.until == "stationary" and self.save[-1] < self.end:
+        if self.until != "end" and self.save[-1] < self.end:
             return (*self.save, self.end)
         return self.save
 

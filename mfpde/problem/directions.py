@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mfpde.problem.network import Network, Unit
     from mfpde.solvers.arrays import Array
     from mfpde.solvers.flow.flow import Flow
+    from mfpde.solvers.objective.losses.interface import Pointwise
     from mfpde.solvers.objective.objective import FeatureMap
     from mfpde.solvers.objective.representation import Effort, Expansion
     from mfpde.solvers.optimum.circle import CircleLaw
@@ -71,6 +72,14 @@ class Directions(LawWithin):
     @property
     def risk_name(self) -> str:
         return self.inner.risk_name
+
+    @property
+    def recedes(self) -> bool:
+        return self.inner.recedes
+
+    @property
+    def pointwise(self) -> Pointwise | None:
+        return self.inner.pointwise
 
     @property
     def growth(self) -> float | None:

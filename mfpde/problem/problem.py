@@ -16,7 +16,7 @@ from mfpde.problem.laws.interface import DataLaw
 from mfpde.problem.network import Network, Unit
 from mfpde.problem.points import points_of
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.flow.flow import Flow
+from mfpde.solvers.flow.flow import BY_LOSS, Flow
 from mfpde.solvers.objective.coefficient import WithCoefficient
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.geometry import Geometry
@@ -49,6 +49,7 @@ class Problem:
         flow: ridge, noise, birth and death, schedule; at a scale alpha of the network it is slowed by alpha^2, so that
             neurons move as the scaled outputs pull them, over alpha.
         resting: coordinates that stay where they start, whatever pulls at them.
+        clock: "flow", or "loss" for the flow in ds = L dt, which is that of log L.
     """
 
     data: DataLaw
@@ -56,6 +57,7 @@ class Problem:
     initial: Any = None
     flow: Flow = field(default_factory=Flow)
     resting: tuple[str, ...] = ()
+    clock: str = "flow"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", met(self.data, self.network))
@@ -164,7 +166,8 @@ class Problem:
 
         near = self.data.guide_box(box) if form == "guide" else box
         made = represent(self._expand, near, accuracy, form, self._coefficient)
-        return self._centred(made) if self.centred else made
+        made = self._centred(made) if self.centred else made
+        return made.of_logarithm() if self.clock == BY_LOSS else made
 
     def objective_about(self, *points: Array, accuracy: float = ACCURACY) -> Objective:
         """The objective on a box that holds all these points, each of shape (n, D), with U accurate to `accuracy`."""
@@ -229,8 +232,8 @@ class Problem:
 
 def build_problem(experiment: Experiment) -> Problem:
     """The problem an experiment declares, or the one it was made of in Python."""
+    clock = experiment.time.clock
     if experiment.problem is not None:
-        return experiment.problem
-    return Problem(
-        experiment.data, experiment.network, experiment.initial, experiment.dynamics.as_flow(experiment.law.growth)
-    )
+        return experiment.problem if clock == experiment.problem.clock else replace(experiment.problem, clock=clock)
+    flow = experiment.dynamics.as_flow(experiment.law.growth)
+    return Problem(experiment.data, experiment.network, experiment.initial, flow, clock=clock)

@@ -98,6 +98,7 @@ class SchemeKind:
         knows_dissipation: whether its runs report D = -dF/ds, by which a run until stationary is stopped.
         samples: whether the law is sampled, so that it fluctuates about the mean-field law.
         straight: whether it lays out cells, tables or proximal maps along the axes, which must be straight for it.
+        convex: whether its steps need a convex loss of the outputs.
         refines_steps: whether refinement halves its fixed time steps, which save times must not cut.
         less: what to write where memory runs out.
         needs_guide: whether `pair` wants to know where the law goes; otherwise the guide shows the law at t = 0 only.
@@ -113,6 +114,7 @@ class SchemeKind:
     samples: ClassVar[bool] = False
     straight: ClassVar[bool] = False
     refines_steps: ClassVar[bool] = False
+    convex: ClassVar[bool] = False
     less: ClassVar[str] = "a larger solver.tolerance"
     needs_guide: ClassVar[bool] = True
 
@@ -135,7 +137,10 @@ class SchemeKind:
         """Why it cannot serve this problem; a subclass appends its own reasons to these."""
         spheres = any(axis.unit for axis in problem.geometry.axes)
         straight = self.straight and (spheres or not self.turns(problem))
-        return [*axes_without(problem, straight), *noisy_blocks(problem)]
+        words = "log L, whose flow the clock of the loss takes, is not convex"
+        clock = [Refusal("time.clock", words, 'clock = "flow"', "the clock of the loss")]
+        clock *= self.convex and problem.clock != "flow"
+        return [*axes_without(problem, straight), *noisy_blocks(problem), *clock]
 
     def turns(self, problem: Problem) -> bool:
         """Whether it lays out circles and signs as well, though it lays out cells or tables."""

@@ -12,6 +12,7 @@ from mfpde.problem.points import head_laws, points_of
 from mfpde.schemes.interface import SCHEMES, scheme_named
 from mfpde.schemes.options import PerCoordinate
 from mfpde.solvers.flow.confinement import Ridge
+from mfpde.solvers.objective.losses.logarithm import has_logarithms
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
@@ -34,6 +35,7 @@ def check_together(experiment: Experiment, errors: list[str]) -> None:
     errors += _mass_problems(experiment)
     _check_scale(experiment, errors)
     _check_times(experiment, errors)
+    errors += _margin_problems(experiment)
     errors += law.problems(experiment) + undrawn(experiment.data)
     names = law.space(unit).names
     for each in keys_of(solver):
@@ -124,6 +126,26 @@ def _check_scale(experiment: Experiment, errors: list[str]) -> None:
     if words:
         problem = f"network.scale = {scale:g}: not defined beside {words}"
         errors.append(f"{problem}; write scale = 1.0, or leave {words} out")
+
+
+def _margin_problems(experiment: Experiment) -> list[str]:
+    """The clock of the loss, and runs until the margin stands, are those of classes without a minimiser."""
+    law, time, dynamics = experiment.law, experiment.time, experiment.dynamics
+    remedy = 'law = "dataset", loss = "logistic" in [data]'
+    homogeneous = law.unit(experiment.network, experiment.initial).activation.homogeneity == 1.0
+    if time.until == "margin" and not (law.recedes and homogeneous and _trained(experiment)["a"]):
+        words = "margins are those of classes by homogeneous units whose a moves"
+        network = 'activation = "relu", coefficients = "trained" in [network]'
+        return [f'time.until: {words}; write {remedy}, {network}, or until = "end"']
+    if time.clock == "flow":
+        return []
+    if not (law.recedes and has_logarithms(law.pointwise)):
+        return [f'time.clock: no loss here falls for ever and tells its logarithm; write {remedy}, or clock = "flow"']
+    held = dynamics.held
+    if held.confines or math.isfinite(dynamics.inverse_temperature) or dynamics.flow != "wasserstein":
+        words = "ridge, penalty, noise, births and deaths do not share the clock of the loss"
+        return [f'time.clock: {words}; leave them out, or write clock = "flow"']
+    return []
 
 
 def _check_times(experiment: Experiment, errors: list[str]) -> None:

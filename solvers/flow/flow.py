@@ -9,6 +9,9 @@ from ..arrays import Array
 from ..space.geometry import Geometry
 from .confinement import NO_PENALTY, Confinement, Penalty, Ridge, confinement_on
 
+BY_LOSS = "loss"
+"""The clock ds = L dt, in which the flow of L is that of log L."""
+
 
 @dataclass(frozen=True)
 class Schedule:

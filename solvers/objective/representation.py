@@ -13,6 +13,8 @@ from ..space.box import Box
 from ..space.measure import Measure
 from .coefficient import WithCoefficient
 from .compression import compress
+from .losses.logarithm import LogarithmicLoss, has_logarithms
+from .losses.pointwise import PointwiseLoss
 from .objective import FeatureMap, Objective
 from .table.feature_table import FeatureTable, build_table
 from .table.patched import PatchedFeatures
@@ -127,6 +129,19 @@ class ReducedObjective:
         moved, left = from_start(self.objective)
         source = moved if self.source is self.objective else from_start(self.source)[0]
         return replace(self, objective=moved, source=source, potential=None, unsure=left)
+
+    def of_logarithm(self) -> ReducedObjective:
+        """The objective of log L, whose flow is that of L in the clock ds = L dt; itself where l has no logarithm."""
+
+        def changed(objective: Objective) -> Objective:
+            loss = objective.loss
+            if not (isinstance(loss, PointwiseLoss) and has_logarithms(loss.pointwise)):
+                return objective
+            return replace(objective, loss=LogarithmicLoss(loss))
+
+        moved = changed(self.objective)
+        source = moved if self.source is self.objective else changed(self.source)
+        return replace(self, objective=moved, source=source, potential=None, gap=None)
 
     def risk_error(self, laws: Iterable[Measure]) -> float:
         """Error of 2 L at laws, and so of the risk: measured against the source, plus the source's own.

@@ -239,18 +239,23 @@ class DataSet(FiniteData):
         return np.asarray((x - mean) / np.sqrt(weights @ (own - mean) ** 2))
 
     def watches(self, unit: Unit, predict: Predict) -> Mapping[str, Callable[[Measure], float]]:
-        """The risk of the test set, and where the loss is one of classes the accuracy on both."""
+        """The risk of the test set, and where the loss is one of classes the accuracy on both, and margins."""
         x, y, weights = self.raw
         sets = {"": (x, y, weights)}
         if self.test is not None:
             sets["test_"] = self.inputs_of(self.test), self.test.y, self.test.weights / self.test.weights.sum()
         kinds = [name for name in ("risk", "accuracy") if name in self.worth(y, weights, np.zeros(len(y)))]
-        return {
+        watches = {
             f"{name}{kind}": partial(self._watched, kind, *of, predict)
             for name, of in sets.items()
             for kind in kinds
             if name or kind != "risk"
         }
+        return {**watches, **self.margins(unit, predict)}
+
+    @property
+    def raw_inputs(self) -> Array:
+        return self.raw[0]
 
     def _watched(self, kind: str, x: Array, y: Array, weights: Array, predict: Predict, law: Measure) -> float:
         return self.worth(y, weights, predict(law, x))[kind]

@@ -6,6 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from mfpde.solvers.space.measure import Measure
 
 SQUARE = "square"
+SMALLEST = 1e-300
 CANCELLED = 1e-12
 """An output that is nothing but rounding."""
 DRAWN = 2**32 - 2
@@ -118,6 +120,23 @@ class FiniteData(DataLaw):
         side = np.where(np.abs(outputs) <= CANCELLED, 0.0, np.sign(towards * outputs))
         return {"risk": loss.risk(outputs), "accuracy": float(weights @ (0.5 + 0.5 * side))}
 
+    def margins(self, unit: Unit, predict: Predict) -> dict[str, Callable[[Measure], float]]:
+        """The least output towards its class over two norms of the law, of homogeneous units under such a loss."""
+        x, towards = self.raw_inputs, self.objective_loss.recession
+        if towards is None or unit.activation.homogeneity != 1.0 or not unit.has_coefficient:
+            return {}
+        norms = {"margin": partial(_path_norm, unit), "kernel_margin": partial(_output_norm, unit)}
+
+        def told(norm: Callable[[Measure], float], law: Measure) -> float:
+            return float((np.sign(towards) * predict(law, x)).min()) / max(norm(law), SMALLEST)
+
+        return {name: partial(told, norm) for name, norm in norms.items()}
+
+    @property
+    def raw_inputs(self) -> Array:
+        """x before it is standardised, shape (P, d)."""
+        return self.training[0]
+
     @property
     def objective_loss(self) -> Loss:
         """L."""
@@ -175,6 +194,18 @@ class DrawsKey(SamplesKey):
 
 COUNT = Integer(2, 10**7, 100)
 """Of draws."""
+
+
+def _path_norm(unit: Unit, law: Measure) -> float:
+    """∫|a| |(w, b)| drho."""
+    w, a, b = unit.parted(law.points)
+    lengths = np.linalg.norm(np.column_stack([w, b]) if unit.has_offset else w, axis=1)
+    return float(law.weights @ (np.abs(a) * lengths))
+
+
+def _output_norm(unit: Unit, law: Measure) -> float:
+    """(∫a^2 drho)^(1/2), that of the kernel's space where the w that a is given to stay as they are."""
+    return float(np.sqrt(law.weights @ unit.parted(law.points)[1] ** 2))
 
 
 def samples_key() -> Any:

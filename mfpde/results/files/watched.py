@@ -12,6 +12,8 @@ MEANING = {
     "test_risk": "the same risk on what was not trained on",
     "accuracy": "share of the weight of the training samples whose class is the sign of f",
     "test_accuracy": "the same share of the test set",
+    "margin": "least y f over the training samples, over the path norm: the mean of |a| |(w, b)|",
+    "kernel_margin": "the same over the root of the mean of a^2, the norm of outputs alone",
 }
 
 

@@ -54,6 +54,7 @@ class FiniteVolumeKind(SchemeKind):
     oracle = 1
     knows_dissipation = True
     straight = True
+    convex = True
 
     def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:
         return super().refusals(problem, experiment) + too_many_coordinates(problem)

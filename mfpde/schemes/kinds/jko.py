@@ -52,6 +52,7 @@ class JkoKind(SchemeKind):
     less = "fewer solver.cells (with noise) or solver.atoms (without)"
     knows_dissipation = True
     straight = True
+    convex = True
     refines_steps = True
 
     def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:

@@ -28,7 +28,7 @@ from mfpde.studies.run.arithmetic import ARITHMETIC
 from mfpde.studies.run.campaign import Campaign
 from mfpde.studies.run.checkpoint import hold_audit, hold_state, pack_state, unpack_state
 from mfpde.studies.run.cost import Costs, schemes_of, told
-from mfpde.studies.run.energy import balance_warning, rest_level, stationary_verdict
+from mfpde.studies.run.energy import balance_warning, margin_stands, margin_verdict, rest_level, stationary_verdict
 from mfpde.studies.run.trajectory import Trajectory, estimated_error, restored
 
 AUDITS = 24
@@ -74,6 +74,8 @@ class Run(Campaign[SolveResult]):
         self._times = experiment.time.save_times
         self._targets = [self._schedule.flow_time(time) for time in self._times]
         self._stationary_tolerance = experiment.time.stationary_tolerance
+        until_margin, by_all = experiment.time.until == "margin", problem.flow.mobility.w > 0.0
+        self._margin = ("margin" if by_all else "kernel_margin") if until_margin else None
         # D per unit of ∫xi, which the flow of scaled outputs takes alpha^2 times as long for
         self._slower = problem.flow.scale**2
         self._recedes, self._level = problem.data.recedes, 0.0
@@ -207,12 +209,20 @@ class Run(Campaign[SolveResult]):
 
     @property
     def _at_rest(self) -> bool:
-        """Whether the run stopped where D is small."""
+        """Whether the run stopped where D is small, or the margin stands."""
+        if self._margin is not None:
+            return len(self._trajectory) > 0 and margin_stands(*self._margins)
         return (
             self._stationary_tolerance is not None
             and len(self._audit) > 0
             and self._audit[-1][-1] / self._slower <= self._level
         )
+
+    @property
+    def _margins(self) -> tuple[list[float], list[float]]:
+        """The save times so far, and the normalised margins there."""
+        rows = self._trajectory.rows
+        return rows["time"], rows[self._margin or ""]
 
     def _level_at(self, observation: Observation) -> float:
         """The D at which the law rests."""
@@ -249,6 +259,8 @@ class Run(Campaign[SolveResult]):
                 self._schedule.time(time), dissipation / self._slower, self._stationary_tolerance, self._level
             )
             said.append(verdict)
+        if self._margin is not None and result.status == "success":
+            said.append(margin_verdict(*self._margins))
         warning = balance_warning(result)
         if warning is not None:
             said.append(warning)

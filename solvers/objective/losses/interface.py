@@ -25,6 +25,7 @@ class Pointwise(Protocol):
     never v (else by Newton's method), `check(y)`, which raises ValueError for targets without meaning, and
     `recession(y)`, the direction in which l falls for ever towards its infimum, which it then does not attain;
     `exponents(y)`, the slopes s and constants c, each (I, M), where l = log sum_i exp(s_i f + c_i); and
+    `logarithms(f, y)`, log l and log |l'| of an l > 0 that falls for ever, by which it can be the clock of a run;
     a static `pull(f, y, out, count)` that numba compiles, out[i] = -l'(f[i], y[i]), else SGD takes its steps by NumPy.
     """
 

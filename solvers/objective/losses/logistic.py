@@ -11,6 +11,9 @@ from scipy.special import expit, logit, xlogy
 from ...arrays import Array
 from .interface import LOSSES
 
+FAR = 40.0
+"""y f from which log(1 + exp(-y f)) is exp(-y f) in floating point."""
+
 
 @LOSSES.register("logistic")
 class Logistic:
@@ -34,6 +37,13 @@ class Logistic:
 
     def slope(self, f: Array, y: Array) -> Array:
         return np.asarray(-y * expit(-y * f))
+
+    def logarithms(self, f: Array, y: Array) -> tuple[Array, Array]:
+        """log l and log |l'|: l is exp(-y f) to rounding beyond y f = 40."""
+        margins = y * f
+        near = np.minimum(margins, FAR)
+        own = np.where(margins > FAR, -margins, np.log(np.logaddexp(0.0, -near)))
+        return own, -np.logaddexp(0.0, margins)
 
     @staticmethod
     def pull(f: Any, y: Any, out: Any, count: int) -> None:
