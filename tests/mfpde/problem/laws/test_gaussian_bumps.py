@@ -173,10 +173,10 @@ def test_atoms_of_the_far_tail_carry_the_escape() -> None:
 
 @pytest.mark.long
 def test_two_hundred_particles_show_the_experiment() -> None:
-    """Five seeds: births reach R < 1e-3 (all of twelve others did, the worst 8e-5), descent stays above 0.05."""
+    """Three seeds: births reach R < 1e-3 (all of twelve others did, the worst 8e-5), descent stays above 0.05."""
     loose = "solver.tolerance=1e-4"
-    unbalanced = [final("bumps-bad", loose, f"sgd.seed={seed}").risk[-1] for seed in range(5)]
-    plain = [final("bumps-bad", loose, f"sgd.seed={seed}", *PLAIN).risk[-1] for seed in range(2)]
+    unbalanced = [final("bumps-bad", loose, f"sgd.seed={seed}").risk[-1] for seed in range(3)]
+    plain = [final("bumps-bad", loose, *PLAIN).risk[-1]]
     assert np.median(unbalanced) < 1e-4
     assert max(unbalanced) < 1e-3
     assert min(plain) > 0.05
