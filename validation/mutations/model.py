@@ -102,7 +102,7 @@ MUTATIONS = (
         ("narrow ramps as differences", "NARROW = 0.02", "NARROW = 0.0"),
     ),
     *mutations(
-        "mfpde/problem/reduction/zonal.py",
+        "mfpde/problem/reduction/zonal/expansion.py",
         f"{KERNELS} tests/mfpde/problem/reduction/test_block_pairs.py",
         ("the error of the interpolation left out", "float(lefts[rank]) + measured", "float(lefts[rank])"),
         ("features of low degree only", "        degree += 2\n    radial", "        degree += 4\n    radial"),

@@ -10,7 +10,7 @@ import numpy as np
 
 from mfpde.problem.reduction.hermite import angular_moment, hermite_features, squared_tail
 from mfpde.problem.reduction.mixture import BlockMixture
-from mfpde.problem.reduction.zonal import zonal_features
+from mfpde.problem.reduction.zonal.expansion import zonal_features
 from mfpde.solvers.activations.activation import Activation
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.losses.square import SquareLoss

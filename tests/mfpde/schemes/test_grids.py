@@ -13,7 +13,7 @@ from mfpde.configuration.parsing import parse
 from mfpde.configuration.sources import experiment_of, load_configuration
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
-from mfpde.problem.reduction.zonal import ZonalFeatures
+from mfpde.problem.reduction.zonal.features import ZonalFeatures
 from mfpde.schemes.grids import cell_counts, laid_out
 from mfpde.schemes.guide import starting_guide
 from mfpde.schemes.pair import make_pair

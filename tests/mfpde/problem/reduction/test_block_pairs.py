@@ -14,7 +14,8 @@ from mfpde.problem.activations.tanh import Tanh
 from mfpde.problem.problem import build_problem
 from mfpde.problem.reduction.block_pairs import block_pairs
 from mfpde.problem.reduction.sphere import mean_on_sphere
-from mfpde.problem.reduction.zonal import split_chi_rule, zonal_features
+from mfpde.problem.reduction.zonal.expansion import zonal_features
+from mfpde.problem.reduction.zonal.rules import split_chi_rule
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import Flow

@@ -16,7 +16,8 @@ from mfpde.problem.activations.sigmoid import Sigmoid
 from mfpde.problem.activations.tanh import Tanh
 from mfpde.problem.reduction.hermite import angular_moment, hermite_features
 from mfpde.problem.reduction.mixture import BlockMixture
-from mfpde.problem.reduction.zonal import invariant_harmonics, zonal_features
+from mfpde.problem.reduction.zonal.expansion import zonal_features
+from mfpde.problem.reduction.zonal.harmonics import invariant_harmonics
 from mfpde.solvers.activations.activation import Activation
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array

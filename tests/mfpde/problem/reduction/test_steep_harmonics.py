@@ -7,7 +7,8 @@ import pytest
 from numpy.polynomial.legendre import leggauss
 from scipy import special
 
-from mfpde.problem.reduction.zonal import _Gegenbauer, log_pole
+from mfpde.problem.reduction.zonal.harmonics import log_pole
+from mfpde.problem.reduction.zonal.kernels import _Gegenbauer
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 

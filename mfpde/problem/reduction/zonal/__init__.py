@@ -1,0 +1,1 @@
+"""Features of small isotropic blocks by zonal harmonics of the angle and radial functions."""
