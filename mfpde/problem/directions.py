@@ -162,7 +162,7 @@ class Directions(LawWithin):
         return np.where(angle < TURN, angle, 0.0)[:, None]
 
     def features(self, unit: Unit, box: Box, accuracy: float, effort: Effort) -> Expansion:
-        from mfpde.problem.reduction.circle import by_angle
+        from mfpde.problem.reduction.circle.angles import by_angle
         from mfpde.solvers.space.box import Box as Corners
 
         ends = np.ones(self.coordinates)

@@ -27,7 +27,7 @@ from mfpde.solvers.space.axis import Axis, Line
 
 if TYPE_CHECKING:
     from mfpde.keys.samples import Samples
-    from mfpde.problem.reduction.circle import Teachers
+    from mfpde.problem.reduction.circle.arcs import Teachers
     from mfpde.solvers.activations.activation import Activation
     from mfpde.solvers.arrays import Array
     from mfpde.solvers.networks.population import Population
@@ -161,7 +161,7 @@ class TeacherNetwork(DataLaw):
     @property
     def teachers(self) -> Teachers:
         """Angles and weights."""
-        from mfpde.problem.reduction.circle import Teachers
+        from mfpde.problem.reduction.circle.arcs import Teachers
 
         return Teachers(np.array(self.angles), np.array(self.weights))
 
@@ -184,12 +184,12 @@ class TeacherNetwork(DataLaw):
         return PointLaw.of(np.column_stack(columns), np.ones(len(angles)))
 
     def features(self, unit: Unit, box: Box, accuracy: float, effort: Effort) -> Expansion:
-        from mfpde.problem.reduction.circle import expand
+        from mfpde.problem.reduction.circle.expansion import expand
 
         return expand(unit.activation, unit.has_offset, self._activation, self.teachers, box, accuracy)
 
     def circle(self, unit: Unit) -> CircleLaw | None:
-        from mfpde.problem.reduction.circle import circle_law
+        from mfpde.problem.reduction.circle.optimum import circle_law
 
         return None if unit.has_offset else circle_law(unit.activation, self._activation, self.teachers)
 
@@ -212,7 +212,7 @@ class TeacherNetwork(DataLaw):
         return np.asarray(self._activation.value(x @ self.teachers.directions.T) @ self.teachers.weights)
 
     def population(self, sampler: Any, activation: Activation) -> Population | None:
-        from mfpde.problem.reduction.circle import CirclePopulation
+        from mfpde.problem.reduction.circle.population import CirclePopulation
 
         return CirclePopulation.of(activation, self._activation, self.teachers)
 

@@ -10,7 +10,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import optimize
 
-from mfpde.problem.reduction.circle import ArcProfile, TwoSlopes
+from mfpde.problem.reduction.circle.arcs import TwoSlopes
+from mfpde.problem.reduction.circle.optimum import ArcProfile
 from mfpde.results.answers.signed import SignedOptimum
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.optimum.circle import CircleLaw, CircleProblem

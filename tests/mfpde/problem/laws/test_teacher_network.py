@@ -14,7 +14,9 @@ from numpy.testing import assert_allclose
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
 from mfpde.problem.problem import build_problem
-from mfpde.problem.reduction.circle import ArcKernel, CirclePopulation, FourierFeatures, Teachers, TwoSlopes, on_circle
+from mfpde.problem.reduction.circle.arcs import Teachers, TwoSlopes, on_circle
+from mfpde.problem.reduction.circle.features import ArcKernel, FourierFeatures
+from mfpde.problem.reduction.circle.population import CirclePopulation
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.box import Box

@@ -1,0 +1,1 @@
+"""A unit averaged over inputs on the unit circle of the plane."""
