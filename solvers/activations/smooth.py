@@ -12,6 +12,7 @@ is left of v given u does.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,6 +27,10 @@ REACH = 12.5
 """|X| that a rule covers: h_k times the normal density decays like exp(-x^2 / 4) only."""
 EXPONENT = 38.0
 """The error of a rule at the largest scale is about e^-38, 3e-17."""
+HIGHEST_SHIFT = 6.0
+"""Imaginary part of X up to which the strip is used: beyond it the normal density grows too far."""
+BINS = np.array([0.25, 0.5, 1.0, 2.0, 4.0, 8.0])
+"""Scales between which points share a rule."""
 PAIR_REACH, PAIR_EXPONENT = 8.6, 36.0
 """The same without h_k, where the density beyond is rounding, and e^-36 is 2e-16."""
 STEEP, PAIR_STEEP, INNER_STEEP = 16.0, 8.0, 2.0
@@ -40,6 +45,13 @@ PAIRS = 256
 """Pairs whose rules are made at once."""
 MOMENT_CHUNK = 1_000_000
 """Values held at once."""
+
+
+def _alike(scale: Array, steep: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
+    """Places of scales of about one size, so that small ones do not take the many nodes of large ones."""
+    place = np.where(steep, -1, np.searchsorted(BINS, scale))
+    for which in np.unique(place[place >= 0]):
+        yield np.flatnonzero(place == which)
 
 
 class Smooth(Activation):
@@ -75,10 +87,18 @@ class Smooth(Activation):
 
         return loop_address(type(self).loop, precision), np.zeros((3, 2), precision)
 
-    def _rule(self, scale: Array) -> tuple[Array, Array]:
-        """Nodes and weights for a standard Gaussian, fine enough for the largest scale."""
-        steepest = max(float(np.max(scale, initial=0.0)), 1e-3)
-        spacing = min(0.05, 2 * np.pi * self.strip / (EXPONENT * steepest))
+    def values_and_slopes(self, u: Array) -> tuple[Array, Array]:
+        """sigma and its derivative, which may share what they cost."""
+        return self.value(u), self.slope(u)
+
+    def _rule(self, scale: Array, terms: int) -> tuple[Array, Array]:
+        """Nodes and weights for a standard Gaussian, fine enough for the largest scale and h_k with k < terms.
+
+        The trapezoidal rule of spacing h errs by e^(-2 pi s / h) times the supremum of the integrand on Im X = s, where
+        the density is at most e^(s^2 / 2) and h_k e^(s sqrt(2 k)) times larger, and sigma bounded, t s below the strip.
+        """
+        shift = min(self.strip / max(float(np.max(scale, initial=0.0)), 1e-3), HIGHEST_SHIFT)
+        spacing = 2 * np.pi * shift / (EXPONENT + 0.5 * shift**2 + shift * np.sqrt(2.0 * terms))
         half = np.linspace(0.0, REACH, int(np.ceil(REACH / spacing)) + 1)
         # exact mirror images, so that what is odd integrates to 0 exactly
         nodes = np.concatenate([-half[:0:-1], half])
@@ -93,7 +113,7 @@ class Smooth(Activation):
         for start in range(0, scale.size, chunk):
             part = slice(start, start + chunk)
             u = scale[part, None] * nodes + offset[part, None]
-            value, slope = self.value(u), self.slope(u)
+            value, slope = self.values_and_slopes(u)
             # the even parts in the nodes: the others integrate to 0
             moments.value[part] = 0.5 * (value + value[:, ::-1]) @ table
             moments.by_scale[part] = 0.5 * (slope - slope[:, ::-1]) @ (nodes[:, None] * table)
@@ -115,11 +135,12 @@ class Smooth(Activation):
         """The even orders c_k, with their derivatives."""
         moments = Moments(*(np.empty((scale.size, orders.size)) for _ in range(3)))
         steep = scale > STEEP
-        nodes, weights = self._rule(scale[~steep])
         terms = int(orders.max(initial=0)) + 1
-        table = np.ascontiguousarray(weighted_hermite(nodes, weights, terms)[:, orders])
-        for all_of, some in zip(moments, self._against(scale[~steep], offset[~steep], nodes, table), strict=True):
-            all_of[~steep] = some
+        for part in _alike(scale, steep):
+            nodes, weights = self._rule(scale[part], terms)
+            table = np.ascontiguousarray(weighted_hermite(nodes, weights, terms)[:, orders])
+            for all_of, some in zip(moments, self._against(scale[part], offset[part], nodes, table), strict=True):
+                all_of[part] = some
         if steep.any():
             moments.value[steep] = self._steep(0, scale[steep], offset[steep], max(terms, 2))[:, orders]
             slopes = self._steep(1, scale[steep], offset[steep], terms + 1)
@@ -131,17 +152,19 @@ class Smooth(Activation):
 
     def coefficients(self, scale: Array, offset: Array, terms: int, order: int = 0) -> Array:
         found, steep = np.empty((scale.size, terms)), scale > STEEP
-        nodes, weights = self._rule(scale[~steep])
-        table = weighted_hermite(nodes, weights, terms)
-        found[~steep] = self._sums(order, scale[~steep], offset[~steep], nodes, table)
+        for part in _alike(scale, steep):
+            nodes, weights = self._rule(scale[part], terms)
+            table = weighted_hermite(nodes, weights, terms)
+            found[part] = self._sums(order, scale[part], offset[part], nodes, table)
         if steep.any():
             found[steep] = self._steep(order, scale[steep], offset[steep], terms)
         return found
 
     def second_moments(self, scale: Array, offset: Array) -> Array:
         found, steep = np.empty(scale.size), scale > STEEP
-        nodes, weights = self._rule(scale[~steep])
-        found[~steep] = self._sums(0, scale[~steep], offset[~steep], nodes, weights[:, None], power=2)[:, 0]
+        for part in _alike(scale, steep):
+            nodes, weights = self._rule(scale[part], 1)
+            found[part] = self._sums(0, scale[part], offset[part], nodes, weights[:, None], power=2)[:, 0]
         if steep.any():
             middle, half, u = *self._rise, self._nodes
             t, b = scale[steep], offset[steep]

@@ -31,6 +31,10 @@ class Sigmoid(Smooth):
         value = special.expit(u)
         return np.asarray(value * (1.0 - value))
 
+    def values_and_slopes(self, u: Array) -> tuple[Array, Array]:
+        value = special.expit(u)
+        return value, value * (1.0 - value)
+
     def bend(self, u: Array) -> Array:
         value = special.expit(u)
         return np.asarray(value * (1.0 - value) * (1.0 - 2.0 * value))

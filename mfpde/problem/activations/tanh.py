@@ -29,6 +29,10 @@ class Tanh(Smooth):
     def slope(self, u: Array) -> Array:
         return np.asarray(1.0 - np.tanh(u) ** 2)
 
+    def values_and_slopes(self, u: Array) -> tuple[Array, Array]:
+        value = np.tanh(u)
+        return value, 1.0 - value * value
+
     def bend(self, u: Array) -> Array:
         value = np.tanh(u)
         return np.asarray(-2.0 * value * (1.0 - value**2))
