@@ -74,7 +74,8 @@ def _mass_problems(experiment: Experiment) -> list[str]:
     if dynamics.fisher_rao_rate > 0.0:
         errors.append(f"dynamics.fisher_rao_rate: unused by {whose}; write growth, or leave it out")
     if math.isfinite(dynamics.inverse_temperature):
-        errors.append(f"dynamics.inverse_temperature: no noise is defined beside {whose}; write inf")
+        words = f"no noise is defined beside {whose}: the entropy that it adds to F is that of laws of mass 1"
+        errors.append(f"dynamics.inverse_temperature: {words}; write inf")
     return errors
 
 

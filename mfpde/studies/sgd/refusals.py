@@ -49,7 +49,7 @@ def refuse(
         remedy = f'write flow = "wasserstein", or solve it with scheme = "{sampling_scheme()}"'
         problems.append(f"dynamics.flow: SGD moves neurons and has no birth and death; {remedy}")
     problems += problem.kept_mass("SGD is")
-    words = problem.initial_law.neuron_problem(configuration.sgd.neurons)
+    words = "" if drawn is None else problem.initial_law.neuron_problem(configuration.sgd.neurons)
     problems += [f"sgd.neurons: {words}"] if words else []
     problems += _step_problems(configuration, step_key)
     if configuration.sgd.state == "gram":

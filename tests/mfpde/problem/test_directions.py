@@ -246,5 +246,7 @@ def test_neurons_that_are_not_balanced_are_named(tmp_path: Path) -> None:
 def test_sgd_and_studies_of_probability_laws_are_refused_in_words() -> None:
     from mfpde.studies.sgd.refusals import refuse
 
-    with pytest.raises(ConfigurationError, match='write reduction = "none"'):
+    with pytest.raises(ConfigurationError, match='write reduction = "none"') as refused:
         refuse(parse(tables("directions", [0.0, 1.0])))
+    # neurons that there are none of are not counted
+    assert "initial.points" not in str(refused.value)

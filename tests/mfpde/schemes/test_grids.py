@@ -196,8 +196,8 @@ def test_features_on_a_grid_are_asked_for_at_its_cells_once(monkeypatch: pytest.
 
 
 def test_signs_have_two_cells_whatever_is_asked_for() -> None:
-    """4096 of a circle times as many of a sign were 98 GiB of features that no grid has."""
+    """As many of a sign as of a circle, 4096 then, were 98 GiB of features that no grid has."""
     problem = build_problem(load_configuration("relu-teacher-arc"))
     counts = cell_counts(problem, None)
     shape = graded_grid(starting_guide(problem), problem.geometry, counts).shape
-    assert laid_out(problem, counts) == shape == (4096, 2)
+    assert laid_out(problem, counts) == shape == (512, 2)
