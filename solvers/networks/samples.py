@@ -61,6 +61,11 @@ class SampleFeatures:
         return values, slopes
 
     @property
+    def inputs(self) -> Array:
+        """What arguments of units are products with, shape (M, D)."""
+        return self._inputs
+
+    @property
     def kinks(self) -> Kinks | None:
         """Where units bend at samples; None where they are smooth."""
         return None if self._bends is None else self._bends.kinks

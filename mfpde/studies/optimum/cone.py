@@ -11,16 +11,21 @@ from mfpde.errors import ConfigurationError
 from mfpde.problem.problem import Problem
 from mfpde.results.answers.optimum import AtomicOptimum
 from mfpde.results.answers.signed import SignedOptimum
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.networks.samples import SampleFeatures
 from mfpde.solvers.objective.coefficient import WithCoefficient
 from mfpde.solvers.objective.directed import OnCircle, OnSphere
 from mfpde.solvers.objective.kinks import Kinked, kinks_of
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.optimum.sphere.fan import cells_at_most
 from mfpde.solvers.optimum.sphere.homogeneous import SignedAtoms, homogeneous_optimum
+from mfpde.solvers.optimum.sphere.pricing import EXACT, Priced, largest_response
 from mfpde.solvers.space.box import Box
 
 MOST_CELLS = 3e7
 """Cells and faces of the arrangement times planes, which are looked at in every round."""
+MOST_PLANES = 400
+"""Of an arrangement whose cells are priced without being listed: each round sweeps their square."""
 TIGHT = 1e-10
 """Relative gap of what is certified."""
 SAMPLES = 1441
@@ -114,12 +119,20 @@ def _least(objective: Objective, features: Kinked, strength: float) -> SignedAto
     assert kinks is not None
     planes, dimension = kinks.normals.shape
     cells = cells_at_most(planes, dimension)
-    if not (cells * planes <= MOST_CELLS):
+    few = cells * planes <= MOST_CELLS
+    priced = not few and dimension <= EXACT and planes <= MOST_PLANES and isinstance(features, SampleFeatures)
+    if not (few or priced):
         words = f"the kinks of {planes} samples cut {dimension} dimensions into up to {cells:.2g} cells and faces"
         remedy = 'fewer samples, or follow the flow with time.until = "stationary"'
         raise ConfigurationError([f"data.law: {words}, all of which the certificate looks at; write {remedy}"])
+
+    def oracle(gradient: Array) -> Priced:
+        samples = cast(SampleFeatures, features)
+        right, left = (float(samples.unit.slope(np.array([side]))[0]) for side in (1.0, -1.0))
+        return largest_response(gradient, samples.inputs, (right, left))
+
     try:
-        return homogeneous_optimum(objective, features, strength)
+        return homogeneous_optimum(objective, features, strength, None if few else oracle)
     except ModuleNotFoundError:
         words = "the optimum of homogeneous units is a cone programme, for which the library Clarabel is needed"
         raise ConfigurationError([f"{words}; install it with: pip install 'mfpde[cone]'"]) from None

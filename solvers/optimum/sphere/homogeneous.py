@@ -16,7 +16,7 @@ known, and the equations of their gradients are solved to rounding. In any case
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,7 +26,10 @@ from ...arrays import Array
 from ...objective.kinks import Kinked
 from ...objective.objective import Objective
 from .cone import Cone, least_loss
-from .fan import Flat, flats
+from .fan import ZERO, Flat, flats
+from .pricing import Priced
+
+Oracle = Callable[[Array], Priced]
 
 ADDED = 20
 """Cells that a round may add."""
@@ -75,14 +78,17 @@ class SignedAtoms:
     excess: float
 
 
-def homogeneous_optimum(objective: Objective, features: Kinked, strength: float) -> SignedAtoms:
+def homogeneous_optimum(
+    objective: Objective, features: Kinked, strength: float, oracle: Oracle | None = None
+) -> SignedAtoms:
     """The minimiser of 2 L + 2 lambda |m|, lambda the strength, of features that are linear between their kinks.
 
     Args:
         objective: the loss; its features are not looked at.
         features: phi, without the coefficient.
+        oracle: g -> directions of the largest |phi . g|, where cells are too many to be looked at one by one.
     """
-    return _Program(objective, features, strength).solved()
+    return _Program(objective, features, strength, oracle).solved()
 
 
 def _held(atoms: list[_Atom]) -> frozenset[bytes]:
@@ -96,14 +102,16 @@ def _gap(found: SignedAtoms) -> float:
 
 
 class _Program:
-    def __init__(self, objective: Objective, features: Kinked, strength: float) -> None:
+    def __init__(self, objective: Objective, features: Kinked, strength: float, oracle: Oracle | None) -> None:
+        self._oracle = oracle
         self.loss, self.features, self.strength = objective.loss, features, strength
         kinks = features.kinks
         assert kinks is not None
         self.normals = kinks.normals
         span = np.linalg.svd(kinks.normals, full_matrices=False)
         self.span = span[2][span[1] > 1e-10 * span[1][0]].T
-        self.flats = [Flat(self.span @ flat.basis, flat.signs) for flat in flats(self.normals @ self.span)]
+        found = [] if oracle is not None else flats(self.normals @ self.span)
+        self.flats = [Flat(self.span @ flat.basis, flat.signs) for flat in found]
 
     @property
     def _nothing(self) -> Array:
@@ -130,9 +138,7 @@ class _Program:
         """The measure with its certificate, by grad L or what is like it, and where h lies farthest beyond lambda."""
         outputs = self._outputs(atoms)
         gradient = self.loss.gradient(outputs) if gradient is None else gradient
-        extremes = [found for flat in self.flats for found in self._extremes(flat, gradient)]
-        extremes.sort(key=lambda pair: -pair[0])
-        sup = extremes[0][0] if extremes else 0.0
+        extremes, sup = self._priced(gradient)
         theta = min(1.0, self.strength / sup) if sup > 0.0 else 1.0
         dimension = self.normals.shape[1]
         found = SignedAtoms(
@@ -141,10 +147,22 @@ class _Program:
             outputs=outputs,
             energy=self._energy(atoms),
             lower_bound=-2.0 * self.loss.conjugate(theta * gradient),
-            excess=sup / self.strength,
+            excess=(extremes[0][0] if extremes else 0.0) / self.strength,
         )
         beyond = [atom for value, atom in extremes if value > self.strength]
         return found, beyond[:ADDED]
+
+    def _priced(self, gradient: Array) -> tuple[list[tuple[float, _Atom]], float]:
+        """|h| and atoms where it is largest, the largest first, and a bound of |h|."""
+        if self._oracle is None:
+            extremes = [found for flat in self.flats for found in self._extremes(flat, gradient)]
+            extremes.sort(key=lambda pair: -pair[0])
+            return extremes, extremes[0][0] if extremes else 0.0
+        priced = self._oracle(gradient)
+        heights = priced.units @ self.normals.T
+        sides = np.where(np.abs(heights) <= ZERO, 0.0, np.sign(heights))
+        found = zip(priced.units, sides, priced.values, strict=True)
+        return [(abs(float(v)), _Atom(SEED * u, side, -float(np.sign(v)))) for u, side, v in found], priced.bound
 
     def _extremes(self, flat: Flat, gradient: Array) -> list[tuple[float, _Atom]]:
         """|h| and an atom at the gradient of every cell of a flat, and opposite to it."""

@@ -18,6 +18,7 @@ from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.optimum import AtomicOptimum
 from mfpde.schemes.choice import chosen_scheme
+from mfpde.studies.optimum import cone
 
 X = [[1.0, 0.2], [-0.5, 0.8], [0.3, -1.1], [-1.0, -0.4], [0.7, 0.9]]
 Y = [0.5, -1.0, 0.8, 0.3, -0.6]
@@ -129,6 +130,23 @@ def test_stationary_laws_on_kinks_are_not_said_to_be_all_found(tmp_path: Path) -
     found = mfpde.stationary(declared(tmp_path, dynamics={"ridge": 0.05}), branches=False)
     assert not found.complete
     assert any("held from both sides" in words for words in found.completeness)
+
+
+@pytest.mark.parametrize("loss", ["square", "logistic"])
+def test_priced_cells_have_the_optimum_of_all_cells(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where cells are too many to be listed they are priced along great circles: F to rounding, and certified."""
+    rng = np.random.default_rng(4)
+    y = rng.normal(size=8)
+    data = {"law": "dataset", "points": rng.normal(size=(8, 3)).tolist(), "values": np.sign(y).tolist(), "loss": loss}
+    network = {"activation": "relu", "coefficients": "trained"}
+    made = parse({"data": data, "network": network, "dynamics": {"ridge": 0.01}})
+    listed = mfpde.optimum(made)
+    monkeypatch.setattr(cone, "MOST_CELLS", 0)
+    priced = mfpde.optimum(made)
+    assert isinstance(priced, AtomicOptimum)
+    assert priced.certified
+    assert_allclose(priced.free_energy, listed.free_energy, rtol=1e-13)
+    assert_allclose(priced.lower_bound, listed.lower_bound, rtol=2e-10)
 
 
 def test_an_arrangement_of_too_many_cells_is_refused_in_words() -> None:
