@@ -137,7 +137,7 @@ def test_a_wrong_dissipation_of_characteristics_is_noticed(monkeypatch: pytest.M
     assert "energy balance" in str(result.attributes["message"])
 
 
-OTHER_LAWS = ("single-index", "phase-retrieval", "committee", "dataset", "margin", "generalisation")
+OTHER_LAWS = ("single-index", "phase-retrieval", "committee", "dataset", "margin", "generalisation", "three-spin")
 MIXTURES = [name for name in presets.names() if not name.startswith(OTHER_LAWS)]
 """Presets on mixtures, bumps and circles; other laws have trajectories of their own."""
 SERVED = [(name, "characteristics") for name in MIXTURES] + [
