@@ -215,3 +215,47 @@ def test_generalisation() -> None:
     assert path > variation
     # kappa^2 / 2
     assert len(re.findall(r"constant 0\.320000", text)) == 2
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_quickstart() -> None:
+    text = printed("quickstart.ipynb")
+    apart, stated = number(r"difference of the risks: ([\d.e-]+)", text), number(r"stated together ([\d.e-]+)", text)
+    assert apart < 3.0 * stated < 1e-4
+    gaps = re.search(r"sup \|R_N - R\| of the replicas: (.*)", text)
+    assert gaps
+    assert all(0.0 < float(gap) < 0.15 for gap in gaps[1].split(", "))
+    assert number(r"least risk ([\d.]+)", text) == pytest.approx(0.0075646215, abs=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_gradient_flow_schemes() -> None:
+    text = printed("gradient_flow_schemes.ipynb")
+    rows = re.findall(r"^(\S+) +error ([\d.e+-]+), stated ([\d.e+-]+)", text, flags=re.MULTILINE)
+    assert [name for name, _, _ in rows] == ["characteristics", "finite-volume", "jko", "particles"]
+    assert all(float(error) <= 3.0 * float(stated) for _, error, stated in rows)
+    assert text.count("F falls at every step: True") == 2
+    assert number(r"order 1: errors .* observed ([\d.]+)", text) == pytest.approx(1.0, abs=0.1)
+    assert number(r"order 2: errors .* observed ([\d.]+)", text) > 1.8
+    assert number(r"moving alone: R\(100\) = ([\d.]+)", text) > 0.07
+    assert number(r"births and deaths: R\(100\) = ([\d.]+)", text) < 1e-4
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_bounds() -> None:
+    text = printed("bounds.ipynb")
+    assert number(r"bias falls at least as 1/N: holds: slope (-?[\d.]+)", text) == pytest.approx(-1.0, abs=0.15)
+    assert "sup gap of SGD falls at least as N^-1/2: holds" in text
+    assert "contradicted" not in text
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_your_own_problem() -> None:
+    text = printed("your_own_problem.ipynb")
+    assert "coordinates: w_par, w_perp\n" in text
+    # E y^2 = .64 + .36 + .01, and units that cancel at the start but for 1 / d
+    assert number(r"R\(0\) = ([\d.]+)", text) == pytest.approx(1.01, abs=1e-3)
+    assert number(r"R\(5\) = ([\d.]+)", text) == pytest.approx(0.4391, abs=2e-3)
+    assert len(re.findall(r"^- \S+", text, flags=re.MULTILINE)) == 3
+    assert number(r"training risk: .* -> ([\d.]+)", text) == pytest.approx(0.0457, abs=1e-4)
+    assert number(r"mean radius at the end: ([\d.]+)", text) == pytest.approx(0.90800, abs=1e-4)
