@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 DEFAULT_PARTICLES = 200
 COARSEST_PARTICLES = 50
 MAXIMUM_PARTICLES = 10**6
+COARSER = 10.0
+"""Tolerance of the companion of particles that are the law itself."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class ParticlesKind(SchemeKind):
     """N particles drawn from rho_0, and eight populations of N/8 drawn apart from them (`Populations`).
 
     The risks of these tell the bias of N, of order 1/N, and its fluctuations: R_N lies within `risk_error` of the
-    mean-field law's with probability .95, and within three times it with .9998.
+    mean-field law's with probability .95, and within three times it with .9998. Where rho_0 is given as atoms and
+    nothing is drawn on the way, the particles are the law, and a run at a larger tolerance stands beside them.
 
     With `neurons = "actual"` N single neurons under the exact population risk (`OrderParameterFlow`) in their place.
     """
@@ -83,6 +86,12 @@ class ParticlesKind(SchemeKind):
     def _actual(self, experiment: Experiment) -> bool:
         return bool(self.options(experiment.solver).neurons == "actual")
 
+    @staticmethod
+    def _exact(problem: Problem) -> bool:
+        """Whether the particles are the law, at all times: nothing is drawn."""
+        drawn = noisy(problem) or (problem.flow.reacts and not problem.flow.free)
+        return bool(problem.initial_law.given) and not drawn
+
     def _count(self, problem: Problem, experiment: Experiment) -> int:
         """N: what is asked for, or one for each atom that rho_0 gives."""
         asked = experiment.solver.atoms or problem.initial_law.given or self.options(experiment.solver).atoms
@@ -97,7 +106,7 @@ class ParticlesKind(SchemeKind):
 
     def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         from mfpde.schemes.guide import spread_guide, visited_box
-        from mfpde.schemes.pair import Pair, described, error_floor_of
+        from mfpde.schemes.pair import Pair, described, dissipation_floor_of, error_floor_of
         from mfpde.solvers.particles.populations import LEVEL, POPULATIONS, Populations, size_beside
 
         if self._actual(experiment):
@@ -108,19 +117,24 @@ class ParticlesKind(SchemeKind):
             box = visited_box(problem, spread_guide(problem, guide))
         reduced = problem.represent("atoms", box, 0.1 * tolerance)
 
-        def run(particles: int, stream: int) -> Scheme:
+        def run(particles: int, stream: int, allowed: float = tolerance) -> Scheme:
             law = problem.initial_law
             start = (law.sample if stream else law.neurons)(particles, seed, stream)
             weights = np.full(particles, law.mass / particles) if stream else law.weights(particles)
-            return flow_of(problem, reduced.objective, start, weights, tolerance, seed, stream)
+            return flow_of(problem, reduced.objective, start, weights, allowed, seed, stream)
 
         floor = error_floor_of(reduced, guide) + 0.1 * tolerance
+        chosen = described(reduced, floor) | {"seed": seed}
+        if self._exact(problem):
+            notes = (f"{count} particles, the atoms of rho_0: risk_error is that of their steps",)
+            rates = dissipation_floor_of(reduced, problem, guide, floor)
+            beside = run(count, 0, COARSER * tolerance)
+            return Pair(run(count, 0), beside, floor, notes, chosen, dissipation_floor=rates)
         few = size_beside(count)
-        beside = Populations([run(few, 1 + stream) for stream in range(POPULATIONS)])
+        drawn = Populations([run(few, 1 + stream) for stream in range(POPULATIONS)])
         said = f"{count} particles: risk_error holds their distance from the mean-field law with probability {LEVEL:g}"
         notes = (f"{said}, seen from {POPULATIONS} independent populations of {few}",)
-        chosen = described(reduced, floor) | {"seed": seed}
-        return Pair(run(count, 0), beside, floor, notes, chosen, apart=beside.apart)
+        return Pair(run(count, 0), drawn, floor, notes, chosen, apart=drawn.apart)
 
     def refined(self, problem: Problem, experiment: Experiment, level: int) -> Refined:
         """Four times as many, one draw each: their order of 1/2 shows only on average."""
