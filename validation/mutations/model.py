@@ -23,6 +23,7 @@ MUTATIONS = (
             "SquaredShare(dimensions[j], rest[j])",
         ),
         ("the last block takes what is left before it", "left = left * np.cos(points[:, own + j])", "pass"),
+        ("even points of a density that weigh alike", "shares = shares * np.asarray(self.function(places))", "pass"),
     ),
     *mutations(
         "mfpde/problem/marginals.py",
@@ -81,6 +82,32 @@ MUTATIONS = (
         ),
         ("the gradient across the radius by half", "turning = 2.0 * hermite / tau", "turning = hermite / tau"),
         ("the contracted one by half", "turned = 2.0 / tau[n]", "turned = 1.0 / tau[n]"),
+    ),
+    *mutations(
+        "mfpde/problem/reduction/blocks.py",
+        "tests/mfpde/schemes/test_dissipation_floor.py",
+        ("pairs that are turned alike", "(1, 1, other * given[1])", "(1, 1, other)"),
+        ("moments held against themselves", "has_offset, 2 * highest)", "has_offset, highest)"),
+    ),
+    *mutations(
+        "mfpde/problem/reduction/trapezoidal.py",
+        "tests/mfpde/schemes/test_dissipation_floor.py",
+        ("overlaps of the width of one bump", "math.sqrt(2.0) * self.width", "self.width"),
+    ),
+    *mutations(
+        "mfpde/studies/kernel/limit.py",
+        "tests/mfpde/studies/kernel",
+        ("what atoms leave of the kernel forgotten", " + left.of(risk, times, first)", ""),
+    ),
+    *mutations(
+        "solvers/objective/representation.py",
+        "tests/mfpde/studies/kernel",
+        ("what atoms leave of f_0 forgotten", " + self._start_gap(law)", ""),
+    ),
+    *mutations(
+        "solvers/activations/sampled.py",
+        "tests/mfpde/problem/activations/test_steep.py",
+        ("few places where given functions are seen", "PROBES = 2**22", "PROBES = 2**8"),
     ),
     *mutations(
         "mfpde/problem/reduction/blocks.py",

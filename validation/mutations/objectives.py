@@ -278,9 +278,10 @@ MUTATIONS = (
         "tests/solvers/characteristics",
         (
             "outputs whose mass is not divided by",
-            "changes = self.mass * changes[..., 1:] - changes[..., :1] * outputs",
-            "changes = self.mass * changes[..., 1:]",
+            "self.mass * changes[..., 1:] - changes[..., :1] * outputs",
+            "self.mass * changes[..., 1:]",
         ),
+        ("nothing left at the limit on atoms", "== 0 or self._room(lower, upper) > 0:", "== 0 or True:"),
     ),
     *mutations(
         "solvers/characteristics/panels.py",
