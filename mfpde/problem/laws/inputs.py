@@ -24,3 +24,8 @@ def on_sphere(gaussian: Projections) -> Any:
     from mfpde.solvers.sgd.sources.spherical import SphericalInputs
 
     return SphericalInputs(gaussian, lambda x: gaussian.target(x[:, : gaussian.signed]))
+
+
+def formula(spherical: bool) -> str:
+    """The law of x in TeX."""
+    return r"x \sim \mathrm{Unif}\, S^{d-1}(\sqrt{d})" if spherical else r"x \sim \mathcal{N}(0, I_d)"

@@ -22,7 +22,7 @@ from mfpde.problem.initial import InitialLaw, product_law
 from mfpde.problem.law_kinds import LawOf
 from mfpde.problem.laws.finite_data import drawn, samples_key, seed_key
 from mfpde.problem.laws.gaussian_mixture import MAXIMUM_DIMENSION
-from mfpde.problem.laws.inputs import SPHERE, inputs_key, on_sphere
+from mfpde.problem.laws.inputs import SPHERE, formula, inputs_key, on_sphere
 from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.laws.single_index import Dimension
 from mfpde.problem.marginals import Marginal, Normal, ScaledChi, settled
@@ -147,7 +147,7 @@ class MultiIndex(DataLaw):
             rf"({weight:g})\,g(\langle u_{{{k}}}, x\rangle)" for k, weight in enumerate(self.weights, 1)
         )
         return (
-            rf"x \sim \mathcal{{N}}(0, I_d),\qquad y = {teachers} + {self.noise:g}\,\xi,\qquad "
+            formula(self.spherical) + rf",\qquad y = {teachers} + {self.noise:g}\,\xi,\qquad "
             r"\langle u_j, u_k\rangle = \delta_{jk}",
             r"f(x;\rho) = \int a\,\sigma(\langle w, x\rangle + b)\,\rho(dz),\qquad "
             r"w_k = \langle u_k, w\rangle,\quad w_\perp = |w - \sum_k w_k u_k|",

@@ -21,7 +21,7 @@ from mfpde.problem.initial import InitialLaw, product_law
 from mfpde.problem.law_kinds import LawOf
 from mfpde.problem.laws.finite_data import drawn, samples_key, seed_key
 from mfpde.problem.laws.gaussian_mixture import INFINITE, MAXIMUM_DIMENSION
-from mfpde.problem.laws.inputs import SPHERE, inputs_key, on_sphere
+from mfpde.problem.laws.inputs import SPHERE, formula, inputs_key, on_sphere
 from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.marginals import Marginal, Normal, ScaledChi, settled
 from mfpde.problem.network import Network, Unit
@@ -122,7 +122,7 @@ class SingleIndex(DataLaw):
     @property
     def formulas(self) -> tuple[str, ...]:
         return (
-            rf"x \sim \mathcal{{N}}(0, I_d),\qquad y = g(\langle u, x\rangle) + {self.noise:g}\,\xi,\qquad |u| = 1",
+            formula(self.spherical) + rf",\qquad y = g(\langle u, x\rangle) + {self.noise:g}\,\xi,\qquad |u| = 1",
             r"f(x;\rho) = \int a\,\sigma(\langle w, x\rangle + b)\,\rho(dz),\qquad "
             r"w_\parallel = \langle u, w\rangle,\quad w_\perp = |w - w_\parallel u|",
         )

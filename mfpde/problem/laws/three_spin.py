@@ -123,7 +123,7 @@ class SpinInitial(Checked):
 
     kappa: float = key(1.0, Number(POSITIVE_SIZE), "w ~ N(0, kappa^2 Id / d)")
     a: float | Marginal = key(Normal(0.0, 1.0), LawOf(), "the coefficients, a constant or a law")
-    b: float | Marginal = key(Normal(0.0, 1.0), LawOf(), "the offsets, likewise")
+    b: float | Marginal = key(0.0, LawOf(), "the offsets, likewise")
     points: NumberTable | None = key(None, TableKey(), POINTS)
 
     def settled(self, reader: TableReader) -> SpinInitial:
@@ -147,7 +147,7 @@ class SpinInitial(Checked):
 class ThreeSpin(DataLaw):
     """A cubic form on the sphere, which units see by its harmonics of degree 3 and 1."""
 
-    dim: int = key(25, Integer(2, MOST), "d")
+    dim: int = key(25, Integer(2, MOST), "d, the dimension of x")
     tensor: Keyed | Stored = key(Keyed(2026), TensorKey(), "A of (1/d) sum A_pqr x_p x_q x_r")
     samples: int | None = samples_key()
     sample_seed: int = seed_key()
@@ -169,6 +169,13 @@ class ThreeSpin(DataLaw):
         if reader.has("dim"):
             reader.complain("dim", f"{self.dim}, but the tensor has d = {size}", f"{size}")
         return replace(self, dim=size)
+
+    @property
+    def formulas(self) -> tuple[str, ...]:
+        return (
+            r"x \sim \mathrm{Unif}\, S^{d-1}(\sqrt{d}),\qquad y = \frac{1}{d} \sum_{pqr} A_{pqr}\, x_p x_q x_r",
+            r"f(x;\rho) = \int a\,\sigma(\langle w, x\rangle + b)\,\rho(dz)",
+        )
 
     @property
     def dimension(self) -> float:
