@@ -35,6 +35,7 @@ from ...objective.table.feature_table import FeatureTable
 from ...objective.table.kernels import SCATTER_BLOCKS
 from ...space.geometry import Geometry
 from ..prox.cell_polynomials import CellPolynomials, cell_polynomials, moments_to_outputs, newton_line, newton_plane
+from ..prox.curvatures import Curvatures
 from ..prox.global_kernels import global_prox, shared_fractions, suspects
 from ..prox.kernels import (
     ENERGY,
@@ -45,7 +46,6 @@ from ..prox.kernels import (
     IntArray,
     derivatives,
     envelope_along,
-    lowest_curvature,
     newton_pass,
 )
 
@@ -160,6 +160,7 @@ class DualStep:
         self._moves = moving.astype(float)
         ridges = np.broadcast_to(confinement.ridge, self._mobile.shape)[moving] * self._mobile[moving]
         self._convexity = float(ridges.min(initial=np.inf))
+        self._curvatures = Curvatures.of(table.edges, table.degree, self._mobile)
         self._features_curvature: Array | None = None
         self._reference: tuple[Array, float] | None = None
         axes = [axis_nodes(edges, table.degree) for edges in table.edges]
@@ -275,9 +276,8 @@ class DualStep:
             if lowest + drift <= limit or not (lowest - drift <= limit):
                 return lowest + drift <= limit
         if self._features_curvature is None:
-            columns = [np.ascontiguousarray(column) for column in self._flat.T]
-            self._features_curvature = np.array([max(self._lowest(c), self._lowest(-c)) for c in columns])
-        self._reference = dual.copy(), self._lowest(self._flat @ dual)
+            self._features_curvature = self._curvatures.largest(self._flat)
+        self._reference = dual.copy(), -self._curvatures.lowest(self._flat @ dual)
         return self._reference[1] <= limit
 
     def confirmed(self, centres: Array, tau: float, movement: Movement) -> bool:
@@ -311,9 +311,6 @@ class DualStep:
         chosen = np.unravel_index(best[flat], tuple(self._counts))
         ahead = np.stack([axis[place] for axis, place in zip(self._axes, chosen, strict=True)], axis=1) - below
         return np.asarray(np.clip(centres + self._moves * ahead, *self.box))
-
-    def _lowest(self, nodal: Array) -> float:
-        return -float(lowest_curvature(self._mesh, self._plan, nodal, self._mobile))
 
     def _newton(
         self, places: Array, centres: Array, masses: Array, tau: float, g: Array, with_inverses: bool = False

@@ -8,7 +8,6 @@ number.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numba
@@ -321,47 +320,6 @@ def newton_pass(
             node = base + plan.rows[row]
             for j in range(count):
                 shares[block, node + j] += weight * shifted[last, j]
-
-
-@numba.njit(cache=True, nogil=True)
-def lowest_curvature(mesh: Mesh, plan: Derivatives, nodal: Array, mobile: Array) -> float:
-    """Smallest eigenvalue of sqrt(m_a m_b) d_ab V over the mobile axes, at all nodes of all cells, or 0.
-
-    m are the mobilities; 0 stands where it is nowhere negative.
-    """
-    dimension, count = mesh.cells.size, mesh.nodes.size
-    bases = np.empty((dimension, 3 * count))
-    first, second = np.empty((15, plan.rows.size * count)), np.empty((15, plan.rows.size * count))
-    moving = np.flatnonzero(mobile > 0.0)
-    matrix = np.empty((moving.size, moving.size))
-    point = np.empty(dimension)
-    lowest = 0.0
-    per_cell = count**dimension
-    cells = 1
-    for axis in range(dimension):
-        cells *= mesh.cells[axis]
-    for cell in range(cells):
-        for k in range(per_cell):
-            rest, local = cell, k
-            for axis in range(dimension - 1, -1, -1):
-                c = rest % mesh.cells[axis]
-                rest //= mesh.cells[axis]
-                j = local % count
-                local //= count
-                left, right = mesh.edges[axis, c], mesh.edges[axis, c + 1]
-                # a hair inside, so that the cell is the one meant
-                point[axis] = left + (right - left) * min(max(mesh.nodes[j], 1e-9), 1.0 - 1e-9)
-            base = locate(point, mesh, plan.polynomials, bases)
-            found = contract(base, nodal, bases, plan, first, second)
-            for a in range(moving.size):
-                for b in range(moving.size):
-                    scale = math.sqrt(mobile[moving[a]] * mobile[moving[b]])
-                    matrix[a, b] = scale * found[plan.curvatures[moving[a], moving[b]]]
-            if moving.size == 1:
-                lowest = min(lowest, matrix[0, 0])
-            elif moving.size > 1:
-                lowest = min(lowest, np.linalg.eigvalsh(matrix)[0])
-    return lowest
 
 
 @numba.njit(cache=True, nogil=True)
