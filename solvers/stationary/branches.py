@@ -73,6 +73,7 @@ def follow(landscape: Landscape, law: Atoms, lower: Array, upper: Array) -> Bran
     solver = path.begun(0.0, path.start)
     largest, leaving = 0.0, path.speed(path.start)
     restarted, speed = -1.0, leaving
+    tested = np.full(len(law.weights), np.inf)
     for _ in range(MOST_STEPS):
         if solver.status != "running":
             break
@@ -84,7 +85,7 @@ def follow(landscape: Landscape, law: Atoms, lower: Array, upper: Array) -> Bran
             restarted = solver.t
             solver = path.begun(restarted, solver.y)
         now = path.law(solver.y)
-        caught = _caught(landscape, now, ABSORBED * float(np.max(upper - lower)))
+        caught = _caught(landscape, now, ABSORBED * float(np.max(upper - lower)), tested)
         if caught.any():
             solver = path.begun(solver.t, path.at_origin(solver.y, caught))
         speed = path.speed(solver.y)
@@ -146,12 +147,16 @@ class _Path:
         return moved
 
 
-def _caught(landscape: Landscape, law: Atoms, reach: float) -> NDArray[np.bool_]:
-    """Which radii, shape (n, D), belong to atoms that are nearly at the origin and held there by a cone."""
+def _caught(landscape: Landscape, law: Atoms, reach: float, tested: Array) -> NDArray[np.bool_]:
+    """Which radii, shape (n, D), belong to atoms that are nearly at the origin and held there by a cone.
+
+    Where none held an atom at the distance `tested`, shape (n,), it is asked for again at half of it.
+    """
     radii = landscape.radii
     size = np.linalg.norm(law.points[:, radii], axis=1)
     caught = np.zeros(law.points.shape, dtype=bool)
-    for i in np.flatnonzero((size > 0.0) & (size < reach)):
+    for i in np.flatnonzero((size > 0.0) & (size < np.minimum(reach, 0.5 * tested))):
+        tested[i] = size[i]
         origin = np.where(radii, 0.0, law.points[i])
         if landscape.slopes_at_origin(origin, landscape.outputs(law))[0] > CONE:
             caught[i] = radii
