@@ -80,6 +80,11 @@ def breaks(target: Any) -> Array:
     return np.zeros(1) if target == SIGN else activation_of(target).knots
 
 
+def hermite(target: Any) -> tuple[float, ...]:
+    """Coefficients in He_k / sqrt(k!) of a target that is given by them; none of others."""
+    return tuple(target.coefficients) if isinstance(target, Hermite) else ()
+
+
 def moments(target: Any, sphere: int | None = None) -> tuple[float, float, float]:
     """E g(v), E g(v)^2 and E v g(v), v standard normal; infinite where g grows too fast to have them.
 

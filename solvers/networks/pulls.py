@@ -6,11 +6,16 @@ double in length from there, for each neuron its own, so that a neuron along the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..activations.activation import Activation
 from ..arrays import Array
 from ..normal import REACH, Teacher, gauss
+from ..objective.objective import DenseFeatures
+from ..objective.table.feature_table import build_table
+from ..objective.table.patched import PatchedFeatures
 
 NODES = 16
 """Gauss nodes of a panel: rounding for what is analytic at the distance of its length."""
@@ -20,6 +25,44 @@ SHARPEST = 2.0**-36
 """Shortest panel: a kink rounded over less than it changes T by its square."""
 TOGETHER = 256
 """Neurons whose panels double alike: those of about one width."""
+
+
+TABLE_NODES, TABLE_CHECKS, STEEPER = 40_000, 1024, 10.0
+"""Of a table of pulls: nodes at most, points on which it is checked, and how much worse slopes may come out."""
+
+
+@dataclass(frozen=True)
+class PullFeatures(DenseFeatures):
+    """T as a map of one feature of (m, s), or (m, s, b)."""
+
+    unit: Activation
+    teacher: Teacher
+    has_offset: bool
+    rank: int = 1
+
+    @property
+    def dimension(self) -> int:
+        return 2 + self.has_offset
+
+    def values(self, points: Array) -> Array:
+        return self._parts(points)[:1].T
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        parts = self._parts(points)
+        return parts[:1].T, parts[1 : 1 + self.dimension].T[:, None]
+
+    def _parts(self, points: Array) -> Array:
+        offsets = points[:, 2] if self.has_offset else np.zeros(len(points))
+        return pulled(self.unit, self.teacher, points[:, 0], points[:, 1], offsets)
+
+
+def tabulated(exact: PullFeatures, lower: Array, upper: Array, accuracy: float) -> tuple[PatchedFeatures, float] | None:
+    """A table on a box and its error, where that is below the accuracy."""
+    ends = [np.array([low, max(high, low + 1e-6)]) for low, high in zip(lower, upper, strict=True)]
+    tolerance, most = STEEPER * accuracy, TABLE_NODES
+    table = build_table(exact, ends, tolerance=tolerance, max_nodes=most, checks=TABLE_CHECKS, least_scales=1.0)
+    error = float(table.value_error) * float(table.value_scale[0])
+    return (PatchedFeatures(table, exact), error) if error <= accuracy else None
 
 
 def pulled(unit: Activation, teacher: Teacher, along: Array, across: Array, b: Array) -> Array:

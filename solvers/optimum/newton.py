@@ -97,8 +97,10 @@ def _descended(objective: Objective, box: SearchBox, law: Atoms) -> Atoms:
 
     def scaled(flat: Array) -> tuple[float, Array]:
         moved = Atoms(np.clip(flat.reshape(shape), box.lower, box.upper), law.weights)
-        slope = box.potential_and_gradient(objective, box.outputs(objective, moved), moved.points)[1]
-        return box.free_energy(objective, moved) / scale, (2.0 / scale * law.weights[:, None] * slope).ravel()
+        outputs = box.outputs(objective, moved)
+        slope = box.potential_and_gradient(objective, outputs, moved.points)[1]
+        energy = objective.energy(outputs) + box.confinement.energy(moved.points, moved.weights)
+        return energy / scale, (2.0 / scale * law.weights[:, None] * slope).ravel()
 
     bounds = list(zip(box.lower, box.upper, strict=True)) * shape[0]
     found = optimize.minimize(scaled, law.points.ravel(), jac=True, method="L-BFGS-B", bounds=bounds)

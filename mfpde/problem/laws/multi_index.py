@@ -316,4 +316,5 @@ def _teacher(target: Any, weight: float = 1.0) -> Teacher:
     """A multiple of g."""
     from mfpde.solvers.normal import Teacher
 
-    return Teacher(lambda v: weight * targets.values(target, v), targets.breaks(target))
+    known = tuple(weight * coefficient for coefficient in targets.hermite(target))
+    return Teacher(lambda v: weight * targets.values(target, v), targets.breaks(target), hermite=known)

@@ -159,7 +159,7 @@ class SingleIndex(DataLaw):
         return product_law([first, *across, *heads])
 
     def features(self, unit: Unit, box: Box, accuracy: float, effort: Effort) -> Expansion:
-        """By sections of U where U and V are closed forms; else by moments beside u, unless d is too small for them.
+        """By sections of U where that is a closed form; else by moments beside u, unless d is too small for them.
 
         On the sphere by degrees. Cones that learn a cone are homogeneous of degree 2 in x together: E |x|^2 = d is all
         that they see of its length, and both laws of x have the same features.
@@ -172,7 +172,7 @@ class SingleIndex(DataLaw):
             return diagonal.expand(unit.activation, unit.has_offset, d, self.teacher, box, accuracy, effort)
         rest = (self.across, self.teacher, box, accuracy, effort)
         inside = 0.0 < self.across < math.inf
-        closed = inside and not math.isnan(sections.multiple(self.teacher, unit.activation, unit.has_offset))
+        closed = inside and not unit.has_offset and unit.activation.arc is not None
         found = [] if closed else [index.expand(unit.activation, unit.has_offset, *rest)]
         if closed or (inside and not (found[0].enough <= max(accuracy, POOR))):
             target = sections.Target((replace(self.teacher, noise=0.0),), (1.0,), self.noise)
@@ -184,7 +184,8 @@ class SingleIndex(DataLaw):
         """g and the noise."""
         from mfpde.solvers.normal import Teacher
 
-        return Teacher(lambda v: targets.values(self.target, v), targets.breaks(self.target), self.noise)
+        known = targets.breaks(self.target), self.noise, targets.hermite(self.target)
+        return Teacher(lambda v: targets.values(self.target, v), *known)
 
     def remarks(self, unit: Unit, initial: IndexInitial) -> Mapping[str, str | int | float]:
         """Whether neurons of infinite dimension begin and stay at w_par = 0, where d_m Psi = O(m^(k-1)).

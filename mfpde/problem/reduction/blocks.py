@@ -98,7 +98,7 @@ class PairPotential:
     unit: Activation
 
     def __call__(self, points: Array, masses: Array) -> tuple[Array, Array]:
-        from mfpde.problem.reduction.sections import angular_rule
+        from mfpde.solvers.networks.arcs import angular_rule
 
         # slopes at 0 are one-sided
         radii, (nodes, shares) = np.maximum(points[:, 0], NEAR), angular_rule(ANGLES, self.mixture.dimensions[0])

@@ -23,8 +23,8 @@ to the middle of the box and its ends. At d = infinity laws are atoms, and all o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -33,10 +33,13 @@ from scipy.stats import qmc
 
 from mfpde.solvers.activations.activation import Activation, Arc
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.normal import Teacher, projected
+from mfpde.solvers.networks.arcs import Ladder, averaged, expanded, ladder, power_recurrence
+from mfpde.solvers.networks.pulls import PullFeatures, tabulated
+from mfpde.solvers.normal import Teacher, hermite_coefficients, projected
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.objective.representation import Effort, Expansion
+from mfpde.solvers.objective.table.patched import PatchedFeatures
 from mfpde.solvers.space.box import Box
 
 MOST_PIVOTS = {"rough": 60, "usual": 400, "finest": 900}
@@ -44,7 +47,7 @@ CANDIDATES, FRESH = 5, 256
 """Neurons of the box per pivot that may become one, and those on which the error is measured."""
 RULES = {"rough": (2, 4), "usual": (2, 4, 8, 16, 32), "finest": (4, 8, 16, 32, 64)}
 """Numbers of nodes for n."""
-SERIES = {"rough": (16, 24), "usual": (16, 32, 64, 96), "finest": (16, 32, 64, 96, 160)}
+SERIES = {"rough": (16, 32, 64), "usual": (16, 32, 64, 128, 256, 512), "finest": (32, 64, 128, 256, 512, 800)}
 """Terms of Mehler's series."""
 TRIALS = 64
 """Neurons on which rules and series are tried."""
@@ -52,10 +55,17 @@ ROUNDING = 1e-15
 """What is left of U, relative to the largest, that is rounding."""
 THIN = {"rough": 6.0, "usual": 6.0, "finest": 0.0}
 """Rate at which less counts towards the ends of a box."""
+TABLED = 0.1
+"""Share of the accuracy that tables and terms of pulls may miss."""
+EMPTY = np.empty(0)
+SMALLEST = 1e-8
+"""Length of w below which it is taken to be this long, across."""
 TOGETHER = 8
 """Neurons whose U(z, z) is formed at once."""
 CHUNK = 2**20
 """Numbers of sections that are formed at once."""
+KEPT = 2**23
+"""Most of them that are kept from outputs to slopes."""
 
 
 @dataclass(frozen=True)
@@ -101,19 +111,22 @@ class Pairs:
     Attributes:
         unit: sigma.
         teachers: K.
-        perpendicular: whether there is s.
+        across: d - K, 0 where there is no s.
         has_offset: whether b is the last coordinate.
-        nodes, weights: a rule for n.
+        count: nodes of the finest rule for n.
         terms: of Mehler's series.
     """
 
     unit: Activation
     teachers: int
-    perpendicular: bool
+    across: float
     has_offset: bool
-    nodes: Array
-    weights: Array
+    count: int
     terms: int
+
+    @property
+    def perpendicular(self) -> bool:
+        return self.across > 0.0
 
     @property
     def dimension(self) -> int:
@@ -122,6 +135,15 @@ class Pairs:
     @property
     def arc(self) -> Arc | None:
         return None if self.has_offset else self.unit.arc
+
+    @property
+    def ruled(self) -> bool:
+        """Whether means over n are by a rule."""
+        return self.arc is not None
+
+    def series(self, effort: Effort) -> tuple[int, ...]:
+        """Terms to choose from."""
+        return SERIES[effort]
 
     def neurons(self, points: Array) -> Neurons:
         places = np.zeros((len(points), self.teachers + 1))
@@ -134,57 +156,72 @@ class Pairs:
         if self.arc is not None:
             return np.empty((len(points), 3, 0))
         neurons = self.neurons(points)
-        sizes, offsets = np.maximum(neurons.sizes, 1e-8), neurons.offsets
+        sizes, offsets = np.maximum(neurons.sizes, SMALLEST), neurons.offsets
         slopes = self.unit.coefficients(sizes, offsets, self.terms + 1, 1)
         orders = np.sqrt(np.arange(1.0, self.terms + 1.0))
         by_size = orders * slopes[:, 1:]
         by_size[:, 1:] += orders[:-1] * slopes[:, : self.terms - 1]
         return np.stack([self.unit.coefficients(sizes, offsets, self.terms), by_size, slopes[:, :-1]], axis=1)
 
-    def tails(self, points: Array, series: tuple[int, ...]) -> Iterator[tuple[int, Array]]:
-        """What so many terms leave of U(z, z), shape (n,), for each of these numbers."""
-        neurons = self.neurons(points)
-        squares = self.unit.second_moments(neurons.sizes, neurons.offsets)
-        held = np.cumsum(self.unit.coefficients(neurons.sizes, neurons.offsets, series[-1]) ** 2, axis=1)
-        yield from ((count, np.abs(squares - held[:, count - 1])) for count in series)
-
     def sections(
-        self, points: Array, others: Array, theirs: Array | None = None, slopes: bool = False
+        self, points: Array, others: Array, theirs: Array | None = None, slopes: bool = False, lead: int = 0
     ) -> tuple[Array, Array]:
-        """U(z, z'), shape (n, n'), and its gradient in z, shape (n, n', D); `theirs`: the moments of the others."""
-        from mfpde.solvers.networks.arcs import averaged, expanded
+        """U(z, z'), shape (n, n'), and its gradient in z, shape (n, n', D).
 
-        own, other = self.neurons(points), self.neurons(others)
-        shape, arc = (len(points), len(others)), self.arc
-        values = np.empty(shape)
-        found = np.empty((*shape, self.teachers + 1 + (arc is None)) if slopes else (0, 0, 0))
+        Args:
+            theirs: the moments of the others.
+            lead: columns left empty before those of the others.
+        """
+        own, other, arc = self.neurons(points), self.neurons(others), self.arc
+        shape, width = (len(points), lead + len(others)), self.teachers + 1 + (arc is None)
+        values, found = np.empty(shape), np.empty((*shape, width) if slopes else (0, 0, 0))
         if arc is not None:
-            averaged(tuple(arc), own.places, other.places, self.nodes, self.weights, values, found)
+            averaged(tuple(arc), own.places, other.places, self._rules, values[:, lead:], found[:, lead:])
         else:
             theirs = self.moments(others) if theirs is None else theirs
-            moments, held = self.moments(points), np.ascontiguousarray(theirs[:, 0])
-            expanded(own.places, moments, other.places, held, self.nodes, self.weights, values, found)
+            held = own.places, self.moments(points), other.places, np.ascontiguousarray(theirs[:, 0])
+            expanded(*held, *self._powers, values[:, lead:], found[:, lead:])
         kept = [*range(self.teachers + self.perpendicular), *[self.teachers + 1] * self.has_offset]
-        return values, found[:, :, kept] if slopes else found
+        return values, found if len(kept) == width or not slopes else found[:, :, kept]
+
+    @cached_property
+    def _rules(self) -> Ladder:
+        return ladder(self.count, self.across)
+
+    @cached_property
+    def _powers(self) -> tuple[Array, Array, float]:
+        rows = [power_recurrence(self.terms, self.across + more) for more in (0.0, 2.0)]
+        return rows[0], rows[1], self.across if self.perpendicular else math.inf
 
     def diagonal(self, points: Array) -> Array:
         """U(z, z), shape (n,), as the sections have it."""
-        parts = (points[first : first + TOGETHER] for first in range(0, len(points), TOGETHER))
-        return np.concatenate([np.diagonal(self.sections(part, part)[0]) for part in parts])
+        if self.arc is not None:
+            parts = (points[first : first + TOGETHER] for first in range(0, len(points), TOGETHER))
+            return np.concatenate([np.diagonal(self.sections(part, part)[0]) for part in parts])
+        neurons = self.neurons(points)
+        sizes = np.maximum(neurons.sizes, SMALLEST)
+        squares = self.unit.coefficients(sizes, neurons.offsets, self.terms) ** 2
+        across = (neurons.places[:, -1] / sizes) ** 2
+        total, mean, below = np.zeros(len(points)), np.ones(len(points)), np.zeros(len(points))
+        # rho = 1 - across + across n
+        for square, ahead, behind in zip(squares.T, *self._powers[0], strict=True):
+            total += square * mean
+            mean, below = ahead * (1.0 - across) * mean - behind * (1.0 - 2.0 * across) * below, mean
+        return total
 
     def norms(self, points: Array) -> Array:
-        """U(z, z), shape (n,), without the series."""
+        """U(z, z), shape (n,), or with a series what that has of it and all that the terms behind hold at most."""
         if self.arc is not None:
             return self.diagonal(points)
-        neurons, own = self.neurons(points), slice(0, self.teachers + self.perpendicular)
-        across = neurons.places[:, -1] ** 2 if own.stop > self.teachers else np.zeros(len(points))
-        sizes = np.maximum(neurons.sizes, 1e-150)
-        # 1 - rho = (1 - n) s^2 / t^2
-        lost = (across / sizes**2)[:, None] * (1.0 - self.nodes)
-        t, b = (np.repeat(each, self.nodes.size) for each in (sizes, neurons.offsets))
-        rho = 1.0 - lost.ravel()
-        found = self.unit.pair_moments(0, 0, (t, t), (b, b), rho, np.where(rho > 0.0, lost.ravel(), 1.0 + rho))
-        return np.asarray(found.reshape(lost.shape) @ self.weights)
+        return np.asarray(self.diagonal(points) + self.tails(points, [self.terms])[0])
+
+    def tails(self, points: Array, counts: Sequence[int]) -> Array:
+        """sum_k c_k(t, b)^2 over the k behind so many terms, shape (counts, n): |rho| <= 1."""
+        neurons = self.neurons(points)
+        sizes = np.maximum(neurons.sizes, SMALLEST)
+        held = np.cumsum(self.unit.coefficients(sizes, neurons.offsets, max(counts)) ** 2, axis=1)
+        squares = self.unit.second_moments(sizes, neurons.offsets)
+        return np.stack([np.abs(squares - held[:, count - 1]) for count in counts])
 
 
 @dataclass(frozen=True)
@@ -195,11 +232,13 @@ class Pull:
         pairs: the unit and its coordinates.
         target: y.
         alike: c_k / a for the g_k with sigma = a g_k, of which the pull is a pair's; nan for others.
+        tables: by k, of pulls of one g_k (`tabulated`).
     """
 
     pairs: Pairs
     target: Target
     alike: Array
+    tables: Mapping[int, PatchedFeatures] = field(default_factory=dict)
 
     def __call__(self, points: Array, slopes: bool = False) -> tuple[Array, Array]:
         """Shape (n,) and (n, D)."""
@@ -216,14 +255,76 @@ class Pull:
 
     def _add(self, k: int, points: Array, values: Array, found: Array) -> None:
         """The pull of one teacher."""
-        from mfpde.solvers.networks.pulls import pulled
+        add = self._add_terms if self.target.teachers[k].hermite else self._add_panels
+        add(k, points, values, found)
 
+    @property
+    def dear(self) -> list[int]:
+        """Teachers whose pulls need panels of each neuron."""
+        shares = zip(range(len(self.alike)), np.isnan(self.alike), self.target.teachers, strict=True)
+        return [k for k, other, teacher in shares if other and not teacher.hermite and k not in self.tables]
+
+    def quicker(self, box: Box, trials: _Trials, accuracy: float) -> tuple[Pull, float]:
+        """These by Hermite terms of g, or tables on the box, where that is accurate, and what is left out of V.
+
+        Terms behind the first ones hold at most the norms of what both functions have there, by Cauchy and Schwarz.
+        """
+        if not self.dear:
+            return self, 0.0
+        teachers, tables, lost = list(self.target.teachers), {}, 0.0
+        held = 0.0
+        if self.pairs.terms:
+            held = float(np.sqrt(self.pairs.tails(trials.points, [self.pairs.terms])[0] * trials.weights).max())
+        for k in self.dear:
+            terms, rest = hermite_coefficients(teachers[k], self.pairs.terms) if self.pairs.terms else (EMPTY, math.inf)
+            if rest * held <= accuracy:
+                teachers[k] = replace(teachers[k], hermite=tuple(terms.tolist()))
+                lost += abs(self.target.weights[k]) * rest * held
+                continue
+            made = self._table(k, box, accuracy)
+            if made is not None:
+                tables[k], lost = made[0], lost + abs(self.target.weights[k]) * made[1]
+        return replace(self, target=replace(self.target, teachers=tuple(teachers)), tables=tables), lost
+
+    def _table(self, k: int, box: Box, accuracy: float) -> tuple[PatchedFeatures, float] | None:
+        """A table of the pull of g_k on a box, and its error."""
+        own = self.pairs.teachers + self.pairs.perpendicular
+        farthest = np.maximum(np.abs(box.lower), np.abs(box.upper))[:own]
+        lower = np.array([box.lower[k], 0.0, *box.lower[own:]])
+        upper = np.array([box.upper[k], np.linalg.norm(np.delete(farthest, k)), *box.upper[own:]])
+        return tabulated(
+            PullFeatures(self.pairs.unit, self.target.teachers[k], self.pairs.has_offset), lower, upper, accuracy
+        )
+
+    def _add_terms(self, k: int, points: Array, values: Array, found: Array) -> None:
+        """The pull of g = sum_l g_l h_l: sum_l g_l c_l(t, b) (m / t)^l, t d_t c_l = l c_l + a multiple of c_(l + 2)."""
+        neurons = self.pairs.neurons(points)
+        places = neurons.places
+        places[neurons.sizes < SMALLEST, -1] = SMALLEST
+        g, t = self.target.weights[k] * np.array(self.target.teachers[k].hermite), neurons.sizes
+        order, ratio = np.arange(len(g)), places[:, k] / t
+        own = self.pairs.unit.coefficients(t, neurons.offsets, len(g) + 2)
+        powers = g * ratio[:, None] ** order
+        values += (powers * own[:, :-2]).sum(axis=1)
+        if not found.size:
+            return
+        radial = (powers * np.sqrt((order + 1.0) * (order + 2.0)) * own[:, 2:]).sum(axis=1) / t**2
+        columns = radial[:, None] * places
+        columns[:, k] += (g[1:] * order[1:] * ratio[:, None] ** order[:-1] * own[:, 1:-2]).sum(axis=1) / t
+        whole = self.pairs.teachers + self.pairs.perpendicular
+        found[:, :whole] += columns[:, :whole]
+        if self.pairs.has_offset:
+            found[:, -1] += (powers * np.sqrt(order + 1.0) * own[:, 1:-1]).sum(axis=1) / t
+
+    def _add_panels(self, k: int, points: Array, values: Array, found: Array) -> None:
+        """That of any g, by its table or panels of each neuron."""
         neurons = self.pairs.neurons(points)
         along, rest = neurons.places[:, k], np.delete(neurons.places, k, axis=1)
         spread = np.linalg.norm(rest, axis=1)
-        parts = self.target.weights[k] * pulled(
-            self.pairs.unit, self.target.teachers[k], along, spread, neurons.offsets
-        )
+        exact = PullFeatures(self.pairs.unit, self.target.teachers[k], self.pairs.has_offset)
+        places = np.column_stack([along, spread, neurons.offsets])[:, : exact.dimension]
+        pull, slopes = self.tables.get(k, exact).contract(places, np.array([self.target.weights[k]]))
+        parts = [pull, *slopes.T]
         values += parts[0]
         if not found.size:
             return
@@ -277,8 +378,16 @@ class SectionFeatures:
         flat = self._solved(np.moveaxis(slopes, 1, 0).reshape(self.rank, -1))
         return values, np.moveaxis(flat.reshape(self.rank, len(points), self.dimension), 0, 1)
 
+    @cached_property
+    def _last(self) -> list[tuple[Array, Array, Array]]:
+        """Points whose outputs were asked for last, where they are few, their sections and the slopes of these."""
+        return []
+
     def outputs(self, points: Array, masses: Array) -> Array:
-        """Phi rho, shape (M,), without forming the features."""
+        """Phi rho, shape (M,), without forming the features; `contract` often follows at the same points."""
+        if len(points) * self.rank * (1 + self.dimension) <= KEPT:
+            self._last[:] = [(points.copy(), *self._raw(points, slopes=True))]
+            return self._solved(masses @ self._last[0][1])
         total, done = np.zeros(self.rank), 0
         for part in self._parts(points):
             total += masses[done : done + len(part)] @ self._raw(part)[0]
@@ -288,16 +397,19 @@ class SectionFeatures:
     def contract(self, points: Array, coefficients: Array) -> tuple[Array, Array]:
         """coefficients . Phi, shape (n,), and its gradient, shape (n, D)."""
         turned = linalg.solve_triangular(self.factor, coefficients, lower=True, trans=1, check_finite=False)
-        parts = [self._raw(part, slopes=True) for part in self._parts(points)]
+        last = [(raw, slopes) for known, raw, slopes in self._last if np.array_equal(known, points)]
+        parts = last or [self._raw(part, slopes=True) for part in self._parts(points)]
         value = np.concatenate([raw @ turned for raw, _ in parts])
         return value, np.concatenate([np.einsum("nmd,m->nd", slopes, turned) for _, slopes in parts])
 
     def _raw(self, points: Array, slopes: bool = False) -> tuple[Array, Array]:
         """-V and the sections, shape (n, M), with their gradients."""
         pulls, pulled = self.pull(points, slopes)
-        values, found = self.pairs.sections(points, self.pivots, self._moments, slopes)
-        raw = np.column_stack([pulls, values])
-        return raw, np.concatenate([pulled[:, None], found], axis=1) if slopes else found
+        values, found = self.pairs.sections(points, self.pivots, self._moments, slopes, lead=1)
+        values[:, 0] = pulls
+        if slopes:
+            found[:, 0] = pulled
+        return values, found
 
     def _solved(self, raw: Array) -> Array:
         return np.asarray(linalg.solve_triangular(self.factor, raw, lower=True, check_finite=False))
@@ -315,31 +427,30 @@ def expand(
 
     The rule for n and the series are refined until U of neurons of the box no longer changes.
     """
-    probe = Pairs(unit, len(target.weights), perpendicular > 0.0, has_offset, np.zeros(1), np.ones(1), 0)
+    probe = Pairs(unit, len(target.weights), perpendicular, has_offset, 1, 0)
     shares = zip(target.weights, target.teachers, strict=True)
     alike = np.array([c * multiple(g, unit, has_offset) for c, g in shares])
-    return at_pivots(probe, Pull(probe, target, alike), perpendicular, target, box, accuracy, effort)
+    return at_pivots(probe, Pull(probe, target, alike), target, box, accuracy, effort)
 
 
-def at_pivots(
-    probe: Pairs, pull: Pull, perpendicular: float, target: Target, box: Box, accuracy: float, effort: Effort
-) -> Expansion:
+def at_pivots(probe: Pairs, pull: Pull, target: Target, box: Box, accuracy: float, effort: Effort) -> Expansion:
     """Sections of U, whose rule for n and series are still to be found, at pivots of the box."""
-    thin = THIN[effort] if perpendicular < math.inf else 0.0
+    thin = THIN[effort] if probe.across < math.inf else 0.0
     trials = _Trials.of(box, TRIALS, 1, thin)
-    pairs, error = _refined(probe, perpendicular, trials, 0.1 * accuracy, effort)
+    pairs, error = _refined(probe, trials, 0.1 * accuracy, effort)
     pull, most = replace(pull, pairs=pairs), MOST_PIVOTS[effort]
-    features = _factored(pairs, pull, target, _Trials.of(box, CANDIDATES * most, 0, thin), accuracy, most)
+    quick, lost = (pull, 0.0) if effort == "finest" else pull.quicker(box, trials, TABLED * accuracy)
+    features = _factored(pairs, quick, target, _Trials.of(box, CANDIDATES * most, 0, thin), accuracy, most)
     fresh = _Trials.of(box, FRESH, 2, thin)
     objective = Objective(features, _loss(features, target))
-    nodes, weights = angular_rule(2 * len(pairs.nodes), perpendicular)
-    finer = replace(pairs, nodes=nodes, weights=weights, terms=2 * pairs.terms)
+    finer = replace(pairs, count=2 * pairs.count, terms=2 * pairs.terms)
 
     def left(points: Array) -> Array:
         return np.asarray(np.abs(finer.norms(points) - (features.values(points) ** 2).sum(axis=1)) + error)
 
     def gap(points: Array, masses: Array) -> float:
-        return float(np.abs(masses) @ np.sqrt(left(points))) ** 2
+        mass = np.abs(masses)
+        return float(mass @ np.sqrt(left(points))) ** 2 + 2.0 * float(mass.sum()) * lost
 
     def potential(points: Array, masses: Array) -> tuple[Array, Array]:
         """With sections at all of its points nothing is left of a law's Psi but the series."""
@@ -347,9 +458,11 @@ def at_pivots(
         values, slopes = finer.sections(points, points, slopes=True)
         return values @ masses - pulls, np.einsum("nmd,m->nd", slopes, masses) - pulled
 
-    total = float((fresh.weights * left(fresh.points)).max())
+    total = float((fresh.weights * left(fresh.points)).max()) + 2.0 * lost
 
-    return Expansion(objective, total, "sections of U at pivots", explicit=True, gap=gap, potential=potential)
+    # pulls by panels of each neuron cost more than a table, where it has no more than two coordinates
+    explicit = pairs.dimension > 2 or not quick.dear
+    return Expansion(objective, total, "sections of U at pivots", explicit=explicit, gap=gap, potential=potential)
 
 
 def _loss(features: SectionFeatures, target: Target) -> SquareLoss:
@@ -380,20 +493,19 @@ class _Trials:
         return cls(points, np.exp(-thin * away.max(axis=1) ** 2))
 
 
-def _refined(
-    pairs: Pairs, perpendicular: float, trials: _Trials, accuracy: float, effort: Effort
-) -> tuple[Pairs, float]:
-    """U with a rule for n and a series that are long enough, and what the rule leaves of it."""
-    series = SERIES[effort]
+def _refined(pairs: Pairs, trials: _Trials, accuracy: float, effort: Effort) -> tuple[Pairs, float]:
+    """U with a series, or a rule for n, that is long enough, and what the rule leaves of it."""
+    series = pairs.series(effort)
     if pairs.arc is None:
-        tails = {count: float((trials.weights * tail).max()) for count, tail in pairs.tails(trials.points, series)}
-        terms = next((count for count in series if tails[count] <= accuracy), series[-1])
-        pairs = replace(pairs, terms=terms)
-    rules = RULES[effort][: None if 1.0 < perpendicular < math.inf else 1]
+        tails = (pairs.tails(trials.points, series) * trials.weights).max(axis=1)
+        enough = np.append(tails[:-1] <= accuracy, True)
+        pairs = replace(pairs, terms=series[int(np.argmax(enough))])
+    if not pairs.ruled:
+        return pairs, 0.0
+    rules = RULES[effort][: None if 1.0 < pairs.across < math.inf else 1]
     found, error = pairs, 0.0
     for count in rules:
-        nodes, weights = angular_rule(count, perpendicular)
-        before, found = found, replace(pairs, nodes=nodes, weights=weights)
+        before, found = found, replace(pairs, count=count)
         error = _apart(before, found, trials) if count > rules[0] else 0.0
         if count > rules[0] and error <= accuracy:
             return before, error
@@ -407,23 +519,6 @@ def _apart(pairs: Pairs, finer: Pairs, trials: _Trials) -> float:
     mixed = np.abs(pairs.sections(points, points[:half])[0] - finer.sections(points, points[:half])[0])
     own = np.abs(pairs.diagonal(points) - finer.diagonal(points))
     return float(max((roots[:, None] * mixed * roots[:half]).max(), (trials.weights * own).max()))
-
-
-def angular_rule(count: int, dimension: float) -> tuple[Array, Array]:
-    """A Gauss rule for the first coordinate of a uniform point of S^(dimension - 1); 0 in the limit."""
-    if not (0.0 < dimension < math.inf):
-        return np.zeros(1), np.ones(1)
-    if dimension == 1.0:
-        return np.array([-1.0, 1.0]), np.full(2, 0.5)
-    half = 0.5 * (dimension - 3.0)
-    k = np.arange(2.0, count)
-    # the recurrence of the orthonormal Gegenbauer polynomials of weight (1 - n^2)^half
-    squares = k * (k + 2.0 * half) / ((2.0 * k + 2.0 * half + 1.0) * (2.0 * k + 2.0 * half - 1.0))
-    squares = np.concatenate([[1.0 / dimension][: count - 1], squares])
-    nodes, vectors = linalg.eigh_tridiagonal(np.zeros(count), np.sqrt(squares))
-    nodes = 0.5 * (nodes - nodes[::-1])
-    weights = vectors[0] ** 2
-    return nodes, 0.5 * (weights + weights[::-1])
 
 
 def multiple(teacher: Teacher, activation: Activation, has_offset: bool) -> float:
@@ -441,6 +536,7 @@ def _factored(pairs: Pairs, pull: Pull, target: Target, trials: _Trials, accurac
     """Pivots where most is left of U(z, z), until that is below half of the accuracy everywhere, as it counts."""
     places = trials.points
     left, length = pairs.diagonal(places), math.sqrt(target.second_moment)
+    moments = pairs.moments(places)
     floor = max(0.5 * accuracy, ROUNDING * float((left * trials.weights).max()))
     rows = np.empty((most + 1, len(places)))
     rows[0] = pull(places)[0] / length
@@ -451,7 +547,7 @@ def _factored(pairs: Pairs, pull: Pull, target: Target, trials: _Trials, accurac
         if not (left[pivot] * trials.weights[pivot] > floor):
             break
         done = len(chosen) + 1
-        section = pairs.sections(places, places[pivot : pivot + 1])[0][:, 0]
+        section = pairs.sections(places[pivot : pivot + 1], places, moments)[0][0]
         rows[done] = (section - rows[:done].T @ rows[:done, pivot]) / math.sqrt(left[pivot])
         left = left - rows[done] ** 2
         left[pivot] = 0.0

@@ -11,7 +11,7 @@ Gaussian inputs (`reduction.sections`) in all else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,11 +24,14 @@ from mfpde.solvers.harmonics.pairs import sums
 from mfpde.solvers.harmonics.polynomials import recurrence, zonal
 from mfpde.solvers.harmonics.targets import ZonalTarget, mean_on_sphere, projections
 from mfpde.solvers.harmonics.units import Coefficients, ZonalUnit, over_size
+from mfpde.solvers.networks.arcs import angular_rule
 from mfpde.solvers.normal import Teacher
 from mfpde.solvers.objective.representation import Effort, Expansion
 from mfpde.solvers.space.box import Box
 
 SMALLEST = 1e-300
+DEGREES = {"rough": (16, 24), "usual": (16, 32, 64, 96), "finest": (16, 32, 64, 96, 160)}
+"""Numbers of degrees to choose from."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,18 @@ class SphericalPairs(Pairs):
     def arc(self) -> None:
         return None
 
+    @property
+    def ruled(self) -> bool:
+        return True
+
+    def series(self, effort: Effort) -> tuple[int, ...]:
+        return DEGREES[effort]
+
+    @cached_property
+    def rule(self) -> tuple[Array, Array]:
+        """Nodes and weights for n."""
+        return angular_rule(self.count, self.across)
+
     @cached_property
     def zonal(self) -> ZonalUnit:
         """l_k."""
@@ -93,26 +108,26 @@ class SphericalPairs(Pairs):
         neurons = self.neurons(points)
         return np.stack(self.zonal.coefficients(neurons.sizes, neurons.offsets), axis=1)
 
-    def tails(self, points: Array, series: tuple[int, ...]) -> Iterator[tuple[int, Array]]:
+    def tails(self, points: Array, counts: Sequence[int]) -> Array:
         neurons = self.neurons(points)
-        for count in series:
-            yield count, ZonalUnit.of(self.unit, self.sphere, count).left(neurons.sizes, neurons.offsets)
+        units = (ZonalUnit.of(self.unit, self.sphere, count) for count in counts)
+        return np.stack([unit.left(neurons.sizes, neurons.offsets) for unit in units])
 
     def sections(
-        self, points: Array, others: Array, theirs: Array | None = None, slopes: bool = False
+        self, points: Array, others: Array, theirs: Array | None = None, slopes: bool = False, lead: int = 0
     ) -> tuple[Array, Array]:
         own, other = self.neurons(points), self.neurons(others)
         theirs = self.moments(others) if theirs is None else theirs
         found, held = Coefficients(*np.moveaxis(self.moments(points), 1, 0)), np.ascontiguousarray(theirs[:, 0].T)
         e, f = _directions(own), _directions(other)
-        values = np.zeros((len(points), len(others)))
+        values = np.zeros((len(points), lead + len(others)))
         gradients = np.zeros((*values.shape, points.shape[1] if slopes else 0))
-        for node, weight in zip(self.nodes, self.weights, strict=True):
+        for node, weight in zip(*self.rule, strict=True):
             turned = f * np.append(np.ones(self.teachers), node)
             cosines = np.clip(e @ turned.T, -1.0, 1.0)
-            values += weight * self._summed(cosines, found.value, held)
+            values[:, lead:] += weight * self._summed(cosines, found.value, held)
             if slopes:
-                self._add_slopes(gradients, weight, (cosines, e, turned), found, held, own)
+                self._add_slopes(gradients[:, lead:], weight, (cosines, e, turned), found, held, own)
         return values, gradients
 
     def _add_slopes(
@@ -143,7 +158,7 @@ class SphericalPairs(Pairs):
     def diagonal(self, points: Array) -> Array:
         e, squares = _directions(self.neurons(points)), self.moments(points)[:, 0] ** 2
         found = np.zeros(len(points))
-        for node, weight in zip(self.nodes, self.weights, strict=True):
+        for node, weight in zip(*self.rule, strict=True):
             cosines = (e**2) @ np.append(np.ones(self.teachers), node)
             found += weight * (squares * zonal(self.sphere, cosines, squares.shape[1])[0]).sum(axis=1)
         return found
@@ -161,6 +176,10 @@ def _directions(neurons: Neurons) -> Array:
 @dataclass(frozen=True)
 class SphericalPull(Pull):
     """E y sigma = -V of a neuron, of all teachers by their degrees."""
+
+    @property
+    def dear(self) -> list[int]:
+        return []
 
     def _add(self, k: int, points: Array, values: Array, found: Array) -> None:
         assert isinstance(self.pairs, SphericalPairs)
@@ -186,6 +205,6 @@ def expand(
 ) -> Expansion:
     """Features of the unit on the box of m, s and b; s where d > K."""
     count, own = len(target.weights), SphericalTarget(target.teachers, target.weights, target.noise, sphere)
-    probe = SphericalPairs(unit, count, sphere > count, has_offset, np.zeros(1), np.ones(1), 2, sphere)
+    probe = SphericalPairs(unit, count, float(sphere - count), has_offset, 1, 2, sphere)
     pull = SphericalPull(probe, own, np.full(count, np.nan))
-    return at_pivots(probe, pull, float(sphere - count), own, box, accuracy, effort)
+    return at_pivots(probe, pull, own, box, accuracy, effort)

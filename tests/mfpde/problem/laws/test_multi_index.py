@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from scipy import integrate, special
 import mfpde
 from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
+from mfpde.problem.laws.multi_index import MultiIndex
 from mfpde.problem.problem import Problem, build_problem
-from mfpde.problem.reduction.sections import Pairs, angular_rule
+from mfpde.problem.reduction.sections import Pairs, Pull
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.time_loop import integrate as integrate_flow
 from mfpde.solvers.networks.order_parameters import OrderParameterFlow, Overlaps
@@ -51,8 +53,7 @@ def turned(kappa: Any, z: Array, other: Array, rest: int) -> float:
 @pytest.mark.parametrize(("activation", "kappa"), [("erf", erf_pairs), ("relu", relu_pairs)])
 def test_sections_are_the_closed_kernels(dim: int, activation: str, kappa: Any) -> None:
     made = problem(dim, activation)
-    nodes, weights = angular_rule(64, dim - 2.0)
-    pairs = Pairs(made.unit.activation, 2, True, False, nodes, weights, 0)
+    pairs = Pairs(made.unit.activation, 2, dim - 2.0, False, 64, 0)
     rng = np.random.default_rng(dim)
     points, others = (rng.normal(size=(4, 3)) * [1.0, 1.0, 0.5] for _ in range(2))
     points[:, 2], others[:, 2] = np.abs(points[:, 2]), np.abs(others[:, 2])
@@ -89,6 +90,23 @@ def test_features_hold_what_neurons_have_in_common(dim: int | str) -> None:
     weights = objective.loss.gradient(np.zeros(values.shape[1]))
     ends = [objective.features.values(points + sign * step) @ weights for sign in (1, -1)]
     np.testing.assert_allclose(slopes[:, 0], (ends[0] - ends[1]) / 2e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("heads", [False, True])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_pulls_of_polynomials_are_those_by_panels(activation: str, heads: bool) -> None:
+    """Values and gradients in m, s and b of a sum of terms, and of quadrature for each neuron."""
+    made = problem(5, activation, {"hermite": [0.3, -0.5, 1.0, 0.2]}, heads=heads, weights=[0.7, -0.4])
+    law, unit = made.data, made.unit
+    assert isinstance(law, MultiIndex)
+    pairs = Pairs(unit.activation, 2, law.across, unit.has_offset, 16, 24)
+    points = np.random.default_rng(0).normal(size=(6, pairs.dimension))
+    points[:, 2] = np.abs(points[:, 2])
+    target = law.teachers()
+    plain = replace(target, teachers=tuple(replace(teacher, hermite=()) for teacher in target.teachers))
+    found, expected = (Pull(pairs, each, np.full(2, np.nan))(points, True) for each in (target, plain))
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-13)
 
 
 @pytest.mark.parametrize("target", [["erf", "sign"], [{"hermite": [0.0, 0.0, 1.0]}, "relu"]])
