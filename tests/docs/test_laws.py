@@ -93,7 +93,7 @@ def _alike(expected: Sequence[str], found: Sequence[str]) -> bool:
 
 def _same(expected: str, found: str) -> bool:
     """Whether two lines are, times that something took apart."""
-    pair = [re.sub(r"\d+\.\d+ s$", "0 s", line) for line in (expected, found)]
+    pair = [re.sub(r"\d+\.\d+ s( \(\S+ steps/s\))?$", "0 s", line) for line in (expected, found)]
     words = [NUMBER.sub("#", line).split() for line in pair]
     numbers = [[float(each) for each in NUMBER.findall(line)] for line in pair]
     return words[0] == words[1] and all(
