@@ -45,7 +45,8 @@ def docstring_as_markup(app: object, what: str, name: str, item: object, options
 
 def notebooks_within(app: object, page: str, source: list[str]) -> None:
     """Links to notebooks lead to their copies in the site."""
-    source[0] = source[0].replace("../../notebooks/", "../notebooks/")
+    up = "../" * page.count("/")
+    source[0] = source[0].replace(f"{up}../notebooks/", f"{up}notebooks/")
 
 
 def _is_listed(made: list[str]) -> bool:
