@@ -34,7 +34,7 @@ DEFAULT_CELLS = {1: 2048, 2: 128, 3: 48}
 DIRAC_CELLS = {1: 4096, 2: 320, 3: 64}
 """Cells per axis where rho_0 is a Dirac mass, which a grid can only smear."""
 CIRCLE_CELLS = 512
-"""Most cells of a circle: beside atoms they are right to 1e-5 in the risk, and eight times as many take minutes."""
+"""Most cells of a circle then: they are right to 1e-5 in the risk, and eight times as many take minutes."""
 COARSEST_CELLS = {1: 128, 2: 32, 3: 12}
 """Cells per axis of the coarsest level of a refinement; every level doubles them."""
 FEWEST_CELLS = 4
@@ -92,8 +92,8 @@ def cell_counts(problem: Problem, cells: tuple[int, ...] | None) -> tuple[int, .
     dimension = problem.geometry.dimension
     extended = sum(not axis.discrete for axis in problem.geometry.axes)
     default = DEFAULT_CELLS if problem.initial_law.spread else DIRAC_CELLS
-    turning = bool(problem.geometry.periodic.any())
-    cells = cells or (min(default[extended], CIRCLE_CELLS) if turning else default[extended],)
+    smeared = not problem.initial_law.spread and problem.geometry.periodic.any()
+    cells = cells or (min(default[extended], CIRCLE_CELLS) if smeared else default[extended],)
     return tuple(cells) * dimension if len(cells) == 1 else tuple(cells)
 
 
