@@ -39,7 +39,9 @@ def tables(neurons: int) -> dict[str, dict[str, object]]:
     options: dict[str, object] = {"neurons": neurons, "step_size": STEP_SIZE, "replicas": REPLICAS, "seed": neurons}
     options["batch"] = {"steps": [0, half], "sizes": [1, QUENCH]}
     data = {"law": "three-spin", "dim": DIMENSION}
-    return {"data": data, "network": {}, "time": {"end": END, "save": 5}, "sgd": options}
+    initial: dict[str, object] = {"b": {"normal": [0.0, 1.0]}}
+    time: dict[str, object] = {"end": END, "save": 5}
+    return {"data": data, "network": {}, "initial": initial, "time": time, "sgd": options}
 
 
 def trained(neurons: int) -> SgdResult:
