@@ -40,6 +40,9 @@ def rates_figure(result: Rates) -> Any:
         axes.errorbar(n, shares[0], _bars(*shares), fmt="s", color=ORANGE, markersize=4.5, elinewidth=0.9,
                       label=r"$E|f_N - f|^2$ of independent neurons")  # fmt: skip
         axes.plot(n, monte_carlo.constant / n, color=ORANGE, linewidth=1.0, label="the constant over $N$")
+    ticks = sorted({float(n) for each in (features, monte_carlo) if each is not None for n in each.neurons})
+    axes.set_xticks(ticks, [f"{n:g}" for n in ticks])
+    axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
     axes.set_xlabel("neurons")
     axes.set_ylabel("risk")
     axes.legend(fontsize=7.5)
