@@ -196,6 +196,29 @@ def test_one_batch_or_missing_runs_are_undecided() -> None:
     assert "runs are missing" in analyse(WORLD, risks, tiny()).verdicts[CLAIMS[SAMPLES][0]]
 
 
+def test_the_figure_of_the_page_is_that_of_its_risks() -> None:
+    """The sweep of the preset, whose risks are stored: the slopes and the growth that docs/generalisation.md names."""
+    stored = json.loads((Path(__file__).parents[3] / "reference_generalisation.json").read_text("utf-8"))
+    design = Design((8, 16, 32), (20, 40, 80), (0.0, 0.0125, 0.025, 0.05), 0.05, 10)
+    flows, laws = {}, {}
+    for each in stored["settings"]:
+        setting = Setting(each["neurons"], each["samples"], each["strength"])
+        flows[setting] = {b: [ended(each["test_risk"][b])] for b in range(10)}
+        if setting == design.base:
+            laws = {b: [ended(each["law_risk"][b])] for b in range(10)}
+    found = analyse(design, Risks(flows, laws, None, None), load_configuration("generalisation-relu"))
+    slopes = {name: exponent.value for name, exponent in found.exponents.items()}
+    assert round(slopes[NEURONS.name], 2) == -1.07
+    assert round(slopes[SAMPLES.name], 2) == -0.92
+    assert round(found.slope_bound.high, 2) == 0.23
+    assert found.target_norm == 2.0
+
+
+def ended(risk: float) -> Trained:
+    """A run that is known at its end alone."""
+    return Trained(np.zeros(1), np.array([risk]), test_risk=np.array([risk]))
+
+
 @pytest.mark.parametrize(
     ("tables", "words"),
     [
