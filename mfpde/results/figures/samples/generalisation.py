@@ -28,12 +28,13 @@ def figures(result: GeneralisationResult) -> dict[str, Drawing]:
 
 
 def generalisation_figure(result: GeneralisationResult) -> Any:
-    """One panel of risks over time, one for every factor that was swept."""
-    figure = new_figure(3.0 * (1 + len(result.series)), 3.2)
-    axes = figure.subplots(1, 1 + len(result.series))
+    """One panel of risks over time, one for every factor of which there are several values."""
+    swept = [item for item in result.series if len(item.x) > 1]
+    figure = new_figure(3.0 * (1 + len(swept)) + 1.0, 3.2)
+    axes = np.ravel(figure.subplots(1, 1 + len(swept)))
     if result.curves is not None:
-        _draw_curves(np.ravel(axes)[0], result.curves)
-    for panel, item in zip(np.ravel(axes)[1:], result.series, strict=True):
+        _draw_curves(axes[0], result.curves)
+    for panel, item in zip(axes[1:], swept, strict=True):
         _draw_series(panel, item)
     return figure
 
