@@ -37,6 +37,7 @@ NEWTON_STEPS = 40
 LEVELS = 60  # doublings of kappa on the way to a problem that Newton's method solves at once
 TOLERANCE = 1e-14  # of the outputs, relative to what they and the targets weigh
 STALLED = 1e-9  # relative residual above which an iteration that no longer improves has failed
+WORST_ROUNDING = 1e-7  # the largest residual that rounding excuses
 SLACK = 1e-13  # rounding of the dual's value, which adds kappa times a logarithm
 TANGENT_ACCURACY = 1e-6
 LEAST_REACH = 1e-200  # alpha tau below which nothing changes
@@ -206,11 +207,16 @@ class _Dual:
         if not (residual <= STALLED) and levels > 0:
             easier = replace(self, kappa=2.0 * self.kappa)
             found, residual = self._climbed(easier._continued(easier.maximum(g, levels - 1), self.kappa))
-        if not (residual <= STALLED):
+        if not (residual <= max(STALLED, self._rounding(found))):
             raise ArithmeticError(
                 f"the reaction's dual is not maximised, a residual of {residual:.3g} is left; take a smaller step"
             )
         return found
+
+    def _rounding(self, found: ReactionStep) -> float:
+        """The relative error of masses that are exponentials of -Psi / kappa, where kappa is far below Psi."""
+        psi = np.abs(self.reaction.psi(found.gradient)[found.masses > 0.0])
+        return min(np.finfo(float).eps * float(psi.max(initial=0.0)) / self.kappa, WORST_ROUNDING)
 
     def _continued(self, found: ReactionStep, kappa: float) -> Array:
         """g at the maximum for another kappa, along the tangent: (d/dkappa) Phi m_g = Cov(Phi, Psi) / kappa^2."""

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 
@@ -233,6 +233,8 @@ def test_a_value_that_is_not_finite_is_an_error() -> None:
         midpoint_step(points, bell(), np.zeros(1), 1.0)
 
 
+# kappa is 6.5e-6 here: rounding of Psi / kappa leaves a residual of 2.6e-9
+@example(seed=6, number=6, step=4540.0, rate=34.0, ridge=0.0, beta=np.inf, scale=30.0)
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**20),
