@@ -259,3 +259,17 @@ def test_your_own_problem() -> None:
     assert len(re.findall(r"^- \S+", text, flags=re.MULTILINE)) == 3
     assert number(r"training risk: .* -> ([\d.]+)", text) == pytest.approx(0.0457, abs=1e-4)
     assert number(r"mean radius at the end: ([\d.]+)", text) == pytest.approx(0.90800, abs=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_implicit_bias() -> None:
+    text = printed("implicit_bias.ipynb")
+    low, high = number(r"gamma_1 lies in \[([\d.]+)", text), number(r"gamma_1 lies in .*, ([\d.]+)\]", text)
+    assert 0.0 <= high - low < 1e-9
+    assert low == pytest.approx(0.03593583242, abs=1e-10)
+    assert "certified: True" in text
+    assert number(r"gamma_2 = ([\d.]+)", text) == pytest.approx(0.01516119176, abs=1e-10)
+    assert text.count("rises at the end: True, accuracy 1.000") == 2
+    assert 0.02 < number(r"whole neurons: margin ([\d.]+)", text) < low
+    assert 0.009 < number(r"outputs alone: margin ([\d.]+)", text) < low
+    assert number(r"attained: False, margin of the direction ([\d.]+)", text) == pytest.approx(low, abs=1e-4)
