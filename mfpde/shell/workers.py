@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from multiprocessing import current_process
 from typing import Any
 
 from mfpde.errors import ConfigurationError
@@ -34,9 +35,11 @@ def processors() -> int:
 
 
 def number_of(workers: Workers | None, tasks: int) -> Workers:
-    """At most one process per task; by default also at most one per processor that this process may use."""
+    """At most one process per task; by default also at most one per processor; a process of ours starts none itself."""
     if isinstance(workers, Executor):
         return workers
+    if current_process().daemon:
+        return 1
     return max(1, min(tasks, processors() if workers is None else workers))
 
 
