@@ -1,8 +1,8 @@
 """The plane's teacher at equal error: `relu-teacher-spread` beside the scripts that people write for it; index laws.
 
-    python -m validation.bench_teacher [--index]
+    python -m validation.bench_teacher [--laws]
 
-A second table, alone with --index, has what single-index-erf takes by the processor's clock, everything compiled: to
+A second table, alone with --laws, has what single-index-erf takes by the processor's clock, everything compiled: to
 set up (problem, guide, features, first atoms) at d = 40 and 10^4, and to follow to t = 10 at 1e-8, next to R there.
 
 R(20) of 100 ReLU neurons to 1e-7: by characteristics on the circle of directions, by explicit Euler steps of the
@@ -126,7 +126,7 @@ def single_index() -> None:
 def main() -> None:
     """Print the tables."""
     single_index()
-    if "--index" in sys.argv[1:]:
+    if "--laws" in sys.argv[1:]:
         return
     ours()
     error, own = timed(ours)

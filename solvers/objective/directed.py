@@ -78,12 +78,12 @@ class OnCircle(DenseFeatures):
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
         w = _unit(points)
         values, slopes = self.inner.values_and_gradients(w)
-        return values, slopes @ _turned(w)[:, :, None]
+        return values, slopes @ quarter_turned(w)[:, :, None]
 
     def contract(self, points: Array, coefficients: Array) -> tuple[Array, Array]:
         w = _unit(points)
         value, slope = self.inner.contract(w, coefficients)
-        return value, (slope * _turned(w)).sum(axis=1, keepdims=True)
+        return value, (slope * quarter_turned(w)).sum(axis=1, keepdims=True)
 
     @property
     def kinks(self) -> Kinks | None:
@@ -126,6 +126,6 @@ def _unit(points: Array) -> Array:
     return np.column_stack([np.cos(points[:, 0]), np.sin(points[:, 0])])
 
 
-def _turned(w: Array) -> Array:
-    """A quarter of a turn on."""
+def quarter_turned(w: Array) -> Array:
+    """Vectors of the plane a quarter of a turn on, shape (n, 2)."""
     return np.column_stack([-w[:, 1], w[:, 0]])

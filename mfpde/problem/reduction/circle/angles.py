@@ -8,35 +8,13 @@ import numpy as np
 
 from mfpde.problem.reduction.circle.arcs import on_circle
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.objective.directed import OnCircle, quarter_turned
 from mfpde.solvers.objective.kernel import Kernel, KernelFeatures, KernelLoss
-from mfpde.solvers.objective.objective import DenseFeatures, FeatureMap, Objective
+from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.objective.representation import Expansion
 
 FEW = 512
 """Features that no table is worth while for."""
-
-
-@dataclass(frozen=True)
-class OfAngle(DenseFeatures):
-    """Features of w at unit vectors, by their angle."""
-
-    inner: FeatureMap
-
-    @property
-    def dimension(self) -> int:
-        return 1
-
-    @property
-    def rank(self) -> int:
-        return self.inner.rank
-
-    def values(self, points: Array) -> Array:
-        return self.inner.values(on_circle(points[:, 0]))
-
-    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
-        w = on_circle(points[:, 0])
-        values, slopes = self.inner.values_and_gradients(w)
-        return values, np.einsum("nmd,nd->nm", slopes, _turned(w))[:, :, None]
 
 
 @dataclass(frozen=True)
@@ -52,12 +30,7 @@ class KernelOfAngle:
     def potential(self, points: Array, others: Array, masses: Array) -> tuple[Array, Array]:
         w = on_circle(points[:, 0])
         values, slopes = self.inner.potential(w, on_circle(others[:, 0]), masses)
-        return values, np.sum(slopes * _turned(w), axis=1)[:, None]
-
-
-def _turned(w: Array) -> Array:
-    """A quarter of a turn on."""
-    return np.column_stack([-w[:, 1], w[:, 0]])
+        return values, np.sum(slopes * quarter_turned(w), axis=1)[:, None]
 
 
 def by_angle(expansion: Expansion) -> Expansion:
@@ -71,7 +44,7 @@ def by_angle(expansion: Expansion) -> Expansion:
         exact = Objective(KernelFeatures(kernel), KernelLoss(kernel, target, atoms.loss.constant))
     return replace(
         expansion,
-        objective=replace(expansion.objective, features=OfAngle(expansion.objective.features)),
+        objective=replace(expansion.objective, features=OnCircle(expansion.objective.features)),
         explicit=expansion.objective.features.rank <= FEW,
         gap=None if gap is None else lambda points, masses: gap(on_circle(points[:, 0]), masses),
         atoms=exact,
