@@ -1,26 +1,29 @@
-"""The plane's teacher at equal error: `relu-teacher-spread` beside the scripts that people write for it; index laws.
-
-    python -m validation.bench_teacher [--laws]
-
-A second table, alone with --laws, has what single-index-erf takes by the processor's clock, everything compiled: to
-set up (problem, guide, features, first atoms) at d = 40 and 10^4, and to follow to t = 10 at 1e-8, next to R there.
+"""The plane's teacher at equal error, `relu-teacher-spread` beside the scripts that people write for it; index laws.
 
 R(20) of 100 ReLU neurons to 1e-7: by characteristics on the circle of directions, by explicit Euler steps of the
 particles (NumPy, exact kernel), and by full-batch gradient descent on equidistant inputs as a script in PyTorch does it
 (here in NumPy: the products are the same). Errors of their steps are of order one: the step for that error, and its
-time, follow from coarser ones. All run in this process, one after the other, the best of three times.
+time, follow from coarser ones. All run in one process, one after the other, the best of three times.
+
+`index-laws` has what single-index-erf takes by the processor's clock, everything compiled: to set up (problem, guide,
+features, first atoms) at d = 40 and 10^4, and to follow to t = 10 at 1e-8.
 """
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 import mfpde
+from mfpde.configuration.sources import load_configuration
+from mfpde.experiment import Experiment
+from mfpde.problem.problem import build_problem
+from mfpde.schemes.pair import make_pair
 from mfpde.solvers.arrays import Array
+from validation.bench.clocks import best, processor_best
+from validation.bench.interface import Ratio, Setting, bench
 
 ANGLES = np.array([-1.2, 2.64, 0.1, 3.84, 1.3])
 WEIGHTS = np.array([1.0, -0.8, 1.2, -1.0, 0.7])
@@ -81,72 +84,51 @@ def full_batch(step: float, end: float, samples: int) -> float:
     return float(np.mean((np.maximum(x @ w.T, 0.0) @ a / len(a) - y) ** 2))
 
 
-def timed(run: Callable[[], float], repeats: int = 3) -> tuple[float, float]:
-    """The error of R(20) and the best time."""
-    best, found = np.inf, np.nan
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        found = run()
-        best = min(best, time.perf_counter() - begin)
-    return abs(found - EXACT), best
-
-
-def scaled(run: Callable[[float, float], float], exact: float) -> tuple[float, float]:
+def seconds_for_error(run: Callable[[float, float], float], exact: float) -> tuple[float, float]:
     """Step and seconds at which the error of order one of a script is `ERROR`, from two coarse steps and one run."""
     coarse = (run(0.02, END) - exact) / 0.02
     step = ERROR / abs(coarse)
     error = abs((run(0.005, END) - exact) / 0.005 / coarse - 1.0)
     assert error < 0.1, "steps are not of order one yet"
-    seconds = timed(lambda: run(0.005, END))[1] * 0.005 / step
-    return step, seconds
+    return step, best(lambda: run(0.005, END), 3) * 0.005 / step
 
 
-def single_index() -> None:
-    """Print the seconds of single-index-erf."""
-    from mfpde.configuration.sources import load_configuration
-    from mfpde.problem.problem import build_problem
-    from mfpde.schemes.pair import make_pair
-
-    keys = ["solver.scheme=characteristics", "solver.tolerance=1e-8", "time.save=[0,10]"]
-    print(f"{'single-index-erf':32s}{'seconds':>10s}{'R(10)':>18s}{'error':>10s}")
-    for dim in (40, 10_000):
-        experiment = load_configuration("single-index-erf", [*keys, f"data.dim={dim}"])
-        taken = []
-        for _ in range(3):
-            begin = time.process_time()
-            make_pair(build_problem(experiment), experiment).main.initial_state()
-            taken.append(time.process_time() - begin)
-        print(f"{f'set up, d = {dim}':32s}{min(taken[1:]):10.2f}")
-    begin = time.process_time()
-    found = mfpde.solve("single-index-erf", overrides=keys)
-    spent = time.process_time() - begin
-    print(f"{'to t = 10 at 1e-8, d = 40':32s}{spent:10.2f}{found.risk[-1]:18.12f}{found.risk_error[-1]:10.1e}")
-
-
-def main() -> None:
-    """Print the tables."""
-    single_index()
-    if "--laws" in sys.argv[1:]:
+@bench("teachers")
+def teachers(setting: Setting) -> Iterator[Ratio]:
+    """The plane's teacher beside a loop over particles and full-batch descent."""
+    error = abs(ours() - EXACT)
+    own = best(ours, 3)
+    work, note = f"R(20) of 100 ReLU neurons to {ERROR:.0e}", f"error {error:.1e}"
+    step, seconds = seconds_for_error(particle_loop, EXACT)
+    yield Ratio(work, own, "particle loop, NumPy", seconds, note=f"{note}; steps of {step:.1e}")
+    if setting.quick:
         return
-    ours()
-    error, own = timed(ours)
     samples = 64
     while samples < MOST and abs(full_batch(0.02, END, samples) - full_batch(0.02, END, 2 * samples)) > 0.5 * ERROR:
         samples *= 2
-    rows = [("particle loop", *scaled(particle_loop, EXACT))]
-    rows.append(
-        (f"full batch of {samples}", *scaled(lambda h, t: full_batch(h, t, samples), full_batch_limit(samples)))
-    )
-    print(f"{'R(20) of 100 neurons':32s}{'step':>10s}{'error':>10s}{'seconds':>10s}{'ratio':>8s}")
-    print(f"{'characteristics on directions':32s}{'adaptive':>10s}{error:10.1e}{own:10.2f}{1.0:8.1f}")
-    for name, step, seconds in rows:
-        print(f"{name:32s}{step:10.1e}{ERROR:10.1e}{seconds:10.1f}{seconds / own:8.1f}")
+    limit = 2.0 * full_batch(0.0025, END, samples) - full_batch(0.005, END, samples)
+    step, seconds = seconds_for_error(lambda h, t: full_batch(h, t, samples), limit)
+    yield Ratio(work, own, f"full batch of {samples}, NumPy", seconds, note=f"{note}; steps of {step:.1e}")
 
 
-def full_batch_limit(samples: int) -> float:
-    """R(20) of full-batch descent at vanishing steps, by extrapolation from two."""
-    return 2.0 * full_batch(0.0025, END, samples) - full_batch(0.005, END, samples)
+@bench("index-laws")
+def index_laws(setting: Setting) -> Iterator[Ratio]:
+    """single-index-erf, set up and followed."""
+    keys = ["solver.scheme=characteristics", "solver.tolerance=1e-8", "time.save=[0,10]"]
+    taken = []
+    for dim in (40, 10_000):
+        experiment = load_configuration("single-index-erf", [*keys, f"data.dim={dim}"])
 
+        def set_up(experiment: Experiment = experiment) -> None:
+            make_pair(build_problem(experiment), experiment).main.initial_state()
 
-if __name__ == "__main__":
-    main()
+        set_up()
+        taken.append(processor_best(set_up, 2))
+    yield Ratio("single-index-erf: set up, d = 10^4", taken[1], "the same, d = 40", taken[0], "processor s")
+    if setting.quick:
+        return
+    begin = time.process_time()
+    found = mfpde.solve("single-index-erf", overrides=keys)
+    words = f"R(10) = {found.risk[-1]:.12f}, error {found.risk_error[-1]:.1e}"
+    spent = time.process_time() - begin
+    yield Ratio("single-index-erf: to t = 10 at 1e-8, d = 40", spent, unit="processor s", note=words)
