@@ -50,7 +50,8 @@ from mfpde.solvers.jko.prox.kernels import contract, locate
 from mfpde.solvers.objective.table.feature_table import FeatureTable, build_table
 from mfpde.solvers.space.grid import grid_from_edges
 from tests.solvers.problems import RANK_TWO_RISK, bump, line, rank_two
-from validation.bench_solve import best, stream
+from validation.bench.benches.finite_volume import stream
+from validation.bench.clocks import best
 
 END = 3.0
 CENTRE, DEVIATION, SIDE = (0.35, 0.72), 0.08, 1.6

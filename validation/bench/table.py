@@ -12,7 +12,7 @@ from mfpde.results.pages.page import Section, document
 from validation.bench.interface import Ratio
 from validation.bench.running import Outcome
 
-LINE = "{:<12} {:<58} {:>22} {:<34} {:>22} {:>8} {:>6}  {}"
+LINE = "{:<14} {:<52} {:>22} {:<34} {:>22} {:>8} {:>6}  {}"
 HEAD = LINE.format("bench", "work", "ours", "beside", "theirs", "ratio", "goal", "")
 HEADER = ("work", "ours", "beside", "theirs", "times as good", "goal, at least", "verdict", "note")
 

@@ -1,23 +1,13 @@
-"""Speed of the finite volumes as ratios measured side by side: `python -m validation.bench_solve [--quick]`.
+"""Speed of the finite volumes, on one thread unless said, beside py-pde, plain streams of arrays and one another.
 
 The problem is the two-class problem at d = infinity (rank 2) to t = 3, whose R(3) is known to 12 digits.
-Rows: error and time per grid on one and two threads, time per cell, stage and feature pair against a plain
-stream of the same arrays, py-pde at its default accuracy, the cost of a stage at the rank of a preset, and the cost of
-problems in small blocks over that of one block of 3 (`--blocks`: these alone; OPENBLAS_NUM_THREADS=1 as for commands).
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import subprocess
-import tempfile
 import time
-import venv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numba import get_num_threads, njit, set_num_threads
@@ -30,7 +20,10 @@ from mfpde.solvers.finite_volume.finite_volume import FiniteVolume
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Scheme, State, integrate
 from tests.solvers.grids import uniform_grid
-from tests.solvers.problems import RANK_TWO_MEAN_R1, RANK_TWO_RISK, bump, rank_two
+from tests.solvers.problems import RANK_TWO_RISK, bump, rank_two
+from validation.bench.clocks import best
+from validation.bench.interface import Ratio, Setting, bench
+from validation.bench.peers import PeerMissing, Peers
 
 PY_PDE = """
 import json, sys, time, warnings
@@ -99,16 +92,6 @@ BLOCKS = {
 }
 
 
-def best(action: Callable[[], object], repeats: int) -> float:
-    """Shortest wall time of `action` in seconds."""
-    shortest = np.inf
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        action()
-        shortest = min(shortest, time.perf_counter() - begin)
-    return float(shortest)
-
-
 def two_class(cells: int) -> FiniteVolume:
     objective, geometry = rank_two()
     grid = uniform_grid((0.0, 0.0), (1.6, 1.6), (cells, cells), geometry)
@@ -134,16 +117,18 @@ def stage(scheme: FiniteVolume) -> Callable[[], object]:
     return lambda: scheme._cells.sweep(mass, mass, 0.5, state.step, gradient, new)
 
 
-def error_table(sizes: tuple[int, ...], threads: int) -> None:
-    """Prints one row per grid: errors, steps, times on one and on all threads."""
-    print(
-        f"{'cells':>6} {'R(3) error':>11} {'mean r1 error':>13} {'least':>6} {'steps':>6} {'1 thread s':>10} "
-        f"{f'{threads} threads s':>11} {'speed-up':>8} {'ns/cell/stage':>13} {'/stream':>8}"
-    )
-    for cells in sizes:
+def risk_error(scheme: FiniteVolume, state: State) -> float:
+    """Of R(3)."""
+    return abs(scheme.observe(state).risk - RANK_TWO_RISK[3.0])
+
+
+@bench("finite-volume")
+def sweeps(setting: Setting) -> Iterator[Ratio]:
+    """A run on all threads beside one; a stage beside a plain stream of the same arrays, and at a preset's rank."""
+    threads = get_num_threads()
+    for cells in (64, 128, 256) if setting.quick else (64, 128, 256, 512):
         scheme = two_class(cells)
         last, steps = solve(scheme)
-        seen = scheme.observe(last)
         set_num_threads(1)
         one = best(partial(solve, scheme), 3)
         arrays, out = np.ones((4, cells * cells)), np.empty(cells * cells)
@@ -151,62 +136,41 @@ def error_table(sizes: tuple[int, ...], threads: int) -> None:
         sweep = best(stage(scheme), 20)
         set_num_threads(threads)
         many = best(partial(solve, scheme), 3)
-        error = seen.risk - RANK_TWO_RISK[3.0]
-        print(
-            f"{cells:>4}^2 {error:>11.1e} {seen.mean[0] - RANK_TWO_MEAN_R1[3.0]:>13.1e} "
-            f"{seen.law.weights.min():>6.0e} {steps:>6} {one:>10.4f} {many:>11.4f} {one / many:>8.2f} "
-            f"{1e9 * one / (2 * steps * cells**2):>13.2f} {sweep / plain:>8.1f}"
-        )
+        note = f"R(3) error {risk_error(scheme, last):.1e}, {steps} steps, {1e9 * sweep / cells**2:.2f} ns/cell/stage"
+        yield Ratio(f"to t = 3 on {cells}^2 cells, {threads} threads", many, "1 thread", one, note=note)
+        yield Ratio(f"a stage on {cells}^2 cells", 1e6 * sweep, "a stream of 4 arrays", 1e6 * plain, "us")
+    yield real_rank(256)
 
 
-def py_pde(cells: int) -> dict[str, float] | None:
-    """py-pde on the same problem in an environment of its own; None, with a message, where it cannot be
-    had."""
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            venv.create(folder, with_pip=True)
-            python = str(Path(folder) / "bin" / "python")
-            subprocess.run(
-                [python, "-m", "pip", "install", "-q", "py-pde"], check=True, capture_output=True, timeout=600
-            )
-            clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-            done = subprocess.run(
-                [python, "-c", PY_PDE, str(cells)],
-                check=True,
-                capture_output=True,
-                text=True,
-                env=clean,
-                timeout=900,
-            )
-        except (OSError, subprocess.SubprocessError) as failure:
-            detail = getattr(failure, "stderr", "") or ""
-            print(f"py-pde skipped: {failure} {str(detail)[-300:]}")
-            return None
-        answer: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-        return answer
-
-
-def against_py_pde(cells: int) -> None:
-    """Ratio of times at the coarsest of our grids that is at least as accurate as py-pde."""
-    theirs = py_pde(cells)
-    if theirs is None:
-        return
-    error = abs(theirs["risk"] - RANK_TWO_RISK[3.0])
-    print(f"py-pde {cells}^2: R(3) error {error:.1e}, least density {theirs['least']:.1e}, {theirs['seconds']:.3f} s")
+@bench("py-pde")
+def against_py_pde(setting: Setting) -> Iterator[Ratio]:
+    """py-pde at its default accuracy beside the coarsest of our grids that is at least as accurate."""
+    cells = 64 if setting.quick else 128
     set_num_threads(1)
+    scheme = two_class(cells // 2)
+    error, seconds, note = risk_error(scheme, solve(scheme)[0]), None, ""
+    try:
+        theirs = py_pde(cells, setting.peers)
+        error, seconds = abs(theirs["risk"] - RANK_TWO_RISK[3.0]), theirs["seconds"]
+        note = f"theirs on {cells}^2: error {error:.1e}, least density {theirs['least']:.1e}"
+    except PeerMissing as missing:
+        note = str(missing)
     for size in range(cells // 2, 2 * cells, 8):
         scheme = two_class(size)
-        ours = abs(scheme.observe(solve(scheme)[0]).risk - RANK_TWO_RISK[3.0])
+        ours = risk_error(scheme, solve(scheme)[0])
         if ours <= error:
-            seconds = best(partial(solve, scheme), 10)
-            print(
-                f"  finite volumes {size}^2: error {ours:.1e}, {seconds:.4f} s on one thread, "
-                f"{theirs['seconds'] / seconds:.0f} times faster"
-            )
+            work = f"to t = 3 on {size}^2 cells, R(3) to {ours:.1e}"
+            yield Ratio(work, best(partial(solve, scheme), 10), "py-pde", seconds, note=note)
             return
 
 
-def real_rank(cells: int, preset: str = "anisotropic-relu") -> None:
+def py_pde(cells: int, peers: Peers) -> dict[str, float]:
+    """Seconds, risk and least density of py-pde on the same problem."""
+    answer: dict[str, float] = peers.answer(("py-pde",), PY_PDE, str(cells))
+    return answer
+
+
+def real_rank(cells: int, preset: str = "anisotropic-relu") -> Ratio:
     """Cost of a stage at the rank of a preset, over that at rank 2, on one thread."""
     overrides = ["solver.scheme=finite-volume", f"solver.cells={cells},{cells}"]
     configuration = load_configuration(preset, overrides)
@@ -215,17 +179,15 @@ def real_rank(cells: int, preset: str = "anisotropic-relu") -> None:
     set_num_threads(1)
     small, large = best(stage(two_class(cells)), 20), best(stage(scheme), 20)
     rank = scheme.objective.features.rank
-    print(
-        f"{preset} {cells}^2: rank {rank}, {1e9 * large / cells**2:.2f} ns/cell/stage, "
-        f"{large / small:.2f} times rank 2, {1e9 * large / cells**2 / (rank / 2):.2f} per pair of features"
-    )
+    note = f"{1e9 * large / cells**2 / (rank / 2):.2f} ns/cell per pair of features"
+    return Ratio(f"a stage on {cells}^2 cells at rank {rank}", 1e6 * large, "rank 2", 1e6 * small, "us", note=note)
 
 
-def small_blocks(problems: dict[str, list[str]] = BLOCKS, preset: str = "anisotropic-relu") -> None:
-    """Prints the processor time of setting up and of running each, over those of one block of 3, compiled before."""
+@bench("blocks")
+def small_blocks(setting: Setting, preset: str = "anisotropic-relu") -> Iterator[Ratio]:
+    """Setting up and running problems in small blocks, beside one block of 3; compiled before."""
     first = (0.0, 0.0)
-    print(f"{'blocks':>24} {'set-up s':>9} {'run s':>7} {'set-up':>7} {'whole':>6}")
-    for name, overrides in problems.items():
+    for name, overrides in list(BLOCKS.items())[: 3 if setting.quick else None]:
         configuration = load_configuration(preset, overrides)
         problem = build_problem(configuration)
         if not first[0]:
@@ -237,30 +199,12 @@ def small_blocks(problems: dict[str, list[str]] = BLOCKS, preset: str = "anisotr
         for scheme in filter(None, (pair.main, pair.companion)):
             _run(scheme, end)
         seconds = made - begin, time.process_time() - made
-        first = first if first[0] else seconds
-        ratios = f"{seconds[0] / first[0]:>7.1f} {sum(seconds) / sum(first):>6.1f}"
-        print(f"{name:>24} {seconds[0]:>9.2f} {seconds[1]:>7.2f} {ratios}", flush=True)
+        if not first[0]:
+            first = seconds
+            continue
+        yield Ratio(f"blocks {name}: set up", seconds[0], "[3]", first[0], "processor s")
+        yield Ratio(f"blocks {name}: set up and run", sum(seconds), "[3]", sum(first), "processor s")
 
 
 def _run(scheme: Scheme, end: float) -> None:
     integrate(scheme, scheme.initial_state(), [end], lambda index, state: None)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Speed of the finite volumes.")
-    parser.add_argument("--quick", action="store_true", help="up to 256^2 cells, without py-pde")
-    parser.add_argument("--blocks", action="store_true", help="only the cost of small blocks over that of one of 3")
-    options = parser.parse_args()
-    quick = options.quick
-    if options.blocks:
-        small_blocks()
-        return
-    error_table((64, 128, 256) if quick else (64, 128, 256, 512), get_num_threads())
-    if not quick:
-        against_py_pde(128)
-    real_rank(256)
-    small_blocks()
-
-
-if __name__ == "__main__":
-    main()
