@@ -282,8 +282,8 @@ MUTATIONS = (
         ("the seconds of a resumed part", "self.earlier_seconds = result.wall_seconds", "pass"),
         (
             "the standard error of a measured risk",
-            "self.risk_error[task.replica, index] = snapshot.error",
-            "self.risk_error[task.replica, index] = 0.0",
+            "self.risk_error[replica, index] = snapshot.error",
+            "self.risk_error[replica, index] = 0.0",
         ),
     ),
     *mutations(

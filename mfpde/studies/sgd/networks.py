@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from mfpde.problem.problem import Problem, build_problem
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.networks.population import CentredPopulation, Population, SampledPopulation
 from mfpde.solvers.sgd.engine import Sgd, SgdState
+from mfpde.solvers.sgd.ensemble import Ensemble
 from mfpde.solvers.sgd.samplers import sampler_of
 from mfpde.solvers.sgd.sources.centred import Centred
 from mfpde.solvers.sgd.sources.finite import REPLACEMENT
@@ -45,6 +47,11 @@ def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) ->
         batches=options.batches,
     )
     return _centred(configuration, problem, plain) if problem.centred else plain
+
+
+def build_ensemble(configuration: Experiment, replicas: Sequence[int], overlap: bool = False) -> Ensemble:
+    """These replicas, to be advanced together."""
+    return Ensemble(tuple(build_sgd(configuration, replica, overlap) for replica in replicas))
 
 
 def _centred(configuration: Experiment, problem: Problem, plain: Sgd) -> Sgd:

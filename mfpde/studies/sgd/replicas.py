@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +28,13 @@ from mfpde.solvers.space.measure import Atoms
 from mfpde.studies.run.campaign import Pooled
 from mfpde.studies.run.continuation import Earlier, earlier_run
 from mfpde.studies.run.output import output_file
-from mfpde.studies.sgd.networks import build_sgd, first_state, population_of, reduced_positions
+from mfpde.studies.sgd.networks import build_ensemble, build_sgd, first_state, population_of, reduced_positions
 from mfpde.studies.sgd.refusals import refuse, save_notes, save_steps, start_notes, step_notes
 
 TASK_SECONDS, OWN_SECONDS = 20.0, 2.0
 """About the longest a task may take, for a worker and in this process, which an interruption waits for."""
+LARGEST_GROUP = 16
+"""Replicas that are advanced together at most."""
 STEP_SECONDS = 5e-9
 """Seconds a step takes per parameter, to guess the length of a task."""
 INTERPRETED_SECONDS = 5e-5
@@ -55,14 +57,19 @@ class Snapshot:
     watched: Mapping[str, float]
 
 
-def advance_replica(
-    configuration: Experiment, replica: int, state: SgdState | None, stop: int, overlap: bool = False
-) -> SgdState:
-    """The state of a replica at step `stop`; without a state, from theta^0 on."""
-    sgd = build_sgd(configuration, replica, overlap)
-    if state is None:
-        state = first_state(configuration, build_problem(configuration), sgd)
-    return sgd.advance(state, stop)
+def advance_replicas(
+    configuration: Experiment,
+    replicas: Sequence[int],
+    states: Sequence[SgdState] | None,
+    stop: int,
+    overlap: bool = False,
+) -> list[SgdState]:
+    """The states of replicas at step `stop`; without states, from theta^0 on."""
+    ensemble = build_ensemble(configuration, replicas, overlap)
+    if states is None:
+        problem = build_problem(configuration)
+        states = [first_state(configuration, problem, member) for member in ensemble.members]
+    return ensemble.advance(states, stop)
 
 
 def record(configuration: Experiment, replica: int, state: SgdState) -> Snapshot:
@@ -76,29 +83,34 @@ def record(configuration: Experiment, replica: int, state: SgdState) -> Snapshot
 
 @dataclass(frozen=True)
 class Stretch:
-    """A task: to bring a replica to step `stop`, and to record it where that is a save time.
+    """A task: to bring replicas side by side to step `stop`, and to record them where that is a save time.
 
     Attributes:
-        state: where it stands; None at theta^0.
+        states: where they stand, at one step; None at theta^0.
         overlap: whether the worker has a second processor to draw samples on.
     """
 
     configuration: Experiment
-    replica: int
-    state: SgdState | None
+    replicas: tuple[int, ...]
+    states: tuple[SgdState, ...] | None
     stop: int
     recorded: bool
     overlap: bool
 
 
-def run_stretch(task: Stretch) -> tuple[SgdState, Snapshot | None]:
-    """The state at the end of a stretch, and what is recorded there."""
+Ended = list[tuple[SgdState, Snapshot | None]]
+"""The states at the end of a stretch, and what is recorded there."""
+
+
+def run_stretch(task: Stretch) -> Ended:
+    """Make the steps of a stretch."""
     with np.errstate(all="ignore"):
-        state = advance_replica(task.configuration, task.replica, task.state, task.stop, task.overlap)
-        return state, record(task.configuration, task.replica, state) if task.recorded else None
+        states = advance_replicas(task.configuration, task.replicas, task.states, task.stop, task.overlap)
+        pairs = zip(task.replicas, states, strict=True)
+        return [(state, record(task.configuration, own, state) if task.recorded else None) for own, state in pairs]
 
 
-class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
+class Replicas(Pooled[SgdResult, Stretch, Ended]):
     """All replicas of one configuration: their states, and what is recorded.
 
     Args:
@@ -178,51 +190,63 @@ class Replicas(Pooled[SgdResult, Stretch, tuple[SgdState, Snapshot | None]]):
             held_to(begin <= int(checkpoint[f"step_{replica}"][0]) <= end, "a state at another step")
 
     def tasks(self) -> list[Stretch]:
-        """The next stretch of every replica."""
-        return [stretch for replica in range(len(self.states)) for stretch in self._next(replica)]
+        """The next stretch of every group of replicas that stand at one place."""
+        count = self.workers if isinstance(self.workers, int) and self.scheduler is None else len(self.states)
+        together = min(max(1, len(self.states) // count), LARGEST_GROUP)
+        places: dict[tuple[int, int], list[int]] = {}
+        for replica, state in enumerate(self.states):
+            place = self.recorded[replica], -1 if state is None else state.step
+            places.setdefault(place, []).append(replica)
+        groups = [
+            alike[first : first + together] for alike in places.values() for first in range(0, len(alike), together)
+        ]
+        return [stretch for group in groups for stretch in self._next(tuple(group))]
 
     def done(self) -> tuple[int, int]:
         """Save times of the replicas."""
         return sum(self.recorded), self.risk.size
 
-    def _next(self, replica: int) -> list[Stretch]:
-        """To the next save time of a replica, or a part of the way there; nothing at the end."""
-        if self.recorded[replica] == len(self.steps):
+    def _next(self, group: tuple[int, ...]) -> list[Stretch]:
+        """To the next save time of replicas at one place, or a part of the way there; nothing at the end."""
+        recorded = self.recorded[group[0]]
+        if recorded == len(self.steps):
             return []
-        state = self.states[replica]
-        now = -1 if state is None else state.step
-        target = self.steps[self.recorded[replica]]
-        sgd = build_sgd(self.configuration, replica)
+        states = tuple(state for replica in group if (state := self.states[replica]) is not None)
+        target = self.steps[recorded]
+        if not states:
+            return [Stretch(self.configuration, group, None, target, True, self.overlap)]
+        sgd = build_sgd(self.configuration, group[0])
         neurons = self.configuration.sgd.neurons
         per_step = STEP_SECONDS * neurons * sgd.coordinates(neurons).dimension * sgd.per_step
         if sgd.engine == "numpy":
             per_step = 10.0 * per_step + INTERPRETED_SECONDS
         longest = OWN_SECONDS if self.workers == 1 and self.scheduler is None else TASK_SECONDS
-        part = now + max(1, int(longest / per_step))
-        stop = target
-        if state is not None and part < target:
-            stop = min(target, sgd.next_boundary(state, part))
-        return [Stretch(self.configuration, replica, state, stop, stop == target, self.overlap)]
+        part = states[0].step + max(1, int(longest / (per_step * len(group))))
+        stop = min(target, sgd.next_boundary(states[0], part)) if part < target else target
+        return [Stretch(self.configuration, group, states, stop, stop == target, self.overlap)]
 
-    def keep(self, task: Stretch, part: tuple[SgdState, Snapshot | None]) -> list[Stretch]:
-        """Keep the state and what was recorded; the replica's next stretch."""
-        state, snapshot = part
-        self.states[task.replica] = state
-        if snapshot is not None:
-            index = self.recorded[task.replica]
-            self.risk[task.replica, index] = snapshot.risk
-            self.risk_error[task.replica, index] = snapshot.error
-            self.position[task.replica, index] = snapshot.position
-            for name, value in snapshot.watched.items():
-                self.watched[name][task.replica, index] = value
-            self.recorded[task.replica] += 1
+    def keep(self, task: Stretch, part: Ended) -> list[Stretch]:
+        """Keep the states and what was recorded; the next stretch of the group."""
+        for replica, (state, snapshot) in zip(task.replicas, part, strict=True):
+            self.states[replica] = state
+            if snapshot is not None:
+                self._keep_snapshot(replica, snapshot)
         last = max(self.steps[-1], 1) * len(self.states)
-        self.progress(f"step {state.step}", sum(known.step for known in self.states if known is not None) / last)
-        self.checkpoint(piece=snapshot is not None)
-        return self._next(task.replica)
+        self.progress(f"step {task.stop}", sum(known.step for known in self.states if known is not None) / last)
+        self.checkpoint(piece=task.recorded)
+        return self._next(task.replicas)
+
+    def _keep_snapshot(self, replica: int, snapshot: Snapshot) -> None:
+        index = self.recorded[replica]
+        self.risk[replica, index] = snapshot.risk
+        self.risk_error[replica, index] = snapshot.error
+        self.position[replica, index] = snapshot.position
+        for name, value in snapshot.watched.items():
+            self.watched[name][replica, index] = value
+        self.recorded[replica] += 1
 
     def fail(self, task: Stretch, error: Exception) -> None:
-        """One replica that fails ends the run."""
+        """A replica that fails ends the run."""
         raise error
 
     def failure(self, error: Exception) -> str:

@@ -121,7 +121,7 @@ def test_a_run_on_drawn_samples_goes_on_bit_for_bit(monkeypatch: pytest.MonkeyPa
     keys = ["sgd.replicas=2", "sgd.neurons=20", "sgd.step_size=1e-3", "time.end=0.9", "time.save=4"]
     law = mfpde.load_configuration(str(EXAMPLES / "own_law.toml"), keys, use=[EXAMPLES / "own_law.py"])
     whole = sgd(law, workers=1)
-    path, advance = tmp_path / "run.nc", study.advance_replica
+    path, advance = tmp_path / "run.nc", study.advance_replicas
     calls = 0
 
     def interrupted(*arguments: Any) -> Any:
@@ -131,7 +131,7 @@ def test_a_run_on_drawn_samples_goes_on_bit_for_bit(monkeypatch: pytest.MonkeyPa
             raise KeyboardInterrupt
         return advance(*arguments)
 
-    monkeypatch.setattr(study, "advance_replica", interrupted)
+    monkeypatch.setattr(study, "advance_replicas", interrupted)
     assert sgd(law, path, workers=1).status == "interrupted"
     monkeypatch.undo()
     again = sgd(law, path, workers=1, resume=True)

@@ -18,6 +18,7 @@ from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.sgd import SgdResult
+from mfpde.shell.workers import InlineExecutor
 from mfpde.studies.sgd.networks import build_sgd, first_state, reduced_positions
 from mfpde.studies.sgd.refusals import save_steps, step_notes
 from mfpde.studies.sgd.replicas import sgd
@@ -96,7 +97,7 @@ def test_processes_give_the_numbers_of_one() -> None:
 def test_an_interrupted_run_goes_on_bit_for_bit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     configuration = small()
     whole = sgd(configuration, workers=1)
-    path, advance = tmp_path / "run.nc", study.advance_replica
+    path, advance = tmp_path / "run.nc", study.advance_replicas
     calls = 0
 
     def interrupted(*arguments: Any) -> Any:
@@ -107,8 +108,9 @@ def test_an_interrupted_run_goes_on_bit_for_bit(monkeypatch: pytest.MonkeyPatch,
         return advance(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(study, "advance_replica", interrupted)
-        assert sgd(configuration, path, workers=1).status == "interrupted"
+        patch.setattr(study, "advance_replicas", interrupted)
+        # one by one, so that they go on from different places, those at the same one together
+        assert sgd(configuration, path, workers=InlineExecutor()).status == "interrupted"
     part, arrays = SgdResult.read(path)
     assert np.isfinite(part.risk).sum() < whole.risk.size
     replace(part, wall_seconds=1000.0).save(path, arrays)
@@ -198,7 +200,7 @@ def test_other_states_go_on_bit_for_bit(
     configuration = small(data={"dims": [60, 8]}, sgd={**common, **options})
     whole = sgd(configuration, workers=1)
     monkeypatch.setattr(study, "OWN_SECONDS", 1e-6)
-    path, calls, advance = tmp_path / "run.nc", 0, study.advance_replica
+    path, calls, advance = tmp_path / "run.nc", 0, study.advance_replicas
 
     def interrupted(*arguments: Any) -> Any:
         nonlocal calls
@@ -208,7 +210,7 @@ def test_other_states_go_on_bit_for_bit(
         return advance(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(study, "advance_replica", interrupted)
+        patch.setattr(study, "advance_replicas", interrupted)
         assert sgd(configuration, path, workers=1).status == "interrupted"
     resumed = sgd(configuration, path, resume=True, workers=1)
     assert np.array_equal(resumed.risk, whole.risk)
@@ -247,7 +249,7 @@ def test_samples_are_drawn_ahead_where_a_processor_is_free(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(study, "processors", lambda: available)
-    monkeypatch.setattr(study, "advance_replica", stopped)
+    monkeypatch.setattr(study, "advance_replicas", stopped)
     assert sgd(small(), workers=1).status == "interrupted"
     assert asked == [free]
 
@@ -262,7 +264,7 @@ def test_an_interruption_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -
     def stopped(*arguments: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(study, "advance_replica", stopped)
+    monkeypatch.setattr(study, "advance_replicas", stopped)
     found = sgd(small(), workers=1)
     assert found.message.startswith(f"interrupted after 0 of {found.risk.size} save times of the replicas; nothing")
 

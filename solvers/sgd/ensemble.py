@@ -1,0 +1,54 @@
+"""Replicas of one problem side by side: the same trajectories as one by one, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..arrays import Array
+from .engine import Sgd
+from .state import SgdState
+
+__all__ = ["Ensemble"]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Trajectories that differ by their stream.
+
+    What makes their steps elsewhere takes `problem` and `replicas`, and offers the same `start` and `advance`.
+
+    Attributes:
+        members: what makes one trajectory each; alike but for `replica`, and for data that hold a replica's own start.
+    """
+
+    members: tuple[Sgd, ...]
+
+    @classmethod
+    def of(cls, problem: Sgd, replicas: Sequence[int]) -> Ensemble:
+        """These replicas of a problem."""
+        return cls(tuple(replace(problem, replica=replica) for replica in replicas))
+
+    @property
+    def problem(self) -> Sgd:
+        """What all have in common: the first one."""
+        return self.members[0]
+
+    @property
+    def replicas(self) -> tuple[int, ...]:
+        """Their streams."""
+        return tuple(member.replica for member in self.members)
+
+    def start(self, w: Array, a: Array | float = 1.0, b: Array | float = 0.0) -> list[SgdState]:
+        """The states of step 0, w of shape (R, N, d) or (N, d), a and b (R, N), (N,) or one number."""
+        count = len(self.members)
+        w = np.broadcast_to(w, (count, *np.shape(w)[-2:]))
+        heads = [np.broadcast_to(part, w.shape[:2]) for part in (a, b)]
+        return [member.start(*parts) for member, *parts in zip(self.members, w, *heads, strict=True)]
+
+    def advance(self, states: Sequence[SgdState], until: int) -> list[SgdState]:
+        """The states at step `until`, each as `Sgd.advance` gives it; raises as that does."""
+        pairs = zip(self.members, states, strict=True)
+        return [member.advance(state, until) for member, state in pairs]
