@@ -1,0 +1,1 @@
+"""Speed of minimising movements: along characteristics, at equal error, a step, and with noise."""
