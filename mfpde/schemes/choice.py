@@ -60,7 +60,7 @@ def chosen_scheme(experiment: Experiment) -> tuple[str, str]:
         return names[0], ""
     chosen = min(names, key=lambda name: tuple(map(len, against[name])))
     passed = names[: names.index(chosen)]
-    return chosen, "; ".join(words for name in passed for part in against[name] for words in part)
+    return chosen, "; ".join(dict.fromkeys(words for name in passed for part in against[name] for words in part))
 
 
 def _against(kind: SchemeKind, problem: Problem, experiment: Experiment) -> tuple[list[str], list[str]]:

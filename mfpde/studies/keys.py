@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mfpde.configuration.extensions import use_installed, used
@@ -44,6 +45,8 @@ def keys(wanted: str | None = None, law: str | None = None, use: Sequence[str | 
     found = tuple(entry for entry in known if name in (entry.table, entry.name, entry.key))
     if found:
         return Keys(found)
+    if name in TABLES:
+        raise ConfigurationError([f"{name}: {' and '.join(laws)} has no keys there; write another --law, or none"])
     hint = nearest(name, sorted({*TABLES, *(entry.key for entry in known), *(entry.name for entry in known)}))
     problem = f"{one_line(wanted)}: no such table or key; did you mean {hint}? The tables are {', '.join(TABLES)}"
     raise ConfigurationError([problem])
@@ -92,7 +95,9 @@ def _of_table(table: str, laws: Sequence[str]) -> Iterator[Entry]:
     if table in SHARED:
         taken = {name for law in laws for name in LAWS[law].network_keys}
         declared = (each for each in keys_of(SHARED[table]) if table != "network" or each.name in taken)
-        yield from (_entry(table, each) for each in declared)
+        own = LAWS[laws[0]].network_defaults if table == "network" and len(laws) == 1 else {}
+        defaults = (replace(each, default=own.get(each.name, each.default)) for each in declared)
+        yield from (_entry(table, each) for each in defaults)
     elif table == "solver":
         readers = _readers()
         yield from (_entry(table, each, schemes=readers.get(each.name, ())) for each in keys_of(Solver))

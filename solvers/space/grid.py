@@ -278,8 +278,10 @@ def _edges(samples: Array, wanted: Array, cells: int, at_origin: bool, growth: f
     def excess(log_scale: float) -> float:
         return float(np.log(places_at(float(np.exp(log_scale)))[-1] / total))
 
-    # widths are below scale * wanted, so there are too many cells at this scale
+    # widths are below scale * wanted but where the filter fills a narrow valley of them
     low = float(np.log(np.sum(step / wanted) / total)) - 0.1
+    while excess(low) < 0.0:
+        low -= 1.0
     high = low + 1.0
     while excess(high) > 0.0:
         high += 1.0

@@ -9,20 +9,34 @@ from pathlib import Path
 import pytest
 
 from mfpde.commands.main import main
+from mfpde.configuration.parsing import parse
 from mfpde.configuration.sources import load_configuration
-from mfpde.configuration.toml import to_tables
+from mfpde.configuration.toml import spelled, to_tables
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
 from mfpde.problem.laws.interface import LAWS
 from mfpde.studies.keys import TABLES, keys, template
 
 
+def defaults(law: str) -> Experiment:
+    """What is read where nothing is said but what a law cannot do without."""
+    begun = [f"{name} = {spelled(value)}" for name, value in LAWS[law].begun.items()]
+    return parse(tomllib.loads("\n".join(["[network]", "[data]", f'law = "{law}"', *begun])))
+
+
 @pytest.mark.parametrize("law", LAWS.names())
 def test_a_file_to_begin_with_is_the_experiment_of_all_defaults(law: str, tmp_path: Path) -> None:
     place = tmp_path / "mine.toml"
     place.write_text(template(law), encoding="utf-8")
-    plain = LAWS[law](**{name: value for name, value in LAWS[law].begun.items()})
-    assert load_configuration(place) == Experiment(data=plain)
+    assert load_configuration(place) == defaults(law)
+
+
+@pytest.mark.parametrize("law", LAWS.names())
+def test_the_reference_of_one_law_has_its_defaults(law: str) -> None:
+    network = to_tables(defaults(law))["network"]
+    for entry in keys(law=law).keys:
+        if entry.table == "network" and entry.default:
+            assert tomllib.loads(f"x = {entry.default}")["x"] == network[entry.key]
 
 
 @pytest.mark.parametrize("law", LAWS.names())
@@ -61,6 +75,7 @@ def test_keys_of_a_table_of_a_dotted_name_and_of_a_bare_one() -> None:
     [
         ("tim", None, "tim: no such table or key; did you mean time? The tables are data, network"),
         ("centres", "spikes", "centres: no such table or key"),
+        ("network", "spikes", "network: spikes has no keys there; write another --law, or none"),
         (None, "single", "--law single: no such data law; did you mean single-index? There are dataset,"),
     ],
 )

@@ -8,7 +8,7 @@ from scipy import special
 
 from mfpde.solvers.space.axis import Line, Radius
 from mfpde.solvers.space.geometry import Geometry
-from mfpde.solvers.space.grid import graded_grid, grid_from_edges
+from mfpde.solvers.space.grid import FINE, _edges, graded_grid, grid_from_edges
 from mfpde.solvers.space.trails import Trails
 from tests.solvers.grids import uniform_grid
 
@@ -54,6 +54,16 @@ def test_graded_grid_is_smooth_covers_the_guide_and_is_finest_where_the_law_is_n
     narrowest = grid.centres[0][np.argmin(width)]
     assert abs(narrowest - 6.0) < 0.2
     assert width.min() < 0.4 * np.interp(2.0, grid.centres[0], width)
+
+
+def test_a_valley_of_widths_that_is_narrower_than_the_filter_has_its_cells() -> None:
+    """There the filter leaves widths above the wanted ones, and fewer cells than counted from these."""
+    places = np.linspace(0.0, 1.0, FINE + 1)
+    wanted = np.where(np.abs(places - 0.5) < 0.002, 0.01, 1.0)
+    edges = _edges(places, wanted, 100, at_origin=False, growth=50.0)
+    assert len(edges) == 101
+    assert np.diff(edges).min() > 0.3 * np.diff(edges).max()
+    assert abs(edges[np.argmin(np.diff(edges))] - 0.5) < 0.02
 
 
 def test_graded_grid_starts_at_the_origin_when_mass_comes_near() -> None:
