@@ -1,0 +1,1 @@
+"""Ensembles of replicas of stochastic gradient descent on a graphics processor."""

@@ -1,0 +1,244 @@
+"""Replicas of one problem of stochastic gradient descent, all at once on a graphics processor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ...arrays import Array
+from ..engine import Sgd
+from ..samplers import GaussianBlocks, GaussianClasses
+from ..state import SgdState
+from .drawing import PAIRS, draw_kernel
+from .kernels import WARP, Shape, block_kernel, fused_kernel
+from .processor import Processor, processor
+
+REGISTERS, REGISTERS_BESIDE, MOST_REGISTERS = 65536, 48, 255
+"""Of 4 bytes: those of a multiprocessor, those that a thread needs beside its weights, those that it may have."""
+MOST_THREADS, MOST_RESIDENT = 1024, 16
+HELD_WEIGHTS = 96
+"""Registers that a neuron's weights may take, for a thread to hold them."""
+FUSED_ROWS, MOST_ROWS = 16, 64
+"""Samples of a block where a thread makes the products, and where cuBLAS does, at most."""
+PIECE_BYTES = 2**25
+"""Samples that are drawn at once: they stay in the processor's cache."""
+PIECES_AT_ONCE = 32
+"""Pieces between two looks at whether a replica has failed."""
+DRAWING_THREADS = 128 if WARP == 32 else 8
+
+
+@dataclass(frozen=True)
+class DeviceEnsemble:
+    """The trajectories of several replicas, those of `Sgd` up to rounding.
+
+    Attributes:
+        sgd: problem, steps and seed; its own replica does not count.
+        replicas: their numbers.
+
+    Raises:
+        ValueError: what a processor does not know (`unknown`).
+    """
+
+    sgd: Sgd
+    replicas: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        problems = unknown(self.sgd)
+        if problems:
+            raise ValueError("; ".join(problems))
+
+    def advance(self, states: Sequence[SgdState], until: int) -> list[SgdState]:
+        """The states of all replicas at step `until`, all given at one step.
+
+        Raises:
+            ValueError: if the states are at several steps, or beyond `until`, or a step of a replica has no room.
+            ArithmeticError: if an output stops being finite.
+        """
+        steps = {state.step for state in states}
+        if len(steps) != 1 or len(states) != len(self.replicas):
+            raise ValueError(f"{len(self.replicas)} replicas need as many states, all of one step")
+        first = steps.pop()
+        if until < first:
+            raise ValueError(f"cannot advance from step {first} back to {until}")
+        run = _Run(self.sgd, self.replicas, states)
+        for begin, end, part in self.sgd._parts() if self.sgd.batches else ((0, math.inf, self.sgd),):
+            if first < end and until > begin:
+                run.advance(part, max(first, int(begin)), int(min(until, end)))
+        return run.states(until)
+
+    def next_boundary(self, state: SgdState, step: int) -> int:
+        """The first end of a block at or after `step`."""
+        block = shape_of(self.sgd, state.neurons, processor()).block
+        return -(-step // block) * block
+
+
+def unknown(sgd: Sgd) -> list[str]:
+    """What of a problem the kernels do not know, in words; empty where they make its steps."""
+    problems = []
+    if not isinstance(sgd.data, GaussianBlocks) or type(sgd.data).fill is not GaussianBlocks.fill:
+        problems.append("samples are drawn for mixtures of Gaussians alone")
+    if _form(sgd) is None:
+        problems.append(f'the activation "{sgd.unit.name}" has no loop for it: use a built-in one')
+    if sgd.loss is not None:
+        problems.append("the loss is the square one")
+    if math.isfinite(sgd.inverse_temperature):
+        problems.append("there is no noise")
+    if sgd.penalty.strength > 0.0 or sgd.penalty.path > 0.0:
+        problems.append("there is no penalty but the ridge")
+    if sgd.gram:
+        problems.append("the state is that of weights")
+    return problems
+
+
+def _form(sgd: Sgd) -> tuple[Any, Array] | None:
+    """The activation's loop, or None and its table of kinks; None where it has neither."""
+    loop = getattr(type(sgd.unit), "loop", None)
+    if loop is not None:
+        return loop, np.zeros(0)
+    compiled = sgd.unit.compiled(sgd.precision)
+    return None if compiled is None or compiled[0] != 0 else (None, compiled[1])
+
+
+def shape_of(sgd: Sgd, neurons: int, device: Processor) -> Shape:
+    """What the kernels of a problem are compiled for.
+
+    Raises:
+        ValueError: if the samples of one step do not fit into shared memory.
+    """
+    form = _form(sgd)
+    assert form is not None, "refused by unknown"
+    size = np.dtype(sgd.precision).itemsize
+    words = size // 4 * sgd.data.dimension
+    threads = -(-neurons // WARP) * WARP
+    moving = sgd.gains[1] > 0.0 or sgd.gains[2] > 0.0
+    fused = words <= HELD_WEIGHTS and threads <= MOST_THREADS and threads * (words + REGISTERS_BESIDE) <= REGISTERS
+
+    def of(rows: int, whole: bool) -> Shape:
+        block = sgd.block or max(1, rows // sgd.batch)
+        head = (form[0], len(form[1]), sgd.precision, neurons, sgd.data.dimension)
+        return Shape(*head, block, sgd.batch, moving, whole)
+
+    choices = [of(FUSED_ROWS, True)] if fused else []
+    choices += [of(rows, False) for rows in (MOST_ROWS, MOST_ROWS // 2, MOST_ROWS // 4, MOST_ROWS // 8, 1)]
+    for shape in choices:
+        if shape.shared_bytes <= device.shared_bytes:
+            return shape
+    raise ValueError(
+        f"{shape.rows} samples of {neurons} neurons take {shape.shared_bytes} of the {device.shared_bytes} bytes "
+        "that a multiprocessor shares: write a smaller batch or fewer neurons, or leave the processor out"
+    )
+
+
+class _Run:
+    """The arrays of an ensemble on the processor."""
+
+    def __init__(self, sgd: Sgd, replicas: tuple[int, ...], states: Sequence[SgdState]) -> None:
+        self.device, self.sgd, self.count = processor(), sgd, len(replicas)
+        self.replicas = self.device.put(np.array(replicas), np.int64)
+        self.w, self.a, self.b = (
+            self.device.put(np.stack([getattr(state, name) for state in states]), sgd.kind) for name in "wab"
+        )
+        self.failed = self.device.put(np.full(self.count, -1), np.int64)
+        assert isinstance(sgd.data, GaussianClasses), "refused by unknown"
+        self.scales = self.device.put(sgd.data.coordinate_scales, np.float64)
+
+    def states(self, step: int) -> list[SgdState]:
+        """Copies of all of them."""
+        parts = [self.device.get(part) for part in (self.w, self.a, self.b)]
+        return [SgdState(step, *(np.ascontiguousarray(part) for part in state)) for state in zip(*parts, strict=True)]
+
+    def advance(self, sgd: Sgd, first: int, until: int) -> None:
+        """Make the steps of batches of one size."""
+        shape = shape_of(sgd, self.w.shape[1], self.device)
+        samples = sgd.data.dimension * sgd.batch * np.dtype(sgd.precision).itemsize * self.count
+        length = max(1, PIECE_BYTES // (samples * shape.block)) * shape.block
+        stretch = _Stretch(self, sgd, shape, min(length, until - first))
+        done, pieces = first, 0
+        while done < until:
+            end = min(until, (done // length + 1) * length)
+            stretch.advance(done, end)
+            done, pieces = end, pieces + 1
+            if pieces % PIECES_AT_ONCE == 0 or done == until:
+                self._check()
+
+    def _check(self) -> None:
+        failed = self.device.get(self.failed)
+        if np.any(failed >= 0):
+            step = int(np.min(failed[failed >= 0]))
+            raise ArithmeticError(
+                f"the output of the network is not finite at step {step}, t = {step * self.sgd.step_size:.6g}: "
+                f"lower step_size = {self.sgd.step_size:g}"
+            )
+
+
+class _Stretch:
+    """Steps of batches of one size, in pieces of at most `length` steps."""
+
+    def __init__(self, run: _Run, sgd: Sgd, shape: Shape, length: int) -> None:
+        self.run, self.sgd, self.shape = run, sgd, shape
+        self.device = device = run.device
+        kind, count, neurons = sgd.kind, run.count, shape.neurons
+        self.samples = length * shape.batch
+        self.x = device.empty((count, self.samples, shape.dimension), kind)
+        self.y = device.empty((count, self.samples), np.float64)
+        table = _form(sgd)
+        assert table is not None, "refused by unknown"
+        self.table = device.put(table[1].ravel(), kind)
+        self.values, self.gates = (device.empty((count, shape.batch * shape.moving, neurons), kind) for _ in range(2))
+        self.draw = device.prepared(draw_kernel(sgd.precision), DRAWING_THREADS, 1, 0)
+        words = np.dtype(sgd.precision).itemsize // 4 * shape.dimension * shape.fused + REGISTERS_BESIDE
+        resident = max(1, min(REGISTERS // (shape.threads * words), MOST_RESIDENT)) if shape.fused else 1
+        made = fused_kernel(shape) if shape.fused else block_kernel(shape)
+        self.steps = device.prepared(made, shape.threads, resident, shape.shared_bytes)
+        if not shape.fused:
+            self.s = device.empty((count, shape.rows, neurons), kind)
+            self.g = device.empty((count, shape.rows, shape.rows), kind)
+
+    def advance(self, first: int, until: int) -> None:
+        """Make the steps first <= k < until."""
+        rates = self.sgd.rates(first, until)
+        held = self.device.put(rates, np.float64)
+        self._draw(first, until)
+        if self.shape.fused:
+            self._launch(held, first, 0, until - first, (self.x, self.run.w))
+            return
+        done = first
+        while done < until:
+            stop = min(done + self.shape.block - done % self.shape.block, until)
+            self._block(held, rates[done - first : stop - first], done, done - first)
+            done = stop
+
+    def _draw(self, first: int, until: int) -> None:
+        shape, batch = self.shape, self.shape.batch
+        count = (until - first) * batch
+        lanes = -(-((shape.dimension + 1) // 2) // PAIRS)
+        blocks = -(-self.run.count * count * lanes // DRAWING_THREADS)
+        numbers = (self.run.count, self.sgd.seed, self.sgd.skipped + first * batch, count, shape.dimension)
+        arrays = (self.y, self.run.scales, self.x, self.run.replicas)
+        self.draw(blocks, *arrays, *map(np.int64, (*numbers, len(self.run.scales), self.samples)))
+
+    def _block(self, held: Any, rates: Array, step: int, begin: int) -> None:
+        """One block, whose products are those of whole matrices."""
+        batch, run, device = self.shape.batch, self.run, self.device
+        place, count = begin * batch, len(rates) * batch
+        device.overlaps(self.s, run.w, self.x, place, count)
+        device.grams(self.g, self.x, place, count)
+        self._launch(held, step, begin, len(rates), (self.s, self.g))
+        product = float(np.prod(1.0 - self.sgd.gains[0] * rates * self.sgd.decay[0]))
+        device.update(run.w, self.s, self.x, place, count, product)
+
+    def _launch(self, rates: Any, step: int, begin: int, count: int, matrices: tuple[Any, Any]) -> None:
+        run = self.run
+        arrays = (self.y, rates, *matrices, run.a, run.b, self.values, self.gates, self.table, run.failed)
+        numbers = (step, begin, begin * self.shape.batch, count, self.samples)
+        factors = (*self.sgd.gains, *self.sgd.decay)
+        self.steps(run.count, *arrays, *map(np.int64, numbers), *map(np.float64, factors))
+
+
+def ensemble(sgd: Sgd, replicas: Sequence[int]) -> DeviceEnsemble:
+    """Those replicas of a problem."""
+    return DeviceEnsemble(replace(sgd, replica=0), tuple(replicas))
