@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class Ensemble:
     members: tuple[Sgd, ...]
 
     @classmethod
-    def of(cls, problem: Sgd, replicas: Sequence[int]) -> Ensemble:
+    def of(cls, problem: Sgd, replicas: Sequence[int]) -> Self:
         """These replicas of a problem."""
         return cls(tuple(replace(problem, replica=replica) for replica in replicas))
 

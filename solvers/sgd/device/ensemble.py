@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ...arrays import Array
 from ..engine import Sgd
+from ..ensemble import Ensemble
 from ..samplers import GaussianBlocks, GaussianClasses
 from ..state import SgdState
 from .drawing import PAIRS, draw_kernel
@@ -32,47 +33,40 @@ DRAWING_THREADS = 128 if WARP == 32 else 8
 
 
 @dataclass(frozen=True)
-class DeviceEnsemble:
-    """The trajectories of several replicas, those of `Sgd` up to rounding.
-
-    Attributes:
-        sgd: problem, steps and seed; its own replica does not count.
-        replicas: their numbers.
+class DeviceEnsemble(Ensemble):
+    """The trajectories of an ensemble, up to rounding, on a graphics processor.
 
     Raises:
         ValueError: what a processor does not know (`unknown`).
     """
 
-    sgd: Sgd
-    replicas: tuple[int, ...]
-
     def __post_init__(self) -> None:
-        problems = unknown(self.sgd)
+        problems = unknown(self.problem)
         if problems:
             raise ValueError("; ".join(problems))
 
     def advance(self, states: Sequence[SgdState], until: int) -> list[SgdState]:
-        """The states of all replicas at step `until`, all given at one step.
+        """The states at step `until`, all given at one step.
 
         Raises:
-            ValueError: if the states are at several steps, or beyond `until`, or a step of a replica has no room.
+            ValueError: if they are at several, or beyond it, or the samples of a step do not fit.
             ArithmeticError: if an output stops being finite.
         """
-        steps = {state.step for state in states}
-        if len(steps) != 1 or len(states) != len(self.replicas):
-            raise ValueError(f"{len(self.replicas)} replicas need as many states, all of one step")
+        steps, sgd = {state.step for state in states}, self.problem
+        if len(steps) != 1 or len(states) != len(self.members):
+            raise ValueError(f"{len(self.members)} replicas need as many states, all of one step")
         first = steps.pop()
         if until < first:
             raise ValueError(f"cannot advance from step {first} back to {until}")
-        run = _Run(self.sgd, self.replicas, states)
-        for begin, end, part in self.sgd._parts() if self.sgd.batches else ((0, math.inf, self.sgd),):
+        run = Trajectories(sgd, self.replicas, states)
+        for begin, end, part in sgd._parts() if sgd.batches else ((0, math.inf, sgd),):
             if first < end and until > begin:
                 run.advance(part, max(first, int(begin)), int(min(until, end)))
         return run.states(until)
 
     def next_boundary(self, state: SgdState, step: int) -> int:
         """The first end of a block at or after `step`."""
-        block = shape_of(self.sgd, state.neurons, processor()).block
+        block = shape_of(self.problem, state.neurons, processor()).block
         return -(-step // block) * block
 
 
@@ -133,8 +127,14 @@ def shape_of(sgd: Sgd, neurons: int, device: Processor) -> Shape:
     )
 
 
-class _Run:
-    """The arrays of an ensemble on the processor."""
+class Trajectories:
+    """The states of an ensemble on the processor.
+
+    Args:
+        sgd: problem and steps.
+        replicas: their streams.
+        states: where they stand, all at one step.
+    """
 
     def __init__(self, sgd: Sgd, replicas: tuple[int, ...], states: Sequence[SgdState]) -> None:
         self.device, self.sgd, self.count = processor(), sgd, len(replicas)
@@ -156,7 +156,7 @@ class _Run:
         shape = shape_of(sgd, self.w.shape[1], self.device)
         samples = sgd.data.dimension * sgd.batch * np.dtype(sgd.precision).itemsize * self.count
         length = max(1, PIECE_BYTES // (samples * shape.block)) * shape.block
-        stretch = _Stretch(self, sgd, shape, min(length, until - first))
+        stretch = Stretch(self, sgd, shape, min(length, until - first))
         done, pieces = first, 0
         while done < until:
             end = min(until, (done // length + 1) * length)
@@ -175,10 +175,10 @@ class _Run:
             )
 
 
-class _Stretch:
-    """Steps of batches of one size, in pieces of at most `length` steps."""
+class Stretch:
+    """Steps of batches of one size, in pieces of at most `length` steps: samples, and what is made of a block."""
 
-    def __init__(self, run: _Run, sgd: Sgd, shape: Shape, length: int) -> None:
+    def __init__(self, run: Trajectories, sgd: Sgd, shape: Shape, length: int) -> None:
         self.run, self.sgd, self.shape = run, sgd, shape
         self.device = device = run.device
         kind, count, neurons = sgd.kind, run.count, shape.neurons
@@ -202,9 +202,9 @@ class _Stretch:
         """Make the steps first <= k < until."""
         rates = self.sgd.rates(first, until)
         held = self.device.put(rates, np.float64)
-        self._draw(first, until)
+        self.draw_samples(first, until)
         if self.shape.fused:
-            self._launch(held, first, 0, until - first, (self.x, self.run.w))
+            self.launch(held, first, 0, until - first, (self.x, self.run.w))
             return
         done = first
         while done < until:
@@ -212,7 +212,8 @@ class _Stretch:
             self._block(held, rates[done - first : stop - first], done, done - first)
             done = stop
 
-    def _draw(self, first: int, until: int) -> None:
+    def draw_samples(self, first: int, until: int) -> None:
+        """Those of the steps first <= k < until."""
         shape, batch = self.shape, self.shape.batch
         count = (until - first) * batch
         lanes = -(-((shape.dimension + 1) // 2) // PAIRS)
@@ -227,18 +228,14 @@ class _Stretch:
         place, count = begin * batch, len(rates) * batch
         device.overlaps(self.s, run.w, self.x, place, count)
         device.grams(self.g, self.x, place, count)
-        self._launch(held, step, begin, len(rates), (self.s, self.g))
+        self.launch(held, step, begin, len(rates), (self.s, self.g))
         product = float(np.prod(1.0 - self.sgd.gains[0] * rates * self.sgd.decay[0]))
         device.update(run.w, self.s, self.x, place, count, product)
 
-    def _launch(self, rates: Any, step: int, begin: int, count: int, matrices: tuple[Any, Any]) -> None:
+    def launch(self, rates: Any, step: int, begin: int, count: int, matrices: tuple[Any, Any]) -> None:
+        """Steps from `step` on, of the rates and samples of the step `begin` of the piece, on X and W or S and G."""
         run = self.run
         arrays = (self.y, rates, *matrices, run.a, run.b, self.values, self.gates, self.table, run.failed)
         numbers = (step, begin, begin * self.shape.batch, count, self.samples)
         factors = (*self.sgd.gains, *self.sgd.decay)
         self.steps(run.count, *arrays, *map(np.int64, numbers), *map(np.float64, factors))
-
-
-def ensemble(sgd: Sgd, replicas: Sequence[int]) -> DeviceEnsemble:
-    """Those replicas of a problem."""
-    return DeviceEnsemble(replace(sgd, replica=0), tuple(replicas))

@@ -235,7 +235,7 @@ def _sequence(shape: Shape) -> Any:
                 total = forward(held, head, table, product, first, q)
                 if q == 0:
                     weigh(held, first)
-                output = _block_sum(total, held.sums, (first + q) % 2, held.scratch) / neurons
+                output = float(_block_sum(total, held.sums, (first + q) % 2, held.scratch)) / neurons
                 if not (abs(output) <= LARGEST):
                     return product, k
                 held.errors[q] = (target - output) * (rate / batch)
@@ -292,7 +292,7 @@ def block_kernel(shape: Shape) -> tuple[Any, tuple[Any, ...]]:
             held.gram[n] = g[replica * rows * rows + n]
         cuda.syncthreads()
         motion = Motion(w_gain, a_gain, b_gain, w_decay, a_decay, b_decay)
-        product, wrong = sequence(held, head, motion, table, y, replica * per_replica + at_y, rates, at_rate, count)
+        _, wrong = sequence(held, head, motion, table, y, replica * per_replica + at_y, rates, at_rate, count)
         if wrong >= 0:
             failed[replica] = first + wrong
             return
@@ -307,7 +307,7 @@ def block_kernel(shape: Shape) -> tuple[Any, tuple[Any, ...]]:
 def fused_kernel(shape: Shape) -> tuple[Any, tuple[Any, ...]]:
     """Blocks of steps on samples, where a row of weights fits in a thread's registers.
 
-    Arguments: as `block_kernel`, but for x, shape (replicas, per_replica, d), and w, shape (replicas, N, d), in place of S
+    Arguments: those of `block_kernel`, with x, shape (replicas, per_replica, d), and w, shape (replicas, N, d), for S
     and G.
     """
     neurons, rows, batch, block, sequence = shape.neurons, shape.rows, shape.batch, shape.block, _sequence(shape)

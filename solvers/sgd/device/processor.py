@@ -63,7 +63,7 @@ class Processor(ABC):
 
     @abstractmethod
     def overlaps(self, s: Any, w: Any, x: Any, begin: int, count: int) -> None:
-        """S = X W^T, `count` rows of s (replicas, rows, N), of the rows of x (replicas, per_replica, d) from `begin`."""
+        """S = X W^T for `count` rows of x, shape (replicas, per_replica, d), from `begin`; s: (replicas, rows, N)."""
 
     @abstractmethod
     def grams(self, g: Any, x: Any, begin: int, count: int) -> None:
@@ -188,7 +188,7 @@ class Cuda(Processor):
     def _multiply(
         self, turn_a: bool, turn_b: bool, sizes: tuple[int, int, int], alpha: float, a: Any, b: Any, beta: float, c: Any
     ) -> None:
-        """c <- alpha op(a) op(b) + beta c for each replica, as `blas.multiply`; of a, b: array, first row, row length."""
+        """c <- alpha op(a) op(b) + beta c for each replica, as `blas.multiply`; a and b: array, first row, length."""
         kind = a[0].dtype
         gemm = self._cublas.dgemmStridedBatched if kind == np.float64 else self._cublas.sgemmStridedBatched
         factors = np.array([alpha, beta], dtype=kind)
