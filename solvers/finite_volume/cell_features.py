@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads
 
 from ..arrays import Array
 from ..flow.confinement import Confinement
 from ..objective.objective import Objective
 from ..space.geometry import Geometry
 from ..space.grid import Grid
+from ..threads.blocks import in_blocks
 from .faces import block_bounds, padded_axes, reconstruction_slopes
 from .kernels import output_blocks, potential_blocks, sweep_blocks
 
@@ -141,17 +138,9 @@ class CellFeatures:
         return partial.sum(axis=0), float(rates.max())
 
     def _in_blocks(self, kernel: Callable[..., Any], *arguments: Any) -> None:
-        """kernel(first, last, *arguments) over all blocks, on numba's number of threads where that pays."""
+        """kernel(first, last, *arguments) over all blocks, on several threads where that pays."""
         blocks = len(self.bounds) - 1
-        if self.features.size < THREADED_FEATURES:
-            kernel(0, blocks, *arguments)
-            return
-        threads = min(get_num_threads(), blocks)
-        shares = [blocks * i // threads for i in range(threads + 1)]
-        waiting = [_pool().submit(kernel, shares[i], shares[i + 1], *arguments) for i in range(1, threads)]
-        kernel(0, shares[1], *arguments)
-        for future in waiting:
-            future.result()
+        in_blocks(kernel, blocks, blocks if self.features.size < THREADED_FEATURES else 1, *arguments)
 
     def _feature_rows(self, points: Array, confinement: Confinement) -> Array:
         """Phi at the representative points, shape (rows, M, n); V, if any, is a last feature."""
@@ -168,9 +157,3 @@ class CellFeatures:
             cell = int(np.argmax(~np.isfinite(features).all(axis=1).ravel()))
             raise ValueError(f"the features are not finite at the cell of {points[cell]}: shrink the domain")
         return features
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    """Threads for the blocks beyond the caller's share: they sleep, not spin, when the machine is busy."""
-    return ThreadPoolExecutor(max_workers=max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="finite-volume")

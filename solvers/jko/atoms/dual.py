@@ -29,11 +29,11 @@ from scipy import linalg
 from ...arrays import Array
 from ...flow.confinement import Confinement
 from ...objective.objective import Objective
-from ...objective.table.blocks import in_blocks
 from ...objective.table.elements import axis_nodes
 from ...objective.table.feature_table import FeatureTable
 from ...objective.table.kernels import SCATTER_BLOCKS
 from ...space.geometry import Geometry
+from ...threads.blocks import in_blocks
 from ..prox.cell_polynomials import CellPolynomials, cell_polynomials, moments_to_outputs, newton_line, newton_plane
 from ..prox.curvatures import Curvatures
 from ..prox.global_kernels import global_prox, shared_fractions, suspects

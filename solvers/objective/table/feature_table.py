@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...arrays import Array
+from ...threads.blocks import in_blocks
 from ..objective import FeatureMap
 from . import kernels as kernels
-from .blocks import in_blocks
 from .elements import CHUNK, reference_element
 from .mesh import MeshBuilder, check_points, evaluate
 

@@ -3,7 +3,7 @@
 The nodal table has shape (nodes, M): the node grid flattened in C order, features contiguous. A point touches
 the (q+1)^D nodes of its cell, taken as (q+1)^(D-1) *rows* of q+1 consecutive nodes along the last axis.
 
-Each kernel works on a range of points or nodes, for `blocks.in_blocks`; every sum runs in a fixed order, so
+Each kernel works on a range of points or nodes, for `in_blocks`; every sum runs in a fixed order, so
 that the number of threads changes nothing.
 """
 

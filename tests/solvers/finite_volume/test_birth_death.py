@@ -24,6 +24,7 @@ from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.space.axis import Line
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.space.grid import grid_from_edges
+from mfpde.solvers.threads import blocks
 from tests.solvers.grids import uniform_grid
 from tests.solvers.problems import Coordinates, Nothing, bump, line, rank_two
 
@@ -200,11 +201,11 @@ def test_restart_is_bitwise_the_uninterrupted_run(flow: Flow) -> None:
 
 
 @pytest.mark.parametrize("beta", [np.inf, 200.0])
-def test_one_and_two_threads_give_the_same_bits(beta: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_number_of_threads_gives_the_same_bits(beta: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cell_features, "THREADED_FEATURES", 0)
     ends = []
-    for threads in (1, 2):
-        monkeypatch.setattr(cell_features, "get_num_threads", lambda threads=threads: threads)
+    for threads in (1, 2, 3, 5):
+        monkeypatch.setattr(blocks, "threads", lambda threads=threads: threads)
         scheme = box(200, Flow(fisher_rao_rate=2.0, ridge=0.1, inverse_temperature=beta))
         assert len(scheme._cells.bounds) > 2
         state = scheme.initial_state()

@@ -20,6 +20,7 @@ from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.space.axis import Line
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.space.grid import grid_from_edges
+from mfpde.solvers.threads import blocks
 from tests.solvers.grids import uniform_grid
 from tests.solvers.problems import RANK_TWO_MEAN_R1, RANK_TWO_RISK, Coordinates, Nothing, bump, line, rank_two
 
@@ -217,11 +218,11 @@ def test_restart_is_bitwise_the_uninterrupted_run() -> None:
 
 
 @pytest.mark.parametrize("dimension", [2, 3])
-def test_one_and_two_threads_give_the_same_bits(dimension: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_number_of_threads_gives_the_same_bits(dimension: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cell_features, "THREADED_FEATURES", 0)
     ends = []
-    for threads in (1, 2):
-        monkeypatch.setattr(cell_features, "get_num_threads", lambda threads=threads: threads)
+    for threads in (1, 2, 3, 5):
+        monkeypatch.setattr(blocks, "threads", lambda threads=threads: threads)
         scheme = two_class(200) if dimension == 2 else contraction(3, 32)
         assert len(scheme._cells.bounds) > 2
         ends.append(run(scheme, 0.1)[-1])

@@ -1,0 +1,110 @@
+"""Compiled kernels over fixed blocks of their range, on several threads that wait in compiled code."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable
+from functools import cache
+from threading import Lock, Thread
+from typing import Any
+
+import numba
+import numpy as np
+
+from .kernels import ASLEEP, HELPERS, help_out, lead
+
+MOST = 256
+"""Threads of a team."""
+
+
+def threads() -> int:
+    """How many threads compiled kernels may use: numba's number, no more than the processors of this process."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(allowed, int(numba.get_num_threads()))
+
+
+def in_blocks(kernel: Callable[..., None], count: int, size: int, *arguments: Any) -> None:
+    """kernel(start, stop, *arguments) over 0 ... count, in blocks of `size`, on the threads that there are.
+
+    The kernel must release the interpreter (nogil), and no two blocks may write to the same place. Which thread does a
+    block is left to chance, so that a busy processor stalls one block only; kernels that reduce do so into a place of
+    each block. Where another thread of the program has the team, or there is one block, the caller does all.
+    """
+    if count > size and (allowed := threads()) > 1:
+        helpers = min(allowed, MOST, -(-count // size)) - 1
+        if _team(os.getpid()).stage(kernel, count, size, helpers, arguments):
+            return
+    kernel(0, count, *arguments)
+
+
+class Team:
+    """Threads that help with stages: between two of them they look for the next, and then sleep."""
+
+    def __init__(self) -> None:
+        self._board = np.zeros(ASLEEP + MOST, np.int64)
+        self._gates: list[Lock] = []
+        self._busy = Lock()
+        self._entries: dict[Any, int] = {}
+
+    def stage(self, kernel: Callable[..., None], count: int, size: int, helpers: int, arguments: Any) -> bool:
+        """Whether the kernel was called for all blocks; not where the team is busy, or a block raised."""
+        if not self._busy.acquire(blocking=False):
+            return False
+        try:
+            entry = self._entry(kernel, arguments)
+            self._wake(helpers)
+            return bool(lead(self._board, entry, count, size, helpers, arguments))
+        finally:
+            self._busy.release()
+
+    def rest(self) -> None:
+        """No helper finds more to do."""
+        self._board[HELPERS] = 0
+
+    def _entry(self, kernel: Any, arguments: Any) -> int:
+        """Address of the compiled kernel."""
+        key = kernel, _layout(arguments)
+        if key not in self._entries:
+            types = (numba.intp, numba.intp, *numba.typeof(arguments).types)
+            kernel.compile(types)
+            found = kernel.overloads[types]
+            self._entries[key] = found.library.get_pointer_to_function(found.fndesc.llvm_func_name)
+        return self._entries[key]
+
+    def _wake(self, helpers: int) -> None:
+        """Let so many helpers look at the board, those that are not there yet begun."""
+        while len(self._gates) < helpers:
+            gate, helper = Lock(), len(self._gates)
+            gate.acquire()
+            self._board[ASLEEP + helper] = 1
+            Thread(target=self._attend, args=(helper, gate), name=f"helper {helper}", daemon=True).start()
+            self._gates.append(gate)
+        for helper in map(int, np.flatnonzero(self._board[ASLEEP : ASLEEP + helpers])):
+            self._board[ASLEEP + helper] = 0
+            self._gates[helper].release()
+
+    def _attend(self, helper: int, gate: Lock) -> None:
+        while True:
+            gate.acquire()
+            help_out(self._board, helper)
+
+
+@cache
+def _team(process: int) -> Team:
+    """One team per process: threads do not survive a fork."""
+    team = Team()
+    atexit.register(team.rest)
+    return team
+
+
+def _layout(arguments: Any) -> Any:
+    """What the compiled form of a kernel depends on: two tuples of one layout have the same types."""
+    return tuple(
+        [
+            (kind, argument.dtype.char, argument.ndim, argument.flags.num)
+            if (kind := argument.__class__) is np.ndarray
+            else (kind, _layout(argument) if isinstance(argument, tuple) else None)
+            for argument in arguments
+        ]
+    )
