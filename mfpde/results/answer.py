@@ -58,6 +58,10 @@ class Answer(Part):
         """In words."""
         raise NotImplementedError
 
+    def __str__(self) -> str:
+        """The same, for `print`."""
+        return self.table()
+
     def save(self, path: str | Path) -> None:
         """Write it to a file, which appears whole or not at all; raises OutputError."""
         content = {**self.to_json(), **self.provenance(), "format": f"mfpde {self.name} 1"}

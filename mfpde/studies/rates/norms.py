@@ -25,7 +25,8 @@ NORMS = {"l2": 2, "l1": 1}
 def refusals(problem: Problem) -> list[str]:
     """Why there are no norms of data here."""
     if not isinstance(problem.data, FiniteData):
-        return [f'data.law: "{problem.data.name}" is no finite set of samples']
+        words = "is no finite set of samples: neither data nor a run have norms; write data.samples = 200"
+        return [f'data.law: "{problem.data.name}" {words}']
     if problem.unit.activation.homogeneity != 1.0:
         return ['network.activation: norms of data need units with sigma(c u) = c sigma(u) for c > 0; write "relu"']
     return []
