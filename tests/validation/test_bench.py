@@ -82,4 +82,4 @@ def test_every_file_of_the_folder_is_found_and_names_that_match_nothing_are_told
     assert files == {Path(each.ratios.__code__.co_filename) for each in BENCHES.values()}
     with pytest.raises(SystemExit):
         main(["--only", "nothing-of-this-name"])
-    assert "the benches are index-laws" in capsys.readouterr().err
+    assert "the benches are blocks, finite-volume" in capsys.readouterr().err
