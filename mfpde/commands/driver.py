@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mfpde.results.answer import Answer
 
 EXIT_DONE, EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 0, 2, 3, 130, 141
+LONGEST_TITLE = 100
 EXIT_CODES = {"success": EXIT_DONE, "failed": EXIT_FAILED, "interrupted": EXIT_INTERRUPTED}
 
 
@@ -122,8 +124,17 @@ def _draw(answer: Answer, folder: Path, options: argparse.Namespace) -> None:
     from mfpde.results.figures.style import save_figures
 
     try:
-        written = save_figures(answer, folder)
+        written = save_figures(answer, folder, title_of(options))
     except OutputError as error:
         raise RunOutputError(str(error)) from None
     if written and not options.json and not options.quiet:
         print(f"figures: {', '.join(str(path) for path in written)}")
+
+
+def title_of(options: argparse.Namespace) -> str:
+    """What figures are of: the preset or the file that the command read, with the keys it changed."""
+    source = getattr(options, "source", None) or getattr(options, "run", None)
+    name = Path(str(source)).stem if source and source != "-" else ""
+    changed = [each for each in getattr(options, "overrides", None) or [] if len(each) < LONGEST_TITLE // 3]
+    words = textwrap.shorten(", ".join(filter(None, [name, *changed])), LONGEST_TITLE, placeholder=" ...")
+    return words.replace("$", r"\$")

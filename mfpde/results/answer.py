@@ -39,7 +39,7 @@ class Answer(Part):
 
     name: ClassVar[str] = ""
     FIGURES: ClassVar[tuple[str, ...]] = ()
-    FORMATS: ClassVar[tuple[str, ...]] = (".png",)
+    FORMATS: ClassVar[tuple[str, ...]] = (".png", ".pdf")
     NOTHING: ClassVar[str] = "there is nothing to draw"
 
     if TYPE_CHECKING:  # fields of most answers: a property here would become their default
@@ -92,11 +92,12 @@ class Answer(Part):
         """The files that its figures may be written to."""
         return tuple(f"{name}{suffix}" for name in cls.FIGURES for suffix in cls.FORMATS)
 
-    def plot(self, path: str | Path | None = None) -> NotebookFigure:
+    def plot(self, path: str | Path | None = None, title: str = "") -> NotebookFigure:
         """Draw it in one figure, which a notebook shows.
 
         Args:
             path: a file for it, .png, .pdf or .svg, or .gif or .mp4 for a law in motion.
+            title: a line above it, as the name of the problem.
 
         Raises:
             ResultFileError: there is nothing to draw.
@@ -113,7 +114,7 @@ class Answer(Part):
         if path is not None and Path(path).suffix in MOVING:
             self.animate(Path(path))
             place = ()
-        return save_figure(draw, *place)
+        return save_figure(draw, *place, title=title)
 
     def animate(self, path: Path) -> None:
         """Write it in motion; raises OutputError, for most answers do not move."""

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mfpde.commands.checks import Checks
-from mfpde.commands.driver import EXIT_DONE
+from mfpde.commands.driver import EXIT_DONE, title_of
 from mfpde.errors import ResultFileError
 from mfpde.shell.environment import refuse_drawing
 
@@ -42,6 +42,6 @@ def run(options: argparse.Namespace) -> int:
     drawn, place = checks.passed(answer), checks.passed(path)
     if not drawn.figures():
         raise ResultFileError(f"{options.run}: {drawn.NOTHING}")
-    drawn.plot(place)
+    drawn.plot(place, title_of(options))
     print(place)
     return EXIT_DONE

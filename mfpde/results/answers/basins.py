@@ -109,7 +109,6 @@ class BasinsResult(Answer):
         computed("boundaries", lambda swept, names: [swept._boundary_json(each) for each in swept.boundaries]),
         *("status", "message", "wall_seconds", "radius", "names", "configuration"),
     )
-    FORMATS = (".png", ".pdf")
 
     keys: tuple[str, ...]
     values: tuple[tuple[float, ...], ...]

@@ -124,7 +124,6 @@ class BoundsResult(Answer):
     FIGURES = ("bounds",)
 
     JSON = ("design", "runs", "curves", "series", "exponents", "verdicts", "pde_error", "status", "wall_seconds")
-    FORMATS = (".png", ".pdf")
 
     design: str
     points: tuple[PointRuns, ...]

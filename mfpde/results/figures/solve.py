@@ -12,7 +12,7 @@ import numpy as np
 from mfpde.results.figures.laws.marginals import View, draw_marginal, height_of_bulk, spread_density, view_of
 from mfpde.results.figures.laws.neurons import draw_key, draw_neurons, rays_of
 from mfpde.results.figures.laws.spikes import draw_spikes, spikes_of
-from mfpde.results.figures.style import BLUE, ORANGE, SMALL, WHITE_TO_BLUE, new_figure, panel, symbol
+from mfpde.results.figures.style import BLUE, MOST_MARKS, ORANGE, SMALL, WHITE_TO_BLUE, new_figure, panel, symbol
 from mfpde.results.words import SQUARE
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.measure import Cells
@@ -20,6 +20,10 @@ from mfpde.solvers.space.measure import Cells
 if TYPE_CHECKING:
     from mfpde.results.answer import Drawing
     from mfpde.results.answers.solve import SolveResult
+
+
+LOW = 4.0
+"""How many times as high as the lowest law the axes are at most."""
 
 
 def figures(result: SolveResult) -> dict[str, Drawing]:
@@ -132,9 +136,13 @@ def _draw_law(figure: Any, result: SolveResult) -> None:
     if len(result.names) == 1:
         _draw_curves(figure.add_subplot(), result, view, chosen)
         return
-    grid = figure.add_gridspec(1, len(chosen))
+    on_grid = isinstance(result.law_at(chosen[0]), Cells)
+    grid = figure.add_gridspec(1, len(chosen) + on_grid, width_ratios=[1.0] * len(chosen) + [0.05] * on_grid)
     for column, index in enumerate(chosen):
         _draw_panel(figure, grid[column], result, view, index, column == 0)
+    if on_grid:
+        scale = matplotlib.cm.ScalarMappable(cmap=WHITE_TO_BLUE)
+        figure.colorbar(scale, cax=figure.add_subplot(grid[-1]), label="density over its largest")
 
 
 def _draw_curves(axes: Any, result: SolveResult, view: View, chosen: list[int]) -> None:
@@ -145,9 +153,14 @@ def _draw_curves(axes: Any, result: SolveResult, view: View, chosen: list[int]) 
         axes.stairs(spread_density(law, edges), edges, color=colour, fill=True, alpha=0.12)
     axes.set_xlim(*view.limits[0])
     bulk = [height_of_bulk(result, index, view) for index in chosen]
-    # A law that collapses would hide the others: it may leave through the top.
+    # A law that collapses would hide the others: it may leave through the top, where a mark says so.
     spread = [height for height in bulk if height > 0.0] or [1.0]
-    axes.set_ylim(0.0, 1.15 * min(max(spread), 10.0 * min(spread)))
+    top = 1.15 * min(max(spread), LOW * min(spread))
+    axes.set_ylim(0.0, top)
+    for colour, index, height in zip(colours, chosen, bulk, strict=True):
+        if not 0.0 < height <= top:
+            look = {"color": colour, "clip_on": False, "zorder": 5, "transform": axes.get_xaxis_transform()}
+            axes.plot(result.mean[index, 0], 1.0, "^", **look)
     axes.set_xlabel(symbol(result.names[0]))
     axes.set_ylabel("density")
     axes.legend(loc="best")
@@ -187,7 +200,9 @@ def draw_density(axes: Any, result: SolveResult, view: View, index: int) -> None
     else:
         area = 250.0 * law.weights / max(float(law.weights.max(initial=0.0)), 1e-300)
         share = np.clip(area / np.sqrt(len(area)), 0.02, 40.0)
-        axes.scatter(law.points[:, 0], law.points[:, 1], s=share, color=BLUE, alpha=0.6, linewidths=0)
+        many = len(share) > MOST_MARKS
+        places = law.points[:, 0], law.points[:, 1]
+        axes.scatter(*places, s=share, color=BLUE, alpha=0.6, linewidths=0, rasterized=many)
     ranges = np.array([high - low for low, high in view.limits[:2]])
     if np.hypot(*(np.sqrt(np.maximum(result.variance[index, :2], 0.0)) / ranges)) < SMALL:
         axes.plot(*result.mean[index, :2], "o", color=ORANGE, markersize=9, fillstyle="none", clip_on=False)

@@ -37,6 +37,8 @@ KEYS = {
 """What keys mean, on axes."""
 # A law narrower than this share of the axes gets a ring around it, so that it can be seen.
 SMALL = 0.03
+MOST_MARKS = 400
+"""More dots than these are a picture within a figure of vectors: each would be a drawing of its own."""
 STYLE: dict[str, Any] = {
     "font.family": "serif",
     "font.serif": ["STIX Two Text", "STIXGeneral", "DejaVu Serif"],
@@ -89,20 +91,22 @@ def panel(draw: Callable[[Any], None], width: float = 5.0, height: float = 3.2) 
     return figure
 
 
-def save_figures(answer: Answer, folder: Path) -> tuple[Path, ...]:
-    """Write what an answer has to draw into a folder, and return the paths; raises OutputError."""
+def save_figures(answer: Answer, folder: Path, title: str = "") -> tuple[Path, ...]:
+    """Write what an answer has to draw into a folder, under this title; returns the paths; raises OutputError."""
     written: list[Path] = []
     for name, draw in answer.figures().items():
         paths = [folder / f"{name}{suffix}" for suffix in answer.FORMATS]
-        save_figure(draw, *paths)
+        save_figure(draw, *paths, title=title)
         written += paths
     return tuple(written)
 
 
-def save_figure(draw: Drawing, *paths: Path) -> NotebookFigure:
-    """Draw a figure, and write it to every path; raises OutputError."""
+def save_figure(draw: Drawing, *paths: Path, title: str = "") -> NotebookFigure:
+    """Draw a figure, under a line that says of what it is, and write it to every path; raises OutputError."""
     with drawing():
         figure = draw()
+        if title:
+            figure.suptitle(title, x=0.01, horizontalalignment="left", fontsize=8, color=GREY)
         for path in paths:
             write_atomically(path, figure.savefig)
     return figure

@@ -29,7 +29,7 @@ from mfpde.shell.progress import Progress, silent
 from mfpde.studies.report.plan import PROBLEM, Step, plan
 from mfpde.studies.report.running import run_steps
 
-QUICK = 45.0
+QUICK = 40.0
 """Seconds that the commands of a quick report have."""
 NOTES = "parts.json"
 Kind = TypeVar("Kind", bound=Answer)

@@ -18,8 +18,10 @@ from mfpde.studies.report.plan import Step
 
 EXIT_DONE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 2, 130
 """Exit codes of commands."""
-GRACE = 5.0
+GRACE = 4.0
 """Seconds that a command has to write what it has once it is stopped."""
+SHARE = 0.3
+"""Of the time: after it a command that can go on later gives its place to one that waits."""
 PAUSE = 0.05
 MOST_WORDS = 400
 
@@ -29,6 +31,12 @@ class _Running:
     step: Step
     process: subprocess.Popen[str]
     begun: float
+    before: float
+
+    @property
+    def seconds(self) -> float:
+        """That it took, with those of earlier turns."""
+        return self.before + monotonic() - self.begun
 
 
 def run_steps(
@@ -55,6 +63,7 @@ def run_steps(
     waiting = [step for step in steps if step.name not in known]
     done = dict(known)
     running: list[_Running] = []
+    spent: dict[str, float] = {}
     deadline = monotonic() + seconds
     places = max(1, min(2, os.cpu_count() or 1))
 
@@ -69,22 +78,36 @@ def run_steps(
                 if step.refusal or not _found(step, done):
                     settle(part_of(step, "refused", step.refusal or f"there is no {step.needs} run to start from"))
                 elif monotonic() >= deadline:
-                    settle(part_of(step, "stopped", "no time was left for it"))
+                    why = "" if step.name in spent else "no time was left for it"
+                    settle(part_of(step, "stopped", why, spent.get(step.name, 0.0)))
                 else:
-                    running.append(_begin(step, folder, use))
+                    running.append(_begin(step, folder, use, spent.get(step.name, 0.0)))
             for each in [each for each in running if each.process.poll() is not None]:
                 running.remove(each)
                 settle(_ended(each))
             if monotonic() >= deadline:
-                for each in running:
-                    settle(replace(_stopped(each), status="stopped"))
+                for part in _stopped(running):
+                    settle(replace(part, status="stopped") if part.status == "interrupted" else part)
                 running = []
+            elif _ready(waiting, done) and (turned := [each for each in running if _had_its_turn(each, seconds)][:1]):
+                running.remove(turned[0])
+                (part,) = _stopped(turned)
+                if part.status == "interrupted":
+                    spent[part.name] = part.seconds
+                    waiting.append(turned[0].step)
+                else:
+                    settle(part)
             names = ", ".join(each.step.title for each in running)
             progress(f"report: {names or 'the page'}", len(done) / len(steps))
             sleep(PAUSE)
     finally:
-        for each in running:
-            note(_stopped(each))
+        for part in _stopped(running):
+            note(part)
+
+
+def _had_its_turn(each: _Running, seconds: float) -> bool:
+    """Whether a command that goes on from what it has kept has run for its share of the time."""
+    return each.step.file.endswith(".nc") and not each.before and each.seconds > SHARE * seconds
 
 
 def _ready(waiting: Sequence[Step], done: Mapping[str, ReportPart]) -> list[Step]:
@@ -97,7 +120,7 @@ def _found(step: Step, done: Mapping[str, ReportPart]) -> bool:
     return not step.needs or done[step.needs].status == "success"
 
 
-def _begin(step: Step, folder: Path, use: Sequence[str]) -> _Running:
+def _begin(step: Step, folder: Path, use: Sequence[str], before: float) -> _Running:
     """A process for a command; one that can goes on from what an interrupted one left."""
     again = ["--resume"] if step.file.endswith(".nc") and (folder / step.file).exists() else ["--force"]
     words = [*step.arguments, "-o", step.file, "--threads", "1", "--quiet", *again]
@@ -112,7 +135,7 @@ def _begin(step: Step, folder: Path, use: Sequence[str]) -> _Running:
         text=True,
         start_new_session=True,
     )
-    return _Running(step, process, monotonic())
+    return _Running(step, process, monotonic(), before)
 
 
 def _ended(each: _Running) -> ReportPart:
@@ -120,26 +143,29 @@ def _ended(each: _Running) -> ReportPart:
     _, words = each.process.communicate()
     status = {EXIT_DONE: "success", EXIT_BAD_INPUT: "refused", EXIT_INTERRUPTED: "interrupted"}
     code = each.process.returncode
-    return part_of(each.step, status.get(code, "failed"), "" if code == EXIT_DONE else _brief(words), each.begun)
+    words = "" if code == EXIT_DONE else _brief(words)
+    return part_of(each.step, status.get(code, "failed"), words, each.seconds)
 
 
-def _stopped(each: _Running) -> ReportPart:
-    """A command that was told to stop, and what it said."""
-    with suppress(ProcessLookupError):
-        os.killpg(each.process.pid, signal.SIGINT)
-    try:
-        each.process.wait(GRACE)
-    except subprocess.TimeoutExpired:
+def _stopped(running: Sequence[_Running]) -> list[ReportPart]:
+    """Commands that were told to stop, all at once, and what they said; one that was done by then is done."""
+    for each in running:
         with suppress(ProcessLookupError):
-            os.killpg(each.process.pid, signal.SIGKILL)
-    return replace(_ended(each), status="interrupted")
+            os.killpg(each.process.pid, signal.SIGINT)
+    until = monotonic() + GRACE
+    for each in running:
+        try:
+            each.process.wait(max(until - monotonic(), 0.0))
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(each.process.pid, signal.SIGKILL)
+    ended = map(_ended, running)
+    return [part if part.status == "success" else replace(part, status="interrupted") for part in ended]
 
 
-def part_of(step: Step, status: str, message: str = "", begun: float | None = None) -> ReportPart:
+def part_of(step: Step, status: str, message: str = "", seconds: float = 0.0) -> ReportPart:
     """What a report says of a step."""
-    return ReportPart(
-        step.name, step.title, step.command, status, message, 0.0 if begun is None else monotonic() - begun
-    )
+    return ReportPart(step.name, step.title, step.command, status, message, seconds)
 
 
 def _brief(words: str) -> str:

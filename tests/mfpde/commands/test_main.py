@@ -155,7 +155,7 @@ def test_figures_and_plot(
     decaying.use(DecayingGrid())
     run, folder = tmp_path / "run.nc", tmp_path / "figures"
     assert main(["solve", "anisotropic-relu", *QUICK, "-o", str(run), "--plot", str(folder)]) == 0
-    assert sorted(path.name for path in folder.iterdir()) == ["density.png", "risk.png"]
+    assert sorted(path.name for path in folder.iterdir()) == ["density.pdf", "density.png", "risk.pdf", "risk.png"]
     with Image.open(folder / "risk.png") as image:
         colours = image.convert("RGB").getcolors(10**6)
     assert (0, 114, 178) in {colour for _, colour in colours or ()}

@@ -86,7 +86,7 @@ def test_a_run_and_its_figures_are_replaced_or_continued_together(
     written = sorted(path.name for path in folder.iterdir())
     assert main(arguments) == 2
     told = capsys.readouterr().err
-    assert [f"{place}: exists" in told for place in (run, *(folder / name for name in written))] == [True] * 3
+    assert [f"{place}: exists" in told for place in (run, *(folder / name for name in written))] == [True] * 5
     for option in ("--resume", "--force"):
         assert main([*arguments, option]) == 0
     assert sorted(path.name for path in folder.iterdir()) == written

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from mfpde.results.pages.problem import equation
 from mfpde.solvers.flow.confinement import Penalty
 from mfpde.solvers.flow.flow import Flow, Schedule
 from mfpde.studies.report import report as module
+from mfpde.studies.report import running
 from mfpde.studies.report.plan import Step, plan
 from mfpde.studies.report.report import folder_of
 from mfpde.studies.report.running import run_steps
@@ -174,6 +176,31 @@ def test_a_part_that_takes_too_long_is_stopped_and_said(tmp_path: Path, monkeypa
     found = mfpde.report("isotropic-gaussians", tmp_path / "report.html", **SHORT)
     assert found.parts[0].status == "stopped"
     assert "took longer than the time a quick report has" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_can_go_on_later_gives_its_place_to_what_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+
+    def begin(step: Step, folder: Path, use: Any, before: float) -> Any:
+        begun.append(step.name)
+        script = "trap 'exit 130' INT; sleep 30" if step.file.endswith(".nc") else "true"
+        process = subprocess.Popen(["sh", "-c", script], stderr=subprocess.PIPE, text=True, start_new_session=True)
+        return running._Running(step, process, monotonic(), before)
+
+    monkeypatch.setattr(running, "_begin", begin)
+    steps = [Step(name, name, ("solve",), f"{name}.nc") for name in ("one", "two")]
+    steps.append(Step("three", "three", ("optimum",), "three.json"))
+    found: dict[str, Any] = {}
+    note = lambda part: found.update({part.name: part})  # noqa: E731
+    run_steps(steps, tmp_path, {}, use=(), seconds=1.0, note=note, progress=lambda *told: None)
+    assert {name: part.status for name, part in found.items()} == {
+        "one": "stopped",
+        "two": "stopped",
+        "three": "success",
+    }
+    assert begun.index("three") < len(begun) - 1
+    assert sum(part.seconds for part in found.values()) < 2 * running.GRACE
+    assert max(part.seconds for part in found.values()) > 0.4
 
 
 def test_a_report_needs_a_page(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

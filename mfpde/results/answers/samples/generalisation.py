@@ -98,7 +98,6 @@ class GeneralisationResult(Answer):
     """
 
     FIGURES = ("generalisation",)
-    FORMATS = (".png", ".pdf")
     JSON = (
         *("design", "settings", "curves", "series", "exponents", "limit", "target_norm", "slope_bound", "verdicts"),
         *("flow_error", "status", "wall_seconds"),

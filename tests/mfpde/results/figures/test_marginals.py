@@ -8,8 +8,8 @@ import pytest
 from mfpde.configuration.parsing import parse
 from mfpde.results.answers.solve import SolveResult
 from mfpde.results.figures.laws.marginals import draw_marginal, marginal, spread_density, view_of
-from mfpde.results.figures.solve import chosen_times
-from mfpde.results.figures.style import new_figure, symbol
+from mfpde.results.figures.solve import chosen_times, density_figure
+from mfpde.results.figures.style import new_figure, save_figure, symbol
 from mfpde.solvers.space.grid import Grid
 from mfpde.solvers.space.measure import Atoms, Cells
 from mfpde.studies.solve import solve
@@ -71,3 +71,10 @@ def test_the_times_shown_follow_the_motion(result: SolveResult) -> None:
 
 def test_names_become_mathematics() -> None:
     assert (symbol("r1"), symbol("r12"), symbol("a")) == ("$r_{1}$", "$r_{12}$", "$a$")
+
+
+def test_a_density_has_a_scale_of_its_colours_and_a_title(result: SolveResult) -> None:
+    drawn = save_figure(lambda: density_figure(result), title="of a problem")
+    scales = [axes.get_ylabel() for axes in drawn.axes if "density" in axes.get_ylabel()]
+    assert scales == (["density over its largest"] if isinstance(result.law_at(0), Cells) else [])
+    assert drawn.get_suptitle() == "of a problem"

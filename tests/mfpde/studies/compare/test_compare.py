@@ -184,12 +184,8 @@ def test_the_command_writes_figures_and_one_object(capsys: pytest.CaptureFixture
     gaps = np.abs(np.array(content["risk_sgd"]) - content["risk_pde"]).max(axis=1)
     assert np.allclose(gaps, content["sup_gap"], rtol=1e-12)
     assert content["time"] == [0.0, 0.5, 1.0]
-    assert {path.name for path in figures.iterdir()} == {
-        "compare_risk.png",
-        "compare_statistics.png",
-        "compare_law.png",
-        "fluctuations.png",
-    }
+    names = ("compare_risk", "compare_statistics", "compare_law", "fluctuations")
+    assert {path.name for path in figures.iterdir()} == {name + end for name in names for end in (".png", ".pdf")}
     assert run.exists()
     assert run.with_suffix(".pde.nc").exists()
 
