@@ -152,6 +152,10 @@ class SchemeKind:
         del problem
         return []
 
+    def alone(self, experiment: Experiment) -> str:
+        """Why no other scheme follows what this one does, in words; empty where others do."""
+        return ""
+
     def guided(self, experiment: Experiment) -> bool:
         """Whether this run of it wants to know where the law goes."""
         del experiment

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from mfpde.results.answer import Drawing
     from mfpde.results.answers.stationary import Stationary
 
+SAME = 1e-6
+"""Risks closer than this share of them are one height: rounding is not drawn."""
 COLOURS = {True: BLUE, False: ORANGE, None: GREY}
 
 
@@ -36,6 +38,9 @@ def stationary_figure(answer: Stationary) -> Any:
         axes.set_xlabel(symbol(name))
         axes.margins(0.12)
     panels[0].set_ylabel("risk $R$")
+    risks = [answer.optimum.risk, *(point.risk for point in answer.points)]
+    if max(risks) - min(risks) <= SAME * max(risks):
+        panels[0].set_ylim(*(0.9 * max(risks), 1.1 * max(risks)) if max(risks) > 0.0 else (-0.1, 1.0))
     marks: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 6.0}
     seen = {point.stable for point in answer.points}
     handles: list[Any] = [

@@ -36,20 +36,32 @@ def listing(words: str) -> str:
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], name: str) -> str:
     """A table, which the page can copy as CSV; `name` is that of the file."""
     head = "".join(f"<th>{text(cell)}</th>" for cell in header)
-    body = "\n".join("<tr>" + "".join(f"<td>{text(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "\n".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
     button = f'<button type="button" class="csv" data-name="{text(name)}">copy as CSV</button>'
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>{button}'
 
 
+def _cell(words: str) -> str:
+    """A cell of a table; a number is not broken at its exponent."""
+    number = words[:1] in set("+-.0123456789") and " " not in words
+    tag = '<td class="number">' if number else "<td>"
+    return f"{tag}{text(words)}</td>"
+
+
 def formula(tex: str) -> str:
-    """A formula in the part of TeX that matplotlib reads, as a picture whose text is the formula."""
+    """A formula in the part of TeX that matplotlib reads: a picture for each of its parts, whose text is the part."""
+    pictures = " ".join(_picture(part.strip()) for part in tex.split(r"\qquad"))
+    return f'<p class="formula">{pictures}</p>'
+
+
+def _picture(tex: str) -> str:
     from matplotlib.font_manager import FontProperties
     from matplotlib.mathtext import math_to_image
 
     stream = BytesIO()
     with drawing(), matplotlib.rc_context({"svg.fonttype": "path"}):
         math_to_image(f"${tex}$", stream, prop=FontProperties(size=FORMULA_POINTS), format="svg")
-    return f'<p class="formula"><img alt="{text(tex)}" src="{_uri("image/svg+xml", stream.getvalue())}"></p>'
+    return f'<img alt="{text(tex)}" src="{_uri("image/svg+xml", stream.getvalue())}">'
 
 
 def figure(draw: Drawing, name: str, caption: str, command: str) -> str:

@@ -17,7 +17,7 @@ def problem_in_words(experiment: Experiment, run: SolveResult | None) -> str:
     """The section of the problem; the rank and what features leave are those of a run."""
     problem = build_problem(experiment)
     parts = [formula(line) for line in experiment.law.formulas]
-    parts.append(paragraph(f"The risk is {problem.data.risk_name}. The law of neurons follows"))
+    parts.append(paragraph(f"The risk is {problem.data.risk_name.replace('^2', '²')}. The law of neurons follows"))
     parts += [formula(line) for line in equation(problem.flow)]
     geometry = problem.geometry
     rows = [

@@ -26,7 +26,7 @@ CAPTIONS = {
     "compare_risk": "Exact population risks of the replicas of SGD (mean and spread) over the equation's.",
     "compare_statistics": "Mean and standard deviation of every coordinate, SGD over the equation.",
     "compare_law": "The neurons of all replicas over the law of the equation.",
-    "fluctuations": "The central limit: N E|f_N - f|^2 of SGD beside its value for independent draws of the law.",
+    "fluctuations": "The central limit: N E|f_N − f|² of SGD beside its value for independent draws of the law.",
     "ending": "The clusters of the run's last law beside the nearest stationary law.",
 }
 
@@ -239,9 +239,8 @@ def reproduction(configuration: str, parts: Sequence[ReportPart], versions: Mapp
 
 
 CONVENTIONS = (
-    "Risk R = E(y - f)^2 for the square loss, the mean loss for any other. Time t = k eps for steps theta += eps "
-    "(y - f) grad sigma_*. Psi is half the first variation of R. Free energy F = 2 L + 2 ∫V + (1/beta) "
-    "∫rho log(rho/omega); noise of SGD is sqrt(eps/beta) g, whose equation has 1/(2 beta) times the Laplacian. Stated "
-    "errors are estimates: the true error lies below three times them on the problems of the validation. Lower bounds "
-    "of optima are proven, up to what their section says."
+    "Risk R = E(y − f)² for the square loss, the mean loss for any other. Time t = kε for steps θ += ε (y − f) ∇σ*. "
+    "Ψ is half the first variation of R. Free energy F = 2L + 2∫V + (1/β) ∫ρ log(ρ/ω); noise of SGD is √(ε/β) g, whose "
+    "equation has 1/(2β) times the Laplacian. Stated errors are estimates: the true error lies below three times them "
+    "on the problems of the validation. Lower bounds of optima are proven, up to what their section says."
 )

@@ -80,6 +80,10 @@ class ParticlesKind(SchemeKind):
             bent = [Refusal("dynamics.flow", words, 'flow = "wasserstein", or a smooth activation', "births on kinks")]
         return super().refusals(problem, experiment) + [births] * both + numbers + actual + bent
 
+    def alone(self, experiment: Experiment) -> str:
+        words = "actual neurons have a flow of their own, not the mean-field law's, which no other scheme follows"
+        return words if self._actual(experiment) else ""
+
     def guided(self, experiment: Experiment) -> bool:
         return not (experiment.law.explicit or self._actual(experiment))
 

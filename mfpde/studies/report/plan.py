@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mfpde.experiment import Experiment
 from mfpde.results.answers.plain.check import Service
-from mfpde.schemes.choice import oracles, sampling_scheme
+from mfpde.schemes.choice import oracles, sampling_scheme, scheme_of
 from mfpde.studies.check import check
 
 PROBLEM = "problem.toml"
@@ -48,18 +48,15 @@ def plan(experiment: Experiment, full: bool) -> tuple[Step, ...]:
     """The steps, the most telling first."""
     checked = check(experiment)
     serving = [service.name for service in checked.schemes if not service.refusals]
-    first, second = str(experiment.solver.scheme), _second(str(experiment.solver.scheme), serving)
+    first, alone = str(experiment.solver.scheme), scheme_of(experiment).alone(experiment)
+    second = "" if alone else _second(first, serving)
     tolerance = () if full else ("--set", f"solver.tolerance={max(experiment.solver.tolerance, LOOSEST):g}")
     commands = {service.name: _words(service) for service in checked.commands}
     steps = [
         Step("first", f"the trajectory by {first}", _solve(first, tolerance), "first.nc", refusal=commands["solve"]),
         Step(
             *("second", f"the trajectory by {second or 'a second scheme'}", _solve(second, tolerance), "second.nc"),
-            refusal=""
-            if second
-            else "no second scheme serves the problem"
-            if not commands["solve"]
-            else commands["solve"],
+            refusal=commands["solve"] or alone or ("" if second else "no second scheme serves the problem"),
         ),
         Step(
             "sgd",

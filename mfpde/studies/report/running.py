@@ -75,8 +75,10 @@ def run_steps(
         while waiting or running:
             for step in _ready(waiting, done)[: places - len(running)]:
                 waiting.remove(step)
-                if step.refusal or not _found(step, done):
-                    settle(part_of(step, "refused", step.refusal or f"there is no {step.needs} run to start from"))
+                if step.refusal:
+                    settle(part_of(step, "refused", step.refusal))
+                elif not _found(step, done):
+                    settle(part_of(step, *_without(done[step.needs])))
                 elif monotonic() >= deadline:
                     why = "" if step.name in spent else "no time was left for it"
                     settle(part_of(step, "stopped", why, spent.get(step.name, 0.0)))
@@ -89,7 +91,7 @@ def run_steps(
                 for part in _stopped(running):
                     settle(replace(part, status="stopped") if part.status == "interrupted" else part)
                 running = []
-            elif _ready(waiting, done) and (turned := [each for each in running if _had_its_turn(each, seconds)][:1]):
+            elif _ready(waiting, done) and (turned := _had_their_turn(running, waiting, seconds)[:1]):
                 running.remove(turned[0])
                 (part,) = _stopped(turned)
                 if part.status == "interrupted":
@@ -105,9 +107,11 @@ def run_steps(
             note(part)
 
 
-def _had_its_turn(each: _Running, seconds: float) -> bool:
-    """Whether a command that goes on from what it has kept has run for its share of the time."""
-    return each.step.file.endswith(".nc") and not each.before and each.seconds > SHARE * seconds
+def _had_their_turn(running: Sequence[_Running], waiting: Sequence[Step], seconds: float) -> list[_Running]:
+    """Commands that have run for their share of the time, go on later from what they keep, and that none waits for."""
+    needed = {step.needs for step in waiting}
+    able = [each for each in running if each.step.file.endswith(".nc") and each.step.name not in needed]
+    return [each for each in able if not each.before and each.seconds > SHARE * seconds]
 
 
 def _ready(waiting: Sequence[Step], done: Mapping[str, ReportPart]) -> list[Step]:
@@ -118,6 +122,11 @@ def _ready(waiting: Sequence[Step], done: Mapping[str, ReportPart]) -> list[Step
 def _found(step: Step, done: Mapping[str, ReportPart]) -> bool:
     """Whether there is what a step needs."""
     return not step.needs or done[step.needs].status == "success"
+
+
+def _without(need: ReportPart) -> tuple[str, str]:
+    """What becomes of a step whose need is not met, and why."""
+    return ("stopped", "") if need.status == "stopped" else (need.status, f"it needs {need.title}: {need.message}")
 
 
 def _begin(step: Step, folder: Path, use: Sequence[str], before: float) -> _Running:

@@ -210,3 +210,8 @@ def test_a_report_needs_a_page(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     told = capsys.readouterr().err
     assert "did you mean the preset isotropic-gaussians" in told
     assert "ends in .html" in told
+
+
+def test_actual_neurons_have_no_second_scheme() -> None:
+    assert "actual neurons have a flow of their own" in steps_of("committee-erf")["second"].refusal
+    assert not steps_of("committee-erf")["first"].refusal
