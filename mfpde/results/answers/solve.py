@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from mfpde.results.objects import by_name, computed, told
 from mfpde.results.words import SQUARE
 from mfpde.solvers.space.grid import recorded_grid
 from mfpde.solvers.space.measure import Atoms, Cells, Measure
+
+if TYPE_CHECKING:
+    from mfpde.problem.problem import Problem
 
 Array = NDArray[np.float64]
 ROWS = 21
@@ -73,7 +77,7 @@ class SolveResult(Recorded):
         watched: what the data law tells of rho_t beside the risk, by its name, shape (T,) each.
     """
 
-    FIGURES = ("risk", "density")
+    FIGURES = ("risk", "density", "classes")
 
     JSON = (
         *("time", *SERIES, computed("", lambda result, names: result.watched)),
@@ -177,10 +181,15 @@ class SolveResult(Recorded):
             ConfigurationError: the data law does not tell it, or its file has changed.
             ValueError: another time, or inputs of another shape.
         """
+        return self.problem.predict(self.law(time), x)
+
+    @property
+    def problem(self) -> Problem:
+        """What was solved; raises ConfigurationError where a file of it has changed."""
         from mfpde.configuration.parsing import parse
         from mfpde.problem.problem import build_problem
 
-        return build_problem(parse(tomllib.loads(str(self.attributes["configuration"])))).predict(self.law(time), x)
+        return build_problem(parse(tomllib.loads(str(self.attributes["configuration"]))))
 
     def row(self, time: float | None = None) -> int:
         """Index of a save time, of the last one by default; raises ValueError where it was not saved."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import numpy as np
 
+from mfpde.results.figures.laws.classes import draw_run, samples_of
 from mfpde.results.figures.laws.marginals import View, draw_marginal, height_of_bulk, spread_density, view_of
 from mfpde.results.figures.laws.neurons import draw_key, draw_neurons, rays_of
 from mfpde.results.figures.laws.spikes import draw_spikes, spikes_of
@@ -27,10 +28,15 @@ LOW = 4.0
 
 
 def figures(result: SolveResult) -> dict[str, Drawing]:
-    """The risk, and the law at a few times; nothing before the first save time."""
+    """The risk, and the law at a few times; nothing before the first save time. Classes in the plane have lines."""
     if not len(result.time):
         return {}
-    return {"risk": lambda: panel(partial(draw_risk, result=result)), "density": lambda: density_figure(result)}
+    plane = {"classes": lambda: classes_figure(result)} if samples_of(result) is not None else {}
+    return {
+        "risk": lambda: panel(partial(draw_risk, result=result)),
+        "density": lambda: density_figure(result),
+        **plane,
+    }
 
 
 def density_figure(result: SolveResult) -> Any:
@@ -38,6 +44,11 @@ def density_figure(result: SolveResult) -> Any:
     figure = new_figure(*_density_size(result))
     _draw_law(figure, result)
     return figure
+
+
+def classes_figure(result: SolveResult) -> Any:
+    """The line between classes and the kinks of the neurons, at the last save time."""
+    return panel(partial(draw_run, result=result), 4.4, 4.6)
 
 
 def overview(result: SolveResult) -> Any:

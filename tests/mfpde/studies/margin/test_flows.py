@@ -89,15 +89,41 @@ def test_both_clocks_take_the_same_path(line: str, mobility: str) -> None:
     assert fast.balance.max() <= 1e-7 * np.abs(fast.free_energy).max()
 
 
+PLANE = """
+[data]
+law = "dataset"
+loss = "logistic"
+points = [[1.0, 0.0], [0.0, -2.0]]
+values = [1.0, -1.0]
+[network]
+activation = "relu"
+coefficients = "trained"
+[initial]
+points = "neurons.csv"
+"""
+
+
 @pytest.mark.long
-def test_whole_neurons_come_to_the_margin_of_the_variation_norm(line: str) -> None:
-    """Monotone late, below gamma_1 and within 2 % of it where the risk is 1e-14: the gap is of the order of 1/M."""
-    found = run(line, "time.clock=loss", end=16.0, save=33)
-    wide = mfpde.margin(line).variation
+def test_whole_neurons_stop_at_the_margin_of_the_variation_norm(tmp_path: Path) -> None:
+    """gamma_1 = 2/3, of masses 2/3 at (1, 0) and 1/3 at (0, -1); by their directions the neurons do the same.
+
+    Monotone late and never above; the gap is of the order of 1/M, M about e^(2 gamma_1 s): 5e-4 at the stop.
+    """
+    (tmp_path / "neurons.csv").write_text("w1,w2,a\n0.8,0.6,1.0\n-0.6,-0.8,-1.0\n0.6,-0.8,1.0\n", encoding="utf-8")
+    (tmp_path / "plane.toml").write_text(PLANE, encoding="utf-8")
+    asked = "time.clock=loss", "time.until=margin"
+    found = run(str(tmp_path / "plane.toml"), *asked, end=10.0, save=21)
     margins = found.watched["margin"]
-    assert (np.diff(margins[len(margins) // 2 :]) >= -1e-9).all()
-    assert 0.98 * wide.lower <= margins[-1] <= wide.upper
-    assert found.risk[-1] < 1e-10
+    assert (np.diff(margins[1:]) > 0.0).all()
+    assert 0.0 < 2.0 / 3.0 - margins[-1] < 1e-3
+    assert found.time[-1] < 8.0
+    assert f"normalised margin {margins[-1]:.6g} at t = {found.time[-1]:g}, which moved" in found.message
+    drawn = found.figures()["classes"]().axes[0]
+    assert drawn.get_title() == f"$t$ = {found.time[-1]:g}: margin {margins[-1]:.5f}"
+    # a kink of each neuron, and one for the legend
+    assert len(drawn.lines) == 3 + 1
+    turned = run(str(tmp_path / "plane.toml"), *asked, "network.reduction=directions", end=2.0, save=5)
+    assert_allclose(turned.watched["margin"], margins[: len(turned.time)], atol=1e-6)
 
 
 def test_outputs_alone_come_to_the_margin_of_their_kernel(line: str) -> None:
