@@ -142,6 +142,10 @@ class SchemeKind:
         clock *= self.convex and problem.clock != "flow"
         return [*axes_without(problem, straight), *noisy_blocks(problem), *clock]
 
+    def rehearsal(self) -> Callable[[], object]:
+        """A step on a toy, by which another process compiles the kernels of a first run; here they are imported."""
+        return lambda: None
+
     def turns(self, problem: Problem) -> bool:
         """Whether it lays out circles and signs as well, though it lays out cells or tables."""
         del problem

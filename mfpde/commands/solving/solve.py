@@ -34,6 +34,8 @@ def run(options: argparse.Namespace) -> int:
     checks.drawable(SolveResult)
     checks.writable()
     ready = checks.passed(experiment)
+    from mfpde.schemes.rehearsal import compile_scheme
     from mfpde.studies.solve import solve
 
+    compile_scheme(ready)
     return carry_out(solve, checks, ready)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,31 @@ class FiniteVolumeKind(SchemeKind):
 
     def refusals(self, problem: Problem, experiment: Experiment) -> list[Refusal]:
         return super().refusals(problem, experiment) + too_many_coordinates(problem)
+
+    def rehearsal(self) -> Callable[[], object]:
+        import numpy as np
+
+        from mfpde.solvers.finite_volume.finite_volume import FiniteVolume
+        from mfpde.solvers.flow.flow import Flow
+        from mfpde.solvers.objective.losses.square import SquareLoss
+        from mfpde.solvers.objective.objective import DenseFeatures, Objective
+        from mfpde.solvers.space.axis import Line
+        from mfpde.solvers.space.geometry import Geometry
+        from mfpde.solvers.space.grid import grid_from_edges
+
+        class Place(DenseFeatures):
+            rank = dimension = 1
+
+            def values(self, points: Array) -> Array:
+                return points
+
+        def step() -> None:
+            toy = Objective(Place(), SquareLoss(np.ones(1), np.ones(1)))  # type: ignore[arg-type]
+            grid = grid_from_edges((np.linspace(0.0, 1.0, 9),), (False,))
+            scheme = FiniteVolume(toy, Geometry.of({"z": Line()}), Flow(), grid, np.ones(8))
+            scheme.advance(scheme.initial_state(), 1.0)
+
+        return step
 
     def turns(self, problem: Problem) -> bool:
         return not noisy(problem)

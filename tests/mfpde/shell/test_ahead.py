@@ -1,0 +1,97 @@
+"""Two processes share the compilation of a first run: nothing twice, and nothing but what the run needs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mfpde.shell.workers import processors
+
+ALONE = pytest.mark.skipif(
+    sys.platform != "linux" or processors() < 2, reason="a second process is begun where fork and a processor are free"
+)
+TOY = """
+import numba
+
+@numba.njit(cache=True)
+def inner(x):
+    return x * x
+
+@numba.njit(cache=True)
+def outer(x):
+    return inner(x) + 1.0
+"""
+SHARED = """
+import importlib.util, os, sys
+import numba
+from numba.core import event
+import mfpde.shell.ahead as ahead
+
+spec = importlib.util.spec_from_file_location("mfpde.toy", "toy.py")
+toy = sys.modules["mfpde.toy"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(toy)
+
+class Told(event.Listener):
+    def on_start(self, event):
+        name = event.data["dispatcher"].py_func.__name__
+        os.write(1, f"{'child' if os.getpid() != parent else 'parent'} {name}\\n".encode())
+    def on_end(self, event):
+        pass
+
+parent = os.getpid()
+event.register("numba:compile", Told())
+begun, waiting = os.pipe()
+ahead.compile_ahead("toy", lambda: os.write(waiting, b"x"), lambda: toy.outer(2.0))
+if len(sys.argv) > 1:
+    os.read(begun, 1)
+assert toy.outer(2.0) == 5.0
+"""
+REHEARSED = """
+from mfpde.schemes.interface import SCHEMES
+from mfpde.schemes.rehearsal import rehearse_table
+from mfpde.shell.ahead import _kernels
+from mfpde.studies.solve import solve
+
+def told(*folders):
+    kernels = [kernel for kernel in _kernels() if any(name in kernel.__module__ for name in folders)]
+    return {kernel.__name__: set(kernel.signatures) for kernel in kernels}
+
+SCHEMES["finite-volume"]().rehearsal()()
+rehearse_table()
+before = told("finite_volume", "objective.table")
+solve("anisotropic-relu", overrides=["time.end=0.01", "time.save=2", "solver.cells=[16,16]"])
+after = told("finite_volume", "objective.table")
+assert before == after, {name: before[name] ^ after[name] for name in after}
+"""
+
+
+def run(script: str, folder: Path, *arguments: str, **environment: str) -> str:
+    (folder / "script.py").write_text(script, encoding="utf-8")
+    paths = os.pathsep.join(filter(None, (str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH"))))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "script.py", *arguments],
+        cwd=folder, env=os.environ | {"PYTHONPATH": paths} | environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@ALONE
+@pytest.mark.long
+def test_two_processes_compile_each_kernel_once(tmp_path: Path) -> None:
+    """Fails where both miss the cache and compile: each would say so."""
+    (tmp_path / "toy.py").write_text(TOY, encoding="utf-8")
+    said = run(SHARED, tmp_path, "wait", NUMBA_CACHE_DIR=str(tmp_path / "cache"))
+    assert sorted(line.split()[1] for line in said.splitlines()) == ["inner", "outer"]
+    # once all is there, no process is begun: the parent would wait for the word of its child for ever
+    assert run(SHARED, tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "cache")) == ""
+
+
+@pytest.mark.long
+def test_the_rehearsal_compiles_what_the_first_solve_of_readme_needs_of_tables_and_cells(tmp_path: Path) -> None:
+    """Fails where another type is rehearsed, a kernel is left out, or one that is not needed is compiled."""
+    run(REHEARSED, tmp_path)
