@@ -246,3 +246,68 @@ def hermite_sums(nodes: Array, half: Array, value: Array, found: Array) -> None:
             found[n, k] += total
             _step(k, nodes[row], current, previous)
             current, previous = previous, current
+
+
+_LOG2, _LEAST, _SHIFT, _BIAS, _FLAT = 2.0 / math.log(2.0), -1000.0, 1.5 * 2.0**52, 1023, 20.0
+_TAYLOR = tuple(math.log(2.0) ** k / math.factorial(k) for k in range(14))
+(_T0, _T1, _T2, _T3, _T4, _T5, _T6, _T7, _T8, _T9, _T10, _T11, _T12, _T13) = _TAYLOR
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+def tanh_and_slope(u: Array, value: Array, gate: Array, power: Array, exponent: Array) -> None:
+    """Fill value with tanh(u), gate with its derivative, each to a few roundings, in loops that take several at once.
+
+    exp(-2 |u|) = 2^k 2^r, k whole and |r| <= 1/2: the series in r, and k put into the exponent of a number.
+
+    Args:
+        power, exponent: the same memory of the size of u, as float64 and as int64.
+    """
+    for m in range(u.size):
+        y = -_LOG2 * abs(u[m])
+        # what is not a number stays so
+        y = _LEAST if y < _LEAST else y
+        k = np.rint(y)
+        r = y - k
+        # the last bits of a number of this size are k
+        power[m] = k + _SHIFT
+        high = _T7 + r * (_T8 + r * (_T9 + r * (_T10 + r * (_T11 + r * (_T12 + r * _T13)))))
+        value[m] = _T0 + r * (_T1 + r * (_T2 + r * (_T3 + r * (_T4 + r * (_T5 + r * (_T6 + r * high))))))
+    for m in range(u.size):
+        exponent[m] = (exponent[m] + _BIAS) << 52
+    for m in range(u.size):
+        tail = value[m] * power[m]
+        share = 1.0 / (1.0 + tail)
+        value[m] = math.copysign((1.0 - tail) * share, u[m])
+        gate[m] = 4.0 * tail * share * share
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+def tanh_sums(scale: Array, offset: Array, half: Array, table: Array, tilted: Array, moments: Array) -> None:
+    """sum_m f(x_m) table[k, m] over x = half and -half, f = tanh(t x + b), x tanh' and tanh', into the rows of moments.
+
+    Args:
+        table, tilted: weights times an even polynomial of x, and x times that, shape (orders, nodes).
+        moments: shape (3, n, orders).
+    """
+    nodes = half.size
+    u, value, gate, power = np.empty(2 * nodes), np.empty(2 * nodes), np.empty(2 * nodes), np.empty(2 * nodes)
+    exponent = power.view(np.int64)
+    for n in range(scale.size):
+        # beyond, values at x and -x are 1 and -1
+        count = np.searchsorted(half, (_FLAT + abs(offset[n])) / max(scale[n], _TINY_SCALE))
+        for m in range(count):
+            u[m] = offset[n] + scale[n] * half[m]
+            u[count + m] = offset[n] - scale[n] * half[m]
+        tanh_and_slope(u[: 2 * count], value, gate, power, exponent)
+        for m in range(count):
+            after, before = gate[m], gate[count + m]
+            value[m] += value[count + m]
+            gate[m] = after + before
+            gate[count + m] = after - before
+        for k in range(table.shape[0]):
+            level, lifted, risen = 0.0, 0.0, 0.0
+            for m in range(count):
+                level += value[m] * table[k, m]
+                lifted += gate[count + m] * tilted[k, m]
+                risen += gate[m] * table[k, m]
+            moments[0, n, k], moments[1, n, k], moments[2, n, k] = level, lifted, risen

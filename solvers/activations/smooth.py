@@ -11,6 +11,7 @@ is left of v given u does.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -20,11 +21,11 @@ from numpy.typing import NDArray
 from scipy import special
 
 from ..arrays import Array
-from .activation import TINY_SCALE, Activation, Bounds, Compiled, Moments, Pair
+from .activation import TINY_SCALE, Activation, Bounds, Compiled, Pair
 from .sampled import gauss_panels
 
 REACH = 12.5
-"""|X| that a rule covers: h_k times the normal density decays like exp(-x^2 / 4) only."""
+"""|X| that a rule covers at most: h_k times the normal density is below exp(-x^2 / 4), whatever k."""
 EXPONENT = 38.0
 """The error of a rule at the largest scale is about e^-38, 3e-17."""
 HIGHEST_SHIFT = 6.0
@@ -47,11 +48,21 @@ MOMENT_CHUNK = 1_000_000
 """Values held at once."""
 
 
-def _alike(scale: Array, steep: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
+def alike(scale: Array, steep: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
     """Places of scales of about one size, so that small ones do not take the many nodes of large ones."""
     place = np.where(steep, -1, np.searchsorted(BINS, scale))
     for which in np.unique(place[place >= 0]):
         yield np.flatnonzero(place == which)
+
+
+def _reach(order: int) -> float:
+    """|X| beyond which h_k times the normal density is below e^-EXPONENT, k up to `order`: |h_k| < |x|^k / sqrt(k!)."""
+    reach = REACH
+    # the zeros of He_k are below 2 sqrt(k + 1/2)
+    if order < 0.25 * REACH**2 - 0.5:
+        for _ in range(8):
+            reach = math.sqrt(2.0 * (EXPONENT + order * math.log(reach) - 0.5 * math.lgamma(order + 1.0)))
+    return min(reach, REACH)
 
 
 class Smooth(Activation):
@@ -87,10 +98,6 @@ class Smooth(Activation):
 
         return loop_address(type(self).loop, precision), np.zeros((3, 2), precision)
 
-    def values_and_slopes(self, u: Array) -> tuple[Array, Array]:
-        """sigma and its derivative, which may share what they cost."""
-        return self.value(u), self.slope(u)
-
     def _rule(self, scale: Array, terms: int) -> tuple[Array, Array]:
         """Nodes and weights for a standard Gaussian, fine enough for the largest scale and h_k with k < terms.
 
@@ -99,60 +106,16 @@ class Smooth(Activation):
         """
         shift = min(self.strip / max(float(np.max(scale, initial=0.0)), 1e-3), HIGHEST_SHIFT)
         spacing = 2 * np.pi * shift / (EXPONENT + 0.5 * shift**2 + shift * np.sqrt(2.0 * terms))
-        half = np.linspace(0.0, REACH, int(np.ceil(REACH / spacing)) + 1)
+        reach = _reach(terms - 1)
+        half = np.linspace(0.0, reach, int(np.ceil(reach / spacing)) + 1)
         # exact mirror images, so that what is odd integrates to 0 exactly
         nodes = np.concatenate([-half[:0:-1], half])
         weights = np.exp(-0.5 * nodes**2) / np.sqrt(2 * np.pi) * half[1]
         return nodes, weights
 
-    def _against(self, scale: Array, offset: Array, nodes: Array, table: Array) -> Moments:
-        """Integrals of sigma and its two derivatives against the even columns of `table` (nodes x orders)."""
-        shape = (scale.size, table.shape[1])
-        moments = Moments(np.empty(shape), np.empty(shape), np.empty(shape))
-        chunk = max(1, MOMENT_CHUNK // nodes.size)
-        for start in range(0, scale.size, chunk):
-            part = slice(start, start + chunk)
-            u = scale[part, None] * nodes + offset[part, None]
-            value, slope = self.values_and_slopes(u)
-            # the even parts in the nodes: the others integrate to 0
-            moments.value[part] = 0.5 * (value + value[:, ::-1]) @ table
-            moments.by_scale[part] = 0.5 * (slope - slope[:, ::-1]) @ (nodes[:, None] * table)
-            moments.by_offset[part] = 0.5 * (slope + slope[:, ::-1]) @ table
-        return moments
-
-    def mean(self, scale: Array, offset: Array) -> Moments:
-        moments = self._moments(scale, offset, np.array([0]))
-        return Moments(*(part[:, 0] for part in moments))
-
-    def even_hermite(self, scale: Array, offset: Array, highest: int) -> Moments:
-        return self._moments(scale, offset, np.arange(2, highest + 1, 2))
-
-    def expansion(self, scale: Array, offset: Array, highest: int) -> tuple[Moments, Moments]:
-        moments = self._moments(scale, offset, np.arange(0, highest + 1, 2))
-        return Moments(*(part[:, 0] for part in moments)), Moments(*(part[:, 1:] for part in moments))
-
-    def _moments(self, scale: Array, offset: Array, orders: NDArray[np.int64]) -> Moments:
-        """The even orders c_k, with their derivatives."""
-        moments = Moments(*(np.empty((scale.size, orders.size)) for _ in range(3)))
-        steep = scale > STEEP
-        terms = int(orders.max(initial=0)) + 1
-        for part in _alike(scale, steep):
-            nodes, weights = self._rule(scale[part], terms)
-            table = np.ascontiguousarray(weighted_hermite(nodes, weights, terms)[:, orders])
-            for all_of, some in zip(moments, self._against(scale[part], offset[part], nodes, table), strict=True):
-                all_of[part] = some
-        if steep.any():
-            moments.value[steep] = self._steep(0, scale[steep], offset[steep], max(terms, 2))[:, orders]
-            slopes = self._steep(1, scale[steep], offset[steep], terms + 1)
-            moments.by_offset[steep] = slopes[:, orders]
-            # X h_k = sqrt(k + 1) h_{k+1} + sqrt(k) h_{k-1}
-            below = slopes[:, np.maximum(orders - 1, 0)] * np.sqrt(orders)
-            moments.by_scale[steep] = slopes[:, orders + 1] * np.sqrt(orders + 1.0) + below
-        return moments
-
     def coefficients(self, scale: Array, offset: Array, terms: int, order: int = 0) -> Array:
         found, steep = np.empty((scale.size, terms)), scale > STEEP
-        for part in _alike(scale, steep):
+        for part in alike(scale, steep):
             nodes, weights = self._rule(scale[part], terms)
             table = weighted_hermite(nodes, weights, terms)
             found[part] = self._sums(order, scale[part], offset[part], nodes, table)
@@ -162,7 +125,7 @@ class Smooth(Activation):
 
     def second_moments(self, scale: Array, offset: Array) -> Array:
         found, steep = np.empty(scale.size), scale > STEEP
-        for part in _alike(scale, steep):
+        for part in alike(scale, steep):
             nodes, weights = self._rule(scale[part], 1)
             found[part] = self._sums(0, scale[part], offset[part], nodes, weights[:, None], power=2)[:, 0]
         if steep.any():

@@ -9,12 +9,12 @@ import numpy as np
 from scipy import special
 
 from mfpde.problem.activations.interface import ACTIVATIONS
-from mfpde.solvers.activations.smooth import Smooth
+from mfpde.solvers.activations.logistic import Logistic
 from mfpde.solvers.arrays import Array
 
 
 @ACTIVATIONS.register("sigmoid")
-class Sigmoid(Smooth):
+class Sigmoid(Logistic):
     """1 / (1 + exp(-u)); poles at ±i pi."""
 
     strip = math.pi
@@ -30,10 +30,6 @@ class Sigmoid(Smooth):
     def slope(self, u: Array) -> Array:
         value = special.expit(u)
         return np.asarray(value * (1.0 - value))
-
-    def values_and_slopes(self, u: Array) -> tuple[Array, Array]:
-        value = special.expit(u)
-        return value, value * (1.0 - value)
 
     def bend(self, u: Array) -> Array:
         value = special.expit(u)

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from mfpde.problem.activations.interface import ACTIVATIONS
-from mfpde.solvers.activations.smooth import Smooth
+from mfpde.solvers.activations.logistic import Logistic
 from mfpde.solvers.arrays import Array
 
 
 @ACTIVATIONS.register("tanh")
-class Tanh(Smooth):
+class Tanh(Logistic):
     """tanh(u); poles at ±i pi / 2."""
 
     strip = math.pi / 2
@@ -28,10 +28,6 @@ class Tanh(Smooth):
 
     def slope(self, u: Array) -> Array:
         return np.asarray(1.0 - np.tanh(u) ** 2)
-
-    def values_and_slopes(self, u: Array) -> tuple[Array, Array]:
-        value = np.tanh(u)
-        return value, 1.0 - value * value
 
     def bend(self, u: Array) -> Array:
         value = np.tanh(u)

@@ -191,3 +191,25 @@ def test_panels_of_given_functions_follow_what_is_far_out() -> None:
     # E max(t G, 0) = t / sqrt(2 pi), and ∫log(1 + exp(-|u|)) du = pi^2 / 6 under the density at 0
     exact = (steep + np.pi**2 / (6.0 * steep)) / np.sqrt(2.0 * np.pi)
     np.testing.assert_allclose(softplus.mean(steep, none).value, exact, rtol=1e-11)
+
+
+def test_tanh_in_loops_is_that_of_numpy_at_every_size() -> None:
+    from mfpde.solvers.activations.kernels import tanh_and_slope
+
+    u = np.concatenate([np.linspace(-25.0, 25.0, 401), [0.0, -0.0, 1e-300, -345.7, 1e308, np.inf, -np.inf, np.nan]])
+    value, gate, power = np.empty_like(u), np.empty_like(u), np.empty_like(u)
+    tanh_and_slope(u, value, gate, power, power.view(np.int64))
+    assert value == pytest.approx(np.tanh(u), rel=0, abs=4e-16, nan_ok=True)
+    assert gate == pytest.approx(Tanh().slope(u), rel=0, abs=8e-16, nan_ok=True)
+    assert np.array_equal(value[:401], -value[400::-1])
+
+
+@pytest.mark.parametrize("t", [0.3, 3.0, 15.0])
+def test_nodes_left_out_where_tanh_is_flat_or_the_density_small_hold_nothing(t: float) -> None:
+    for b in (0.0, 1.3, -20.0):
+        mean, even = Tanh().expansion(np.array([t]), np.array([b]), 14)
+        found = [mean.value[0], even.value[0, 0], even.value[0, 6], mean.by_offset[0], mean.by_scale[0]]
+        expected = [expectation("tanh", 0, t, b, k) for k in (0, 2, 14)]
+        expected += [expectation("tanh", 1, t, b, k) for k in (0, 1)]
+        assert found == pytest.approx(expected, rel=0, abs=4e-15)
+        assert b != 0.0 or (mean.value[0], even.value[0].any()) == (0.0, False)
