@@ -167,79 +167,81 @@ def _across(mass, psi, row, stride, index, shift, faces, cap, floor, flux, rates
 
 
 @njit(**INNER)
-def _sweep_block(  # type: ignore[no-untyped-def]
-    start, stop, n0, n1, features, gradient, faces0, faces1, faces2, mass, old, weight, step, cap, floor,
-    new, outputs
-):  # fmt: skip
-    """One Euler stage on rows start..stop: new = weight * old + (1 - weight) * (mass + step * inflow).
+def _potentials(first, last, known, shift, features, gradient, psi):  # type: ignore[no-untyped-def]
+    """Psi on rows first..last into psi[0..]; the rows before `known` are there, from psi[shift] on."""
+    for row in range(first, last):
+        here = psi[row - first]
+        if row < known:
+            there = psi[row - first + shift]
+            for k in range(here.shape[0]):
+                here[k] = there[k]
+        else:
+            _potential(features[row], gradient, here)
 
-    Adds sum Phi new to `outputs`; with floor >= 0 returns the largest rate of the cells that hold more.
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def sweep_blocks(  # type: ignore[no-untyped-def]
+    start, stop, bounds, n0, n1, features, gradient, faces0, faces1, faces2, mass, old, weight, step, cap,
+    floor, new, partial, rates,
+):  # fmt: skip
+    """Blocks start..stop of an Euler stage: new = weight * old + (1 - weight) * (mass + step * inflow).
+
+    Adds sum Phi new to a block's row of `partial`; with floor >= 0 raises rates[start] to the largest rate of the cells
+    that hold more. What borders on the next block is kept for it; whoever begins with that one computes the same anew.
     """
     rows, n = mass.shape
     halo = n1 if n0 > 1 else 1
-    first = max(start - halo, 0)
-    psi = np.empty((min(stop + halo, rows) - first, n))
-    for r in range(psi.shape[0]):
-        _potential(features[first + r], gradient, psi[r])
-    rates = np.zeros(n)
-    along = np.zeros(n + 1)
-    low0 = np.zeros(n)
-    low1 = np.zeros(n)
-    high1 = np.zeros(n)
+    longest = 0
+    for b in range(start, stop):
+        longest = max(longest, bounds[b + 1] - bounds[b])
+    psi = np.empty((min(longest + 2 * halo, rows), n))
     planes = np.zeros((n1 if n0 > 1 else 1, n))
+    low0, low1, high1, columns, along = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n + 1)
+    first, known = 0, 0
     share = (1.0 - weight) * step
     along1 = np.int64(1)  # of the type of n1: a literal would have `_across` compiled twice
-    for row in range(start, stop):
-        i = row // n1
-        j = row - i * n1
-        high0 = planes[j if n0 > 1 else 0]
-        if n0 > 1:
-            if i > 0 and row - n1 < start:
-                _across(mass, psi, row - n1, n1, i - 1, first, faces0, cap, floor, high0, rates)
+    for b in range(start, stop):
+        shift, first = first, max(bounds[b] - halo, 0)
+        last = min(bounds[b + 1] + halo, rows)
+        _potentials(first, last, known, first - shift, features, gradient, psi)
+        known = last
+        for row in range(bounds[b], bounds[b + 1]):
+            i = row // n1
+            j = row - i * n1
+            high0 = planes[j if n0 > 1 else 0]
+            if n0 > 1:
+                if b == start and i > 0 and row - n1 < bounds[b]:
+                    _across(mass, psi, row - n1, n1, i - 1, first, faces0, cap, floor, high0, columns)
+                for k in range(n):
+                    low0[k] = high0[k]
+                if i + 1 < n0:
+                    _across(mass, psi, row, n1, i, first, faces0, cap, floor, high0, columns)
+                else:
+                    high0[:] = 0.0
+            if n1 > 1:
+                if j == 0:
+                    low1[:] = 0.0
+                elif b == start and row == bounds[b]:
+                    _across(mass, psi, row - 1, along1, j - 1, first, faces1, cap, floor, low1, columns)
+                if j + 1 < n1:
+                    _across(mass, psi, row, along1, j, first, faces1, cap, floor, high1, columns)
+                else:
+                    high1[:] = 0.0
+            _faces_in_row(mass[row], psi[row - first], faces2, cap, along)
+            if floor >= 0.0:
+                _rates_in_row(mass[row], psi[row - first], faces2, floor, columns)
+            here = mass[row]
+            base = old[row]
+            then = new[row]
             for k in range(n):
-                low0[k] = high0[k]
-            if i + 1 < n0:
-                _across(mass, psi, row, n1, i, first, faces0, cap, floor, high0, rates)
-            else:
-                high0[:] = 0.0
-        if n1 > 1:
-            if j == 0:
-                low1[:] = 0.0
-            elif row == start:
-                _across(mass, psi, row - 1, along1, j - 1, first, faces1, cap, floor, low1, rates)
-            if j + 1 < n1:
-                _across(mass, psi, row, along1, j, first, faces1, cap, floor, high1, rates)
-            else:
-                high1[:] = 0.0
-        _faces_in_row(mass[row], psi[row - first], faces2, cap, along)
-        if floor >= 0.0:
-            _rates_in_row(mass[row], psi[row - first], faces2, floor, rates)
-        here = mass[row]
-        base = old[row]
-        then = new[row]
-        for k in range(n):
-            inflow = (low0[k] - high0[k]) + (low1[k] - high1[k]) + (along[k] - along[k + 1])
-            then[k] = weight * base[k] + ((1.0 - weight) * here[k] + share * inflow)
-        low1, high1 = high1, low1
-        _add_outputs(features[row], then, outputs)
-    largest = 0.0
+                inflow = (low0[k] - high0[k]) + (low1[k] - high1[k]) + (along[k] - along[k + 1])
+                then[k] = weight * base[k] + ((1.0 - weight) * here[k] + share * inflow)
+            if n1 > 1:
+                for k in range(n):
+                    low1[k] = high1[k]
+            _add_outputs(features[row], then, partial[b])
     for k in range(n):
-        largest = max(largest, rates[k])
-    return largest
-
-
-@njit(cache=True, nogil=True)
-def sweep_blocks(  # type: ignore[no-untyped-def]
-    first, last, bounds, n0, n1, features, gradient, faces0, faces1, faces2, mass, old, weight, step, cap,
-    floor, new, partial, rates,
-):  # fmt: skip
-    """Blocks first..last of a stage (`_sweep_block`): fills their rows of `new`, their outputs and largest
-    rates."""
-    for b in range(first, last):
-        rates[b] = _sweep_block(
-            bounds[b], bounds[b + 1], n0, n1, features, gradient, faces0, faces1, faces2,
-            mass, old, weight, step, cap, floor, new, partial[b],
-        )  # fmt: skip
+        rates[start] = max(rates[start], columns[k])
 
 
 @njit(cache=True, nogil=True)
