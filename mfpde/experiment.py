@@ -39,6 +39,7 @@ STATIONARY_TOLERANCE = 1e-6
 UNTIL = ("end", "stationary", "margin")
 MAXIMUM_COUNT = 10**9
 NEURONS = 800
+CUDA = "cuda"
 
 
 @dataclass(frozen=True)
@@ -376,6 +377,7 @@ class Sgd(Checked):
         "cost that does not grow with d",
     )
     precision: str = key("float64", Choice(("float64", "float32")), "of the steps; risks are computed in float64")
+    device: str = key("cpu", Choice(("cpu", CUDA)), "what makes the steps: this processor, or a graphics processor")
 
     @property
     def batches(self) -> tuple[tuple[int, int], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -49,7 +49,22 @@ class Ensemble:
         heads = [np.broadcast_to(part, w.shape[:2]) for part in (a, b)]
         return [member.start(*parts) for member, *parts in zip(self.members, w, *heads, strict=True)]
 
+    @property
+    def engine(self) -> str:
+        """What makes the steps."""
+        return self.problem.engine
+
+    def next_boundary(self, state: SgdState, step: int) -> int:
+        """The first end of a block at or after `step`."""
+        return self.problem.next_boundary(state, step)
+
     def advance(self, states: Sequence[SgdState], until: int) -> list[SgdState]:
         """The states at step `until`, each as `Sgd.advance` gives it; raises as that does."""
         pairs = zip(self.members, states, strict=True)
         return [member.advance(state, until) for member, state in pairs]
+
+    def run(self, states: Sequence[SgdState], stops: Iterable[int]) -> Iterator[list[SgdState]]:
+        """The states at increasing steps `stops`, computed as they are asked for."""
+        for stop in stops:
+            states = self.advance(states, stop)
+            yield list(states)

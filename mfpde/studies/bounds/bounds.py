@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mfpde.configuration.sources import Source, experiment_of
-from mfpde.experiment import Experiment
+from mfpde.experiment import CUDA, Experiment
 from mfpde.results.answers.bounds import BoundsResult
 from mfpde.results.files.provenance import provenance
 from mfpde.results.reading import SWEEP
@@ -106,14 +106,32 @@ class Sweep(StoredRuns[BoundsResult, Curve]):
         super().__init__([*self.pde.values(), *several], store, SWEEP, progress, workers, scheduler)
 
     def work(self) -> None:
-        """The PDE here, on all threads, then the runs of SGD and the gradient flow."""
+        """The PDE here, on all threads, and SGD where a graphics processor makes it; then all other runs."""
         self.progress("solving the PDE", 0.0)
         for spec in [spec for spec in self._left if spec.kind == "pde"]:
             try:
                 self.keep(spec, self.function(spec))
             except ArithmeticError as error:
                 self.fail(spec, error)
+        for specs in self.sgd.values():
+            left = [spec for spec in specs if spec in self._left and spec.configuration.sgd.device == CUDA]
+            if left:
+                self._side_by_side(left)
         super().work()
+
+    def _side_by_side(self, specs: list[RunSpec]) -> None:
+        """Runs of one point at once; one by one where one of them breaks down."""
+        try:
+            curves = runs.together(specs)
+        except ArithmeticError:
+            for spec in specs:
+                try:
+                    self.keep(spec, self.function(spec))
+                except ArithmeticError as error:
+                    self.fail(spec, error)
+            return
+        for spec, curve in zip(specs, curves, strict=True):
+            self.keep(spec, curve)
 
     @property
     def function(self) -> Callable[[RunSpec], Curve]:

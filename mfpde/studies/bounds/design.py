@@ -163,7 +163,7 @@ def flow_configuration(configuration: Experiment, neurons: int, dim: int, points
     """The gradient flow of N neurons in dimension d, recorded at the times of SGD at these points."""
     chosen = [point for point in points if (point.neurons, point.dim) == (neurons, dim)]
     base = _recorded(configuration, dim, chosen)
-    return replace(base, sgd=replace(base.sgd, neurons=neurons, precision=Sgd().precision))
+    return replace(base, sgd=replace(base.sgd, neurons=neurons, precision=Sgd().precision, device=Sgd().device))
 
 
 def pde_configuration(configuration: Experiment, dim: int, points: Iterable[Point]) -> Experiment:

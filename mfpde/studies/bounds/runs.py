@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,9 @@ from mfpde.results.objects import Part
 from mfpde.shell.files import read_json, write_json
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.networks.coupled import Drift, particle_dynamics
+from mfpde.solvers.networks.population import Population
 from mfpde.solvers.sgd.engine import SgdState
-from mfpde.studies.sgd.networks import build_sgd, first_state, population_of
+from mfpde.studies.sgd.networks import build_ensemble, build_sgd, first_state, population_of
 from mfpde.studies.sgd.refusals import save_steps
 from mfpde.studies.solve import solve
 
@@ -96,35 +97,51 @@ class Curve(Part):
 
 def compute(spec: RunSpec) -> Curve:
     """The risk curve of a run; raises ArithmeticError, ValueError or StepFailure where it breaks down."""
-    started = monotonic()
     if spec.kind == "pde":
         return _pde(spec.configuration)
+    return together([spec])[0]
+
+
+def together(specs: Sequence[RunSpec]) -> list[Curve]:
+    """The risk curves of runs that differ by their replica, which SGD makes side by side; raises as `compute`."""
+    started, spec = monotonic(), specs[0]
     with np.errstate(all="ignore"):
-        times, states = (_sgd if spec.kind == "sgd" else _flow)(spec)
-        sgd = build_sgd(spec.configuration, spec.replica)
-        population = population_of(build_problem(spec.configuration), sgd, spec.configuration.sgd.neurons)
-        measured = [population.measure(state.w, state.a, state.b) for state in states]
-    risk, error = np.array(measured).T
-    if not np.all(np.isfinite(risk)):
+        times, rows = _sgd(specs) if spec.kind == "sgd" else _flow(spec)
+        populations = [_population(each) for each in specs]
+        measured = [
+            [population.measure(*state.parts) for population, state in zip(populations, states, strict=True)]
+            for states in rows
+        ]
+    if not np.all(np.isfinite(measured)):
         raise ArithmeticError(f"the risk of {spec.kind} is not finite: lower sgd.step_size")
-    return Curve(np.array(times), risk, float(error.max()), monotonic() - started)
+    curves = np.moveaxis(np.array(measured), 0, 1)
+    seconds = (monotonic() - started) / len(specs)
+    return [Curve(np.array(times), curve[:, 0], float(curve[:, 1].max()), seconds) for curve in curves]
 
 
-def _sgd(spec: RunSpec) -> tuple[list[float], Iterable[SgdState]]:
-    sgd = build_sgd(spec.configuration, spec.replica)
-    stops = save_steps(spec.configuration)
-    state = first_state(spec.configuration, build_problem(spec.configuration), sgd)
-    return [stop * sgd.step_size for stop in stops], sgd.run(state, stops)
+def _population(spec: RunSpec) -> Population:
+    configuration = spec.configuration
+    return population_of(
+        build_problem(configuration), build_sgd(configuration, spec.replica), configuration.sgd.neurons
+    )
 
 
-def _flow(spec: RunSpec) -> tuple[list[float], Iterable[SgdState]]:
+def _sgd(specs: Sequence[RunSpec]) -> tuple[list[float], Iterable[list[SgdState]]]:
+    configuration = specs[0].configuration
+    ensemble, stops = build_ensemble(configuration, [spec.replica for spec in specs]), save_steps(configuration)
+    problem = build_problem(configuration)
+    states = [first_state(configuration, problem, member) for member in ensemble.members]
+    return [stop * ensemble.problem.step_size for stop in stops], ensemble.run(states, stops)
+
+
+def _flow(spec: RunSpec) -> tuple[list[float], Iterable[list[SgdState]]]:
     sgd = build_sgd(spec.configuration, spec.replica)
     state = first_state(spec.configuration, build_problem(spec.configuration), sgd)
     times = list(spec.configuration.time.save_times)
     flow_times = [sgd.schedule.flow_time(time) for time in times]
     population = population_of(build_problem(spec.configuration), sgd, state.neurons)
     drift = Drift(sgd.in_coordinates(state.neurons), population)
-    return times, particle_dynamics(drift, state, flow_times, FLOW_TOLERANCE)
+    return times, ([state] for state in particle_dynamics(drift, state, flow_times, FLOW_TOLERANCE))
 
 
 def _pde(configuration: Experiment) -> Curve:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mfpde.experiment import Experiment
+from mfpde.experiment import CUDA, Experiment
 from mfpde.problem.initial import PointLaw
 from mfpde.problem.network import Unit, scaled_activation
 from mfpde.problem.problem import Problem, build_problem
@@ -50,8 +50,13 @@ def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) ->
 
 
 def build_ensemble(configuration: Experiment, replicas: Sequence[int], overlap: bool = False) -> Ensemble:
-    """These replicas, to be advanced together."""
-    return Ensemble(tuple(build_sgd(configuration, replica, overlap) for replica in replicas))
+    """These replicas, to be advanced together, by what `sgd.device` says."""
+    members = tuple(build_sgd(configuration, replica, overlap) for replica in replicas)
+    if configuration.sgd.device != CUDA:
+        return Ensemble(members)
+    from mfpde.solvers.sgd.device.ensemble import DeviceEnsemble
+
+    return DeviceEnsemble(members)
 
 
 def _centred(configuration: Experiment, problem: Problem, plain: Sgd) -> Sgd:

@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 
 from mfpde.errors import raise_mistakes
-from mfpde.experiment import Experiment, LogSave
+from mfpde.experiment import CUDA, Experiment, LogSave
 from mfpde.problem.laws.interface import SQUARE_RISK
 from mfpde.problem.network import scaled_activation
 from mfpde.problem.problem import Problem, build_problem
@@ -54,6 +54,8 @@ def refuse(
     problems += _step_problems(configuration, step_key)
     if configuration.sgd.state == "gram":
         problems += _gram_problems(configuration, problem)
+    if configuration.sgd.device == CUDA and not problems:
+        problems += _device_problems(configuration)
     size = configuration.sgd.replicas * configuration.sgd.neurons * len(configuration.time.save_times) * 4
     if not (8 * size <= MAXIMUM_BYTES):
         problems.append("time.save: the neurons at all times exceed the 2 GB of one variable; save fewer times")
@@ -156,6 +158,27 @@ def start_notes(configuration: Experiment) -> tuple[str, ...]:
         return ()
     words = "row i of initial.points is neuron i, and neurons weigh alike: their law is not that of the weighted rows"
     return (f"{words}; leave the column weight out, or repeat rows",)
+
+
+def _device_problems(configuration: Experiment) -> list[str]:
+    """Why a graphics processor does not make the steps."""
+    from mfpde.solvers.sgd.device.ensemble import shape_of, unknown
+    from mfpde.solvers.sgd.device.processor import missing, processor
+    from mfpde.studies.sgd.networks import build_sgd
+
+    remedy = 'or write device = "cpu"'
+    words = missing()
+    if words:
+        return [f"sgd.device: {words}, {remedy}"]
+    sgd = build_sgd(configuration, 0)
+    found = [f"sgd.device: on a graphics processor {words}; {remedy[3:]}" for words in unknown(sgd)]
+    if found:
+        return found
+    try:
+        shape_of(sgd, configuration.sgd.neurons, processor())
+    except ValueError as error:
+        return [f"sgd.device: {error}"]
+    return []
 
 
 def _gram_problems(configuration: Experiment, problem: Problem) -> list[str]:

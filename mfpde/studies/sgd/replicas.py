@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mfpde.configuration.sources import Source, experiment_of
 from mfpde.errors import ResultFileError
-from mfpde.experiment import Experiment
+from mfpde.experiment import CUDA, Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.files.netcdf_file import Impossible, held_to
@@ -37,6 +37,8 @@ LARGEST_GROUP = 16
 """Replicas that are advanced together at most."""
 STEP_SECONDS = 5e-9
 """Seconds a step takes per parameter, to guess the length of a task."""
+DEVICE_SHARE = 1e-2
+"""Of these where a graphics processor makes the steps."""
 INTERPRETED_SECONDS = 5e-5
 """Seconds that a step takes besides where NumPy makes it, and where it also takes about ten times as long."""
 
@@ -144,7 +146,7 @@ class Replicas(Pooled[SgdResult, Stretch, Ended]):
         self.position = np.full((options.replicas, count, options.neurons, len(self.names)), np.nan)
         self.recorded = [0] * options.replicas
         self.states: list[SgdState | None] = [None] * options.replicas
-        engine = build_sgd(configuration, 0).engine
+        engine = build_ensemble(configuration, [0]).engine
         notes = "\n".join([*save_notes(configuration), *step_notes(configuration), *start_notes(configuration)])
         self._attributes = {**provenance(configuration), "engine": engine, **({"notes": notes} if notes else {})}
 
@@ -193,6 +195,8 @@ class Replicas(Pooled[SgdResult, Stretch, Ended]):
         """The next stretch of every group of replicas that stand at one place."""
         count = self.workers if isinstance(self.workers, int) and self.scheduler is None else len(self.states)
         together = min(max(1, len(self.states) // count), LARGEST_GROUP)
+        if self.configuration.sgd.device == CUDA:
+            together = len(self.states)
         places: dict[tuple[int, int], list[int]] = {}
         for replica, state in enumerate(self.states):
             place = self.recorded[replica], -1 if state is None else state.step
@@ -215,14 +219,16 @@ class Replicas(Pooled[SgdResult, Stretch, Ended]):
         target = self.steps[recorded]
         if not states:
             return [Stretch(self.configuration, group, None, target, True, self.overlap)]
-        sgd = build_sgd(self.configuration, group[0])
-        neurons = self.configuration.sgd.neurons
+        ensemble = build_ensemble(self.configuration, group[:1])
+        sgd, neurons = ensemble.problem, self.configuration.sgd.neurons
         per_step = STEP_SECONDS * neurons * sgd.coordinates(neurons).dimension * sgd.per_step
-        if sgd.engine == "numpy":
+        if ensemble.engine == "numpy":
             per_step = 10.0 * per_step + INTERPRETED_SECONDS
+        if self.configuration.sgd.device == CUDA:
+            per_step *= DEVICE_SHARE
         longest = OWN_SECONDS if self.workers == 1 and self.scheduler is None else TASK_SECONDS
         part = states[0].step + max(1, int(longest / (per_step * len(group))))
-        stop = min(target, sgd.next_boundary(states[0], part)) if part < target else target
+        stop = min(target, ensemble.next_boundary(states[0], part)) if part < target else target
         return [Stretch(self.configuration, group, states, stop, stop == target, self.overlap)]
 
     def keep(self, task: Stretch, part: Ended) -> list[Stretch]:
@@ -318,6 +324,7 @@ def sgd(
             return earlier.result
         count = number_of(workers, configuration.sgd.replicas)
         count = count if isinstance(count, Executor) or sendable(configuration) else 1
+        count = 1 if configuration.sgd.device == CUDA else count
         overlap = isinstance(count, int) and scheduler is None and 2 * count <= processors()
         if earlier is None:
             return Replicas(configuration, path, progress, count, scheduler, overlap).complete()

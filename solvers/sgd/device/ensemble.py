@@ -45,6 +45,10 @@ class DeviceEnsemble(Ensemble):
         if problems:
             raise ValueError("; ".join(problems))
 
+    @property
+    def engine(self) -> str:
+        return processor().name
+
     def advance(self, states: Sequence[SgdState], until: int) -> list[SgdState]:
         """The states at step `until`, all given at one step.
 
@@ -65,7 +69,6 @@ class DeviceEnsemble(Ensemble):
         return run.states(until)
 
     def next_boundary(self, state: SgdState, step: int) -> int:
-        """The first end of a block at or after `step`."""
         block = shape_of(self.problem, state.neurons, processor()).block
         return -(-step // block) * block
 
