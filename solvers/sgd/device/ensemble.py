@@ -91,13 +91,15 @@ def unknown(sgd: Sgd) -> list[str]:
     return problems
 
 
-def _form(sgd: Sgd) -> tuple[Any, Array] | None:
+def _form(sgd: Sgd) -> tuple[Any, tuple[tuple[float, ...], ...]] | None:
     """The activation's loop, or None and its table of kinks; None where it has neither."""
     loop = getattr(type(sgd.unit), "loop", None)
     if loop is not None:
-        return loop, np.zeros(0)
+        return loop, ()
     compiled = sgd.unit.compiled(sgd.precision)
-    return None if compiled is None or compiled[0] != 0 else (None, compiled[1])
+    if compiled is None or compiled[0] != 0:
+        return None
+    return None, tuple(tuple(map(float, row)) for row in compiled[1])
 
 
 def shape_of(sgd: Sgd, neurons: int, device: Processor) -> Shape:
@@ -116,7 +118,7 @@ def shape_of(sgd: Sgd, neurons: int, device: Processor) -> Shape:
 
     def of(rows: int, whole: bool) -> Shape:
         block = sgd.block or max(1, rows // sgd.batch)
-        head = (form[0], len(form[1]), sgd.precision, neurons, sgd.data.dimension)
+        head = (*form, sgd.precision, neurons, sgd.data.dimension)
         return Shape(*head, block, sgd.batch, moving, whole)
 
     choices = [of(FUSED_ROWS, True)] if fused else []
@@ -159,10 +161,12 @@ class Trajectories:
         shape = shape_of(sgd, self.w.shape[1], self.device)
         samples = sgd.data.dimension * sgd.batch * np.dtype(sgd.precision).itemsize * self.count
         length = max(1, PIECE_BYTES // (samples * shape.block)) * shape.block
-        stretch = Stretch(self, sgd, shape, min(length, until - first))
+        stretch = Stretch(self, sgd, shape, min(length, -(-(until - first) // shape.block) * shape.block))
         done, pieces = first, 0
         while done < until:
-            end = min(until, (done // length + 1) * length)
+            # what begins within a block ends with it: the others lie one after the other
+            own = length if done % shape.block == 0 else shape.block
+            end = min(until, (done // own + 1) * own)
             stretch.advance(done, end)
             done, pieces = end, pieces + 1
             if pieces % PIECES_AT_ONCE == 0 or done == until:
@@ -188,9 +192,6 @@ class Stretch:
         self.samples = length * shape.batch
         self.x = device.empty((count, self.samples, shape.dimension), kind)
         self.y = device.empty((count, self.samples), np.float64)
-        table = _form(sgd)
-        assert table is not None, "refused by unknown"
-        self.table = device.put(table[1].ravel(), kind)
         self.values, self.gates = (device.empty((count, shape.batch * shape.moving, neurons), kind) for _ in range(2))
         self.draw = device.prepared(draw_kernel(sgd.precision), DRAWING_THREADS, 1, 0)
         words = np.dtype(sgd.precision).itemsize // 4 * shape.dimension * shape.fused + REGISTERS_BESIDE
@@ -199,21 +200,24 @@ class Stretch:
         self.steps = device.prepared(made, shape.threads, resident, shape.shared_bytes)
         if not shape.fused:
             self.s = device.empty((count, shape.rows, neurons), kind)
-            self.g = device.empty((count, shape.rows, shape.rows), kind)
+            self.g = device.empty((count, length // shape.block, shape.rows, shape.rows), kind)
 
     def advance(self, first: int, until: int) -> None:
-        """Make the steps first <= k < until."""
-        rates = self.sgd.rates(first, until)
-        held = self.device.put(rates, np.float64)
+        """Make the steps first <= k < until, the first of a block or some of one block."""
+        block, batch, device = self.shape.block, self.shape.batch, self.device
+        plan = planned(self.sgd, first, until, block)
+        held = device.put(plan, np.float64)
         self.draw_samples(first, until)
         if self.shape.fused:
             self.launch(held, first, 0, until - first, (self.x, self.run.w))
             return
-        done = first
-        while done < until:
-            stop = min(done + self.shape.block - done % self.shape.block, until)
-            self._block(held, rates[done - first : stop - first], done, done - first)
-            done = stop
+        device.grams(self.g, self.x)
+        for begin in range(0, until - first, block):
+            count = min(block, until - first - begin)
+            device.overlaps(self.s, self.run.w, self.x, begin * batch, count * batch)
+            self.launch(held, first + begin, begin, count, (self.s, self.g))
+            product = float(plan[begin + count - 1, 1])
+            device.update(self.run.w, self.s, self.x, begin * batch, count * batch, product)
 
     def draw_samples(self, first: int, until: int) -> None:
         """Those of the steps first <= k < until."""
@@ -225,20 +229,22 @@ class Stretch:
         arrays = (self.y, self.run.scales, self.x, self.run.replicas)
         self.draw(blocks, *arrays, *map(np.int64, (*numbers, len(self.run.scales), self.samples)))
 
-    def _block(self, held: Any, rates: Array, step: int, begin: int) -> None:
-        """One block, whose products are those of whole matrices."""
-        batch, run, device = self.shape.batch, self.run, self.device
-        place, count = begin * batch, len(rates) * batch
-        device.overlaps(self.s, run.w, self.x, place, count)
-        device.grams(self.g, self.x, place, count)
-        self.launch(held, step, begin, len(rates), (self.s, self.g))
-        product = float(np.prod(1.0 - self.sgd.gains[0] * rates * self.sgd.decay[0]))
-        device.update(run.w, self.s, self.x, place, count, product)
+    def launch(self, plan: Any, step: int, begin: int, count: int, matrices: tuple[Any, Any]) -> None:
+        """Steps from `step` on, of the samples of the step `begin` of the piece and on, on X and W or S and G."""
+        run, shape, gains, decay = self.run, self.shape, self.sgd.gains, self.sgd.decay
+        arrays = (self.y, plan, *matrices, run.a, run.b, self.values, self.gates, run.failed)
+        grams = self.samples // shape.rows
+        numbers = (step, begin, begin * shape.batch, count, self.samples, begin // shape.block, grams)
+        self.steps(run.count, *arrays, *map(np.int64, numbers), *map(np.float64, (*gains[1:], *decay[1:])))
 
-    def launch(self, rates: Any, step: int, begin: int, count: int, matrices: tuple[Any, Any]) -> None:
-        """Steps from `step` on, of the rates and samples of the step `begin` of the piece, on X and W or S and G."""
-        run = self.run
-        arrays = (self.y, rates, *matrices, run.a, run.b, self.values, self.gates, self.table, run.failed)
-        numbers = (step, begin, begin * self.shape.batch, count, self.samples)
-        factors = (*self.sgd.gains, *self.sgd.decay)
-        self.steps(run.count, *arrays, *map(np.int64, numbers), *map(np.float64, factors))
+
+def planned(sgd: Sgd, first: int, until: int, block: int) -> Array:
+    """What the kernels are told of the steps first <= k < until (`kernels.PLAN`), in blocks from `first` on."""
+    rates = sgd.rates(first, until)
+    shrinks = np.ones(-(-len(rates) // block) * block)
+    shrinks[: len(rates)] -= sgd.gains[0] * sgd.decay[0] * rates
+    after = np.cumprod(shrinks.reshape(-1, block), axis=1)
+    before = np.column_stack([np.ones(len(after)), after[:, :-1]])
+    after, before = after.ravel()[: len(rates)], before.ravel()[: len(rates)]
+    each = rates / sgd.batch
+    return np.column_stack([before, after, sgd.gains[0] * each / after, each])

@@ -5,7 +5,8 @@ rows become those of C one by one, and G = X X^T in shared memory: a step needs 
 barrier. C is kept without its weights eps_k e_k / P_{k+1}, which the columns of G take a step later, when the row that
 needs them at once is past. What no barrier orders is of a thread's own neurons, or the same number in every thread.
 
-Arguments are pointers, so that a launch costs little, and closures hold what the compiler must know. numba's simulator
+Arguments are pointers, so that a launch costs little; closures hold what the compiler must know, and nothing is divided
+where it is not by a power of two: a division of whole numbers takes longer than the sum of a step. numba's simulator
 runs all of it, with warps of few threads that exchange numbers through shared memory.
 """
 
@@ -23,9 +24,14 @@ from ..kernels import LARGEST
 SIMULATED = bool(config.ENABLE_CUDASIM)
 WARP = 4 if SIMULATED else 32
 """Threads that exchange numbers without a barrier."""
-MOST_WARPS = 32
+MOST_WARPS, FEW_WARPS = 32, 1 if SIMULATED else 4
+"""Of a thread block; those whose sums each thread adds up by itself."""
 SUMS = 2 * MOST_WARPS
 ALL_LANES = 0xFFFFFFFF
+WIDEST = WARP if SIMULATED else 8 * WARP
+"""Threads beyond which each has several neurons, where it holds no weights."""
+PLAN = 4
+"""Numbers of a step: P_k, P_{k+1}, gain eps_k / (batch P_{k+1}), eps_k / batch."""
 
 
 class Shape(NamedTuple):
@@ -33,7 +39,7 @@ class Shape(NamedTuple):
 
     Attributes:
         loop: the activation (`activations.compiled.Loop`); None for a table of kinks.
-        knots: rows of that table.
+        table: that, of `PiecewiseLinear.compiled`, a row for each knot.
         precision: "float64" or "float32".
         neurons, dimension: N, d.
         block, batch: steps of a block, samples of a step.
@@ -42,7 +48,7 @@ class Shape(NamedTuple):
     """
 
     loop: Loop | None
-    knots: int
+    table: tuple[tuple[float, ...], ...]
     precision: str
     neurons: int
     dimension: int
@@ -57,10 +63,14 @@ class Shape(NamedTuple):
         return self.block * self.batch
 
     @property
+    def each(self) -> int:
+        """Neurons of a thread."""
+        return 1 if self.fused else -(-self.neurons // WIDEST)
+
+    @property
     def threads(self) -> int:
-        """Of a thread block: one per neuron, or per few."""
-        each = -(-self.neurons // (WARP * MOST_WARPS))
-        return -(-self.neurons // (each * WARP)) * WARP
+        """Of a thread block."""
+        return -(-self.neurons // (self.each * WARP)) * WARP
 
     @property
     def shared_bytes(self) -> int:
@@ -81,7 +91,7 @@ class Held(NamedTuple):
 
 
 class Head(NamedTuple):
-    """a and b from a place on, and values and slopes of a step's samples where they move."""
+    """a and b from a place on, and values and slopes of a step's samples where they move; mobilities and ridges."""
 
     a: Any
     b: Any
@@ -89,15 +99,8 @@ class Head(NamedTuple):
     gates: Any
     place: Any
     sample_place: Any
-
-
-class Motion(NamedTuple):
-    """Mobilities and ridges of w, a and b."""
-
-    w: Any
-    a: Any
-    b: Any
-    w_decay: Any
+    a_gain: Any
+    b_gain: Any
     a_decay: Any
     b_decay: Any
 
@@ -116,40 +119,42 @@ def _exchanged(value: Any, offset: Any, scratch: Any) -> Any:
 
 
 @cuda.jit(device=True)
-def _block_sum(value: Any, sums: Any, turn: Any, scratch: Any) -> Any:
-    """The sum over all threads, in every one of them in the same order; `turn` alternates between 0 and 1."""
+def _warp_sum(value: Any, scratch: Any) -> Any:
     offset = WARP // 2
     while offset > 0:
         value += _exchanged(value, offset, scratch)
         offset //= 2
-    place = turn * MOST_WARPS
-    if cuda.threadIdx.x % WARP == 0:
-        sums[place + cuda.threadIdx.x // WARP] = value
-    cuda.syncthreads()
-    total = sums[place]
-    for warp in range(1, cuda.blockDim.x // WARP):
-        total += sums[place + warp]
-    return total
+    return value
+
+
+def _block_sum(warps: int) -> Any:
+    def block_sum(value: Any, sums: Any, turn: Any, scratch: Any) -> Any:
+        """The sum over all threads, the same bits in every one of them; `turn` alternates between 0 and 1."""
+        value, place, zero = _warp_sum(value, scratch), turn * MOST_WARPS, value - value
+        if cuda.threadIdx.x % WARP == 0:
+            sums[place + cuda.threadIdx.x // WARP] = value
+        cuda.syncthreads()
+        if warps > FEW_WARPS and warps <= WARP:
+            lane = cuda.threadIdx.x % WARP
+            return _warp_sum(sums[place + lane] if lane < warps else zero, scratch)
+        total = sums[place]
+        for warp in range(1, warps):
+            total += sums[place + warp]
+        return total
+
+    return cuda.jit(device=True)(block_sum)
 
 
 def _unit(shape: Shape, kind: Any) -> Any:
-    """(table, u) -> sigma(u), sigma'(u), as in `activations.kernels`."""
-    loop, knots = shape.loop, shape.knots
-    if loop is None:
+    """u -> sigma(u), sigma'(u), as in `activations.kernels`."""
+    if shape.loop is None:
+        unit = _line(kind, *shape.table[0])
+        for row in shape.table[1:]:
+            unit = _joined(kind, unit, *row)
+        return unit
+    body = cuda.jit(device=True)(shape.loop)
 
-        def pieces(table: Any, u: Any) -> Any:
-            value, gate = kind(0.0), kind(0.0)
-            for place in range(0, 5 * knots, 5):
-                if place == 0 or not (u < table[place + 2]):
-                    past = u - table[place]
-                    gate = table[place + 3] if past < 0.0 else table[place + 4]
-                    value = table[place + 1] + gate * past
-            return value, gate
-
-        return cuda.jit(device=True)(pieces)
-    body = cuda.jit(device=True)(loop)
-
-    def smooth(table: Any, u: Any) -> Any:
+    def smooth(u: Any) -> Any:
         point = cuda.local.array(1, kind)
         value = cuda.local.array(1, kind)
         gate = cuda.local.array(1, kind)
@@ -160,100 +165,135 @@ def _unit(shape: Shape, kind: Any) -> Any:
     return cuda.jit(device=True)(smooth)
 
 
+def _line(kind: Any, knot: float, level: float, _: float, before: float, after: float) -> Any:
+    """About one knot."""
+
+    def line(u: Any) -> Any:
+        past = u - kind(knot)
+        gate = kind(before) if past < kind(0.0) else kind(after)
+        return kind(level) + gate * past, gate
+
+    return cuda.jit(device=True)(line)
+
+
+def _joined(kind: Any, inner: Any, knot: float, level: float, nearer: float, before: float, after: float) -> Any:
+    """About one knot where it is the nearest, else what the ones before make."""
+    line = _line(kind, knot, level, nearer, before, after)
+
+    def joined(u: Any) -> Any:
+        value, gate = inner(u)
+        other, slope = line(u)
+        farther = u < kind(nearer)
+        return (value, gate) if farther else (other, slope)
+
+    return cuda.jit(device=True)(joined)
+
+
 def _forward(shape: Shape, kind: Any) -> Any:
     neurons, batch, rows, moving = shape.neurons, shape.batch, shape.rows, shape.moving
+    each, threads, last = shape.each, shape.threads, shape.neurons - 1
     unit = _unit(shape, kind)
 
-    def forward(held: Any, head: Any, table: Any, product: Any, first: Any, q: Any) -> Any:
+    def forward(held: Any, head: Any, product: Any, first: Any, q: Any) -> Any:
         """a sigma(u) of a thread's neurons at row first + q, summed; a sigma'(u) takes the place of the row of S."""
-        row, before, total = first + q, max(first - batch, 0), kind(0.0)
-        for i in range(cuda.threadIdx.x, neurons, cuda.blockDim.x):
-            point = held.panel[row * neurons + i]
-            for j in range(before):
-                point += held.gram[row * rows + j] * held.panel[j * neurons + i]
-            for j in range(before, first):
-                point += held.gram[row * rows + j] * held.weights[j] * held.panel[j * neurons + i]
-            a = head.a[head.place + i]
-            value, gate = unit(table, kind(product) * point + head.b[head.place + i])
-            total += a * value
-            held.panel[row * neurons + i] = a * gate
-            if moving:
-                head.values[head.sample_place + q * neurons + i] = value
-                head.gates[head.sample_place + q * neurons + i] = gate
+        row, before, total, thread = first + q, max(first - batch, 0), kind(0.0), cuda.threadIdx.x
+        points = cuda.local.array(each, kind)
+        for m in range(each):
+            points[m] = held.panel[row * neurons + min(thread + m * threads, last)]
+        for j in range(before):
+            overlap = held.gram[row * rows + j]
+            for m in range(each):
+                points[m] += overlap * held.panel[j * neurons + min(thread + m * threads, last)]
+        for j in range(before, first):
+            overlap = held.gram[row * rows + j] * held.weights[j]
+            for m in range(each):
+                points[m] += overlap * held.panel[j * neurons + min(thread + m * threads, last)]
+        for m in range(each):
+            i = thread + m * threads
+            if i <= last:
+                a = head.a[head.place + i]
+                value, gate = unit(kind(product) * points[m] + head.b[head.place + i])
+                total += a * value
+                held.panel[row * neurons + i] = a * gate
+                if moving:
+                    head.values[head.sample_place + q * neurons + i] = value
+                    head.gates[head.sample_place + q * neurons + i] = gate
         return total
 
     return cuda.jit(device=True)(forward)
 
 
 def _weigh(shape: Shape) -> Any:
-    batch, rows = shape.batch, shape.rows
+    batch, rows, threads = shape.batch, shape.rows, shape.threads
+    turns = -(-rows // threads)
 
     def weigh(held: Any, first: Any) -> None:
         """Give the columns of G that the step before has made their weights, in the rows of later steps."""
-        for row in range(first + batch + cuda.threadIdx.x, rows, cuda.blockDim.x):
-            for j in range(max(first - batch, 0), first):
-                held.gram[row * rows + j] *= held.weights[j]
+        for turn in range(turns):
+            row = cuda.threadIdx.x + turn * threads
+            if row >= first + batch and row < rows:
+                for j in range(max(first - batch, 0), first):
+                    held.gram[row * rows + j] *= held.weights[j]
 
     return cuda.jit(device=True)(weigh)
 
 
 def _move_head(shape: Shape, kind: Any) -> Any:
-    neurons, batch = shape.neurons, shape.batch
+    neurons, batch, each, threads = shape.neurons, shape.batch, shape.each, shape.threads
 
-    def move_head(held: Any, head: Any, motion: Any, rate: Any) -> None:
-        """One step of a and b of a thread's neurons, as `neurons.move_head`."""
-        for i in range(cuda.threadIdx.x, neurons, cuda.blockDim.x):
-            risen, bent = kind(0.0), kind(0.0)
-            for q in range(batch):
-                place = head.sample_place + q * neurons + i
-                risen += kind(motion.a * held.errors[q]) * head.values[place]
-                bent += kind(motion.b * held.errors[q]) * head.gates[place]
-            a, b = head.a[head.place + i], head.b[head.place + i]
-            if motion.b > 0.0:
-                head.b[head.place + i] = kind(1.0 - motion.b * rate * motion.b_decay) * b + a * bent
-            if motion.a > 0.0:
-                head.a[head.place + i] = kind(1.0 - motion.a * rate * motion.a_decay) * a + risen
+    def move_head(held: Any, head: Any, rate: Any) -> None:
+        """One step of a and b of a thread's neurons, as `neurons.move_head`; `rate` is the step size."""
+        for m in range(each):
+            i = cuda.threadIdx.x + m * threads
+            if i < neurons:
+                risen, bent = kind(0.0), kind(0.0)
+                for q in range(batch):
+                    place = head.sample_place + q * neurons + i
+                    risen += kind(head.a_gain * held.errors[q]) * head.values[place]
+                    bent += kind(head.b_gain * held.errors[q]) * head.gates[place]
+                a, b = head.a[head.place + i], head.b[head.place + i]
+                if head.b_gain > 0.0:
+                    head.b[head.place + i] = kind(1.0 - head.b_gain * rate * head.b_decay) * b + a * bent
+                if head.a_gain > 0.0:
+                    head.a[head.place + i] = kind(1.0 - head.a_gain * rate * head.a_decay) * a + risen
 
     return cuda.jit(device=True)(move_head)
 
 
 @cache
 def _sequence(shape: Shape) -> Any:
-    neurons, batch, moving = shape.neurons, shape.batch, shape.moving
-    kind = getattr(types, shape.precision)
+    batch, moving, share = shape.batch, shape.moving, 1.0 / shape.neurons
+    kind, whole = getattr(types, shape.precision), float(shape.batch)
     forward, weigh, move_head = _forward(shape, kind), _weigh(shape), _move_head(shape, kind)
+    block_sum = _block_sum(shape.threads // WARP)
 
-    def sequence(
-        held: Any, head: Any, motion: Any, table: Any, y: Any, at_y: Any, rates: Any, at_rate: Any, count: Any
-    ) -> Any:
-        """The steps of a block: the product of their shrinkages, and the first that fails, else -1."""
-        product = 1.0
+    def sequence(held: Any, head: Any, y: Any, at_y: Any, plan: Any, at_step: Any, count: Any) -> Any:
+        """The steps of a block: the first that fails, else -1."""
         for k in range(count):
-            rate, first = rates[at_rate + k], k * batch
+            first, place = k * batch, PLAN * (at_step + k)
+            product, factor, rate = plan[place], plan[place + 2], plan[place + 3]
             for q in range(batch):
                 target = y[at_y + first + q]
-                total = forward(held, head, table, product, first, q)
+                total = forward(held, head, product, first, q)
                 if q == 0:
                     weigh(held, first)
-                output = float(_block_sum(total, held.sums, (first + q) % 2, held.scratch)) / neurons
-                if not (abs(output) <= LARGEST):
-                    return product, k
-                held.errors[q] = (target - output) * (rate / batch)
-            product *= 1.0 - motion.w * rate * motion.w_decay
-            for q in range(batch):
-                held.weights[first + q] = motion.w * held.errors[q] / product
+                error = target - float(block_sum(total, held.sums, (first + q) & 1, held.scratch)) * share
+                if not (abs(error) <= LARGEST):
+                    return k
+                held.weights[first + q] = factor * error
+                if moving:
+                    held.errors[q] = rate * error
             if moving:
-                move_head(held, head, motion, rate)
-        return product, -1
+                move_head(held, head, rate * whole)
+        return -1
 
     return cuda.jit(device=True)(sequence)
 
 
-def _signature(precision: str, reals: int, halves: int, numbers: int, factors: int) -> tuple[Any, ...]:
-    """Pointers to float64, to the type of the steps, to int64; then whole numbers and float64."""
-    pointers = [types.CPointer(kind) for kind in (types.float64, getattr(types, precision), types.int64)]
-    first, second, third = pointers
-    return (*[first] * reals, *[second] * halves, third, *[types.int64] * numbers, *[types.float64] * factors)
+def _signature(precision: str) -> tuple[Any, ...]:
+    """y, plan; two matrices, a, b, values, gates; failed; whole numbers; factors."""
+    real, half, number = (types.CPointer(kind) for kind in (types.float64, getattr(types, precision), types.int64))
+    return (*[real] * 2, *[half] * 6, number, *[types.int64] * 7, *[types.float64] * 4)
 
 
 def _scratch_size(shape: Shape) -> int:
@@ -264,43 +304,51 @@ def _scratch_size(shape: Shape) -> int:
 def block_kernel(shape: Shape) -> tuple[Any, tuple[Any, ...]]:
     """A block of steps on S and G that others have made; C, weighed, takes the place of S.
 
-    Arguments: targets, shape (replicas, per_replica), rates; S, shape (replicas, rows, N), G, shape (replicas, rows,
-    rows), a, b, values and gates, the table; the step at which each replica failed, else -1; the first step, of
-    rates and of targets, steps, per_replica; mobilities and ridges.
+    Arguments: targets, shape (replicas, per_replica), and the plan of steps; S, shape (replicas, rows, N), G, shape
+    (replicas, grams, rows, rows), a, b, values and gates; the step at which each replica failed, else -1; the first
+    step, its places in the plan and among targets, steps, per_replica; which G of how many of a replica; mobilities and
+    ridges of a and b.
     """
     neurons, rows, batch, sequence = shape.neurons, shape.rows, shape.batch, _sequence(shape)
     kind, panel_size, scratch_size = getattr(types, shape.precision), shape.rows * shape.neurons, _scratch_size(shape)
+    threads = shape.threads
 
     def advance(
-        y: Any, rates: Any, s: Any, g: Any, a: Any, b: Any, values: Any, gates: Any, table: Any, failed: Any,
-        first: Any, at_rate: Any, at_y: Any, count: Any, per_replica: Any,
-        w_gain: Any, a_gain: Any, b_gain: Any, w_decay: Any, a_decay: Any, b_decay: Any,
+        y: Any, plan: Any, s: Any, g: Any, a: Any, b: Any, values: Any, gates: Any, failed: Any,
+        first: Any, at_step: Any, at_y: Any, count: Any, per_replica: Any, which: Any, grams: Any,
+        a_gain: Any, b_gain: Any, a_decay: Any, b_decay: Any,
     ) -> None:  # fmt: skip
         room = cuda.shared.array(0, kind)
         weights = cuda.shared.array(rows, kind)
         errors = cuda.shared.array(batch, types.float64)
         sums = cuda.shared.array(SUMS, kind)
         scratch = cuda.shared.array(scratch_size, kind)
-        replica, thread = np.int64(cuda.blockIdx.x), cuda.threadIdx.x
+        replica, thread = np.int64(cuda.blockIdx.x), np.int64(cuda.threadIdx.x)
         if failed[replica] >= 0:
             return
         held = Held(room[:panel_size], room[panel_size:], weights, errors, sums, scratch)
-        head = Head(a, b, values, gates, replica * neurons, replica * batch * neurons)
-        for n in range(thread, count * batch * neurons, cuda.blockDim.x):
-            held.panel[n] = s[replica * panel_size + n]
-        for n in range(thread, count * batch * rows, cuda.blockDim.x):
-            held.gram[n] = g[replica * rows * rows + n]
+        head = Head(a, b, values, gates, replica * neurons, replica * batch * neurons, a_gain, b_gain, a_decay, b_decay)
+        start, size = replica * panel_size, count * batch * neurons
+        n = thread
+        while n < size:
+            held.panel[n] = s[start + n]
+            n += threads
+        at_gram, n = (replica * grams + which) * rows * rows, thread
+        while n < count * batch * rows:
+            held.gram[n] = g[at_gram + n]
+            n += threads
         cuda.syncthreads()
-        motion = Motion(w_gain, a_gain, b_gain, w_decay, a_decay, b_decay)
-        _, wrong = sequence(held, head, motion, table, y, replica * per_replica + at_y, rates, at_rate, count)
+        wrong = sequence(held, head, y, replica * per_replica + at_y, plan, at_step, count)
         if wrong >= 0:
             failed[replica] = first + wrong
             return
         for row in range(count * batch):
-            for i in range(thread, neurons, cuda.blockDim.x):
-                s[replica * panel_size + row * neurons + i] = weights[row] * held.panel[row * neurons + i]
+            n = thread
+            while n < neurons:
+                s[start + row * neurons + n] = weights[row] * held.panel[row * neurons + n]
+                n += threads
 
-    return advance, _signature(shape.precision, 2, 7, 5, 6)
+    return advance, _signature(shape.precision)
 
 
 @cache
@@ -313,11 +361,12 @@ def fused_kernel(shape: Shape) -> tuple[Any, tuple[Any, ...]]:
     neurons, rows, batch, block, sequence = shape.neurons, shape.rows, shape.batch, shape.block, _sequence(shape)
     kind, panel_size, scratch_size = getattr(types, shape.precision), shape.rows * shape.neurons, _scratch_size(shape)
     dimension, width, gram_end = shape.dimension, shape.dimension + 1, shape.rows * (shape.neurons + shape.rows)
+    threads = shape.threads
 
     def advance(
-        y: Any, rates: Any, x: Any, w: Any, a: Any, b: Any, values: Any, gates: Any, table: Any, failed: Any,
-        first: Any, at_rate: Any, at_y: Any, count: Any, per_replica: Any,
-        w_gain: Any, a_gain: Any, b_gain: Any, w_decay: Any, a_decay: Any, b_decay: Any,
+        y: Any, plan: Any, x: Any, w: Any, a: Any, b: Any, values: Any, gates: Any, failed: Any,
+        first: Any, at_step: Any, at_y: Any, count: Any, per_replica: Any, which: Any, grams: Any,
+        a_gain: Any, b_gain: Any, a_decay: Any, b_decay: Any,
     ) -> None:  # fmt: skip
         room = cuda.shared.array(0, kind)
         weights = cuda.shared.array(rows, kind)
@@ -325,22 +374,23 @@ def fused_kernel(shape: Shape) -> tuple[Any, tuple[Any, ...]]:
         sums = cuda.shared.array(SUMS, kind)
         scratch = cuda.shared.array(scratch_size, kind)
         row_of_w = cuda.local.array(dimension, kind)
-        replica, thread = np.int64(cuda.blockIdx.x), cuda.threadIdx.x
+        replica, thread = np.int64(cuda.blockIdx.x), np.int64(cuda.threadIdx.x)
         if failed[replica] >= 0:
             return
         held = Held(room[:panel_size], room[panel_size:gram_end], weights, errors, sums, scratch)
         samples = room[gram_end:]
-        head = Head(a, b, values, gates, replica * neurons, replica * batch * neurons)
-        motion = Motion(w_gain, a_gain, b_gain, w_decay, a_decay, b_decay)
-        own = min(thread, neurons - 1)
+        head = Head(a, b, values, gates, replica * neurons, replica * batch * neurons, a_gain, b_gain, a_decay, b_decay)
+        own: Any = min(thread, neurons - 1)
         for j in range(dimension):
             row_of_w[j] = w[(replica * neurons + own) * dimension + j]
-        done = np.int64(0)
+        done: Any = np.int64(0)
         while done < count:
             steps = min(block - (first + done) % block, count - done)
             start = replica * per_replica + at_y + done * batch
-            for n in range(thread, steps * batch * dimension, cuda.blockDim.x):
+            n = thread
+            while n < steps * batch * dimension:
                 samples[n // dimension * width + n % dimension] = x[start * dimension + n]
+                n += threads
             cuda.syncthreads()
             for row in range(steps * batch):
                 total = kind(0.0)
@@ -348,21 +398,24 @@ def fused_kernel(shape: Shape) -> tuple[Any, tuple[Any, ...]]:
                     total += row_of_w[j] * samples[row * width + j]
                 if thread < neurons:
                     held.panel[row * neurons + thread] = total
-            for n in range(thread, steps * batch * rows, cuda.blockDim.x):
-                row, other, total = n // rows, n % rows, kind(0.0)
-                if other < row:
+            n = thread
+            while n < steps * batch * rows:
+                later, earlier, total = n // rows, n % rows, kind(0.0)
+                if earlier < later:
                     for j in range(dimension):
-                        total += samples[row * width + j] * samples[other * width + j]
+                        total += samples[later * width + j] * samples[earlier * width + j]
                 held.gram[n] = total
+                n += threads
             cuda.syncthreads()
-            product, wrong = sequence(held, head, motion, table, y, start, rates, at_rate + done, steps)
+            wrong = sequence(held, head, y, start, plan, at_step + done, steps)
             if wrong >= 0:
                 failed[replica] = first + done + wrong
                 return
+            product = kind(plan[PLAN * (at_step + done + steps - 1) + 1])
             for j in range(dimension):
-                row_of_w[j] *= kind(product)
+                row_of_w[j] *= product
             for row in range(steps * batch):
-                change = kind(product) * weights[row] * held.panel[row * neurons + own]
+                change = product * weights[row] * held.panel[row * neurons + own]
                 for j in range(dimension):
                     row_of_w[j] += change * samples[row * width + j]
             cuda.syncthreads()
@@ -371,4 +424,4 @@ def fused_kernel(shape: Shape) -> tuple[Any, tuple[Any, ...]]:
             for j in range(dimension):
                 w[(replica * neurons + thread) * dimension + j] = row_of_w[j]
 
-    return advance, _signature(shape.precision, 2, 7, 5, 6)
+    return advance, _signature(shape.precision)

@@ -66,8 +66,8 @@ class Processor(ABC):
         """S = X W^T for `count` rows of x, shape (replicas, per_replica, d), from `begin`; s: (replicas, rows, N)."""
 
     @abstractmethod
-    def grams(self, g: Any, x: Any, begin: int, count: int) -> None:
-        """G = X X^T, the first `count` rows and columns of g, shape (replicas, rows, rows)."""
+    def grams(self, g: Any, x: Any) -> None:
+        """G = X X^T of all blocks, g of shape (replicas, blocks, rows, rows), x (replicas, blocks rows, d)."""
 
     @abstractmethod
     def update(self, w: Any, c: Any, x: Any, begin: int, count: int, product: float) -> None:
@@ -104,10 +104,9 @@ class Simulated(Processor):
     def overlaps(self, s: Any, w: Any, x: Any, begin: int, count: int) -> None:
         s[:, :count] = x[:, begin : begin + count] @ w.transpose(0, 2, 1)
 
-    def grams(self, g: Any, x: Any, begin: int, count: int) -> None:
-        part = x[:, begin : begin + count]
-        # the rows of a shorter block lie as they do on the processor
-        g[:, :count, :count] = part @ part.transpose(0, 2, 1)
+    def grams(self, g: Any, x: Any) -> None:
+        parts = x.reshape(*g.shape[:3], -1)
+        g[:] = parts @ parts.transpose(0, 1, 3, 2)
 
     def update(self, w: Any, c: Any, x: Any, begin: int, count: int, product: float) -> None:
         w[:] = product * (w + c[:, :count].transpose(0, 2, 1) @ x[:, begin : begin + count])
@@ -169,21 +168,20 @@ class Cuda(Processor):
         return launch
 
     def overlaps(self, s: Any, w: Any, x: Any, begin: int, count: int) -> None:
-        (neurons, dimension), rows = w.shape[1:], s.shape[1]
+        neurons, dimension = w.shape[1:]
         sizes = (neurons, count, dimension)
-        self._multiply(True, False, sizes, 1.0, (w, 0, dimension), (x, begin, dimension), 0.0, (s, rows, neurons))
+        self._multiply(True, False, sizes, 1.0, (w, 0, dimension), (x, begin, dimension), 0.0, (s, 0, neurons))
 
-    def grams(self, g: Any, x: Any, begin: int, count: int) -> None:
-        rows, dimension = g.shape[1], x.shape[2]
-        sizes = (count, count, dimension)
-        self._multiply(True, False, sizes, 1.0, (x, begin, dimension), (x, begin, dimension), 0.0, (g, rows, rows))
+    def grams(self, g: Any, x: Any) -> None:
+        rows, dimension = g.shape[3], x.shape[2]
+        blocks, parts = g.reshape(-1, rows, rows), x.reshape(-1, rows, dimension)
+        sizes, part = (rows, rows, dimension), (parts, 0, dimension)
+        self._multiply(True, False, sizes, 1.0, part, part, 0.0, (blocks, 0, rows))
 
     def update(self, w: Any, c: Any, x: Any, begin: int, count: int, product: float) -> None:
         neurons, dimension = w.shape[1:]
         sizes = (dimension, neurons, count)
-        self._multiply(
-            False, True, sizes, product, (x, begin, dimension), (c, 0, neurons), product, (w, neurons, dimension)
-        )
+        self._multiply(False, True, sizes, product, (x, begin, dimension), (c, 0, neurons), product, (w, 0, dimension))
 
     def _multiply(
         self, turn_a: bool, turn_b: bool, sizes: tuple[int, int, int], alpha: float, a: Any, b: Any, beta: float, c: Any

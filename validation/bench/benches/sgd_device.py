@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 
-from mfpde.solvers.sgd.device.ensemble import DeviceEnsemble, Stretch, Trajectories, shape_of
+from mfpde.solvers.sgd.device.ensemble import DeviceEnsemble, Stretch, Trajectories, planned, shape_of
 from mfpde.solvers.sgd.device.kernels import SIMULATED
 from mfpde.solvers.sgd.device.processor import missing, processor
 from validation.bench.benches.sgd import problem
@@ -113,8 +113,7 @@ def pieces(device: DeviceEnsemble, neurons: int) -> dict[str, float]:
     shape = shape_of(device.problem, neurons, processor())
     count = BLOCKS * shape.block
     stretch = Stretch(run, device.problem, shape, count)
-    rates = device.problem.rates(0, count)
-    held = processor().put(rates, np.float64)
+    held = processor().put(planned(device.problem, 0, count, shape.block), np.float64)
     found = {"drawing": median(lambda: stretch.draw_samples(0, count)) / count}
     if shape.fused:
         matrices = (stretch.x, run.w)
@@ -122,10 +121,10 @@ def pieces(device: DeviceEnsemble, neurons: int) -> dict[str, float]:
     rows, (s, g, x) = shape.rows, (stretch.s, stretch.g, stretch.x)
     actions = {
         "S": lambda: processor().overlaps(s, run.w, x, 0, rows),
-        "G": lambda: processor().grams(g, x, 0, rows),
         "steps": lambda: stretch.launch(held, 0, 0, shape.block, (s, g)),
         "update": lambda: processor().update(run.w, s, x, 0, rows, 1.0),
     }
+    found["G"] = median(lambda: processor().grams(g, x)) / count
     for name, action in actions.items():
         found[name] = median(partial(_often, action)) / count
     return found
