@@ -22,7 +22,7 @@ from mfpde.problem.activations.tanh import Tanh
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.flow.flow import Schedule
 from mfpde.solvers.sgd.device.ensemble import DeviceEnsemble, shape_of
-from mfpde.solvers.sgd.device.kernels import SIMULATED
+from mfpde.solvers.sgd.device.memory import SIMULATED
 from mfpde.solvers.sgd.device.processor import missing, processor
 from mfpde.solvers.sgd.engine import Sgd
 from mfpde.solvers.sgd.ensemble import Ensemble

@@ -16,12 +16,12 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import config, cuda, types
+from numba import cuda, types
 
 from ...activations.compiled import Loop
 from ..kernels import LARGEST
+from .memory import SIMULATED, read, write
 
-SIMULATED = bool(config.ENABLE_CUDASIM)
 WARP = 4 if SIMULATED else 32
 """Threads that exchange numbers without a barrier."""
 MOST_WARPS, FEW_WARPS = 32, 1 if SIMULATED else 4
@@ -132,14 +132,14 @@ def _block_sum(warps: int) -> Any:
         """The sum over all threads, the same bits in every one of them; `turn` alternates between 0 and 1."""
         value, place, zero = _warp_sum(value, scratch), turn * MOST_WARPS, value - value
         if cuda.threadIdx.x % WARP == 0:
-            sums[place + cuda.threadIdx.x // WARP] = value
+            write(sums, place + cuda.threadIdx.x // WARP, value)
         cuda.syncthreads()
         if warps > FEW_WARPS and warps <= WARP:
             lane = cuda.threadIdx.x % WARP
-            return _warp_sum(sums[place + lane] if lane < warps else zero, scratch)
-        total = sums[place]
+            return _warp_sum(read(sums, place + lane) if lane < warps else zero, scratch)
+        total = read(sums, place)
         for warp in range(1, warps):
-            total += sums[place + warp]
+            total += read(sums, place + warp)
         return total
 
     return cuda.jit(device=True)(block_sum)
@@ -196,25 +196,30 @@ def _forward(shape: Shape, kind: Any) -> Any:
 
     def forward(held: Any, head: Any, product: Any, first: Any, q: Any) -> Any:
         """a sigma(u) of a thread's neurons at row first + q, summed; a sigma'(u) takes the place of the row of S."""
-        row, before, total, thread = first + q, max(first - batch, 0), kind(0.0), cuda.threadIdx.x
-        points = cuda.local.array(each, kind)
+        row, total, thread = first + q, kind(0.0), cuda.threadIdx.x
+        points, places = cuda.local.array(each, kind), cuda.local.array(each, types.int32)
         for m in range(each):
-            points[m] = held.panel[row * neurons + min(thread + m * threads, last)]
-        for j in range(before):
-            overlap = held.gram[row * rows + j]
+            # what has no neuron looks at the last one
+            places[m] = min(thread + m * threads, last)
+            points[m] = read(held.panel, row * neurons + places[m])
+        j, at, at_gram = 0, 0, row * rows
+        while j < first - batch:
+            overlap = read(held.gram, at_gram + j)
             for m in range(each):
-                points[m] += overlap * held.panel[j * neurons + min(thread + m * threads, last)]
-        for j in range(before, first):
-            overlap = held.gram[row * rows + j] * held.weights[j]
+                points[m] += overlap * read(held.panel, at + places[m])
+            j, at = j + 1, at + neurons
+        while j < first:
+            overlap = read(held.gram, at_gram + j) * read(held.weights, j)
             for m in range(each):
-                points[m] += overlap * held.panel[j * neurons + min(thread + m * threads, last)]
+                points[m] += overlap * read(held.panel, at + places[m])
+            j, at = j + 1, at + neurons
         for m in range(each):
             i = thread + m * threads
             if i <= last:
                 a = head.a[head.place + i]
                 value, gate = unit(kind(product) * points[m] + head.b[head.place + i])
                 total += a * value
-                held.panel[row * neurons + i] = a * gate
+                write(held.panel, row * neurons + i, a * gate)
                 if moving:
                     head.values[head.sample_place + q * neurons + i] = value
                     head.gates[head.sample_place + q * neurons + i] = gate
@@ -232,8 +237,10 @@ def _weigh(shape: Shape) -> Any:
         for turn in range(turns):
             row = cuda.threadIdx.x + turn * threads
             if row >= first + batch and row < rows:
-                for j in range(max(first - batch, 0), first):
-                    held.gram[row * rows + j] *= held.weights[j]
+                j = max(first - batch, 0)
+                while j < first:
+                    write(held.gram, row * rows + j, read(held.gram, row * rows + j) * read(held.weights, j))
+                    j += 1
 
     return cuda.jit(device=True)(weigh)
 
@@ -280,7 +287,7 @@ def _sequence(shape: Shape) -> Any:
                 error = target - float(block_sum(total, held.sums, (first + q) & 1, held.scratch)) * share
                 if not (abs(error) <= LARGEST):
                     return k
-                held.weights[first + q] = factor * error
+                write(held.weights, first + q, factor * error)
                 if moving:
                     held.errors[q] = rate * error
             if moving:
@@ -331,11 +338,11 @@ def block_kernel(shape: Shape) -> tuple[Any, tuple[Any, ...]]:
         start, size = replica * panel_size, count * batch * neurons
         n = thread
         while n < size:
-            held.panel[n] = s[start + n]
+            write(held.panel, n, s[start + n])
             n += threads
         at_gram, n = (replica * grams + which) * rows * rows, thread
         while n < count * batch * rows:
-            held.gram[n] = g[at_gram + n]
+            write(held.gram, n, g[at_gram + n])
             n += threads
         cuda.syncthreads()
         wrong = sequence(held, head, y, replica * per_replica + at_y, plan, at_step, count)
@@ -345,7 +352,7 @@ def block_kernel(shape: Shape) -> tuple[Any, tuple[Any, ...]]:
         for row in range(count * batch):
             n = thread
             while n < neurons:
-                s[start + row * neurons + n] = weights[row] * held.panel[row * neurons + n]
+                s[start + row * neurons + n] = read(weights, row) * read(held.panel, row * neurons + n)
                 n += threads
 
     return advance, _signature(shape.precision)
@@ -389,22 +396,24 @@ def fused_kernel(shape: Shape) -> tuple[Any, tuple[Any, ...]]:
             start = replica * per_replica + at_y + done * batch
             n = thread
             while n < steps * batch * dimension:
-                samples[n // dimension * width + n % dimension] = x[start * dimension + n]
+                write(samples, n // dimension * width + n % dimension, x[start * dimension + n])
                 n += threads
             cuda.syncthreads()
-            for row in range(steps * batch):
+            row, used = 0, steps * batch
+            while row < used:
                 total = kind(0.0)
                 for j in range(dimension):
-                    total += row_of_w[j] * samples[row * width + j]
+                    total += row_of_w[j] * read(samples, row * width + j)
                 if thread < neurons:
-                    held.panel[row * neurons + thread] = total
+                    write(held.panel, row * neurons + thread, total)
+                row += 1
             n = thread
             while n < steps * batch * rows:
                 later, earlier, total = n // rows, n % rows, kind(0.0)
                 if earlier < later:
                     for j in range(dimension):
-                        total += samples[later * width + j] * samples[earlier * width + j]
-                held.gram[n] = total
+                        total += read(samples, later * width + j) * read(samples, earlier * width + j)
+                write(held.gram, n, total)
                 n += threads
             cuda.syncthreads()
             wrong = sequence(held, head, y, start, plan, at_step + done, steps)
@@ -414,10 +423,12 @@ def fused_kernel(shape: Shape) -> tuple[Any, tuple[Any, ...]]:
             product = kind(plan[PLAN * (at_step + done + steps - 1) + 1])
             for j in range(dimension):
                 row_of_w[j] *= product
-            for row in range(steps * batch):
-                change = product * weights[row] * held.panel[row * neurons + own]
+            row = 0
+            while row < used:
+                change = product * read(weights, row) * read(held.panel, row * neurons + own)
                 for j in range(dimension):
-                    row_of_w[j] += change * samples[row * width + j]
+                    row_of_w[j] += change * read(samples, row * width + j)
+                row += 1
             cuda.syncthreads()
             done += steps
         if thread < neurons:

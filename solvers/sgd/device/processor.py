@@ -15,7 +15,7 @@ import numpy as np
 from numba import cuda
 
 from ...arrays import Array
-from .kernels import SIMULATED
+from .memory import SIMULATED
 
 EXTRA = "mfpde[cuda]"
 STATIC_BYTES = 4096

@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from mfpde.solvers.sgd.device.ensemble import DeviceEnsemble, Stretch, Trajectories, planned, shape_of
-from mfpde.solvers.sgd.device.kernels import SIMULATED
+from mfpde.solvers.sgd.device.memory import SIMULATED
 from mfpde.solvers.sgd.device.processor import missing, processor
 from validation.bench.benches.sgd import problem
 from validation.bench.interface import Ratio, Setting, bench
