@@ -208,11 +208,12 @@ def _forward(shape: Shape, kind: Any) -> Any:
             for m in range(each):
                 points[m] += overlap * read(held.panel, at + places[m])
             j, at = j + 1, at + neurons
-        while j < first:
-            overlap = read(held.gram, at_gram + j) * read(held.weights, j)
-            for m in range(each):
-                points[m] += overlap * read(held.panel, at + places[m])
-            j, at = j + 1, at + neurons
+        if first > 0:
+            for _ in range(batch):
+                overlap = read(held.gram, at_gram + j) * read(held.weights, j)
+                for m in range(each):
+                    points[m] += overlap * read(held.panel, at + places[m])
+                j, at = j + 1, at + neurons
         for m in range(each):
             i = thread + m * threads
             if i <= last:
@@ -236,11 +237,10 @@ def _weigh(shape: Shape) -> Any:
         """Give the columns of G that the step before has made their weights, in the rows of later steps."""
         for turn in range(turns):
             row = cuda.threadIdx.x + turn * threads
-            if row >= first + batch and row < rows:
-                j = max(first - batch, 0)
-                while j < first:
-                    write(held.gram, row * rows + j, read(held.gram, row * rows + j) * read(held.weights, j))
-                    j += 1
+            if first > 0 and row >= first + batch and row < rows:
+                for j in range(batch):
+                    place = row * rows + first - batch + j
+                    write(held.gram, place, read(held.gram, place) * read(held.weights, first - batch + j))
 
     return cuda.jit(device=True)(weigh)
 
