@@ -70,7 +70,7 @@ def _draw_panel(axes: Any, series: list[Series], factor: str) -> None:
         axes.set_xticks(points, [f"{x:g}" for x in points])
         axes.minorticks_off()
     axes.set_title(TITLES[factor])
-    axes.legend(loc="upper center", fontsize=7.5, handlelength=1.4)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=7.5, handlelength=1.4)
 
 
 def _draw_series(axes: Any, item: Series) -> None:

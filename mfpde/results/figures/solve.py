@@ -81,8 +81,9 @@ def draw_risk(axes: Any, result: SolveResult) -> None:
         axes.set_xscale("log")
         axes.set_xlim(_first_of_interest(time, risk), time[-1])
     axes.set_xlabel("time $t$ (SGD steps × step size)")
-    name = result.risk_name
-    axes.set_ylabel(r"risk $R(\rho_t) = \mathbb{E}\,(y - f)^2$" if name == SQUARE else rf"risk $R(\rho_t)$, {name}")
+    name = result.risk_name.replace("^2", "²")
+    squared = r"risk $R(\rho_t) = \mathbb{E}\,(y - f)^2$"
+    axes.set_ylabel(squared if result.risk_name == SQUARE else rf"risk $R(\rho_t)$, {name}")
     draw_accuracy(axes, time, {name: values[shown] for name, values in result.watched.items()})
     low, high = float(np.min(risk - error, initial=np.inf)), float(np.max(risk + error, initial=0.0))
     if 0.0 <= low < 0.5 * high:

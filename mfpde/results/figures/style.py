@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,9 +107,10 @@ def save_figure(draw: Drawing, *paths: Path, title: str = "") -> NotebookFigure:
     with drawing():
         figure = draw()
         if title:
-            figure.suptitle(title, x=0.01, horizontalalignment="left", fontsize=8, color=GREY)
+            # beyond the edge, which is moved there: legends outside of the panels are at it
+            figure.text(0.01, 1.01, title, fontsize=8, color=GREY)
         for path in paths:
-            write_atomically(path, figure.savefig)
+            write_atomically(path, partial(figure.savefig, bbox_inches="tight", pad_inches=0.06))
     return figure
 
 

@@ -65,10 +65,6 @@ def plan(experiment: Experiment, full: bool) -> tuple[Step, ...]:
             "sgd.nc",
             refusal=commands["compare"],
         ),
-        Step("optimum", "the certified optimum", ("optimum", PROBLEM), "optimum.json", refusal=commands["optimum"]),
-        Step(
-            "stationary", "stationary laws", ("stationary", PROBLEM), "stationary.json", refusal=commands["stationary"]
-        ),
         Step(
             "ending",
             "where the run ends",
@@ -76,6 +72,10 @@ def plan(experiment: Experiment, full: bool) -> tuple[Step, ...]:
             "ending.json",
             "first",
             commands["stationary"],
+        ),
+        Step("optimum", "the certified optimum", ("optimum", PROBLEM), "optimum.json", refusal=commands["optimum"]),
+        Step(
+            "stationary", "stationary laws", ("stationary", PROBLEM), "stationary.json", refusal=commands["stationary"]
         ),
     ]
     return tuple(steps)

@@ -195,6 +195,9 @@ def test_the_optimum_by_directions_is_that_of_the_neurons(tmp_path: Path, dimens
     assert_allclose(signed.free_energy, signed.risk + 2.0 * 0.02 * signed.weights.sum(), rtol=1e-13)
     if offsets == "none":
         assert 0.999 < np.abs(signed.dual).max() <= 1.0 + 1e-12
+    else:
+        discs = np.vstack([marks.get_offsets() for marks in signed.plot().axes[0].collections])
+        assert sorted(discs.tolist()) == sorted(signed.positions[:, :2].tolist())
     with pytest.raises(ConfigurationError, match="--radius"):
         optimum(on_data(tmp_path, dimension, offsets, "directions"), 2.0)
 

@@ -64,7 +64,7 @@ def test_the_equation_is_that_of_the_flow(flow: Flow, told: str) -> None:
 
 def test_parts_are_two_schemes_and_what_applies() -> None:
     steps = steps_of("isotropic-gaussians")
-    assert list(steps) == ["first", "second", "sgd", "optimum", "stationary", "ending"]
+    assert list(steps) == ["first", "second", "sgd", "ending", "optimum", "stationary"]
     assert "finite-volume" in steps["first"].command
     assert "characteristics" in steps["second"].command
     assert not any(step.refusal for step in steps.values())
