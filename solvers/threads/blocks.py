@@ -12,10 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from .kernels import ASLEEP, HELPERS, help_out, lead
-
-MOST = 256
-"""Threads of a team."""
+from .kernels import ASLEEP, BOARD, MOST, SHARES, help_out, lead
 
 
 def threads() -> int:
@@ -42,7 +39,7 @@ class Team:
     """Threads that help with stages: between two of them they look for the next, and then sleep."""
 
     def __init__(self) -> None:
-        self._board = np.zeros(ASLEEP + MOST, np.int64)
+        self._board = np.zeros(BOARD, np.int64)
         self._gates: list[Lock] = []
         self._busy = Lock()
         self._entries: dict[Any, int] = {}
@@ -60,7 +57,7 @@ class Team:
 
     def rest(self) -> None:
         """No helper finds more to do."""
-        self._board[HELPERS] = 0
+        self._board[SHARES] = 0
 
     def _entry(self, kernel: Any, arguments: Any) -> int:
         """Address of the compiled kernel."""
@@ -80,9 +77,10 @@ class Team:
             self._board[ASLEEP + helper] = 1
             Thread(target=self._attend, args=(helper, gate), name=f"helper {helper}", daemon=True).start()
             self._gates.append(gate)
-        for helper in map(int, np.flatnonzero(self._board[ASLEEP : ASLEEP + helpers])):
-            self._board[ASLEEP + helper] = 0
-            self._gates[helper].release()
+        for helper, asleep in enumerate(self._board[ASLEEP : ASLEEP + helpers].tolist()):
+            if asleep:
+                self._board[ASLEEP + helper] = 0
+                self._gates[helper].release()
 
     def _attend(self, helper: int, gate: Lock) -> None:
         while True:

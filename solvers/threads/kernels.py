@@ -1,8 +1,9 @@
 """Compiled sharing of blocks among threads: they claim blocks one by one, call the kernel, and count what is done.
 
-One call of a kernel over a range is a *stage*. The thread that wants it leads, others help. All read one board of
-64-bit words (`LEFT` to `ASLEEP`): whoever lowers `LEFT` owns a block, and the words that say what a block is stand
-until `DONE` has counted the last of them, so that no helper comes too late for the stage it found.
+One call of a kernel over a range is a *stage*. The thread that wants it leads, others help. Each has a share of the
+blocks, the same in every stage so that what it wrote lies in its cache, and goes on with those of others when it is
+done. All read one board of 64-bit words: whoever lowers a word of `LEFT` owns a block, and the words that say what a
+block is stand until `DONE` has counted the last of them, so that no helper comes too late for the stage it found.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import platform
 from typing import Any
 
+import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.core import cgutils
@@ -18,12 +20,19 @@ from numpy.typing import NDArray
 
 Board = NDArray[Any]
 
-LEFT, DONE, FAILED = 0, 8, 16
-"""Words that all threads write: blocks left, done, and whether a kernel raised; a line of the cache each."""
-CODE, DATA, BLOCKS, COUNT, SIZE, HELPERS = 24, 25, 26, 27, 28, 29
-"""The stage: the code of a block, its arguments, blocks, range, size of a block, and how many may help."""
+DONE, FAILED = 0, 8
+"""Words that all threads write: blocks done, and whether a kernel raised; a line of the cache each."""
+NUMBER, CODE, DATA, BLOCKS, COUNT, SIZE, SHARES = range(16, 23)
+"""The stage: its number, the code of a block and its arguments, blocks, range, size of a block, and shares."""
+MOST = 128
+"""Threads of a team."""
 ASLEEP = 32
-"""The first of the helpers' words: 1 once it has found nothing to do and left."""
+"""The first of the helpers' words: 1 once one has found nothing to do and left."""
+LEFT = ASLEEP + MOST
+"""The first of the shares' words, a line of the cache each: blocks left in it."""
+LINE = 8
+BOARD = LEFT + LINE * MOST
+"""Words of a board."""
 PATIENCE = 15000
 """Looks at an idle board before a helper sleeps, .1 to .2 ms: more than lies between two stages of a step. Threads that
 wait do not offer their processor, for on a busy machine it would come back milliseconds later."""
@@ -135,26 +144,38 @@ def _pause(typing):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _work(board):  # type: ignore[no-untyped-def]
-    """Claim a block and do it; whether there may be more."""
-    left = _load(board, LEFT)
-    if left <= 0:
-        return False
-    if _replace(board, LEFT, left, left - 1):
-        start = (board[BLOCKS] - left) * board[SIZE]
-        if _block(board[CODE], start, min(start + board[SIZE], board[COUNT]), board[DATA]):
-            _store(board, FAILED, 1)
-        _add(board, DONE, 1)
-    return True
+def _work_on(board, share):  # type: ignore[no-untyped-def]
+    """Claim and do the blocks of a share that nobody has."""
+    word = LEFT + LINE * share
+    left = _load(board, word)
+    while left > 0:
+        if _replace(board, word, left, left - 1):
+            block = board[BLOCKS] * (share + 1) // board[SHARES] - left
+            start = block * board[SIZE]
+            if _block(board[CODE], start, min(start + board[SIZE], board[COUNT]), board[DATA]):
+                _store(board, FAILED, 1)
+            _add(board, DONE, 1)
+        left = _load(board, word)
+
+
+@njit(cache=True, nogil=True)
+def _work(board, share):  # type: ignore[no-untyped-def]
+    """Do the own share, then what is left of others."""
+    shares = _load(board, SHARES)
+    if share < shares:
+        for turn in range(shares):
+            _work_on(board, (share + turn) % shares)
 
 
 @njit(cache=True, nogil=True)
 def help_out(board: Board, helper: int) -> None:
-    """Do blocks of whatever stage is there, until there was none for a while."""
-    idle = 0
+    """Take part in whatever stage is there, until there was none for a while."""
+    seen, idle = np.int64(0), 0
     while idle < PATIENCE:
-        if helper < _load(board, HELPERS) and _work(board):
-            idle = 0
+        number = _load(board, NUMBER)
+        if number != seen:
+            _work(board, helper + 1)
+            seen, idle = number, 0
         else:
             idle += 1
             _pause()
@@ -165,15 +186,16 @@ def help_out(board: Board, helper: int) -> None:
 def lead(board, kernel, count, size, helpers, arguments):  # type: ignore[no-untyped-def]
     """A whole stage: kernel(start, stop, *arguments) for the blocks of 0 ... count; whether none raised."""
     code, data = _stage(kernel, arguments)
-    blocks = -(-count // size)
+    blocks, shares = -(-count // size), helpers + 1
     board[CODE], board[DATA] = code, data
     board[BLOCKS], board[COUNT], board[SIZE] = blocks, count, size
-    _store(board, HELPERS, helpers)
+    _store(board, SHARES, shares)
     _store(board, DONE, 0)
     _store(board, FAILED, 0)
-    _store(board, LEFT, blocks)
-    while _work(board):
-        pass
+    for share in range(shares):
+        _store(board, LEFT + LINE * share, blocks * (share + 1) // shares - blocks * share // shares)
+    _add(board, NUMBER, 1)
+    _work(board, 0)
     while _load(board, DONE) < blocks:
         _pause()
     return _load(board, FAILED) == 0
