@@ -28,7 +28,7 @@ MOST_WARPS, FEW_WARPS = 32, 1 if SIMULATED else 4
 """Of a thread block; those whose sums each thread adds up by itself."""
 SUMS = 2 * MOST_WARPS
 ALL_LANES = 0xFFFFFFFF
-WIDEST = WARP if SIMULATED else 8 * WARP
+WIDEST = WARP if SIMULATED else 4 * WARP
 """Threads beyond which each has several neurons, where it holds no weights."""
 PLAN = 4
 """Numbers of a step: P_k, P_{k+1}, gain eps_k / (batch P_{k+1}), eps_k / batch."""
