@@ -126,7 +126,7 @@ def compared(cases: dict[str, Case]) -> Iterator[tuple[str, bool]]:
 def studied() -> tuple[str, bool]:
     """`sgd` by both: the same risks, and what made the steps is told."""
     source = parse({"data": {"dims": [3]}, "network": {"activation": "tanh"}, "time": {"end": 0.01, "save": 2}})
-    keys: dict[str, Any] = {"neurons": 3, "step_size": 0.005, "replicas": 2}
+    keys: dict[str, Any] = {"neurons": 3, "step_size": 0.005, "replicas": 2, "workers": 1}
     here, there = (sgd(source, **keys, device=device) for device in ("cpu", "cuda"))
     difference, moved = (float(np.max(np.abs(other - here.risk))) for other in (there.risk, here.risk[:, ::-1]))
     told = there.attributes["engine"] == processor().name != here.attributes["engine"]
