@@ -21,8 +21,13 @@ from validation.bench.benches.sgd import problem
 from validation.bench.interface import Ratio, Setting, bench
 from validation.bench.peers import PeerMissing
 
-SIZES = ((800, (60, 260), 16, "float64"), (800, (60, 260), 128, "float32"), (100, (40,), 1024, "float64"))
-MORE_SIZES = ((100, (40,), 1024, "float32"), (800, (60, 260), 128, "float64"), (100, (40,), 4096, "float64"))
+SIZES = (
+    (800, (60, 260), 16, "float64"),
+    (800, (60, 260), 128, "float32"),
+    (100, (40,), 1024, "float64"),
+    (100, (40,), 1024, "float32"),
+)
+MORE_SIZES = ((800, (60, 260), 128, "float64"), (2000, (400,), 32, "float64"))
 GOAL, SECONDS, REPEATS, BLOCKS = 4.0, 0.4, 5, 8
 PEER = "jax.vmap of lax.scan"
 
@@ -155,7 +160,7 @@ def sgd_device(setting: Setting) -> Iterator[Ratio]:
         )
         parts = ", ".join(f"{name} {1e6 * seconds:.3g}" for name, seconds in pieces(device, neurons).items())
         print(f"{work}: microseconds a step: {parts}", flush=True)
-        sizes = [str(value) for value in (neurons, sum(dimensions), dimensions[0], replicas, precision, 2.0)]
+        sizes = [str(value) for value in (neurons, sum(dimensions), dimensions[0], replicas, precision, 1.0)]
         ours, theirs, note = rate(device, neurons), None, ""
         try:
             theirs = float(setting.peers.answer(("jax[cuda13]",), SCRIPT, *sizes))
