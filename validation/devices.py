@@ -133,6 +133,24 @@ def studied() -> tuple[str, bool]:
     return f"sgd: risks {difference:.2e} apart (moved {moved:.2g})", told and difference < DOUBLE < 0.1 * moved
 
 
+def broken() -> tuple[str, bool]:
+    """Steps that overflow end both with the same words."""
+    wild = Sgd(
+        GaussianClasses((2,), ONE_SCALE),
+        PiecewiseLinear([0.0], [0.5], first_slope=1.0),
+        1e10,
+        trained_coefficients=True,
+    )
+    words = []
+    for kind in (Ensemble, DeviceEnsemble):
+        try:
+            ensemble = kind.of(wild, [2])
+            ensemble.advance(ensemble.start(np.ones((3, 2))), 4)
+        except ArithmeticError as error:
+            words.append(str(error))
+    return f"overflow: {words}", len(words) == 2 and words[0] == words[1]
+
+
 def main() -> int:
     """Print the comparison; 0 if all hold, 1 if one does not, 2 without a processor."""
     words = missing()
@@ -141,7 +159,7 @@ def main() -> int:
         return 2
     print(f"# {processor().name}")
     found = []
-    for line, holds in (*compared(small() if SIMULATED else small() | large()), studied()):
+    for line, holds in (*compared(small() if SIMULATED else small() | large()), studied(), broken()):
         print(line if holds else f"FAILED {line}", flush=True)
         found.append(holds)
     return 0 if all(found) else 1

@@ -37,7 +37,7 @@ LARGEST_GROUP = 16
 """Replicas that are advanced together at most."""
 STEP_SECONDS = 5e-9
 """Seconds a step takes per parameter, to guess the length of a task."""
-DEVICE_SHARE = 1e-2
+DEVICE_SHARE = 2e-4
 """Of these where a graphics processor makes the steps."""
 INTERPRETED_SECONDS = 5e-5
 """Seconds that a step takes besides where NumPy makes it, and where it also takes about ten times as long."""
