@@ -177,7 +177,7 @@ def _device_problems(configuration: Experiment) -> list[str]:
     try:
         shape_of(sgd, configuration.sgd.neurons, processor())
     except ValueError as error:
-        return [f"sgd.device: {error}"]
+        return [f"sgd.device: {error}, {remedy}"]
     return []
 
 

@@ -12,14 +12,14 @@ import numpy as np
 from ...arrays import Array
 from ..engine import Sgd
 from ..ensemble import Ensemble
-from ..samplers import GaussianBlocks, GaussianClasses
+from ..samplers import GaussianBlocks
 from ..state import SgdState
 from .drawing import PAIRS, draw_kernel
 from .kernels import WARP, Shape, block_kernel, fused_kernel
 from .processor import Processor, processor
 
-REGISTERS, REGISTERS_BESIDE, MOST_REGISTERS = 65536, 48, 255
-"""Of 4 bytes: those of a multiprocessor, those that a thread needs beside its weights, those that it may have."""
+REGISTERS, REGISTERS_BESIDE = 65536, 48
+"""Of 4 bytes: those of a multiprocessor, and those that a thread needs beside its weights."""
 MOST_THREADS, MOST_RESIDENT = 1024, 16
 HELD_WEIGHTS = 96
 """Registers that a neuron's weights may take, for a thread to hold them."""
@@ -38,6 +38,7 @@ class DeviceEnsemble(Ensemble):
 
     Raises:
         ValueError: what a processor does not know (`unknown`).
+        RuntimeError: when it is asked for anything, if there is none (`processor.missing`).
     """
 
     def __post_init__(self) -> None:
@@ -128,7 +129,7 @@ def shape_of(sgd: Sgd, neurons: int, device: Processor) -> Shape:
             return shape
     raise ValueError(
         f"{shape.rows} samples of {neurons} neurons take {shape.shared_bytes} of the {device.shared_bytes} bytes "
-        "that a multiprocessor shares: write a smaller batch or fewer neurons, or leave the processor out"
+        "that a multiprocessor shares: write a smaller batch or fewer neurons"
     )
 
 
@@ -148,7 +149,7 @@ class Trajectories:
             self.device.put(np.stack([getattr(state, name) for state in states]), sgd.kind) for name in "wab"
         )
         self.failed = self.device.put(np.full(self.count, -1), np.int64)
-        assert isinstance(sgd.data, GaussianClasses), "refused by unknown"
+        assert isinstance(sgd.data, GaussianBlocks), "refused by unknown"
         self.scales = self.device.put(sgd.data.coordinate_scales, np.float64)
 
     def states(self, step: int) -> list[SgdState]:

@@ -216,5 +216,8 @@ def missing() -> str:
 
 @cache
 def processor() -> Processor:
-    """The one that is there."""
+    """The one that is there; raises RuntimeError with the remedy if there is none."""
+    words = missing()
+    if words:
+        raise RuntimeError(words)
     return Simulated() if SIMULATED else Cuda()
