@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 from mfpde.errors import raise_mistakes
@@ -175,7 +176,7 @@ def _device_problems(configuration: Experiment) -> list[str]:
     if found:
         return found
     try:
-        shape_of(sgd, configuration.sgd.neurons, processor())
+        shape_of(replace(sgd, batch=sgd.per_step), configuration.sgd.neurons, processor())
     except ValueError as error:
         return [f"sgd.device: {error}, {remedy}"]
     return []
