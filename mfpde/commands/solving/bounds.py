@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser)
     parser.add_argument("--neurons", metavar="N,N", help="numbers of neurons (default: that of the source)")
     parser.add_argument("--step-sizes", metavar="E,E", help="step sizes (default: that of the source)")
-    parser.add_argument("--dims", metavar="D,D", help="dimensions, the shares of the blocks kept")
+    parser.add_argument("--dims", metavar="D,D", help="values of data.dim, or of the sum of data.dims (shares kept)")
     parser.add_argument("--replicas", metavar="R", help="runs of every setting (default: sgd.replicas)")
     add_scheduler(parser, "runs")
     kept = "compute only what the folder of -o does not hold"
