@@ -24,6 +24,11 @@ def silent(text: str, fraction: float = 0.0) -> None:
     """Progress that nobody watches."""
 
 
+def heard(progress: Progress) -> bool:
+    """Whether it is shown to a person."""
+    return isinstance(progress, ProgressBar) and progress.shown
+
+
 def say(progress: Progress, text: str) -> None:
     """A line that stays, where the progress is shown to a person."""
     if text and isinstance(progress, ProgressBar):
@@ -75,8 +80,8 @@ class ProgressBar:
     """
 
     def __init__(self, quiet: bool = False, clock: Callable[[], float] = monotonic) -> None:
-        self._shown = not quiet and sys.stderr is not None
-        self._terminal = self._shown and sys.stderr.isatty()
+        self.shown = not quiet and sys.stderr is not None
+        self._terminal = self.shown and sys.stderr.isatty()
         self._clock, self._pace = clock, Pace(clock())
         self._text, self._share = "at work", 0.0
         self._last = float("-inf") if self._terminal else clock()
@@ -89,7 +94,7 @@ class ProgressBar:
         self.beat(SECONDS_BETWEEN)
 
     def __enter__(self) -> Self:
-        if self._shown:
+        if self.shown:
             Thread(target=self._keep_beating, daemon=True).start()
         return self
 
@@ -100,7 +105,7 @@ class ProgressBar:
         """Say how far the work is, unless that was said in the last `seconds` on a terminal, a minute elsewhere."""
         with self._turn:
             now = self._clock()
-            if not self._shown or now - self._last < (seconds if self._terminal else SECONDS_BETWEEN_LINES):
+            if not self.shown or now - self._last < (seconds if self._terminal else SECONDS_BETWEEN_LINES):
                 return
             self._last = now
             told(self._bar(now) if self._terminal else self._line(now))
@@ -108,14 +113,14 @@ class ProgressBar:
     def say(self, text: str) -> None:
         """A line that stays, above the bar where there is one."""
         with self._turn:
-            if self._shown:
+            if self.shown:
                 told(("\r\x1b[K" if self._drawn else "") + f"mfpde: {text}\n")
                 self._last = float("-inf") if self._terminal else self._last
 
     def close(self) -> None:
         """Remove the bar."""
         with self._turn:
-            self._shown = False
+            self.shown = False
             self._closed.set()
             if self._drawn:
                 self._drawn = False

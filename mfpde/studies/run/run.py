@@ -21,7 +21,7 @@ from mfpde.schemes.choice import scheme_of
 from mfpde.schemes.pair import Pair
 from mfpde.shell.memory import out_of_memory
 from mfpde.shell.process import uninterrupted
-from mfpde.shell.progress import Progress, say
+from mfpde.shell.progress import Progress, heard, say
 from mfpde.solvers.flow.time_loop import Observation, State, StepFailure, integrate
 from mfpde.solvers.space.measure import Measure
 from mfpde.studies.run.arithmetic import ARITHMETIC
@@ -139,7 +139,7 @@ class Run(Campaign[SolveResult]):
         """Reach the stops that are left."""
         while len(self._audit) < len(self._stops) and not self._at_rest:
             self._reach(self._stops[len(self._audit)])
-            if not self._foretold and self._costs.known(self._schemes):
+            if not self._foretold and heard(self.progress) and self._costs.known(self._schemes):
                 self._foretell()
 
     def _foretell(self) -> None:

@@ -110,3 +110,12 @@ def test_slow_steps_are_taken_twice_only(seconds: float, taken: int, monkeypatch
     pair = Pair(Counted(16, 30.0), Counted(4, 30.0))
     assert foretold(pair, build_problem(experiment), experiment) > 0.0
     assert (calls.count(16), calls[:taken]) == (taken, [16] * taken)
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_nobody_is_foretold_what_nobody_reads(quiet: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps that are rehearsed for it may take a second of every long run."""
+    asked: list[float] = []
+    monkeypatch.setattr(Costs, "left", lambda *arguments: asked.append(0.0) or 0.0)
+    solve("isotropic-gaussians", **SMALL, progress=ProgressBar(quiet))
+    assert len(asked) == (0 if quiet else 1)
