@@ -177,7 +177,7 @@ def test_characteristics_on_random_problems(tables: dict[str, Any]) -> None:
 @given(flows(noise=True))
 @FEW
 def test_finite_volumes_with_noise_and_births_on_random_problems(tables: dict[str, Any]) -> None:
-    on_cells(attempt(tables, {"scheme": "finite-volume", "cells": 10, "tolerance": 0.05}))
+    on_cells(attempt(tables, {"scheme": "finite-volume", "cells": 6, "tolerance": 0.05}))
 
 
 @pytest.mark.long

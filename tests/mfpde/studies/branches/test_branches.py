@@ -151,11 +151,14 @@ def test_a_branch_of_two_atoms_begins_where_the_one_atom_begins_to_split() -> No
 def test_an_atom_leaves_an_axis_where_the_branch_off_it_begins() -> None:
     """Two blocks: splitting across r2 = 0 on the axis, and the branch inside that meets the axis, at one Delta."""
     activation = "network.activation={knots=[0.5,1.5],values=[-2.5,7.5]}"
-    result = followed(family("anisotropic-relu", "data.delta", 0.445, 0.455, activation), most_atoms=1, radius=4.0)
+    infinite = "data.dims=infinite", "data.fractions=[0.1875, 0.8125]"
+    varied = family("anisotropic-relu", "data.delta", 0.47, 0.48, activation, *infinite)
+    result = followed(varied, most_atoms=1, radius=4.0)
     leaves = [event for event in events(result, "drift") if "splitting" in event.kind]
     (event,) = (event for event in leaves if event.positions[0, 1] == 0.0)
     inside = next(branch for branch in result.branches if branch.laws[0].positions.min() > 0.0)
     ends = [law for law in (inside.laws[0], inside.laws[-1]) if law.positions[0, 1] < 1e-4]
+    assert event.parameter == pytest.approx(DELTA_INFINITE, abs=1e-6)
     assert [law.parameter for law in ends] == pytest.approx([event.parameter], abs=1e-8)
     assert ends[0].positions[0, 0] == pytest.approx(event.positions[0, 0], abs=1e-7)
 
