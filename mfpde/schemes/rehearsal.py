@@ -14,13 +14,26 @@ if TYPE_CHECKING:
 def compile_scheme(experiment: Experiment) -> None:
     """Let another process compile the scheme of this experiment and its tables; this one begins with the features.
 
-    What the features themselves compile comes before either, and is left to this process.
+    What the features compile comes before either, so that most of it is left to this process.
     """
     # what the two processes share must be imported before they part
     import mfpde.solvers.objective.table.feature_table  # noqa: F401
 
     kind = scheme_of(experiment)
-    compile_ahead(kind.name, kind.rehearsal(), rehearse_table)
+    compile_ahead(kind.name, kind.rehearsal(), rehearse_table, lambda: rehearse_features(experiment))
+
+
+def rehearse_features(experiment: Experiment) -> None:
+    """What is asked of features at the end of their set-up, of a few atoms."""
+    import numpy as np
+
+    from mfpde.problem.problem import build_problem
+
+    problem = build_problem(experiment)
+    points = problem.initial_law.sample(8, seed=0)
+    objective = problem.objective_about(points)
+    outputs = objective.outputs(points, np.full(8, 0.125))
+    objective.features.contract(points, objective.loss_gradient(outputs))
 
 
 def rehearse_table() -> None:
@@ -28,11 +41,13 @@ def rehearse_table() -> None:
     import numpy as np
 
     from mfpde.solvers.objective.table.feature_table import FeatureTable
+    from mfpde.solvers.objective.table.kernels import POINT_BLOCK
 
     edges, ones = np.array([0.0, 1.0]), np.ones(2)
     table = FeatureTable((edges, edges), 1, np.ones((2, 2, 2)), 1.0, 0.0, 0.0, ones, ones, ones)
-    points = np.full((3, 2), 0.5)
+    # more than one thread would take, so that their sharing is compiled, too
+    points = np.full((POINT_BLOCK + 1, 2), 0.5)
     table.contract(points, ones)
-    table.outputs(points, np.ones(3))
+    table.outputs(points, np.ones(len(points)))
     table.values(points)
     table.values_and_gradients(points)

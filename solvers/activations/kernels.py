@@ -11,20 +11,20 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
-from ..arrays import Array
+from ..arrays import INNER, Array
 from .activation import TINY_SCALE
 from .hinges import FAR
 
 _TINY_SCALE, _FAR, _ROOT = TINY_SCALE, FAR, math.sqrt(2.0 * math.pi)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(**INNER, error_model="numpy")
 def tail(z: float) -> float:
     """P(G > z)."""
     return 0.5 * math.erfc(z / math.sqrt(2.0))
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(**INNER, error_model="numpy")
 def dense(z: float) -> float:
     """The normal density, 0 from FAR on."""
     return math.exp(-0.5 * z * z) / _ROOT if abs(z) < _FAR else 0.0
@@ -91,7 +91,7 @@ def piecewise_linear_moments(
         mean[0, n], mean[1, n], mean[2, n] = value, tilted, risen
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(**INNER, error_model="numpy")
 def _bend_hermite(scale: float, x: float, weight: float, n: int, moments: Array) -> None:
     """Add what a kink of `weight` n(x) gives to c_2, c_4, ..., their t- and their b-derivatives."""
     previous, current = 0.0, weight
@@ -106,7 +106,7 @@ def _bend_hermite(scale: float, x: float, weight: float, n: int, moments: Array)
         previous, current = following, (x * following - math.sqrt(k - 1.0) * current) / math.sqrt(k)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(**INNER, error_model="numpy")
 def _step_hermite(scale: float, x: float, weight: float, n: int, moments: Array) -> None:
     """Add what a step of `weight` n(x) gives: c_k = weight h_{k-1}(x) / sqrt(k)."""
     previous, current = 0.0, weight
@@ -195,7 +195,7 @@ SUMS = {"reassoc", "contract", "nsz", "arcp"}
 """What the compiler may do to sums: order and contract them, but keep what is not finite."""
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+@numba.njit(**INNER, error_model="numpy", fastmath=SUMS)
 def _step(degree: int, nodes: Array, current: Array, previous: Array) -> None:
     """previous <- h_{degree + 1} of h_degree = current and h_{degree - 1} = previous, times a common factor."""
     first, second = 1.0 / math.sqrt(degree + 1.0), math.sqrt(degree / (degree + 1.0))

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from ..arrays import Array
+from ..arrays import INNER, Array
 from .activation import TINY_SCALE
 from .hinges import FAR, density, hinge_products
 from .kernels import dense, piecewise_linear_moments, tail
@@ -295,7 +295,7 @@ def _squares(
         found[n] = total
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(**INNER, error_model="numpy")
 def _given(
     order: int,
     other: int,

@@ -12,15 +12,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ..arrays import Array
+from ..arrays import INNER, Array
 
 # No nnan and no ninf: a NaN must survive to the outputs, where the step is refused.
 FAST = {"contract", "reassoc", "nsz"}
-# What only other kernels call needs no entry from Python, a sixth of its compilation.
-INNER = {"cache": True, "fastmath": FAST, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
-@njit(**INNER)
+@njit(**INNER, fastmath=FAST)
 def _potential(features: Array, gradient: Array, psi: Array) -> None:
     """psi_k = sum_m gradient_m Phi_mk along one row, features of shape (M, n)."""
     rank, n = features.shape
@@ -45,7 +43,7 @@ def _potential(features: Array, gradient: Array, psi: Array) -> None:
         first += 4
 
 
-@njit(**INNER)
+@njit(**INNER, fastmath=FAST)
 def _add_outputs(features: Array, mass: Array, outputs: Array) -> None:
     """outputs_m += sum_k Phi_mk mass_k along one row, two features at a time."""
     rank, n = features.shape
@@ -99,21 +97,21 @@ def _rate(difference, a, b, rate_a, rate_b, floor):  # type: ignore[no-untyped-d
 
 # Fluxes and rates are separate loops: with two output arrays LLVM gives up on the alias checks and does not
 # vectorise.
-@njit(**INNER)
+@njit(**INNER, fastmath=FAST)
 def _faces_between_rows(z, a, b, c, psi_a, psi_b, rate_a, rate_b, fore, aft, cap, flux):  # type: ignore[no-untyped-def]
     """Fluxes from row a to row b (outer neighbours z, c)."""
     for k in range(a.shape[0]):
         flux[k] = _face(psi_a[k] - psi_b[k], z[k], a[k], b[k], c[k], rate_a, rate_b, fore, aft, cap)
 
 
-@njit(**INNER)
+@njit(**INNER, fastmath=FAST)
 def _rates_between_rows(a, b, psi_a, psi_b, rate_a, rate_b, floor, rates):  # type: ignore[no-untyped-def]
     for k in range(a.shape[0]):
         rate = _rate(psi_a[k] - psi_b[k], a[k], b[k], rate_a, rate_b, floor)
         rates[k] = rate if rate > rates[k] else rates[k]
 
 
-@njit(**INNER)
+@njit(**INNER, fastmath=FAST)
 def _faces_in_row(mass, psi, faces, cap, flux):  # type: ignore[no-untyped-def]
     """Fluxes along one row into flux[1:n]; flux[0] and flux[n], the walls, stay 0."""
     n = mass.shape[0]
@@ -141,7 +139,7 @@ def _faces_in_row(mass, psi, faces, cap, flux):  # type: ignore[no-untyped-def]
             )  # fmt: skip
 
 
-@njit(**INNER)
+@njit(**INNER, fastmath=FAST)
 def _rates_in_row(mass, psi, faces, floor, rates):  # type: ignore[no-untyped-def]
     rate_a, rate_b = faces[0], faces[1]
     for k in range(mass.shape[0] - 1):
@@ -149,7 +147,7 @@ def _rates_in_row(mass, psi, faces, floor, rates):  # type: ignore[no-untyped-de
         rates[k] = rate if rate > rates[k] else rates[k]
 
 
-@njit(**INNER)
+@njit(**INNER, fastmath=FAST)
 def _across(mass, psi, row, stride, index, shift, faces, cap, floor, flux, rates):  # type: ignore[no-untyped-def]
     """Fluxes between `row` and `row + stride`, cells `index` and `index + 1` of their axis; psi starts at
     row `shift`."""
@@ -166,7 +164,7 @@ def _across(mass, psi, row, stride, index, shift, faces, cap, floor, flux, rates
         )  # fmt: skip
 
 
-@njit(**INNER)
+@njit(**INNER, fastmath=FAST)
 def _potentials(first, last, known, shift, features, gradient, psi):  # type: ignore[no-untyped-def]
     """Psi on rows first..last into psi[0..]; the rows before `known` are there, from psi[shift] on."""
     for row in range(first, last):

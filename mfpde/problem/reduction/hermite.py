@@ -25,7 +25,7 @@ from scipy import special
 
 from mfpde.problem.reduction.mixture import BlockMixture
 from mfpde.solvers.activations.activation import Activation, Moments
-from mfpde.solvers.arrays import Array
+from mfpde.solvers.arrays import INNER, Array
 
 NEGLIGIBLE = 1e-18
 """Squared features below this, relative to the largest unit, are dropped: they are under rounding in U."""
@@ -167,7 +167,7 @@ def _scale_gradient(unit: Array, scales: Array, tau: Array) -> Array:
     return np.where(tau[:, None] > 0, unit * scales, scales)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(**INNER, error_model="numpy")
 def _powers(squares: Array, table: Array) -> None:
     """table[j, i] = squares[j]^i."""
     for j in range(squares.size):
@@ -205,7 +205,7 @@ def _sum_raw(squares: Array, hermite: Array, exponents: Array, amplitudes: Array
     out *= amplitudes
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(**INNER, error_model="numpy")
 def _radial_chain(
     unit: Array, tau: float, scales: Array, value: float, half: int, partial: Array, hermite: float, slope: float
 ) -> Array:
@@ -217,7 +217,7 @@ def _radial_chain(
     return gradient
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(**INNER, error_model="numpy")
 def _partials(table: Array, exponent: Array, partial: Array) -> float:
     """prod_j table[j, i_j], its partial derivatives in the squares u_j^2 written into `partial`."""
     value = 1.0
@@ -318,7 +318,7 @@ def _contract_raw(
                 gradient[n, j] += scales[j] * (unit[n, j] * along + turned)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(**INNER, error_model="numpy")
 def _half_orders(exponents: Array) -> NDArray[np.int64]:
     """|i| of the multi-indices."""
     order = np.zeros(exponents.shape[0], np.int64)

@@ -15,7 +15,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arrays import Array
+from ...arrays import INNER, Array
 
 IntArray = NDArray[np.int64]
 
@@ -56,7 +56,7 @@ def first_outside(points: Array, lower: Array, upper: Array) -> int:
     return -1
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
+@numba.njit(**INNER, fastmath=FASTMATH)
 def _lagrange(k: int, axis: int, x: float, scale: float, mesh: Mesh, basis: Array, derivative: Array) -> None:
     """Lagrange basis at the reference coordinate x and its derivative times `scale`, by running products.
 
@@ -81,7 +81,7 @@ def _lagrange(k: int, axis: int, x: float, scale: float, mesh: Mesh, basis: Arra
         left *= factor
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
+@numba.njit(**INNER, fastmath=FASTMATH)
 def _locate(
     start: int,
     stop: int,
@@ -131,7 +131,7 @@ def _locate(
             rows *= count
 
 
-@numba.njit(cache=True)
+@numba.njit(**INNER)
 def _scratch(mesh: Mesh) -> tuple[Array, Array, IntArray, Array]:
     """Room for what `_locate` writes."""
     dimension, count = mesh.cells.size, mesh.nodes.size
