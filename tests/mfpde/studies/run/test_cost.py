@@ -116,6 +116,11 @@ def test_slow_steps_are_taken_twice_only(seconds: float, taken: int, monkeypatch
 def test_nobody_is_foretold_what_nobody_reads(quiet: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The steps that are rehearsed for it may take a second of every long run."""
     asked: list[float] = []
-    monkeypatch.setattr(Costs, "left", lambda *arguments: asked.append(0.0) or 0.0)
+
+    def left(*arguments: object) -> float:
+        asked.append(0.0)
+        return 0.0
+
+    monkeypatch.setattr(Costs, "left", left)
     solve("isotropic-gaussians", **SMALL, progress=ProgressBar(quiet))
     assert len(asked) == (0 if quiet else 1)
