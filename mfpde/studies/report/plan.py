@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mfpde.experiment import Experiment
+from mfpde.problem.problem import build_problem
 from mfpde.results.answers.plain.check import Service
 from mfpde.schemes.choice import oracles, sampling_scheme, scheme_of
+from mfpde.schemes.interface import scheme_named
 from mfpde.studies.check import check
 
 PROBLEM = "problem.toml"
@@ -49,7 +51,7 @@ def plan(experiment: Experiment, full: bool) -> tuple[Step, ...]:
     checked = check(experiment)
     serving = [service.name for service in checked.schemes if not service.refusals]
     first, alone = str(experiment.solver.scheme), scheme_of(experiment).alone(experiment)
-    second = "" if alone else _second(first, serving)
+    second = "" if alone else _second(first, serving, experiment)
     tolerance = () if full else ("--set", f"solver.tolerance={max(experiment.solver.tolerance, LOOSEST):g}")
     commands = {service.name: _words(service) for service in checked.commands}
     steps = [
@@ -85,12 +87,19 @@ def _solve(scheme: str, tolerance: tuple[str, ...]) -> tuple[str, ...]:
     return ("solve", PROBLEM, "--scheme", scheme, *tolerance)
 
 
-def _second(first: str, serving: list[str]) -> str:
-    """The most trusted scheme besides the first, one that samples last; empty where there is none."""
+def _second(first: str, serving: list[str], experiment: Experiment) -> str:
+    """The most trusted scheme besides the first, what has something against it or samples last; empty where none is."""
     trusted = [kind.name for kind in oracles()]
     order = [*trusted, *(name for name in serving if name not in trusted)]
     left = [name for name in order if name in serving and name != first]
-    return min(left, key=lambda name: name == sampling_scheme(), default="")
+    if len(left) < 2:
+        return "".join(left)
+    problem = build_problem(experiment)
+
+    def last(name: str) -> tuple[bool, bool]:
+        return name == sampling_scheme(), bool(scheme_named(name).reservations(problem))
+
+    return min(left, key=last)
 
 
 def _compare(experiment: Experiment, full: bool, tolerance: tuple[str, ...]) -> tuple[str, ...]:

@@ -215,3 +215,10 @@ def test_a_report_needs_a_page(capsys: pytest.CaptureFixture[str], tmp_path: Pat
 def test_actual_neurons_have_no_second_scheme() -> None:
     assert "actual neurons have a flow of their own" in steps_of("committee-erf")["second"].refusal
     assert not steps_of("committee-erf")["first"].refusal
+
+
+def test_a_scheme_with_something_against_it_is_not_the_second_where_there_is_another() -> None:
+    """Characteristics would take too many atoms here, which is why particles are the first."""
+    steps = steps_of("generalisation-relu")
+    assert "--scheme particles" in steps["first"].command
+    assert "--scheme jko" in steps["second"].command
