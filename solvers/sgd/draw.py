@@ -13,6 +13,7 @@ import numba
 import numpy as np
 
 from ..arrays import Array
+from .fast.vectors import BORROWED, apart
 from .philox import SAMPLES, coin, fill_normal_pairs, fill_normals
 
 
@@ -37,38 +38,42 @@ def counters(rows: int, dimension: int) -> tuple[Any, Any]:
     return pair, row
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def draw_rows(x: Array, y: Array, scales: Array, sample: int, key: tuple[Any, Any], places: tuple[Any, Any]) -> None:
-    """Fill the rows of x and y with the samples from `sample` on, as `draw` does one by one.
-
-    Args:
-        x: shape (rows, D), D >= d; what lies beyond the d columns of scales is left alone.
-        scales: shape (2, d), or (1, d) for one class.
-        places: `counters` of at least as many rows.
-    """
-    rows, dimension = x.shape[0], scales.shape[1]
+@numba.njit(**BORROWED)
+def _spread(x: Array, y: Array, scales: Array, done: int, used: int, sample: int, key: Any, pairs: Any) -> None:
+    """Rows of samples from the pairs of their normals."""
+    apart()
+    first, second = pairs
+    dimension = scales.shape[1]
     half = (dimension + 1) // 2
-    first, second = np.empty(rows * half), np.empty(rows * half)
-    steps = places[1][: rows * half] + np.uint64(sample)
-    fill_normal_pairs(first, second, places[0], steps, SAMPLES, key[0], key[1])
-    for r in range(rows):
+    for r in range(used):
+        row = done + r
         label = coin(sample + r, key[0], key[1]) if scales.shape[0] > 1 else 0
-        y[r] = 1.0 - 2.0 * label
+        y[row] = 1.0 - 2.0 * label
         for p in range(half):
-            x[r, p] = first[r * half + p] * scales[label, p]
+            x[row, p] = first[r * half + p] * scales[label, p]
         for p in range(dimension - half):
-            x[r, half + p] = second[r * half + p] * scales[label, half + p]
+            x[row, half + p] = second[r * half + p] * scales[label, half + p]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def draw_blocks(x: Array, y: Array, scales: Array, first: int, block: int, key: tuple[Any, Any]) -> None:
-    """Fill x, shape (count, D), and y with the samples from `first` on, block by block.
+    """Fill x, shape (count, D), and y with the samples from `first` on, block by block, as `draw` does one by one.
 
     Blocks end at multiples of `block` samples: each is drawn by the same loop as where it is drawn alone.
+
+    Args:
+        x: D >= d; what lies beyond the d columns of scales is left alone.
+        scales: shape (2, d), or (1, d) for one class.
     """
-    places = counters(min(block, x.shape[0]), scales.shape[1])
+    count, half = x.shape[0], (scales.shape[1] + 1) // 2
+    pair, row = counters(min(block, count), scales.shape[1])
+    steps, cosines, sines = np.empty_like(row), np.empty(row.size), np.empty(row.size)
     done = 0
-    while done < x.shape[0]:
-        used = min(block - (first + done) % block, x.shape[0] - done)
-        draw_rows(x[done : done + used], y[done : done + used], scales, first + done, key, places)
+    while done < count:
+        used = min(block - (first + done) % block, count - done)
+        size = used * half
+        for q in range(size):
+            steps[q] = row[q] + np.uint64(first + done)
+        fill_normal_pairs(cosines[:size], sines[:size], pair[:size], steps[:size], SAMPLES, key[0], key[1])
+        _spread(x, y, scales, done, used, first + done, key, (cosines, sines))
         done += used

@@ -12,7 +12,7 @@ noise are functions of (seed, replica, step): a trajectory can be left and taken
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -248,27 +248,29 @@ class Sgd:
     def _on_pieces(self, w: Array, steps: Steps) -> int:
         """The first step that fails, else -1."""
         first, block = steps.first, self._blocks(len(steps.head[0]))[0]
+        advance = self._loop(len(steps.head[0]))
         whole = range(first, first + steps.rates.size)
         options = self.batch, block, self._stream, self.kind, self.overlap, self.skipped
         with drawn(self.data, whole, *options) as pieces:
             for begin, end, x, y in pieces:
                 factors = self.data.factors(self.skipped + begin * self.batch, len(y), self._stream)
                 piece = steps._replace(first=begin, rates=steps.rates[begin - first : end - first], factors=factors)
-                failed = self._on_samples(w, piece, x, y)
+                failed = advance(w, piece, x, y)
                 if failed >= 0:
                     return failed
         return -1
 
-    def _on_samples(self, w: Array, steps: Steps, x: Array, y: Array) -> int:
-        unit, neurons = self.unit.compiled(self.precision), len(steps.head[0])
-        blocks, key = self._blocks(neurons), key_of(self._stream)
-        if unit is None or self.engine == "numpy":
-            upright = w if blocks[0] == 1 else w.T
-            return advance_interpreted(upright, steps, x, y, self.unit, key, blocks[0], self._slope)
+    def _loop(self, neurons: int) -> Callable[[Array, Steps, Array, Array], int]:
+        """What makes steps on weights, of drawn samples x and y; it returns the one that fails, else -1."""
+        unit, blocks, key = self.unit.compiled(self.precision), self._blocks(neurons), key_of(self._stream)
+        if unit is None or self._pull is None:
+            return lambda w, steps, x, y: advance_interpreted(
+                w if blocks[0] == 1 else w.T, steps, x, y, self.unit, key, blocks[0], self._slope
+            )
         if blocks[0] == 1:
-            return int(advance_steps(w, steps, x, y, unit, key))
-        rest = (x.shape[1], unit, self._subset_slope(neurons), blocks)
-        return int(advance_samples(self._gemm, w, steps, x, y, *rest))
+            return lambda w, steps, x, y: int(advance_steps(w, steps, x, y, unit, key))
+        gemm, slope = self._gemm, self._subset_slope(neurons)
+        return lambda w, steps, x, y: int(advance_samples(gemm, w, steps, x, y, x.shape[1], unit, slope, blocks))
 
     def _steps(self, head: tuple[Array, Array], first: int, stop: int) -> Steps:
         noise = float(self.inverse_temperature**-0.5)

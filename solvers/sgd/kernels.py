@@ -29,12 +29,15 @@ from ..activations.activation import Compiled
 from ..activations.kernels import call_at, evaluate
 from ..arrays import Array
 from .blas import multiply
+from .fast.vectors import BORROWED
 from .neurons import add_row, correct, dot, forward, move_head, weigh
 from .philox import HEAD_NOISE, NOISE, fill_normals
 from .subsets import add_subsets, subset_space
 
 Key = tuple[Any, Any]
 """Seed and replica of a stream, as numbers of 64 bits."""
+Constants = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float], int, float, int]
+"""Gains, decay, costs, pull, slope of `advance_samples`, steps of a sub-block."""
 LARGEST = 1e150
 """Outputs above it end a run."""
 
@@ -67,75 +70,54 @@ class Steps(NamedTuple):
     factors: Array
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _pull(errors: Array, outputs: Array, targets: Array, factors: Array, size: float, address: int) -> None:
-    """errors <- size times -l'(f, y) of a step's samples, times what each counts."""
+@numba.njit(**BORROWED)
+def _pull(errors: Array, outputs: Array, y: Array, factors: Array, row: int, size: float, address: int) -> None:
+    """errors <- size times -l'(f, y) of a step's samples, from `row` on, times what each counts."""
     if address == 0:
         for r in range(errors.size):
-            errors[r] = (targets[r] - outputs[r]) * size
+            errors[r] = (y[row + r] - outputs[r]) * size
     else:
-        call_at(address, outputs, targets, errors)
+        call_at(address, outputs, y[row : row + errors.size], errors)
         for r in range(errors.size):
             errors[r] *= size
     if factors.size > 0:
         for r in range(errors.size):
-            errors[r] *= factors[r]
+            errors[r] *= factors[row + r]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _workspace(a: Array, rows: int, batch: int, slope: float) -> tuple[Any, ...]:
-    """(S, C, G, weights, subsets) of a block, (u, change, lengths, values, gates, errors, outputs) of a step."""
-    kind, neurons = a.dtype, a.size
-    s, c, g = np.empty((rows, neurons), kind), np.empty((rows, neurons), kind), np.empty((rows, rows), kind)
-    values, gates = np.empty((batch, neurons), kind), np.empty((batch, neurons), kind)
-    u, change, errors, outputs = np.empty(neurons, kind), np.empty(neurons, kind), np.empty(batch), np.empty(batch)
-    space = subset_space(neurons, rows if slope != 0.0 else 0, a)
-    return s, c, g, np.empty(rows), space, u, change, np.zeros(neurons, kind), values, gates, errors, outputs
+@numba.njit(**BORROWED)
+def _make_steps(
+    gemm: int, s: Array, c: Array, g: Array, weights: Array, values: Array, gates: Array, errors: Array,
+    outputs: Array, u: Array, change: Array, lengths: Array, a: Array, b: Array, y: Array, factors: Array,
+    rates: Array, first: int, count: int, rest: Constants, address: int, table: Array,
+) -> tuple[int, float]:  # fmt: skip
+    """Fill C, and move the head, in the `count` steps of a block from rates[first] on, whose S and G are made.
 
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _advance_block(
-    gemm: int, w: Array, steps: Steps, rates: Array, x: Array, y: Array, factors: Array, held: int, unit: Compiled,
-    slope: float, sub_block: int, work: tuple[Any, ...],
-) -> int:  # fmt: skip
-    """Make the steps of these rates in one block on the samples x, y; the first that fails, else -1.
-
-    w is zero beyond its first `held` coordinates.
+    Returns:
+        the first step that fails, else -1, and the product P at the end.
     """
-    head, gains, batch = steps.head, steps.gains, steps.batch
-    (used, dimension), neurons = x.shape, head[0].size
-    s, c, g, weights, space, u, change, lengths, values, gates, errors, outputs = work
-    rows, a = g.shape[0], head[0]
-    upright = slope != 0.0
-    leading = dimension if upright else neurons
-    multiply(gemm, upright, False, neurons, used, held, 1.0, w, leading, x, dimension, 0.0, s, neurons)
-    multiply(gemm, True, False, used, used, dimension, 1.0, x, dimension, x, dimension, 0.0, g, rows)
-    product = 1.0
-    for k in range(rates.size):
-        row = k * batch
+    gains, decay, costs, pull, slope, sub_block = rest
+    batch, product = errors.size, 1.0
+    neurons, rows, used = a.size, g.shape[0], count * errors.size
+    for k in range(count):
+        row, rate = k * batch, rates[first + k]
         sub = (k - k % sub_block) * batch
         if k == sub // batch and k > 0:
             width = min(sub_block * batch, used - sub)
             multiply(gemm, False, False, neurons, width, sub, 1.0, c, neurons, g[sub], rows, 1.0, s[sub], neurons)
-        shrink = 1.0 - rates[k] * gains[0] * steps.decay[0]
         for r in range(batch):
             correct(s, g, c, row + r, sub, row)
-            outputs[r] = forward(unit, product, s, row + r, head, u, values, gates, r)
+            outputs[r] = forward(address, table, product, s, row + r, a, b, u, values, gates, r)
             if not (abs(outputs[r]) <= LARGEST):
-                return k
-        _pull(errors, outputs, y[row : row + batch], factors[row : row + batch], rates[k] / batch, steps.pull)
-        product *= shrink
+                return k, product
+        _pull(errors, outputs, y, factors, first * batch + row, rate / batch, pull)
+        product *= 1.0 - rate * gains[0] * decay[0]
         for r in range(batch):
             weights[row + r] = slope * gains[0] * errors[r] / product
             weigh(c, row + r, gains[0] * errors[r] / product, a, gates, r)
         if gains[1] > 0.0 or gains[2] > 0.0:
-            move_head(head, gains, rates[k], steps.decay, steps.costs, lengths, errors, values, gates, change)
-    if upright:
-        weights *= product
-        add_subsets(w, product, x, weights, c, a, space)
-    else:
-        multiply(gemm, False, True, neurons, dimension, used, product, c, neurons, x, dimension, product, w, neurons)
-    return -1
+            move_head(a, b, gains, rate, decay, costs, lengths, errors, values, gates, change)
+    return -1, product
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -161,19 +143,42 @@ def advance_samples(
     Returns:
         the first step whose output is not finite or above 1e150, else -1.
     """
-    (block, sub_block), rates, batch = blocks, steps.rates, steps.batch
-    work = _workspace(steps.head[0], block * batch, batch, slope)
+    (block, sub_block), rates, batch, (a, b), (address, table) = blocks, steps.rates, steps.batch, steps.head, unit
+    kind, neurons, dimension, rows = a.dtype, a.size, x.shape[1], block * batch
+    s, c, g, weights = (
+        np.empty((rows, neurons), kind),
+        np.empty((rows, neurons), kind),
+        np.empty((rows, rows), kind),
+        np.empty(rows),
+    )
+    values, gates = np.empty((batch, neurons), kind), np.empty((batch, neurons), kind)
+    u, change, lengths = np.empty(neurons, kind), np.empty(neurons, kind), np.zeros(neurons, kind)
+    errors, outputs = np.empty(batch), np.empty(batch)
+    upright, factors = slope != 0.0, steps.factors
+    space = subset_space(neurons, rows if upright else 0, a)
+    leading = dimension if upright else neurons
+    rest = steps.gains, steps.decay, steps.costs, steps.pull, slope, sub_block
     done = 0
     while done < rates.size:
-        stop = min(done + block - (steps.first + done) % block, rates.size)
-        own, targets = x[done * batch : stop * batch], y[done * batch : stop * batch]
-        factors = steps.factors[done * batch : stop * batch]
-        failed = _advance_block(
-            gemm, w, steps, rates[done:stop], own, targets, factors, held, unit, slope, sub_block, work
-        )
+        count = min(block - (steps.first + done) % block, rates.size - done)
+        used = count * batch
+        own = x[done * batch : done * batch + used]
+        multiply(gemm, upright, False, neurons, used, held, 1.0, w, leading, own, dimension, 0.0, s, neurons)
+        multiply(gemm, True, False, used, used, dimension, 1.0, own, dimension, own, dimension, 0.0, g, rows)
+        failed, product = _make_steps(
+            gemm, s, c, g, weights, values, gates, errors, outputs, u, change, lengths, a, b, y, factors,
+            rates, done, count, rest, address, table,
+        )  # fmt: skip
         if failed >= 0:
             return int(steps.first + done + failed)
-        done = stop
+        if upright:
+            weights *= product
+            add_subsets(w, product, own, weights, c, a, space)
+        else:
+            multiply(
+                gemm, False, True, neurons, dimension, used, product, c, neurons, own, dimension, product, w, neurons
+            )
+        done += count
     return -1
 
 
@@ -195,7 +200,7 @@ def advance_steps(w: Array, steps: Steps, x: Array, y: Array, unit: Compiled, ke
             outputs[r] = dot(a, values[r]) / neurons
             if not (abs(outputs[r]) <= LARGEST):
                 return step
-        _pull(errors, outputs, y[row : row + batch], steps.factors[row : row + batch], rate / batch, steps.pull)
+        _pull(errors, outputs, y, steps.factors, row, rate / batch, steps.pull)
         for i in range(neurons):
             lengths[i] = np.sqrt(dot(w[i], w[i])) if steps.costs[2] > 0.0 else w.dtype.type(0.0)
             own = shrink
@@ -205,7 +210,7 @@ def advance_steps(w: Array, steps: Steps, x: Array, y: Array, unit: Compiled, ke
                 w[i] *= w.dtype.type(own)
             for r in range(batch):
                 add_row(w[i], gains[0] * errors[r] * a[i] * gates[r, i], x[row + r])
-        move_head(head, gains, rate, steps.decay, steps.costs, lengths, errors, values, gates, change)
+        move_head(a, b, gains, rate, steps.decay, steps.costs, lengths, errors, values, gates, change)
         if steps.noise > 0.0:
             diffuse(w, head, gains, steps.noise * np.sqrt(rate), step, key)
     return -1

@@ -23,6 +23,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from ..arrays import Array
+from .fast.vectors import BORROWED, apart
 
 SAMPLES, LABELS, NOISE, HEAD_NOISE, DIRECTIONS, REST, REST_LENGTHS, FIRST_LENGTHS = (
     np.uint64(stream) for stream in range(8)
@@ -152,15 +153,82 @@ def fill_normals(out: Array, pair: int, stream: Any, step: int, seed: Any, repli
         out[half - 1] = normal_pair(np.uint64(pair + half - 1), stream, low, high, seed, replica)[0]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+@intrinsic
+def _eight_words(
+    typing_context: Any, first: Any, second: Any, place: Any, pair: Any, step: Any, stream: Any, seed: Any, replica: Any
+) -> Any:
+    """The 52 bits of u and of v for the eight counters from `place` on, into the places of the normals.
+
+    As `philox`, but the high words go to the low ones by a permutation, which runs beside the multiplications where a
+    shift waits for them; what is left in the upper halves is not read. A third of the time of the words.
+    """
+    signature = types.void(first, second, place, pair, step, stream, seed, replica)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        word, half = ir.VectorType(ir.IntType(64), 8), ir.VectorType(ir.IntType(32), 16)
+        many = ir.Constant(ir.VectorType(ir.IntType(32), 8), [0] * 8)
+        odd = ir.Constant(half, [lane | 1 for lane in range(16)])
+
+        def spread(value: Any) -> Any:
+            one = builder.insert_element(ir.Constant(word, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+            return builder.shuffle_vector(one, one, many)
+
+        def number(value: Any) -> Any:
+            return spread(ir.Constant(ir.IntType(64), int(value)))
+
+        def place_of(position: int) -> Any:
+            data = context.make_array(signature.args[position])(context, builder, values[position]).data
+            return builder.bitcast(builder.gep(data, [values[2]]), word.as_pointer())
+
+        def high(value: Any) -> Any:
+            halves = builder.bitcast(value, half)
+            return builder.bitcast(builder.shuffle_vector(halves, halves, odd), word)
+
+        mask, wide, keys = number(_MASK), number(_WORD), list(values[6:8])
+        steps = builder.load(place_of(4), align=8)
+        c0, c1, c2, c3 = builder.load(place_of(3), align=8), spread(values[5]), steps, builder.lshr(steps, wide)
+        for _ in range(10):
+            first_product = builder.mul(number(_FIRST), builder.and_(c0, mask))
+            second_product = builder.mul(number(_SECOND), builder.and_(c2, mask))
+            c0 = builder.xor(builder.xor(high(second_product), c1), spread(keys[0]))
+            c2 = builder.xor(builder.xor(high(first_product), c3), spread(keys[1]))
+            c1, c3 = second_product, first_product
+            for i, weyl in enumerate((_KEY_FIRST, _KEY_SECOND)):
+                keys[i] = builder.add(keys[i], ir.Constant(ir.IntType(64), int(weyl)))
+        for position, upper, lower in ((0, c0, c1), (1, c2, c3)):
+            both = builder.or_(builder.shl(upper, wide), builder.and_(lower, mask))
+            builder.store(builder.lshr(both, number(12)), place_of(position), align=8)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@numba.njit(**BORROWED, fastmath={"contract"})
+def _turn_pairs(first: Array, second: Array) -> None:
+    """Normals from the bits of u and v in their places."""
+    apart()
+    for q in range(first.size):
+        u, v = (_as_integer(first[q]) + 0.5) * _UNIT, _as_integer(second[q]) * _UNIT
+        radius = math.sqrt(-2.0 * log_unit(u))
+        cosine, sine = turn(v)
+        first[q], second[q] = radius * cosine, radius * sine
+
+
+@numba.njit(**BORROWED, fastmath={"contract"})
 def fill_normal_pairs(first: Array, second: Array, pair: Any, step: Any, stream: Any, seed: Any, replica: Any) -> None:
     """Fill two vectors with the pairs of the counters `pair` and steps `step`, uint64 vectors of their length.
 
     The same numbers as `fill_normals` gives step by step, in one long loop.
     """
-    for q in range(first.size):
-        low, high = step[q] & _MASK, step[q] >> _WORD
-        first[q], second[q] = normal_pair(pair[q], stream, low, high, seed, replica)
+    place = 0
+    while place + 8 <= first.size:
+        _eight_words(first, second, place, pair, step, stream, seed, replica)
+        place += 8
+    for q in range(place, first.size):
+        w0, w1, w2, w3 = philox(pair[q], stream, step[q] & _MASK, step[q] >> _WORD, seed, replica)
+        first[q] = _as_float(np.int64(((w0 << _WORD) | w1) >> np.uint64(12)))
+        second[q] = _as_float(np.int64(((w2 << _WORD) | w3) >> np.uint64(12)))
+    _turn_pairs(first, second)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})

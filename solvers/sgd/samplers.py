@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -109,7 +110,7 @@ class GaussianBlocks(Sampler):
     def dimension(self) -> int:
         return sum(self.dimensions)
 
-    @property
+    @cached_property
     def coordinate_scales(self) -> Array:
         """s_y of every coordinate, shape (classes, d); row 0 for y = 1, row 1 for y = -1."""
         return np.repeat(np.array(self.scales, dtype=float).T, self.dimensions, axis=1)[: self.classes]

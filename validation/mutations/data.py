@@ -50,7 +50,7 @@ MUTATIONS = (
     *mutations(
         "solvers/sgd/kernels.py",
         FINITE,
-        ("factors of samples are left out", "errors[r] *= factors[r]", "errors[r] *= 1.0"),
+        ("factors of samples are left out", "errors[r] *= factors[row + r]", "errors[r] *= 1.0"),
     ),
     *mutations(
         "solvers/objective/losses/logistic.py",

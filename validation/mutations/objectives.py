@@ -366,7 +366,7 @@ MUTATIONS = (
     *mutations(
         "solvers/sgd/kernels.py",
         SGD,
-        ("shrinkage of the step before", "product *= shrink\n", "product *= 1.0\n"),
+        ("shrinkage of the step before", "product *= 1.0 - rate * gains[0] * decay[0]\n", "product *= 1.0\n"),
         ("the loop step by step without the ridge", "own = shrink", "own = 1.0"),
     ),
     *mutations(
@@ -374,8 +374,8 @@ MUTATIONS = (
         SGD,
         (
             "the scales of the classes exchanged in blocks",
-            "x[r, p] = first[r * half + p] * scales[label, p]",
-            "x[r, p] = first[r * half + p] * scales[1 - label, p]",
+            "x[row, p] = first[r * half + p] * scales[label, p]",
+            "x[row, p] = first[r * half + p] * scales[1 - label, p]",
         ),
     ),
     *mutations(

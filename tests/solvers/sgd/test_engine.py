@@ -84,7 +84,7 @@ def test_compiled_loops_hold_the_values_of_steep_units(name: str, precision: str
     for fill in ("forward", "evaluate"):
         value[:], gate[:] = np.nan, np.nan
         if fill == "forward":
-            forward(table, 1.0, u[None], 0, (one, 0.0 * one), np.empty_like(u), value, gate, 0)
+            forward(*table, 1.0, u[None], 0, one, 0.0 * one, np.empty_like(u), value, gate, 0)
         else:
             evaluate(*table, u, value[0], gate[0])
         for place, found, slope in zip(u.astype(float), value[0], gate[0], strict=True):
