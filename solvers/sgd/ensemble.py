@@ -1,4 +1,9 @@
-"""Replicas of one problem side by side: the same trajectories as one by one, bit for bit."""
+"""Replicas of one problem together: the same trajectories as one by one, bit for bit.
+
+On a core they share nothing: samples are their own, the nearest cache holds the weights of one replica at a time, and
+the loops are as fast for one as for many (`kernels`). What has thousands of lanes takes them at once, behind the same
+interface.
+"""
 
 from __future__ import annotations
 

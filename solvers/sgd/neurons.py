@@ -54,11 +54,19 @@ def correct(s: Array, gram: Array, c: Array, row: int, first: int, stop: int) ->
         for i in range(neurons):
             s[row, i] += (g0 * c[j, i] + g1 * c[j + 1, i]) + (g2 * c[j + 2, i] + g3 * c[j + 3, i])
         j += 4
-    while j < stop:
+    # what is left in one pass, rounded as in one pass for each
+    if stop - j == 3:
+        g0, g1, g2 = gram[row, j], gram[row, j + 1], gram[row, j + 2]
+        for i in range(neurons):
+            s[row, i] = ((s[row, i] + g0 * c[j, i]) + g1 * c[j + 1, i]) + g2 * c[j + 2, i]
+    elif stop - j == 2:
+        g0, g1 = gram[row, j], gram[row, j + 1]
+        for i in range(neurons):
+            s[row, i] = (s[row, i] + g0 * c[j, i]) + g1 * c[j + 1, i]
+    elif stop - j == 1:
         g0 = gram[row, j]
         for i in range(neurons):
             s[row, i] += g0 * c[j, i]
-        j += 1
 
 
 @numba.njit(**BORROWED)

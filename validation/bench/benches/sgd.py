@@ -26,12 +26,14 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.sgd import engine as engine
 from mfpde.solvers.sgd.blas import one_thread
 from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState
+from mfpde.solvers.sgd.ensemble import Ensemble
 from mfpde.solvers.sgd.samplers import Projections
 from validation.bench.clocks import one_processor, processor_best
 from validation.bench.interface import Ratio, Setting, bench
 from validation.bench.peers import PeerMissing, Peers
 
 SIZES = ((100, (40,)), (800, (60, 260)), (10_000, (400, 1600)))
+REPLICA_SIZES, REPLICA_COUNTS = ((20, 10), (100, 40), (200, 40), (800, 320)), (16, 64)
 STEP_SIZE, GRAM_NEURONS = 1e-5, 100
 PACKAGES = {"torch": ("PyTorch no-grad", "PyTorch autograd"), "jax": ("JAX lax.scan",)}
 
@@ -119,6 +121,48 @@ else:
 print(json.dumps(answer))
 """
 
+REPLICAS = """
+import json, sys, time
+import jax
+
+jax.config.update("jax_enable_x64", True)
+import jax.numpy as jnp
+
+count, neurons, dimension, seconds = *map(int, sys.argv[1:4]), float(sys.argv[4])
+eps, chunk = 1e-5, max(4, min(500, int(2e8 / (neurons * dimension * count))))
+
+
+def step(w, sample):
+    x, y = sample
+    u = w @ x
+    value = jnp.clip(10.0 * u - 7.5, -2.5, 7.5)
+    gate = 10.0 * ((u >= 0.5) & (u < 1.5))
+    return w + (eps * (y - value.mean()) * gate)[:, None] * x, None
+
+
+def run(w, key):
+    key, normals, labels = jax.random.split(key, 3)
+    y = jax.random.rademacher(labels, (chunk,), dtype=jnp.float64)
+    x = jax.random.normal(normals, (chunk, dimension)) * (1.0 + 0.8 * y)[:, None]
+    return jax.lax.scan(step, w, (x, y))[0], key
+
+
+run = jax.jit(jax.vmap(run), donate_argnums=0)
+keys = jax.random.split(jax.random.key(0), count)
+state = [jax.random.normal(jax.random.key(1), (count, neurons, dimension)) * 0.8 / dimension**0.5, keys]
+rates = []
+for _ in range(5):
+    state[:] = run(*state)
+    state[0].block_until_ready()
+    done, started = 0, time.process_time()
+    while time.process_time() - started < seconds / 5:
+        state[:] = run(*state)
+        state[0].block_until_ready()
+        done += chunk * count
+    rates.append(done / (time.process_time() - started))
+print(json.dumps(max(rates)))
+"""
+
 
 def problem(neurons: int, dimensions: tuple[int, ...]) -> tuple[Sgd, SgdState]:
     """The engine and its first state."""
@@ -150,14 +194,28 @@ def engine_rate(sgd: Sgd, start: SgdState, seconds: float, clock: Callable[[], f
     return rate_of(advance, seconds, clock)
 
 
-def two_replicas_rate(sgd: Sgd, start: SgdState, seconds: float) -> float:
-    """Steps per second of two replicas together, one thread each."""
+def ensemble_rate(
+    sgd: Sgd, start: SgdState, replicas: range, seconds: float, clock: Callable[[], float] = time.process_time
+) -> float:
+    """Steps per second of all replicas, the best of five stretches."""
+    together, steps = Ensemble.of(sgd, replicas), max(16, int(2e9 / (start.w.size * len(replicas))) // 16 * 16)
+    states = [start] * len(replicas)
+
+    def advance() -> int:
+        states[:] = together.advance(states, states[0].step + steps)
+        return steps * len(replicas)
+
+    return max(rate_of(advance, seconds / 5.0, clock) for _ in range(5))
+
+
+def two_threads_rate(rate: Callable[[int], float]) -> float:
+    """Steps per second of two threads together, each told its number."""
     rates = [0.0, 0.0]
 
-    def work(replica: int) -> None:
-        rates[replica] = engine_rate(replace(sgd, replica=replica), start, seconds, time.perf_counter)
+    def work(number: int) -> None:
+        rates[number] = rate(number)
 
-    threads = [threading.Thread(target=work, args=(replica,)) for replica in range(2)]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -250,8 +308,41 @@ def rates(setting: Setting) -> Iterator[Ratio]:
         for kind, rate in variants(sgd, start, seconds):
             yield Ratio(f"{work}, {kind}", rate, "blocked, float64", ours, "steps/s", more_is_better=True)
         alone = engine_rate(sgd, start, seconds, time.perf_counter)
-        both = two_replicas_rate(sgd, start, seconds)
+        both = two_threads_rate(_alone(sgd, start, seconds))
         yield Ratio(f"{work}, two replicas", both, "one, by the wall's clock", alone, "steps/s", more_is_better=True)
+
+
+def _alone(sgd: Sgd, start: SgdState, seconds: float) -> Callable[[int], float]:
+    return lambda replica: engine_rate(replace(sgd, replica=replica), start, seconds, time.perf_counter)
+
+
+def _group(sgd: Sgd, start: SgdState, count: int, seconds: float) -> Callable[[int], float]:
+    return lambda half: ensemble_rate(
+        sgd, start, range(half * count // 2, (half + 1) * count // 2), seconds, time.perf_counter
+    )
+
+
+@bench("sgd-replicas")
+def replicas(setting: Setting) -> Iterator[Ratio]:
+    """Steps per second of many replicas on a core, beside JAX's lax.scan over steps under vmap, and on two."""
+    seconds = 0.5 if setting.quick else 3.0
+    for neurons, dimension in REPLICA_SIZES[:2] if setting.quick else REPLICA_SIZES:
+        sgd, start = problem(neurons, (dimension,))
+        for count in REPLICA_COUNTS:
+            work = f"{count} replicas, N = {neurons}, d = {dimension}"
+            sizes = [str(number) for number in (count, neurons, dimension)]
+            with one_processor(), one_thread():
+                ours = ensemble_rate(sgd, start, range(count), seconds)
+                try:
+                    theirs, why = float(setting.peers.answer(("jax",), REPLICAS, *sizes, str(seconds))), ""
+                except PeerMissing as missing:
+                    theirs, why = None, str(missing)
+            goal = 6.0 if (neurons, dimension) == (100, 40) else None
+            yield Ratio(work, ours, "JAX vmap of lax.scan", theirs, "steps/s", more_is_better=True, goal=goal, note=why)
+        with one_thread():
+            alone = ensemble_rate(sgd, start, range(count), seconds, time.perf_counter)
+            both = two_threads_rate(_group(sgd, start, count, seconds))
+        yield Ratio(f"{work}, two cores", both, "one, by the wall's clock", alone, "steps/s", more_is_better=True)
 
 
 @bench("sgd-gram")
