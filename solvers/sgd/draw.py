@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from ..arrays import Array
-from .fast.vectors import BORROWED, apart
+from ..vectors import BORROWED, apart
 from .philox import SAMPLES, coin, fill_normal_pairs, fill_normals
 
 

@@ -30,8 +30,8 @@ import numpy as np
 from ..activations.activation import Compiled
 from ..activations.kernels import call_at, evaluate
 from ..arrays import Array
+from ..vectors import BORROWED
 from .blas import multiply
-from .fast.vectors import BORROWED
 from .neurons import add_row, correct, dot, forward, move_head, weigh
 from .philox import HEAD_NOISE, NOISE, fill_normals
 from .subsets import add_subsets, subset_space

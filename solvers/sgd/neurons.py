@@ -15,7 +15,7 @@ import numpy as np
 
 from ..activations.kernels import SUMS, evaluate
 from ..arrays import Array
-from .fast.vectors import BORROWED, apart
+from ..vectors import BORROWED, apart
 
 
 @numba.njit(**BORROWED, fastmath=SUMS)

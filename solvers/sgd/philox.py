@@ -23,7 +23,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from ..arrays import Array
-from .fast.vectors import BORROWED, apart
+from ..vectors import BORROWED, apart
 
 SAMPLES, LABELS, NOISE, HEAD_NOISE, DIRECTIONS, REST, REST_LENGTHS, FIRST_LENGTHS = (
     np.uint64(stream) for stream in range(8)
