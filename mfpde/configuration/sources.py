@@ -54,8 +54,7 @@ def load_configuration(
     readable = not errors
     if str(source) != STDIN and source not in presets.names():
         _locate(tables, Path(source).parent)
-    for override in overrides:
-        _apply(tables, override, errors)
+    _apply_all(tables, overrides, errors)
     if not readable:
         raise ConfigurationError(errors)
     try:
@@ -103,8 +102,7 @@ def with_overrides(experiment: Experiment, overrides: Sequence[str]) -> Experime
         raise ConfigurationError([f"{problem}; vary it in Python, or write it as a TOML file"])
     tables: dict[str, object] = {**to_tables(experiment), "solver": _given_table(experiment, "solver")}
     errors: list[str] = []
-    for override in overrides:
-        _apply(tables, override, errors)
+    _apply_all(tables, overrides, errors)
     raise_mistakes(errors, experiment)
     return replace(parse(tables), uses=experiment.uses)
 
@@ -188,7 +186,7 @@ def override_mistakes(overrides: Sequence[str]) -> list[str]:
     """What is wrong with the form of overrides, whatever they are for."""
     errors: list[str] = []
     for override in overrides:
-        _apply({}, override, errors)
+        _apply({}, override, errors, set())
     return errors
 
 
@@ -248,8 +246,15 @@ def _locate(tables: dict[str, object], folder: Path) -> None:
                 section[each.name] = located(section[each.name], folder)
 
 
-def _apply(tables: dict[str, object], override: str, errors: list[str]) -> None:
-    """Set one dotted key of `tables`, which is changed in place."""
+def _apply_all(tables: dict[str, object], overrides: Sequence[str], errors: list[str]) -> None:
+    """Set the keys of overrides, in place of rivals of theirs in the source."""
+    given: set[tuple[str, ...]] = set()
+    for override in overrides:
+        _apply(tables, override, errors, given)
+
+
+def _apply(tables: dict[str, object], override: str, errors: list[str], given: set[tuple[str, ...]]) -> None:
+    """Set one dotted key of `tables`, which is changed in place; `given` are the keys of overrides so far."""
     name, equals, text = override.partition("=")
     path = [part.strip() for part in name.split(".")]
     option = f"--set {one_line(override)}"
@@ -269,18 +274,20 @@ def _apply(tables: dict[str, object], override: str, errors: list[str]) -> None:
         errors.append(f"{option}: {one_line(whole)} is not a table; {remedy}")
         return
     value = override_value(text.strip())
-    _drop_alternatives(tables, path, value)
+    _drop_alternatives(tables, path, value, given)
     table[path[-1]] = value
+    given.add(tuple(path[:2]))
 
 
-def _drop_alternatives(tables: dict[str, object], path: list[str], value: object) -> None:
+def _drop_alternatives(tables: dict[str, object], path: list[str], value: object, given: set[tuple[str, ...]]) -> None:
     """Take away what the source says in place of an overridden key."""
     section, law = tables.get(path[0]), law_named(tables.get("data"))
     options = {"data": law, "initial": law.Initial}.get(path[0])
     replaced_by = getattr(options, "replaced_by", None)
     if isinstance(section, dict) and replaced_by is not None:
         for rival in replaced_by(path[1], value):
-            section.pop(rival, None)
+            if (path[0], rival) not in given:
+                section.pop(rival, None)
 
 
 def override_value(text: str) -> object:

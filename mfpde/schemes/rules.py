@@ -17,6 +17,9 @@ from mfpde.solvers.objective.losses.logarithm import has_logarithms
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
 
+MOST_STEPS = 1e9
+"""Steps that a run could end with within days."""
+
 
 def check_together(experiment: Experiment, errors: list[str]) -> None:
     """The rules that involve more than one table."""
@@ -163,3 +166,7 @@ def _check_times(experiment: Experiment, errors: list[str]) -> None:
     if not (increasing(flow_times) and abs(back - times[-1]) <= 1e-6 * times[-1]):
         problem = "dynamics.schedule: the save times cannot be told apart on its clock"
         errors.append(f"{problem}; write a power nearer 0, or other save times")
+    step = experiment.solver.step
+    if step is not None and flow_times and not (flow_times[-1] <= MOST_STEPS * step):
+        problem = f"solver.step = {step:g}: more than {MOST_STEPS:.0e} steps to the last save time"
+        errors.append(f"{problem}; write a larger step, or leave it out")

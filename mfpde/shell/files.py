@@ -125,7 +125,7 @@ def probe_folder(path: Path, names: Iterable[str] = (), force: bool = False) -> 
     try:
         existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
         if not existing.is_dir():
-            raise OutputError(f"{path}: {existing} is not a folder; name a folder for the figures")
+            raise OutputError(f"{path}: {existing} is no folder; name another one")
         _try_to_write(existing)
     except OSError as error:
         raise output_error(path, error) from None

@@ -43,10 +43,8 @@ def predict(
     errors: list[str] = []
     if not isinstance(found, SolveResult | SgdResult):
         errors.append(f"{run}: is no run; write a file that `mfpde solve -o` or `mfpde sgd -o` made")
-    rows = read_samples(Path(data).absolute(), errors, labelled=False)
-    raise_mistakes(errors)
+    rows = read_rows(data, errors)
     assert isinstance(found, SolveResult | SgdResult)
-    assert rows is not None
     try:
         law, at = _law_of(found, time)
     except ValueError as error:
@@ -56,6 +54,14 @@ def predict(
     outputs = problem.predict(law, x)
     worth = problem.data.worth(rows.y, rows.weights / rows.weights.sum(), outputs) if rows.labelled else {}
     return Predictions(at, outputs, **worth)
+
+
+def read_rows(data: str | Path, errors: list[str]) -> Samples:
+    """The rows of a file of inputs; raises ConfigurationError with every mistake in it, and these errors."""
+    rows = read_samples(Path(data).absolute(), errors, labelled=False)
+    raise_mistakes(errors)
+    assert rows is not None
+    return rows
 
 
 def inputs_of(law: DataLaw, rows: Samples, where: str) -> Array:

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Outputs at the rows of a file."""
     from mfpde.results.reading import load_run
-    from mfpde.studies.predict import predict
+    from mfpde.studies.predict import predict, read_rows
 
     checks = Checks(options)
     remedy = "is not a finite time, 0 or later; write --time 1.5"
@@ -36,5 +36,6 @@ def run(options: argparse.Namespace) -> int:
         if given is None
         else checks.run(lambda: number("--time", given, lambda value: 0.0 <= value < math.inf, remedy))
     )
-    found = checks.passed(checks.run(partial(load_run, options.run)))
-    return carry_out(predict, checks, found, options.data, time)
+    found = checks.run(partial(load_run, options.run))
+    checks.run(lambda: read_rows(options.data, []))
+    return carry_out(predict, checks, checks.passed(found), options.data, time)

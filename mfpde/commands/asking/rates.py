@@ -42,6 +42,6 @@ def run(options: argparse.Namespace) -> int:
     experiment = None if options.source is None else checks.experiment(solved=False)
     from mfpde.studies.rates.rates import rates, refuse
 
-    checks.run(lambda: refuse(options.source is not None, found, options.norm))
+    checks.run(lambda: refuse(options.source is not None, options.run is not None, found, options.norm))
     checks.report()
     return carry_out(rates, checks, experiment, found, neurons=neurons, replicas=replicas, norm=options.norm)

@@ -61,6 +61,8 @@ class Rows(Kind):
         found = [each.numbers(place, SIZE, "[0.5, -1.0]") for place in places]
         good = tuple(row for row in found if row is not None)
         lengths = {len(row) for row in good}
+        if not rows:
+            reader.complain(name, f"must be {self.accepted}", "points = [[0.5, -1.0], [1.0, 0.0]]")
         if len(lengths) > 1:
             problem = f"rows of {min(lengths)} and of {max(lengths)} numbers"
             reader.complain(name, problem, "as many numbers in each row, the coordinates of one x")

@@ -39,7 +39,7 @@ class FiniteVolumeOptions(GridOptions):
 
     courant: float | None = key(
         None,
-        Number(Range(0.0, 1.0, low_open=True), fallback=0.5),
+        Number(Range(1e-6, 1.0), fallback=0.5),
         "largest part of a cell's mass that may leave it in one step",
     )
 

@@ -25,7 +25,7 @@ NORMS = {"l2": 2, "l1": 1}
 def refusals(problem: Problem) -> list[str]:
     """Why there are no norms of data here."""
     if not isinstance(problem.data, FiniteData):
-        words = "is no finite set of samples: neither data nor a run have norms; write data.samples = 200"
+        words = "is no finite set of samples, of which the norms are; write law = dataset, or draw data.samples"
         return [f'data.law: "{problem.data.name}" {words}']
     if problem.unit.activation.homogeneity != 1.0:
         return ['network.activation: norms of data need units with sigma(c u) = c sigma(u) for c > 0; write "relu"']

@@ -56,7 +56,7 @@ def rates(
         OutputError: `output` cannot be written.
     """
     result = load_run(run) if isinstance(run, str | Path) else run
-    refuse(source is not None, result, norm)
+    refuse(source is not None, run is not None, result, norm)
     if isinstance(result, SolveResult):
         experiment = configuration_of(result, str(run) if isinstance(run, str | Path) else "the run")
     else:
@@ -68,10 +68,10 @@ def rates(
         )
 
 
-def refuse(named: bool, run: Any, norm: str) -> None:
+def refuse(named: bool, asked: bool, run: Any, norm: str) -> None:
     """Raise ConfigurationError unless there is one source, and a norm that is known."""
     messages = []
-    if named == (run is not None):
+    if named == asked:
         messages.append("name a problem, `mfpde rates SOURCE`, or a run, `mfpde rates --from RUN.nc`, one of them")
     if run is not None and not isinstance(run, SolveResult):
         messages.append("--from: is no run of `mfpde solve`; write a file that its -o made")

@@ -94,7 +94,7 @@ def schemes_of(pair: Pair) -> dict[str, Scheme]:
 
 def told(seconds: float, less: str) -> str:
     """A sentence for a long run, with what makes it shorter; none for a short one."""
-    return f"this run takes about {duration(seconds)}; {less} take less" if seconds >= LONG else ""
+    return f"this run takes about {duration(seconds)}; less with {less}" if seconds >= LONG else ""
 
 
 def _steps(state: State, end: float, longest: float) -> float:

@@ -93,7 +93,7 @@ def test_problems_of_every_option_are_named_at_once(capsys: pytest.CaptureFixtur
         "data.delta = 2: must",
         "dynamics.inverse_temperature: characteristics have no noise",
     ]
-    expected += [f"{tmp_path}/file/figures: {tmp_path}/file is not a folder", f"{tmp_path}/no/run.nc: the folder"]
+    expected += [f"{tmp_path}/file/figures: {tmp_path}/file is no folder", f"{tmp_path}/no/run.nc: the folder"]
     lines = err.splitlines()
     assert len(lines) == len(expected)
     for line, words in zip(lines, expected, strict=True):
@@ -462,3 +462,24 @@ def test_a_forced_sweep_removes_its_own_runs_only(tmp_path: Path) -> None:
     prepare_folder(tmp_path, Experiment(), force=True)
     assert not ours.exists()
     assert other.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("check isotropic-gaussians --set initial.kappa=0.4 --set initial.radius=1.0", ["initial.kappa"]),
+        ("check isotropic-gaussians --set data.scales=[[1,2]] --set data.delta=0.4", ["data.delta"]),
+        ("check dataset-tanh --set data.points=[] --set data.values=[]", ["data.points = []", "data.values = []"]),
+        ("check isotropic-gaussians --set solver.step=1e-300", ["solver.step = 1e-300: more than 1e+09 steps"]),
+        ("predict no.nc no.csv --time x", ["--time x:", "no.nc: no such file", "no.csv: cannot be read"]),
+    ],
+)
+def test_contradictions_and_emptiness_are_told_and_hide_nothing(
+    arguments: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Overrides that exclude each other, lists without entries, runs without end, and all files of a command."""
+    assert main(arguments.split()) == 2
+    err = capsys.readouterr().err
+    for each in words:
+        assert each in err
+    assert len(err.splitlines()) == len(words)

@@ -70,7 +70,7 @@ def test_steps_of_the_coarsest_scheme_times_their_seconds(monkeypatch: pytest.Mo
 
 def test_only_a_long_run_is_told_with_what_makes_it_shorter() -> None:
     assert told(29.0, "fewer solver.cells") == ""
-    assert told(400.0, "fewer solver.cells") == "this run takes about 7 min; fewer solver.cells take less"
+    assert told(400.0, "fewer solver.cells") == "this run takes about 7 min; less with fewer solver.cells"
 
 
 @pytest.mark.long
