@@ -6,6 +6,7 @@ from validation.mutations.mutation import mutations
 
 SETS = "tests/mfpde/problem/laws/test_dataset.py"
 FINITE = "tests/solvers/sgd/test_finite_sets.py"
+DEVICE = "tests/solvers/sgd/device/test_ensemble.py"
 
 MUTATIONS = (
     *mutations(
@@ -51,6 +52,12 @@ MUTATIONS = (
         "solvers/sgd/kernels.py",
         FINITE,
         ("factors of samples are left out", "errors[r] *= factors[row + r]", "errors[r] *= 1.0"),
+    ),
+    *mutations(
+        "solvers/sgd/device/ensemble.py",
+        DEVICE,
+        ("shrinkage stays in the weights of a plan", "sgd.gains[0] * each / after", "sgd.gains[0] * each"),
+        ("noise is not refused", "if math.isfinite(sgd.inverse_temperature):", "if False:"),
     ),
     *mutations(
         "solvers/objective/losses/logistic.py",

@@ -137,14 +137,14 @@ def same(first: SgdState, second: SgdState) -> bool:
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", VARIANTS)
-@pytest.mark.parametrize("block", [0, 1])
-def test_both_loops_are_the_textbook_loop(name: str, block: int) -> None:
-    sgd = replace(VARIANTS[name], block=block)
+def test_both_loops_are_the_textbook_loop(name: str) -> None:
+    sgd = VARIANTS[name]
     start = first_state(sgd)
     expected = textbook(sgd, start, 700)
-    found = sgd.advance(start, 700)
-    assert difference(found, expected) < 1e-12
-    assert difference(found, start) > 1e-2
+    for block in (0, 1):
+        found = replace(sgd, block=block).advance(start, 700)
+        assert difference(found, expected) < 1e-12
+        assert difference(found, start) > 1e-2
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -31,6 +31,7 @@ STRANGE = {
 }
 
 
+@pytest.mark.long
 def test_steps_in_the_simulator_are_those_of_this_processor() -> None:
     """Fused and by products, with kinks, batches, all that moves; stopped within a block. Fails where one case does."""
     command = [sys.executable, "-W", "error", "-m", "validation.devices"]
