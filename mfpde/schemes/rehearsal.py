@@ -16,9 +16,6 @@ def compile_scheme(experiment: Experiment) -> None:
 
     What the features compile comes before either, so that most of it is left to this process.
     """
-    # what the two processes share must be imported before they part
-    import mfpde.solvers.objective.table.feature_table  # noqa: F401
-
     kind = scheme_of(experiment)
     compile_ahead(kind.name, kind.rehearsal(), rehearse_table, lambda: rehearse_features(experiment))
 

@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib import import_module
 from typing import IO, Any
 
 from mfpde.shell.compiled_cache import VARIABLE
@@ -62,18 +63,25 @@ class SharedCache:
 def compile_ahead(name: str, *rehearsals: Rehearsal) -> None:
     """Carry rehearsals out in a forked process, once for each folder of the cache, where a processor is free for it.
 
-    What is to be shared must have been imported. The process ends with this one at the latest; where this one has
-    threads, which do not survive a fork, there is none.
+    The process ends with this one at the latest; there is none where this one has threads: they do not survive a fork.
     """
     mark = os.path.join(os.environ.get(VARIABLE, os.curdir), f"{name}.compiled")
     if sys.platform != "linux" or processors() < 2 or os.path.exists(mark) or len(os.listdir("/proc/self/task")) > 1:
         return
-    for kernel in _kernels():
-        kernel._cache = SharedCache(kernel._cache)
+    _share()
     child = os.fork()
     if child == 0:
         _rehearse(rehearsals, mark)
     atexit.register(_end, child)
+
+
+def _share() -> None:
+    """Share the caches of all kernels, those that are yet to be imported among them."""
+    dispatcher: Any = import_module("numba.core.dispatcher")
+    for kernel in _kernels():
+        kernel._cache = SharedCache(kernel._cache)
+    made = dispatcher.FunctionCache
+    dispatcher.FunctionCache = lambda function: SharedCache(made(function))
 
 
 def _kernels() -> Iterator[Any]:

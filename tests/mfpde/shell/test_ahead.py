@@ -31,9 +31,13 @@ import numba
 from numba.core import event
 import mfpde.shell.ahead as ahead
 
-spec = importlib.util.spec_from_file_location("mfpde.toy", "toy.py")
-toy = sys.modules["mfpde.toy"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(toy)
+def imported(name):
+    spec = importlib.util.spec_from_file_location(f"mfpde.{name}", f"{name}.py")
+    module = sys.modules[f"mfpde.{name}"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+toy = imported("toy")
 
 class Told(event.Listener):
     def on_start(self, event):
@@ -45,10 +49,10 @@ class Told(event.Listener):
 parent = os.getpid()
 event.register("numba:compile", Told())
 begun, waiting = os.pipe()
-ahead.compile_ahead("toy", lambda: os.write(waiting, b"x"), lambda: toy.outer(2.0))
+ahead.compile_ahead("toy", lambda: os.write(waiting, b"x"), lambda: toy.outer(2.0), lambda: imported("late").outer(2.0))
 if len(sys.argv) > 1:
     os.read(begun, 1)
-assert toy.outer(2.0) == 5.0
+assert toy.outer(2.0) == imported("late").outer(2.0) == 5.0
 """
 REHEARSED = """
 from mfpde.schemes.interface import SCHEMES
@@ -84,9 +88,10 @@ def run(script: str, folder: Path, *arguments: str, **environment: str) -> str:
 @pytest.mark.long
 def test_two_processes_compile_each_kernel_once(tmp_path: Path) -> None:
     """Fails where both miss the cache and compile: each would say so."""
-    (tmp_path / "toy.py").write_text(TOY, encoding="utf-8")
+    for name in ("toy", "late"):
+        (tmp_path / f"{name}.py").write_text(TOY, encoding="utf-8")
     said = run(SHARED, tmp_path, "wait", NUMBA_CACHE_DIR=str(tmp_path / "cache"))
-    assert sorted(line.split()[1] for line in said.splitlines()) == ["inner", "outer"]
+    assert sorted(line.split()[1] for line in said.splitlines()) == ["inner", "inner", "outer", "outer"]
     # once all is there, no process is begun: the parent would wait for the word of its child for ever
     assert run(SHARED, tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "cache")) == ""
 
