@@ -25,6 +25,10 @@ Rehearsal = Callable[[], object]
 """Calls kernels on toys, by which numba compiles them."""
 
 
+_HELD: set[str] = set()
+"""The files that this process has locked: it must not wait for itself where the cache of a kernel is shared twice."""
+
+
 class SharedCache:
     """numba's cache of one kernel, of which processes that miss the same signature compile it one after the other."""
 
@@ -40,8 +44,9 @@ class SharedCache:
         found = self._cache.load_overload(signature, context)
         if found is not None:
             return found
-        with suppress(OSError):
-            self._lock = _locked(self._cache)
+        if self._lock is None:
+            with suppress(OSError):
+                self._lock = _locked(self._cache)
         found = self._cache.load_overload(signature, context)
         if found is not None:
             self._release()
@@ -56,6 +61,7 @@ class SharedCache:
 
     def _release(self) -> None:
         if self._lock is not None:
+            _HELD.discard(str(self._lock.name))
             self._lock.close()
             self._lock = None
 
@@ -95,13 +101,17 @@ def _kernels() -> Iterator[Any]:
                 yield value
 
 
-def _locked(cache: Any) -> IO[bytes]:
-    """A file locked as long as it is open, also by the death of this process."""
+def _locked(cache: Any) -> IO[bytes] | None:
+    """A file locked as long as it is open, at most until this process dies; None where this process has it locked."""
     import fcntl
 
     cache._impl.locator.ensure_cache_path()
-    file = open(os.path.join(cache.cache_path, cache._cache_file._index_name + ".lock"), "wb")  # noqa: SIM115
+    path = os.path.join(cache.cache_path, cache._cache_file._index_name + ".lock")
+    if path in _HELD:
+        return None
+    file = open(path, "wb")  # noqa: SIM115
     fcntl.flock(file, fcntl.LOCK_EX)
+    _HELD.add(path)
     return file
 
 

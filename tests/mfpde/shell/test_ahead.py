@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from mfpde.shell.ahead import SharedCache
 from mfpde.shell.workers import processors
 
 ALONE = pytest.mark.skipif(
@@ -100,3 +102,31 @@ def test_two_processes_compile_each_kernel_once(tmp_path: Path) -> None:
 def test_the_rehearsal_compiles_what_the_first_solve_of_readme_needs_of_tables_and_cells(tmp_path: Path) -> None:
     """Fails where another type is rehearsed, a kernel is left out, or one that is not needed is compiled."""
     run(REHEARSED, tmp_path)
+
+
+class Missing:
+    """A cache on disk that has nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cache_path = str(folder)
+        self._impl = SimpleNamespace(locator=SimpleNamespace(ensure_cache_path=lambda: None))
+        self._cache_file = SimpleNamespace(_index_name="kernel")
+
+    def load_overload(self, *given: object) -> None: ...
+
+    def save_overload(self, *given: object) -> None: ...
+
+
+@ALONE
+def test_a_cache_shared_twice_does_not_wait_for_its_own_process(tmp_path: Path) -> None:
+    """Fails, by waiting for ever, where the second one locks the file again, as that of a second solve did."""
+    import fcntl
+
+    cache = SharedCache(SharedCache(Missing(tmp_path)))
+    with open(tmp_path / "kernel.lock", "wb") as other:
+        for _ in range(2):
+            assert cache.load_overload("signature", None) is None
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        cache.save_overload("signature", None)
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
