@@ -83,7 +83,7 @@ MUTATIONS = (
             "rise_b = fore * (a - b) + aft * (c - b)",
         ),
         ("Heun's second stage with the fluxes of a whole step", "share = (1.0 - weight) * step", "share = step"),
-        ("a halo row that is not the neighbour", "if i > 0 and row - n1 < start:", "if i > 1 and row - n1 < start:"),
+        ("a halo row that is left out", "i > 0 and row - n1 < bounds[b]", "i > 0 and row - n1 > bounds[b]"),
     ),
     *mutations(
         "solvers/finite_volume/transport.py",
