@@ -27,6 +27,10 @@ def monte_carlo(experiment: Experiment, neurons: Iterable[int], replicas: int) -
     problem, counts = build_problem(experiment), sorted(set(neurons))
     if experiment.law.sampler() is None:
         return experiment.data.sampler_refusal
+    if problem.data.neurons_only:
+        return (
+            f'data.law: "{experiment.data.name}" has no reduced coordinates, in which the constant is a mean over rho_0'
+        )
     sgd = build_sgd(experiment, 0)
     exact = problem.data.population(sgd.data, sgd.unit)
     about = problem.initial_law.sample(64, 0)

@@ -177,3 +177,8 @@ def test_what_has_neither_norms_nor_rates_is_refused(capsys: pytest.CaptureFixtu
     found = rates(load_configuration("single-index-erf"), neurons=[4, 8], replicas=2)
     assert found.verdicts[SLOPE].startswith(UNDECIDED)
     assert CONSTANT in found.verdicts
+
+
+def test_a_law_without_reduced_coordinates_is_refused_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rates", "three-spin", "--set", "data.dim=3", "--neurons", "4", "--replicas", "2"]) == 2
+    assert '"three-spin" has no reduced coordinates, in which the constant is a mean' in capsys.readouterr().err
