@@ -224,7 +224,7 @@ class ThreeSpin(DataLaw):
 
     def remarks(self, unit: Unit, initial: SpinInitial) -> Mapping[str, str | int | float]:
         words = f"the tensor has no symmetry: nothing is reduced, neurons are followed in all {self.dim} dimensions"
-        return {"second_moment": self.target.second_moment, "note": words}
+        return {"second_moment": self.target.second_moment, "great_circles": self.dim, "note": words}
 
     def dimension_problems(self, dimension: int) -> list[str]:
         if isinstance(self.tensor, Stored):

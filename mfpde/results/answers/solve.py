@@ -77,7 +77,7 @@ class SolveResult(Recorded):
         watched: what the data law tells of rho_t beside the risk, by its name, shape (T,) each.
     """
 
-    FIGURES = ("risk", "density", "classes")
+    FIGURES = ("risk", "density", "classes", "cuts")
 
     JSON = (
         *("time", *SERIES, computed("", lambda result, names: result.watched)),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import numpy as np
 
+from mfpde.results.figures.laws import circles
 from mfpde.results.figures.laws.classes import draw_run, samples_of
 from mfpde.results.figures.laws.marginals import View, draw_marginal, height_of_bulk, spread_density, view_of
 from mfpde.results.figures.laws.neurons import draw_key, draw_neurons, rays_of
@@ -28,14 +29,16 @@ LOW = 4.0
 
 
 def figures(result: SolveResult) -> dict[str, Drawing]:
-    """The risk, and the law at a few times; nothing before the first save time. Classes in the plane have lines."""
+    """The risk, and the law at a few times; nothing before the first save time. Some laws have more."""
     if not len(result.time):
         return {}
     plane = {"classes": lambda: classes_figure(result)} if samples_of(result) is not None else {}
+    sphere = {"cuts": lambda: panel(partial(circles.draw_run, result=result), 5.6, 3.6)}
     return {
         "risk": lambda: panel(partial(draw_risk, result=result)),
         "density": lambda: density_figure(result),
         **plane,
+        **(sphere if circles.CIRCLES in result.attributes else {}),
     }
 
 
