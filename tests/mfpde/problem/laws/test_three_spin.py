@@ -152,10 +152,13 @@ def test_the_population_flow_lowers_the_risk_as_its_dissipation_says() -> None:
     assert found.risk[0] - found.risk[2] == pytest.approx(0.02 * found.dissipation[1], rel=1e-4)
     assert set(found.figures()) == {"risk", "density", "cuts"}
     exact, network, *_ = found.figures()["cuts"]().axes[0].lines
-    x = np.sqrt(5.0) * np.column_stack([np.cos(exact.get_xdata()), np.sin(exact.get_xdata()), np.zeros((201, 3))])
+    angles = np.asarray(exact.get_xdata(), dtype=float)
+    x = np.sqrt(5.0) * np.column_stack([np.cos(angles), np.sin(angles), np.zeros((201, 3))])
     tensor = np.random.Generator(np.random.Philox(key=2026)).standard_normal((5, 5, 5))
-    np.testing.assert_allclose(exact.get_ydata(), np.einsum("pqr,np,nq,nr->n", tensor, x, x, x) / 5.0, atol=1e-12)
-    np.testing.assert_array_equal(network.get_ydata(), found.predict(x))
+    np.testing.assert_allclose(
+        np.asarray(exact.get_ydata(), dtype=float), np.einsum("pqr,np,nq,nr->n", tensor, x, x, x) / 5.0, atol=1e-12
+    )
+    np.testing.assert_array_equal(np.asarray(network.get_ydata()), found.predict(x))
 
 
 @pytest.mark.parametrize("scheme", ["finite-volume", "characteristics", "jko"])
