@@ -30,6 +30,7 @@ SHARED_KERNELS = (
     "solvers/sgd/kernels.py",
     "solvers/sgd/neurons.py",
     "solvers/sgd/philox.py",
+    "solvers/vectors.py",
 )
 
 
