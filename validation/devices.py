@@ -30,6 +30,7 @@ from mfpde.solvers.sgd.engine import Sgd
 from mfpde.solvers.sgd.ensemble import Ensemble
 from mfpde.solvers.sgd.samplers import GaussianClasses
 from mfpde.solvers.sgd.state import SgdState
+from mfpde.studies.bounds.runs import RunSpec, together
 from mfpde.studies.sgd.replicas import sgd
 
 REPLICAS, ONE_SCALE, TWO_SCALES = (5, 2), ((1.8, 0.2),), ((1.8, 0.2), (1.0, 1.0))
@@ -124,13 +125,20 @@ def compared(cases: dict[str, Case]) -> Iterator[tuple[str, bool]]:
 
 
 def studied() -> tuple[str, bool]:
-    """`sgd` by both: the same risks, and what made the steps is told."""
-    source = parse({"data": {"dims": [3]}, "network": {"activation": "tanh"}, "time": {"end": 0.01, "save": 2}})
-    keys: dict[str, Any] = {"neurons": 3, "step_size": 0.005, "replicas": 2, "workers": 1}
-    here, there = (sgd(source, **keys, device=device) for device in ("cpu", "cuda"))
-    difference, moved = (float(np.max(np.abs(other - here.risk))) for other in (there.risk, here.risk[:, ::-1]))
-    told = there.attributes["engine"] == processor().name != here.attributes["engine"]
-    return f"sgd: risks {difference:.2e} apart (moved {moved:.2g})", told and difference < DOUBLE < 0.1 * moved
+    """`sgd` and a run of `bounds` by both: the same risks, but for roundings of single precision, which must show."""
+    keys: dict[str, Any] = {"neurons": 3, "step_size": 0.005, "replicas": 2, "precision": "float32"}
+    timed = {"end": 0.03, "save": 2}
+    tables = {"data": {"dims": [3]}, "network": {"activation": "tanh"}, "time": timed, "sgd": keys}
+    found = []
+    for device in ("cpu", "cuda"):
+        experiment = parse({**tables, "sgd": {**keys, "device": device}})
+        answer = sgd(experiment, workers=1)
+        curves = together([RunSpec("sgd", experiment, replica) for replica in range(2)])
+        found.append((answer.attributes["engine"], np.array([answer.risk, [curve.risk for curve in curves]])))
+    (_, here), (engine, there) = found
+    apart, moved = np.abs(there - here).max(axis=(1, 2)), float(np.abs(here[:, :, 1] - here[:, :, 0]).max())
+    holds = engine == processor().name and np.all((apart > 0.0) & (apart < SINGLE)) and moved > 10.0 * SINGLE
+    return f"sgd and bounds: risks {apart[0]:.2e} and {apart[1]:.2e} apart (moved {moved:.2g})", bool(holds)
 
 
 def broken() -> tuple[str, bool]:
