@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from ..arrays import Array
 from ..space.geometry import Geometry
 from ..space.grid import Grid
-from .diffusion_kernels import axis_factors, axis_rates, axis_solve, largest_rate
+from ..threads.blocks import in_blocks
+from . import diffusion_kernels as kernels
 
 STEEP = 16.0  # dimension of a radius above which omega is steeper than the laws on the grid
 FLAT = 1e-6  # rise below which it and its exponential round to a line
-LEAST_MASS = 1e-290  # of a cell that may be drained: next to the smallest numbers SAFETY rounds away
-SAFETY = 1.0 - 1e-10  # of a cell that the correction may drain: strictly less than all, whatever the rounding
+BLOCK_CELLS = 2**12  # some 20 us of a thread
+LEAST_LINES = 16  # of a block: two lines of the cache where lines lie side by side
 
 
 class Diffusion:
@@ -66,30 +68,26 @@ class Diffusion:
             log_measure = np.add.outer(log_measure, cell_log_measure(geometry, grid, a))
         self._log_measure = np.asarray(log_measure)
         self._constant = geometry.log_surface
+        self._measured: tuple[Array | None, tuple[float, float]] = None, (0.0, 0.0)
 
     def entropy(self, mass: Array) -> float:
         """∫p log(p/omega) dr - sum_j log S_{p_j} of the law that is omega times a constant in each cell."""
-        held = mass > 0.0
-        kept = mass[held]
-        return float(np.sum(kept * (np.log(kept) - self._log_measure[held]))) - self._constant
+        return self._entropies(mass)[0] - self._constant
 
     def entropy_scale(self, mass: Array) -> float:
         """Sum of the magnitudes that `entropy` adds, the scale of its rounding."""
-        held = mass > 0.0
-        kept = mass[held]
-        return float(np.sum(kept * (np.abs(np.log(kept)) + np.abs(self._log_measure[held])))) + abs(self._constant)
+        return self._entropies(mass)[1] + abs(self._constant)
 
     @property
     def log_measure(self) -> Array:
         """log w, of the grid's shape."""
         return self._log_measure
 
-    def dissipated(self, before: Array, after: Array, psi: Array) -> float:
-        """-2 sum_i G_i (after - before)_i, G = psi + log(m/w) / (2 beta) at the mean m of the two laws."""
-        middle = 0.5 * (before + after)
-        held = middle > 0.0
-        potential = psi[held] + (np.log(middle[held]) - self._log_measure[held]) / self._twice_beta
-        return -2.0 * float(potential @ (after[held] - before[held]))
+    def changes(self, before: Array, after: Array, euler: Array, psi: Array) -> tuple[float, float]:
+        """-2 sum_i G_i (after - before)_i, G = psi + log(m/w) / (2 beta) at the mean m of two laws; |after - euler|."""
+        laws = (law.ravel() for law in (before, after, euler, psi, self._log_measure))
+        work, distance = self._summed(kernels.changes, *laws, self._twice_beta)
+        return -2.0 * work, distance
 
     def dissipation(self, mass: Array, psi: Array) -> float:
         """2 sum over faces of J (G_a - G_b) at a law: no term is negative, because the rates are reversible.
@@ -107,14 +105,17 @@ class Diffusion:
             work += float(flux[held] @ (levels[:, :-1][held] - levels[:, 1:][held]))
         return 2.0 * work
 
-    def factors(self, psi: Array, law: Array) -> list[Array]:
-        """q at the inner faces of each axis, shape (before, n - 1, after), measured on the masses `law`."""
+    def factors(self, psi: Array, law: Array, other: Array | None = None) -> list[Array]:
+        """q at the inner faces of each axis, shape (before, n - 1, after), measured on a law, or on the mean of two."""
         found = []
         for a in range(len(self.shape)):
             lines = self._lines(a)
-            factor = np.ones((lines[0], lines[1] - 1, lines[2]))
             if a in self._moving and self._order > 1:
-                axis_factors(psi.reshape(lines), law.reshape(lines), *self._means[a], self._twice_beta, factor)
+                factor = np.empty((lines[0], lines[1] - 1, lines[2]))
+                laws = (part.reshape(lines) for part in (psi, law, law if other is None else other))
+                along_lines(kernels.axis_factors, lines, *laws, *self._means[a], self._twice_beta, factor)
+            else:
+                factor = np.ones((lines[0], lines[1] - 1, lines[2]))
             found.append(factor)
         return found
 
@@ -122,52 +123,68 @@ class Diffusion:
         """Rates up and down through the inner faces of each axis, shape (before, n - 1, after) each."""
         found = []
         for a, factor in enumerate(factors):
-            pair = np.zeros(factor.shape), np.zeros(factor.shape)
+            lines, pair = self._lines(a), (np.zeros(factor.shape), np.zeros(factor.shape))
             if a in self._moving:
-                axis_rates(psi.reshape(self._lines(a)), factor, *self._rates[a], self._twice_beta, *pair)
+                along_lines(
+                    kernels.axis_rates, lines, psi.reshape(lines), factor, *self._rates[a], self._twice_beta, *pair
+                )
             found.append(pair)
         return found
 
     def euler(self, mass: Array, rates: Sequence[tuple[Array, Array]], step: float) -> tuple[Array, list[Array]]:
         """One implicit Euler step per axis, in turn, and the masses that crossed the faces upward."""
-        current = mass
+        laws, crossed = self.swept(mass, rates, step)
+        return laws[-1].copy() if laws[-1] is mass else laws[-1], crossed
+
+    def swept(self, mass: Array, rates: Sequence[tuple[Array, Array]], step: float) -> tuple[list[Array], list[Array]]:
+        """The law before an implicit Euler step and after each moving axis, and what crossed the faces upward."""
+        laws = [mass]
         crossed = [np.zeros(0) for _ in self.shape]
         for a in self._moving:
-            lines = self._lines(a)
-            following = np.empty(self.shape)
+            lines, following = self._lines(a), np.empty(self.shape)
             crossed[a] = np.empty(rates[a][0].shape)
-            axis_solve(current.reshape(lines), *rates[a], step, following.reshape(lines), crossed[a])
-            current = following
-        return current.copy() if current is mass else current, crossed
+            line_solve(laws[-1].reshape(lines), *rates[a], step, following.reshape(lines), crossed[a])
+            laws.append(following)
+        return laws, crossed
 
     def extrapolated(self, mass: Array, rates: Sequence[tuple[Array, Array]], step: float) -> tuple[Array, Array]:
         """The step of order 2, and the Euler step that it corrects."""
         whole, across = self.euler(mass, rates, step)
         half, first = self.euler(mass, rates, 0.5 * step)
         _, second = self.euler(half, rates, 0.5 * step)
-        fluxes = {a: 2.0 * (first[a] + second[a] - across[a]) for a in self._moving}
-        return self._corrected(whole, fluxes), whole
+        for parts in zip(across, first, second, strict=True):
+            in_blocks(kernels.differences, parts[0].size, BLOCK_CELLS, *(part.ravel() for part in parts))
+        return self.corrected(whole, across), whole
 
     def stiffness(self, rates: Sequence[tuple[Array, Array]]) -> float:
         """Largest rate at which a cell is drained through one face."""
-        return max((largest_rate(*pair) for pair in rates), default=0.0)
+        return max((kernels.largest_rate(*pair) for pair in rates), default=0.0)
 
-    def _corrected(self, mass: Array, fluxes: dict[int, Array]) -> Array:
+    def corrected(self, mass: Array, fluxes: Sequence[Array]) -> Array:
         """mass - div(fluxes), the fluxes out of each cell scaled so that they leave something in it."""
         drained = np.zeros(self.shape)
-        for a, flux in fluxes.items():
-            lines = drained.reshape(self._lines(a))
-            lines[:, :-1] += np.maximum(flux, 0.0)
-            lines[:, 1:] -= np.minimum(flux, 0.0)
-        share = drainable(mass, drained)
-        result = mass.copy()
-        for a, flux in fluxes.items():
-            factor = share.reshape(self._lines(a))
-            limited = flux * np.where(flux > 0.0, factor[:, :-1], factor[:, 1:])
-            lines = result.reshape(self._lines(a))
-            lines[:, :-1] -= limited
-            lines[:, 1:] += limited
+        for a in self._moving:
+            lines = self._lines(a)
+            along_lines(kernels.axis_drained, lines, fluxes[a], drained.reshape(lines))
+        share, result = drainable(mass, drained)
+        for a in self._moving:
+            lines = self._lines(a)
+            along_lines(kernels.axis_moved, lines, fluxes[a], share.reshape(lines), result.reshape(lines))
         return result
+
+    def _entropies(self, mass: Array) -> tuple[float, float]:
+        """Entropy and its scale; those of the law asked for last are kept."""
+        if self._measured[0] is not mass:
+            self._measured = mass, self._summed(kernels.entropies, mass.ravel(), self._log_measure.ravel())
+        return self._measured[1]
+
+    def _summed(self, kernel: Callable[..., Any], *arguments: Any) -> tuple[float, float]:
+        """The two sums over all cells of a kernel that sums over blocks."""
+        count = int(np.prod(self.shape))
+        partial = np.zeros((-(-count // BLOCK_CELLS), 2))
+        in_blocks(kernel, count, BLOCK_CELLS, BLOCK_CELLS, *arguments, partial)
+        first, second = partial.sum(axis=0)
+        return float(first), float(second)
 
     def _lines(self, axis: int) -> tuple[int, int, int]:
         before = int(np.prod(self.shape[:axis], dtype=int))
@@ -175,12 +192,26 @@ class Diffusion:
         return before, self.shape[axis], after
 
 
-def drainable(mass: Array, drained: Array) -> Array:
-    """The share of what would leave each cell that leaves something in it; below `LEAST_MASS` nothing leaves."""
-    held = np.where(mass > LEAST_MASS, SAFETY * mass, 0.0)
-    share = np.ones(mass.shape)
-    np.divide(held, drained, out=share, where=drained > held)
-    return share
+def along_lines(kernel: Callable[..., Any], shape: tuple[int, int, int], *arguments: Any) -> None:
+    """kernel(start, stop, *arguments) over the lines along the middle axis, on the threads that there are."""
+    before, n, after = shape
+    in_blocks(kernel, before * after, max(LEAST_LINES, BLOCK_CELLS // n), *arguments)
+
+
+def line_solve(mass: Array, upward: Array, downward: Array, step: float, new: Array, crossed: Array) -> None:
+    """new = (1 - step Q)^-1 mass along all lines, see `kernels.axis_solve`."""
+    along_lines(kernels.axis_solve, mass.shape, mass, upward, downward, step, new, crossed)
+
+
+def drainable(mass: Array, drained: Array) -> tuple[Array, Array]:
+    """The share of what would leave each cell that leaves something in it, and the masses again.
+
+    Below `kernels.LEAST_MASS` nothing leaves.
+    """
+    share, copy = np.empty(mass.shape), np.empty(mass.shape)
+    parts = (part.ravel() for part in (mass, drained, share, copy))
+    in_blocks(kernels.shares, mass.size, BLOCK_CELLS, *parts)
+    return share, copy
 
 
 def is_steep(geometry: Geometry, axis: int) -> bool:

@@ -14,7 +14,8 @@ FROMM = (0.25, 0.25)
 FEW_CELLS = 3.0  # per axis; a law on fewer is an atom to the grid
 BLOCK_FEATURES = 2**15  # feature values per block, so that a block's features stay in a second-level cache
 SMALLEST_BLOCK = 8  # slices along the first axis, so that the halos cost little
-LEAST_BLOCKS = 16  # where they are no smaller than that, so that threads have something to share
+USUAL_BLOCK = 16  # and more where there are `MANY_BLOCKS`, so that threads have something to share
+MANY_BLOCKS = 32
 
 
 def padded_axes(geometry: Geometry, grid: Grid, slopes: tuple[float, float]) -> list[Array]:
@@ -60,7 +61,8 @@ def block_bounds(shape: tuple[int, ...], features: int) -> NDArray[np.int64]:
     rows = shape[0] * shape[1]
     slab = shape[1] if shape[0] > 1 else 1
     slabs = rows // slab
-    per_block = max(SMALLEST_BLOCK, min(BLOCK_FEATURES // (slab * shape[2] * features), slabs // LEAST_BLOCKS))
+    shared = max(USUAL_BLOCK, slabs // MANY_BLOCKS)
+    per_block = max(SMALLEST_BLOCK, min(BLOCK_FEATURES // (slab * shape[2] * features), shared))
     blocks = max(1, slabs // per_block)
     blocks += blocks % 2 if blocks > 1 else 0
     return slab * np.linspace(0, slabs, blocks + 1).astype(np.int64)

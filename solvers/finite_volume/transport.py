@@ -143,16 +143,15 @@ class NoisyTransport:
             before = after
             psi = self._cells.potential(self._cells.mean_gradient(outputs, after))
             if rounds <= FROZEN_FROM:
-                factors = self._diffusion.factors(psi, 0.5 * (mass + final))
+                factors = self._diffusion.factors(psi, mass, final)
             final, euler = self._diffusion.extrapolated(mass, self._diffusion.rates(psi, factors), step)
             after = self._cells.outputs(final)
             gap = self._cells.distance(after, before)
             if not np.isfinite(gap) or (gap <= MIDPOINT_TOLERANCE and rounds > FROZEN_FROM):
                 break
-        error = float(np.abs(final - euler).sum()) if rounds <= MIDPOINT_ROUNDS else np.inf
-        errors = ((error, self._options.noisy_tolerance),)
+        dissipated, error = self._diffusion.changes(mass, final, euler, psi) if np.isfinite(gap) else (np.nan, np.inf)
+        errors = ((error if rounds <= MIDPOINT_ROUNDS else np.inf, self._options.noisy_tolerance),)
         growth = self._options.growth if rounds < MIDPOINT_ROUNDS - 3 else 1.0
-        dissipated = self._diffusion.dissipated(mass, final, psi) if np.isfinite(gap) else np.nan
         return Move(final, after, dissipated, errors, growth=growth)
 
     def dissipation(self, mass: Array, outputs: Array) -> float:

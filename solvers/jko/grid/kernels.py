@@ -42,30 +42,3 @@ def axis_account(mass, upward, downward, crossed, step, twice_beta):  # type: ig
                 work += crossed[i, k, j] * force
                 gap += miss * miss / mean
     return work / twice_beta, gap / (2.0 * step * twice_beta)
-
-
-@njit(cache=True, nogil=True)
-def drain(flux, drained):  # type: ignore[no-untyped-def]
-    """Add to `drained`, shape (before, n, after), what the fluxes take out of each cell."""
-    before, faces, after = flux.shape
-    for i in range(before):
-        for k in range(faces):
-            for j in range(after):
-                amount = flux[i, k, j]
-                if amount > 0.0:
-                    drained[i, k, j] += amount
-                else:
-                    drained[i, k + 1, j] -= amount
-
-
-@njit(cache=True, nogil=True)
-def transfer(flux, share, mass):  # type: ignore[no-untyped-def]
-    """Move the fluxes, each times the share of the cell that it drains, within `mass`, shape (before, n, after)."""
-    before, faces, after = flux.shape
-    for i in range(before):
-        for k in range(faces):
-            for j in range(after):
-                amount = flux[i, k, j]
-                amount *= share[i, k, j] if amount > 0.0 else share[i, k + 1, j]
-                mass[i, k, j] -= amount
-                mass[i, k + 1, j] += amount

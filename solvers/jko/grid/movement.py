@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...arrays import Array
-from ...finite_volume.diffusion import Diffusion, drainable
-from ...finite_volume.diffusion_kernels import axis_solve
+from ...finite_volume.diffusion import Diffusion
 from ...flow.flow import Flow
 from ...objective.objective import Objective
 from ...space.geometry import Geometry
 from ...space.grid import Grid
-from .kernels import axis_account, drain, transfer
+from .kernels import axis_account
 from .newton import Solution, solve_outputs
 
 EPSILON = float(np.finfo(float).eps)
@@ -148,14 +147,7 @@ class Movements:
 
     def _swept(self, mass: Array, rates: list[tuple[Array, Array]], step: float) -> _Sweep:
         """The implicit step, axis after axis."""
-        laws = [mass]
-        crossed = [np.zeros(0) for _ in self.shape]
-        for a in self._moving:
-            lines = self._lines(a)
-            following = np.empty(self.shape)
-            crossed[a] = np.empty(rates[a][0].shape)
-            axis_solve(laws[-1].reshape(lines), *rates[a], step, following.reshape(lines), crossed[a])
-            laws.append(following)
+        laws, crossed = self.diffusion.swept(mass, rates, step)
         return _Sweep(laws, rates, crossed)
 
     def _account(
@@ -166,15 +158,7 @@ class Movements:
 
     def corrected(self, mass: Array, fluxes: Sequence[Array]) -> Array:
         """mass - div(fluxes), the fluxes out of each cell scaled so that they leave something in it."""
-        drained = np.zeros(self.shape)
-        for a in self._moving:
-            drain(fluxes[a], drained.reshape(self._lines(a)))
-        share = drainable(mass, drained)
-        result = mass.copy()
-        for a in self._moving:
-            lines = self._lines(a)
-            transfer(fluxes[a], share.reshape(lines), result.reshape(lines))
-        return result
+        return self.diffusion.corrected(mass, fluxes)
 
     def factors(self, mass: Array, outputs: Array) -> list[Array]:
         """What the fluxes of `Diffusion` are corrected by, measured on a law."""

@@ -17,11 +17,12 @@ from mfpde.problem.problem import build_problem
 from mfpde.schemes.pair import make_pair
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.finite_volume.diffusion import Diffusion
+from mfpde.solvers.finite_volume.diffusion_kernels import axis_drained, axis_moved
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Observation, State, StepFailure, integrate
 from mfpde.solvers.jko.grid import jko as jko_grid
 from mfpde.solvers.jko.grid.jko import GridJko
-from mfpde.solvers.jko.grid.kernels import axis_account, drain, transfer
+from mfpde.solvers.jko.grid.kernels import axis_account
 from mfpde.solvers.jko.grid.movement import Movement, Movements
 from mfpde.solvers.jko.grid.newton import solve_outputs
 from mfpde.solvers.jko.grid.options import GridJkoOptions
@@ -404,8 +405,8 @@ def test_fluxes_move_mass_and_drain() -> None:
     generator = np.random.default_rng(8)
     mass, flux, share = generator.random((2, 5, 3)), generator.normal(size=(2, 4, 3)), generator.random((2, 5, 3))
     drained, moved = np.zeros_like(mass), mass.copy()
-    drain(flux, drained)
-    transfer(flux, share, moved)
+    axis_drained(0, mass.shape[0] * mass.shape[2], flux, drained)
+    axis_moved(0, mass.shape[0] * mass.shape[2], flux, share, moved)
     up, down = np.maximum(flux, 0.0), np.maximum(-flux, 0.0)
     expected = np.zeros_like(mass)
     expected[:, :-1] += up
