@@ -7,12 +7,18 @@ import os
 from collections.abc import Callable
 from functools import cache
 from threading import Lock, Thread
+from time import perf_counter, thread_time
 from typing import Any
 
 import numba
 import numpy as np
 
-from .kernels import ASLEEP, BOARD, MOST, SHARES, help_out, lead
+from .kernels import ASLEEP, BOARD, MOST, PATIENCE, SHARES, help_out, lead
+
+LONG_WAIT = 1e-4
+"""Seconds that a block may well take longer than others."""
+MOST_ALONE = 1024
+"""Stages without helpers, after which it is tried again."""
 
 
 def threads() -> int:
@@ -36,24 +42,44 @@ def in_blocks(kernel: Callable[..., None], count: int, size: int, *arguments: An
 
 
 class Team:
-    """Threads that help with stages: between two of them they look for the next, and then sleep."""
+    """Threads that help with stages: between two of them they look for the next, and then sleep.
+
+    Where the leader waits for them, or for a processor, as long as it works, the machine is busy: it then does a stage
+    alone, two after the next such wait, and so on.
+    """
 
     def __init__(self) -> None:
         self._board = np.zeros(BOARD, np.int64)
         self._gates: list[Lock] = []
         self._busy = Lock()
         self._entries: dict[Any, int] = {}
+        self._alone, self._pause = 0, 1
+        self._look = min(_seconds(help_out, self._board, MOST - 1) for _ in range(3)) / PATIENCE
 
     def stage(self, kernel: Callable[..., None], count: int, size: int, helpers: int, arguments: Any) -> bool:
         """Whether the kernel was called for all blocks; not where the team is busy, or a block raised."""
+        if self._alone > 0:
+            self._alone -= 1
+            return False
         if not self._busy.acquire(blocking=False):
             return False
         try:
             entry = self._entry(kernel, arguments)
             self._wake(helpers)
-            return bool(lead(self._board, entry, count, size, helpers, arguments))
+            begin, worked = perf_counter(), thread_time()
+            looks = lead(self._board, entry, count, size, helpers, arguments)
+            seconds = perf_counter() - begin
+            self._judge(seconds, seconds - (thread_time() - worked) + looks * self._look)
+            return bool(looks >= 0)
         finally:
             self._busy.release()
+
+    def _judge(self, seconds: float, waited: float) -> None:
+        """How many stages to do alone after one of which the leader spent some in waiting."""
+        if waited > max(0.5 * seconds, LONG_WAIT):
+            self._alone, self._pause = self._pause, min(2 * self._pause, MOST_ALONE)
+        else:
+            self._pause = max(1, self._pause // 2)
 
     def rest(self) -> None:
         """No helper finds more to do."""
@@ -94,6 +120,12 @@ def _team(process: int) -> Team:
     team = Team()
     atexit.register(team.rest)
     return team
+
+
+def _seconds(action: Callable[..., object], *arguments: Any) -> float:
+    begin = perf_counter()
+    action(*arguments)
+    return perf_counter() - begin
 
 
 def _layout(arguments: Any) -> Any:

@@ -184,7 +184,10 @@ def help_out(board: Board, helper: int) -> None:
 
 @njit(cache=True, nogil=True)
 def lead(board, kernel, count, size, helpers, arguments):  # type: ignore[no-untyped-def]
-    """A whole stage: kernel(start, stop, *arguments) for the blocks of 0 ... count; whether none raised."""
+    """A whole stage: kernel(start, stop, *arguments) for the blocks of 0 ... count.
+
+    Returns how often the leader, when it had nothing more to do, looked for the end; -1 where a kernel raised.
+    """
     code, data = _stage(kernel, arguments)
     blocks, shares = -(-count // size), helpers + 1
     board[CODE], board[DATA] = code, data
@@ -196,6 +199,8 @@ def lead(board, kernel, count, size, helpers, arguments):  # type: ignore[no-unt
         _store(board, LEFT + LINE * share, blocks * (share + 1) // shares - blocks * share // shares)
     _add(board, NUMBER, 1)
     _work(board, 0)
+    looks = 0
     while _load(board, DONE) < blocks:
+        looks += 1
         _pause()
-    return _load(board, FAILED) == 0
+    return looks if _load(board, FAILED) == 0 else -1

@@ -31,7 +31,7 @@ from ...flow.confinement import Confinement
 from ...objective.objective import Objective
 from ...objective.table.elements import axis_nodes
 from ...objective.table.feature_table import FeatureTable
-from ...objective.table.kernels import SCATTER_BLOCKS
+from ...objective.table.kernels import scatter_blocks
 from ...space.geometry import Geometry
 from ...threads.blocks import in_blocks
 from ..prox.cell_polynomials import CellPolynomials, cell_polynomials, moments_to_outputs, newton_line, newton_plane
@@ -317,7 +317,7 @@ class DualStep:
     ) -> tuple[Array, Array, _Totals, Array]:
         """One Newton pass: new places, outputs there, totals over the atoms, inverse Hessians (on demand)."""
         n, dimension = centres.shape
-        size = -(-n // SCATTER_BLOCKS) if n >= FEW_ATOMS else n
+        size = -(-n // scatter_blocks(n)) if n >= FEW_ATOMS else n
         blocks = -(-n // size)
         sums, moved = np.zeros((blocks, SUMS)), np.empty_like(places)
         inverses = np.empty((n if with_inverses else 0, dimension, dimension))

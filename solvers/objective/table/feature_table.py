@@ -100,9 +100,10 @@ class FeatureTable:
         if points.ndim != 2 or points.shape[1] != self.dimension:
             raise ValueError(f"points have shape {points.shape}; write them as an array of shape (n, {self.dimension})")
         lower, upper = self.box
-        flat = kernels.first_outside(points, lower, upper)
-        if flat >= 0:
-            point, axis = divmod(flat, self.dimension)
+        found = np.full(max(1, -(-len(points) // kernels.POINT_BLOCK)), -1)
+        self._over_points(kernels.outside, points, lower, upper, found)
+        if found.max() >= 0:
+            point, axis = divmod(int(found[found >= 0][0]), self.dimension)
             raise ValueError(
                 f"coordinate {axis} of point {point} is {points[point, axis]:.6g}, outside the feature "
                 f"table's [{lower[axis]:.6g}, {upper[axis]:.6g}]; build the table with edges that contain it "
@@ -157,7 +158,7 @@ class FeatureTable:
         masses = _vector(masses, len(points), "masses")
         if self._few(points):
             return np.asarray(np.einsum("n,nm->m", masses, self.values(points)))
-        size = max(kernels.POINT_BLOCK, -(-len(points) // kernels.SCATTER_BLOCKS))
+        size = max(kernels.POINT_BLOCK, -(-len(points) // kernels.scatter_blocks(len(points))))
         shares = np.zeros((-(-len(points) // size), self.nodes))
         in_blocks(kernels.scatter, len(points), size, points, masses, self._mesh, size, shares)
         size = kernels.NODE_BLOCK

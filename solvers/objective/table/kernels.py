@@ -23,7 +23,10 @@ GROUP = 16
 """Points located per call: a call for each would cost as much again."""
 POINT_BLOCK = 1024
 NODE_BLOCK = 16384
-SCATTER_BLOCKS = 4
+SCATTER_BLOCKS = 4, 16
+SCATTER_POINTS = 2**14
+"""Nodal weights are summed in the first number of shares, or in one for so many points where these are more, up to the
+second number: each share has the table's nodes."""
 FASTMATH = {"contract", "reassoc", "nsz"}
 
 
@@ -45,15 +48,21 @@ class Mesh(NamedTuple):
     inverse: Array
 
 
-@numba.njit(cache=True)
-def first_outside(points: Array, lower: Array, upper: Array) -> int:
-    """Flat index of the first coordinate outside [lower, upper] (NaN is outside), -1 without one."""
-    count, dimension = points.shape
-    for i in range(count):
+def scatter_blocks(points: int) -> int:
+    """How many shares the nodal weights of so many points are summed in."""
+    least, most = SCATTER_BLOCKS
+    return min(most, max(least, points // SCATTER_POINTS))
+
+
+@numba.njit(cache=True, nogil=True)
+def outside(start: int, stop: int, points: Array, lower: Array, upper: Array, found: IntArray) -> None:
+    """Flat index of the first coordinate outside [lower, upper] (NaN is outside), into found[start // POINT_BLOCK]."""
+    dimension = points.shape[1]
+    for i in range(start, stop):
         for axis in range(dimension):
             if not (lower[axis] <= points[i, axis] <= upper[axis]):
-                return int(i * dimension + axis)
-    return -1
+                found[start // POINT_BLOCK] = i * dimension + axis
+                return
 
 
 @numba.njit(**INNER, fastmath=FASTMATH)

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from numba import get_num_threads, njit, set_num_threads
@@ -16,11 +19,14 @@ from mfpde.configuration.sources import load_configuration
 from mfpde.problem.problem import build_problem
 from mfpde.schemes.pair import make_pair
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.finite_volume.finite_volume import FiniteVolume
+from mfpde.solvers.finite_volume.cell_features import CellFeatures
+from mfpde.solvers.finite_volume.diffusion import Diffusion
+from mfpde.solvers.finite_volume.finite_volume import FiniteVolume, FiniteVolumeOptions
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Scheme, State, integrate
+from mfpde.solvers.space.grid import grid_from_edges
 from tests.solvers.grids import uniform_grid
-from tests.solvers.problems import RANK_TWO_RISK, bump, rank_two
+from tests.solvers.problems import RANK_TWO_RISK, bump, line, rank_two
 from validation.bench.clocks import best
 from validation.bench.interface import Ratio, Setting, bench
 from validation.bench.peers import PeerMissing, Peers
@@ -142,6 +148,78 @@ def sweeps(setting: Setting) -> Iterator[Ratio]:
     yield real_rank(256)
 
 
+PARTS = {
+    "sweeps": (CellFeatures, "sweep"),
+    "outputs": (CellFeatures, "outputs"),
+    "potential": (CellFeatures, "potential"),
+    "gradient of the loss": (CellFeatures, "gradient"),
+    "energy": (CellFeatures, "energy"),
+    "entropy": (Diffusion, "_entropies"),
+    "distance of outputs": (CellFeatures, "distance"),
+    "factors": (Diffusion, "factors"),
+    "rates": (Diffusion, "rates"),
+    "solves": (Diffusion, "swept"),
+    "correction": (Diffusion, "corrected"),
+    "changes": (Diffusion, "changes"),
+}
+"""What a step calls, none within another."""
+
+
+@bench("profile")
+def profile(setting: Setting) -> Iterator[Ratio]:
+    """What a step consists of, on one thread and on all: without noise, with it, and of a preset."""
+    sizes = (256,) if setting.quick else (256, 512, 1024)
+    schemes = {f"{cells}^2": two_class(cells) for cells in sizes}
+    edge = np.linspace(0.0, 1.6, 257)
+    grid, options = grid_from_edges((edge, edge), (False, False)), FiniteVolumeOptions(noisy_tolerance=16.0 / 256**2)
+    law = bump(grid.edges, (0.35, 0.72), 0.08)
+    schemes["256^2 with noise"] = FiniteVolume(
+        rank_two()[0], line(2), Flow(inverse_temperature=200.0), grid, law, options
+    )
+    if not setting.quick:
+        schemes["512^2 of a preset"] = preset_scheme(512)
+    threads = get_num_threads()
+    for name, scheme in schemes.items():
+        found = {}
+        for count in dict.fromkeys((1, threads)):
+            set_num_threads(count)
+            found[count] = parts_of_step(scheme, 20)
+        one, many = found[1], found[threads]
+        for part, seconds in one.items():
+            work = f"a step on {name}: {part}, {threads} threads"
+            note = f"{seconds / one['all']:.1%} of one thread's"
+            yield Ratio(work, 1e3 * many[part], "1 thread", 1e3 * seconds, "ms", note=note)
+
+
+def parts_of_step(scheme: FiniteVolume, steps: int) -> dict[str, float]:
+    """Seconds of the fastest of some steps from the initial state, by its parts."""
+    state, fastest = scheme.initial_state(), {"all": np.inf}
+    spent = dict.fromkeys(PARTS, 0.0)
+    with ExitStack() as patches:
+        for part, (owner, method) in PARTS.items():
+            patches.enter_context(patch.object(owner, method, timed(getattr(owner, method), part, spent)))
+        for _ in range(steps):
+            spent.update(dict.fromkeys(PARTS, 0.0))
+            begin = time.perf_counter()
+            scheme.advance(state, 3.0)
+            whole = time.perf_counter() - begin
+            if whole < fastest["all"]:
+                fastest = {"all": whole, **spent, "Python and the rest": whole - sum(spent.values())}
+    return {part: seconds for part, seconds in fastest.items() if seconds > 0.0}
+
+
+def timed(method: Callable[..., Any], part: str, spent: dict[str, float]) -> Callable[..., Any]:
+    """The method, its time added to what is spent."""
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        begin = time.perf_counter()
+        found = method(*arguments, **named)
+        spent[part] += time.perf_counter() - begin
+        return found
+
+    return call
+
+
 @bench("py-pde")
 def against_py_pde(setting: Setting) -> Iterator[Ratio]:
     """py-pde at its default accuracy beside the coarsest of our grids that is at least as accurate."""
@@ -172,15 +250,21 @@ def py_pde(cells: int, peers: Peers) -> dict[str, float]:
 
 def real_rank(cells: int, preset: str = "anisotropic-relu") -> Ratio:
     """Cost of a stage at the rank of a preset, over that at rank 2, on one thread."""
-    overrides = ["solver.scheme=finite-volume", f"solver.cells={cells},{cells}"]
-    configuration = load_configuration(preset, overrides)
-    scheme = make_pair(build_problem(configuration), configuration).main
-    assert isinstance(scheme, FiniteVolume)
+    scheme = preset_scheme(cells, preset)
     set_num_threads(1)
     small, large = best(stage(two_class(cells)), 20), best(stage(scheme), 20)
     rank = scheme.objective.features.rank
     note = f"{1e9 * large / cells**2 / (rank / 2):.2f} ns/cell per pair of features"
     return Ratio(f"a stage on {cells}^2 cells at rank {rank}", 1e6 * large, "rank 2", 1e6 * small, "us", note=note)
+
+
+def preset_scheme(cells: int, preset: str = "anisotropic-relu") -> FiniteVolume:
+    """Finite volumes of a preset."""
+    overrides = ["solver.scheme=finite-volume", f"solver.cells={cells},{cells}"]
+    configuration = load_configuration(preset, overrides)
+    scheme = make_pair(build_problem(configuration), configuration).main
+    assert isinstance(scheme, FiniteVolume)
+    return scheme
 
 
 @bench("blocks")
