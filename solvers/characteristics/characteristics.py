@@ -296,8 +296,9 @@ class Characteristics:
     def _dissipation(self, rates: Array, weights: Array, moving: NDArray[np.bool_]) -> float:
         """D = 2 (sum_i w_i |dz_i/ds|^2 / m + alpha Var_w G) of the coordinates that are moving."""
         moved = rates * rates
-        moved *= moving
-        return 2.0 * float(weights @ (moved @ self._inertia))
+        if not moving.all():
+            moved *= moving
+        return 2.0 * float((weights @ moved) @ self._inertia)
 
     def _tolerances(self, shape: tuple[int, ...], shares: Array) -> Array:
         """Shares of the tolerance for places of this shape, and for the dissipated energy."""

@@ -29,7 +29,9 @@ class PatchedFeatures:
 
     def _inside(self, points: Array) -> NDArray[np.bool_]:
         lower, upper = self.table.box
-        inside: NDArray[np.bool_] = np.all((points >= lower) & (points <= upper), axis=1)
+        inside = np.ones(len(points), dtype=bool)
+        for axis, places in enumerate(points.T):
+            inside &= (places >= lower[axis]) & (places <= upper[axis])
         return inside
 
     def values(self, points: Array) -> Array:
