@@ -89,6 +89,20 @@ def _replace(typing, board, word, old, new):  # type: ignore[no-untyped-def]
     return types.boolean(board, types.intp, types.intp, types.intp), code
 
 
+def _borrowed(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """An argument whose arrays nobody counts: threads that count the users of one array wait for one another."""
+    if isinstance(kind, types.BaseTuple):
+        parts = cgutils.unpack_tuple(builder, value)
+        return context.make_tuple(
+            builder, kind, [_borrowed(context, builder, *pair) for pair in zip(kind.types, parts, strict=True)]
+        )
+    if not isinstance(kind, types.Array):
+        return value
+    array = context.make_array(kind)(context, builder, value)
+    array.meminfo = cgutils.get_null_value(array.meminfo.type)
+    return array._getvalue()
+
+
 @intrinsic
 def _stage(typing, kernel, arguments):  # type: ignore[no-untyped-def]
     """Addresses of code that calls the kernel at an address, (start, stop, data) -> whether it raised, and of its data.
@@ -98,6 +112,7 @@ def _stage(typing, kernel, arguments):  # type: ignore[no-untyped-def]
 
     def code(context, builder, signature, values):  # type: ignore[no-untyped-def]
         word = context.get_value_type(types.intp)
+        values = [values[0], _borrowed(context, builder, signature.args[1], values[1])]
         held = ir.LiteralStructType([word, values[1].type])
         data = cgutils.alloca_once(builder, held)
         for place, value in enumerate(values):
