@@ -16,7 +16,7 @@ from ..threads.blocks import in_blocks
 from .faces import block_bounds, padded_axes, reconstruction_slopes
 from .kernels import output_blocks, potential_blocks, sweep_blocks
 
-THREADED_FEATURES = 2**17  # below, waking a second thread costs more than it saves
+THREADED_FEATURES = 2**15  # below, 128^2 cells at rank 2, a stage of 50 us has nothing to share
 UNLIMITED = 1e300  # cap of a face's rate that never acts
 
 
