@@ -263,8 +263,8 @@ MUTATIONS = (
         ),
         (
             "the factor 2 of the dissipation",
-            "return 2.0 * float(weights @ (moved @ self._inertia))",
-            "return float(weights @ (moved @ self._inertia))",
+            "return 2.0 * float((weights @ moved) @ self._inertia)",
+            "return float((weights @ moved) @ self._inertia)",
         ),
         (
             "what is dissipated beyond a wall stays",

@@ -83,7 +83,11 @@ MUTATIONS = (
             "rise_b = fore * (a - b) + aft * (c - b)",
         ),
         ("Heun's second stage with the fluxes of a whole step", "share = (1.0 - weight) * step", "share = step"),
-        ("a halo row that is left out", "i > 0 and row - n1 < bounds[b]", "i > 0 and row - n1 > bounds[b]"),
+        (
+            "fluxes into a block's first rows that are left from another block",
+            "if b == start and i > 0 and row - n1 < bounds[b]:",
+            "if b > start and i > 0 and row - n1 < bounds[b]:",
+        ),
     ),
     *mutations(
         "solvers/finite_volume/transport.py",
@@ -118,28 +122,17 @@ MUTATIONS = (
         ("the distance of points next to r = 0", "if centre[0] == edge[0] and geometry.axes[axis].even:", "if False:"),
         (
             "the surfaces of spheres left out of the entropy",
-            "float(np.sum(kept * (np.log(kept) - self._log_measure[held]))) - self._constant",
-            "float(np.sum(kept * (np.log(kept) - self._log_measure[held])))",
+            "return self._entropies(mass)[0] - self._constant",
+            "return self._entropies(mass)[0]",
         ),
-        (
-            "extrapolation in time without its factor 2",
-            "fluxes = {a: 2.0 * (first[a] + second[a] - across[a])",
-            "fluxes = {a: (first[a] + second[a] - across[a])",
-        ),
-        (
-            "fluxes that may drain a cell below 0",
-            "limited = flux * np.where(flux > 0.0, factor[:, :-1], factor[:, 1:])",
-            "limited = flux",
-        ),
-        ("the smallest masses drained", "mass > LEAST_MASS", "mass > 0.0"),
     ),
     *mutations(
-        "solvers/finite_volume/diffusion.py",
+        "solvers/finite_volume/diffusion_kernels.py",
         "tests/solvers/finite_volume/test_birth_death.py",
         (
             "the entropy's share of G with beta for 2 beta in the dissipated energy",
-            "(np.log(middle[held]) - self._log_measure[held]) / self._twice_beta",
-            "(np.log(middle[held]) - self._log_measure[held]) * 2.0 / self._twice_beta",
+            "(math.log(middle) - log_measure[k]) / twice_beta",
+            "(math.log(middle) - log_measure[k]) * 2.0 / twice_beta",
         ),
     ),
     *mutations(
@@ -151,6 +144,22 @@ MUTATIONS = (
             "upward[i, k, j] = q * up[k] * (high if drift >= 0.0 else low)",
         ),
         ("the upwind parabola from the wrong cell", "if drift < 0.0:", "if drift > 0.0:"),
+        (
+            "extrapolation in time without its factor 2",
+            "whole[k] = 2.0 * (first[k] + second[k] - whole[k])",
+            "whole[k] = first[k] + second[k] - whole[k]",
+        ),
+        (
+            "fluxes that may drain a cell below 0",
+            "amount *= share[i, k, j] if amount > 0.0 else share[i, k + 1, j]",
+            "pass",
+        ),
+        (
+            "a flux scaled by the cell that it fills",
+            "amount *= share[i, k, j] if amount > 0.0 else share[i, k + 1, j]",
+            "amount *= share[i, k + 1, j] if amount > 0.0 else share[i, k, j]",
+        ),
+        ("the smallest masses drained", "if mass[k] > LEAST_MASS else 0.0", "if mass[k] > 0.0 else 0.0"),
         ("the mean density of equal neighbours by a half", "return 1.0 - y * (0.5 - y / 6.0)", "return 0.5"),
     ),
     *mutations(
@@ -228,11 +237,6 @@ MUTATIONS = (
             "the gap of a face without the half of the square",
             "gap / (2.0 * step * twice_beta)",
             "gap / (step * twice_beta)",
-        ),
-        (
-            "a flux scaled by the cell that it fills",
-            "amount *= share[i, k, j] if amount > 0.0 else share[i, k + 1, j]",
-            "amount *= share[i, k + 1, j] if amount > 0.0 else share[i, k, j]",
         ),
     ),
     *mutations(
