@@ -44,8 +44,8 @@ def in_blocks(kernel: Callable[..., None], count: int, size: int, *arguments: An
 class Team:
     """Threads that help with stages: between two of them they look for the next, and then sleep.
 
-    Where the leader waits for them, or for a processor, as long as it works, the machine is busy: it then does a stage
-    alone, two after the next such wait, and so on.
+    Where the leader waits for them as long as it works, or a third as long for a processor, others are busy: it then
+    does a stage alone, two after the next such wait, and so on.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Team:
             begin, worked = perf_counter(), thread_time()
             looks = lead(self._board, entry, count, size, helpers, arguments)
             seconds = perf_counter() - begin
-            self._judge(seconds, seconds - (thread_time() - worked) + looks * self._look)
+            self._judge(seconds, 2.0 * (seconds - (thread_time() - worked)) + looks * self._look)
             return bool(looks >= 0)
         finally:
             self._busy.release()
