@@ -9,6 +9,8 @@ for it, without expansion for the rest; the diagonal is a second moment.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +30,8 @@ SMALLEST = 1e-300
 """Deviations below it are taken for it where weights are divided by them, whose directions count."""
 CHUNK = 4_000_000
 """Coordinates of pairs of weights held at once."""
+BAND = 2**22
+"""Inner products of weights held at once."""
 
 TOLERANCE = 1e-14
 """What a series may leave out of E sigma(u) sigma(v), in units of the root mean squares of its factors."""
@@ -50,19 +54,40 @@ def _class_risk(unit: Activation, weights: Array, a: Array, b: Array, label: flo
 
 def squared_output(unit: Activation, weights: Array, a: Array, b: Array) -> tuple[float, float]:
     """E f_N and E f_N^2 for standard normal x."""
-    with one_thread():
-        gram = blas.dsyrk(1.0, np.ascontiguousarray(weights).T, trans=1, lower=0).T
-    scale = np.sqrt(np.diagonal(gram))
+    neurons, weights = len(weights), np.ascontiguousarray(weights)
+    bands = list(_inner_products(weights)) if neurons**2 <= BAND else None
+    scale = np.sqrt(np.diagonal(bands[0][1]) if bands else np.einsum("nd,nd->n", weights, weights))
     moments = unit.second_moments(scale, b)
     coefficients = unit.coefficients(scale, b, SHORT)
     inverse = np.where(scale > TINY_SCALE, 1.0 / np.maximum(scale, TINY_SCALE), 0.0)
-    total, rows, columns = _sum_pairs(gram, inverse, coefficients, _reach(coefficients, moments), a)
+    reach, total, left = _reach(coefficients, moments), 0.0, []
+    for first, gram in bands or _inner_products(weights):
+        part, rows, columns = _sum_pairs(gram, first, inverse, coefficients, reach, a)
+        total += part
+        left.append((rows, columns, gram[rows - first, columns] * inverse[rows] * inverse[columns]))
+    rows, columns, correlation = map(np.concatenate, zip(*left, strict=True))
     if rows.size:
-        correlation = np.clip(gram[rows, columns] * inverse[rows] * inverse[columns], -1.0, 1.0)
+        correlation = np.clip(correlation, -1.0, 1.0)
         total += _listed_pairs(unit, weights, scale, moments, rows, columns, correlation, a, b)
-    neurons = len(weights)
     square = float(np.dot(a * a, moments)) + 2.0 * total
     return float(a @ coefficients[:, 0]) / neurons, square / neurons**2
+
+
+def _inner_products(weights: Array) -> Iterator[tuple[int, Array]]:
+    """Bands of rows of the inner products, of which only those with earlier and equal neurons are there: all at once
+    where they are few."""
+    neurons = len(weights)
+    if neurons**2 <= BAND:
+        with one_thread():
+            gram = blas.dsyrk(1.0, weights.T, trans=1, lower=0).T
+        yield 0, gram
+        return
+    height = max(1, BAND // neurons)
+    for first in range(0, neurons, height):
+        last = min(first + height, neurons)
+        with one_thread():
+            band = weights[first:last] @ weights[:last].T
+        yield first, band
 
 
 def _reach(coefficients: Array, moments: Array) -> Array:
@@ -122,18 +147,21 @@ def apart(
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
 def _sum_pairs(
-    gram: Array, inverse: Array, coefficients: Array, reach: Array, a: Array
+    gram: Array, first: int, inverse: Array, coefficients: Array, reach: Array, a: Array
 ) -> tuple[float, NDArray[np.int64], NDArray[np.int64]]:
-    """Sum over i > j of a_i a_j times the series, and the pairs left out of it (lower triangle of gram is read)."""
+    """Sum over i > j of a_i a_j times the series, and the pairs left out of it, for the rows i = first, ... of gram.
+
+    What gram has above the diagonal is not read.
+    """
     neurons, terms = coefficients.shape
     by_term = np.ascontiguousarray(coefficients.T)
     series, correlation, needed = np.empty(neurons), np.empty(neurons), np.empty(neurons)
     rows, columns = [np.int64(0) for _ in range(0)], [np.int64(0) for _ in range(0)]
     total = 0.0
-    for i in range(1, neurons):
+    for i in range(max(first, 1), first + len(gram)):
         worst = 0.0
         for j in range(i):
-            correlation[j] = gram[i, j] * inverse[i] * inverse[j]
+            correlation[j] = gram[i - first, j] * inverse[i] * inverse[j]
             needed[j] = abs(correlation[j]) * reach[i] * reach[j]
             worst = max(worst, needed[j])
             series[j] = 0.0

@@ -16,6 +16,7 @@ from mfpde.solvers.activations.activation import Activation
 from mfpde.solvers.activations.hinges import hinge_products
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.networks import risk
 from mfpde.solvers.networks.risk import network_risk
 from mfpde.solvers.sgd.engine import GaussianClasses
 
@@ -167,3 +168,15 @@ def test_neurons_at_rest() -> None:
     assert network_risk(data, unit, np.zeros((5, 4)), np.ones(5), np.zeros(5)) == pytest.approx(1.0 + 2.5**2, rel=1e-14)
     knot = np.full(5, 0.5)
     assert network_risk(data, unit, np.zeros((5, 4)), np.ones(5), knot) == pytest.approx(1.0 + 2.5**2, rel=1e-14)
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh"])
+def test_inner_products_in_bands(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few inner products are held at once, nearly parallel neurons of other bands included."""
+    random = np.random.default_rng(5)
+    w, a, b = random.standard_normal((23, 3)), random.standard_normal(23), 0.3 * random.standard_normal(23)
+    w[20:] = w[:3] * (1.0 + 1e-3 * random.standard_normal((3, 3)))
+    data, unit = GaussianClasses((3,), ((1.2, 0.8),)), UNITS[name]
+    whole = network_risk(data, unit, w, a, b)
+    monkeypatch.setattr(risk, "BAND", 100)
+    assert network_risk(data, unit, w, a, b) == pytest.approx(whole, rel=1e-13)
