@@ -32,7 +32,7 @@ from mfpde.solvers.space.axis import Axis, Line, Radius
 
 if TYPE_CHECKING:
     from mfpde.keys.samples import Samples
-    from mfpde.problem.reduction.sections import Target
+    from mfpde.problem.reduction.gaussian.pulls import Target
     from mfpde.problem.reduction.spherical.pairs import SphericalTarget
     from mfpde.solvers.activations.activation import Activation
     from mfpde.solvers.arrays import Array
@@ -215,7 +215,7 @@ class MultiIndex(DataLaw):
 
     def features(self, unit: Unit, box: Box, accuracy: float, effort: Effort) -> Expansion:
         """By sections of U; those of cones that learn cones are the same for both laws of x."""
-        from mfpde.problem.reduction import sections
+        from mfpde.problem.reduction.gaussian import sections
         from mfpde.problem.reduction.spherical import pairs
 
         sigma, offset, y = unit.activation, unit.has_offset, self.teachers()
@@ -225,7 +225,7 @@ class MultiIndex(DataLaw):
 
     def teachers(self) -> Target:
         """y as the reduction takes it."""
-        from mfpde.problem.reduction.sections import Target
+        from mfpde.problem.reduction.gaussian.pulls import Target
 
         return Target(tuple(_teacher(target) for target in self.each), self.weights, self.noise)
 
@@ -276,7 +276,7 @@ class MultiIndex(DataLaw):
         return population(sampler, activation, tuple(teachers), self.spherical, self._cones)
 
     def committee(self, unit: Unit) -> Committee | str:
-        from mfpde.problem.reduction.sections import multiple
+        from mfpde.problem.reduction.gaussian.pulls import multiple
         from mfpde.solvers.networks.order_parameters import Committee
 
         arc = None if unit.has_offset else unit.activation.arc

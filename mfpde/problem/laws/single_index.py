@@ -164,7 +164,7 @@ class SingleIndex(DataLaw):
         On the sphere by degrees. Cones that learn a cone are homogeneous of degree 2 in x together: E |x|^2 = d is all
         that they see of its length, and both laws of x have the same features.
         """
-        from mfpde.problem.reduction import index, sections
+        from mfpde.problem.reduction.gaussian import index, pulls, sections
         from mfpde.problem.reduction.spherical import diagonal
 
         if self.spherical and not (targets.is_cone(self.target) and unit.is_cone):
@@ -175,7 +175,7 @@ class SingleIndex(DataLaw):
         closed = inside and not unit.has_offset and unit.activation.arc is not None
         found = [] if closed else [index.expand(unit.activation, unit.has_offset, *rest)]
         if closed or (inside and not (found[0].enough <= max(accuracy, POOR))):
-            target = sections.Target((replace(self.teacher, noise=0.0),), (1.0,), self.noise)
+            target = pulls.Target((replace(self.teacher, noise=0.0),), (1.0,), self.noise)
             found.append(sections.expand(unit.activation, unit.has_offset, self.across, target, *rest[2:]))
         return min(found, key=lambda made: made.error)
 

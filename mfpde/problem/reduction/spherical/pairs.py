@@ -6,7 +6,7 @@ With m_k = <u_k, w>, s the rest and t^2 = |m|^2 + s^2, neurons turned about the 
     V(z) = -sum_j c_j sum_k l_k g_jk P_k(m_j / t),                              g_jk = E[g_j(sqrt(d) tau) p_k(tau)],
 
 l_k the coefficients of the unit (`solvers.harmonics.units`): zonal in each teacher, and sections at pivots are those of
-Gaussian inputs (`reduction.sections`) in all else.
+Gaussian inputs (`reduction.gaussian.sections`) in all else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from functools import cached_property
 
 import numpy as np
 
-from mfpde.problem.reduction.sections import Neurons, Pairs, Pull, Target, at_pivots
+from mfpde.problem.reduction.gaussian.pairs import Neurons, Pairs
+from mfpde.problem.reduction.gaussian.pulls import Pull, Target
+from mfpde.problem.reduction.gaussian.sections import at_pivots
 from mfpde.solvers.activations.activation import Activation
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.harmonics.pairs import sums

@@ -14,7 +14,8 @@ from mfpde.configuration.parsing import parse
 from mfpde.errors import ConfigurationError
 from mfpde.problem.laws.multi_index import MultiIndex
 from mfpde.problem.problem import Problem, build_problem
-from mfpde.problem.reduction.sections import Pairs, Pull
+from mfpde.problem.reduction.gaussian.pairs import Pairs
+from mfpde.problem.reduction.gaussian.pulls import Pull
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.time_loop import integrate as integrate_flow
 from mfpde.solvers.networks.order_parameters import OrderParameterFlow, Overlaps

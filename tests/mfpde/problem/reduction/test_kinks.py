@@ -11,7 +11,7 @@ import pytest
 from scipy import integrate
 
 from mfpde.problem.activations.erf import Erf
-from mfpde.problem.reduction import index, sections
+from mfpde.problem.reduction.gaussian import index, pulls, sections
 from mfpde.solvers.activations.activation import Affine
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
@@ -76,7 +76,7 @@ def test_sections_have_the_exact_pull_and_tell_what_they_leave(unit: PiecewiseLi
     """Neurons along u_1: V by adaptive quadrature, U(z, z) = E sigma(m G + b)^2."""
     weights, none = (0.7, -0.4)[:teachers], [0.0] * teachers
     box = Box(np.array([*[-2.0] * teachers, 0.0, -1.0]), np.array([*[2.0] * teachers, 1.5, 1.0]))
-    target = sections.Target((SQUARE,) * teachers, weights, 0.0)
+    target = pulls.Target((SQUARE,) * teachers, weights, 0.0)
     made = sections.expand(unit, True, math.inf, target, box, 1e-6, "rough")
     loss = made.objective.loss
     assert made.gap is not None

@@ -13,43 +13,42 @@ so that one of them has the whole target.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mfpde.problem.reduction.gaussian.panels import (
+    PanelNeurons,
+    PanelRule,
+    RuleGap,
+    adapted,
+    halving_error,
+    neurons_of,
+    stray_error,
+)
 from mfpde.problem.reduction.hermite import angular_moment
 from mfpde.solvers.activations.activation import Activation
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.normal import REACH, Teacher, gauss, projected
+from mfpde.solvers.normal import Teacher, projected
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.objective.representation import Effort, Expansion
 from mfpde.solvers.space.box import Box
 
-NODES = 12
-"""Gauss nodes of a panel of the rule."""
-FIRST_PANELS = 6
 MOST_PANELS = {"rough": 16, "usual": 60, "finest": 120}
 MOST_TERMS = {"rough": 12, "usual": 60, "finest": 100}
 """Largest order j."""
-NARROWEST = 1e-7
 LEFT_OUT = 0.05
 """Share of the accuracy of U that features of no weight may hold together."""
 ALIKE = 1e-9
 """Relative difference of squares of features that is rounding."""
-TRIALS = 32
-"""Neurons of the box on which rules are tried."""
 SKEWED = 4.0
 """Power by which others, on which their error is measured, are nearer to s = 0, where kinks are sharp."""
-FEW = 16
-"""Neurons of a law whose kinks count each."""
 SMALL = 1e-3
 """Of the accuracy, what features may leave where others are held against them."""
-CUTS = (0.19, 0.44, 0.77)
-"""Where panels are cut in four, as shares of them."""
 CHUNK = 2**21
 """Numbers of features that are formed at once."""
 
@@ -143,25 +142,6 @@ class IndexFeatures:
         return np.hstack([turned, rest.reshape(count, -1)[:, self.kept]])
 
 
-@dataclass(frozen=True)
-class _Rule:
-    """A composite Gauss rule for the normal law of v."""
-
-    edges: Array
-    nodes: Array = field(init=False)
-    weights: Array = field(init=False)
-
-    def __post_init__(self) -> None:
-        places, weights = gauss(self.edges, NODES)
-        object.__setattr__(self, "nodes", places.ravel())
-        object.__setattr__(self, "weights", weights.ravel())
-
-    @property
-    def halved(self) -> _Rule:
-        """With every panel in two."""
-        return _Rule(np.sort(np.concatenate([self.edges, 0.5 * (self.edges[1:] + self.edges[:-1])])))
-
-
 def expand(
     unit: Activation,
     has_offset: bool,
@@ -176,14 +156,14 @@ def expand(
     Panels of the rule are halved where that changes what neurons of the box have in common with one another and with
     the target, or the square of the target; orders are added until what is left of U is below `accuracy`.
     """
-    trials = _trials(unit, has_offset, perpendicular > 0.0, box)
-    rule = _adapted(trials, teacher, accuracy, MOST_PANELS[effort])
+    trials = neurons_of(unit, has_offset, perpendicular > 0.0, box)
+    rule = adapted(trials, teacher, accuracy, MOST_PANELS[effort])
     moments, tail = _orders(trials, perpendicular, accuracy, MOST_TERMS[effort])
     made, dropped = _made(trials, has_offset, perpendicular, teacher, rule, moments, accuracy)
-    loose, resolved = tail + dropped, _halving_error(trials, teacher, rule)
-    stray = _stray(_trials(unit, has_offset, perpendicular > 0.0, box, SKEWED), teacher, rule)
-    gap = _Gap(
-        partial(_Trials.of, unit, perpendicular=perpendicular > 0.0, has_offset=has_offset), teacher, rule, loose
+    loose, resolved = tail + dropped, halving_error(trials, teacher, rule)
+    stray = stray_error(neurons_of(unit, has_offset, perpendicular > 0.0, box, SKEWED), teacher, rule)
+    gap = RuleGap(
+        partial(PanelNeurons.of, unit, perpendicular=perpendicular > 0.0, has_offset=has_offset), teacher, rule, loose
     )
 
     def potential(points: Array, masses: Array) -> tuple[Array, Array]:
@@ -204,160 +184,7 @@ def expand(
     )
 
 
-@dataclass(frozen=True)
-class _Trials:
-    """Neurons of the box on which a rule is tried."""
-
-    activation: Activation
-    along: Array
-    across: Array
-    offset: Array
-
-    @classmethod
-    def of(cls, unit: Activation, points: Array, perpendicular: bool, has_offset: bool) -> _Trials:
-        """Neurons of places (m, s, b), s and b as far as there are any."""
-        none = np.zeros(len(points))
-        return cls(unit, points[:, 0], points[:, 1] if perpendicular else none, points[:, -1] if has_offset else none)
-
-    def means(self, v: Array) -> Array:
-        """c_0(s, m v + b), shape (n, Q)."""
-        shape = len(self.along), v.size
-        offset = np.outer(self.along, v) + self.offset[:, None]
-        spread = np.broadcast_to(self.across[:, None], shape)
-        return self.activation.mean(spread.ravel(), offset.ravel()).value.reshape(shape)
-
-    def squares(self, v: Array, orders: int) -> Array:
-        """The largest c_j(s, m v + b)^2 for j = 2, 4, ..., shape (Q, orders)."""
-        found = np.zeros((v.size, orders))
-        for m, s, b in zip(self.along, self.across, self.offset, strict=True):
-            higher = self.activation.even_hermite(np.full(v.size, s), m * v + b, 2 * orders).value
-            np.maximum(found, higher**2, out=found)
-        return found
-
-
-def _trials(unit: Activation, has_offset: bool, perpendicular: bool, box: Box, skew: float = 1.0) -> _Trials:
-    """Corners, the middle, others by a low-discrepancy sequence, and the mirror images of all in m.
-
-    With these the rule is symmetric: a target without a linear part exerts no force on neurons at m = 0. With a `skew`
-    above 1 the others are others, and more of them have a small s.
-    """
-    from scipy.stats import qmc
-
-    lower, upper = box.lower, box.upper
-    unit_cube = qmc.Sobol(len(lower), seed=int(skew > 1.0)).random(TRIALS)
-    unit_cube[:, 1 : 1 + perpendicular] **= skew
-    inner = qmc.scale(unit_cube, lower, np.maximum(upper, lower + 1e-12))
-    corners = np.array(np.meshgrid(*zip(lower, upper, strict=True), indexing="ij")).reshape(len(lower), -1).T
-    points = np.vstack([corners, 0.5 * (lower + upper), inner])
-    mirrored = points.copy()
-    mirrored[:, 0] *= -1.0
-    return _Trials.of(unit, np.vstack([points, mirrored]), perpendicular, has_offset)
-
-
-def _adapted(trials: _Trials, teacher: Teacher, accuracy: float, most: int) -> _Rule:
-    ends = np.linspace(-REACH, REACH, FIRST_PANELS + 1)
-    edges = np.unique(np.concatenate([ends, teacher.breaks[np.abs(teacher.breaks) < REACH]]))
-    while len(edges) <= most:
-        errors = _panel_errors(trials, teacher, edges)
-        wide = np.diff(edges) > NARROWEST
-        poor = wide & (errors > accuracy / len(errors))
-        if not poor.any():
-            break
-        if poor.sum() > most + 1 - len(edges):
-            # the worst first
-            poor &= errors >= np.sort(errors)[::-1][max(most - len(edges), 0)]
-        edges = np.sort(np.concatenate([edges, 0.5 * (edges[1:] + edges[:-1])[poor]]))
-    return _Rule(edges)
-
-
-def _panel_errors(trials: _Trials, teacher: Teacher, edges: Array) -> Array:
-    """Per panel, how much halving it changes E f^2 and E f g over it at the worst of the neurons, and E g^2."""
-    whole = _panel_integrals(trials, teacher, edges)
-    finer = np.sort(np.concatenate([edges, 0.5 * (edges[1:] + edges[:-1])]))
-    halves = _panel_integrals(trials, teacher, finer)
-    return np.asarray(np.abs(halves.reshape(len(whole), 2, -1).sum(axis=1) - whole).max(axis=1))
-
-
-def _panel_integrals(trials: _Trials, teacher: Teacher, edges: Array) -> Array:
-    places, weights = gauss(edges, NODES)
-    values = trials.means(places.ravel()).reshape(-1, *places.shape)
-    target = teacher(places)
-    parts = [np.einsum("npk,pk->pn", values**2, weights), np.einsum("npk,pk->pn", values, weights * target)]
-    return np.hstack([*parts, (weights * target**2).sum(axis=1)[:, None]])
-
-
-def _halving_error(trials: _Trials, teacher: Teacher, rule: _Rule) -> float:
-    """Twice the largest change of U and V of the neurons, without the higher orders, by halving all panels."""
-    found = []
-    for each in (rule, rule.halved):
-        values = trials.means(each.nodes)
-        found.append(
-            np.hstack([(values * each.weights) @ values.T, (values @ (each.weights * teacher(each.nodes)))[:, None]])
-        )
-    return 2.0 * float(np.abs(found[1] - found[0]).max())
-
-
-def _stray(trials: _Trials, teacher: Teacher, rule: _Rule) -> float:
-    """Twice the largest error of U(z, z) and 2 V of the neurons, without the higher orders.
-
-    Kinks of a unit lie where its neuron has them. Panels for all are halved where those of some neurons lie; others
-    are held against a rule of their own here.
-    """
-    from mfpde.solvers.networks.pulls import own_rule
-
-    unit, means = trials.activation, trials.means(rule.nodes)
-    found = np.stack([(means**2) @ rule.weights, 2.0 * means @ (rule.weights * teacher(rule.nodes))])
-    worst = 0.0
-    for n, (m, s, b) in enumerate(zip(trials.along, trials.across, trials.offset, strict=True)):
-        one = np.array([m]), np.array([s]), np.array([b])
-        v, weights = (part[0] for part in own_rule(unit, teacher.breaks, *one))
-        own = unit.mean(np.full(v.size, s), m * v + b).value
-        exact = np.array([weights @ own**2, 2.0 * weights @ (own * teacher(v))])
-        worst = max(worst, float(np.abs(found[:, n] - exact).max()))
-    return 2.0 * worst
-
-
-@dataclass(frozen=True)
-class _Gap:
-    """Of a law, what the rule changes of its risk next to another one, and what is left out.
-
-    The other rule has each panel in four, cut where the rule has no nodes, and for a few neurons the panels of each:
-    many of them blur their kinks.
-
-    Attributes:
-        having: neurons of places and masses.
-        loose: what orders and features that are left out hold of U.
-    """
-
-    having: Callable[[Array], _Trials]
-    teacher: Teacher
-    rule: _Rule
-    loose: float
-
-    def __call__(self, points: Array, masses: Array) -> float:
-        neurons = self.having(points)
-        parts = [self._part(neurons, masses, rule) for rule in (self.rule, self.finer(points))]
-        return abs(parts[0] - parts[1]) + float(np.abs(masses).sum()) ** 2 * self.loose
-
-    def finer(self, points: Array) -> _Rule:
-        """The other rule for neurons of these places."""
-        from mfpde.solvers.networks.pulls import own_edges
-
-        neurons, edges = self.having(points), self.rule.edges
-        finer = [edges, *(edges[:-1] + share * np.diff(edges) for share in CUTS)]
-        if len(points) <= FEW:
-            places = neurons.along, neurons.across, neurons.offset
-            finer.append(own_edges(neurons.activation, self.teacher.breaks, *places).ravel())
-        return _Rule(np.unique(np.concatenate(finer)))
-
-    def _part(self, neurons: _Trials, masses: Array, rule: _Rule) -> float:
-        """E f^2 - 2 E f g."""
-        pieces = np.array_split(rule.nodes, 1 + len(masses) * rule.nodes.size // CHUNK)
-        outputs = np.concatenate([masses @ neurons.means(v) for v in pieces])
-        return float(rule.weights @ (outputs * (outputs - 2.0 * self.teacher(rule.nodes))))
-
-
-def _orders(trials: _Trials, perpendicular: float, accuracy: float, most: int) -> tuple[Array, float]:
+def _orders(trials: PanelNeurons, perpendicular: float, accuracy: float, most: int) -> tuple[Array, float]:
     """E n^j of the orders j = 2, 4, ... that are kept, and a bound of what the others hold of U."""
     if not (0.0 < perpendicular < np.inf):
         return np.empty(0), 0.0
@@ -370,11 +197,11 @@ def _orders(trials: _Trials, perpendicular: float, accuracy: float, most: int) -
 
 
 def _made(
-    trials: _Trials,
+    trials: PanelNeurons,
     has_offset: bool,
     perpendicular: float,
     teacher: Teacher,
-    rule: _Rule,
+    rule: PanelRule,
     moments: Array,
     accuracy: float,
 ) -> tuple[Objective, float]:

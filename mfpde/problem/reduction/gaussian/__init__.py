@@ -1,0 +1,1 @@
+"""Units on Gaussian inputs of which the target sees projections."""

@@ -1,0 +1,175 @@
+"""What the target sees of a unit: E y sigma = -V, y = sum_k c_k g_k(<u_k, x>) + noise.
+
+V(z) = -sum_k c_k E g_k(v) sigma(m_k v + S_k G + b),   S_k^2 = t^2 - m_k^2,   v and G standard normal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from mfpde.problem.reduction.gaussian.pairs import SMALLEST, Pairs
+from mfpde.problem.reduction.gaussian.trials import Trials
+from mfpde.solvers.activations.activation import Activation
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.networks.pulls import PullFeatures, tabulated
+from mfpde.solvers.normal import Teacher, hermite_coefficients, projected
+from mfpde.solvers.objective.table.patched import PatchedFeatures
+from mfpde.solvers.space.box import Box
+
+EMPTY = np.empty(0)
+
+
+@dataclass(frozen=True)
+class Target:
+    """y = sum_k weights_k g_k(<u_k, x>) + noise.
+
+    Attributes:
+        teachers: g_k, each with the noise of its own 0.
+        weights: c_k.
+        noise: standard deviation.
+    """
+
+    teachers: tuple[Teacher, ...]
+    weights: tuple[float, ...]
+    noise: float
+
+    @cached_property
+    def second_moment(self) -> float:
+        """E y^2 without the noise."""
+        means = np.array([projected(g, g.breaks) for g in self.teachers])
+        squares = np.array([projected(lambda v, g=g: g(v) ** 2, g.breaks) for g in self.teachers])  # type: ignore[misc]
+        c = np.array(self.weights)
+        return float((c @ means) ** 2 + c**2 @ (squares - means**2))
+
+
+@dataclass(frozen=True)
+class Pull:
+    """E y sigma = -V of a neuron.
+
+    Attributes:
+        pairs: the unit and its coordinates.
+        target: y.
+        alike: c_k / a for the g_k with sigma = a g_k, of which the pull is a pair's; nan for others.
+        tables: by k, of pulls of one g_k (`tabulated`).
+    """
+
+    pairs: Pairs
+    target: Target
+    alike: Array
+    tables: Mapping[int, PatchedFeatures] = field(default_factory=dict)
+
+    def __call__(self, points: Array, slopes: bool = False) -> tuple[Array, Array]:
+        """Shape (n,) and (n, D)."""
+        values, found = np.zeros(len(points)), np.zeros((len(points), self.pairs.dimension if slopes else 0))
+        same = ~np.isnan(self.alike)
+        if same.any():
+            units = np.eye(self.pairs.teachers, self.pairs.dimension)[same]
+            pulls, turned = self.pairs.sections(points, units, slopes=slopes)
+            values += pulls @ self.alike[same]
+            found += np.einsum("nkd,k->nd", turned, self.alike[same]) if slopes else 0.0
+        for k in np.flatnonzero(~same):
+            self._add(int(k), points, values, found)
+        return values, found
+
+    def _add(self, k: int, points: Array, values: Array, found: Array) -> None:
+        """The pull of one teacher."""
+        add = self._add_terms if self.target.teachers[k].hermite else self._add_panels
+        add(k, points, values, found)
+
+    @property
+    def dear(self) -> list[int]:
+        """Teachers whose pulls need panels of each neuron."""
+        shares = zip(range(len(self.alike)), np.isnan(self.alike), self.target.teachers, strict=True)
+        return [k for k, other, teacher in shares if other and not teacher.hermite and k not in self.tables]
+
+    def quicker(self, box: Box, trials: Trials, accuracy: float) -> tuple[Pull, float]:
+        """These by Hermite terms of g, or tables on the box, where that is accurate, and what is left out of V.
+
+        Terms behind the first ones hold at most the norms of what both functions have there, by Cauchy and Schwarz.
+        """
+        if not self.dear:
+            return self, 0.0
+        teachers, tables, lost = list(self.target.teachers), {}, 0.0
+        held = 0.0
+        if self.pairs.terms:
+            held = float(np.sqrt(self.pairs.tails(trials.points, [self.pairs.terms])[0] * trials.weights).max())
+        for k in self.dear:
+            terms, rest = hermite_coefficients(teachers[k], self.pairs.terms) if self.pairs.terms else (EMPTY, math.inf)
+            if rest * held <= accuracy:
+                teachers[k] = replace(teachers[k], hermite=tuple(terms.tolist()))
+                lost += abs(self.target.weights[k]) * rest * held
+                continue
+            made = self._table(k, box, accuracy)
+            if made is not None:
+                tables[k], lost = made[0], lost + abs(self.target.weights[k]) * made[1]
+        return replace(self, target=replace(self.target, teachers=tuple(teachers)), tables=tables), lost
+
+    def _table(self, k: int, box: Box, accuracy: float) -> tuple[PatchedFeatures, float] | None:
+        """A table of the pull of g_k on a box, and its error."""
+        own = self.pairs.teachers + self.pairs.perpendicular
+        farthest = np.maximum(np.abs(box.lower), np.abs(box.upper))[:own]
+        lower = np.array([box.lower[k], 0.0, *box.lower[own:]])
+        upper = np.array([box.upper[k], np.linalg.norm(np.delete(farthest, k)), *box.upper[own:]])
+        return tabulated(
+            PullFeatures(self.pairs.unit, self.target.teachers[k], self.pairs.has_offset), lower, upper, accuracy
+        )
+
+    def _add_terms(self, k: int, points: Array, values: Array, found: Array) -> None:
+        """The pull of g = sum_l g_l h_l: sum_l g_l c_l(t, b) (m / t)^l, t d_t c_l = l c_l + a multiple of c_(l + 2)."""
+        neurons = self.pairs.neurons(points)
+        places = neurons.places
+        places[neurons.sizes < SMALLEST, -1] = SMALLEST
+        g, t = self.target.weights[k] * np.array(self.target.teachers[k].hermite), neurons.sizes
+        order, ratio = np.arange(len(g)), places[:, k] / t
+        own = self.pairs.unit.coefficients(t, neurons.offsets, len(g) + 2)
+        powers = g * ratio[:, None] ** order
+        values += (powers * own[:, :-2]).sum(axis=1)
+        if not found.size:
+            return
+        radial = (powers * np.sqrt((order + 1.0) * (order + 2.0)) * own[:, 2:]).sum(axis=1) / t**2
+        columns = radial[:, None] * places
+        columns[:, k] += (g[1:] * order[1:] * ratio[:, None] ** order[:-1] * own[:, 1:-2]).sum(axis=1) / t
+        whole = self.pairs.teachers + self.pairs.perpendicular
+        found[:, :whole] += columns[:, :whole]
+        if self.pairs.has_offset:
+            found[:, -1] += (powers * np.sqrt(order + 1.0) * own[:, 1:-1]).sum(axis=1) / t
+
+    def _add_panels(self, k: int, points: Array, values: Array, found: Array) -> None:
+        """That of any g, by its table or panels of each neuron."""
+        neurons = self.pairs.neurons(points)
+        along, rest = neurons.places[:, k], np.delete(neurons.places, k, axis=1)
+        spread = np.linalg.norm(rest, axis=1)
+        exact = PullFeatures(self.pairs.unit, self.target.teachers[k], self.pairs.has_offset)
+        places = np.column_stack([along, spread, neurons.offsets])[:, : exact.dimension]
+        pull, slopes = self.tables.get(k, exact).contract(places, np.array([self.target.weights[k]]))
+        parts = [pull, *slopes.T]
+        values += parts[0]
+        if not found.size:
+            return
+        shares = np.divide(
+            neurons.places, spread[:, None], out=np.zeros_like(neurons.places), where=spread[:, None] > 0.0
+        )
+        # at w = u_k m the unit is spread along the last coordinate alone
+        shares[spread == 0.0, -1] = 1.0
+        columns = parts[2][:, None] * shares
+        columns[:, k] = parts[1]
+        own = self.pairs.teachers + self.pairs.perpendicular
+        found[:, :own] += columns[:, :own]
+        if self.pairs.has_offset:
+            found[:, -1] += parts[3]
+
+
+def multiple(teacher: Teacher, activation: Activation, has_offset: bool) -> float:
+    """1 / a where sigma = a g and U is a closed form, nan otherwise."""
+    if has_offset or activation.arc is None:
+        return math.nan
+    u = np.linspace(-3.0, 3.0, 62)
+    unit, target = activation.value(u), teacher(u)
+    a = float(unit @ target) / max(float(target @ target), 1e-300)
+    same = a != 0.0 and bool(np.abs(unit - a * target).max() <= 1e-14 * abs(a) * np.abs(target).max())
+    return 1.0 / a if same else math.nan
