@@ -11,7 +11,8 @@ from scipy.linalg import block_diag
 
 from ..arrays import Array
 from ..space.measure import Atoms
-from .landscape import CONE, Landscape, Mode
+from .landscape import Landscape
+from .stability import CONE, Mode
 
 OFFSET = 1e-3
 """First distance of the two parts of a split atom, over its distance from the origin."""

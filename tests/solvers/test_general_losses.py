@@ -33,7 +33,8 @@ from mfpde.solvers.optimum.search import optimal_law
 from mfpde.solvers.particles.birth_death_process import ParticleProcess
 from mfpde.solvers.space.grid import grid_from_edges
 from mfpde.solvers.space.measure import Atoms
-from mfpde.solvers.stationary.landscape import Landscape, stability
+from mfpde.solvers.stationary.landscape import Landscape
+from mfpde.solvers.stationary.stability import stability
 from tests.solvers.problems import bump, line
 
 INPUTS = np.linspace(-1.5, 2.0, 12)

@@ -12,7 +12,7 @@ from mfpde.results.words import place_text
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.stationary.continuation import locate
-from mfpde.solvers.stationary.landscape import Stability, stability
+from mfpde.solvers.stationary.stability import Stability, stability
 from mfpde.studies.branches.samples import FollowedBranch, Sample
 
 SAME_PLACE = 1e-8

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.stationary.continuation import CurvePoint, between
-from mfpde.solvers.stationary.landscape import Stability, stability
+from mfpde.solvers.stationary.stability import Stability, stability
 from mfpde.studies.branches.equations import Landscapes, LawEquations, Site
 from mfpde.studies.stationary.words import sign_tolerance
 

@@ -17,7 +17,7 @@ from mfpde.results.answers.stationary import StationaryPoint
 from mfpde.schemes.solver import Solver
 from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.stationary.branches import follow, merged, polish
-from mfpde.solvers.stationary.landscape import CONE
+from mfpde.solvers.stationary.stability import CONE
 from mfpde.studies.distance import Pieces, distance_to_atoms
 from mfpde.studies.optimum.atoms import DEFAULT_RADIUS, optimum_atoms
 from mfpde.studies.stationary.point import Classifier, refuse_stationary

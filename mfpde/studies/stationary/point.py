@@ -13,9 +13,10 @@ from mfpde.results.answers.stationary import StationaryPoint
 from mfpde.results.words import excess
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.measure import Atoms
-from mfpde.solvers.stationary.landscape import Landscape, Stability, stability
+from mfpde.solvers.stationary.landscape import Landscape
 from mfpde.solvers.stationary.minimum import lowest
 from mfpde.solvers.stationary.pair_landscape import PairLandscape
+from mfpde.solvers.stationary.stability import Stability, stability
 from mfpde.studies.stationary.words import Verdict, judge
 
 OPTIMAL = 1e-10

@@ -26,8 +26,8 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.stationary.branches import follow, split
 from mfpde.solvers.stationary.families import Family, gathered
-from mfpde.solvers.stationary.landscape import CONE, Stability
 from mfpde.solvers.stationary.search import SMALLEST, critical_points
+from mfpde.solvers.stationary.stability import CONE, Stability
 from mfpde.studies.optimum.atoms import optimum_atoms
 from mfpde.studies.run.output import kept, output_file
 from mfpde.studies.stationary.point import Classifier, refuse_stationary

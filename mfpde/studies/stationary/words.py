@@ -11,8 +11,9 @@ import numpy as np
 from mfpde.results.words import place_text
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.measure import Atoms
-from mfpde.solvers.stationary.landscape import Landscape, Mode, Stability
+from mfpde.solvers.stationary.landscape import Landscape
 from mfpde.solvers.stationary.search import Search
+from mfpde.solvers.stationary.stability import Mode, Stability
 
 FEATURE_SHARE = 100.0
 """Error of a second derivative of U over that of U itself, as seen."""

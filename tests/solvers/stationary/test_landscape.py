@@ -16,9 +16,10 @@ from mfpde.solvers.space.axis import Line, Radius
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.stationary.branches import follow, polish, split
-from mfpde.solvers.stationary.landscape import Landscape, continued, stability
+from mfpde.solvers.stationary.landscape import Landscape, continued
 from mfpde.solvers.stationary.minimum import lowest
 from mfpde.solvers.stationary.search import critical_points
+from mfpde.solvers.stationary.stability import stability
 from tests.solvers.problems import rank_two
 
 LINE = Geometry.of({"z": Line()})

@@ -19,7 +19,7 @@ from mfpde.problem.problem import Problem, build_problem
 from mfpde.problem.targets import moments
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.space.box import Box
-from mfpde.solvers.stationary.landscape import stability
+from mfpde.solvers.stationary.stability import stability
 
 REFERENCE = {
     entry["id"]: entry

@@ -24,7 +24,8 @@ from mfpde.solvers.characteristics.characteristics import Characteristics, Label
 from mfpde.solvers.flow.time_loop import Observation, integrate
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.measure import Atoms
-from mfpde.solvers.stationary.landscape import Landscape, Mode, stability
+from mfpde.solvers.stationary.landscape import Landscape
+from mfpde.solvers.stationary.stability import Mode, stability
 from mfpde.studies.solve import solve
 from mfpde.studies.stationary.stationary import stationary
 from tests.reference import activation, values
