@@ -20,53 +20,26 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg
 
 from ...arrays import Array
 from ...flow.confinement import Confinement
 from ...objective.objective import Objective
-from ...objective.table.elements import axis_nodes
 from ...objective.table.feature_table import FeatureTable
-from ...objective.table.kernels import scatter_blocks
 from ...space.geometry import Geometry
-from ...threads.blocks import in_blocks
-from ..prox.cell_polynomials import CellPolynomials, cell_polynomials, moments_to_outputs, newton_line, newton_plane
 from ..prox.curvatures import Curvatures
-from ..prox.global_kernels import global_prox, shared_fractions, suspects
-from ..prox.kernels import (
-    ENERGY,
-    GAIN,
-    LARGEST,
-    SADDLES,
-    SUMS,
-    IntArray,
-    derivatives,
-    envelope_along,
-    newton_pass,
-)
+from ..prox.global_kernels import shared_fractions
+from ..prox.kernels import IntArray
+from .maps import APART, LOCAL_PASSES, MOVE, RESIDUAL, SUBOPTIMALITY, Images, ProximalMaps
 
 CONVEX = 0.9
 """Largest tau times (lowest curvature of the potential): below, J is convex and a local minimiser is the global one."""
-RESIDUAL = 1e-9
-"""Accepted residual of the outputs, sqrt(sum omega (grad D)^2)."""
-MOVE = 1e-4
-"""Accepted last Newton move of an atom, relative to the box; what it leaves is of the order of its square."""
-SUBOPTIMALITY = 1e-4
-"""Accepted ∫(J - min J) before the last move, relative to RESIDUAL: a mean move of 1e-7 or so, which leaves 1e-14."""
-APART = 1e-3
-"""Distance of two minimisers, relative to the box, from which they are different ones."""
-FEW_ATOMS = 1024
-"""Atoms below which waking a second thread costs more than it saves."""
-GLOBAL_BLOCK = 128
 NEGLIGIBLE = 1e-12
 """Mass of an atom, relative to the mean, below which the first guess of g does without it."""
 SAMPLE = 2048
 """Most atoms from which the first curvature of Newton's method is formed."""
-LOCAL_PASSES = 12
 GLOBAL_PASSES = 80
 
 
@@ -100,41 +73,6 @@ class Movement:
     fractions: Array = field(default_factory=lambda: np.empty(0))
 
 
-class _Totals(NamedTuple):
-    """What a Newton pass says of all atoms.
-
-    Attributes:
-        energy: ∫J dmu after it.
-        gain: ∫(J - min J) dmu of the models before it.
-        largest: the largest move along an axis.
-        saddles: atoms at which J has no convex model.
-    """
-
-    energy: float
-    gain: float
-    largest: float
-    saddles: int
-
-
-class _Images(NamedTuple):
-    """Global proximal maps of all atoms.
-
-    Attributes:
-        places, outputs: the minimisers, shape (n, D), and their Phi rho, shape (M,).
-        energy: ∫ min J dmu; suboptimality: what the last Newton steps took off it.
-        values: J at the minimisers that were searched, 0 at the others, shape (n,).
-        rivals, rival_values: best other minimisers, shape (n, D), and J there, inf where there is none, shape (n,).
-    """
-
-    places: Array
-    outputs: Array
-    energy: float
-    suboptimality: float
-    values: Array
-    rivals: Array
-    rival_values: Array
-
-
 class DualStep:
     """Solves minimising movements of one objective on one table.
 
@@ -148,29 +86,15 @@ class DualStep:
     def __init__(self, objective: Objective, table: FeatureTable, geometry: Geometry, confinement: Confinement) -> None:
         self.objective = objective
         self.table = table
-        self._held = confinement.packed
-        self._bends = confinement.penalty.strength > 0.0
+        self.maps = ProximalMaps(table, geometry, confinement)
         self.box = table.box
-        self._mesh = table._mesh
         self._flat = table._flat
-        self._plan = derivatives(self._mesh)
-        self._cells = cell_polynomials(self._mesh, self._flat, self._plan.polynomials)
-        self._mobile = geometry.mobility
-        moving = self._mobile > 0.0
-        self._moves = moving.astype(float)
-        ridges = np.broadcast_to(confinement.ridge, self._mobile.shape)[moving] * self._mobile[moving]
+        mobile = geometry.mobility > 0.0
+        ridges = np.broadcast_to(confinement.ridge, mobile.shape)[mobile] * geometry.mobility[mobile]
         self._convexity = float(ridges.min(initial=np.inf))
-        self._curvatures = Curvatures.of(table.edges, table.degree, self._mobile)
+        self._curvatures = Curvatures.of(table.edges, table.degree, geometry.mobility)
         self._features_curvature: Array | None = None
         self._reference: tuple[Array, float] | None = None
-        axes = [axis_nodes(edges, table.degree) for edges in table.edges]
-        self._axes = axes
-        self._counts = np.array([len(axis) for axis in axes])
-        self._nodes = np.zeros((len(axes), self._counts.max()))
-        for a, axis in enumerate(axes):
-            self._nodes[a, : len(axis)] = axis
-        mesh = np.meshgrid(*axes, indexing="ij")
-        self._node_confinement = confinement.value(np.stack([part.ravel() for part in mesh], axis=1))
 
     def local(
         self, centres: Array, masses: Array, tau: float, places: Array, dual: Array, curvature: Array
@@ -190,7 +114,7 @@ class DualStep:
         settled = MOVE * float(np.max(self.box[1] - self.box[0]))
         g, before, step = dual, None, None
         for passes in range(1, LOCAL_PASSES + 1):
-            places, outputs, totals, _ = self._newton(places, centres, masses, tau, g)
+            places, outputs, totals, _ = self.maps.newton(places, centres, masses, tau, g)
             residual = loss.mismatch(outputs, g)
             if not np.isfinite(residual).all() or totals.saddles:
                 raise NoConvergence("the movement's energy is not convex at an atom")
@@ -219,7 +143,7 @@ class DualStep:
         value = -np.inf
         rounding = 1e-13 * scale
         for passes in range(1, GLOBAL_PASSES + 1):
-            found = self._global(places, centres, masses, tau, target, best is not None)
+            found = self.maps.images(places, centres, masses, tau, target, best is not None)
             reached = found.energy - self.objective.loss.conjugate(target)
             if not (reached >= value - rounding) and float(np.abs(target - g).max()) > 1e-14:
                 target = 0.5 * (g + target)
@@ -239,7 +163,7 @@ class DualStep:
         """g by `local`, from the best nodes and their curvature over a sample; `dual` where that does not settle."""
         heavy = np.flatnonzero(masses > NEGLIGIBLE * masses.sum() / len(masses))
         centres, masses = centres[heavy], masses[heavy]
-        places = self._at_best_nodes(centres, self._best_nodes(dual, tau))
+        places = self.maps.at_best_nodes(centres, self.maps.best_nodes(dual, tau))
         try:
             curvature = self.sampled_curvature(centres, masses, tau, places, dual)
             return self.local(centres, masses, tau, places, dual, curvature).dual
@@ -248,7 +172,7 @@ class DualStep:
 
     def curvature(self, centres: Array, masses: Array, tau: float, places: Array, dual: Array) -> Array:
         """-Hess D at g = dual, with the atoms at `places`, shape (M, M)."""
-        _, _, _, inverses = self._newton(places, centres, masses, tau, dual, with_inverses=True)
+        _, _, _, inverses = self.maps.newton(places, centres, masses, tau, dual, with_inverses=True)
         _, gradients = self.table.values_and_gradients(places)
         carried = np.einsum("nmd,nde,n->nme", gradients, inverses, masses)
         rank = self.table.rank
@@ -286,127 +210,16 @@ class DualStep:
         The lower envelope over the nodes names the basin of every centre; where that is not the atom's own, the best
         node's basin is descended and compared.
         """
-        best = self._best_nodes(movement.dual, tau)
-        doubtful = self._doubtful(movement.places, centres, best)
+        best = self.maps.best_nodes(movement.dual, tau)
+        doubtful = self.maps.doubtful(movement.places, centres, best)
         if not doubtful.any():
             return True
-        moved = self._searched(movement.places[doubtful], centres[doubtful], tau, movement.dual, best)[0]
-        apart = np.abs(moved - movement.places[doubtful]) * self._moves
+        moved = self.maps.searched(movement.places[doubtful], centres[doubtful], tau, movement.dual, best)[0]
+        apart = np.abs(moved - movement.places[doubtful]) * self.maps.moves
         return bool((apart <= APART * (self.box[1] - self.box[0])).all())
 
-    def _doubtful(self, places: Array, centres: Array, best: IntArray) -> NDArray[np.bool_]:
-        """Atoms whose best node lies elsewhere, shape (n,)."""
-        found = np.empty(len(centres), dtype=np.bool_)
-        suspects(places, centres, self._nodes, self._counts, best, self._mobile, found)
-        return found
-
-    def _at_best_nodes(self, centres: Array, best: IntArray) -> Array:
-        """Atoms moved as the nearest node below is moved to its best one."""
-        flat = np.zeros(len(centres), dtype=np.int64)
-        below = np.empty_like(centres)
-        for a, axis in enumerate(self._axes):
-            place = np.clip(np.searchsorted(axis, centres[:, a], side="right") - 1, 0, len(axis) - 1)
-            below[:, a] = axis[place]
-            flat = flat * len(axis) + place
-        chosen = np.unravel_index(best[flat], tuple(self._counts))
-        ahead = np.stack([axis[place] for axis, place in zip(self._axes, chosen, strict=True)], axis=1) - below
-        return np.asarray(np.clip(centres + self._moves * ahead, *self.box))
-
-    def _newton(
-        self, places: Array, centres: Array, masses: Array, tau: float, g: Array, with_inverses: bool = False
-    ) -> tuple[Array, Array, _Totals, Array]:
-        """One Newton pass: new places, outputs there, totals over the atoms, inverse Hessians (on demand)."""
-        n, dimension = centres.shape
-        size = -(-n // scatter_blocks(n)) if n >= FEW_ATOMS else n
-        blocks = -(-n // size)
-        sums, moved = np.zeros((blocks, SUMS)), np.empty_like(places)
-        inverses = np.empty((n if with_inverses else 0, dimension, dimension))
-        if self._cells is not None and not (with_inverses or self._bends):
-            outputs = self._newton_in_cells(self._cells, places, centres, masses, tau, g, size, moved, sums)
-            return moved, outputs, _totals(sums), inverses
-        nodal = self._flat @ g
-        shares = np.zeros((blocks, len(nodal)))
-        arguments = (
-            places, centres, masses, self._mesh, self._plan, nodal, tau, self._held, self._mobile, *self.box, size,
-            moved, inverses, shares, sums,
-        )  # fmt: skip
-        in_blocks(newton_pass, n, size, *arguments)
-        return moved, shares.sum(axis=0) @ self._flat, _totals(sums), inverses
-
-    def _newton_in_cells(
-        self, cells: CellPolynomials, places: Array, centres: Array, masses: Array, tau: float, g: Array, size: int,
-        moved: Array, sums: Array,
-    ) -> Array:  # fmt: skip
-        """A Newton pass by the kernels for few dimensions; fills `moved` and `sums`, returns the outputs."""
-        potential = cells.coefficients @ g
-        shares = np.empty((len(sums), len(potential)))
-        touched = np.zeros((len(sums), int(np.prod(cells.counts))), dtype=np.bool_)
-        arguments = (
-            places, centres, masses, cells.edges, cells.counts, cells.nodes, potential, tau, self._held, self._mobile,
-            *self.box, size, moved, shares, touched, sums,
-        )  # fmt: skip
-        in_blocks(newton_line if centres.shape[1] == 1 else newton_plane, len(centres), size, *arguments)
-        outputs = np.zeros(len(g))
-        moments_to_outputs(shares, touched, cells.coefficients, outputs)
-        return outputs
-
-    def _best_nodes(self, g: Array, tau: float) -> IntArray:
-        """Flat index of the minimiser of J among the nodes, for every node as centre."""
-        nodal = self._flat @ g
-        shape = tuple(self._counts)
-        values = (nodal + self._node_confinement).reshape(shape)
-        best = np.arange(values.size).reshape(shape)
-        for a, mobility in enumerate(self._mobile.tolist()):
-            if mobility > 0.0:
-                lines = int(np.prod(shape[:a])), shape[a], int(np.prod(shape[a + 1 :]))
-                values, best = envelope_along(values.reshape(lines), best.reshape(lines), self._axes[a], tau * mobility)
-                values, best = values.reshape(shape), best.reshape(shape)
-        return best.ravel()
-
-    def _global(self, places: Array, centres: Array, masses: Array, tau: float, g: Array, again: bool) -> _Images:
-        """Global minimisers: Newton's method from the best nodes, and a search for those that end far from theirs.
-
-        Where `places` are those of another g, atoms that left them are searched as well: both may be minimisers.
-        """
-        best = self._best_nodes(g, tau)
-        at_rest = MOVE * float(np.max(self.box[1] - self.box[0]))
-        settled = self._at_best_nodes(centres, best)
-        doubtful = np.ones(len(centres), dtype=np.bool_)
-        for _ in range(LOCAL_PASSES):
-            before = settled
-            settled, outputs, totals, _ = self._newton(before, centres, masses, tau, g)
-            if totals.largest <= at_rest and totals.gain <= SUBOPTIMALITY * RESIDUAL:
-                break
-        if not totals.saddles:
-            doubtful = (np.abs(settled - before) > at_rest).any(axis=1) | self._doubtful(settled, centres, best)
-        if again:
-            doubtful |= (np.abs(settled - places) > APART * (self.box[1] - self.box[0])).any(axis=1)
-        values, other, rivals = np.zeros(len(centres)), np.full(len(centres), np.inf), settled
-        if doubtful.any():
-            settled = settled.copy()
-            searched = self._searched(places[doubtful], centres[doubtful], tau, g, best)
-            rivals = settled.copy()
-            settled[doubtful], values[doubtful], rivals[doubtful], other[doubtful] = searched
-            settled, outputs, totals, _ = self._newton(settled, centres, masses, tau, g)
-        return _Images(settled, outputs, totals.energy, totals.gain, values, rivals, other)
-
-    def _searched(
-        self, places: Array, centres: Array, tau: float, g: Array, best: IntArray
-    ) -> tuple[Array, Array, Array, Array]:
-        """Global minimisers by a search from several places, J there, their rivals and J there."""
-        nodal = self._flat @ g
-        n = len(centres)
-        moved, rivals = np.empty_like(centres), np.empty_like(centres)
-        found, other = np.empty(n), np.empty(n)
-        arguments = (
-            places, centres, self._mesh, self._plan, nodal, self._nodes, self._counts, best, tau, self._held,
-            self._mobile, *self.box, moved, found, rivals, other,
-        )  # fmt: skip
-        in_blocks(global_prox, n, GLOBAL_BLOCK, *arguments)
-        return moved, found, rivals, other
-
     def _shared(
-        self, centres: Array, masses: Array, tau: float, g: Array, images: _Images, passes: int
+        self, centres: Array, masses: Array, tau: float, g: Array, images: Images, passes: int
     ) -> tuple[Movement, Array]:
         """The movement at g with tied atoms shared as the dual asks, and the Newton direction of g."""
         loss = self.objective.loss
@@ -437,13 +250,6 @@ class DualStep:
             fractions=fractions[kept],
         )
         return movement, inverse @ residual
-
-
-def _totals(sums: Array) -> _Totals:
-    """The sums of `newton_pass` over the blocks."""
-    added = sums.sum(axis=0)
-    largest, saddles = float(sums[:, LARGEST].max()), int(added[SADDLES])
-    return _Totals(float(added[ENERGY]), float(added[GAIN]), largest, saddles)
 
 
 def _solved(curvature: Array, residual: Array) -> Array:

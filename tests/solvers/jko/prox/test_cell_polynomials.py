@@ -68,10 +68,10 @@ def compared(step: DualStep, tau: float) -> float:
     """Both passes from the same atoms; the number of atoms without a convex model."""
     places, centres, masses = atoms(step.table.dimension, 3000)
     g = np.array([0.7, -1.1])
-    moved, outputs, sums, _ = step._newton(places, centres, masses, tau, g)
-    assert step._cells is not None
-    step._cells = None
-    general, _, general_sums, _ = step._newton(places, centres, masses, tau, g)
+    moved, outputs, sums, _ = step.maps.newton(places, centres, masses, tau, g)
+    assert step.maps.cells is not None
+    step.maps.cells = None
+    general, _, general_sums, _ = step.maps.newton(places, centres, masses, tau, g)
     assert moved == pytest.approx(general, abs=1e-9)
     assert sums == pytest.approx(general_sums, rel=1e-8, abs=1e-10)
     # the cells take the features at the new places exactly, the general pass to second order in the move
@@ -99,5 +99,5 @@ def test_bounds_and_frozen_axes_are_kept_alike(geometry: Geometry, tau: float) -
 
 def test_tables_of_high_degree_stay_with_the_general_pass() -> None:
     """Monomials of higher degree lose too many digits."""
-    assert dual(1, 11)._cells is None
-    assert dual(1, 10)._cells is not None
+    assert dual(1, 11).maps.cells is None
+    assert dual(1, 10).maps.cells is not None

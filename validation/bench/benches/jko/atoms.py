@@ -152,7 +152,7 @@ def limits(scheme: Jko, table: FeatureTable) -> tuple[float, float]:
     nodal = np.ascontiguousarray(table._flat[:, 0])
     rows = np.ones((STREAMED, count))
     streaming = best(lambda: stream(rows, out), 200)
-    evaluating = best(lambda: evaluate(positions, dual._mesh, dual._plan, nodal, out), 50)
+    evaluating = best(lambda: evaluate(positions, dual.maps.mesh, dual.maps.plan, nodal, out), 50)
     return 1e6 * streaming / count, 1e6 * evaluating / count
 
 

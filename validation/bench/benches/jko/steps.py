@@ -65,10 +65,10 @@ def proximal_step(nodes: int, tau: float) -> tuple[float, float]:
     edges = [np.linspace(low, SIDE, (nodes - 1) // degree + 1) for low in (0.0, 0.0)]
     table = build_table(objective.features, edges, degree=degree, tolerance=np.inf)
     dual = DualStep(objective, table, geometry, Confinement.even(0.0, geometry.dimension))
-    places = np.stack([part.ravel() for part in np.meshgrid(*dual._axes, indexing="ij")], axis=1)
+    places = np.stack([part.ravel() for part in np.meshgrid(*dual.maps.axes, indexing="ij")], axis=1)
     masses = np.exp(-0.5 * (((places - CENTRE) / DEVIATION) ** 2).sum(axis=1))
     masses /= masses.sum()
     g = objective.loss_gradient(table.outputs(places, masses))
-    envelope = best(lambda: dual._best_nodes(g, tau), 20)
+    envelope = best(lambda: dual.maps.best_nodes(g, tau), 20)
     whole = best(lambda: dual.globally(places, masses, tau, places, g), 2)
     return envelope, whole
