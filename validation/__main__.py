@@ -12,7 +12,8 @@ from time import monotonic
 
 from mfpde.errors import OutputError
 from mfpde.shell.files import make_folder, write_text
-from mfpde.shell.workers import executor, processors
+from mfpde.shell.workers import executor
+from mfpde.solvers.threads.processors import processors
 from validation.checks import load_all
 from validation.page import Outcome, validation_page
 from validation.rows import CHECKS, Check

@@ -28,10 +28,11 @@ from mfpde.results.figures.laws.classes import draw_run
 from mfpde.results.figures.samples.margin import draw_margins
 from mfpde.results.figures.style import BLUE, ORANGE, new_figure, save_figure
 from mfpde.shell.files import make_folder
-from mfpde.shell.workers import executor, processors
+from mfpde.shell.workers import executor
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.optimum.sphere.hilbert import kernel_margin
 from mfpde.solvers.optimum.sphere.pricing import RELU
+from mfpde.solvers.threads.processors import processors
 
 SIDE = 3
 """Discs along an axis."""

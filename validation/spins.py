@@ -28,9 +28,10 @@ from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.figures.laws.circles import draw_cuts
 from mfpde.results.figures.style import BLUE, new_figure, save_figure
 from mfpde.shell.files import make_folder
-from mfpde.shell.workers import executor, processors
+from mfpde.shell.workers import executor
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.harmonics.spins import SpinTarget
+from mfpde.solvers.threads.processors import processors
 
 REPLICAS = 2
 

@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import IO, Any
 
 from mfpde.shell.compiled_cache import VARIABLE
-from mfpde.shell.workers import processors
+from mfpde.solvers.threads.processors import processors
 
 Rehearsal = Callable[[], object]
 """Calls kernels on toys, by which numba compiles them."""

@@ -8,20 +8,22 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-"""Where a container says how much it may have."""
+from mfpde.solvers.threads.processors import ROOT, groups
+
+LIMITS = "memory.max", "memory.limit_in_bytes"
+"""Where a control group says how much it may have."""
 PROCESS = 250e6
 """Bytes of a process before it computes: the interpreter, its libraries, the compiled kernels."""
 
 
-def available() -> float:
+def available(root: Path = ROOT) -> float:
     """Bytes that this process may have at most: those of the machine, or of its container where that has less."""
     found = [float("inf")]
     with suppress(ValueError, OSError, AttributeError):
         found.append(float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE"))
-    for place in LIMITS:
+    for place in (group / name for group in groups("memory", root) for name in LIMITS):
         with suppress(ValueError, OSError):
-            found.append(float(Path(place).read_text("ascii")))
+            found.append(float(place.read_text("ascii")))
     soft = resource.getrlimit(resource.RLIMIT_AS)[0]
     return min(limit for limit in (*found, float(soft)) if limit > 0.0)
 

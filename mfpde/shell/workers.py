@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 
 from mfpde.errors import ConfigurationError
 from mfpde.shell.processes import ProcessExecutor
+from mfpde.solvers.threads.processors import processors
 
 Workers = int | Executor
 """A number of processes of this machine, or an executor of the caller's."""
@@ -27,11 +27,6 @@ class InlineExecutor(Executor):
         except Exception as error:
             future.set_exception(error)
         return future
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def number_of(workers: Workers | None, tasks: int) -> Workers:

@@ -14,6 +14,7 @@ import numba
 import numpy as np
 
 from .kernels import ASLEEP, BOARD, MOST, PATIENCE, SHARES, help_out, lead
+from .processors import processors
 
 LONG_WAIT = 1e-4
 """Seconds that a block may well take longer than others."""
@@ -23,8 +24,7 @@ MOST_ALONE = 1024
 
 def threads() -> int:
     """How many threads compiled kernels may use: numba's number, no more than the processors of this process."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(allowed, int(numba.get_num_threads()))
+    return min(processors(), int(numba.get_num_threads()))
 
 
 def in_blocks(kernel: Callable[..., None], count: int, size: int, *arguments: Any) -> None:

@@ -29,10 +29,10 @@ def provenance(configuration: Experiment) -> dict[str, Attribute]:
 
 
 def threads() -> int:
-    """Threads that the compiled kernels use."""
-    import numba
+    """Threads that the compiled kernels use at most."""
+    from mfpde.solvers.threads.blocks import threads
 
-    return int(numba.get_num_threads())
+    return threads()
 
 
 def git_revision() -> str:

@@ -25,7 +25,6 @@ from mfpde.results.answers.compare import CoupledResult, predicted_rates
 from mfpde.schemes.guide import TABLE_SHARE, run_guide, visited_box
 from mfpde.shell.memory import out_of_memory
 from mfpde.shell.progress import Progress, silent
-from mfpde.shell.workers import processors
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.time_loop import State, StepFailure
 from mfpde.solvers.networks.coupled import (
@@ -36,6 +35,7 @@ from mfpde.solvers.networks.coupled import (
     particle_dynamics,
 )
 from mfpde.solvers.sgd.engine import SgdState
+from mfpde.solvers.threads.processors import processors
 from mfpde.studies.run.arithmetic import strict_arithmetic
 from mfpde.studies.run.campaign import Campaign
 from mfpde.studies.sgd.networks import build_sgd, first_state, population_of, reduced_positions

@@ -14,6 +14,7 @@ from time import monotonic, sleep
 
 from mfpde.results.answers.plain.report import ReportPart
 from mfpde.shell.progress import Progress
+from mfpde.solvers.threads.processors import processors
 from mfpde.studies.report.plan import Step
 
 EXIT_DONE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 2, 130
@@ -65,7 +66,7 @@ def run_steps(
     running: list[_Running] = []
     spent: dict[str, float] = {}
     deadline = monotonic() + seconds
-    places = max(1, min(2, os.cpu_count() or 1))
+    places = max(1, min(2, processors()))
 
     def settle(part: ReportPart) -> None:
         done[part.name] = part

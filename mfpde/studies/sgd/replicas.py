@@ -21,10 +21,11 @@ from mfpde.results.files.provenance import provenance
 from mfpde.shell.memory import out_of_memory
 from mfpde.shell.progress import Progress, silent
 from mfpde.shell.tasks import WorkerLost
-from mfpde.shell.workers import Workers, number_of, processors, sendable
+from mfpde.shell.workers import Workers, number_of, sendable
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.sgd.state import SgdState
 from mfpde.solvers.space.measure import Atoms
+from mfpde.solvers.threads.processors import processors
 from mfpde.studies.run.campaign import Pooled
 from mfpde.studies.run.continuation import Earlier, earlier_run
 from mfpde.studies.run.output import output_file

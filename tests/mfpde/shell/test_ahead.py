@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from mfpde.shell.ahead import SharedCache
-from mfpde.shell.workers import processors
+from mfpde.solvers.threads.processors import processors
 
 ALONE = pytest.mark.skipif(
     sys.platform != "linux" or processors() < 2, reason="a second process is begun where fork and a processor are free"

@@ -211,13 +211,17 @@ def test_weights_beyond_a_variable_of_a_file_are_refused(tmp_path: Path, monkeyp
         mfpde.sgd(SMALL[0], tmp_path / "run.nc", overrides=overrides)
 
 
-def test_a_container_may_have_less_than_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = memory.available()
+def test_a_container_may_have_less_than_the_machine(tmp_path: Path) -> None:
+    """Its limit is that of a control group above its own."""
+    machine = memory.available(tmp_path)
     assert 2.0**26 < machine < 2.0**50
+    assert memory.available() <= machine
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "sys/fs/cgroup/pod/own").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::/pod/own\n")
     for text, expected in (("1073741824\n", GIB), ("max\n", machine), ("0\n", machine)):
-        (tmp_path / "limit").write_text(text)
-        monkeypatch.setattr(memory, "LIMITS", (str(tmp_path / "none"), str(tmp_path / "limit")))
-        assert memory.available() == expected
+        (tmp_path / "sys/fs/cgroup/pod/memory.max").write_text(text)
+        assert memory.available(tmp_path) == expected
 
 
 def test_atoms_of_laws_of_many_values_are_counted_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
