@@ -24,9 +24,11 @@ from ..arrays import Array
 from ..flow.confinement import NO_PENALTY, Penalty, Ridge
 from ..flow.flow import Flow, Mobility, Schedule
 from ..objective.losses.interface import Pointwise
+from ..vectors import picking
 from .blas import DGEMM, SGEMM, one_thread
 from .fast.ahead import drawn
 from .fast.gram import GramBlocks, GramCoordinates
+from .fast.picks import BLOCK, advance_picks
 from .interpreted import Slope, advance_interpreted, advance_whole, square_slope
 from .kernels import Steps, advance_samples, advance_steps
 from .samplers import GaussianBlocks, GaussianClasses, Sampler, key_of
@@ -269,7 +271,9 @@ class Sgd:
             )
         if blocks[0] == 1:
             return lambda w, steps, x, y: int(advance_steps(w, steps, x, y, unit, key))
-        gemm, slope = self._gemm, self._subset_slope(neurons)
+        gemm, slope, picked = self._gemm, self._subset_slope(neurons), self._picked_slope(neurons)
+        if picked != 0.0:
+            return lambda w, steps, x, y: int(advance_picks(gemm, w, steps, x, y, unit, picked, blocks[0]))
         return lambda w, steps, x, y: int(advance_samples(gemm, w, steps, x, y, x.shape[1], unit, slope, blocks))
 
     def _steps(self, head: tuple[Array, Array], first: int, stop: int) -> Steps:
@@ -308,12 +312,22 @@ class Sgd:
             raise ValueError(f"ridge {max(self.decay):g} times the step {worst:g} is not below 1: lower step_size")
         return np.asarray(rates)
 
-    def _subset_slope(self, neurons: int) -> float:
-        """The one slope of sigma besides 0 where weights are to be moved by sums over subsets, else 0."""
+    @property
+    def _only_slope(self) -> float:
+        """The one slope of sigma besides 0 where the weights of a sample in a neuron are 0 or a_i times one, else 0."""
         single = self.precision == "float64" and not self.gram and not self.trained_coefficients
+        return self.unit.linear.single_slope if self.unit.linear is not None and single else 0.0
+
+    def _subset_slope(self, neurons: int) -> float:
+        """It where weights are to be moved by sums over subsets, else 0."""
         large = neurons * self.data.dimension >= SUBSET_WORK and self._blocks(neurons)[0] * self.batch >= 32
-        linear = self.unit.linear
-        return linear.single_slope if linear is not None and single and large else 0.0
+        return self._only_slope if large else 0.0
+
+    def _picked_slope(self, neurons: int) -> float:
+        """It where neurons are to pick sums of samples, else 0."""
+        linear, block = self.unit.linear, self._blocks(neurons)[0]
+        few = linear is not None and linear.knots.size <= 2 and 1 < block <= BLOCK
+        return self._only_slope if few and self.batch == 1 and not self.trained_offsets and picking() else 0.0
 
     def _blocks(self, neurons: int) -> tuple[int, int]:
         if math.isfinite(self.inverse_temperature) or self.penalty.path > 0.0:

@@ -74,7 +74,7 @@ class Steps(NamedTuple):
 
 
 @numba.njit(**BORROWED)
-def _pull(errors: Array, outputs: Array, y: Array, factors: Array, row: int, size: float, address: int) -> None:
+def fill_errors(errors: Array, outputs: Array, y: Array, factors: Array, row: int, size: float, address: int) -> None:
     """errors <- size times -l'(f, y) of a step's samples, from `row` on, times what each counts."""
     if address == 0:
         for r in range(errors.size):
@@ -113,7 +113,7 @@ def _make_steps(
             outputs[r] = forward(address, table, product, s, row + r, a, b, u, values, gates, r)
             if not (abs(outputs[r]) <= LARGEST):
                 return k, product
-        _pull(errors, outputs, y, factors, first * batch + row, rate / batch, pull)
+        fill_errors(errors, outputs, y, factors, first * batch + row, rate / batch, pull)
         product *= 1.0 - rate * gains[0] * decay[0]
         for r in range(batch):
             weights[row + r] = slope * gains[0] * errors[r] / product
@@ -203,7 +203,7 @@ def advance_steps(w: Array, steps: Steps, x: Array, y: Array, unit: Compiled, ke
             outputs[r] = dot(a, values[r]) / neurons
             if not (abs(outputs[r]) <= LARGEST):
                 return step
-        _pull(errors, outputs, y, steps.factors, row, rate / batch, steps.pull)
+        fill_errors(errors, outputs, y, steps.factors, row, rate / batch, steps.pull)
         for i in range(neurons):
             lengths[i] = np.sqrt(dot(w[i], w[i])) if steps.costs[2] > 0.0 else w.dtype.type(0.0)
             own = shrink

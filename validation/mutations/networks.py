@@ -66,6 +66,17 @@ MUTATIONS = (
         ("the loop step by step without the ridge", "own = shrink", "own = 1.0"),
     ),
     *mutations(
+        "solvers/sgd/fast/picks.py",
+        "tests/solvers/sgd/fast/test_picks.py",
+        (
+            "gates of the block before stay",
+            "builder.and_(lanes.load(own_picks, place), kept)",
+            "lanes.load(own_picks, place)",
+        ),
+        ("weights of the block before stay", "product, weights[:] = 1.0, 0.0", "product = 1.0"),
+        ("a mobility is left out of what a sample weighs", "slope * steps.gains[0], steps", "slope, steps"),
+    ),
+    *mutations(
         "solvers/sgd/draw.py",
         SGD,
         (
