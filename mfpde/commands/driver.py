@@ -18,6 +18,7 @@ from mfpde.shell.user_files import fault_of
 
 if TYPE_CHECKING:
     from mfpde.results.answer import Answer
+    from mfpde.results.figures.saving import Draughtsman
 
 EXIT_DONE, EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 0, 2, 3, 130, 141
 LONGEST_TITLE = 100
@@ -33,11 +34,20 @@ def carry_out(study: Callable[..., Answer], checks: Checks, *arguments: Any, box
     Raises:
         RunOutputError: the answer could not be written; what is known of it has been told.
     """
+    from mfpde.results.figures.saving import draughtsman
     from mfpde.shell.files import make_folder
 
+    if checks.plots is not None:
+        make_folder(checks.plots)
+    with draughtsman(checks.plots is not None) as drawer:
+        return _carried_out(study, checks, drawer, *arguments, boxed=boxed, **named)
+
+
+def _carried_out(
+    study: Callable[..., Answer], checks: Checks, drawer: Draughtsman, *arguments: Any, boxed: bool, **named: Any
+) -> int:
+    """Run the study, and let `drawer` draw its answer; as `carry_out`."""
     options, plots = checks.options, checks.plots
-    if plots is not None:
-        make_folder(plots)
     before = _stamp(options.output)
     try:
         with ProgressBar(options.quiet) as bar:
@@ -57,7 +67,7 @@ def carry_out(study: Callable[..., Answer], checks: Checks, *arguments: Any, box
     try:
         show(answer, options)
         if plots is not None:
-            _draw(answer, plots, options)
+            _draw(answer, drawer, plots, options)
     except KeyboardInterrupt:
         complain(f"interrupted when all was computed; {_left_behind(options.output, before)}")
         return EXIT_INTERRUPTED
@@ -119,12 +129,10 @@ def show(answer: Answer, options: argparse.Namespace) -> None:
         print(text)
 
 
-def _draw(answer: Answer, folder: Path, options: argparse.Namespace) -> None:
+def _draw(answer: Answer, drawer: Draughtsman, folder: Path, options: argparse.Namespace) -> None:
     """Write the figures, if there is anything to draw, and say where they are; raises RunOutputError."""
-    from mfpde.results.figures.style import save_figures
-
     try:
-        written = save_figures(answer, folder, title_of(options))
+        written = drawer.save(answer, folder, title_of(options))
     except OutputError as error:
         raise RunOutputError(str(error)) from None
     if written and not options.json and not options.quiet:

@@ -72,13 +72,32 @@ def compile_ahead(name: str, *rehearsals: Rehearsal) -> None:
     The process ends with this one at the latest; there is none where this one has threads: they do not survive a fork.
     """
     mark = os.path.join(os.environ.get(VARIABLE, os.curdir), f"{name}.compiled")
-    if sys.platform != "linux" or processors() < 2 or os.path.exists(mark) or len(os.listdir("/proc/self/task")) > 1:
+    if os.path.exists(mark) or not may_fork():
         return
     _share()
+    atexit.register(end, forked(lambda: _rehearse(rehearsals, mark)))
+
+
+def may_fork() -> bool:
+    """Whether a processor is free for another process, and this one has no threads, which do not survive a fork."""
+    return sys.platform == "linux" and processors() > 1 and len(os.listdir("/proc/self/task")) == 1
+
+
+def forked(life: Callable[[], object]) -> int:
+    """Begin a process that lives this life and leaves, with 1 where that raises; its number.
+
+    Interruptions are left to this process.
+    """
     child = os.fork()
-    if child == 0:
-        _rehearse(rehearsals, mark)
-    atexit.register(_end, child)
+    if child:
+        return child
+    code = 1
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        life()
+        code = 0
+    finally:
+        os._exit(code)
 
 
 def _share() -> None:
@@ -117,19 +136,16 @@ def _locked(cache: Any) -> IO[bytes] | None:
 
 def _rehearse(rehearsals: tuple[Rehearsal, ...], mark: str) -> None:
     """The life of the second process, which says nothing and leaves nothing but kernels."""
-    try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        gc.disable()
-        for rehearsal in rehearsals:
-            rehearsal()
-        with open(mark, "wb"):
-            pass
-    finally:
-        os._exit(0)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    gc.disable()
+    for rehearsal in rehearsals:
+        rehearsal()
+    with open(mark, "wb"):
+        pass
 
 
-def _end(child: int) -> None:
+def end(child: int) -> None:
+    """End a forked process, and wait until it has."""
     with suppress(OSError):
         os.kill(child, signal.SIGTERM)
         os.waitpid(child, 0)

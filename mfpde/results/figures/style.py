@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from io import BytesIO
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-
-from mfpde.shell.files import write_atomically
-
-if TYPE_CHECKING:
-    from mfpde.results.answer import Answer, Drawing
-
 
 SUFFIXES = (".png", ".pdf", ".svg")
 MOVING = (".gif", ".mp4")
@@ -89,28 +81,6 @@ def panel(draw: Callable[[Any], None], width: float = 5.0, height: float = 3.2) 
     """A figure of one panel, drawn on its axes."""
     figure = new_figure(width, height)
     draw(figure.add_subplot())
-    return figure
-
-
-def save_figures(answer: Answer, folder: Path, title: str = "") -> tuple[Path, ...]:
-    """Write what an answer has to draw into a folder, under this title; returns the paths; raises OutputError."""
-    written: list[Path] = []
-    for name, draw in answer.figures().items():
-        paths = [folder / f"{name}{suffix}" for suffix in answer.FORMATS]
-        save_figure(draw, *paths, title=title)
-        written += paths
-    return tuple(written)
-
-
-def save_figure(draw: Drawing, *paths: Path, title: str = "") -> NotebookFigure:
-    """Draw a figure, under a line that says of what it is, and write it to every path; raises OutputError."""
-    with drawing():
-        figure = draw()
-        if title:
-            # beyond the edge, which is moved there: legends outside of the panels are at it
-            figure.text(0.01, 1.01, title, fontsize=8, color=GREY)
-        for path in paths:
-            write_atomically(path, partial(figure.savefig, bbox_inches="tight", pad_inches=0.06))
     return figure
 
 
