@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mfpde.shell.ahead import end, forked, may_fork
 from mfpde.shell.files import write_atomically
-from mfpde.shell.workers import processors
+from mfpde.solvers.threads.processors import processors
 
 if TYPE_CHECKING:
     from mfpde.results.answer import Answer, Drawing

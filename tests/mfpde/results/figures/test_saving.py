@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mfpde.shell.workers import processors
+from mfpde.solvers.threads.processors import processors
 
 DRAWN = """
 import os
