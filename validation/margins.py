@@ -26,8 +26,8 @@ from mfpde.configuration.parsing import parse
 from mfpde.results.answers.samples.margin import sphere_kernel
 from mfpde.results.figures.laws.classes import draw_run
 from mfpde.results.figures.samples.margin import draw_margins
-from mfpde.results.figures.saving import save_figure
 from mfpde.results.figures.style import BLUE, ORANGE, new_figure
+from mfpde.results.files.drawn import save_figure
 from mfpde.shell.files import make_folder
 from mfpde.shell.workers import executor
 from mfpde.solvers.arrays import Array

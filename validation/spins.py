@@ -26,8 +26,8 @@ from mfpde.configuration.parsing import parse
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.figures.laws.circles import draw_cuts
-from mfpde.results.figures.saving import save_figure
 from mfpde.results.figures.style import BLUE, new_figure
+from mfpde.results.files.drawn import save_figure
 from mfpde.shell.files import make_folder
 from mfpde.shell.workers import executor
 from mfpde.solvers.arrays import Array

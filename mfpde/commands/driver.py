@@ -18,7 +18,7 @@ from mfpde.shell.user_files import fault_of
 
 if TYPE_CHECKING:
     from mfpde.results.answer import Answer
-    from mfpde.results.figures.saving import Draughtsman
+    from mfpde.results.files.drawn import Draughtsman
 
 EXIT_DONE, EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 0, 2, 3, 130, 141
 LONGEST_TITLE = 100
@@ -34,7 +34,7 @@ def carry_out(study: Callable[..., Answer], checks: Checks, *arguments: Any, box
     Raises:
         RunOutputError: the answer could not be written; what is known of it has been told.
     """
-    from mfpde.results.figures.saving import draughtsman
+    from mfpde.results.files.drawn import draughtsman
     from mfpde.shell.files import make_folder
 
     if checks.plots is not None:

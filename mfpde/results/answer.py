@@ -103,8 +103,8 @@ class Answer(Part):
             ResultFileError: there is nothing to draw.
             OutputError: the file cannot be written, or where .mp4 finds no ffmpeg.
         """
-        from mfpde.results.figures.saving import save_figure
         from mfpde.results.figures.style import MOVING
+        from mfpde.results.files.drawn import save_figure
 
         figures = self.figures()
         if not figures:

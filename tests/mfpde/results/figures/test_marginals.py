@@ -8,9 +8,9 @@ import pytest
 from mfpde.configuration.parsing import parse
 from mfpde.results.answers.solve import SolveResult
 from mfpde.results.figures.laws.marginals import draw_marginal, marginal, spread_density, view_of
-from mfpde.results.figures.saving import save_figure
 from mfpde.results.figures.solve import chosen_times, density_figure
 from mfpde.results.figures.style import new_figure, symbol
+from mfpde.results.files.drawn import save_figure
 from mfpde.solvers.space.grid import Grid
 from mfpde.solvers.space.measure import Atoms, Cells
 from mfpde.studies.solve import solve

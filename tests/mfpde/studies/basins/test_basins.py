@@ -92,7 +92,7 @@ def test_a_map_of_two_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 def test_the_figure_of_one_key(swept: BasinsResult, tmp_path: Path) -> None:
     from mfpde.results.figures.basins import basins_figure
-    from mfpde.results.figures.saving import save_figures
+    from mfpde.results.files.drawn import save_figures
 
     assert [path.name for path in save_figures(swept, tmp_path)] == ["basins.png", "basins.pdf"]
     figure = basins_figure(swept)

@@ -16,7 +16,7 @@ import os
 from functools import partial
 from pathlib import Path
 from mfpde.results.answer import Answer
-from mfpde.results.figures.saving import draughtsman, save_figures
+from mfpde.results.files.drawn import draughtsman, save_figures
 from mfpde.shell.process import termination_interrupts
 
 class Lines(Answer):
