@@ -19,7 +19,8 @@ from .hinges import density
 from .pieces import Pieces
 
 if TYPE_CHECKING:
-    from .ramps import RampPair, Standard
+    from .ramps.pair import RampPair
+    from .ramps.standard import Standard
 
 
 class PiecewiseLinear(Activation):
@@ -156,7 +157,7 @@ class PiecewiseLinear(Activation):
         return 0, np.clip(table, np.finfo(precision).min, np.finfo(precision).max).astype(precision)
 
     def _standard(self, scale: Array, offset: Array) -> Standard:
-        from .ramps import Standard
+        from .ramps.standard import Standard
 
         return Standard.of(self.pieces, scale, offset)
 
@@ -204,7 +205,7 @@ class PiecewiseLinear(Activation):
         return self._pair(scales, offsets, correlation, gap).tilted()
 
     def _pair(self, scales: Pair, offsets: Pair, correlation: Array, gap: Array | None) -> RampPair:
-        from .ramps import RampPair
+        from .ramps.pair import RampPair
 
         u, v = (self._standard(scale, offset) for scale, offset in zip(scales, offsets, strict=True))
         sign = np.where(correlation >= 0.0, 1.0, -1.0)
