@@ -14,6 +14,7 @@ Exit codes: 0 done, 2 bad input, 3 the run failed, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -59,6 +60,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # nothing is shown on a display
     os.environ["MPLBACKEND"] = "agg"
+    # what is imported and compiled is not garbage: looking for it takes a fifteenth of a first run
+    gc.set_threshold(100_000, 50, 50)
     if problems := incomplete_checkout() or unusable_threads(options.threads is not None):
         complain(*problems)
         return EXIT_BAD_INPUT

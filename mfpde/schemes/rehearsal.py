@@ -42,9 +42,10 @@ def rehearse_table() -> None:
 
     edges, ones = np.array([0.0, 1.0]), np.ones(2)
     table = FeatureTable((edges, edges), 1, np.ones((2, 2, 2)), 1.0, 0.0, 0.0, ones, ones, ones)
+    few = np.full((2, 2), 0.5)
+    table.contract(few, ones)
+    table.outputs(few, ones)
     # more than one thread would take, so that their sharing is compiled, too
     points = np.full((POINT_BLOCK + 1, 2), 0.5)
-    table.contract(points, ones)
-    table.outputs(points, np.ones(len(points)))
     table.values(points)
     table.values_and_gradients(points)

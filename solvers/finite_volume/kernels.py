@@ -195,11 +195,11 @@ def sweep_blocks(  # type: ignore[no-untyped-def]
     psi = np.empty((min(longest + 2 * halo, rows), n))
     planes = np.zeros((n1 if n0 > 1 else 1, n))
     low0, low1, high1, columns, along = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n + 1)
-    first, known = 0, 0
+    first, known = np.int64(0), np.int64(0)  # of the type of bounds, or `_potentials` would be compiled twice
     share = (1.0 - weight) * step
     along1 = np.int64(1)  # of the type of n1: a literal would have `_across` compiled twice
     for b in range(start, stop):
-        shift, first = first, max(bounds[b] - halo, 0)
+        shift, first = first, max(bounds[b] - halo, np.int64(0))
         last = min(bounds[b + 1] + halo, rows)
         _potentials(first, last, known, first - shift, features, gradient, psi)
         known = last

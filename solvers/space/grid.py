@@ -14,19 +14,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.fft import irfft, rfft
 from scipy.integrate import cumulative_trapezoid
-from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import brentq
 
 from ..arrays import Array
 from .axis import Axis
 from .geometry import Geometry
+from .quantiles import LEVELS
 
 if TYPE_CHECKING:
     from .trails import Trails
 
 FINE = 8192  # samples of the width function per axis
-LEVELS = np.linspace(0.0, 1.0, 41)
+REACH, PERIOD = round(4 * FINE / 100), 9000
+ROUNDING = np.exp(-0.5 * (100.0 / FINE * np.arange(-REACH, REACH + 1)) ** 2)
+"""A Gaussian of a hundredth of the samples, which rounds the corners of widths; a period that is fast to transform."""
 HALF = 0.75
 """Between the half of an origin cell and the whole of another one, relative to the next."""
 
@@ -217,7 +220,7 @@ def graded_grid(guide: Trails, geometry: Geometry, cells: int | Sequence[int], g
             continue
         lower, upper = _extent(path, guide.weights, axis, counts[a])
         samples = np.linspace(lower, upper, FINE + 1)
-        width = _wanted_width(path, guide.weights, samples, counts[a])
+        width = _wanted_width(guide.quantiles(a), samples, counts[a])
         at_origin = axis.even and lower == axis.lower
         edges.append(_edges(samples, width, counts[a], at_origin, growth))
         origin.append(at_origin)
@@ -239,30 +242,15 @@ def _extent(path: Array, weights: Array, axis: Axis, cells: int) -> tuple[float,
     return lower, upper
 
 
-def _wanted_width(path: Array, weights: Array, samples: Array, cells: int) -> Array:
-    """1 / cbrt of the marginal's largest density over the times; what `cells` cannot show is smoothed."""
+def _wanted_width(path: Sequence[Array], samples: Array, cells: int) -> Array:
+    """1 / cbrt of the largest density of laws of these quantiles; what `cells` cannot show is smoothed."""
     span = samples[-1] - samples[0]
     half = span / cells
     density = np.full(len(samples), 0.25 / span)
-    for quantiles in _quantile_path(path, weights):
+    for quantiles in path:
         within = np.interp(samples + half, quantiles, LEVELS) - np.interp(samples - half, quantiles, LEVELS)
         np.maximum(density, within / (2.0 * half), out=density)
     return np.asarray(density ** (-1.0 / 3.0), dtype=float)
-
-
-def _quantile_path(path: Array, weights: Array) -> list[Array]:
-    """Quantiles at `LEVELS` at the guide's times, and between them so often that successive laws overlap."""
-    rows = []
-    for place in path:
-        order = np.argsort(place)
-        cumulative = np.cumsum(weights[order])
-        rows.append(np.interp(LEVELS, (cumulative - 0.5 * weights[order]) / cumulative[-1], place[order]))
-    filled = rows[:1]
-    for before, after in itertools.pairwise(rows):
-        spread = max(min(float(np.ptp(before)), float(np.ptp(after))), 1e-3 * float(np.ptp(path)))
-        parts = int(np.ceil(2.0 * float(np.abs(after - before).max()) / spread))
-        filled += [before + (after - before) * k / parts for k in range(1, parts + 1)]
-    return filled
 
 
 def _edges(samples: Array, wanted: Array, cells: int, at_origin: bool, growth: float) -> Array:
@@ -272,7 +260,7 @@ def _edges(samples: Array, wanted: Array, cells: int, at_origin: bool, growth: f
 
     def places_at(scale: float) -> Array:
         # The filter rounds the corners of the slope-limited width: smooth gradings keep the order.
-        width = gaussian_filter1d(_limit_slope(scale * wanted, growth * step), FINE / 100, mode="nearest")
+        width = _rounded(_limit_slope(scale * wanted, growth * step))
         return np.asarray(cumulative_trapezoid(1.0 / width, dx=step, initial=0.0), dtype=float)
 
     def excess(log_scale: float) -> float:
@@ -291,6 +279,13 @@ def _edges(samples: Array, wanted: Array, cells: int, at_origin: bool, growth: f
     edges: Array = np.interp(targets * (places[-1] / total), places, samples)
     edges[0], edges[-1] = samples[0], samples[-1]
     return edges
+
+
+def _rounded(width: Array) -> Array:
+    """Means of widths with the weights `ROUNDING`, beyond the ends those of the ends."""
+    padded = np.pad(width, REACH, mode="edge")
+    whole = irfft(rfft(padded, PERIOD) * rfft(ROUNDING / ROUNDING.sum(), PERIOD), PERIOD)
+    return np.asarray(whole[2 * REACH : len(padded)])
 
 
 def _limit_slope(width: Array, rise: float) -> Array:

@@ -213,7 +213,7 @@ def lead(board, kernel, count, size, helpers, arguments):  # type: ignore[no-unt
     for share in range(shares):
         _store(board, LEFT + LINE * share, blocks * (share + 1) // shares - blocks * share // shares)
     _add(board, NUMBER, 1)
-    _work(board, 0)
+    _work(board, np.int64(0))  # of the type of a helper's number: a literal would have `_work` compiled twice
     looks = 0
     while _load(board, DONE) < blocks:
         looks += 1

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import special
+from scipy.ndimage import gaussian_filter1d
 
 from mfpde.solvers.space.axis import Line, Radius
 from mfpde.solvers.space.geometry import Geometry
-from mfpde.solvers.space.grid import FINE, _edges, graded_grid, grid_from_edges
+from mfpde.solvers.space.grid import FINE, _edges, _rounded, graded_grid, grid_from_edges
 from mfpde.solvers.space.trails import Trails
 from tests.solvers.grids import uniform_grid
 
@@ -64,6 +65,12 @@ def test_a_valley_of_widths_that_is_narrower_than_the_filter_has_its_cells() -> 
     assert len(edges) == 101
     assert np.diff(edges).min() > 0.3 * np.diff(edges).max()
     assert abs(edges[np.argmin(np.diff(edges))] - 0.5) < 0.02
+
+
+def test_widths_are_rounded_by_a_gaussian_of_a_hundredth_of_the_samples() -> None:
+    """Fails by .4 where the ends are taken for periodic, by 1e-3 where the weights are not those of the Gaussian."""
+    width = np.abs(np.linspace(-1.0, 1.5, FINE + 1)) + np.arange(FINE + 1.0) % 2.0
+    assert np.abs(_rounded(width) - gaussian_filter1d(width, FINE / 100, mode="nearest")).max() <= 1e-14
 
 
 def test_graded_grid_starts_at_the_origin_when_mass_comes_near() -> None:
