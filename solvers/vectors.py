@@ -87,8 +87,10 @@ class Lanes:
         return self.builder.load(self._at(data, place), align=8)
 
     def store(self, value: Any, data: Any, place: Any) -> None:
-        """Write numbers from a place on."""
-        self.builder.store(value, self._at(data, place), align=8)
+        """Write numbers from a place on, rounded where those there are narrower."""
+        if data.type.pointee == ir.FloatType():
+            value = self.builder.fptrunc(value, ir.VectorType(ir.FloatType(), LANES))
+        self.builder.store(value, self._at(data, place), align=4)
 
     def _at(self, data: Any, place: Any) -> Any:
         kind = ir.VectorType(data.type.pointee, LANES)

@@ -9,6 +9,7 @@ import ctypes
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any
 
 import numba
@@ -79,6 +80,7 @@ def multiply(
     _call_gemm(gemm, transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 
 
+@cache
 def _thread_functions() -> tuple[Callable[[], int], Callable[[int], None]] | None:
     """The getter and setter of the number of threads of the library behind scipy's BLAS, where it has known names."""
     with suppress(OSError):

@@ -240,7 +240,7 @@ def fill_uniforms(out: Array, pair: int, stream: Any, step: int, seed: Any, repl
         out[k] = (np.int64(((w0 << _WORD) | w1) >> np.uint64(12)) + 0.5) * _UNIT
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+@numba.njit(cache=True, error_model="numpy", fastmath={"contract"}, forceinline=True)
 def coin(step: Any, seed: Any, replica: Any) -> Any:
     """The label's class at one step: 0 or 1 with probability 1/2 each."""
     zero = np.uint64(0)

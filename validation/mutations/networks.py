@@ -81,8 +81,8 @@ MUTATIONS = (
         SGD,
         (
             "the scales of the classes exchanged in blocks",
-            "x[row, p] = first[r * half + p] * scales[label, p]",
-            "x[row, p] = first[r * half + p] * scales[1 - label, p]",
+            "label = done + r, 1 if y[done + r] < 0.0 else 0",
+            "label = done + r, 0 if y[done + r] < 0.0 else 1",
         ),
     ),
     *mutations(
