@@ -31,6 +31,7 @@ from mfpde.schemes.solver import Solver
 from mfpde.shell.user_files import Use
 from mfpde.solvers.flow.confinement import Penalty, Ridge
 from mfpde.solvers.flow.flow import BY_LOSS, Flow, Mobility, Schedule
+from mfpde.solvers.sgd.devices import DEVICES
 
 if TYPE_CHECKING:
     from mfpde.problem.problem import Problem
@@ -39,7 +40,6 @@ STATIONARY_TOLERANCE = 1e-6
 UNTIL = ("end", "stationary", "margin")
 MAXIMUM_COUNT = 10**9
 NEURONS = 800
-CUDA = "cuda"
 
 
 @dataclass(frozen=True)
@@ -377,7 +377,7 @@ class Sgd(Checked):
         "cost that does not grow with d",
     )
     precision: str = key("float64", Choice(("float64", "float32")), "of the steps; risks are computed in float64")
-    device: str = key("cpu", Choice(("cpu", CUDA)), "what makes the steps: this processor, or a graphics processor")
+    device: str = key("cpu", Choice(tuple(DEVICES)), "what makes the steps: this processor, or a graphics processor")
 
     @property
     def batches(self) -> tuple[tuple[int, int], ...]:

@@ -9,7 +9,8 @@ for it, without expansion for the rest; the diagonal is a second moment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 import numba
 import numpy as np
@@ -32,6 +33,8 @@ CHUNK = 4_000_000
 """Coordinates of pairs of weights held at once."""
 BAND = 2**22
 """Inner products of weights held at once."""
+LISTED = 2**21
+"""Pairs beyond the short series held at once: all of those that a band of all neurons has."""
 
 TOLERANCE = 1e-14
 """What a series may leave out of E sigma(u) sigma(v), in units of the root mean squares of its factors."""
@@ -55,36 +58,37 @@ def _class_risk(unit: Activation, weights: Array, a: Array, b: Array, label: flo
 def squared_output(unit: Activation, weights: Array, a: Array, b: Array) -> tuple[float, float]:
     """E f_N and E f_N^2 for standard normal x."""
     neurons, weights = len(weights), np.ascontiguousarray(weights)
-    bands = list(_inner_products(weights)) if neurons**2 <= BAND else None
-    scale = np.sqrt(np.diagonal(bands[0][1]) if bands else np.einsum("nd,nd->n", weights, weights))
+    scale, bands = _inner_products(weights)
     moments = unit.second_moments(scale, b)
     coefficients = unit.coefficients(scale, b, SHORT)
     inverse = np.where(scale > TINY_SCALE, 1.0 / np.maximum(scale, TINY_SCALE), 0.0)
-    reach, total, left = _reach(coefficients, moments), 0.0, []
-    for first, gram in bands or _inner_products(weights):
+    listed = _Listed(unit, weights, scale, moments, a, b)
+    reach, total = _reach(coefficients, moments), 0.0
+    for first, gram in bands:
         part, rows, columns = _sum_pairs(gram, first, inverse, coefficients, reach, a)
         total += part
-        left.append((rows, columns, gram[rows - first, columns] * inverse[rows] * inverse[columns]))
-    rows, columns, correlation = map(np.concatenate, zip(*left, strict=True))
-    if rows.size:
-        correlation = np.clip(correlation, -1.0, 1.0)
-        total += _listed_pairs(unit, weights, scale, moments, rows, columns, correlation, a, b)
-    square = float(np.dot(a * a, moments)) + 2.0 * total
+        listed.add(rows, columns, gram[rows - first, columns] * inverse[rows] * inverse[columns])
+    square = float(np.dot(a * a, moments)) + 2.0 * (total + listed.sum())
     return float(a @ coefficients[:, 0]) / neurons, square / neurons**2
 
 
-def _inner_products(weights: Array) -> Iterator[tuple[int, Array]]:
-    """Bands of rows of the inner products, of which only those with earlier and equal neurons are there: all at once
-    where they are few."""
+def _inner_products(weights: Array) -> tuple[Array, Iterable[tuple[int, Array]]]:
+    """Lengths of weights, and bands of rows of their inner products: all at once where they are few.
+
+    What is above the diagonal may not be there.
+    """
     neurons = len(weights)
     if neurons**2 <= BAND:
         with one_thread():
             gram = blas.dsyrk(1.0, weights.T, trans=1, lower=0).T
-        yield 0, gram
-        return
-    height = max(1, BAND // neurons)
-    for first in range(0, neurons, height):
-        last = min(first + height, neurons)
+        return np.sqrt(np.diagonal(gram)), [(0, gram)]
+    return np.sqrt(np.einsum("nd,nd->n", weights, weights)), _bands(weights)
+
+
+def _bands(weights: Array) -> Iterator[tuple[int, Array]]:
+    height = max(1, BAND // (4 * len(weights)))
+    for first in range(0, len(weights), height):
+        last = min(first + height, len(weights))
         with one_thread():
             band = weights[first:last] @ weights[:last].T
         yield first, band
@@ -100,29 +104,49 @@ def _reach(coefficients: Array, moments: Array) -> Array:
     return np.asarray((np.maximum(share, TOLERANCE) / TOLERANCE) ** (0.5 / terms))
 
 
-def _listed_pairs(
-    unit: Activation,
-    weights: Array,
-    scale: Array,
-    moments: Array,
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    correlation: Array,
-    a: Array,
-    b: Array,
-) -> float:
-    """Sum of a_i a_j E sigma(u_i) sigma(u_j) over pairs that the short series does not reach."""
-    coefficients = unit.coefficients(scale, b, LONG)
-    reach = _reach(coefficients, moments)
-    short = np.abs(correlation) * reach[rows] * reach[columns] <= 1.0
-    total = float(_long_series(coefficients, a, rows[short], columns[short], correlation[short]))
-    i, j = rows[~short], columns[~short]
-    if i.size:
-        rho = correlation[~short]
-        gap = gaps(weights, scale, i, j, rho)
-        values = unit.pair_moments(0, 0, (scale[i], scale[j]), (b[i], b[j]), rho, gap)
-        total += float(np.sum(a[i] * a[j] * values))
-    return total
+class _Listed:
+    """Pairs that the short series does not reach, summed LISTED or a band at a time.
+
+    Args:
+        unit, weights, scale, moments, a, b: of all neurons.
+    """
+
+    def __init__(self, unit: Activation, weights: Array, scale: Array, moments: Array, a: Array, b: Array) -> None:
+        self.unit, self.weights, self.scale, self.moments, self.a, self.b = unit, weights, scale, moments, a, b
+        self.parts: list[tuple[NDArray[np.int64], NDArray[np.int64], Array]] = []
+        self.total = 0.0
+
+    @cached_property
+    def long(self) -> tuple[Array, Array]:
+        """Coefficients of the long series, and their reach."""
+        coefficients = self.unit.coefficients(self.scale, self.b, LONG)
+        return coefficients, _reach(coefficients, self.moments)
+
+    def add(self, rows: NDArray[np.int64], columns: NDArray[np.int64], correlation: Array) -> None:
+        """Pairs of a band."""
+        self.parts.append((rows, columns, correlation))
+        if sum(len(part[0]) for part in self.parts) >= LISTED:
+            self.total = self.sum()
+
+    def sum(self) -> float:
+        """Sum of a_i a_j E sigma(u_i) sigma(u_j) over all that were added."""
+        if not self.parts:
+            return self.total
+        parts, self.parts = self.parts, []
+        rows, columns, correlation = map(np.concatenate, zip(*parts, strict=True))
+        if not rows.size:
+            return self.total
+        correlation, a, scale = np.clip(correlation, -1.0, 1.0), self.a, self.scale
+        coefficients, reach = self.long
+        short = np.abs(correlation) * reach[rows] * reach[columns] <= 1.0
+        total = float(_long_series(coefficients, a, rows[short], columns[short], correlation[short]))
+        i, j = rows[~short], columns[~short]
+        if i.size:
+            rho = correlation[~short]
+            gap = gaps(self.weights, scale, i, j, rho)
+            values = self.unit.pair_moments(0, 0, (scale[i], scale[j]), (self.b[i], self.b[j]), rho, gap)
+            total += float(np.sum(a[i] * a[j] * values))
+        return self.total + total
 
 
 def gaps(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -27,10 +27,21 @@ class Ensemble:
     What makes their steps elsewhere takes `problem` and `replicas`, and offers the same `start` and `advance`.
 
     Attributes:
+        largest: replicas that are taken at once at most.
+        alone: whether one process makes the steps of all: others would wait for the same device.
+        step_seconds: about what a step takes per parameter and replica, for the length of a stretch.
         members: what makes one trajectory each; alike but for `replica`, and for data that hold a replica's own start.
     """
 
     members: tuple[Sgd, ...]
+    largest: ClassVar[float] = 16
+    alone: ClassVar[bool] = False
+    step_seconds: ClassVar[float] = 5e-9
+
+    @classmethod
+    def refusals(cls, problem: Sgd, neurons: int) -> list[str]:
+        """Why the steps of a problem are not made here, in words that go on with what to write instead."""
+        return []
 
     @classmethod
     def of(cls, problem: Sgd, replicas: Sequence[int]) -> Self:

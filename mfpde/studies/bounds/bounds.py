@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from mfpde.configuration.sources import Source, experiment_of
-from mfpde.experiment import CUDA, Experiment
+from mfpde.experiment import Experiment
 from mfpde.results.answers.bounds import BoundsResult
 from mfpde.results.files.provenance import provenance
 from mfpde.results.reading import SWEEP
 from mfpde.shell.progress import Progress, silent
 from mfpde.shell.workers import Workers
+from mfpde.solvers.sgd.devices import ensembles_on
 from mfpde.studies.bounds import runs
 from mfpde.studies.bounds.analysis import Curves, analyse
 from mfpde.studies.bounds.design import Design, flow_configuration, make_design, pde_configuration, sgd_configuration
@@ -106,7 +107,7 @@ class Sweep(StoredRuns[BoundsResult, Curve]):
         super().__init__([*self.pde.values(), *several], store, SWEEP, progress, workers, scheduler)
 
     def work(self) -> None:
-        """The PDE here, on all threads, and SGD where a graphics processor makes it; then all other runs."""
+        """The PDE here, on all threads, and SGD where one process makes the steps of all; then all other runs."""
         self.progress("solving the PDE", 0.0)
         for spec in [spec for spec in self._left if spec.kind == "pde"]:
             try:
@@ -114,7 +115,7 @@ class Sweep(StoredRuns[BoundsResult, Curve]):
             except ArithmeticError as error:
                 self.fail(spec, error)
         for specs in self.sgd.values():
-            left = [spec for spec in specs if spec in self._left and spec.configuration.sgd.device == CUDA]
+            left = [spec for spec in specs if spec in self._left and _alone(spec)]
             if left:
                 self._side_by_side(left)
         super().work()
@@ -156,6 +157,10 @@ class Sweep(StoredRuns[BoundsResult, Curve]):
             {pair: _finished(self.store, specs) for pair, specs in self.flow.items()},
             {dim: curve for dim, spec in self.pde.items() if (curve := self.store.get(spec)) is not None},
         )
+
+
+def _alone(spec: RunSpec) -> bool:
+    return ensembles_on(spec.configuration.sgd.device).alone
 
 
 def _finished(store: Store[Curve], specs: list[RunSpec]) -> dict[int, Curve]:

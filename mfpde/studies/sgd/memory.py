@@ -12,8 +12,9 @@ STATES = 4
 """Copies of the weights that a process makes steps and takes risks with."""
 RECORDS = 3
 """Copies of what is recorded while it is written."""
-PAIRS, COUPLED_PAIRS = 1.5, 8.0
-"""Numbers per pair of neurons that the exact risk holds, some pairs being listed, and its gradient."""
+PAIRS, MOST_PAIRS = 8.0, 6.3e6
+"""Numbers per pair of neurons that the exact risk and its gradient hold, if all pairs are listed (in few dimensions);
+pairs that the risk holds at most (bands of them, measured at d = 3)."""
 
 
 def memory_problems(
@@ -38,13 +39,13 @@ def memory_problems(
     sampler = sampler_of(problem.data.sampler())
     exact, neurons = isinstance(sampler, GaussianBlocks), options.neurons
     weights = 8.0 * neurons * _held(sampler, neurons if options.state == "gram" else None)
-    pairs = max(PAIRS * running, COUPLED_PAIRS * gradients)
+    pairs = PAIRS * max(min(neurons**2, MOST_PAIRS) * running, neurons**2 * gradients)
     replicas = options.replicas if kept else 0
     recorded = 8.0 * replicas * times * neurons * problem.geometry.dimension
     fewer = f"fewer {neurons_key}" + (" or --workers" if running > 1 else "")
     return shortage(
         {
-            "the pairs of neurons": (8.0 * neurons**2 * pairs * exact, neurons_key, fewer),
+            "the pairs of neurons": (8.0 * pairs * exact, neurons_key, fewer),
             "the weights": (
                 weights * (replicas + STATES * running),
                 neurons_key,

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from mfpde.experiment import CUDA, Experiment
+from mfpde.experiment import Experiment
 from mfpde.problem.initial import PointLaw
 from mfpde.problem.network import Unit, scaled_activation
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.networks.population import CentredPopulation, Population, SampledPopulation
+from mfpde.solvers.sgd.devices import ensembles_on
 from mfpde.solvers.sgd.engine import Sgd, SgdState
 from mfpde.solvers.sgd.ensemble import Ensemble
 from mfpde.solvers.sgd.samplers import sampler_of
@@ -52,11 +53,7 @@ def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) ->
 def build_ensemble(configuration: Experiment, replicas: Sequence[int], overlap: bool = False) -> Ensemble:
     """These replicas, to be advanced together, by what `sgd.device` says."""
     members = tuple(build_sgd(configuration, replica, overlap) for replica in replicas)
-    if configuration.sgd.device != CUDA:
-        return Ensemble(members)
-    from mfpde.solvers.sgd.device.ensemble import DeviceEnsemble
-
-    return DeviceEnsemble(members)
+    return ensembles_on(configuration.sgd.device)(members)
 
 
 def _centred(configuration: Experiment, problem: Problem, plain: Sgd) -> Sgd:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from itertools import pairwise
 
 from mfpde.errors import raise_mistakes
-from mfpde.experiment import CUDA, Experiment, LogSave
+from mfpde.experiment import Experiment, LogSave
 from mfpde.problem.laws.interface import SQUARE_RISK
 from mfpde.problem.network import scaled_activation
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.schemes.choice import sampling_scheme
 from mfpde.shell.workers import Workers
+from mfpde.solvers.sgd.devices import ensembles_on
 from mfpde.solvers.sgd.samplers import GaussianBlocks, Sampler, sampler_of
 from mfpde.solvers.sgd.sources.finite import FULL, REPLACEMENT
 from mfpde.solvers.sgd.state import LARGEST_GRAM_BATCH
@@ -55,8 +55,7 @@ def refuse(
     problems += _step_problems(configuration, step_key)
     if configuration.sgd.state == "gram":
         problems += _gram_problems(configuration, problem)
-    if configuration.sgd.device == CUDA and not problems:
-        problems += _device_problems(configuration)
+    problems = problems or _device_problems(configuration)
     size = configuration.sgd.replicas * configuration.sgd.neurons * len(configuration.time.save_times) * 4
     if not (8 * size <= MAXIMUM_BYTES):
         problems.append("time.save: the neurons at all times exceed the 2 GB of one variable; save fewer times")
@@ -162,24 +161,14 @@ def start_notes(configuration: Experiment) -> tuple[str, ...]:
 
 
 def _device_problems(configuration: Experiment) -> list[str]:
-    """Why a graphics processor does not make the steps."""
-    from mfpde.solvers.sgd.device.ensemble import shape_of, unknown
-    from mfpde.solvers.sgd.device.processor import missing, processor
+    """Why the device that is asked for does not make the steps."""
     from mfpde.studies.sgd.networks import build_sgd
 
-    remedy = 'or write device = "cpu"'
-    words = missing()
-    if words:
-        return [f"sgd.device: {words}, {remedy}"]
-    sgd = build_sgd(configuration, 0)
-    found = [f"sgd.device: on a graphics processor {words}; {remedy[3:]}" for words in unknown(sgd)]
-    if found:
-        return found
-    try:
-        shape_of(replace(sgd, batch=sgd.per_step), configuration.sgd.neurons, processor())
-    except ValueError as error:
-        return [f"sgd.device: {error}, {remedy}"]
-    return []
+    options, usual = configuration.sgd, type(configuration.sgd)().device
+    if options.device == usual:
+        return []
+    found = ensembles_on(options.device).refusals(build_sgd(configuration, 0), options.neurons)
+    return [f'sgd.device: {words} write device = "{usual}"' for words in found]
 
 
 def _gram_problems(configuration: Experiment, problem: Problem) -> list[str]:

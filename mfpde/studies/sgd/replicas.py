@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mfpde.configuration.sources import Source, experiment_of
 from mfpde.errors import ResultFileError
-from mfpde.experiment import CUDA, Experiment
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.results.files.netcdf_file import Impossible, held_to
@@ -23,6 +23,7 @@ from mfpde.shell.progress import Progress, silent
 from mfpde.shell.tasks import WorkerLost
 from mfpde.shell.workers import Workers, number_of, sendable
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.sgd.devices import ensembles_on
 from mfpde.solvers.sgd.state import SgdState
 from mfpde.solvers.space.measure import Atoms
 from mfpde.solvers.threads.processors import processors
@@ -34,12 +35,6 @@ from mfpde.studies.sgd.refusals import refuse, save_notes, save_steps, start_not
 
 TASK_SECONDS, OWN_SECONDS = 20.0, 2.0
 """About the longest a task may take, for a worker and in this process, which an interruption waits for."""
-LARGEST_GROUP = 16
-"""Replicas that are advanced together at most."""
-STEP_SECONDS = 5e-9
-"""Seconds a step takes per parameter, to guess the length of a task."""
-DEVICE_SHARE = 2e-4
-"""Of these where a graphics processor makes the steps."""
 INTERPRETED_SECONDS = 5e-5
 """Seconds that a step takes besides where NumPy makes it, and where it also takes about ten times as long."""
 
@@ -195,9 +190,8 @@ class Replicas(Pooled[SgdResult, Stretch, Ended]):
     def tasks(self) -> list[Stretch]:
         """The next stretch of every group of replicas that stand at one place."""
         count = self.workers if isinstance(self.workers, int) and self.scheduler is None else len(self.states)
-        together = min(max(1, len(self.states) // count), LARGEST_GROUP)
-        if self.configuration.sgd.device == CUDA:
-            together = len(self.states)
+        kind = ensembles_on(self.configuration.sgd.device)
+        together = int(min(len(self.states), kind.largest, max(1, len(self.states) // count)))
         places: dict[tuple[int, int], list[int]] = {}
         for replica, state in enumerate(self.states):
             place = self.recorded[replica], -1 if state is None else state.step
@@ -222,11 +216,9 @@ class Replicas(Pooled[SgdResult, Stretch, Ended]):
             return [Stretch(self.configuration, group, None, target, True, self.overlap)]
         ensemble = build_ensemble(self.configuration, group[:1])
         sgd, neurons = ensemble.problem, self.configuration.sgd.neurons
-        per_step = STEP_SECONDS * neurons * sgd.coordinates(neurons).dimension * sgd.per_step
+        per_step = ensemble.step_seconds * neurons * sgd.coordinates(neurons).dimension * sgd.per_step
         if ensemble.engine == "numpy":
             per_step = 10.0 * per_step + INTERPRETED_SECONDS
-        if self.configuration.sgd.device == CUDA:
-            per_step *= DEVICE_SHARE
         longest = OWN_SECONDS if self.workers == 1 and self.scheduler is None else TASK_SECONDS
         part = states[0].step + max(1, int(longest / (per_step * len(group))))
         stop = min(target, ensemble.next_boundary(states[0], part)) if part < target else target
@@ -325,7 +317,7 @@ def sgd(
             return earlier.result
         count = number_of(workers, configuration.sgd.replicas)
         count = count if isinstance(count, Executor) or sendable(configuration) else 1
-        count = 1 if configuration.sgd.device == CUDA else count
+        count = 1 if ensembles_on(configuration.sgd.device).alone else count
         overlap = isinstance(count, int) and scheduler is None and 2 * count <= processors()
         if earlier is None:
             return Replicas(configuration, path, progress, count, scheduler, overlap).complete()

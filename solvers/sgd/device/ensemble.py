@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ..samplers import GaussianBlocks
 from ..state import SgdState
 from .drawing import PAIRS, draw_kernel
 from .kernels import WARP, Shape, block_kernel, fused_kernel
-from .processor import Processor, processor
+from .processor import Processor, missing, processor
 
 REGISTERS, REGISTERS_BESIDE = 65536, 48
 """Of 4 bytes: those of a multiprocessor, and those that a thread needs beside its weights."""
@@ -40,6 +40,23 @@ class DeviceEnsemble(Ensemble):
         ValueError: what a processor does not know (`unknown`).
         RuntimeError: when it is asked for anything, if there is none (`processor.missing`).
     """
+
+    largest: ClassVar[float] = math.inf
+    alone: ClassVar[bool] = True
+    step_seconds: ClassVar[float] = 1e-12
+
+    @classmethod
+    def refusals(cls, problem: Sgd, neurons: int) -> list[str]:
+        words = missing()
+        if words:
+            return [f"{words}, or"]
+        found = [f"on a graphics processor {words};" for words in unknown(problem)]
+        if not found:
+            try:
+                shape_of(replace(problem, batch=problem.per_step), neurons, processor())
+            except ValueError as error:
+                found = [f"{error}, or"]
+        return found
 
     def __post_init__(self) -> None:
         problems = unknown(self.problem)

@@ -92,10 +92,10 @@ def test_a_task_whose_memory_ends_names_the_workers() -> None:
 @pytest.mark.parametrize(
     ("overrides", "workers", "there", "key", "remedy"),
     [
-        (["sgd.neurons=100000"], 1, 64.0, "sgd.neurons", "fewer sgd.neurons"),
-        (["sgd.neurons=20000", "sgd.replicas=8"], 4, 4.0, "sgd.neurons", "--workers"),
+        (["sgd.neurons=100000", "data.dims=100000"], 1, 64.0, "sgd.neurons", "fewer sgd.neurons"),
+        (["sgd.neurons=20000", "sgd.replicas=8"], 4, 2.0, "sgd.neurons", "--workers"),
         (["sgd.neurons=2000", "data.dims=100000"], 1, 4.0, "sgd.neurons", "sgd.replicas"),
-        (["sgd.neurons=20000", "sgd.state=gram", "data.dims=100000"], 1, 16.0, "sgd.neurons", "fewer sgd.neurons"),
+        (["sgd.neurons=20000", "sgd.state=gram", "data.dims=100000"], 1, 15.0, "sgd.neurons", "fewer sgd.neurons"),
         (["sgd.replicas=400", "sgd.neurons=1000", "time.save=100"], 1, 1.0, "time.save", "fewer times"),
         (["sgd.replicas=100", "sgd.neurons=10"], 100, 16.0, "--workers", "fewer"),
     ],
@@ -113,12 +113,16 @@ def test_sgd_says_beforehand_what_does_not_fit(
 
 
 def test_what_fits_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """800 neurons in 10^4 coordinates hold 64 MB a copy; fewer processes need less, a cluster's none here."""
+    """800 neurons in 10^4 coordinates hold 64 MB a copy; fewer processes need less, a cluster's none here.
+
+    10^5 neurons in 10 coordinates need what the bands of their pairs take, 0.4 GiB, and not 10^10 pairs.
+    """
     from mfpde.studies.sgd.refusals import refuse
 
     big = mfpde.experiment_of(SMALL[0], overrides=["data.dims=10000", "sgd.replicas=4", "time.save=2"])
     monkeypatch.setattr(memory, "available", lambda: 2.0 * GIB)
     refuse(big, workers=1)
+    refuse(mfpde.experiment_of(SMALL[0], overrides=["data.dims=10", "sgd.neurons=100000", "time.save=2"]), workers=1)
     with pytest.raises(ConfigurationError, match="--workers"):
         refuse(big, workers=4)
 

@@ -170,9 +170,11 @@ def test_neurons_at_rest() -> None:
     assert network_risk(data, unit, np.zeros((5, 4)), np.ones(5), knot) == pytest.approx(1.0 + 2.5**2, rel=1e-14)
 
 
+@pytest.mark.parametrize("listed", [1, 10, 2**21])
 @pytest.mark.parametrize("name", ["relu", "tanh"])
-def test_inner_products_in_bands(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However few inner products are held at once, nearly parallel neurons of other bands included."""
+def test_inner_products_in_bands(name: str, listed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few inner products and pairs are held at once, nearly parallel neurons of other bands included."""
+    monkeypatch.setattr(risk, "LISTED", listed)
     random = np.random.default_rng(5)
     w, a, b = random.standard_normal((23, 3)), random.standard_normal(23), 0.3 * random.standard_normal(23)
     w[20:] = w[:3] * (1.0 + 1e-3 * random.standard_normal((3, 3)))
