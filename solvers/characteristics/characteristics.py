@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import DOP853
 
 from ..arrays import Array
 from ..flow.confinement import STUCK, UNSTUCK
+from ..flow.dop853 import Dop853
 from ..flow.flow import Flow
 from ..flow.time_loop import Observation, State, StepFailure, integrate
 from ..objective.objective import Objective
@@ -18,6 +18,7 @@ from ..space.box import Box
 from ..space.geometry import Geometry
 from ..space.measure import Atoms
 from .crossings import beyond, come_back
+from .kernels import moved_by, over_atoms, put_within, sums
 from .outputs import OutputResolution
 from .panels import LabelLaw, Panels, fill_panels, initial_panels, uniform_corners, worst_first
 from .selection import Selection, grown, refilled
@@ -177,22 +178,19 @@ class Characteristics:
         spent, _ = state.arrays["energy"]
         moving = self._walls.holds(positions)
 
-        def velocity(_: float, flat: Array) -> Array:
-            rates, weights = self._rates(flat[:-1].reshape(shape), masses)
-            extended = np.empty(flat.size)
-            extended[:-1] = rates.ravel()
-            extended[-1] = self._dissipation(rates, weights, moving)
-            return extended
+        def velocity(flat: Array, out: Array) -> None:
+            _, out[-1] = self._move(flat[:-1].reshape(shape), masses, moving, out[:-1].reshape(shape))
 
         room = until - state.flow_time
-        solver = DOP853(
+        # a coordinate's tolerances come first, and with the last turn those of the energy
+        solver = Dop853(
             velocity,
             state.flow_time,
             np.append(positions, spent),
             until,
-            first_step=min(state.step, room) if state.step > 0 else None,
-            rtol=np.maximum(self.tolerance * self._tolerances(shape, self._relative), ROUNDING),
-            atol=self.tolerance * self._tolerances(shape, self._shares),
+            min(state.step, room) if state.step > 0 else None,
+            np.maximum(self.tolerance * self._relative, ROUNDING),
+            self.tolerance * self._shares,
         )
         message = solver.step()
         if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
@@ -202,7 +200,7 @@ class Characteristics:
         moved, rates = solver.y[:-1].reshape(shape), solver.f[:-1].reshape(shape)
         if self._confinement.kinked(positions, moved):
             raise StepFailure(STUCK, state.flow_time, UNSTUCK)
-        weights = self._law(moved, masses)[1]
+        weights = self._weights(moved, masses)
         if self._delay(solver, positions, moved, rates, weights) > self.tolerance:
             halved = self.advance(state, 0.5 * (state.flow_time + float(solver.t)))
             return replace(halved, step=min(halved.step, 2.0 * (halved.flow_time - state.flow_time)))
@@ -210,18 +208,21 @@ class Characteristics:
         dissipated = float(solver.y[-1])
         if crossed.any():
             rows = np.flatnonzero(crossed)
-            path, below = solver.dense_output(), (moved < self._walls.lower).ravel()[rows]
+            path, below = solver.path(rows), (moved < self._walls.lower).ravel()[rows]
             ends = np.where(moved < self._walls.lower, self._walls.lower, self._walls.upper).ravel()[rows]
             # seen from a lower wall
             side = np.where(below, 1.0, -1.0)
-            excess = beyond(lambda times: side[:, None] * path(times)[rows], state.flow_time, solver.t, side * ends)
+            excess = beyond(lambda times: side[:, None] * path(times), state.flow_time, solver.t, side * ends)
             dissipated -= 2.0 * float(weights[rows // shape[1]] * self._inertia[rows % shape[1]] @ excess)
         dissipation = self._dissipation(rates, weights, moving & ~crossed)
         moved = self._walls.returned(moved, rates)
         # a step cut short by `until` says little of the next one
         step = max(solver.h_abs, state.step) if solver.status == "finished" else solver.h_abs
+        time = solver.t
+        # the stages are not kept while panels are looked at
+        del solver, rates
         panels = self._resolved(panels.with_positions(moved), reach)
-        return self._state(float(solver.t), float(step), panels, dissipated, dissipation, reach)
+        return self._state(time, step, panels, dissipated, dissipation, reach)
 
     def observe(self, state: State) -> Observation:
         found = self.law_of(state)
@@ -252,7 +253,7 @@ class Characteristics:
         positions = self.law.embed(labels)
         return np.hstack([positions, np.zeros((len(positions), 1))]) if self._reacts else positions
 
-    def _delay(self, solver: DOP853, before: Array, after: Array, rates: Array, weights: Array) -> float:
+    def _delay(self, solver: Dop853, before: Array, after: Array, rates: Array, weights: Array) -> float:
         """How far atoms that leave the ends of intervals in a step come late, the sum over them times their weights.
 
         They start from there at the end of the step, not when the slope turned.
@@ -265,33 +266,47 @@ class Characteristics:
         if not late.any():
             return 0.0
         rows = np.flatnonzero(late)
-        path, side = solver.dense_output(), np.sign(rates.ravel()[rows])
-        back = come_back(lambda times: side[:, None] * path(times)[rows], solver.t_old, solver.t)
+        path, side = solver.path(rows), np.sign(rates.ravel()[rows])
+        back = come_back(lambda times: side[:, None] * path(times), solver.t_old, solver.t)
         return float(weights[rows // after.shape[1]] @ back)
 
-    def _law(self, places: Array, masses: Array) -> tuple[Array, Array]:
-        """Positions (n, D) and weights (n,) of atoms with their actions."""
-        if not self._reacts:
-            return places, masses
-        return np.ascontiguousarray(places[:, :-1]), grown(masses, -self.flow.rate * places[:, -1], self._total)
+    def _weights(self, places: Array, masses: Array) -> Array:
+        """Weights (n,) of atoms with their actions."""
+        return grown(masses, -self.flow.rate * places[:, -1], self._total) if self._reacts else masses
 
     def _inside(self, places: Array, masses: Array) -> tuple[Array, Array]:
         """Positions (n, D) held by the walls and turned back on circles, and weights (n,)."""
-        positions, weights = self._law(self._walls.held(places), masses)
-        return self.geometry.turned(positions), weights
+        positions = np.empty((len(places), self.geometry.dimension))
+        over_atoms(put_within, len(places), places, self._walls.lower, self._walls.upper, positions)
+        return self.geometry.turned(positions), self._weights(places, masses)
 
     def _rates(self, places: Array, masses: Array, objective: Objective | None = None) -> tuple[Array, Array]:
         """Velocities of the atoms (and rates of their actions), of the shape of `places`, and their weights."""
+        rates = np.empty(places.shape)
+        weights, _ = self._move(places, masses, np.ones(places.shape, dtype=bool), rates, objective)
+        return rates, weights
+
+    def _move(
+        self,
+        places: Array,
+        masses: Array,
+        moving: NDArray[np.bool_],
+        out: Array,
+        objective: Objective | None = None,
+    ) -> tuple[Array, float]:
+        """Writes the velocities (and rates of actions) into `out`; weights, and D of the coordinates that move."""
         objective = objective or self.objective
         inside, weights = self._inside(places, masses)
         outputs = objective.outputs(inside, weights)
         value, gradient = objective.features.contract(inside, objective.loss_gradient(outputs))
-        velocity = -(gradient + self._confinement.gradient(inside)) * self.geometry.mobility * self.flow.transport
-        if not self._reacts:
-            return velocity, weights
-        potential = value + self._confinement.value(inside)
+        pull = self._confinement.gradient(inside) if self._confinement.acts else gradient[:0]
         # the mean of the potential acts on all weights of sum 1 alike: taken off, it keeps the actions small
-        return np.column_stack([velocity, self.flow.excess(potential, weights)]), weights
+        growth = self.flow.excess(value + self._confinement.value(inside), weights) if self._reacts else value[:0]
+        factors = np.stack([self.geometry.mobility, np.full(self.geometry.dimension, float(self.flow.transport))])
+        partial = sums(len(places))
+        arguments = gradient, pull, growth, factors, weights, self._inertia, moving, out, partial
+        over_atoms(moved_by, len(places), *arguments)
+        return weights, 2.0 * float(partial.sum())
 
     def _dissipation(self, rates: Array, weights: Array, moving: NDArray[np.bool_]) -> float:
         """D = 2 (sum_i w_i |dz_i/ds|^2 / m + alpha Var_w G) of the coordinates that are moving."""
@@ -312,7 +327,7 @@ class Characteristics:
     def _smooth(self, panels: Panels, reach: int) -> Panels:
         """Panels halved until the flow map is resolved as far as it carries mass, or they are too many."""
         while True:
-            _, weights = self._law(*panels.atoms)
+            weights = self._weights(*panels.atoms)
             mass = weights.reshape(len(panels.lower), -1).sum(axis=1)
             if self._reacts:
                 mass = np.maximum(mass, GROWN_MASS)

@@ -8,7 +8,7 @@ the panel is resolved, and it may be halved by interpolation without loss.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,8 @@ from ..arrays import Array
 from ..flow.time_loop import StepFailure
 from .rules import GOLDEN, Density, FittedRules, Rule, Rules
 
+PART = 2**15
+"""Nodes that are looked at at once, where what is found takes less room than what it is found from."""
 NARROWEST = 1e-10
 """Width of a panel over that of all below which it is not halved: it holds as little of the mass."""
 
@@ -123,11 +125,22 @@ class Panels:
         """The same panels carried to positions of shape (N, D)."""
         return replace(self, positions=positions.reshape(self.positions.shape))
 
+    @property
+    def parts(self) -> Iterator[tuple[slice, Panels]]:
+        """A few panels at a time, with their rows."""
+        few = max(1, PART // self.masses[0].size)
+        for first in range(0, len(self.lower), few):
+            rows = slice(first, first + few)
+            yield rows, Panels(self.lower[rows], self.upper[rows], self.masses[rows], self.positions[rows])
+
     def tails(self, rules: Rules, scales: Array | float = 1.0) -> Array:
         """Size of the last two coefficients of scales * positions along each label axis, shape (P, A).
 
         The largest anywhere on the panel, or their mean square where the polynomials are those of the label's law.
         """
+        return np.concatenate([part._tails(rules, scales) for _, part in self.parts])
+
+    def _tails(self, rules: Rules, scales: Array | float) -> Array:
         tails = np.empty((len(self.lower), self.axes))
         for axis in range(self.axes):
             moved = np.moveaxis(self.positions * scales, axis + 1, -1)
@@ -269,11 +282,18 @@ def fill_panels(
         labels[..., axis] += (half[:, axis, None] * nodes).reshape(along)
         weights = weights * (half[:, axis, None] * own).reshape(along)
     flat = labels.reshape(len(lower) * n**axes, lower.shape[1])
-    masses = density(flat).reshape(shape) * weights
-    positions = embed(flat)
+    masses = in_parts(density, flat).reshape(shape) * weights
+    positions = in_parts(embed, flat)
     mass = masses.sum() if normalised else 1.0
     masses = masses / mass if mass != 0.0 else np.full(shape, np.nan)
     return Panels(lower, upper, masses, positions.reshape(*shape, positions.shape[-1]))
+
+
+def in_parts(function: Callable[[Array], Array], points: Array) -> Array:
+    """What a function makes of points (n, D), of a part of them at a time."""
+    if len(points) <= PART:
+        return function(points)
+    return np.concatenate([function(points[first : first + PART]) for first in range(0, len(points), PART)])
 
 
 def densities(panels: Panels, rules: Rules) -> Array:
@@ -289,6 +309,10 @@ def densities(panels: Panels, rules: Rules) -> Array:
 
 def density_tails(panels: Panels, rules: Rules) -> Array:
     """Unresolved mass of each panel along each label axis: the last coefficients of the density."""
+    return np.concatenate([_density_tails(part, rules) for _, part in panels.parts])
+
+
+def _density_tails(panels: Panels, rules: Rules) -> Array:
     axes, scaled = panels.axes, densities(panels, rules)
     tails = np.empty((len(panels.lower), axes))
     for axis in range(axes):

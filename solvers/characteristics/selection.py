@@ -19,7 +19,7 @@ from ..arrays import Array
 from ..flow.confinement import Confinement
 from ..flow.leftover import Leftover
 from ..objective.objective import Objective
-from .panels import LabelLaw, Panels, densities, density_tails, fill_panels
+from .panels import LabelLaw, Panels, densities, density_tails, fill_panels, in_parts
 from .rules import Rule, Rules
 
 STEEP = 0.1
@@ -129,7 +129,7 @@ class Selection:
             return None
         points, weights = self._points(panels), self.weights(panels, action).ravel()
         gradient = self._gradient(points, weights)
-        potential = self._potential(points, gradient)
+        potential = in_parts(lambda part: self._potential(part, gradient), points)
         mean = self._mean(weights, potential)
         deviation = np.sqrt(weights @ (potential - mean) ** 2)
 
@@ -141,10 +141,13 @@ class Selection:
             return np.column_stack([value, full, squares + self.rate * (full - mean) ** 2])
 
         changes, tails = self._changes(panels, law, action, rates)
-        here = rates(points, gradient)
-        errors = changes.max(axis=2).sum(axis=1) + self._bent(panels, weights, here)
-        shares = replace(panels, masses=weights.reshape(panels.masses.shape))
-        errors = errors + self._uneven(shares, tails.max(axis=1), here - self._mean(weights, here))
+        here = in_parts(lambda part: rates(part, gradient), points)
+        middle, errors = self._mean(weights, here), changes.max(axis=2).sum(axis=1)
+        shares, kept = replace(panels, masses=weights.reshape(panels.masses.shape)), panels.masses[0].size
+        for rows, part in shares.parts:
+            own = here[rows.start * kept : rows.stop * kept]
+            errors = errors + self._bent(part, part.masses.ravel(), own)
+            errors = errors + self._uneven(part, tails[rows].max(axis=1), own - middle)
         if not (errors[1] <= max(deviation, self.resolution)):
             errors = np.full(3, np.inf)
         moved, remedy = "the flow brings", "end earlier, or write a larger {tolerance}"
@@ -209,18 +212,24 @@ class Selection:
         top = float(exponent.max()) if self.total is None else -math.log(self.total)
         weights = np.exp(exponent - top)
         total, count = float(weights.sum()) if self.total is None else 1.0, len(weights)
-        flat, points = weights.ravel() / total, self._points(panels)
-        gradient = self._gradient(points, flat)
-        here = values(points, gradient)
-        mean = self._mean(flat, here)
-        own = (flat[:, None] * (here - mean)).reshape(count, -1, len(mean)).sum(axis=1)
+        weights /= total
+        points = self._points(panels)
+        gradient = self._gradient(points, weights.ravel())
+        here = in_parts(lambda part: values(part, gradient), points)
+        mean = self._mean(weights.ravel(), here)
+        own = _summed(weights, here - mean)
         changes = np.empty((len(mean), count, panels.axes))
         for a in range(panels.axes):
-            halves = refilled(panels.halved(np.ones(count, dtype=bool), a, self.rule), law, self.rule)
-            masses = np.exp((logarithms(halves.masses) - self.rate * halves.positions[..., action] - top).ravel())
-            parts = masses[:, None] / total * (values(self._points(halves), gradient) - mean)
-            changes[:, :, a] = 2.0 * np.abs(parts.reshape(count, -1, len(mean)).sum(axis=1) - own).T
-        return changes, density_tails(replace(panels, masses=weights / total), self.rule)
+            found, mass = np.empty_like(own), 0.0
+            for rows, part in panels.parts:
+                halves = part.halved(np.ones(len(part.lower), dtype=bool), a, self.rule)
+                halves = refilled(halves, law, self.rule, normalised=False)
+                mass += float(halves.masses.sum())
+                masses = np.exp(logarithms(halves.masses) - self.rate * halves.positions[..., action] - top) / total
+                apart = values(self._points(halves), gradient) - mean
+                found[rows] = _summed(masses.reshape(len(part.lower), -1), apart)
+            changes[:, :, a] = 2.0 * np.abs((found / mass if mass > 0.0 else np.full_like(found, np.nan)) - own).T
+        return changes, density_tails(replace(panels, masses=weights), self.rule)
 
     def _mean(self, weights: Array, values: Array) -> Any:
         """The mean that values of the potential count from: 0 where the mass is free."""
@@ -238,6 +247,18 @@ class Selection:
         return np.asarray(self.objective.features.values(points) @ gradient + self.confinement.value(points))
 
 
-def refilled(panels: Panels, law: LabelLaw, rule: Rules) -> Panels:
+def refilled(panels: Panels, law: LabelLaw, rule: Rules, normalised: bool = True) -> Panels:
     """The same panels with the masses of rho_0: interpolation keeps them relative to a panel's largest only."""
-    return replace(panels, masses=fill_panels(panels.lower, panels.upper, law.density, law.embed, rule).masses)
+    corners = panels.lower, panels.upper
+    return replace(panels, masses=fill_panels(*corners, law.density, _nowhere, rule, normalised).masses)
+
+
+def _nowhere(labels: Array) -> Array:
+    """Labels at places that nobody asks for."""
+    return np.empty((len(labels), 0))
+
+
+def _summed(masses: Array, values: Array) -> Array:
+    """Sums over panels, shape (P, k): masses of nodes (P, ...) times values (n, k)."""
+    count = len(masses)
+    return np.asarray(np.einsum("pn,pnk->pk", masses.reshape(count, -1), values.reshape(count, -1, values.shape[1])))

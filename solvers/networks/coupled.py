@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.integrate import DOP853
 
 from ..arrays import Array
 from ..characteristics.characteristics import Characteristics, LabelLaw
 from ..flow.confinement import Confinement
+from ..flow.dop853 import Dop853
 from ..flow.flow import Flow
 from ..flow.time_loop import State, StepFailure
 from ..objective.objective import Objective
@@ -75,19 +75,13 @@ class FollowedCharacteristics(Characteristics):
         places = np.concatenate([positions, state.arrays["followers"]])
         weights = np.concatenate([masses, np.zeros(len(places) - len(masses))])
 
-        def velocity(_: float, flat: Array) -> Array:
-            return self._rates(flat.reshape(places.shape), weights)[0].ravel()
+        moving = np.ones(places.shape, dtype=bool)
 
-        room = until - state.flow_time
-        solver = DOP853(
-            velocity,
-            state.flow_time,
-            places.ravel(),
-            until,
-            first_step=min(state.step, room) if state.step > 0 else None,
-            rtol=self.tolerance,
-            atol=self.tolerance,
-        )
+        def velocity(flat: Array, out: Array) -> None:
+            self._move(flat.reshape(places.shape), weights, moving, out.reshape(places.shape))
+
+        first = min(state.step, until - state.flow_time) if state.step > 0 else None
+        solver = Dop853(velocity, state.flow_time, places.ravel(), until, first, self.tolerance, self.tolerance)
         message = solver.step()
         if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
             raise StepFailure(
@@ -166,14 +160,11 @@ def particle_dynamics(
         StepFailure: the steps become too short, as they do where a neuron is held at w = 0 by a kink of sigma.
     """
     times = list(flow_times)
-    solver = DOP853(
-        lambda _, packed: drift(drift.unpack(packed, state)),
-        0.0,
-        drift.pack(state),
-        max(times, default=0.0),
-        rtol=tolerance,
-        atol=tolerance,
-    )
+
+    def velocity(packed: Array, out: Array) -> None:
+        out[:] = drift(drift.unpack(packed, state))
+
+    solver = Dop853(velocity, 0.0, drift.pack(state), max(times, default=0.0), None, tolerance, tolerance)
     passed = deque([-np.inf] * STALL_STEPS, maxlen=STALL_STEPS)
     for time in times:
         while solver.t < time:
@@ -189,7 +180,7 @@ def particle_dynamics(
             passed.append(float(solver.t))
             on_step(float(solver.t))
         ends = time == solver.t or solver.t == 0.0
-        yield drift.unpack(solver.y if ends else solver.dense_output()(time), state)
+        yield drift.unpack(solver.y if ends else solver.path()(time), state)
 
 
 def gradient_descent(

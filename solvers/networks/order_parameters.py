@@ -21,11 +21,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.integrate import DOP853
 
 from ..activations.activation import Arc
 from ..arrays import Array
 from ..flow.confinement import Confinement
+from ..flow.dop853 import Dop853
 from ..flow.flow import Flow
 from ..flow.time_loop import Observation, State, StepFailure
 from ..space.measure import Atoms
@@ -125,15 +125,13 @@ class OrderParameterFlow:
 
     def advance(self, state: State, until: float) -> State:
         room = until - state.flow_time
-        solver = DOP853(
-            lambda _, flat: self._rates(flat),
-            state.flow_time,
-            state.arrays["overlaps"],
-            until,
-            first_step=min(state.step, room) if state.step > 0.0 else None,
-            rtol=max(self.tolerance, 3e-14),
-            atol=self.tolerance,
-        )
+        first, relative = min(state.step, room) if state.step > 0.0 else None, max(self.tolerance, 3e-14)
+
+        def velocity(flat: Array, out: Array) -> None:
+            out[:] = self._rates(flat)
+
+        start = state.arrays["overlaps"]
+        solver = Dop853(velocity, state.flow_time, start, until, first, relative, self.tolerance)
         message = solver.step()
         if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
             words = f"the neurons cannot step ({message})"

@@ -112,8 +112,13 @@ MUTATIONS = (
         ),
         (
             "the ridge left out of the velocity",
-            "velocity = -(gradient + self._confinement.gradient(inside))",
-            "velocity = -gradient",
+            "pull = self._confinement.gradient(inside) if self._confinement.acts else gradient[:0]",
+            "pull = gradient[:0]",
+        ),
+        (
+            "half of what a step dissipates",
+            "return weights, 2.0 * float(partial.sum())",
+            "return weights, float(partial.sum())",
         ),
         (
             "the factor 2 of the dissipation",
