@@ -153,7 +153,11 @@ def _with_options(experiment: Experiment, options: Mapping[str, object]) -> Expe
     changed = {}
     for name, table in (("time", Time), ("solver", Solver), ("sgd", Sgd)):
         own = {key: given.pop(key) for key in names_of(table) if key in given and _meant(name, table, key, given[key])}
-        whole = {**_given_table(experiment, name), **own}
+        whole = _given_table(experiment, name)
+        if name == Solver.table and "scheme" in own:
+            for rival in Solver.replaced_by("scheme", own["scheme"], whole):
+                whole.pop(rival, None)
+        whole |= own
         changed[name] = read_table(table, TableReader(name, whole, names_of(table), errors))
     known = [key for table in (Time, Solver, Sgd) for key in names_of(table)]
     errors += [f"{name}: no such option; did you mean {nearest(name, known)}?" for name in given]
@@ -282,12 +286,14 @@ def _apply(tables: dict[str, object], override: str, errors: list[str], given: s
 def _drop_alternatives(tables: dict[str, object], path: list[str], value: object, given: set[tuple[str, ...]]) -> None:
     """Take away what the source says in place of an overridden key."""
     section, law = tables.get(path[0]), law_named(tables.get("data"))
+    if not isinstance(section, dict):
+        return
     options = {"data": law, "initial": law.Initial}.get(path[0])
-    replaced_by = getattr(options, "replaced_by", None)
-    if isinstance(section, dict) and replaced_by is not None:
-        for rival in replaced_by(path[1], value):
-            if (path[0], rival) not in given:
-                section.pop(rival, None)
+    replaced_by = getattr(options, "replaced_by", lambda name, value: ())
+    rivals = Solver.replaced_by(path[1], value, section) if path[0] == Solver.table else replaced_by(path[1], value)
+    for rival in rivals:
+        if (path[0], rival) not in given:
+            section.pop(rival, None)
 
 
 def override_value(text: str) -> object:

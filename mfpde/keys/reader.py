@@ -156,6 +156,15 @@ class TableReader:
         """The value as TOML gave it, None where the key is absent."""
         return self.table.get(key)
 
+    def count(self, key: str, default: Sequence[object] | None = ()) -> int:
+        """How many entries a list has as it is written, whatever is wrong with them."""
+        return len(as_list(self.table[key]) if key in self.table else default or ())
+
+    def unlike(self, **lists: Sequence[object] | None) -> str:
+        """ "3 weights for 2 values" where two lists, or these where they are not given, differ in length; "" else."""
+        (one, few), (other, many) = ((name, self.count(name, default)) for name, default in lists.items())
+        return f"{few} {one} for {many} {other}" if few != many and few and many else ""
+
     def number(self, key: str, default: float, accepted: Range, example: str = "") -> float:
         """A real number (not a boolean) in `accepted`."""
         if key not in self.table:

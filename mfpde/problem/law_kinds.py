@@ -170,8 +170,8 @@ class LawOf(Kind):
         if values and len(values) > MOST_VALUES:
             law.complain("values", f"more than {MOST_VALUES} values", "fewer, or a law that has a density")
             return None
-        if values and weights and len(weights) != len(values):
-            law.complain("weights", f"{len(weights)} weights for {len(values)} values", "one weight per value")
+        if words := law.unlike(weights=(), values=()):
+            law.complain("weights", words, "one weight per value")
             return None
         if weights and not (sum(weights) >= 1e-6):
             law.complain("weights", "sum to 0", "for example weights = [0.5, 0.5]")

@@ -77,8 +77,8 @@ def _read_knots(reader: TableReader) -> Knots:
         reader.complain("knots", "must increase strictly", "each knot once, in increasing order")
     if knots and len(knots) < 2:
         reader.complain("knots", "an activation needs two or more", "for example knots = [0.5, 1.5]")
-    elif knots and values and len(knots) != len(values):
-        reader.complain("values", f"{len(values)} values for {len(knots)} knots", "one value per knot")
+    if words := reader.unlike(values=(), knots=()):
+        reader.complain("values", words, "one value per knot")
     elif knots and values and increasing(knots) and not (_steepest(knots, values) <= STEEPEST):
         reader.complain("knots", f"a slope between them exceeds {STEEPEST:g}", "knots farther apart")
     wrong = len(reader.errors) > known or not knots or not values

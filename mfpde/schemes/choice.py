@@ -22,6 +22,10 @@ def refusals_of(kind: SchemeKind, problem: Problem, experiment: Experiment) -> l
         words = f'"{problem.data.name}" has no reduced coordinates: only finitely many neurons are followed'
         return [Refusal("data.law", words, "", "neurons alone")]
     found = list(kind.refusals(problem, experiment))
+    for name in scheme_names():
+        words = "" if name == kind.name else scheme_named(name).alone(experiment)
+        if words:
+            found.append(Refusal("solver", words, f"[solver] without what {name} alone follows", "another flow"))
     if experiment.time.until == "stationary" and not kind.knows_dissipation:
         words = f"the scheme {kind.name} does not know its dissipation"
         found.append(Refusal('time.until = "stationary"', words, 'until = "end"', "dissipation"))
@@ -89,6 +93,15 @@ def oracles() -> list[SchemeKind]:
     """The schemes that others are held against, the most trusted first."""
     kinds = [scheme_named(name) for name in scheme_names()]
     return sorted((kind for kind in kinds if kind.oracle > 0), key=lambda kind: -kind.oracle)
+
+
+def without_reference(problem: Problem, experiment: Experiment) -> list[str]:
+    """Why no scheme that others are held against can serve an experiment; empty where one can."""
+    refused = [refusals_of(kind, problem, experiment) for kind in oracles()]
+    each = dict.fromkeys(refusal for refusals in refused for refusal in refusals)
+    words = "no reference for a convergence study"
+    found = [f"{words}: {key}: {problem}" + f"; write {remedy}" * bool(remedy) for key, problem, remedy, _ in each]
+    return found if all(refused) else []
 
 
 def choice_words(experiment: Experiment) -> tuple[str, ...]:

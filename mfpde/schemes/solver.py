@@ -60,6 +60,14 @@ class Solver(Checked):
             found |= {each.name: each for each in keys_of(SCHEMES[chosen].Options)}
         return tuple(found.values())
 
+    @staticmethod
+    def replaced_by(name: str, value: object, section: Mapping[str, object]) -> tuple[str, ...]:
+        """The keys of a table that another scheme takes away from it: what means its own scheme alone."""
+        own = section.get("scheme")
+        if name != "scheme" or value == own or not isinstance(own, str) or own not in SCHEMES:
+            return ()
+        return SCHEMES[own].unshared
+
     def having(self, **options: Any) -> Solver:
         """The same with other values of these options; None takes one away."""
         values = {name: value for name, value in {**dict(self.options), **options}.items() if value is not None}

@@ -8,11 +8,11 @@ from typing import Any
 
 from mfpde.configuration.sources import Source, experiment_of
 from mfpde.configuration.toml import to_toml
-from mfpde.errors import ConfigurationError
+from mfpde.errors import ConfigurationError, raise_mistakes
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.plain.check import Checked, Coordinate, Service
-from mfpde.schemes.choice import choice_words, refusal_messages, scheme_of
+from mfpde.schemes.choice import choice_words, refusal_messages, scheme_of, without_reference
 from mfpde.schemes.interface import scheme_named, scheme_names
 from mfpde.shell.progress import Progress, silent
 from mfpde.studies.bounds.design import make_design
@@ -68,6 +68,11 @@ def _seconds(experiment: Experiment, progress: Progress) -> float:
         return made - begun + foretold(pair, problem, experiment)
 
 
+def _convergence(experiment: Experiment) -> None:
+    refuse_unsupported(experiment)
+    raise_mistakes(without_reference(build_problem(experiment), experiment), experiment)
+
+
 def _compare(experiment: Experiment) -> None:
     refuse_sgd(experiment)
     refuse_unsupported(experiment)
@@ -88,7 +93,7 @@ def _basins(experiment: Experiment) -> None:
 
 COMMANDS: dict[str, Callable[[Experiment], None]] = {
     "solve": refuse_unsupported,
-    "convergence": refuse_unsupported,
+    "convergence": _convergence,
     "sgd": refuse_sgd,
     "compare": _compare,
     "bounds": _bounds,

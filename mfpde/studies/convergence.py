@@ -19,7 +19,7 @@ from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.results.answers.plain.convergence import ConvergenceResult, Level
 from mfpde.results.answers.solve import SolveResult
-from mfpde.schemes.choice import oracles, refusal_messages, refusals_of, scheme_of
+from mfpde.schemes.choice import oracles, refusal_messages, refusals_of, scheme_of, without_reference
 from mfpde.schemes.interface import Refined, SchemeKind, scheme_named, scheme_names
 from mfpde.schemes.solver import Solver
 from mfpde.shell.progress import Progress, silent
@@ -165,7 +165,7 @@ def _reference(
             details = "; ".join(filter(None, (*reasons, detail)))
             return f"{words} ({details})" if details else words, solver
         reasons += [f"{refusal.subject}: no {kind.name}" for refusal in refusals]
-    raise ConfigurationError(["no scheme that could be the reference can serve this problem"])
+    raise ConfigurationError(without_reference(problem, configuration))
 
 
 def _level(

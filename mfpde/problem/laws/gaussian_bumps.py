@@ -102,13 +102,11 @@ class GaussianBumps(DataLaw):
             centres = centres[:MAXIMUM_BUMPS]
         equal = (1.0 / len(centres),) * len(centres)
         weights = self.weights or equal
-        if len(weights) != len(centres):
-            problem = f"{len(weights)} weights for {len(centres)} centres"
-            reader.complain("weights", problem, "one weight per centre")
-            weights = equal
+        if words := reader.unlike(weights=self.weights, centres=self.centres):
+            reader.complain("weights", words, "one weight per centre")
         elif not (abs(sum(weights) - 1.0) <= 1e-9):
             reader.complain("weights", f"sum to {sum(weights):.12g}", "shares of the target that sum to 1")
-        return replace(self, centres=centres, weights=weights)
+        return replace(self, centres=centres, weights=weights if len(weights) == len(centres) else equal)
 
     @property
     def formulas(self) -> tuple[str, ...]:

@@ -118,24 +118,25 @@ class MultiIndex(DataLaw):
 
     def settled(self, reader: TableReader) -> MultiIndex:
         """As many directions as there is room for, a target for each, and something to learn."""
-        count, known, single = len(self.weights), len(reader.errors), not isinstance(self.target, tuple)
+        count, known = reader.count("weights", self.weights), len(reader.errors)
+        single = not isinstance(self.target, tuple)
+        alike = single or len(self.target) == len(self.weights)
         most = MOST if isinstance(self.dim, str) else min(MOST, self.dim)
         if count > most:
             why = "K <= 3" if most == MOST else f"K <= dim = {self.dim}"
             remedy = f"at most {most}, for example weights = {[round(1.0 / most, 4)] * most}"
             reader.complain("weights", f"{count} directions, but {why}", remedy)
-        fits = single or len(self.target) == count
-        if not fits:
+        if count and not (single or len(self.target) == count):
             words = f"{len(self.target)} targets for {count} weights"
             reader.complain("target", words, "one target for each weight, or one for all")
         sphere = int(self.dimension) if self.inputs == SPHERE and not isinstance(self.dim, str) else None
         if not all(targets.moments(each, sphere)[1] < math.inf for each in self.each):
             reader.complain("target", "it has no second moment under the law of x", "one that grows more slowly")
-        elif self.each and not self._varies(self.weights if fits else (1.0,) * len(self.target)):
+        elif self.each and not self._varies(self.weights if alike else (1.0,) * len(self.target)):
             reader.complain(
                 "weights", "y is constant: nothing to learn", "weights and targets that vary, as [0.5, 0.5]"
             )
-        if len(reader.errors) == known:
+        if len(reader.errors) == known and alike:
             return self
         stand_in = (0.5,) * min(count, MOST)
         dim = self.dim if isinstance(self.dim, str) else max(self.dim, len(stand_in))

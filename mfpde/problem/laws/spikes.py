@@ -158,14 +158,15 @@ class Spikes(DataLaw):
         positions, weights, known = self.positions, self.weights, len(reader.errors)
         if len(positions) > MOST_SPIKES:
             reader.complain("positions", f"more than {MOST_SPIKES} spikes", f"at most {MOST_SPIKES} positions")
-        if len(weights) != len(positions):
-            reader.complain("weights", f"{len(weights)} weights for {len(positions)} positions", "one weight each")
+        if words := reader.unlike(weights=weights, positions=positions):
+            reader.complain("weights", words, "one weight each")
         if not all(weights):
             reader.complain("weights", "a spike of weight 0 is none", "weights other than 0, or leave its position out")
         for first, second in dict.fromkeys(_doubled(positions)):
             words = f"{first:g} and {second:g} are one place on the circle"
             reader.complain("positions", words, "each position once, the weights of the same place added up")
-        return self if len(reader.errors) == known else replace(self, positions=(0.0,), weights=(1.0,))
+        good = len(reader.errors) == known and len(weights) == len(positions)
+        return self if good else replace(self, positions=(0.0,), weights=(1.0,))
 
     @property
     def formulas(self) -> tuple[str, ...]:

@@ -136,13 +136,12 @@ class TeacherNetwork(DataLaw):
 
     def settled(self, reader: TableReader) -> TeacherNetwork:
         """As many weights as angles, and something to learn."""
-        if len(self.angles) != len(self.weights):
-            words = f"{len(self.weights)} weights for {len(self.angles)} angles"
+        if words := reader.unlike(weights=self.weights, angles=self.angles):
             reader.complain("weights", words, "one weight for each angle")
-            return replace(self, angles=FIVE[:1], weights=(1.0,))
-        if not any(self.weights):
+        elif not any(self.weights):
             reader.complain("weights", "all are 0: nothing to learn", "for example weights = [1.0, -0.5]")
-        return self
+        alike = len(self.angles) == len(self.weights)
+        return self if alike else replace(self, angles=FIVE[:1], weights=(1.0,))
 
     def of_network(self, network: Network) -> DataLaw:
         return drawn(replace(self, sigma=network.activation), self.samples, self.sample_seed)

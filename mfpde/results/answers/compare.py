@@ -13,7 +13,7 @@ import numpy as np
 
 from mfpde.results.answer import ANSWERS, Answer
 from mfpde.results.answers.kernel import KernelLimit
-from mfpde.results.answers.sgd import SgdResult
+from mfpde.results.answers.sgd import SgdResult, told_spread
 from mfpde.results.answers.solve import Array, SolveResult, told_rows
 from mfpde.results.files.netcdf_file import Checkpoint
 from mfpde.results.objects import Part, computed, labelled, plain, told
@@ -161,7 +161,7 @@ class CompareResult(Answer):
         lines = [f"{head}  {'Monte Carlo':>11}  {'error':>8}"]
         for k in told_rows(len(self.sgd.time), rows):
             risk, spread = self.sgd.risk[:, k], self.fluctuation[:, k].mean()
-            line = f"{self.sgd.time[k]:>10.4g}  {self.pde.risk[k]:>11.6g}  {risk.mean():>11.6g}  {risk.std():>8.1e}"
+            line = f"{self.sgd.time[k]:>10.4g}  {self.pde.risk[k]:>11.6g}  {risk.mean():>11.6g}  {told_spread(risk):>8}"
             lines.append(f"{line}  {spread:>12.4g}  {self.monte_carlo[k]:>11.4g}  {self.monte_carlo_error[k]:>8.1e}")
         gaps = self.sup_gap
         lines.append(f"sup |R_N - R|: mean {gaps.mean():.3g}, from {gaps.min():.3g} to {gaps.max():.3g}")

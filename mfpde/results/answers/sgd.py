@@ -94,7 +94,7 @@ class SgdResult(Recorded):
         for index in told_rows(len(self.time), ROWS):
             risk = self.risk[:, index]
             moments = "".join(f"  {value:>11.4g}" for value in self.mean[:, index].mean(axis=0))
-            lines.append(f"{self.time[index]:>10.4g}  {risk.mean():>12.8g}  {risk.std():>8.1e}{moments}")
+            lines.append(f"{self.time[index]:>10.4g}  {risk.mean():>12.8g}  {told_spread(risk):>8}{moments}")
         replicas, _, neurons, _ = self.position.shape
         rate = replicas * self.steps / max(self.wall_seconds, 1e-9)
         text = f"SGD, {neurons} neurons, {replicas} replica{'s' * (replicas > 1)} of {self.steps} steps"
@@ -106,3 +106,8 @@ class SgdResult(Recorded):
                 f"{text}, {self.status}, {self.wall_seconds:.2f} s ({rate:.3g} steps/s)",
             ]
         )
+
+
+def told_spread(values: Array) -> str:
+    """The standard deviation of what replicas found, of which one has none."""
+    return f"{values.std(ddof=1):.1e}" if len(values) > 1 else "-"

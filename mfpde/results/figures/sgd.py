@@ -10,7 +10,7 @@ import numpy as np
 from mfpde.results.figures.laws.marginals import draw_marginal, view_of
 from mfpde.results.figures.style import BLUE, ORANGE, new_figure, panel, symbol
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.space.distribution import distribution
+from mfpde.solvers.space.distribution import distribution, sampled
 from mfpde.solvers.space.measure import Atoms, Measure
 
 if TYPE_CHECKING:
@@ -84,17 +84,38 @@ def draw_laws(figure: Any, result: SgdResult, pde: SolveResult | None = None) ->
             neurons = Atoms(points[:, None], np.full(len(points), 1.0 / len(points)))
             law = None if pde is None else pde.law_at(index).marginal(row)
             low, high = _shown(neurons, law)
-            draw_marginal(axes, neurons, np.linspace(low, high, 41), fill=True, color=ORANGE, alpha=0.5, label="SGD")
-            if law is not None and view is not None:
-                draw_marginal(axes, law, view.edges[row], color=BLUE, linewidth=1.2, label="PDE")
             axes.set_xlim(low, high)
-            axes.set_ylim(0.0, axes.get_ylim()[1])
-            axes.set_yticks([])
+            if isinstance(law, Atoms):
+                _draw_shares(axes, neurons, law)
+                axes.tick_params(labelleft=column == 0)
+            else:
+                draw_marginal(
+                    axes, neurons, np.linspace(low, high, 41), fill=True, color=ORANGE, alpha=0.5, label="SGD"
+                )
+                if law is not None and view is not None:
+                    draw_marginal(axes, law, view.edges[row], color=BLUE, linewidth=1.2, label="PDE")
+                axes.set_ylim(0.0, axes.get_ylim()[1])
+                axes.set_yticks([])
+            if column == 0:
+                axes.set_ylabel("share below" if isinstance(law, Atoms) else "density")
             if row == 0:
                 axes.set_title(f"$t = {result.time[index]:.3g}$")
             if row == len(names) - 1 or len(names) > 1:
                 axes.set_xlabel(symbol(name))
     panels[0, 0].legend(handlelength=1.2)
+
+
+def _draw_shares(axes: Any, neurons: Atoms, law: Atoms) -> None:
+    """Distribution functions: nodes of a quadrature that have moved have no density to draw over a histogram."""
+    low, high = axes.get_xlim()
+    for known, dashes, look in (
+        (sampled(neurons.points[:, 0]), "-", {"color": ORANGE, "label": "SGD"}),
+        (distribution(law), "--", {"color": BLUE, "label": "PDE"}),
+    ):
+        axes.plot(
+            np.concatenate(([low], known.places, [high])), np.concatenate(([0.0], known.levels, [1.0])), dashes, **look
+        )
+    axes.set_ylim(0.0, 1.03)
 
 
 def logarithmic_time(axes: Any, time: Array) -> None:

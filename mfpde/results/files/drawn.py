@@ -46,15 +46,19 @@ def save_figure(draw: Drawing, *paths: Path, title: str = "") -> NotebookFigure:
     with drawing():
         figure = draw()
         if title:
-            # beyond the edge, which is moved there: legends outside of the panels are at it
             figure.text(0.01, 1.01, title, fontsize=8, color=GREY)
         if paths:
             layout, figure.dpi = figure.get_layout_engine(), STYLE["savefig.dpi"]
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
             edge = figure.get_tightbbox().padded(MARGIN)
+            for legend in figure.legends:
+                # a tight box moves the edge, and with it what is anchored there
+                legend.set_bbox_to_anchor((0.0, 0.0, 1.0, 1.0), transform=figure.transSubfigure)
             for path in paths:
                 write_atomically(path, partial(figure.savefig, bbox_inches=edge))
+            for legend in figure.legends:
+                legend.set_bbox_to_anchor(None)
             figure.set_layout_engine(layout)
     return figure
 

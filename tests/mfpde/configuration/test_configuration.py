@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mfpde import presets
 from mfpde.configuration.parsing import parse
-from mfpde.configuration.sources import load_configuration, override_value
+from mfpde.configuration.sources import experiment_of, load_configuration, override_value
 from mfpde.configuration.toml import differing_keys, to_toml
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment, LogSave, Time
@@ -21,8 +21,11 @@ from mfpde.problem.laws.gaussian_mixture import GaussianMixture
 from mfpde.problem.laws.single_index import SingleIndex
 from mfpde.problem.marginals import Normal, Uniform
 from mfpde.problem.network import Knots
+from mfpde.problem.problem import build_problem
 from mfpde.problem.targets import Hermite
+from mfpde.schemes.choice import serving
 from mfpde.solvers.flow.flow import Flow, Schedule
+from mfpde.studies.check import check
 
 MINIMAL = "[data]\n[network]\n"
 TRAINED = '[data]\n[network]\ncoefficients = "trained"\n'
@@ -261,6 +264,51 @@ def test_overrides_follow_toml_then_comma_lists_then_text() -> None:
     assert configuration.data == GaussianMixture(delta=0.8, dims=(60, 260))
     assert configuration.initial.kappa is None
     assert configuration.solver.scheme == "characteristics"
+
+
+def test_what_means_one_scheme_does_not_travel_to_another() -> None:
+    """The two actual neurons of committee-erf were two labels along each coordinate of characteristics."""
+    for scheme in ("characteristics", "jko", "finite-volume"):
+        assert load_configuration("committee-erf", [f"solver.scheme={scheme}"]).solver.options == ()
+        assert experiment_of("committee-erf", scheme=scheme).solver.options == ()
+    given = load_configuration("committee-erf", ["solver.atoms=7", "solver.scheme=characteristics"])
+    assert given.solver.options == (("atoms", (7,)),)
+    assert dict(experiment_of("committee-erf", scheme="particles").solver.options)["neurons"] == "actual"
+    assert experiment_of("committee-erf", scheme="jko", atoms=5).solver.options == (("atoms", (5,)),)
+
+
+def test_what_one_scheme_alone_follows_is_followed_by_no_other() -> None:
+    """solver.neurons = "actual" without a scheme was solved for the law of infinitely many, in silence."""
+    tables = {"data": {"law": "multi-index"}, "network": {"activation": "erf"}, "solver": {"neurons": "actual"}}
+    assert parse(tables).solver.scheme == "particles"
+    asked = load_configuration("committee-erf", ["solver.scheme=jko", "solver.neurons=actual"])
+    assert serving(build_problem(asked), asked) == ("particles",)
+    words = next(each for each in check("committee-erf").commands if each.name == "convergence").refusals[0]
+    assert words.startswith("no reference for a convergence study: solver: actual neurons")
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ({"data": {"weights": [1.0, math.nan, 1.0], "target": ["erf"]}}, "1 targets for 3 weights"),
+        (
+            {"data": {"weights": [1.0, math.nan, 1.0], "target": ["erf"] * 3, "dim": 2}},
+            "3 directions, but K <= dim = 2",
+        ),
+        ({"data": {"law": "spikes", "weights": [1.0, math.inf], "positions": [0.1]}}, "2 weights for 1 positions"),
+        ({"data": {"law": "teacher-network", "weights": [1.0], "angles": [0.1, ""]}}, "1 weights for 2 angles"),
+        ({"data": {"law": "gaussian-bumps", "weights": [-1.0], "centres": [0.0, 1.0]}}, "1 weights for 2 centres"),
+        ({"network": {"activation": {"knots": [0, 1, 2], "values": [0, math.nan]}}}, "2 values for 3 knots"),
+        ({"initial": {"w1": {"values": [1, 2], "weights": [1, -1, 0]}}}, "3 weights for 2 values"),
+    ],
+)
+def test_lists_of_unlike_lengths_are_named_beside_what_else_is_wrong_with_them(
+    tables: dict[str, Any], words: str
+) -> None:
+    tables = {"data": {}, "network": {"activation": "erf"}} | tables
+    with pytest.raises(ConfigurationError, match="must be") as caught:
+        parse(tables | {"data": {"law": "multi-index"} | tables["data"]})
+    assert any(words in message for message in caught.value.messages)
 
 
 def test_overrides_of_the_wrong_form_are_named() -> None:

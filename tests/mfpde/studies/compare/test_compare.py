@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,18 @@ def test_a_head_that_starts_at_a_constant_is_at_distance_zero(
         mean, deviation = result.pde.mean[:, axis], np.sqrt(result.pde.variance[:, axis])
         for line, expected in zip(axes.lines[1:], (mean - deviation, mean + deviation, mean), strict=True):
             assert_allclose(np.asarray(line.get_ydata()), expected, rtol=1e-14)
+    # a law on atoms: distribution functions, here steps at the constant, in the last row at t = 0
+    with drawing():
+        neurons, law = result.figures()["compare_law"]().axes[2].lines
+    for line in (neurons, law):
+        x, level = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+        assert_allclose(np.diff(level) @ x[1:], initial[name], rtol=1e-12)
+    # the spread of two replicas, of which one alone has none
+    one = replace(result.sgd, risk=result.sgd.risk[:1], position=result.sgd.position[:1])
+    spread = np.abs(np.diff(result.sgd.risk[:, 0]))[0] / np.sqrt(2.0)
+    assert f"{spread:.1e}" in result.table().splitlines()[1].split()
+    alone = replace(result, sgd=one, fluctuation=result.fluctuation[:1])
+    assert [answer.table().splitlines()[1].split()[place] for answer, place in ((alone, 3), (one, 2))] == ["-", "-"]
 
 
 @pytest.mark.long
