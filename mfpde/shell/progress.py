@@ -54,13 +54,13 @@ class Pace:
         self._now = (now, fraction)
 
     def text(self, now: float) -> str:
-        """Time so far and time left, the latter once it can be told."""
+        """Time so far and time left, the latter once it can be told; what is overdue is taken to last as long again."""
         seconds, share = (last - first for last, first in zip(self._now, self._begun, strict=True))
         so_far = f"{duration(now - self._started)} so far"
         if seconds < SETTLED_SECONDS or share < SETTLED_SHARE or self._now[1] >= 1.0:
             return so_far
         left = seconds * (1.0 - self._now[1]) / share - (now - self._now[0])
-        return f"{so_far}, about {duration(max(left, 1.0))} left"
+        return f"{so_far}, about {duration(max(abs(left), 1.0))} left"
 
 
 def duration(seconds: float) -> str:

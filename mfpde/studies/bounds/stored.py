@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import mean
 from typing import ClassVar, Generic, TypeVar
 
 from mfpde.errors import OutputError, RunOutputError
@@ -13,6 +14,8 @@ from mfpde.shell.workers import Workers
 from mfpde.studies.bounds.runs import Curve, RunSpec, Store
 from mfpde.studies.run.campaign import Pooled
 
+SCATTER = 0.02
+"""By how much shares of the work that are foretold from few runs scatter."""
 Answered = TypeVar("Answered", bound=Answer)
 Ran = TypeVar("Ran", bound=Curve)
 
@@ -48,12 +51,15 @@ class StoredRuns(Pooled[Answered, RunSpec, Ran], Generic[Answered, Ran]):
         self.store = store
         self.messages: list[str] = []
         self._left = [spec for spec in specs if not store.read(spec)]
-        self._cost = sum(spec.cost for spec in self._left)
+        self._seconds: dict[tuple[str, float], list[float]] = {}
+        self._share = 0.0
         self._finished, self._count = len(specs) - len(self._left), len(specs)
 
     def tasks(self) -> list[RunSpec]:
-        """The longest first."""
-        return sorted(self._left, key=lambda spec: -spec.cost)
+        """One of each sort, by which the others are foretold; then the longest first."""
+        longest = sorted(self._left, key=lambda spec: -spec.cost)
+        first = {_sort(spec): spec for spec in reversed(longest)}
+        return [*reversed(first.values()), *(spec for spec in longest if first[_sort(spec)] is not spec)]
 
     def place(self, spec: RunSpec) -> str:
         """What a run is, in words."""
@@ -69,6 +75,7 @@ class StoredRuns(Pooled[Answered, RunSpec, Ran], Generic[Answered, Ran]):
             self.store.put(task, part)
         except OutputError as error:
             raise RunOutputError(str(error)) from None
+        self._seconds.setdefault(_sort(task), []).append(part.wall_seconds)
         self._tell(task)
 
     def fail(self, task: RunSpec, error: Exception) -> None:
@@ -84,5 +91,22 @@ class StoredRuns(Pooled[Answered, RunSpec, Ran], Generic[Answered, Ran]):
     def _tell(self, spec: RunSpec) -> None:
         self._left.remove(spec)
         self._finished += 1
-        share = 1.0 - sum(left.cost for left in self._left) / self._cost
-        self.progress(f"run {self._finished} of {self._count}", share)
+        spent = sum(sum(seconds) for seconds in self._seconds.values())
+        share = spent / max(spent + sum(map(self._foretold, self._left)), 1e-9)
+        # a fall begins another count of the time that is left: of what is no more than scatter it does not tell
+        self._share = share if share < self._share - SCATTER else max(share, self._share)
+        self.progress(f"run {self._finished} of {self._count}", self._share)
+
+    def _foretold(self, spec: RunSpec) -> float:
+        """Seconds that a run will take: as those of its sort, else by its cost, of its kind if one is finished."""
+        sort = _sort(spec)
+        if sort in self._seconds:
+            return mean(self._seconds[sort])
+        known = [known for known in self._seconds if known[0] == spec.kind] or list(self._seconds)
+        costs = sum(cost * len(self._seconds[kind, cost]) for kind, cost in known)
+        return spec.cost / costs * sum(sum(self._seconds[each]) for each in known) if known else spec.cost
+
+
+def _sort(spec: RunSpec) -> tuple[str, float]:
+    """What runs that take about as long as one another have in common."""
+    return spec.kind, spec.cost

@@ -99,6 +99,15 @@ def test_the_pace_is_that_of_the_present_part() -> None:
     assert pace.text(120.0) == "2 min so far"
 
 
+def test_what_is_overdue_is_not_about_to_end() -> None:
+    """86 % after 60 s: 10 s more were foretold; two minutes later nobody knows, and 1 s is the worst guess."""
+    pace = Pace(0.0)
+    pace.seen(0.0, "run 1 of 8", 0.0)
+    pace.seen(60.0, "run 7 of 8", 0.86)
+    assert pace.text(65.0) == "1 min so far, about 5 s left"
+    assert pace.text(180.0) == "3 min so far, about 2 min left"
+
+
 def test_work_goes_on_where_nobody_can_be_told(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     stream = StringIO()
     bar = watched(monkeypatch, stream, clock)

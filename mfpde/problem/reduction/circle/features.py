@@ -11,6 +11,7 @@ import numpy as np
 from mfpde.problem.reduction.circle.arcs import TwoSlopes, on_circle
 from mfpde.solvers.activations.activation import Activation
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.objective.directed import quarter_turned
 from mfpde.solvers.objective.objective import DenseFeatures
 
 
@@ -34,25 +35,40 @@ class FourierFeatures(DenseFeatures):
         return 2 * len(self.orders) - 1
 
     def values(self, points: Array) -> Array:
-        waves = self._waves(np.arctan2(points[:, 1], points[:, 0]))
-        return np.asarray(np.hypot(points[:, 0], points[:, 1])[:, None] * waves)
+        radius, angle = _polar(points)
+        even, odd = self._pairs(angle)
+        return np.asarray(radius[:, None] * np.hstack([even, odd[:, 1:]]))
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
-        radius, angle = np.hypot(points[:, 0], points[:, 1]), np.arctan2(points[:, 1], points[:, 0])
-        waves, turned = self._waves(angle), self._turned(angle)
+        radius, angle = _polar(points)
+        waves, turned = self._waves(angle)
         along = on_circle(angle)
-        across = np.column_stack([-along[:, 1], along[:, 0]])
-        slopes = waves[:, :, None] * along[:, None, :] + turned[:, :, None] * across[:, None, :]
+        slopes = waves[:, :, None] * along[:, None, :] + turned[:, :, None] * quarter_turned(along)[:, None, :]
         return radius[:, None] * waves, slopes * (radius > 0.0)[:, None, None]
 
-    def _waves(self, angle: Array) -> Array:
-        phases = np.multiply.outer(angle, self.orders)
-        return np.hstack([self.sizes * np.cos(phases), (self.sizes * np.sin(phases))[:, 1:]])
+    def contract(self, points: Array, coefficients: Array) -> tuple[Array, Array]:
+        """Without the slopes of each wave."""
+        radius, angle = _polar(points)
+        value, across = (part @ coefficients for part in self._waves(angle))
+        along = on_circle(angle)
+        slopes = value[:, None] * along + across[:, None] * quarter_turned(along)
+        return radius * value, slopes * (radius > 0.0)[:, None]
 
-    def _turned(self, angle: Array) -> Array:
-        """The derivative of the waves in the angle."""
-        phases, scaled = np.multiply.outer(angle, self.orders), self.sizes * self.orders
-        return np.hstack([-scaled * np.sin(phases), (scaled * np.cos(phases))[:, 1:]])
+    def _waves(self, angle: Array) -> tuple[Array, Array]:
+        """The waves, and their derivatives in the angle."""
+        even, odd = self._pairs(angle)
+        turned = np.hstack([-self.orders * odd, (self.orders * even)[:, 1:]])
+        return np.hstack([even, odd[:, 1:]]), turned
+
+    def _pairs(self, angle: Array) -> tuple[Array, Array]:
+        """s_k cos k phi and s_k sin k phi, shape (n, K) each."""
+        phases = np.multiply.outer(angle, self.orders)
+        return self.sizes * np.cos(phases), self.sizes * np.sin(phases)
+
+
+def _polar(points: Array) -> tuple[Array, Array]:
+    """|w| and the angle of w."""
+    return np.hypot(points[:, 0], points[:, 1]), np.arctan2(points[:, 1], points[:, 0])
 
 
 @dataclass(frozen=True)

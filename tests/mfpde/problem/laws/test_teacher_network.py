@@ -82,7 +82,12 @@ def test_kernel_features_and_tail_against_quadrature(slopes: tuple[float, float]
         lost = np.diag(mean_over_the_circle(first, first, slopes)) - own
         assert_allclose(lost, left * np.linalg.norm(first, axis=1) ** 2, atol=1e-14)
     moved = [features.values(first + step * side * np.eye(2)[0]) for side in (1, -1)]
-    assert_allclose(features.values_and_gradients(first)[1][:, :, 0], (moved[0] - moved[1]) / (2 * step), atol=1e-7)
+    values, slopes_of = features.values_and_gradients(first)
+    assert_allclose(slopes_of[:, :, 0], (moved[0] - moved[1]) / (2 * step), atol=1e-7)
+    weighted = np.cos(np.arange(features.rank))
+    value, slope = features.contract(first, weighted)
+    assert_allclose(value, values @ weighted, atol=1e-14)
+    assert_allclose(slope, np.einsum("nmd,m->nd", slopes_of, weighted), atol=1e-13)
 
 
 @pytest.mark.long
