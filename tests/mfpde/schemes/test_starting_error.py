@@ -107,7 +107,8 @@ def test_the_companion_of_few_atoms_is_another_rule(atoms: int) -> None:
 def test_panels_of_one_or_two_nodes_are_refused_where_they_resolve_nothing(atoms: int) -> None:
     """Their expansions have no last coefficient to judge them by; R(rho_0) of bumps-good by adaptive quadrature."""
     run = partial(solve, "bumps-good", scheme="characteristics", end=1e-3, save=[0.0])
-    assert run().risk[0] == pytest.approx(0.07479494455, abs=1e-9)
+    if atoms == 1:
+        assert run().risk[0] == pytest.approx(0.07479494455, abs=1e-9)
     for few in (run(overrides=[f"solver.atoms={atoms}"]), started(SHARP, atoms=[atoms])):
         assert few.status == "failed"
         assert len(few.risk) == 0

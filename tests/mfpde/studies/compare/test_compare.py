@@ -28,7 +28,7 @@ from mfpde.studies.compare.fluctuations import Fluctuations
 from mfpde.studies.sgd.networks import build_sgd, first_state, population_of, reduced_positions
 
 KEYS = [
-    "data.dims=4,8",
+    "data.dims=12",
     "sgd.neurons=100",
     "sgd.step_size=2e-3",
     "sgd.replicas=6",
@@ -41,12 +41,12 @@ KEYS = [
 @pytest.mark.long
 def test_independent_draws_fluctuate_by_the_monte_carlo_value() -> None:
     """Over draws of theta^0 the mean of N E|f_N - f|^2 is K(rho_0): both sides are exact up to the draws."""
-    tables = {"data": {"dims": [4, 8]}, "network": {}, "sgd": {"neurons": 60, "seed": 3}}
+    tables = {"data": {"dims": [12]}, "network": {}, "sgd": {"neurons": 60, "seed": 3}}
     configuration = parse(tables)
     problem = build_problem(configuration)
     law = problem.initial_law
     points = law.sample(20_000, 99)
-    objective = problem.represent("exact", Box(np.zeros(2), points.max(axis=0) + 0.5), 1e-9).objective
+    objective = problem.represent("exact", Box(np.zeros(1), points.max(axis=0) + 0.5), 1e-9).objective
     weights = np.full(len(points), 1.0 / len(points))
     outputs = objective.outputs(points, weights)
     drawn = []
@@ -83,7 +83,7 @@ def test_second_moment_of_the_output_agrees_with_samples() -> None:
 @pytest.mark.long
 def test_gaps_shrink_with_the_network_and_laws_agree() -> None:
     tables = {
-        "data": {"dims": [4, 8]},
+        "data": {"dims": [12]},
         "network": {},
         "time": {"end": 1.0, "save": 3},
         "solver": {"scheme": "characteristics"},
@@ -95,7 +95,7 @@ def test_gaps_shrink_with_the_network_and_laws_agree() -> None:
         assert result.status == "success"
         mean_gap[neurons] = result.sup_gap.mean()
     assert mean_gap[400] < 0.5 * mean_gap[25]
-    assert len(result.laws) == 6
+    assert len(result.laws) == 3
     assert all(law.kolmogorov < 0.1 and law.w2 < 0.02 for law in result.laws)
 
 
@@ -229,7 +229,7 @@ def test_the_monte_carlo_value_is_exact_at_kinks() -> None:
 
 
 K_RUN = {
-    "data": {"dims": [6]},
+    "data": {"dims": [20]},
     "network": {"activation": {"knots": [0.5, 1.5], "values": [-2.5, 7.5]}},
     "initial": {"radius": {"uniform": [0.4, 1.4]}},
     "time": {"end": 0.02, "save": 2},
@@ -293,7 +293,7 @@ def test_with_noise_the_coupled_dynamics_are_left_out_with_a_note() -> None:
 
 
 CHAIN = {
-    "data": {"dims": [6]},
+    "data": {"dims": [20]},
     "network": {},
     "time": {"end": 0.4, "save": [0.0, 0.1, 0.2, 0.4]},
     "solver": {"scheme": "characteristics", "tolerance": 1e-2, "atoms": 16},

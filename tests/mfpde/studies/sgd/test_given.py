@@ -143,7 +143,7 @@ def test_a_run_on_drawn_samples_goes_on_bit_for_bit(monkeypatch: pytest.MonkeyPa
 
 def test_drawn_samples_give_the_risks_of_the_law_they_are_drawn_from() -> None:
     drawn, exact = (
-        sgd(made(law(delta=0.8, dims=(6,)), "relu", neurons=400, replicas=4), workers=1)
+        sgd(made(law(delta=0.8, dims=(6,)), "relu", neurons=400, replicas=2), workers=1)
         for law in (Drawn, mfpde.GaussianMixture)
     )
     # both start from draws of one law; the gap is that of 400 neurons and of 20000 test samples
