@@ -162,11 +162,11 @@ def start_notes(configuration: Experiment) -> tuple[str, ...]:
 
 def _device_problems(configuration: Experiment) -> list[str]:
     """Why the device that is asked for does not make the steps."""
-    from mfpde.studies.sgd.networks import build_sgd
-
     options, usual = configuration.sgd, type(configuration.sgd)().device
     if options.device == usual:
         return []
+    from mfpde.studies.sgd.networks import build_sgd
+
     found = ensembles_on(options.device).refusals(build_sgd(configuration, 0), options.neurons)
     return [f'sgd.device: {words} write device = "{usual}"' for words in found]
 
