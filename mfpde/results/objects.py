@@ -59,10 +59,13 @@ def by_name(name: str, names_of: str = "") -> Key:
     """
 
     def write(part: Any, names: Names) -> Any:
-        names = getattr(part, names_of) if names_of else names
-        return dict(zip(names, np.moveaxis(getattr(part, name), -1, 0), strict=True))
+        names, value = getattr(part, names_of) if names_of else names, getattr(part, name)
+        return None if value is None else dict(zip(names, np.moveaxis(value, -1, 0), strict=True))
 
-    return Key(name, write, lambda value: {name: np.stack([array(item) for item in value.values()], axis=-1)})
+    def read(value: Any) -> Mapping[str, Any]:
+        return {name: None if value is None else np.stack([array(item) for item in value.values()], axis=-1)}
+
+    return Key(name, write, read)
 
 
 def atom_list(positions: str, masses: str, name: str = "atoms", told_if: str = "", optional: bool = False) -> Key:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -45,8 +45,8 @@ class Pair:
         attributes: those choices, for the result file.
         fixed_step: length of the scheme's steps, cut at save times only; None where they adapt.
         dissipation_floor: as `error_floor`, of the dissipation D per unit of flow time.
-        apart: the errors of the named numbers, from what the scheme shows and the companion's state; None for their
-            differences.
+        apart: the errors of numbers that are told of a law, from what the scheme shows, the companion's state and how
+            they are told; None for their differences.
         further: other runs that say more of the error, each with the share of its difference that counts.
         energy_from: flow time up to which the free energy is not known: with noise a point has none.
         box: where the law must stay; None where it may go anywhere.
@@ -59,7 +59,7 @@ class Pair:
     attributes: Mapping[str, str | float | int] = field(default_factory=dict)
     fixed_step: float | None = None
     dissipation_floor: float = 0.0
-    apart: Callable[[Observation, State, Sequence[str]], tuple[float, ...]] | None = None
+    apart: Callable[[Observation, State, Callable[[Observation], Array]], Array] | None = None
     further: tuple[tuple[Scheme, float], ...] = ()
     energy_from: float = -1.0
     box: Box | None = None

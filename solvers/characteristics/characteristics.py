@@ -29,6 +29,8 @@ CUT_SHARE = 0.01
 """Mass that births may lift beyond the cuts of rho_0's tails, over the tolerance, before these are moved."""
 ROUNDING = 250.0 * float(np.finfo(float).eps)
 """Least relative tolerance of a step."""
+HIDDEN = 0.3
+"""How far places are off where other runs take the same steps, over the largest error that these allowed themselves."""
 GROWN_MASS = 0.1
 """Mass that any panel may come to hold where weights react: it is resolved as if it held that much."""
 
@@ -218,11 +220,11 @@ class Characteristics:
         moved = self._walls.returned(moved, rates)
         # a step cut short by `until` says little of the next one
         step = max(solver.h_abs, state.step) if solver.status == "finished" else solver.h_abs
-        time = solver.t
+        time, share = solver.t, max(solver.error, float(state.arrays["share"][0]))
         # the stages are not kept while panels are looked at
         del solver, rates
         panels = self._resolved(panels.with_positions(moved), reach)
-        return self._state(time, step, panels, dissipated, dissipation, reach)
+        return self._state(time, step, panels, dissipated, dissipation, reach, share)
 
     def observe(self, state: State) -> Observation:
         found = self.law_of(state)
@@ -242,6 +244,7 @@ class Characteristics:
             dissipation=float(dissipation),
             dissipated=float(dissipated),
             leftover=self._selection.leftover(self._panels(state), law, action, mobility),
+            place_error=HIDDEN * self.tolerance * float(state.arrays["share"][0]),
         )
 
     def law_of(self, state: State) -> Atoms:
@@ -368,7 +371,14 @@ class Characteristics:
         return self._state(0.0, 0.0, panels, 0.0, self._dissipation(rates, weights, moving), reach)
 
     def _state(
-        self, flow_time: float, step: float, panels: Panels, dissipated: float, dissipation: float, reach: int = 0
+        self,
+        flow_time: float,
+        step: float,
+        panels: Panels,
+        dissipated: float,
+        dissipation: float,
+        reach: int = 0,
+        share: float = 0.0,
     ) -> State:
         arrays = {
             "lower": panels.lower,
@@ -377,6 +387,7 @@ class Characteristics:
             "positions": panels.positions,
             "energy": np.array([dissipated, dissipation]),
             "reach": np.array([reach], dtype=np.int64),
+            "share": np.array([share]),
         }
         return State(flow_time, step, arrays)
 

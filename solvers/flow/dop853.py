@@ -71,6 +71,7 @@ class Dop853:
     Attributes:
         t_old, t, y, f: the times before and after the last step, places and velocity there.
         h_abs: length of the next step.
+        error: estimate of that of the last step, over the tolerance.
         status: running, finished or failed.
     """
 
@@ -87,7 +88,7 @@ class Dop853:
         self._velocity, self._end = velocity, end
         self._relative, self._absolute = np.broadcast_arrays(*map(np.atleast_1d, (relative, absolute)))
         self._relative, self._absolute = (np.array(part, dtype=float) for part in (self._relative, self._absolute))
-        self.t_old, self.t, self.status = start, start, "running"
+        self.t_old, self.t, self.status, self.error = start, start, "running", 0.0
         self._before = self.y = np.ascontiguousarray(places, dtype=float)
         self._stages, self._place = np.empty((max(ROWS) + 1, len(places))), np.empty(len(places))
         self.f = self._stages[0]
@@ -117,6 +118,7 @@ class Dop853:
             # a NaN is no better than the least
             length, factors = length * max(LEAST_FACTOR, factor), 1.0
         self.t_old, self.t, self.h_abs = self.t, reached, length * min(factors, factor)
+        self.error = error
         self._before, self.y, self.f = self.y, moved, self._stages[ROWS[END]]
         self.status = "finished" if reached >= self._end else "running"
         return None

@@ -66,6 +66,7 @@ class Observation:
         dissipated: ∫_0^s D, by the scheme's own quadrature over its steps; NaN where unknown.
         residual: largest optimality residual (duality gap) of the steps so far, for schemes that minimise.
         leftover: what the law lacks, None where that is nothing.
+        place_error: how far places are off, about, by what a run of the same steps does not see.
     """
 
     risk: float
@@ -78,6 +79,7 @@ class Observation:
     dissipated: float = math.nan
     residual: float | None = None
     leftover: Leftover | None = None
+    place_error: float = 0.0
 
 
 class Scheme(Protocol):

@@ -159,6 +159,7 @@ class OrderParameterFlow:
             variance=weights @ (points - mean) ** 2,
             law=Atoms(points, weights),
             dissipation=self._dissipation(held),
+            place_error=self.tolerance,
         )
 
     def overlaps(self, state: State) -> Overlaps:

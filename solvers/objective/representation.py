@@ -25,8 +25,10 @@ FEWEST_NODES = 20_000
 """Nodes that a table may have however many features there are."""
 GUIDE_NODES = 10_000
 """Most nodes of the table of a guide."""
-DEGREE = 8
-"""Degree of the elements of a table."""
+DEGREE, OTHER_DEGREE = 8, 7
+"""Degree of the elements of a table, and of one that shares no error with it."""
+COARSER = 10.0
+"""Error of other features, over that of the usual ones."""
 GRADIENTS = 100.0
 """How much worse than values gradients come out, which decide the mesh."""
 
@@ -185,7 +187,12 @@ class ReducedObjective:
 
 
 def represent(
-    expand: Callable[[Box, float, Effort], Expansion], box: Box, accuracy: float, form: Form, coefficient: int | None
+    expand: Callable[[Box, float, Effort], Expansion],
+    box: Box,
+    accuracy: float,
+    form: Form,
+    coefficient: int | None,
+    other: bool = False,
 ) -> ReducedObjective:
     """The features of a problem in this form, with U accurate to `accuracy` on the box where that is possible.
 
@@ -193,6 +200,8 @@ def represent(
         expand: the raw features on a box, without the coefficient.
         box: of all coordinates.
         coefficient: the coordinate that multiplies the features, None where there is none.
+        other: whether to share no error with the features of this accuracy, for what is held against them: fewer of
+            them, `COARSER` times as wrong, in a table as fine of polynomials of another degree.
     """
     inner, largest = box, 1.0
     if coefficient is not None:
@@ -202,6 +211,9 @@ def represent(
         # U carries a a'
         accuracy = max(accuracy / max(largest, 1.0) ** 2, min(accuracy, FINEST))
     effort: Effort = "rough" if form == "guide" else "finest" if form == "exact" else "usual"
+    table = accuracy, DEGREE
+    if other:
+        table, accuracy = (accuracy, OTHER_DEGREE), COARSER * accuracy
     expansion = expand(inner, accuracy, effort)
     made = _Made(expansion, coefficient, largest)
     if form == "atoms" and expansion.atoms is not None:
@@ -212,7 +224,7 @@ def represent(
         return made.raw() if inner.lower.size > 2 else made.sketched(inner, accuracy)
     if form == "compressed":
         return made.compressed(inner, accuracy)
-    return made.tabulated(inner, accuracy)
+    return made.tabulated(inner, accuracy, *table)
 
 
 @dataclass(frozen=True)
@@ -243,14 +255,15 @@ class _Made:
         small, error = self._compressed(inner, accuracy)
         return self._reduced(small, error, ", compressed")
 
-    def tabulated(self, inner: Box, accuracy: float) -> ReducedObjective:
+    def tabulated(self, inner: Box, accuracy: float, finer: float, degree: int) -> ReducedObjective:
+        """A table of this degree, of accuracy `finer`."""
         small, error = self._compressed(inner, accuracy)
         scale = self._scale(inner)
         table = build_table(
             small.features,
             _ends(inner),
-            DEGREE,
-            GRADIENTS * max(accuracy, self.expansion.enough),
+            degree,
+            GRADIENTS * max(finer, self.expansion.enough),
             max_nodes=max(FEWEST_NODES, TABLE_ENTRIES // small.features.rank),
             least_scales=scale,
             rounds=1,

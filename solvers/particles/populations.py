@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import stats
@@ -47,12 +47,11 @@ class Populations:
         """Each of the populations."""
         return [process.observe(own) for process, own in zip(self.processes, self._parted(state), strict=True)]
 
-    def apart(self, observation: Observation, state: State, names: Sequence[str]) -> tuple[float, ...]:
-        """What the named numbers of a population of N lie within of the mean-field law's."""
+    def apart(self, observation: Observation, state: State, told: Callable[[Observation], Array]) -> Array:
+        """What numbers that are told of a population of N lie within of the mean-field law's, of their shape (K,)."""
         each = self.observed(state)
         ratio = len(observation.law.weights) / len(each[0].law.weights)
-        values = ((getattr(observation, name), np.array([getattr(one, name) for one in each])) for name in names)
-        return tuple(within(value, others, ratio) for value, others in values)
+        return within(told(observation), np.stack([told(one) for one in each]), ratio)
 
     def _joined(self, flow_time: float, states: Sequence[State]) -> State:
         arrays = {f"{index}_{name}": array for index, own in enumerate(states) for name, array in own.arrays.items()}
@@ -73,10 +72,12 @@ def size_beside(count: int) -> int:
     return max(1, count // POPULATIONS) if count > 1 else 2
 
 
-def within(value: float, values: Array, ratio: float) -> float:
-    """|b| / N + t s N^(-1/2) of a number of a population of N, from M values of populations of N / `ratio` each."""
-    if not math.isfinite(value):
-        return math.nan
-    bias = abs(float(values.mean()) - value) / abs(ratio - 1.0)
+def within(value: Array, values: Array, ratio: float) -> Array:
+    """|b| / N + t s N^(-1/2) of numbers of a population of N, shape (K,), from those of M populations of N / `ratio`.
+
+    Args:
+        values: shape (M, K).
+    """
+    bias = np.abs(values.mean(axis=0) - value) / abs(ratio - 1.0)
     student = float(stats.t.isf(0.5 * (1.0 - LEVEL), len(values) - 1))
-    return bias + student * float(values.std(ddof=1)) / math.sqrt(ratio)
+    return np.asarray(bias + student * values.std(axis=0, ddof=1) / math.sqrt(ratio))

@@ -54,7 +54,7 @@ MUTATIONS = (
         RUN,
         (
             "the error of the risk is never seen",
-            "gaps.append(tuple(share * abs(getattr(observation, key) - getattr(other, key)) for key in ESTIMATED))",
+            "gaps = np.maximum(gaps, share * np.abs(told - self._estimated(other)))",
             "pass",
         ),
         ("the seconds of a resumed part", "self.earlier_seconds = result.wall_seconds", "pass"),

@@ -34,9 +34,10 @@ SERIES = (
 
 
 MOMENTS = (
+    told("mass_error"),
     told("mass_plus", optional=True),
-    by_name("mean", "moment_names"),
-    by_name("variance", "moment_names"),
+    told("mass_plus_error", optional=True),
+    *(by_name(name, "moment_names") for name in ("mean", "mean_error", "variance", "variance_error")),
 )
 SIGN = "sign"
 """The coordinate of laws that are signed."""
@@ -75,14 +76,18 @@ class SolveResult(Recorded):
         attributes: provenance and what the scheme has to say.
         statistics: the names of what moments are of, where these are not the coordinates.
         watched: what the data law tells of rho_t beside the risk, by its name, shape (T,) each.
+        mass_error, mean_error, variance_error, covariance_error, watched_error: estimates of the discretisation errors
+            of these, of their shapes, NaN where unknown; None in files of before.
     """
 
     FIGURES = ("risk", "density", "classes", "cuts")
 
     JSON = (
         *("time", *SERIES, computed("", lambda result, names: result.watched)),
+        computed("", lambda result, names: {f"{name}_error": error for name, error in result.watched_error.items()}),
         *(told("residual", optional=True), *MOMENTS),
         computed("covariance", lambda result, names: result.covariances),
+        computed("covariance_error", lambda result, names: result.covariances_error),
         *("scheme", computed("notes", lambda result, names: result.notes), "wall_seconds", "status"),
     )
 
@@ -113,6 +118,11 @@ class SolveResult(Recorded):
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     statistics: tuple[str, ...] = ()
     watched: Mapping[str, Array] = field(default_factory=dict)
+    mass_error: Array | None = None
+    mean_error: Array | None = None
+    variance_error: Array | None = None
+    covariance_error: Array | None = None
+    watched_error: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def moment_names(self) -> tuple[str, ...]:
@@ -125,6 +135,14 @@ class SolveResult(Recorded):
         if SIGN not in self.moment_names:
             return None
         return np.asarray(0.5 * self.mass * (1.0 + self.mean[:, self.moment_names.index(SIGN)]))
+
+    @property
+    def mass_plus_error(self) -> Array | None:
+        """Estimate of the error of the mass of sign +1, shape (T,); None where there is none."""
+        if self.mean_error is None or self.mass_error is None or SIGN not in self.moment_names:
+            return None
+        sign = self.moment_names.index(SIGN)
+        return 0.5 * (self.mass_error * (1.0 + self.mean[:, sign]) + self.mass * self.mean_error[:, sign])
 
     @property
     def risk_name(self) -> str:
@@ -166,13 +184,19 @@ class SolveResult(Recorded):
     @property
     def covariances(self) -> dict[str, dict[str, Array]]:
         """The covariance of every two coordinates, by their names in order; nothing of one coordinate."""
+        return self._pairs(self.covariance if len(self.moment_names) > 1 else None) or {}
+
+    @property
+    def covariances_error(self) -> dict[str, dict[str, Array]] | None:
+        """Estimates of their errors, likewise; None where there are none."""
+        return self._pairs(self.covariance_error)
+
+    def _pairs(self, matrix: Array | None) -> dict[str, dict[str, Array]] | None:
+        """The part of a matrix of every two coordinates, by their names in order."""
+        if matrix is None:
+            return None
         names = self.moment_names
-        pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
-        matrix = self.covariance if pairs else np.empty((0, 0, 0))
-        found: dict[str, dict[str, Array]] = {}
-        for i, j in pairs:
-            found.setdefault(names[i], {})[names[j]] = matrix[:, i, j]
-        return found
+        return {names[i]: {names[j]: matrix[:, i, j] for j in range(i + 1, len(names))} for i in range(len(names) - 1)}
 
     def predict(self, x: Array, time: float | None = None) -> Array:
         """f(x; rho_t) at inputs of shape (n, d) and a save time (by default the last), shape (n,).

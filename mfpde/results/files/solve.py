@@ -1,9 +1,10 @@
 """Files of `solve`: NetCDF-3 (64-bit offset), readable by xarray and by every NetCDF library.
 
 Variables: time, risk, risk_error, free_energy, free_energy_error, dissipation, dissipation_error, dissipated, balance,
-mass, mean_<name>, variance_<name> (of cos_<name> and sin_<name> on a circle), residual where the scheme minimises, and
-the law, either density(time, <names>) with <name>_edges or position(time, atom, coordinate) and weight(time, atom). A
-file that a run can go on from also holds the raw arrays of its schemes under checkpoint_*.
+mass, mean_<name>, variance_<name> (of cos_<name> and sin_<name> on a circle), the estimated errors of these as
+<variable>_error, those of covariances as covariance_<name>_<name>_error, residual where the scheme minimises, and the
+law, either density(time, <names>) with <name>_edges or position(time, atom, coordinate) and weight(time, atom). A file
+that a run can go on from also holds the raw arrays of its schemes under checkpoint_*.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 MASS = 1e-6
 """Distance from 1 at which a mass is no longer rounding."""
+UNSURE = "estimated discretisation error of"
 FREE = "total mass, which is free"
 MEANING = {
     "risk": "risk R = {}",
@@ -50,8 +52,45 @@ def _put(file: Any, result: SolveResult) -> None:
     for axis, name in enumerate(result.moment_names):
         put(file, f"mean_{name}", ("time",), result.mean[:, axis], f"mean of {name}")
         put(file, f"variance_{name}", ("time",), result.variance[:, axis], f"variance of {name}")
+    for name, (values, meaning) in _errors(result).items():
+        put(file, f"{name}_error", ("time",), values, f"{UNSURE} {meaning}; NaN: unknown")
     put_watched(file, ("time",), result.watched)
     _put_law(file, result)
+
+
+def _errors(result: SolveResult) -> dict[str, tuple[Array, str]]:
+    """The estimated errors of all but the energies, by what they are of, and what that is."""
+    found: dict[str, tuple[Array, str]] = {name: (error, name) for name, error in result.watched_error.items()}
+    if result.mass_error is None or result.covariance_error is None or result.mean_error is None:
+        return found
+    found["mass"] = result.mass_error, "the mass"
+    for i, name in enumerate(result.moment_names):
+        found[f"mean_{name}"] = result.mean_error[:, i], f"the mean of {name}"
+        found[f"variance_{name}"] = result.covariance_error[:, i, i], f"the variance of {name}"
+        for j, other in list(enumerate(result.moment_names))[i + 1 :]:
+            meaning = f"the covariance of {name} and {other}"
+            found[f"covariance_{name}_{other}"] = result.covariance_error[:, i, j], meaning
+    return found
+
+
+def _errors_in(variables: Variables, statistics: tuple[str, ...], watched: Mapping[str, Array]) -> dict[str, Any]:
+    """The same as the fields of a result; nothing of files of earlier versions, which do not have them."""
+    told = [name for name in watched if f"{name}_error" in variables]
+    found: dict[str, Any] = {"watched_error": {name: native(variables, f"{name}_error") for name in told}}
+    if "mass_error" not in variables:
+        return found
+    mean, variance = (
+        np.stack([native(variables, f"{moment}_{name}_error") for name in statistics], axis=1)
+        for moment in ("mean", "variance")
+    )
+    covariance = np.einsum("ti,ij->tij", variance, np.eye(len(statistics)))
+    for i, j in zip(*np.triu_indices(len(statistics), 1), strict=True):
+        between = native(variables, f"covariance_{statistics[i]}_{statistics[j]}_error")
+        covariance[:, i, j] = covariance[:, j, i] = between
+    mass = native(variables, "mass_error")
+    found |= {"mass_error": mass, "mean_error": mean, "variance_error": variance, "covariance_error": covariance}
+    held_to(~np.any([(error < 0.0).any() for error in (mass, mean, covariance)]), "errors of moments that are none")
+    return found
 
 
 def _put_law(file: Any, result: SolveResult) -> None:
@@ -88,7 +127,8 @@ def _fields(variables: Variables, names: tuple[str, ...]) -> dict[str, Any]:
         key: np.stack([native(variables, f"{key}_{name}") for name in statistics], axis=1)
         for key in ("mean", "variance")
     }
-    moments |= {"statistics": statistics, "watched": watched_in(variables)}
+    watched = watched_in(variables)
+    moments |= {"statistics": statistics, "watched": watched, **_errors_in(variables, statistics, watched)}
     _hold_series(series)
     free = variables["mass"][1].get("long_name") == FREE
     if not on_grid:

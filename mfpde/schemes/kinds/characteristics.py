@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mfpde.schemes.interface import Reference, Refusal, SchemeKind, noisy, scheme, too_many_labels, too_many_meetings
 from mfpde.schemes.options import AtomOptions
@@ -14,8 +16,10 @@ if TYPE_CHECKING:
     from mfpde.experiment import Experiment
     from mfpde.problem.problem import Problem
     from mfpde.schemes.pair import Pair
+    from mfpde.solvers.arrays import Array
     from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
     from mfpde.solvers.flow.time_loop import Observation, State
+    from mfpde.solvers.objective.objective import Objective
     from mfpde.solvers.objective.representation import Form, ReducedObjective
     from mfpde.solvers.space.box import Box
     from mfpde.solvers.space.trails import Trails
@@ -41,8 +45,9 @@ FEWEST_PER_LABEL = 25
 class CharacteristicsKind(SchemeKind):
     """Atoms at quadrature labels of rho_0, moved along -grad Psi by steps of an adaptive tolerance.
 
-    The companion has ten times the tolerance, and other labels: on panels cut elsewhere, of fewer nodes, and with
-    births and deaths cut off farther out. Where their number is given it has half of them, or twice a few.
+    The companion has ten times the tolerance, other features, and other labels: on panels cut elsewhere, of fewer
+    nodes, and with births and deaths cut off farther out. Where their number is given it has half of them, or twice a
+    few.
     """
 
     Options = AtomOptions
@@ -87,6 +92,7 @@ class CharacteristicsKind(SchemeKind):
         reduced = problem.represent(form, box, 0.1 * tolerance)
         if problem.kinks is not None:
             return self._sliding(problem, experiment, reduced, error_floor_of(reduced, guide))
+        beside = problem.represent(form, box, 0.1 * tolerance, other=True).objective
         atoms = atoms_per_label(problem.initial_law, self.options(experiment.solver).atoms)
         reacts, nodes = problem.flow.reacts, nodes_along(problem.initial_law)
         law, other = (label_law(problem.initial_law, 0, share * TABLE_SHARE * tolerance, reacts) for share in (1, 10))
@@ -97,15 +103,17 @@ class CharacteristicsKind(SchemeKind):
 
         steps = min(tolerance, FREE_STEPS) if problem.flow.free and not problem.initial_law.spread else tolerance
 
-        def run(law: LabelLaw, coarser: int, most: int, counts: tuple[int, ...] | None) -> Characteristics:
+        def run(
+            objective: Objective, law: LabelLaw, coarser: int, most: int, counts: tuple[int, ...] | None
+        ) -> Characteristics:
             order = nodes_within(most, counts)
             return Characteristics(
-                reduced.objective, problem.geometry, problem.flow, law, coarser * steps, order=order, atoms=counts
+                objective, problem.geometry, problem.flow, law, coarser * steps, order=order, atoms=counts
             )
 
-        main = run(law, 1, nodes[0], atoms)
+        main = run(reduced.objective, law, 1, nodes[0], atoms)
         other = other.farther() if reacts else other
-        companion = run(other.cut_elsewhere(), 10, nodes[1], asked[1])
+        companion = run(beside, other.cut_elsewhere(), 10, nodes[1], asked[1])
         # where saves lie closer than the steps, main and companion step alike and their difference says nothing
         floor = error_floor_of(reduced, guide) + 0.1 * tolerance
         dissipation_floor = dissipation_floor_of(reduced, problem, guide, floor)
@@ -140,14 +148,13 @@ class CharacteristicsKind(SchemeKind):
         start, second = (scheme.observe(scheme.initial_state()) for scheme in (main, other))
         spread = problem.initial_law.spread > 0
 
-        def apart(seen: Observation, beside: State, names: Sequence[str]) -> tuple[float, ...]:
-            balance, now = abs(seen.free_energy - start.free_energy + seen.dissipated), other.observe(beside)
-            found = [abs(getattr(seen, name) - getattr(now, name)) for name in names]
+        def apart(seen: Observation, beside: State, told: Callable[[Observation], Array]) -> Array:
+            balance = abs(seen.free_energy - start.free_energy + seen.dissipated)
+            found = np.abs(told(seen) - told(other.observe(beside)))
             if spread:
                 # nodes that do not know the kinks are as wrong as others like them, and stay as wrong as at the start
-                first = (abs(getattr(start, name) - getattr(second, name)) for name in names)
-                found = [ALIKE * max(pair) for pair in zip(found, first, strict=True)]
-            return tuple(gap + balance for gap in found)
+                found = ALIKE * np.maximum(found, np.abs(told(start) - told(second)))
+            return found + balance
 
         note = f"Psi has kinks on {planes} plane{'s' * (planes > 1)}, which particles cross or stick to"
         words = described(reduced, floor) | {"kinks": planes}

@@ -121,18 +121,21 @@ class ParticlesKind(SchemeKind):
             box = visited_box(problem, spread_guide(problem, guide))
         reduced = problem.represent("atoms", box, 0.1 * tolerance)
 
-        def run(particles: int, stream: int, allowed: float = tolerance) -> Scheme:
+        def run(
+            particles: int, stream: int, allowed: float = tolerance, objective: Objective = reduced.objective
+        ) -> Scheme:
             law = problem.initial_law
             start = (law.sample if stream else law.neurons)(particles, seed, stream)
             weights = np.full(particles, law.mass / particles) if stream else law.weights(particles)
-            return flow_of(problem, reduced.objective, start, weights, allowed, seed, stream)
+            return flow_of(problem, objective, start, weights, allowed, seed, stream)
 
         floor = error_floor_of(reduced, guide) + 0.1 * tolerance
         chosen = described(reduced, floor) | {"seed": seed}
         if self._exact(problem):
             notes = (f"{count} particles, the atoms of rho_0: risk_error is that of their steps",)
             rates = dissipation_floor_of(reduced, problem, guide, floor)
-            beside = run(count, 0, COARSER * tolerance)
+            other = problem.represent("atoms", box, 0.1 * tolerance, other=True)
+            beside = run(count, 0, COARSER * tolerance, other.objective)
             return Pair(run(count, 0), beside, floor, notes, chosen, dissipation_floor=rates)
         few = size_beside(count)
         drawn = Populations([run(few, 1 + stream) for stream in range(POPULATIONS)])

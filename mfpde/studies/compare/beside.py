@@ -97,4 +97,4 @@ def apart(value: float, others: Array, ratio: float) -> float:
     """
     if not others.size:
         return math.nan
-    return within(value, others, ratio) if others.size > 1 else float(np.abs(value - others[0]))
+    return float(within(np.array(value), others, ratio) if others.size > 1 else np.abs(value - others[0]))

@@ -199,7 +199,7 @@ def _fluctuations(
     ratios = [len(weights) / len(each[0][1]) for (_, weights), each in zip(laws, beside, strict=True)]
     gaps = [apart(*each) for each in zip(monte_carlo.tolist(), found, ratios, strict=True)]
     times = [problem.flow.schedule.flow_time(time) for time in pde.time.tolist()]
-    error = estimated_error(times, list(zip(times, gaps, strict=True)), ACCURACY)
+    error = estimated_error(times, np.array(times), np.array(gaps)[:, None], np.array([ACCURACY]))[:, 0]
     fluctuation = np.empty(runs.risk.shape)
     for index, (points, weights) in enumerate(laws):
         outputs = objective.outputs(points, weights)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mfpde.errors import ConfigurationError, ResultFileError, in_keys
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem
-from mfpde.results.answers.solve import SolveResult
+from mfpde.results.answers.solve import Array, SolveResult
 from mfpde.results.files.netcdf_file import Attribute, Checkpoint, Impossible, held_to
 from mfpde.results.files.provenance import provenance
 from mfpde.schemes.choice import scheme_of
@@ -29,13 +29,10 @@ from mfpde.studies.run.campaign import Campaign
 from mfpde.studies.run.checkpoint import hold_audit, hold_state, pack_state, unpack_state
 from mfpde.studies.run.cost import Costs, schemes_of, told
 from mfpde.studies.run.energy import balance_warning, margin_stands, margin_verdict, rest_level, stationary_verdict
+from mfpde.studies.run.estimated import ENERGIES, Estimated
 from mfpde.studies.run.trajectory import Trajectory, estimated_error, restored
 
 AUDITS = 24
-AUDITED = 5
-"""Numbers of an audit."""
-ESTIMATED = ("risk", "free_energy", "dissipation")
-"""What a run and those beside it are compared in."""
 # The time at which a run until stationary stops is then known to 4 %.
 STATIONARY_AUDITS = 240
 # Steps of the runs beside, where a length limits those of the main one.
@@ -82,11 +79,14 @@ class Run(Campaign[SolveResult]):
         audits = AUDITS if pair.companion else 0
         count = audits if self._stationary_tolerance is None else STATIONARY_AUDITS
         self._stops = _stops(self._targets, count, pair.fixed_step)
-        # flow time, differences of the risks, of the free energies and of D, and D
+        # flow time, differences of the numbers that are told, and D
         self._audit: list[tuple[float, ...]] = []
         self._costs, self._foretold = Costs(problem.geometry.dimension), False
         self._longest = (experiment.solver.step or math.inf) if pair.fixed_step is None else math.inf
-        self._floors = pair.error_floor, pair.error_floor, pair.dissipation_floor
+        self._estimated = Estimated(problem.geometry, problem.watches)
+        self._floors = np.zeros(self._estimated.count)
+        self._floors[: len(ENERGIES)] = pair.error_floor, pair.error_floor, pair.dissipation_floor
+        self._floors[self._estimated.count - len(problem.watches) :] = pair.error_floor
         self._apart = pair.apart
         self._energy_from = pair.energy_from
         self._schemes = schemes_of(pair)
@@ -126,7 +126,7 @@ class Run(Campaign[SolveResult]):
 
     def _hold(self, result: SolveResult, audit: NDArray[Any], states: Mapping[str, State]) -> None:
         """Refuse what this run cannot have left; raises Impossible."""
-        hold_audit(audit, AUDITED, self._stops)
+        hold_audit(audit, self._estimated.count + 2, self._stops)
         reached = self._stops[: len(audit)]
         begin, end = ([0.0, *reached][-1], [*self._stops[len(audit) :], self._stops[-1]][0])
         for role, scheme in self._schemes.items():
@@ -194,18 +194,22 @@ class Run(Campaign[SolveResult]):
             self.checkpoint(piece=True)
 
     def _gaps(self, observation: Observation) -> tuple[float, ...]:
-        """What is said of the errors of risk, free energy and dissipation.
+        """What is said of the errors of all that is told.
 
-        Of what the runs beside say the largest, and what the law lacks.
+        Of what the runs beside say the largest, and what the law lacks; without any, moments have none.
         """
+        moved = self._estimated.moved(observation)
         if self._apart is not None and self._shares:
-            return self._apart(observation, self._states["companion"], ESTIMATED)
-        gaps = [(0.0,) * len(ESTIMATED)]
+            apart = self._apart(observation, self._states["companion"], self._estimated)
+            return tuple(np.maximum(moved, apart).tolist())
+        told, gaps = self._estimated(observation), moved
+        gaps[len(ENERGIES) :] += 0.0 if self._shares else math.nan
         for role, share in self._shares.items():
             other = self._schemes[role].observe(self._states[role])
-            gaps.append(tuple(share * abs(getattr(observation, key) - getattr(other, key)) for key in ESTIMATED))
-        left = observation.leftover
-        return tuple((np.max(gaps, axis=0) + (0.0 if left is None else left.errors)).tolist())
+            gaps = np.maximum(gaps, share * np.abs(told - self._estimated(other)))
+        if observation.leftover is not None:
+            gaps[: len(ENERGIES)] += observation.leftover.errors
+        return tuple(gaps.tolist())
 
     @property
     def _at_rest(self) -> bool:
@@ -233,15 +237,18 @@ class Run(Campaign[SolveResult]):
             fraction = state.flow_time / self._targets[-1]
             self.progress(f"t = {self._schedule.time(state.flow_time):.4g}", fraction)
 
+    @property
+    def _audited(self) -> Array:
+        """The audit so far, a row per stop."""
+        return np.array(self._audit, dtype=float).reshape(-1, self._estimated.count + 2)
+
     def answer(self, status: str, message: str) -> SolveResult:
         """The trajectory so far; in the end with what its energy says of it."""
         flow_times = self._targets[: len(self._trajectory)]
         if self._at_rest:
             flow_times[-1] = self._audit[-1][0]
-        errors = {
-            f"{key}_error": estimated_error(flow_times, [(row[0], row[part]) for row in self._audit], floor)
-            for part, (key, floor) in enumerate(zip(ESTIMATED, self._floors, strict=True), start=1)
-        }
+        audit = self._audited
+        errors = self._estimated.by_name(estimated_error(flow_times, audit[:, 0], audit[:, 1:-1], self._floors))
         rates = np.array([self._schedule.rate(time) for time in self._trajectory.rows["time"][: len(flow_times)]])
         errors["dissipation_error"] = errors["dissipation_error"] * np.where(np.isfinite(rates), rates, np.nan)
         errors["free_energy_error"][np.array(flow_times) <= self._energy_from] = math.inf
@@ -270,7 +277,9 @@ class Run(Campaign[SolveResult]):
 
     def write(self, path: Path, answer: SolveResult) -> None:
         """Write the trajectory, the states of the schemes and the audit."""
-        arrays: dict[str, NDArray[Any]] = {"audit": np.array(self._audit, dtype=float).reshape(-1, AUDITED)}
+        arrays: dict[str, NDArray[Any]] = {
+            "audit": np.array(self._audit, dtype=float).reshape(-1, self._estimated.count + 2)
+        }
         for role, state in self._states.items():
             arrays |= pack_state(role, state)
         answer.save(path, arrays)

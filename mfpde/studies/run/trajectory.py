@@ -57,7 +57,7 @@ class Trajectory:
 
     def result(
         self,
-        errors: Mapping[str, Array],
+        errors: Mapping[str, Any],
         scheme: str,
         status: str,
         wall_seconds: float,
@@ -67,12 +67,11 @@ class Trajectory:
         dimension, count = len(self.names), len(self.statistics or self.names)
         # An interruption may strike between the appends: the laws come last, so they count.
         rows = {key: values[: len(self)] for key, values in self.rows.items()}
-        series = {key: np.array(rows[key], dtype=float) for key in SCALARS}
+        series: dict[str, Any] = {key: np.array(rows[key], dtype=float) for key in SCALARS}
         residual = series.pop("residual")
-        moments = {key: np.array(rows[key], dtype=float).reshape(-1, count) for key in ("mean", "variance")}
+        series |= {key: np.array(rows[key], dtype=float).reshape(-1, count) for key in ("mean", "variance")}
         return SolveResult(
             **series,
-            **moments,
             **errors,
             names=self.names,
             statistics=self.statistics,
@@ -101,21 +100,22 @@ def restored(result: SolveResult, watches: Mapping[str, Callable[[Measure], floa
     return trajectory
 
 
-def estimated_error(flow_times: Sequence[float], audit: Sequence[tuple[float, float]], floor: float) -> Array:
-    """Estimated error of the risk, or the like, at the flow times, shape (T,), from a coarser run of the same scheme.
+def estimated_error(flow_times: Sequence[float], times: Array, gaps: Array, floors: Array) -> Array:
+    """Estimated errors of K numbers at the flow times, shape (T, K), from a coarser run of the same scheme.
 
     The difference of the two crosses zero by accident, so each time takes the largest of those audited from a tenth of
-    it to twice its own (and the first one after it); `floor` is what the comparison cannot see (the features).
+    it to twice its own (and the first one after it); `floors` are what the comparison cannot see (the features).
 
     Args:
-        audit: pairs (flow time, |difference|), increasing in time; where a difference is NaN, so is the estimate.
+        times: flow times of the audits, increasing, shape (A,).
+        gaps: |difference| there, shape (A, K); where a difference is NaN, so is the estimate.
+        floors: shape (K,).
     """
-    times, gaps = (np.array([pair[part] for pair in audit], dtype=float) for part in (0, 1))
-    errors = np.full(len(flow_times), floor)
+    errors = np.tile(floors, (len(flow_times), 1))
     for index, time in enumerate(flow_times):
         near = (times >= EARLIEST * time) & (times <= 2.0 * time)
         near[np.flatnonzero(times > time)[:1]] = True
-        errors[index] = np.maximum(floor, gaps[near].max(initial=0.0))
+        errors[index] = np.maximum(floors, gaps[near].max(axis=0, initial=0.0))
     return errors
 
 
@@ -123,7 +123,7 @@ def _law_rows(law: Measure) -> tuple[Array, ...]:
     return (law.density,) if isinstance(law, Cells) else (law.weights.copy(), law.points.copy())
 
 
-def _stacked(laws: list[tuple[Array, ...]], edges: tuple[Array, ...] | None, dimension: int) -> dict[str, Array]:
+def _stacked(laws: list[tuple[Array, ...]], edges: tuple[Array, ...] | None, dimension: int) -> dict[str, Any]:
     if edges is not None:
         shape = tuple(len(axis) - 1 for axis in edges)
         return {"density": np.array([density for (density,) in laws]).reshape(-1, *shape)}

@@ -71,10 +71,13 @@ def test_the_estimate_bounds_the_error_and_the_schedule_sets_the_clock(
 
 
 def test_the_error_estimate_looks_past_an_accidental_crossing() -> None:
-    audit = [(0.0, 0.3), (0.05, 0.2), (0.2, 0.1), (1.0, 0.0), (1.5, 0.05), (2.5, 0.03), (10.0, 0.4)]
+    audit = np.array([(0.0, 0.3), (0.05, 0.2), (0.2, 0.1), (1.0, 0.0), (1.5, 0.05), (2.5, 0.03), (10.0, 0.4)])
+    times, gaps = audit[:, 0], np.column_stack([audit[:, 1], np.zeros(len(audit))])
     # at 1 the difference vanishes: the largest of those from 0.1 to 2 counts; at 0 and 10 their own neighbourhood
-    np.testing.assert_allclose(estimated_error([0.0, 1.0, 2.1, 10.0], audit, 0.01), [0.3, 0.1, 0.05, 0.4])
-    np.testing.assert_allclose(estimated_error([0.1, 1.0], audit, 0.25), 0.25)
+    found = estimated_error([0.0, 1.0, 2.1, 10.0], times, gaps, np.array([0.01, 0.02]))
+    np.testing.assert_allclose(found[:, 0], [0.3, 0.1, 0.05, 0.4])
+    np.testing.assert_allclose(found[:, 1], 0.02)
+    np.testing.assert_allclose(estimated_error([0.1, 1.0], times, gaps, np.array([0.25, 0.25])), 0.25)
 
 
 @pytest.mark.parametrize("kind", ["atoms", "grid"])

@@ -10,8 +10,9 @@ import pytest
 from mfpde.problem.laws.gaussian_bumps import BumpInitial, GaussianBumps
 from mfpde.problem.marginals import Normal
 from mfpde.problem.problem import Problem
+from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import Flow
-from mfpde.solvers.flow.time_loop import integrate
+from mfpde.solvers.flow.time_loop import Observation, integrate
 from mfpde.solvers.particles.birth_death_process import ParticleProcess
 from mfpde.solvers.particles.populations import POPULATIONS, Populations, size_beside, within
 from mfpde.solvers.space.box import Box
@@ -40,6 +41,10 @@ def populations(count: int, seed: int, flow: Flow = STILL) -> Populations:
     return Populations([process(size_beside(count), seed, 1 + stream, flow) for stream in range(POPULATIONS)])
 
 
+def risk(seen: Observation) -> Array:
+    return np.array([seen.risk])
+
+
 @pytest.mark.parametrize(
     ("count", "draws"),
     [(16, 50), *(pytest.param(count, 400, marks=pytest.mark.long) for count in (1, 2, 16, 200))],
@@ -54,7 +59,7 @@ def test_the_stated_probability_is_held(count: int, draws: int) -> None:
         main, beside = process(count, seed, 0), populations(count, seed)
         observation = main.observe(main.initial_state())
         error = abs(observation.risk - exact_risk())
-        (allowed,) = beside.apart(observation, beside.initial_state(), ["risk"])
+        (allowed,) = beside.apart(observation, beside.initial_state(), risk)
         outside += error > allowed
         beyond += error > 3.0 * allowed
         half = process(max(1, count // 2), seed, 1)
@@ -71,14 +76,15 @@ def test_the_estimate_is_not_wide() -> None:
         main, beside = process(100, seed, 0), populations(100, seed)
         observation = main.observe(main.initial_state())
         risks.append(observation.risk)
-        allowed.append(beside.apart(observation, beside.initial_state(), ["risk"])[0])
+        allowed.append(beside.apart(observation, beside.initial_state(), risk)[0])
     assert 1.5 < np.median(allowed) / np.std(risks) < 4.0
 
 
 def test_scatter_and_bias_by_hand() -> None:
     """Values 1 and 3 of populations a quarter as large, beside 1.4: bias .6 / 3, scatter sqrt 2 / 2, t = 12.706."""
-    assert within(1.4, np.array([1.0, 3.0]), 4.0) == pytest.approx(0.2 + 12.7062 * math.sqrt(2.0) / 2.0, rel=1e-5)
-    assert math.isnan(within(math.nan, np.array([1.0, 3.0]), 4.0))
+    found = within(np.array([1.4, math.nan]), np.array([[1.0, 1.0], [3.0, 3.0]]), 4.0)
+    assert found[0] == pytest.approx(0.2 + 12.7062 * math.sqrt(2.0) / 2.0, rel=1e-5)
+    assert math.isnan(found[1])
 
 
 def test_populations_go_their_own_ways_and_on_from_anywhere() -> None:
