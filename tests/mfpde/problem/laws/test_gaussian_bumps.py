@@ -173,14 +173,13 @@ def test_atoms_of_the_far_tail_carry_the_escape() -> None:
 
 @pytest.mark.long
 def test_two_hundred_particles_show_the_experiment() -> None:
-    """Three seeds: births reach R < 1e-3 (all of twelve others did, the worst 8e-5), descent stays above 0.05."""
+    """Two seeds: births reach R < 1e-4 (all of thirteen others did, the worst 8e-5), descent stays above 0.05."""
     loose = "solver.tolerance=1e-4"
-    unbalanced = [final("bumps-bad", loose, f"sgd.seed={seed}").risk[-1] for seed in range(3)]
+    unbalanced = [final("bumps-bad", loose, f"sgd.seed={seed}").risk[-1] for seed in range(2)]
     plain = [final("bumps-bad", loose, *PLAIN).risk[-1]]
-    assert np.median(unbalanced) < 1e-4
-    assert max(unbalanced) < 1e-3
+    assert max(unbalanced) < 1e-4
     assert min(plain) > 0.05
-    good = final("bumps-good")
+    good = final("bumps-good", loose)
     assert good.position is not None
     assert good.position.shape == (2, 200, 1)
     assert good.risk[-1] < 1e-3
@@ -189,16 +188,16 @@ def test_two_hundred_particles_show_the_experiment() -> None:
 
 @pytest.mark.long
 def test_the_error_of_particles_is_that_of_their_mean_field_law() -> None:
-    """|R_N - R| < 3 risk_error at five times and six seeds: fails at two of thirty at most."""
-    times = ["solver.tolerance=1e-4", "time.end=5.0", "time.save=[0.0, 0.5, 1.0, 2.0, 5.0]"]
+    """|R_N - R| < 3 risk_error at five times and four seeds: fails at one of twenty at most."""
+    times = ["solver.tolerance=1e-4", "time.end=2.0", "time.save=[0.0, 0.2, 0.5, 1.0, 2.0]"]
     exact = solve(load_configuration("bumps-good", [*times, "solver.scheme=characteristics"]))
     missed, factors = 0, []
-    for seed in range(6):
+    for seed in range(4):
         result = solve(load_configuration("bumps-good", [*times, f"sgd.seed={seed}"]))
         errors = np.abs(result.risk - exact.risk)
         missed += int((errors > 3.0 * result.risk_error).sum())
         factors.append(np.median(result.risk_error / errors))
-    assert missed <= 2
+    assert missed <= 1
     assert np.median(factors) < 10.0
 
 

@@ -148,7 +148,14 @@ SERVED = [(name, "characteristics") for name in MIXTURES] + [
 ]
 
 
-ENDS = {"bumps": 20.0, "isotropic": 20.0, "anisotropic-relu-trained": 3.0, "relu-teacher": 100.0, "spikes": 30.0}
+ENDS = {
+    "bumps": 5.0,
+    "isotropic": 20.0,
+    "anisotropic": 3.0,
+    "anisotropic-relu-trained": 0.5,
+    "relu-teacher": 100.0,
+    "spikes": 30.0,
+}
 """How far presets are followed here: dissipation that is wrong is so from the start. `python -m validation --only
 balance` follows them to their ends."""
 
