@@ -18,7 +18,7 @@ from ..arrays import Array
 from ..flow.time_loop import StepFailure
 from .rules import GOLDEN, Density, FittedRules, Rule, Rules
 
-PART = 2**15
+PART = 2**14
 """Nodes that are looked at at once, where what is found takes less room than what it is found from."""
 NARROWEST = 1e-10
 """Width of a panel over that of all below which it is not halved: it holds as little of the mass."""
@@ -171,11 +171,11 @@ class Panels:
         side = np.concatenate([np.arange(c) for c in counts]) if len(counts) else counts
         source = np.repeat(np.arange(len(counts)), counts)
         split = which[source]
-        lower, upper = self.lower[source].copy(), self.upper[source].copy()
+        lower, upper = self.lower[source], self.upper[source]
         middle = middles(self.lower[:, axis], self.upper[:, axis], axis, rules)[source]
         upper[:, axis] = np.where(split & (side == 0), middle, upper[:, axis])
         lower[:, axis] = np.where(split & (side == 1), middle, lower[:, axis])
-        positions, masses = self.positions[source].copy(), self.masses[source].copy()
+        positions, masses = self.positions[source], self.masses[source]
         # nodal density: the weights carry the Gauss weight and the length along the axis
         shape = [1] * masses.ndim
         shape[axis + 1] = -1

@@ -234,8 +234,8 @@ class Jko:
         positions, weights = self._law(state)
         outputs = state.arrays["outputs"]
         mean, variance = self.geometry.moments(positions, weights)
-        columns = _with_columns(_panels(state), _columns(state))
-        mobility, action = self.geometry.mobility * self.flow.transport, 2 * self.geometry.dimension
+        panels, mobility = _panels(state), self.geometry.mobility * self.flow.transport
+        columns = np.concatenate([panels.positions, state.arrays["actions"][..., None]], axis=-1)
         return Observation(
             risk=self.objective.risk(outputs),
             free_energy=self._energy.free_energy(positions, weights, outputs),
@@ -246,7 +246,9 @@ class Jko:
             dissipation=float(state.arrays["dissipation"][0]),
             dissipated=float(state.arrays["dissipated"][0]),
             residual=float(state.arrays["residual"][0]),
-            leftover=self._selection.leftover(columns, self._law_of(state), action, mobility),
+            leftover=self._selection.leftover(
+                _with_columns(panels, columns), self._law_of(state), self.geometry.dimension, mobility
+            ),
         )
 
     def _formula(self, state: State, tau: float) -> str:

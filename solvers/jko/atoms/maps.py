@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays import Array
+from ...characteristics.kernels import over_atoms
 from ...flow.confinement import Confinement
 from ...objective.table.elements import axis_nodes
 from ...objective.table.feature_table import FeatureTable
@@ -176,7 +177,8 @@ class ProximalMaps:
     def doubtful(self, places: Array, centres: Array, best: IntArray) -> NDArray[np.bool_]:
         """Atoms whose best node lies elsewhere, shape (n,)."""
         found = np.empty(len(centres), dtype=np.bool_)
-        suspects(places, centres, self._nodes, self._counts, best, self._mobile, found)
+        arguments = places, centres, self._nodes, self._counts, best, self._mobile, found
+        over_atoms(suspects, len(centres), *arguments)
         return found
 
     def images(self, places: Array, centres: Array, masses: Array, tau: float, g: Array, again: bool) -> Images:

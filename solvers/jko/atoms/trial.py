@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...arrays import Array
+from ...characteristics.kernels import over_atoms, sums
 from ...flow.reaction import Reaction, kl_step, midpoint_step
 from .dual import DualStep, Movement, NoConvergence
 from .energy import AtomicEnergy
+from .kernels import extended, squared_rates
 
+ENDLESS = float("inf")
 STRETCH = 5.0
 """Largest ratio of a step to the one before for the two-step formula, and for guesses from the last step."""
 ENERGY_ROUNDING = 1e-13
@@ -120,29 +123,49 @@ class Mover:
         """The minimising movement in the Wasserstein metric, on the law where the trial stands."""
         positions, outputs, box = trial.start, trial.outputs, self._box
         centres, inner, share = positions, tau, 1.0
-        moving = (positions - arrays["previous"].reshape(positions.shape)) * self._energy.mobile
+        previous = arrays["previous"].reshape(positions.shape)
         before = float(arrays["last_step"][0])
         ratio = tau / before if before > 0.0 else np.inf
         if formula == "bdf2":
-            centres = positions + ratio**2 / (1.0 + 2.0 * ratio) * moving
+            centres = self._extended(
+                positions, previous, positions, ratio**2 / (1.0 + 2.0 * ratio), (-ENDLESS, ENDLESS)
+            )
             inner = tau * (1.0 + ratio) / (1.0 + 2.0 * ratio)
         elif formula == "midpoint":
             inner, share = 0.5 * tau, 0.5
         if ratio <= STRETCH:
-            places = positions + share * ratio * moving
+            places = self._extended(positions, previous, positions, share * ratio, box)
             guess = outputs + self._expected(arrays, share * tau)
         else:
-            places, guess = positions - share * tau * self._energy.gradient(positions, outputs), outputs
+            downhill = positions - share * tau * self._energy.gradient(positions, outputs)
+            places, guess = np.clip(downhill, *box), outputs
         dual = self._energy.objective.loss_gradient(guess)
-        movement = self._movement(arrays, trial, centres, inner, np.clip(places, *box), dual)
+        movement = self._movement(arrays, trial, centres, inner, places, dual)
         centres = self._share(trial, centres, movement)
-        rate = np.where(trial.moved > box[0], (centres - trial.moved) / inner, 0.0) * self._energy.mobile
-        trial.transport = 2.0 * float(trial.weights @ (rate**2 @ self._energy.geometry.inertia))
+        factors, partial = self._energy.mobile * self._energy.geometry.inertia, sums(len(centres))
+        over_atoms(squared_rates, len(centres), centres, trial.moved, factors, np.array(box[0]), trial.weights, partial)
+        trial.transport = 2.0 * float(partial.sum()) / inner**2
         if formula == "midpoint":
             trial.spent += tau * trial.transport
             trial.transport = None
-            trial.moved = np.clip(trial.start + 2.0 * (trial.moved - trial.start), *box)
+            trial.moved = self._extended(trial.start, trial.start, trial.moved, 2.0, box, np.ones_like(factors))
             trial.outputs = self._energy.table.outputs(trial.moved, trial.weights)
+
+    def _extended(
+        self,
+        base: Array,
+        begin: Array,
+        end: Array,
+        ahead: float,
+        walls: Array | tuple[float, float],
+        mobile: Array | None = None,
+    ) -> Array:
+        """base + ahead (end - begin) of the coordinates that move, held by the walls."""
+        factors = ahead * (self._energy.mobile if mobile is None else mobile)
+        lower, upper = (np.broadcast_to(wall, factors.shape).copy() for wall in walls)
+        out = np.empty_like(base)
+        over_atoms(extended, len(base), base, begin, end, factors, lower, upper, out)
+        return out
 
     def _expected(self, arrays: Mapping[str, Array], ahead: float) -> Array:
         """Change of the outputs over a time `ahead`, by the parabola, or the line, through the laws remembered."""

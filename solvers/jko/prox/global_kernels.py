@@ -148,7 +148,7 @@ def global_prox(
 
 @numba.njit(cache=True, nogil=True)
 def suspects(
-    places: Array, centres: Array, nodes: Array, counts: IntArray, best: IntArray, mobile: Array,
+    start: int, stop: int, places: Array, centres: Array, nodes: Array, counts: IntArray, best: IntArray, mobile: Array,
     found: NDArray[np.bool_],
 ) -> None:  # fmt: skip
     """Atoms for which the best node, seen from a node around their centre, lies NEAR or more nodes from their place.
@@ -162,7 +162,7 @@ def suspects(
     corner_low, own = np.zeros(dimension, np.int64), np.zeros(dimension, np.int64)
     # an integer division costs ten times this product; half a node keeps its floor exact
     inverses = 1.0 / counts
-    for i in range(places.shape[0]):
+    for i in range(start, stop):
         for a in range(dimension):
             corner_low[a] = interval(nodes[a], counts[a] - 1, centres[i, a], corner_low[a])
             own[a] = interval(nodes[a], counts[a] - 1, places[i, a], own[a])

@@ -99,17 +99,25 @@ class FeatureTable:
         points = np.ascontiguousarray(points, dtype=float)
         if points.ndim != 2 or points.shape[1] != self.dimension:
             raise ValueError(f"points have shape {points.shape}; write them as an array of shape (n, {self.dimension})")
-        lower, upper = self.box
-        found = np.full(max(1, -(-len(points) // kernels.POINT_BLOCK)), -1)
-        self._over_points(kernels.outside, points, lower, upper, found)
-        if found.max() >= 0:
-            point, axis = divmod(int(found[found >= 0][0]), self.dimension)
+        first, (lower, upper) = self._first_outside(points), self.box
+        if first >= 0:
+            point, axis = divmod(first, self.dimension)
             raise ValueError(
                 f"coordinate {axis} of point {point} is {points[point, axis]:.6g}, outside the feature "
                 f"table's [{lower[axis]:.6g}, {upper[axis]:.6g}]; build the table with edges that contain it "
                 "or keep the points inside"
             )
         return points
+
+    def holds(self, points: Array) -> bool:
+        """Whether all points (n, D) lie in the box."""
+        return self._first_outside(np.ascontiguousarray(points, dtype=float)) < 0
+
+    def _first_outside(self, points: Array) -> int:
+        """Flat index of the first coordinate outside the box, -1 where there is none."""
+        found = np.full(max(1, -(-len(points) // kernels.POINT_BLOCK)), -1)
+        self._over_points(kernels.outside, points, *self.box, found)
+        return int(found[np.argmax(found >= 0)])
 
     def values(self, points: Array) -> Array:
         """Phi at `points` (n, D), shape (n, M). Raises ValueError outside the box."""

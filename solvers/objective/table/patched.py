@@ -46,16 +46,16 @@ class PatchedFeatures:
         return value, gradient
 
     def outputs(self, points: Array, masses: Array) -> Array:
-        inside = self._inside(points)
-        if inside.all():
+        if self.table.holds(points):
             return self.table.outputs(points, masses)
+        inside = self._inside(points)
         within = self.table.outputs(points[inside], masses[inside])
         return np.asarray(within + self.exact.outputs(points[~inside], masses[~inside]))
 
     def _merged(self, points: Array, evaluate) -> tuple[Array, ...]:  # type: ignore[no-untyped-def]
-        inside = self._inside(points)
-        if inside.all():
+        if self.table.holds(points):
             return tuple(evaluate(self.table, points))
+        inside = self._inside(points)
         within, beyond = evaluate(self.table, points[inside]), evaluate(self.exact, points[~inside])
         merged = []
         for near, far in zip(within, beyond, strict=True):

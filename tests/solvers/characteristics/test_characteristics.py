@@ -12,7 +12,9 @@ from mfpde.configuration.parsing import parse
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.characteristics import kernels
 from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
+from mfpde.solvers.flow import dop853
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Observation, State, StepFailure, integrate
 from mfpde.solvers.objective.losses.square import SquareLoss
@@ -20,6 +22,7 @@ from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.space.axis import Radius
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.geometry import Geometry
+from mfpde.solvers.threads import blocks
 from tests import reference
 from tests.solvers.problems import Coordinates, line
 
@@ -249,6 +252,21 @@ class Poisoned(Coordinates):
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
         values, gradients = super().values_and_gradients(points)
         return values, np.where(points[:, :, None] > 1.0, np.nan, gradients)
+
+
+def test_any_number_of_threads_makes_the_same_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three blocks of atoms; loops over fewer are not shared otherwise."""
+    for shared in (kernels, dop853):
+        monkeypatch.setattr(shared, "THREADED", 1)
+    found = set()
+    for count in (1, 2, 3, 5):
+        monkeypatch.setattr(blocks, "threads", lambda count=count: count)
+        law = LabelLaw((np.array([0.1, 1.9]),), lambda x: 1.0 + x[:, 0], lambda x: x)
+        objective, geometry = Objective(Coordinates(1), SquareLoss(np.array([0.5]), np.ones(1))), line(1)
+        scheme = Characteristics(objective, geometry, Flow(ridge=0.1), law, atoms=(3 * kernels.BLOCK,))
+        state = scheme.advance(scheme.initial_state(), 1.0)
+        found.add((state.flow_time, state.step, *(array.tobytes() for array in state.arrays.values())))
+    assert len(found) == 1
 
 
 def test_a_non_finite_slope_is_refused_and_says_when() -> None:

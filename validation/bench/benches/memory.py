@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
+from mfpde.solvers.networks.risk import BAND, LISTED
+from validation.bench.benches.finite_volume import preset_scheme
 from validation.bench.command import MIB, spent
 from validation.bench.interface import Ratio, Setting, bench
+
+WITHIN = 1.0 / 1.5
+"""What the arrays need, over what is held, that is aimed at."""
 
 SHORT = ("--set", "time.end=0.02", "--set", "time.save=2")
 FEW = ("--set", "sgd.neurons=20", "--set", "data.dims=[20]")
@@ -36,27 +43,45 @@ def memory(setting: Setting) -> Iterator[Ratio]:
     """In MiB, the process's own start apart; a command's arrays should take no more than 1.5 times what they need."""
     start = spent("solve", "isotropic-gaussians", *SHORT, "--set", "solver.cells=[8]").mib
     yield Ratio("a solve of 8 cells: the interpreter, its libraries, compiled kernels", start, unit="MiB")
-    yield from _large(start, setting.quick)
+    yield from _large(setting.quick)
     for words, arguments in SMALL.items():
         yield Ratio(words, spent(*arguments).mib, unit="MiB", note=f"{start:.0f} of it before it computes")
+    with tempfile.TemporaryDirectory() as folder:
+        yield from _of_files(Path(folder), start)
 
 
-def _large(start: float, quick: bool) -> Iterator[Ratio]:
-    """Problems whose arrays count: what was held above `start`, beside what they need."""
-    side, atoms, neurons = (512, 300, 20_000) if quick else (1024, 1000, 100_000)
-    grid = ("solve", "anisotropic-relu", *SHORT, "--set", f"solver.cells=[{side},{side}]")
-    yield Ratio(f"{side}^2 cells", spent(*grid).mib - start, unit="MiB")
-    law = (
-        "solve",
-        "anisotropic-relu",
-        *SHORT,
-        "--scheme",
-        "characteristics",
-        "--set",
-        f"solver.atoms=[{atoms},{atoms}]",
-    )
-    yield Ratio(f"{atoms}^2 atoms", spent(*law).mib - start, unit="MiB")
-    steps = "--set", "time.end=0.002", "--set", "time.save=2"
-    gram = ("sgd", "anisotropic-relu", *steps, "--set", f"sgd.neurons={neurons}", "--set", 'sgd.state="gram"')
-    needed = neurons * 320 * 8 / MIB
-    yield Ratio(f"SGD of {neurons} neurons in the coordinates they span", spent(*gram).mib - start, "W", needed, "MiB")
+def _of_files(folder: Path, start: float) -> Iterator[Ratio]:
+    """Commands that read what others have written."""
+    run, points = folder / "run.nc", folder / "points.csv"
+    points.write_text("x1\n0.5\n")
+    spent("solve", "dataset-tanh", *SHORT, "-o", str(run))
+    for arguments in (("plot", str(run)), ("distance", str(run), str(run)), ("predict", str(run), str(points))):
+        yield Ratio(arguments[0], spent(*arguments).mib, unit="MiB", note=f"a solve begins with {start:.0f}")
+
+
+def _large(quick: bool) -> Iterator[Ratio]:
+    """Problems whose arrays count: what a large one holds above a small one, beside what it needs at once, counted."""
+    side, atoms, many, neurons = (512, 300, 300, 20_000) if quick else (1024, 300, 1000, 100_000)
+    solve, rank = ("solve", "anisotropic-relu"), preset_scheme(16).objective.features.rank
+    # the features, a point of 2 coordinates and 4 laws of the step, on three grids of halved cells; 2 recorded laws
+    cells = side**2 * ((rank + 2 + 4) * (1 + 1 / 4 + 1 / 16) + 2)
+    yield _grown(f"{side}^2 cells", cells, f"solver.cells=[{side},{side}]", "solver.cells=[8,8]", *solve, *SHORT)
+    # 11 stages, the place of the next, both ends; walls, gradient, value; the state and 2 recorded laws
+    moved = 14 * 2 + 2 * 2 + 1 + 3 * 3
+    # two states of places, those before, action and mass; centre, guess, place before and after, rate; as above
+    proximal = 2 * 6 + 5 * 2 + 2 * 3
+    for scheme, count, numbers, end in (("characteristics", many, moved, 1e-3), ("jko", atoms, proximal, 3e-3)):
+        asked = *solve, "--scheme", scheme, "--set", f"time.end={end}", *SHORT[2:]
+        sizes = (f"solver.atoms=[{each},{each}]" for each in (count, 20))
+        yield _grown(f"{count}^2 atoms, {scheme}", count**2 * numbers, *sizes, *asked)
+    # the weights of the state, of the steps, scaled for a class; a band of pairs, and those that are listed
+    weights = 3 * 320 * neurons + BAND / 4 + 3 * LISTED
+    steps = "sgd", "anisotropic-relu", "--set", "time.end=0.002", *SHORT[2:]
+    yield _grown(f"SGD of {neurons} neurons, d = 320", weights, f"sgd.neurons={neurons}", "sgd.neurons=20", *steps)
+
+
+def _grown(words: str, numbers: float, large: str, small: str, *arguments: str) -> Ratio:
+    """What a command holds with a large number of items above what it does with a small one, beside so many numbers."""
+    held = [spent(*arguments, "--set", size).mib for size in (large, small)]
+    note = f"{held[1]:.0f} with {small}"
+    return Ratio(words, held[0] - held[1], "its arrays", 8.0 * numbers / MIB, "MiB", goal=WITHIN, note=note)
