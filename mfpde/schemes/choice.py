@@ -99,8 +99,11 @@ def without_reference(problem: Problem, experiment: Experiment) -> list[str]:
     """Why no scheme that others are held against can serve an experiment; empty where one can."""
     refused = [refusals_of(kind, problem, experiment) for kind in oracles()]
     each = dict.fromkeys(refusal for refusals in refused for refusal in refusals)
-    words = "no reference for a convergence study"
-    found = [f"{words}: {key}: {problem}" + f"; write {remedy}" * bool(remedy) for key, problem, remedy, _ in each]
+    found = [
+        f"no reference for a convergence study: {key}: {problem}; "
+        + (f"write {remedy}" if remedy else "leave the study out")
+        for key, problem, remedy, _ in each
+    ]
     return found if all(refused) else []
 
 
