@@ -20,9 +20,9 @@ from mfpde.results.objects import Part
 from mfpde.shell.files import read_json, write_json
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.networks.coupled import Drift, particle_dynamics
-from mfpde.solvers.networks.population import Population
+from mfpde.solvers.networks.population import Measured, Population
 from mfpde.solvers.sgd.engine import SgdState
-from mfpde.studies.sgd.networks import build_ensemble, build_sgd, first_state, population_of
+from mfpde.studies.sgd.networks import build_ensemble, build_sgd, each, first_state, population_of
 from mfpde.studies.sgd.refusals import save_steps
 from mfpde.studies.solve import solve
 
@@ -108,15 +108,16 @@ def together(specs: Sequence[RunSpec]) -> list[Curve]:
     with np.errstate(all="ignore"):
         times, rows = _sgd(specs) if spec.kind == "sgd" else _flow(spec)
         populations = [_population(each) for each in specs]
-        measured = [
-            [population.measure(*state.parts) for population, state in zip(populations, states, strict=True)]
-            for states in rows
-        ]
+        measured = [each(spec.configuration, _measured, populations, states) for states in rows]
     if not np.all(np.isfinite(measured)):
         raise ArithmeticError(f"the risk of {spec.kind} is not finite: lower sgd.step_size")
     curves = np.moveaxis(np.array(measured), 0, 1)
     seconds = (monotonic() - started) / len(specs)
     return [Curve(np.array(times), curve[:, 0], float(curve[:, 1].max()), seconds) for curve in curves]
+
+
+def _measured(population: Population, state: SgdState) -> Measured:
+    return population.measure(*state.parts)
 
 
 def _population(spec: RunSpec) -> Population:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +21,9 @@ from mfpde.solvers.sgd.ensemble import Ensemble
 from mfpde.solvers.sgd.samplers import sampler_of
 from mfpde.solvers.sgd.sources.centred import Centred
 from mfpde.solvers.sgd.sources.finite import REPLACEMENT
+from mfpde.solvers.threads.processors import processors
+
+Found = TypeVar("Found")
 
 
 def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) -> Sgd:
@@ -54,6 +59,19 @@ def build_ensemble(configuration: Experiment, replicas: Sequence[int], overlap: 
     """These replicas, to be advanced together, by what `sgd.device` says."""
     members = tuple(build_sgd(configuration, replica, overlap) for replica in replicas)
     return ensembles_on(configuration.sgd.device)(members)
+
+
+def each(configuration: Experiment, function: Callable[..., Found], *of: Iterable[Any]) -> list[Found]:
+    """A function of each replica's: on as many threads as there are processors, where one process makes all steps."""
+    if not ensembles_on(configuration.sgd.device).alone:
+        return list(map(function, *of))
+
+    def quietly(*own: Any) -> Found:
+        with np.errstate(all="ignore"):
+            return function(*own)
+
+    with ThreadPoolExecutor(processors()) as pool:
+        return list(pool.map(quietly, *of))
 
 
 def _centred(configuration: Experiment, problem: Problem, plain: Sgd) -> Sgd:

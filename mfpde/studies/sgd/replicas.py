@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from mfpde.solvers.threads.processors import processors
 from mfpde.studies.run.campaign import Pooled
 from mfpde.studies.run.continuation import Earlier, earlier_run
 from mfpde.studies.run.output import output_file
-from mfpde.studies.sgd.networks import build_ensemble, build_sgd, first_state, population_of, reduced_positions
+from mfpde.studies.sgd.networks import build_ensemble, build_sgd, each, first_state, population_of, reduced_positions
 from mfpde.studies.sgd.refusals import refuse, save_notes, save_steps, start_notes, step_notes
 
 TASK_SECONDS, OWN_SECONDS = 20.0, 2.0
@@ -104,8 +105,10 @@ def run_stretch(task: Stretch) -> Ended:
     """Make the steps of a stretch."""
     with np.errstate(all="ignore"):
         states = advance_replicas(task.configuration, task.replicas, task.states, task.stop, task.overlap)
-        pairs = zip(task.replicas, states, strict=True)
-        return [(state, record(task.configuration, own, state) if task.recorded else None) for own, state in pairs]
+        if not task.recorded:
+            return [(state, None) for state in states]
+        found = each(task.configuration, partial(record, task.configuration), task.replicas, states)
+        return list(zip(states, found, strict=True))
 
 
 class Replicas(Pooled[SgdResult, Stretch, Ended]):

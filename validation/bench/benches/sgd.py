@@ -35,101 +35,67 @@ from validation.bench.peers import PeerMissing, Peers
 SIZES = ((100, (40,)), (800, (60, 260)), (10_000, (400, 1600)))
 REPLICA_SIZES, REPLICA_COUNTS = ((20, 10), (100, 40), (200, 40), (800, 320)), (16, 64)
 STEP_SIZE, GRAM_NEURONS = 1e-5, 100
-PACKAGES = {"torch": ("PyTorch no-grad", "PyTorch autograd"), "jax": ("JAX lax.scan",)}
 
-OTHERS = """
-import json, os, sys, time
+TORCH = """
+import json, sys, time
+import torch
+
 kind, neurons, dimension, first_block, seconds = sys.argv[1], *map(int, sys.argv[2:5]), float(sys.argv[5])
-eps = 1e-5
+eps, chunk = 1e-5, max(4, min(2000, int(2e8 / (neurons * dimension))))
+torch.set_num_threads(1)
+torch.set_default_dtype(torch.float64)
+w = torch.randn(neurons, dimension) * 0.8 / dimension**0.5
 
 
-def rate(advance, chunk):
-    advance()
-    done, started = 0, time.process_time()
-    while time.process_time() - started < seconds:
-        advance()
-        done += chunk
-    return done / (time.process_time() - started)
+def samples():
+    y = torch.randint(0, 2, (chunk,)) * 2.0 - 1.0
+    x = torch.randn(chunk, dimension)
+    x[:, :first_block] *= (1.0 + 0.8 * y)[:, None]
+    return x, y.tolist()
 
 
-chunk = max(4, min(2000, int(2e8 / (neurons * dimension))))
-if kind.startswith("PyTorch"):
-    import torch
+if kind.endswith("no-grad"):
 
-    torch.set_num_threads(1)
-    torch.set_default_dtype(torch.float64)
-    w = torch.randn(neurons, dimension) * 0.8 / dimension**0.5
-
-    def samples():
-        y = torch.randint(0, 2, (chunk,)) * 2.0 - 1.0
-        x = torch.randn(chunk, dimension)
-        x[:, :first_block] *= (1.0 + 0.8 * y)[:, None]
-        return x, y.tolist()
-
-    if kind.endswith("no-grad"):
-
-        @torch.no_grad()
-        def advance():
-            x, y = samples()
-            for k in range(chunk):
-                u = torch.mv(w, x[k])
-                value = torch.clamp(10.0 * u - 7.5, -2.5, 7.5)
-                gate = 10.0 * ((u >= 0.5) & (u < 1.5))
-                w.addr_(gate, x[k], alpha=eps * (y[k] - float(value.mean())))
-    else:
-        w.requires_grad_(True)
-
-        def advance():
-            x, y = samples()
-            for k in range(chunk):
-                loss = 0.5 * neurons * (y[k] - torch.clamp(10.0 * (w @ x[k]) - 7.5, -2.5, 7.5).mean()) ** 2
-                loss.backward()
-                with torch.no_grad():
-                    w.add_(w.grad, alpha=-eps)
-                    w.grad = None
-
-    answer = rate(advance, chunk)
+    @torch.no_grad()
+    def advance():
+        x, y = samples()
+        for k in range(chunk):
+            u = torch.mv(w, x[k])
+            value = torch.clamp(10.0 * u - 7.5, -2.5, 7.5)
+            gate = 10.0 * ((u >= 0.5) & (u < 1.5))
+            w.addr_(gate, x[k], alpha=eps * (y[k] - float(value.mean())))
 else:
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    import jax.numpy as jnp
-
-    def step(w, sample):
-        x, y = sample
-        u = w @ x
-        value = jnp.clip(10.0 * u - 7.5, -2.5, 7.5)
-        gate = 10.0 * ((u >= 0.5) & (u < 1.5))
-        return w + (eps * (y - value.mean()) * gate)[:, None] * x, None
-
-    def run(w, key):
-        key, normals, labels = jax.random.split(key, 3)
-        y = jax.random.rademacher(labels, (chunk,), dtype=jnp.float64)
-        x = jax.random.normal(normals, (chunk, dimension))
-        x = x.at[:, :first_block].multiply((1.0 + 0.8 * y)[:, None])
-        return jax.lax.scan(step, w, (x, y))[0], key
-
-    run = jax.jit(run, donate_argnums=0)
-    key = jax.random.key(0)
-    state = [jax.random.normal(key, (neurons, dimension)) * 0.8 / dimension**0.5, key]
+    w.requires_grad_(True)
 
     def advance():
-        state[:] = run(*state)
-        state[0].block_until_ready()
+        x, y = samples()
+        for k in range(chunk):
+            loss = 0.5 * neurons * (y[k] - torch.clamp(10.0 * (w @ x[k]) - 7.5, -2.5, 7.5).mean()) ** 2
+            loss.backward()
+            with torch.no_grad():
+                w.add_(w.grad, alpha=-eps)
+                w.grad = None
 
-    answer = rate(advance, chunk)
-print(json.dumps(answer))
+
+advance()
+done, started = 0, time.process_time()
+while time.process_time() - started < seconds:
+    advance()
+    done += chunk
+print(json.dumps(done / (time.process_time() - started)))
 """
 
-REPLICAS = """
+JAX = """
 import json, sys, time
 import jax
 
 jax.config.update("jax_enable_x64", True)
 import jax.numpy as jnp
 
-count, neurons, dimension, seconds = *map(int, sys.argv[1:4]), float(sys.argv[4])
-eps, chunk = 1e-5, max(4, min(500, int(2e8 / (neurons * dimension * count))))
+kind, neurons, dimension, first_block, seconds = sys.argv[1], *map(int, sys.argv[2:5]), float(sys.argv[5])
+count = int(kind.split()[0]) if kind.endswith("replicas") else 0
+together = max(1, count)
+eps, chunk = 1e-5, max(4, min(500 if count else 2000, int(2e8 / (neurons * dimension * together))))
 
 
 def step(w, sample):
@@ -143,25 +109,33 @@ def step(w, sample):
 def run(w, key):
     key, normals, labels = jax.random.split(key, 3)
     y = jax.random.rademacher(labels, (chunk,), dtype=jnp.float64)
-    x = jax.random.normal(normals, (chunk, dimension)) * (1.0 + 0.8 * y)[:, None]
+    x = jax.random.normal(normals, (chunk, dimension))
+    x = x.at[:, :first_block].multiply((1.0 + 0.8 * y)[:, None])
     return jax.lax.scan(step, w, (x, y))[0], key
 
 
-run = jax.jit(jax.vmap(run), donate_argnums=0)
-keys = jax.random.split(jax.random.key(0), count)
-state = [jax.random.normal(jax.random.key(1), (count, neurons, dimension)) * 0.8 / dimension**0.5, keys]
-rates = []
-for _ in range(5):
+keys = jax.random.split(jax.random.key(0), together)
+w = jax.random.normal(jax.random.key(1), (together, neurons, dimension)) * 0.8 / dimension**0.5
+state = [w, keys] if count else [w[0], keys[0]]
+run = jax.jit(jax.vmap(run) if count else run, donate_argnums=0)
+
+
+def advance():
     state[:] = run(*state)
     state[0].block_until_ready()
+
+
+rates = []
+for _ in range(5):
+    advance()
     done, started = 0, time.process_time()
     while time.process_time() - started < seconds / 5:
-        state[:] = run(*state)
-        state[0].block_until_ready()
-        done += chunk * count
+        advance()
+        done += chunk * together
     rates.append(done / (time.process_time() - started))
 print(json.dumps(max(rates)))
 """
+PACKAGES = {"torch": (TORCH, "PyTorch no-grad", "PyTorch autograd"), "jax": (JAX, "JAX lax.scan")}
 
 
 def problem(neurons: int, dimensions: tuple[int, ...]) -> tuple[Sgd, SgdState]:
@@ -282,10 +256,10 @@ def others(
     yield "NumPy outer", numpy_rate(sgd, start, seconds, in_place=False), ""
     yield "NumPy dger", numpy_rate(sgd, start, seconds, in_place=True), ""
     sizes = [str(len(start.w)), str(sgd.data.dimension), str(first_block), str(seconds)]
-    for package, kinds in PACKAGES.items():
+    for package, (script, *kinds) in PACKAGES.items():
         for kind in kinds:
             try:
-                yield kind, float(peers.answer((package,), OTHERS, kind, *sizes)), ""
+                yield kind, float(peers.answer((package,), script, kind, *sizes)), ""
             except PeerMissing as missing:
                 yield kind, None, str(missing)
 
@@ -330,11 +304,11 @@ def replicas(setting: Setting) -> Iterator[Ratio]:
         sgd, start = problem(neurons, (dimension,))
         for count in REPLICA_COUNTS:
             work = f"{count} replicas, N = {neurons}, d = {dimension}"
-            sizes = [str(number) for number in (count, neurons, dimension)]
+            sizes = [f"{count} replicas", *(str(number) for number in (neurons, dimension, dimension))]
             with one_processor(), one_thread():
                 ours = ensemble_rate(sgd, start, range(count), seconds)
                 try:
-                    theirs, why = float(setting.peers.answer(("jax",), REPLICAS, *sizes, str(seconds))), ""
+                    theirs, why = float(setting.peers.answer(("jax",), JAX, *sizes, str(seconds))), ""
                 except PeerMissing as missing:
                     theirs, why = None, str(missing)
             goal = 6.0 if (neurons, dimension) == (100, 40) else None

@@ -6,6 +6,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.sgd import SgdResult
 from mfpde.shell.workers import InlineExecutor
+from mfpde.solvers.sgd.ensemble import Ensemble
 from mfpde.studies.sgd.networks import build_sgd, first_state, reduced_positions
 from mfpde.studies.sgd.refusals import save_steps, step_notes
 from mfpde.studies.sgd.replicas import sgd
@@ -92,6 +94,24 @@ def test_processes_give_the_numbers_of_one() -> None:
     assert np.array_equal(alone.risk, together.risk)
     assert np.array_equal(alone.position, together.position)
     assert len({tuple(row) for row in alone.risk}) == 3, "replicas must differ"
+
+
+def test_what_one_process_advances_is_recorded_on_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    configuration, kept = small(), study.record
+    threads: set[int] = set()
+    expected = sgd(configuration, workers=1)
+
+    def watched(*arguments: Any) -> Any:
+        threads.add(get_ident())
+        return kept(*arguments)
+
+    monkeypatch.setattr(study, "record", watched)
+    monkeypatch.setattr(Ensemble, "alone", True)
+    found = sgd(configuration, workers=3)
+    assert threads
+    assert get_ident() not in threads
+    assert np.array_equal(found.risk, expected.risk)
+    assert np.array_equal(found.position, expected.position)
 
 
 def test_an_interrupted_run_goes_on_bit_for_bit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
