@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -111,7 +112,7 @@ class PiecewiseLinear(Activation):
         low, kink = self.first_slope, float(self.kinks.sum())
         return Arc(ARCCOSINE, kink**2, low * (low + kink))
 
-    @property
+    @cached_property
     def single_slope(self) -> float:
         """The slope of sigma where it is not flat, if it is the same everywhere; 0 if there are several, or none."""
         slopes = {slope for slope in np.cumsum((self.first_slope, *self.kinks)).tolist() if slope != 0.0}

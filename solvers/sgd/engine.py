@@ -304,8 +304,9 @@ class Sgd:
 
     def rates(self, first: int, stop: int) -> Array:
         """eps_k = eps xi((k + 1) eps) for first <= k < stop."""
-        times = np.arange(first + 1, stop + 1) * self.step_size
-        rates = self.step_size * self.schedule.scale * np.power(times, self.schedule.power)
+        rates = np.full(stop - first, self.step_size * self.schedule.scale)
+        if self.schedule.power != 0.0:
+            rates *= np.power(np.arange(first + 1, stop + 1) * self.step_size, self.schedule.power)
         worst = float(np.max(rates, initial=0.0))
         largest = max(gain * part for gain, part in zip(self.gains, self.decay, strict=True))
         if not (worst * largest < 1.0):
