@@ -11,11 +11,9 @@ a product for the sub-blocks before k's own, and row by row inside it. A step of
 What is left to the limit: two products of 2 N d operations a step at the speed of a large product are the limit of
 this form, and about nine tenths of it are reached at N = 800, d = 320 where sums over subsets replace the second, eight
 tenths with both products. Of the time there a half is S, a quarter the update, and the rest G, the samples and the
-corrections, each less than a tenth. At N = 100, d = 40 it is not quite a half: of 440 ns, the parts measured one by
-one, the two products take 205 at full speed, G 25, corrections and neurons 115, and the samples 95, which a second
-processor can draw (`fast.ahead`). Loops over several replicas in turn, step by step, hide what a step waits for, 10 of
-these 115 ns, and lose it from N = 200 on, where the cache no longer holds two: replicas are walked one after the other
-(`ensemble`).
+corrections, each less than a tenth. At N = 100, d = 40 it is not quite a half of 440 ns; there `fast.picks` makes the
+steps where it can, in 300. Loops over several replicas in turn, step by step, hide what a step waits for, 10 ns, and
+lose it from N = 200 on, where the cache no longer holds two: replicas are walked one after the other (`ensemble`).
 
 Everything but the step sizes, the errors and the random numbers is of the type of w, float64 or float32: head, table
 and the routine for products must be of the same.
