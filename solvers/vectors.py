@@ -114,6 +114,19 @@ class Lanes:
             value = self.builder.fadd(*(self.builder.shuffle_vector(value, value, place) for place in places))
         return self.builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
 
+    def totals(self, parts: list[Any]) -> Any:
+        """The sums of eight vectors, one in each lane, in a third of the operations of eight `total`."""
+        kind, width = ir.VectorType(ir.IntType(32), LANES), LANES
+        while width > 1:
+            width //= 2
+            low = [lane - width + LANES if lane & width else lane for lane in range(LANES)]
+            places = [ir.Constant(kind, [lane + more for lane in low]) for more in (0, width)]
+            halves = zip(parts[: len(parts) // 2], parts[len(parts) // 2 :], strict=True)
+            parts = [
+                self.builder.fadd(*(self.builder.shuffle_vector(*pair, each) for each in places)) for pair in halves
+            ]
+        return parts[0]
+
     def pick(self, low: Any, high: Any, places: Any) -> Any:
         """Of the 16 numbers of two vectors those at `places`, 0 to 15."""
         builder = self.builder

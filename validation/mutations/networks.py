@@ -73,6 +73,11 @@ MUTATIONS = (
             "builder.and_(lanes.load(own_picks, place), kept)",
             "lanes.load(own_picks, place)",
         ),
+        (
+            "the last coordinates of samples count twice",
+            "theirs = [builder.select(new, each, lanes.zero)",
+            "theirs = [builder.select(new, each, each)",
+        ),
         ("weights of the block before stay", "product, weights[:] = 1.0, 0.0", "product = 1.0"),
         ("a mobility is left out of what a sample weighs", "slope * steps.gains[0], steps", "slope, steps"),
     ),

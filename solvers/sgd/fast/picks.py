@@ -10,6 +10,7 @@ another order.
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numba
@@ -24,6 +25,7 @@ from ...arrays import Array
 from ...vectors import BORROWED, LANES, Lanes, aligned
 from ..blas import multiply
 from ..kernels import LARGEST, Steps, fill_errors
+from ..neurons import dot
 
 GROUP = 4
 """Samples of which all sums are made."""
@@ -33,6 +35,13 @@ BLOCK = 16
 
 def _constant(value: int) -> Any:
     return ir.Constant(ir.IntType(64), value)
+
+
+def _rows(builder: Any, used: Any, dimension: Any) -> list[Any]:
+    """Where the rows of a block begin, the last again for those beyond the `used` ones, whose weights are 0."""
+    last = builder.sub(used, _constant(1))
+    rows = (_constant(row) for row in range(BLOCK))
+    return [builder.mul(builder.select(builder.icmp_signed("<", row, last), row, last), dimension) for row in rows]
 
 
 def _sums(lanes: Lanes, numbers: list[Any], weights: Any) -> list[tuple[Any, Any]]:
@@ -72,12 +81,72 @@ def _unit(lanes: Lanes, table: Any, u: Any) -> tuple[Any, Any]:
 
 
 @intrinsic
+def _tiles(typing_context: Any, g: Any, x: Any, used: Any) -> Any:
+    """Inner products of the `used` rows of x, of eight coordinates or more, in tiles of g on and below the diagonal.
+
+    Tile (n, m) holds those of the rows 4 n, ... and 4 m, ... from g.flat[16 (4 n + m)] on. Half of the time of a
+    product of matrices as small.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        lanes, kinds, used = Lanes(context, builder), signature.args, values[2]
+        g, x = (lanes.data(*each) for each in zip(kinds[:2], values[:2], strict=True))
+        dimension = cgutils.unpack_tuple(builder, context.make_array(kinds[1])(context, builder, values[1]).shape)[1]
+        rows, eight = _rows(builder, used, dimension), _constant(LANES)
+        left, end = builder.urem(dimension, eight), builder.sub(dimension, eight)
+        # the last eight coordinates, of which only those are new that no vector before has
+        new = builder.icmp_signed(">=", lanes.indices(list(range(LANES))), lanes.spread(builder.sub(eight, left)))
+
+        def tile(n: int, m: int) -> None:
+            sums = [cgutils.alloca_once_value(builder, lanes.zero) for _ in range(GROUP**2)]
+
+            def add(place: Any, last: bool) -> None:
+                ours, theirs = (
+                    [lanes.load(x, builder.add(row, place)) for row in rows[GROUP * part : GROUP * (part + 1)]]
+                    for part in (n, m)
+                )
+                theirs = [builder.select(new, each, lanes.zero) for each in theirs] if last else theirs
+                for held, pair in zip(sums, product(ours, theirs), strict=True):
+                    builder.store(lanes.fuse(*pair, builder.load(held)), held)
+
+            whole = builder.add(end, _constant(1))
+            with cgutils.for_range_slice(builder, _constant(0), whole, eight, ir.IntType(64)) as (place, _):
+                add(place, last=False)
+            with builder.if_then(builder.icmp_signed("!=", left, _constant(0))):
+                add(end, last=True)
+            found = [builder.load(held) for held in sums]
+            for first in (0, LANES):
+                at = _constant(GROUP**2 * (BLOCK // GROUP * n + m) + first)
+                lanes.store(lanes.totals(found[first : first + LANES]), g, at)
+
+        for n in range(BLOCK // GROUP):
+            for m in range(n + 1):
+                tile(n, m)
+        return context.get_dummy_value()
+
+    return types.void(g, x, used), generate
+
+
+@numba.njit(**BORROWED)
+def _overlaps(g: Array, x: Array) -> None:
+    """Inner products of the rows of x, at most BLOCK, in the tiles of `_tiles`."""
+    if x.shape[1] >= LANES:
+        _tiles(g, x, x.shape[0])
+        return
+    for k in range(x.shape[0]):
+        for j in range(GROUP * (k // GROUP + 1)):
+            tile = BLOCK // GROUP * (k // GROUP) + j // GROUP
+            g[tile, GROUP * (k % GROUP) + j % GROUP] = dot(x[k], x[min(j, x.shape[0] - 1)])
+
+
+@intrinsic
 def _pass(
     typing_context: Any, s: Any, g: Any, weights: Any, picks: Any, a: Any, b: Any, table: Any, row: Any, scale: Any
 ) -> Any:
-    """sum_i a_i sigma(scale (s[row, i] + a_i sum_{j < row} g[row, j] K_j gate_ji) + b_i) in one pass over neurons.
+    """sum_i a_i sigma(scale (s[row, i] + a_i sum_{j < row} G[row, j] K_j gate_ji) + b_i) in one pass over neurons.
 
-    K_j are those of `weights`, 0 from `row` on, gate_ji the bits of `picks`, which those of the row join.
+    G are the inner products in the tiles of g, K_j those of `weights`, 0 from `row` on, gate_ji the bits of `picks`,
+    which those of the row join.
     """
     signature = types.float64(s, g, weights, picks, a, b, table, row, scale)
 
@@ -89,12 +158,14 @@ def _pass(
         total, scale = cgutils.alloca_once_value(builder, lanes.zero), lanes.spread(scale)
         group, within = (operation(row, _constant(GROUP)) for operation in (builder.udiv, builder.urem))
         bit = lanes.spread(builder.shl(_constant(1), within))
-        own_s, own_g = builder.mul(row, width), builder.mul(row, _constant(BLOCK))
+        own_s, tiles = builder.mul(row, width), builder.mul(group, _constant(BLOCK // GROUP * GROUP**2))
+        own_g = builder.add(tiles, builder.mul(within, _constant(GROUP)))
         own_picks = builder.gep(picks, [builder.mul(group, width)])
         kept = lanes.spread(builder.sext(builder.icmp_signed("!=", within, _constant(0)), ir.IntType(64)))
 
         def over(groups: int) -> None:
-            places = (builder.add(own_g, _constant(n)) for n in range(groups * GROUP))
+            columns = (GROUP**2 * group + column for group in range(groups) for column in range(GROUP))
+            places = (builder.add(own_g, _constant(column)) for column in columns)
             sums = _sums(lanes, [builder.load(builder.gep(g, [place])) for place in places], weights)
             with cgutils.for_range_slice(builder, _constant(0), width, _constant(LANES), ir.IntType(64)) as (place, _):
                 u, coefficient = lanes.load(s, builder.add(own_s, place)), lanes.load(a, place)
@@ -147,12 +218,8 @@ def _move(typing_context: Any, w: Any, x: Any, weights: Any, picks: Any, a: Any,
         w, x, weights, picks, a = (lanes.data(*each) for each in zip(kinds[:5], held, strict=True))
         shape = context.make_array(kinds[0])(context, builder, held[0]).shape
         dimension, width = cgutils.unpack_tuple(builder, shape)
-        keep, last = lanes.spread(kept), builder.sub(used, _constant(1))
-        rows = []
-        for row in (_constant(row) for row in range(BLOCK)):
-            # beyond the samples of a block the weights are 0
-            there = builder.select(builder.icmp_signed("<", row, last), row, last)
-            rows.append(builder.mul(there, dimension))
+        keep = lanes.spread(kept)
+        rows = _rows(builder, used, dimension)
         with cgutils.for_range(builder, dimension) as column:
             numbers = [builder.load(builder.gep(x, [builder.add(row, column.index)])) for row in rows]
             sums, own = _sums(lanes, numbers, weights), builder.gep(w, [builder.mul(column.index, width)])
@@ -217,7 +284,7 @@ def advance_picks(
         count = min(block - (steps.first + done) % block, rates.size - done)
         own = x[done : done + count]
         multiply(gemm, False, False, neurons, count, dimension, 1.0, held, width, own, dimension, 0.0, s, width)
-        multiply(gemm, True, False, count, count, dimension, 1.0, own, dimension, own, dimension, 0.0, g, BLOCK)
+        _overlaps(g, own)
         failed, product = _make_steps(
             s, g, weights, picks, heads[0], heads[1], table, 1.0 / neurons, y, steps.factors, rates, done, count, size,
             shrink, steps.pull, errors, outputs,

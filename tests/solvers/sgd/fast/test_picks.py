@@ -18,6 +18,7 @@ from mfpde.solvers.flow.flow import Mobility, Schedule
 from mfpde.solvers.objective.losses.logistic import Logistic
 from mfpde.solvers.sgd import engine
 from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState
+from mfpde.solvers.sgd.fast.picks import _overlaps
 from mfpde.solvers.vectors import LANES, Lanes, aligned, picking
 
 RAMP = PiecewiseLinear.through(np.array([0.5, 1.5]), np.array([-2.5, 7.5]))
@@ -28,6 +29,7 @@ CASES = {
     "a ramp": (PLAIN, 37),
     "a ridge and a mobility, whole vectors": (replace(PLAIN, unit=RELU, ridge=0.7, mobility=Mobility(w=1.5)), 16),
     "slopes outside of the knots": (replace(PLAIN, unit=OUTWARD, schedule=Schedule(1.0, -0.25), block=3), 5),
+    "few coordinates": (replace(PLAIN, data=GaussianClasses((5,), ((1.8, 0.2),)), step_size=3e-3), 6),
     "another loss": (replace(PLAIN, loss=Logistic(), block=13), 9),
 }
 
@@ -89,6 +91,17 @@ def test_processors_that_cannot_pick_at_once_pick_one_by_one(monkeypatch: pytest
     out, numbers, places = np.empty(LANES), np.arange(2.0 * LANES) ** 2, np.array([3, 15, 0, 8, 7, 7, 12, 1])
     numba.njit(lambda out, numbers, places: pick(out, numbers, places))(out, numbers, places)
     assert np.array_equal(out, numbers[places])
+
+
+@pytest.mark.parametrize(("rows", "dimension"), [(16, 40), (16, 21), (5, 8), (13, 3)])
+def test_tiles_hold_the_inner_products_of_samples(rows: int, dimension: int) -> None:
+    """Of small whole numbers, whose products are exact; beyond the rows there are others, but no garbage."""
+    x, tiles = np.random.default_rng(0).integers(-9, 10, (rows, dimension)).astype(float), np.full((16, 16), np.nan)
+    _overlaps(tiles, x)
+    for k in range(rows):
+        own = tiles.reshape(4, 4, 4, 4)[k // 4, :, k % 4].ravel()
+        assert np.array_equal(own[: k + 1], (x @ x[k])[: k + 1])
+        assert np.all(np.isfinite(own[: 4 * (k // 4) + 4]))
 
 
 def test_rows_begin_at_whole_vectors() -> None:
