@@ -12,7 +12,7 @@ What is left to the limit: two products of 2 N d operations a step at the speed 
 this form, and about nine tenths of it are reached at N = 800, d = 320 where sums over subsets replace the second, eight
 tenths with both products. Of the time there a half is S, a quarter the update, and the rest G, the samples and the
 corrections, each less than a tenth. At N = 100, d = 40 it is not quite a half of 440 ns; there `fast.picks` makes the
-steps where it can, in 300. Loops over several replicas in turn, step by step, hide what a step waits for, 10 ns, and
+steps where it can, in 290. Loops over several replicas in turn, step by step, hide what a step waits for, 10 ns, and
 lose it from N = 200 on, where the cache no longer holds two: replicas are walked one after the other (`ensemble`).
 
 Everything but the step sizes, the errors and the random numbers is of the type of w, float64 or float32: head, table
