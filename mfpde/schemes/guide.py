@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +14,7 @@ from scipy.integrate import solve_ivp
 from mfpde.problem.labels import label_law
 from mfpde.problem.problem import Problem
 from mfpde.schemes.memory import refuse_trails
+from mfpde.shell.progress import duration
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import State, integrate
@@ -22,6 +25,7 @@ from mfpde.solvers.space.trails import Trails
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
+    from mfpde.solvers.characteristics.characteristics import Characteristics
 
 GUIDE_TIMES, GUIDE_NODES = 41, 6
 GUIDE_TOLERANCE = {1: 1e-4}
@@ -37,15 +41,17 @@ SPREAD_NODES = np.concatenate([np.linspace(-3.0, 3.0, 13), [-8.5, 8.5]])
 """Standard deviations by which noise spreads the atoms of the guide: the bulk, and tails of about 1e-14."""
 WIDEST = 100.0
 """Factor by which births under noise may widen a law; beyond, no grid holds it."""
+STAGES, LONG = 13, 5.0
+"""Velocities of a step of characteristics, and seconds of a guide that are told beforehand."""
 LEAST_SQUARE, LARGEST_LOG = 1e-30, 50.0
 """Bounds of a variance and of the logarithm of one, as far as a law of one scale has them."""
 
 
-def run_guide(problem: Problem, configuration: Experiment) -> Trails:
+def run_guide(problem: Problem, configuration: Experiment, warn: Callable[[str], object] | None = None) -> Trails:
     """A cheap run of characteristics that shows where the law goes.
 
     Where panels are halved on the way, a second pass carries the final ones from the start, so that the atoms
-    correspond from time to time.
+    correspond from time to time. `warn` is told beforehand where that takes long.
     """
     from mfpde.solvers.characteristics.sliding import characteristics_of
 
@@ -67,13 +73,24 @@ def run_guide(problem: Problem, configuration: Experiment) -> Trails:
     def save(_: int, state: State) -> None:
         laws.append(scheme.law_of(state))
 
-    last = integrate(scheme, scheme.initial_state(), list(times), save)
+    start = scheme.initial_state()
+    if warn is not None and (text := _foretold(scheme, start, len(times) - 1)):
+        warn(text)
+    last = integrate(scheme, start, list(times), save)
     if len(laws[-1].weights) > len(laws[0].weights):
         laws.clear()
         integrate(scheme.without_halving(), scheme.state_on(last), list(times), save)
     # births and deaths change the weights: the guide has those that the law comes to have
     weights = np.mean([law.weights for law in laws], axis=0) if reacts else laws[0].weights
     return Trails(np.stack([law.points for law in laws]), weights, times, int(reacts + last.arrays["reach"][0]))
+
+
+def _foretold(scheme: Characteristics, start: State, stops: int) -> str:
+    """That a guide takes long, in words, by the velocities of one step for each stop at least."""
+    begin = perf_counter()
+    scheme.state_on(start)
+    seconds = (perf_counter() - begin) * STAGES * stops
+    return "" if seconds < LONG else f"where the law goes takes about {duration(seconds)} to see, before the run begins"
 
 
 def starting_guide(problem: Problem) -> Trails:

@@ -70,13 +70,17 @@ def make_pair(
     experiment: Experiment,
     progress: Callable[[str], object] | None = None,
     scheme: SchemeKind | None = None,
+    warn: Callable[[str], object] | None = None,
 ) -> Pair:
-    """The scheme of `experiment.solver` (or `scheme` itself) on this problem, with its companion."""
+    """The scheme of `experiment.solver` (or `scheme` itself) on this problem, with its companion.
+
+    `progress` is told what is done, `warn` what takes long.
+    """
     say = progress or (lambda text: None)
     kind = scheme_of(experiment) if scheme is None else scheme
     problem = problem.from_start
     say("guide")
-    guide = run_guide(problem, experiment) if kind.guided(experiment) else starting_guide(problem)
+    guide = run_guide(problem, experiment, warn) if kind.guided(experiment) else starting_guide(problem)
     box = visited_box(problem, guide)
     say("features")
     pair = kind.pair(problem, experiment, guide, box)

@@ -15,7 +15,7 @@ from mfpde.results.files.netcdf_file import Attribute
 from mfpde.schemes.choice import on_scheme, scheme_of
 from mfpde.schemes.interface import SCHEMES, SchemeKind, scheme_named
 from mfpde.schemes.pair import make_pair, refuse_leaving
-from mfpde.shell.progress import Progress, silent
+from mfpde.shell.progress import Progress, say, silent
 from mfpde.studies.run.arithmetic import strict_arithmetic
 from mfpde.studies.run.continuation import Earlier, earlier_run
 from mfpde.studies.run.output import output_file
@@ -84,7 +84,7 @@ def _prepared(
     if earlier is not None and earlier.marks:
         experiment, marks = earlier.configuration, earlier.marks
         laid_out = earlier.laid_out if kind.straight else experiment
-    pair = make_pair(problem, laid_out, lambda text: progress(text, 0.0), kind)
+    pair = make_pair(problem, laid_out, lambda text: progress(text, 0.0), kind, lambda text: say(progress, text))
     if marks:
         refuse_leaving(pair, problem, experiment)
     return Run(pair, kind.name, problem, experiment, path, progress, started, marks)
