@@ -116,7 +116,7 @@ class CharacteristicsKind(SchemeKind):
         companion = run(beside, other.cut_elsewhere(), 10, nodes[1], asked[1])
         # where saves lie closer than the steps, main and companion step alike and their difference says nothing
         floor = error_floor_of(reduced, guide) + 0.1 * tolerance
-        dissipation_floor = dissipation_floor_of(reduced, problem, guide, floor)
+        dissipation_floor = dissipation_floor_of(reduced, problem, guide, floor) + 0.1 * steps
         words = described(reduced, floor)
         return Pair(main, companion, floor, attributes=words, dissipation_floor=dissipation_floor)
 

@@ -171,7 +171,7 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
     companion = run(other.cut_elsewhere(), 2, "midpoint", coarser, other_nodes, other_atoms(atoms), parts)
     # main and companion may agree with each other better than with the truth, as their tables and first steps do
     floor = error_floor_of(reduced, guide) + solver.tolerance
-    dissipation_floor = dissipation_floor_of(reduced, problem, guide, floor)
+    dissipation_floor = dissipation_floor_of(reduced, problem, guide, floor) + solver.tolerance
     return Pair(main, companion, floor, (), described(reduced, floor), solver.step, dissipation_floor)
 
 
