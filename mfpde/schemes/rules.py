@@ -37,6 +37,7 @@ def check_together(experiment: Experiment, errors: list[str]) -> None:
     errors += _mobility_problems(experiment) + _penalty_problems(experiment)
     errors += _mass_problems(experiment)
     _check_scale(experiment, errors)
+    errors += _centred_problems(experiment)
     _check_times(experiment, errors)
     errors += _margin_problems(experiment)
     errors += law.problems(experiment) + undrawn(experiment.data)
@@ -130,6 +131,14 @@ def _check_scale(experiment: Experiment, errors: list[str]) -> None:
     if words:
         problem = f"network.scale = {scale:g}: not defined beside {words}"
         errors.append(f"{problem}; write scale = 1.0, or leave {words} out")
+
+
+def _centred_problems(experiment: Experiment) -> list[str]:
+    """Only under the square loss is f - f_0 that learns y the same as f that learns y + f_0."""
+    if not experiment.network.centred or experiment.law.pointwise is None:
+        return []
+    words = f'f_0 is subtracted under the square loss only, not that of "{experiment.data.name}"'
+    return [f"network.centred: {words}; write centred = false"]
 
 
 def _margin_problems(experiment: Experiment) -> list[str]:

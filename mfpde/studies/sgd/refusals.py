@@ -50,6 +50,8 @@ def refuse(
         remedy = f'write flow = "wasserstein", or solve it with scheme = "{sampling_scheme()}"'
         problems.append(f"dynamics.flow: SGD moves neurons and has no birth and death; {remedy}")
     problems += problem.kept_mass("SGD is")
+    if problem.clock != "flow":
+        problems.append('time.clock: SGD counts its steps, t = k eps; write clock = "flow"')
     words = "" if drawn is None else problem.initial_law.neuron_problem(configuration.sgd.neurons)
     problems += [f"sgd.neurons: {words}"] if words else []
     problems += _step_problems(configuration, step_key)

@@ -183,6 +183,22 @@ def test_what_sgd_cannot_do_is_named_at_once(capsys: pytest.CaptureFixture[str])
     assert "sgd.neurons" in errors
 
 
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        # SGD learned y + f_0 under l(f, y + f_0), which is l(f - f_0, y) for losses of f - y only
+        ({"network": {"activation": "tanh", "coefficients": "trained", "centred": True}}, "network.centred: f_0 is"),
+        # compare held the flow in ds = L dt against steps in t
+        ({"time": {"clock": "loss", "end": 0.01}}, "time.clock: SGD counts its steps"),
+    ],
+)
+def test_what_sgd_would_take_for_another_problem_is_refused(tables: dict[str, Any], words: str) -> None:
+    data = {"law": "dataset", "points": [[-1.0], [0.5], [1.0]], "values": [1.0, -1.0, 1.0], "loss": "logistic"}
+    network = {"activation": "tanh", "coefficients": "trained"}
+    with pytest.raises(ConfigurationError, match=words):
+        sgd(parse({"data": data, "network": network, "sgd": {"step_size": 0.005}, **tables}))
+
+
 def test_the_command_prints_one_object(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "run.nc"
     sets = ["data.dims=4,8", "sgd.neurons=20", "sgd.replicas=2", "sgd.step_size=0.01", "time.end=0.1", "time.save=3"]
