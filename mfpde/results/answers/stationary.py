@@ -63,7 +63,8 @@ class StationaryPoint(Part):
         risk, free_energy: R, and F = R + ridge ∫|z|^2 drho.
         gap_to_optimum: F - F* on the box.
         stable: False where a perturbation grows, True where all decay, None where rounding hides it.
-        splitting: eigenvalues of Hess G per atom: parts of it move apart like exp(-eigenvalue s).
+        splitting: eigenvalues of Hess G per atom (over alpha^2 at a scale alpha): parts of it move apart like
+            exp(-eigenvalue s).
         drift: eigenvalues of the linearised motion of whole atoms, and of their masses with birth and death.
         rate: perturbations grow like exp(rate s) at most, s the flow time; below 0 they decay, NaN where nothing moves.
         global_optimum: whether no law that is known on the box has less free energy, to 1e-10.

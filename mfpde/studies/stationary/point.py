@@ -58,6 +58,7 @@ class Classifier:
         gap = excess(energy, self.optimum.free_energy)
         best = gap <= OPTIMAL * max(1.0, abs(energy)) + self.optimum.feature_error
         verdict = judge(self.landscape, law, modes, self._better(law, outputs), self.names, self.feature_error)
+        slower = self.landscape.flow.scale**2
         point = StationaryPoint(
             positions=law.points,
             masses=law.weights,
@@ -66,9 +67,10 @@ class Classifier:
             gap_to_optimum=gap,
             stable=verdict.stable,
             splitting=tuple(
-                tuple(mode.eigenvalue for mode in modes.splitting if mode.atom == i) for i in range(len(law.weights))
+                tuple(mode.eigenvalue / slower for mode in modes.splitting if mode.atom == i)
+                for i in range(len(law.weights))
             ),
-            drift=tuple(mode.eigenvalue for mode in modes.drift),
+            drift=tuple(mode.eigenvalue / slower for mode in modes.drift),
             global_optimum=best,
             note=_joined(verdict, origin),
             rate=verdict.rate,

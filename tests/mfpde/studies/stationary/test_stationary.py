@@ -242,13 +242,24 @@ def test_gaps_are_those_of_the_free_energy() -> None:
     assert dead.risk - found.optimum.risk > dead.gap_to_optimum + 0.05
 
 
-@pytest.mark.parametrize("dim", [1, 3, 40])
+@pytest.mark.parametrize("dim", [1, 40])
 def test_an_atom_at_a_kink_resists_itself(dim: int) -> None:
     """U(r, r') = C r r' with C = d (E n_+)^2, so that the whole atom falls back like exp(-(ridge + C) t)."""
     log_mean = math.lgamma(0.5 * dim) - math.lgamma(0.5 * (dim + 1)) - math.log(2.0 * math.sqrt(math.pi))
     point = at_rest_at_zero(dims=[dim], delta=0.0)
     np.testing.assert_allclose(point.splitting, 0.5, rtol=1e-10)
     np.testing.assert_allclose(point.drift, 0.5 + dim * math.exp(2.0 * log_mean), rtol=1e-9)
+
+
+def test_outputs_at_a_scale_have_the_rates_of_targets_over_it() -> None:
+    """(1/alpha) (y - alpha f) = y/alpha - f: the same flow, while Hess G is alpha^2 times as large."""
+    values, alpha = [0.7, -0.4, 0.9], 2.5
+    found = []
+    for scale, targets in ((alpha, values), (1.0, [value / alpha for value in values])):
+        data = {"law": "dataset", "points": [[-1.0], [0.4], [1.2]], "values": targets}
+        (point,) = stationary(parse({"data": data, "network": {"activation": "tanh", "scale": scale}}), 2.0).points
+        found.append([*point.splitting[0], *point.drift, point.rate])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
 
 
 def test_every_axis_has_its_drift_at_a_kink() -> None:
