@@ -249,8 +249,8 @@ MUTATIONS = (
         ),
         (
             "the midpoint is not carried on to the end",
-            "trial.start + 2.0 * (trial.moved - trial.start)",
-            "trial.start + 1.0 * (trial.moved - trial.start)",
+            "trial.start, trial.start, trial.moved, 2.0, box",
+            "trial.start, trial.start, trial.moved, 1.0, box",
         ),
         ("steps that raise the energy are taken", "trial.outputs) <= before + rounding", "trial.outputs) <= np.inf"),
         (
@@ -283,7 +283,7 @@ MUTATIONS = (
     *mutations(
         "solvers/particles/populations.py",
         PARTICLES,
-        ("the bias of a population left out", "return bias + student", "return student"),
+        ("the bias of a population left out", "np.asarray(bias + student", "np.asarray(student"),
         ("the scatter of small populations for that of the large one", "/ math.sqrt(ratio)", "/ ratio"),
     ),
     *mutations(

@@ -86,8 +86,8 @@ MUTATIONS = (
         ),
         (
             "the floor of the errors left out",
-            "np.maximum(floor, gaps[near].max(initial=0.0))",
-            "gaps[near].max(initial=0.0)",
+            "np.maximum(floors, gaps[near].max(axis=0, initial=0.0))",
+            "gaps[near].max(axis=0, initial=0.0)",
         ),
     ),
     *mutations(

@@ -155,7 +155,7 @@ def isotropic_in_two_blocks(kappa: float, tolerance: float) -> Characteristics:
         network={"activation": N},
         initial={"kappa": kappa},
     )
-    return scheme_of(build_problem(tables), 2.0, tolerance, 1e-10)
+    return scheme_of(build_problem(tables), 2.0, tolerance, 1e-10, largest=900)
 
 
 @pytest.mark.long
