@@ -34,6 +34,9 @@ HIDDEN = 0.3
 GROWN_MASS = 0.1
 """Mass that any panel may come to hold where weights react: it is resolved as if it held that much."""
 
+SQUARE_SHARE, AHEAD = 0.1, 0.3
+"""Square of what Gauss rules of the law itself may leave of the flow map, over the tolerance, and the share of it down
+to which panels are halved where that is passed."""
 OUTPUT_SHARE = 0.1
 """Change of the risk at the start that halving all panels may make, over the tolerance."""
 
@@ -48,7 +51,9 @@ class Characteristics:
 
     The atoms are the nodes of Gauss-Legendre panels in the label space of rho_0, so that Phi rho is integrated with
     spectral accuracy while the flow map is smooth; a panel is halved as soon as the Legendre tail of the map, times
-    its mass, passes the tolerance. Steps are those of DOP853 (Hairer, Norsett, Wanner: Solving ODEs I, II.10; order 8)
+    its mass, passes the tolerance. Rules of the law itself let pass what is of the size of a square root of that, too
+    much for the nodes of halves to be read off the map: these are carried from the start. Steps are those of DOP853
+    (Hairer, Norsett, Wanner: Solving ODEs I, II.10; order 8)
     with the same tolerance. The risk falls along the exact flow and is not forced to here.
 
     A radius that reaches 0 stays there: positions are read as max(z, 0), with the one-sided gradient, so that an atom
@@ -158,6 +163,11 @@ class Characteristics:
         order = self.rules.order
         return Characteristics(self.objective, self.geometry, self.flow, self.law, self.tolerance, 0, order)
 
+    def _carried(self, panels: Panels, state: State) -> State:
+        """The state on other panels, whose nodes come from the start."""
+        begun = self.state_on(replace(state, arrays={**state.arrays, "lower": panels.lower, "upper": panels.upper}))
+        return integrate(self.without_halving(), begun, [state.flow_time], lambda index, state: None)
+
     def advance(self, state: State, until: float) -> State:
         moved = self._advanced(state, until)
         reach = int(state.arrays["reach"][0])
@@ -223,8 +233,14 @@ class Characteristics:
         time, share = solver.t, max(solver.error, float(state.arrays["share"][0]))
         # the stages are not kept while panels are looked at
         del solver, rates
-        panels = self._resolved(panels.with_positions(moved), reach)
-        return self._state(time, step, panels, dissipated, dissipation, reach, share)
+        reached = panels.with_positions(moved)
+        panels = self._resolved(reached, reach)
+        state = self._state(time, step, panels, dissipated, dissipation, reach, share)
+        while self.law.own and len(panels.lower) > len(reached.lower):
+            state = replace(self._carried(panels, state), step=step)
+            reached = self._panels(state)
+            panels = self._resolved(reached, reach)
+        return state
 
     def observe(self, state: State) -> Observation:
         found = self.law_of(state)
@@ -328,7 +344,10 @@ class Characteristics:
         return self._selection.resolved(panels, self._laws[reach], self.geometry.dimension) if self._reacts else panels
 
     def _smooth(self, panels: Panels, reach: int) -> Panels:
-        """Panels halved until the flow map is resolved as far as it carries mass, or they are too many."""
+        """Panels halved until the flow map is resolved as far as it carries mass, or they are too many.
+
+        Only once where their nodes are to be carried from the start: what is between those of a few says too little.
+        """
         while True:
             weights = self._weights(*panels.atoms)
             mass = weights.reshape(len(panels.lower), -1).sum(axis=1)
@@ -338,21 +357,35 @@ class Characteristics:
             unresolved = np.maximum(unresolved, self._bound_errors(panels, mass)[:, None])
             unresolved = np.where(panels.wide, unresolved, 0.0)
             room = self.largest // panels.masses[0].size - len(mass)
-            splitting = worst_first(unresolved.max(axis=1, initial=0.0), self._unresolved, room)
+            splitting = self._splitting(unresolved.max(axis=1, initial=0.0), room)
             if not splitting.any():
                 return panels
             panels = panels.split(np.where(splitting, unresolved.argmax(axis=1), -1), self.rules)
+            if self.law.own:
+                return panels
             if self._reacts:
                 panels = refilled(panels, self._laws[reach], self._selection.rule)
+
+    def _splitting(self, unresolved: Array, room: int) -> NDArray[np.bool_]:
+        """Which panels are halved, shape (P,).
+
+        Where they are carried from the start it is done seldom, more of them at once, and by what all leave together.
+        """
+        if not self.law.own:
+            return worst_first(unresolved, self._unresolved, room)
+        together = np.empty_like(unresolved)
+        together[np.argsort(unresolved)] = np.cumsum(np.sort(unresolved))
+        ahead = AHEAD if together.max(initial=0.0) > self._unresolved else 1.0
+        return worst_first(together, ahead * self._unresolved, room)
 
     def _tails(self, panels: Panels) -> Array:
         """What is unresolved of a panel per unit of its mass, on the scale of `_unresolved`.
 
         Where a rule is Gauss's for the law itself, what it leaves of the map is orthogonal to what it has, and an error
-        of the risk is of the order of its square.
+        of the risk is of the order of its square, which acts on the flow from then on.
         """
         tails = panels.tails(self.rules, self._scales)
-        return self._unresolved * tails**2 / self.tolerance if self.law.own else tails
+        return self._unresolved * tails**2 / (SQUARE_SHARE * self.tolerance) if self.law.own else tails
 
     def _bound_errors(self, panels: Panels, mass: Array) -> Array:
         """Error of a Gauss rule across the kink of panels that straddle a wall: mass * range / (8 n^2)."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.interpolate import CubicSpline
 
 from mfpde.configuration.parsing import parse
 from mfpde.experiment import Experiment
+from mfpde.problem.initial import product_law
+from mfpde.problem.labels import label_law
+from mfpde.problem.marginals import Normal
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics import kernels
@@ -19,7 +24,7 @@ from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Observation, State, StepFailure, integrate
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
-from mfpde.solvers.space.axis import Radius
+from mfpde.solvers.space.axis import Line, Radius
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.threads import blocks
@@ -120,6 +125,45 @@ def test_a_constant_unit_contracts_exactly_under_ridge() -> None:
         assert_allclose(observation.variance, shrunk**2 * seen[0].variance, rtol=1e-9)
         assert_allclose(observation.risk, 1.0 + 0.25, rtol=1e-12)
         assert_allclose(observation.free_energy - 1.25, 0.7 * second * shrunk**2, rtol=1e-9)
+
+
+@dataclass
+class Wells(DenseFeatures):
+    """Phi = q^2 / 2 - q^4 / 4 along a direction: under R = (1 - Phi rho)^2 mass leaves q = 0 for the wells q = +-1."""
+
+    along: Array
+    dimension: int = 3
+    rank: int = 1
+
+    def values(self, points: Array) -> Array:
+        q = points @ self.along
+        return np.asarray((q**2 / 2 - q**4 / 4)[:, None])
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        q = points @ self.along
+        return self.values(points), np.asarray(((q - q**3)[:, None] * self.along)[:, None])
+
+
+def risk_between_wells(std: float, time: float) -> float:
+    """R of q ~ N(0, std^2): with dt = dtau / (1 - Phi rho), q(tau)^2 = q^2 e^(2 tau) / (1 + q^2 (e^(2 tau) - 1))."""
+    q = np.linspace(-9.0 * std, 9.0 * std, 4001)
+    mass = np.exp(-0.5 * (q / std) ** 2)
+    tau = np.linspace(0.0, 4.0, 1001)
+    squares = (q**2 * np.exp(2 * tau[:, None])) / (1.0 + q**2 * np.expm1(2 * tau[:, None]))
+    left = 1.0 - (squares / 2 - squares**2 / 4) @ mass / mass.sum()
+    return float(CubicSpline(CubicSpline(tau, 1.0 / left).antiderivative()(tau), left**2)(time))
+
+
+@pytest.mark.parametrize("direction", [(1, 0, 0), (1, -1, 0), (1, 1, 1)])
+def test_a_steep_map_of_three_labels_is_as_right_as_asked(direction: tuple[int, ...]) -> None:
+    """Rules of the law itself: nodes of halves read off those of their panel left up to 2e-2 in the risk."""
+    labels, tolerance, time = [Normal(0.0, 0.1)] * 3, 1e-3, 3.0
+    objective = Objective(Wells(np.array(direction) / np.linalg.norm(direction)), SquareLoss(np.ones(1), np.ones(1)))
+    geometry, law = Geometry((Line(),) * 3, ("x", "y", "z"), (True,) * 3), label_law(product_law(labels))
+    scheme = Characteristics(objective, geometry, Flow(), law, tolerance, order=6)
+    start, end = observed(scheme, [0.0, time])
+    assert start.risk == pytest.approx(risk_between_wells(0.1, 0.0))
+    assert end.risk == pytest.approx(risk_between_wells(0.1, time), abs=0.1 * tolerance)
 
 
 def test_frozen_coordinates_stay() -> None:
