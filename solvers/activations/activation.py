@@ -161,6 +161,13 @@ class Activation(ABC):
         """Both of them, where they are wanted together."""
         return self.mean(scale, offset), self.even_hermite(scale, offset, highest)
 
+    def levels(self, scale: Array, offset: Array, highest: int) -> Array:
+        """q, c_2, c_4, ..., c_highest without derivatives, shape (n, 1 + highest // 2)."""
+        if highest < 2:
+            return self.mean(scale, offset).value[:, None]
+        mean, higher = self.expansion(scale, offset, highest)
+        return np.column_stack([mean.value, higher.value])
+
     def moment_error(self, scale: Array, offset: Array, highest: int) -> float:
         """Measured error of (q, c_2, ..., c_highest) in the l2 norm, at the worst of the scales; 0 for rounding."""
         return 0.0
@@ -259,6 +266,9 @@ class Affine(Activation):
     def even_hermite(self, scale: Array, offset: Array, highest: int) -> Moments:
         moments = self.inner.even_hermite(scale, offset + self.shift, highest)
         return Moments(*(self.coefficient * part for part in moments))
+
+    def levels(self, scale: Array, offset: Array, highest: int) -> Array:
+        return self.coefficient * self.inner.levels(scale, offset + self.shift, highest)
 
     def moment_error(self, scale: Array, offset: Array, highest: int) -> float:
         return abs(self.coefficient) * self.inner.moment_error(scale, offset + self.shift, highest)

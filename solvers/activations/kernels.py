@@ -311,3 +311,24 @@ def tanh_sums(scale: Array, offset: Array, half: Array, table: Array, tilted: Ar
                 lifted += gate[count + m] * tilted[k, m]
                 risen += gate[m] * table[k, m]
             moments[0, n, k], moments[1, n, k], moments[2, n, k] = level, lifted, risen
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+def tanh_levels(scale: Array, offset: Array, half: Array, table: Array, levels: Array) -> None:
+    """As `tanh_sums`, of tanh alone, into levels of shape (n, orders)."""
+    nodes = half.size
+    u, value, gate, power = np.empty(2 * nodes), np.empty(2 * nodes), np.empty(2 * nodes), np.empty(2 * nodes)
+    exponent = power.view(np.int64)
+    for n in range(scale.size):
+        count = np.searchsorted(half, (_FLAT + abs(offset[n])) / max(scale[n], _TINY_SCALE))
+        for m in range(count):
+            u[m] = offset[n] + scale[n] * half[m]
+            u[count + m] = offset[n] - scale[n] * half[m]
+        tanh_and_slope(u[: 2 * count], value, gate, power, exponent)
+        for m in range(count):
+            value[m] += value[count + m]
+        for k in range(table.shape[0]):
+            level = 0.0
+            for m in range(count):
+                level += value[m] * table[k, m]
+            levels[n, k] = level

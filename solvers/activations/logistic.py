@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Array
 from .activation import Moments
-from .smooth import STEEP, Smooth, alike, weighted_hermite
+from .smooth import STEEP, Smooth, alike, rule
 
 
 class Logistic(Smooth):
@@ -24,18 +24,36 @@ class Logistic(Smooth):
         moments = self._moments(scale, offset, np.arange(0, highest + 1, 2))
         return Moments(*(part[:, 0] for part in moments)), Moments(*(part[:, 1:] for part in moments))
 
+    def levels(self, scale: Array, offset: Array, highest: int) -> Array:
+        from .kernels import tanh_levels
+
+        orders, steep = np.arange(0, highest + 1, 2), scale > STEEP
+        found, (middle, height), rate = np.empty((scale.size, orders.size)), self._rise, 0.5 * np.pi / self.strip
+        for largest, part in alike(scale, steep):
+            half, table = self._halves(largest, orders)
+            some = np.empty((part.size, orders.size))
+            tanh_levels(rate * scale[part], rate * offset[part], half, table, some)
+            found[part] = height * some + 2.0 * middle * table.sum(axis=1)
+        if steep.any():
+            found[steep] = self._steep(0, scale[steep], offset[steep], max(highest + 1, 2))[:, orders]
+        return found
+
+    def _halves(self, largest: float, orders: NDArray[np.int64]) -> tuple[Array, Array]:
+        """Nodes x >= 0 of the rule, of which x and -x go together, and weights times h_k, which are even."""
+        nodes, table = rule(self.strip, largest, int(orders.max(initial=0)) + 1)
+        half = nodes.size // 2
+        table = np.ascontiguousarray(table[half:, orders].T)
+        table[:, 0] *= 0.5
+        return nodes[half:], table
+
     def _moments(self, scale: Array, offset: Array, orders: NDArray[np.int64]) -> Moments:
         """The even orders c_k, with their derivatives."""
         moments = Moments(*(np.empty((scale.size, orders.size)) for _ in range(3)))
         steep = scale > STEEP
         terms = int(orders.max(initial=0)) + 1
-        for part in alike(scale, steep):
-            nodes, weights = self._rule(scale[part], terms)
-            # nodes x and -x go together, and h_k are even
-            half = slice(nodes.size // 2, None)
-            weights[half.start] *= 0.5
-            table = np.ascontiguousarray(weighted_hermite(nodes[half], weights[half], terms)[:, orders].T)
-            for all_of, some in zip(moments, self._against(scale[part], offset[part], nodes[half], table), strict=True):
+        for largest, part in alike(scale, steep):
+            half, table = self._halves(largest, orders)
+            for all_of, some in zip(moments, self._against(scale[part], offset[part], half, table), strict=True):
                 all_of[part] = some
         if steep.any():
             moments.value[steep] = self._steep(0, scale[steep], offset[steep], max(terms, 2))[:, orders]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,12 +31,14 @@ EXPONENT = 38.0
 """The error of a rule at the largest scale is about e^-38, 3e-17."""
 HIGHEST_SHIFT = 6.0
 """Imaginary part of X up to which the strip is used: beyond it the normal density grows too far."""
-BINS = np.array([0.25, 0.5, 1.0, 2.0, 4.0, 8.0])
-"""Scales between which points share a rule."""
-PAIR_REACH, PAIR_EXPONENT = 8.6, 36.0
-"""The same without h_k, where the density beyond is rounding, and e^-36 is 2e-16."""
 STEEP, PAIR_STEEP, INNER_STEEP = 16.0, 8.0, 2.0
 """Largest scale of the rule in X: of one unit, of pairs, of v given u."""
+BINS = np.append(0.0, 0.25 * 2.0 ** np.arange(0.0, 6.5, 0.5))
+"""Scales between which points share a rule, that of the upper end, from none to STEEP."""
+RULES = 64
+"""Rules that are kept."""
+PAIR_REACH, PAIR_EXPONENT = 8.6, 36.0
+"""The same without h_k, where the density beyond is rounding, and e^-36 is 2e-16."""
 SPACING, NODES = 0.13, 101
 """Spacing of the rule in u over the strip, and nodes on either side: sigma' decays at least like exp(-pi u / strip)."""
 FURTHEST = 1e3
@@ -48,11 +51,27 @@ MOMENT_CHUNK = 1_000_000
 """Values held at once."""
 
 
-def alike(scale: Array, steep: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
-    """Places of scales of about one size, so that small ones do not take the many nodes of large ones."""
+def alike(scale: Array, steep: NDArray[np.bool_]) -> Iterator[tuple[float, NDArray[np.intp]]]:
+    """Bounds of scales of about one size, with their places: small ones do not take the many nodes of large ones."""
     place = np.where(steep, -1, np.searchsorted(BINS, scale))
     for which in np.unique(place[place >= 0]):
-        yield np.flatnonzero(place == which)
+        yield float(BINS[which]), np.flatnonzero(place == which)
+
+
+@lru_cache(RULES)
+def rule(strip: float, scale: float, terms: int) -> tuple[Array, Array]:
+    """Nodes for a standard Gaussian and weights times h_k, k < terms, shape (m, terms), fine enough up to this scale.
+
+    The trapezoidal rule of spacing h errs by e^(-2 pi s / h) times the supremum of the integrand on Im X = s, where
+    the density is at most e^(s^2 / 2) and h_k e^(s sqrt(2 k)) times larger, and sigma bounded, t s below the strip.
+    """
+    shift = min(strip / max(scale, 1e-3), HIGHEST_SHIFT)
+    spacing = 2 * np.pi * shift / (EXPONENT + 0.5 * shift**2 + shift * np.sqrt(2.0 * terms))
+    reach = _reach(terms - 1)
+    half = np.linspace(0.0, reach, int(np.ceil(reach / spacing)) + 1)
+    # exact mirror images, so that what is odd integrates to 0 exactly
+    nodes = np.concatenate([-half[:0:-1], half])
+    return nodes, weighted_hermite(nodes, np.exp(-0.5 * nodes**2) / np.sqrt(2 * np.pi) * half[1], terms)
 
 
 def _reach(order: int) -> float:
@@ -98,36 +117,18 @@ class Smooth(Activation):
 
         return loop_address(type(self).loop, precision), np.zeros((3, 2), precision)
 
-    def _rule(self, scale: Array, terms: int) -> tuple[Array, Array]:
-        """Nodes and weights for a standard Gaussian, fine enough for the largest scale and h_k with k < terms.
-
-        The trapezoidal rule of spacing h errs by e^(-2 pi s / h) times the supremum of the integrand on Im X = s, where
-        the density is at most e^(s^2 / 2) and h_k e^(s sqrt(2 k)) times larger, and sigma bounded, t s below the strip.
-        """
-        shift = min(self.strip / max(float(np.max(scale, initial=0.0)), 1e-3), HIGHEST_SHIFT)
-        spacing = 2 * np.pi * shift / (EXPONENT + 0.5 * shift**2 + shift * np.sqrt(2.0 * terms))
-        reach = _reach(terms - 1)
-        half = np.linspace(0.0, reach, int(np.ceil(reach / spacing)) + 1)
-        # exact mirror images, so that what is odd integrates to 0 exactly
-        nodes = np.concatenate([-half[:0:-1], half])
-        weights = np.exp(-0.5 * nodes**2) / np.sqrt(2 * np.pi) * half[1]
-        return nodes, weights
-
     def coefficients(self, scale: Array, offset: Array, terms: int, order: int = 0) -> Array:
         found, steep = np.empty((scale.size, terms)), scale > STEEP
-        for part in alike(scale, steep):
-            nodes, weights = self._rule(scale[part], terms)
-            table = weighted_hermite(nodes, weights, terms)
-            found[part] = self._sums(order, scale[part], offset[part], nodes, table)
+        for largest, part in alike(scale, steep):
+            found[part] = self._sums(order, scale[part], offset[part], *rule(self.strip, largest, terms))
         if steep.any():
             found[steep] = self._steep(order, scale[steep], offset[steep], terms)
         return found
 
     def second_moments(self, scale: Array, offset: Array) -> Array:
         found, steep = np.empty(scale.size), scale > STEEP
-        for part in alike(scale, steep):
-            nodes, weights = self._rule(scale[part], 1)
-            found[part] = self._sums(0, scale[part], offset[part], nodes, weights[:, None], power=2)[:, 0]
+        for largest, part in alike(scale, steep):
+            found[part] = self._sums(0, scale[part], offset[part], *rule(self.strip, largest, 1), power=2)[:, 0]
         if steep.any():
             middle, half, u = *self._rise, self._nodes
             t, b = scale[steep], offset[steep]

@@ -29,7 +29,7 @@ ROUNDING = 1e-17
 """What a rule may be off by."""
 RUNGS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192)
 NEGLIGIBLE = 1e-18
-"""|rho|^k below which a series ends."""
+"""What is left of a series, |rho|^k times moments, below which it ends."""
 LEAST = 1e-120
 """Lengths of w below it are taken for it: derivatives at w = 0 are then those along the last coordinate."""
 
@@ -206,8 +206,13 @@ def expanded(
         slopes: shape (n, n', K + 2), the last one in b; not filled where that is empty.
     """
     last, terms = points.shape[1] - 1, theirs.shape[1]
+    # the largest of what the moments from each one on come in with
+    left = np.zeros(terms + 1)
     for i in range(len(points)):
         size = math.sqrt(max((points[i] ** 2).sum(), LEAST**2))
+        for k in range(terms - 1, -1, -1):
+            own = max((k + 1.0) * abs(moments[i, 0, k]) / min(size, 1.0), abs(moments[i, 1, k]), abs(moments[i, 2, k]))
+            left[k] = max(left[k + 1], own)
         for j in range(len(others)):
             both = size * math.sqrt(max((others[j] ** 2).sum(), LEAST**2))
             c, across = 0.0, points[i, last] * others[j, last]
@@ -233,9 +238,10 @@ def expanded(
                         following = wider[0, k - 2] * middle * wide - wider[1, k - 2] * squares * wide_below
                         wide, wide_below = following, wide
                 mean, below = rows[0, k] * middle * mean - rows[1, k] * squares * below, mean
-                power *= abs(middle) + abs(spread)
-                if power < NEGLIGIBLE:
+                # derivatives are one power behind
+                if power * left[k + 1] < NEGLIGIBLE:
                     break
+                power *= abs(middle) + abs(spread)
             values[i, j] = value
             if slopes.size:
                 radial = (grown - turned / size) / size

@@ -34,9 +34,13 @@ def test_short_rules_serve_as_the_longest(form: int, dimension: float) -> None:
 
 @pytest.mark.parametrize("dimension", [0.0, *DIMENSIONS])
 def test_series_by_recurrence_are_those_by_rules(dimension: float) -> None:
-    """Values and slopes of E_n sum_k c_k c'_k rho^k; the slope in s has the moments of p + 2 dimensions."""
+    """Values and slopes of E_n sum_k c_k c'_k rho^k; the slope in s has the moments of p + 2 dimensions.
+
+    One pair is orthogonal: there the slope is that of k = 1, although rho = 0.
+    """
     rng, terms = np.random.default_rng(1), 24
     points, others = rng.normal(size=(4, 3)), rng.normal(size=(5, 3))
+    points[0, 0], others[0, 1:] = 0.0, 0.0
     points[:, 2], others[:, 2] = np.abs(points[:, 2]) * (dimension > 0.0), np.abs(others[:, 2]) * (dimension > 0.0)
     moments, theirs = rng.normal(size=(4, 3, terms)), rng.normal(size=(5, terms))
     values, slopes = np.empty((4, 5)), np.empty((4, 5, 4))

@@ -118,10 +118,12 @@ class IndexFeatures:
         offset = np.outer(points[:, 0], self.nodes)
         if self.has_offset:
             offset = offset + points[:, -1:]
-        mean, higher = self.activation.expansion(spread, offset.ravel(), 2 * len(self.moments))
-        values = self._laid_out(mean.value, higher.value, count)
+        orders = 2 * len(self.moments)
         if not slopes:
-            return values, np.empty((count, self.rank, 0))
+            levels = self.activation.levels(spread, offset.ravel(), orders)
+            return self._laid_out(levels[:, 0], levels[:, 1:], count), np.empty((count, self.rank, 0))
+        mean, higher = self.activation.expansion(spread, offset.ravel(), orders)
+        values = self._laid_out(mean.value, higher.value, count)
         by_offset = mean.by_offset.reshape(count, nodes), higher.by_offset.reshape(count, nodes, -1)
         columns = [self._laid_out(by_offset[0] * self.nodes, by_offset[1] * self.nodes[:, None], count)]
         if self.perpendicular:

@@ -43,6 +43,13 @@ class Neurons:
         """t."""
         return np.asarray(np.linalg.norm(self.places, axis=1))
 
+    @property
+    def off_zero(self) -> Array:
+        """The places, at w = 0 those a little across, of the size that moments are taken at."""
+        places = self.places.copy()
+        places[self.sizes < SMALLEST, -1] = SMALLEST
+        return places
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -93,23 +100,31 @@ class Pairs:
 
     def moments(self, points: Array) -> Array:
         """c_k, d_t c_k and d_b c_k, shape (n, 3, terms); nothing where kappa is a closed form."""
-        if self.arc is not None:
-            return np.empty((len(points), 3, 0))
+        return np.empty((len(points), 3, 0)) if self.arc is not None else self.series_moments(points, self.terms)
+
+    def series_moments(self, points: Array, terms: int) -> Array:
+        """So many c_k, d_t c_k and d_b c_k, shape (n, 3, terms)."""
         neurons = self.neurons(points)
         sizes, offsets = np.maximum(neurons.sizes, SMALLEST), neurons.offsets
-        slopes = self.unit.coefficients(sizes, offsets, self.terms + 1, 1)
-        orders = np.sqrt(np.arange(1.0, self.terms + 1.0))
+        slopes = self.unit.coefficients(sizes, offsets, terms + 1, 1)
+        orders = np.sqrt(np.arange(1.0, terms + 1.0))
         by_size = orders * slopes[:, 1:]
-        by_size[:, 1:] += orders[:-1] * slopes[:, : self.terms - 1]
-        return np.stack([self.unit.coefficients(sizes, offsets, self.terms), by_size, slopes[:, :-1]], axis=1)
+        by_size[:, 1:] += orders[:-1] * slopes[:, : terms - 1]
+        return np.stack([self.unit.coefficients(sizes, offsets, terms), by_size, slopes[:, :-1]], axis=1)
 
     def sections(
-        self, points: Array, others: Array, theirs: Array | None = None, slopes: bool = False, lead: int = 0
+        self,
+        points: Array,
+        others: Array,
+        theirs: Array | None = None,
+        slopes: bool = False,
+        lead: int = 0,
+        ours: Array | None = None,
     ) -> tuple[Array, Array]:
         """U(z, z'), shape (n, n'), and its gradient in z, shape (n, n', D).
 
         Args:
-            theirs: the moments of the others.
+            theirs, ours: the moments of the others, and of the points.
             lead: columns left empty before those of the others.
         """
         own, other, arc = self.neurons(points), self.neurons(others), self.arc
@@ -119,10 +134,30 @@ class Pairs:
             averaged(tuple(arc), own.places, other.places, self._rules, values[:, lead:], found[:, lead:])
         else:
             theirs = self.moments(others) if theirs is None else theirs
-            held = own.places, self.moments(points), other.places, np.ascontiguousarray(theirs[:, 0])
+            ours = self.moments(points) if ours is None else ours
+            held = own.off_zero, ours, other.places, np.ascontiguousarray(theirs[:, 0])
             expanded(*held, *self._powers, values[:, lead:], found[:, lead:])
+        return values, self._own_slopes(found)
+
+    def series_pull(self, points: Array, teacher: int, series: Array, ours: Array, slopes: bool) -> tuple[Array, Array]:
+        """E g(v) sigma(u) of g = sum_l g_l h_l along u_k, shape (n,), and its gradient, (n, D): a section at w' = u_k.
+
+        Args:
+            ours: the moments of the points, as many as there are g_l or more.
+        """
+        count, along = len(series), np.eye(self.teachers + 1)[teacher : teacher + 1]
+        values = np.empty((len(points), 1))
+        found = np.empty((len(points), 1, self.teachers + 2) if slopes else (0, 0, 0))
+        powers = (np.stack([np.ones(count), np.zeros(count)]),) * 2
+        expanded(
+            self.neurons(points).off_zero, ours[:, :, :count], along, series[None], *powers, math.inf, values, found
+        )
+        return values[:, 0], self._own_slopes(found)[:, 0] if slopes else np.empty((len(points), 0))
+
+    def _own_slopes(self, found: Array) -> Array:
+        """Of gradients in m, s and perhaps b those in the coordinates that there are."""
         kept = [*range(self.teachers + self.perpendicular), *[self.teachers + 1] * self.has_offset]
-        return values, found if len(kept) == width or not slopes else found[:, :, kept]
+        return found if len(kept) == found.shape[2] or not found.size else found[:, :, kept]
 
     @cached_property
     def _rules(self) -> Ladder:

@@ -69,13 +69,13 @@ class PanelNeurons:
         shape = len(self.along), v.size
         offset = np.outer(self.along, v) + self.offset[:, None]
         spread = np.broadcast_to(self.across[:, None], shape)
-        return self.activation.mean(spread.ravel(), offset.ravel()).value.reshape(shape)
+        return self.activation.levels(spread.ravel(), offset.ravel(), 0).reshape(shape)
 
     def squares(self, v: Array, orders: int) -> Array:
         """The largest c_j(s, m v + b)^2 for j = 2, 4, ..., shape (Q, orders)."""
         found = np.zeros((v.size, orders))
         for m, s, b in zip(self.along, self.across, self.offset, strict=True):
-            higher = self.activation.even_hermite(np.full(v.size, s), m * v + b, 2 * orders).value
+            higher = self.activation.levels(np.full(v.size, s), m * v + b, 2 * orders)[:, 1:]
             np.maximum(found, higher**2, out=found)
         return found
 
@@ -155,7 +155,7 @@ def stray_error(trials: PanelNeurons, teacher: Teacher, rule: PanelRule) -> floa
     for n, (m, s, b) in enumerate(zip(trials.along, trials.across, trials.offset, strict=True)):
         one = np.array([m]), np.array([s]), np.array([b])
         v, weights = (part[0] for part in own_rule(unit, teacher.breaks, *one))
-        own = unit.mean(np.full(v.size, s), m * v + b).value
+        own = unit.levels(np.full(v.size, s), m * v + b, 0)[:, 0]
         exact = np.array([weights @ own**2, 2.0 * weights @ (own * teacher(v))])
         worst = max(worst, float(np.abs(found[:, n] - exact).max()))
     return 2.0 * worst

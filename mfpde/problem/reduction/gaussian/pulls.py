@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mfpde.problem.reduction.gaussian.pairs import SMALLEST, Pairs
+from mfpde.problem.reduction.gaussian.pairs import Pairs
 from mfpde.problem.reduction.gaussian.trials import Trials
 from mfpde.solvers.activations.activation import Activation
 from mfpde.solvers.arrays import Array
@@ -63,8 +63,8 @@ class Pull:
     alike: Array
     tables: Mapping[int, PatchedFeatures] = field(default_factory=dict)
 
-    def __call__(self, points: Array, slopes: bool = False) -> tuple[Array, Array]:
-        """Shape (n,) and (n, D)."""
+    def __call__(self, points: Array, slopes: bool = False, ours: Array | None = None) -> tuple[Array, Array]:
+        """Shape (n,) and (n, D); `ours`: the moments of the points."""
         values, found = np.zeros(len(points)), np.zeros((len(points), self.pairs.dimension if slopes else 0))
         same = ~np.isnan(self.alike)
         if same.any():
@@ -72,14 +72,27 @@ class Pull:
             pulls, turned = self.pairs.sections(points, units, slopes=slopes)
             values += pulls @ self.alike[same]
             found += np.einsum("nkd,k->nd", turned, self.alike[same]) if slopes else 0.0
-        for k in np.flatnonzero(~same):
-            self._add(int(k), points, values, found)
+        others = np.flatnonzero(~same).tolist()
+        held = self._held(points, ours) if others else np.empty(0)
+        for k in others:
+            self._add(k, points, held, values, found)
         return values, found
 
-    def _add(self, k: int, points: Array, values: Array, found: Array) -> None:
-        """The pull of one teacher."""
-        add = self._add_terms if self.target.teachers[k].hermite else self._add_panels
-        add(k, points, values, found)
+    def _held(self, points: Array, ours: Array | None) -> Array:
+        """The moments that the series of teachers take."""
+        series = (teacher.hermite for k, teacher in enumerate(self.target.teachers) if np.isnan(self.alike[k]))
+        most = max(map(len, series))
+        return self.pairs.series_moments(points, max(most, 2)) if ours is None or ours.shape[2] < most else ours
+
+    def _add(self, k: int, points: Array, ours: Array, values: Array, found: Array) -> None:
+        """The pull of one teacher: by its series, its table or panels of each neuron."""
+        series, weight = self.target.teachers[k].hermite, self.target.weights[k]
+        if not series:
+            self._add_panels(k, points, values, found)
+            return
+        pull, slopes = self.pairs.series_pull(points, k, np.array(series), ours, found.size > 0)
+        values += weight * pull
+        found += weight * slopes
 
     @property
     def dear(self) -> list[int]:
@@ -118,26 +131,6 @@ class Pull:
         return tabulated(
             PullFeatures(self.pairs.unit, self.target.teachers[k], self.pairs.has_offset), lower, upper, accuracy
         )
-
-    def _add_terms(self, k: int, points: Array, values: Array, found: Array) -> None:
-        """The pull of g = sum_l g_l h_l: sum_l g_l c_l(t, b) (m / t)^l, t d_t c_l = l c_l + a multiple of c_(l + 2)."""
-        neurons = self.pairs.neurons(points)
-        places = neurons.places
-        places[neurons.sizes < SMALLEST, -1] = SMALLEST
-        g, t = self.target.weights[k] * np.array(self.target.teachers[k].hermite), neurons.sizes
-        order, ratio = np.arange(len(g)), places[:, k] / t
-        own = self.pairs.unit.coefficients(t, neurons.offsets, len(g) + 2)
-        powers = g * ratio[:, None] ** order
-        values += (powers * own[:, :-2]).sum(axis=1)
-        if not found.size:
-            return
-        radial = (powers * np.sqrt((order + 1.0) * (order + 2.0)) * own[:, 2:]).sum(axis=1) / t**2
-        columns = radial[:, None] * places
-        columns[:, k] += (g[1:] * order[1:] * ratio[:, None] ** order[:-1] * own[:, 1:-2]).sum(axis=1) / t
-        whole = self.pairs.teachers + self.pairs.perpendicular
-        found[:, :whole] += columns[:, :whole]
-        if self.pairs.has_offset:
-            found[:, -1] += (powers * np.sqrt(order + 1.0) * own[:, 1:-1]).sum(axis=1) / t
 
     def _add_panels(self, k: int, points: Array, values: Array, found: Array) -> None:
         """That of any g, by its table or panels of each neuron."""

@@ -113,8 +113,9 @@ class SectionFeatures:
 
     def _raw(self, points: Array, slopes: bool = False) -> tuple[Array, Array]:
         """-V and the sections, shape (n, M), with their gradients."""
-        pulls, pulled = self.pull(points, slopes)
-        values, found = self.pairs.sections(points, self.pivots, self._moments, slopes, lead=1)
+        ours = self.pairs.moments(points)
+        pulls, pulled = self.pull(points, slopes, ours)
+        values, found = self.pairs.sections(points, self.pivots, self._moments, slopes, 1, ours)
         values[:, 0] = pulls
         if slopes:
             found[:, 0] = pulled

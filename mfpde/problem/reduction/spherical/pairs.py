@@ -116,11 +116,18 @@ class SphericalPairs(Pairs):
         return np.stack([unit.left(neurons.sizes, neurons.offsets) for unit in units])
 
     def sections(
-        self, points: Array, others: Array, theirs: Array | None = None, slopes: bool = False, lead: int = 0
+        self,
+        points: Array,
+        others: Array,
+        theirs: Array | None = None,
+        slopes: bool = False,
+        lead: int = 0,
+        ours: Array | None = None,
     ) -> tuple[Array, Array]:
         own, other = self.neurons(points), self.neurons(others)
         theirs = self.moments(others) if theirs is None else theirs
-        found, held = Coefficients(*np.moveaxis(self.moments(points), 1, 0)), np.ascontiguousarray(theirs[:, 0].T)
+        ours = self.moments(points) if ours is None else ours
+        found, held = Coefficients(*np.moveaxis(ours, 1, 0)), np.ascontiguousarray(theirs[:, 0].T)
         e, f = _directions(own), _directions(other)
         values = np.zeros((len(points), lead + len(others)))
         gradients = np.zeros((*values.shape, points.shape[1] if slopes else 0))
@@ -183,10 +190,13 @@ class SphericalPull(Pull):
     def dear(self) -> list[int]:
         return []
 
-    def _add(self, k: int, points: Array, values: Array, found: Array) -> None:
+    def _held(self, points: Array, ours: Array | None) -> Array:
+        return self.pairs.moments(points) if ours is None else ours
+
+    def _add(self, k: int, points: Array, ours: Array, values: Array, found: Array) -> None:
         assert isinstance(self.pairs, SphericalPairs)
         pairs, neurons = self.pairs, self.pairs.neurons(points)
-        held, e = Coefficients(*np.moveaxis(pairs.moments(points), 1, 0)), _directions(neurons)
+        held, e = Coefficients(*np.moveaxis(ours, 1, 0)), _directions(neurons)
         degrees = held.value.shape[1]
         target = self.target.weights[k] * projections(self.target.teachers[k], pairs.sphere, degrees)
         parts, turned = (target * part for part in zonal(pairs.sphere, e[:, k], degrees))

@@ -85,6 +85,9 @@ def test_moments_equal_their_integrals(name: str, offset: float) -> None:
         for got, even, exact in zip(mean, hermites, expected, strict=True):
             assert_allclose(got[n], exact[0], rtol=0, atol=2e-13 * size)
             assert_allclose(even[n], exact[2::2], rtol=0, atol=5e-13 * size)
+    assert_allclose(unit.levels(scales, offsets, 0), mean.value[:, None], rtol=0, atol=1e-15)
+    both = np.column_stack([mean.value, hermites.value])
+    assert_allclose(unit.levels(scales, offsets, HIGHEST), both, rtol=0, atol=5e-14)
 
 
 @pytest.mark.parametrize("name", ALL)
