@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -31,11 +32,13 @@ class Leftover:
     Attributes:
         errors: of the risk, the free energy and the dissipation, about; inf where it is of no use any more.
         problem, remedy: what is wrong and what to change, as `StepFailure` has them.
+        beyond: the mass that lies beyond the law's points; NaN where it lies anywhere.
     """
 
     errors: tuple[float, ...]
     problem: str
     remedy: str
+    beyond: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class GridEnds:
         if not (lost <= LOST):
             return Leftover((np.inf,) * 3, problem, self._remedy)
         errors = sum((self._changes(side, masses, gradient) for side in sides), np.zeros(3))
-        return Leftover(tuple(errors.tolist()), problem, self._remedy)
+        return Leftover(tuple(errors.tolist()), problem, self._remedy, lost)
 
     def _changes(self, side: _Side, masses: Array, gradient: Array) -> Array:
         """What R, F and D change by to first order with the mass beyond one end, which takes from all of the law.

@@ -172,7 +172,8 @@ def _on_atoms(problem: Problem, experiment: Experiment, asked: JkoOptions, guide
     # main and companion may agree with each other better than with the truth, as their tables and first steps do
     floor = error_floor_of(reduced, guide) + solver.tolerance
     dissipation_floor = dissipation_floor_of(reduced, problem, guide, floor) + solver.tolerance
-    return Pair(main, companion, floor, (), described(reduced, floor), solver.step, dissipation_floor)
+    note = "means and (co)variances have no error bars: the run beside moves atoms by the same table of features"
+    return Pair(main, companion, floor, (note,), described(reduced, floor), solver.step, dissipation_floor)
 
 
 def _on_kinks(problem: Problem, experiment: Experiment, asked: JkoOptions, guide: Trails, box: Box) -> Pair:

@@ -39,21 +39,31 @@ class Estimated:
 
     def __call__(self, seen: Observation) -> Array:
         """The numbers of what a scheme shows, shape (K,)."""
-        apart = self.geometry.read(seen.law.points) - seen.mean
-        covariance = (seen.law.weights / seen.law.mass * apart.T) @ apart
-        between = covariance[np.triu_indices(len(covariance), 1)]
         told = [watch(seen.law) for watch in self.watches.values()]
         energies = [getattr(seen, name) for name in ENERGIES]
-        return np.concatenate([energies, [seen.mass], seen.mean, seen.variance, between, told])
+        return np.concatenate([energies, [seen.mass], seen.mean, seen.variance, self._covariances(seen), told])
 
-    def moved(self, seen: Observation) -> Array:
-        """What the numbers, R, F, D and `watches` aside, change by at most with the error of places, and rounding."""
-        spread = np.sqrt(seen.variance)
-        rows, columns = np.triu_indices(len(spread), 1)
+    def _covariances(self, seen: Observation) -> Array:
+        """Those of every two coordinates, in order."""
+        if len(seen.mean) < 2:
+            return np.zeros(0)
+        apart = self.geometry.read(seen.law.points) - seen.mean
+        covariance = (seen.law.weights / seen.law.mass * apart.T) @ apart
+        return np.asarray(covariance[np.triu_indices(len(covariance), 1)])
+
+    def lacking(self, seen: Observation) -> Array:
+        """What the numbers, R, F, D and `watches` aside, change by at most with what no run beside shows, shape (K,).
+
+        That is the error of places, mass beyond the ends of a grid, and rounding; NaN where the law lies elsewhere.
+        """
+        spread, lost, reach = np.sqrt(seen.variance), 0.0, np.zeros(len(seen.mean))
+        if seen.leftover is not None:
+            lost, reach = seen.leftover.beyond, np.abs(self.geometry.read(seen.law.points) - seen.mean).max(axis=0)
         away = seen.place_error + ROUNDING * (np.abs(seen.mean) + spread)
-        between = away[rows] * (spread[columns] + away[columns]) + away[columns] * spread[rows]
-        moments = [away, away * (2.0 * spread + away), between, np.zeros(len(self.watches))]
-        return np.concatenate([np.zeros(len(ENERGIES)), [ROUNDING * seen.mass], *moments])
+        between = np.outer(away, spread) + np.outer(spread, away) + np.outer(away, away) + lost * np.outer(reach, reach)
+        moments = [away + lost * reach, np.diag(between), between[np.triu_indices(len(spread), 1)]]
+        told = np.full(len(self.watches), 0.0 if seen.leftover is None else np.nan)
+        return np.concatenate([np.zeros(len(ENERGIES)), [ROUNDING * seen.mass], *moments, told])
 
     def by_name(self, errors: Array) -> dict[str, Any]:
         """Errors of shape (T, K) as the fields of a `SolveResult`."""

@@ -198,11 +198,11 @@ class Run(Campaign[SolveResult]):
 
         Of what the runs beside say the largest, and what the law lacks; without any, moments have none.
         """
-        moved = self._estimated.moved(observation)
+        lacking = self._estimated.lacking(observation)
         if self._apart is not None and self._shares:
             apart = self._apart(observation, self._states["companion"], self._estimated)
-            return tuple(np.maximum(moved, apart).tolist())
-        told, gaps = self._estimated(observation), moved
+            return tuple(np.maximum(lacking, apart).tolist())
+        told, gaps = self._estimated(observation), lacking
         gaps[len(ENERGIES) :] += 0.0 if self._shares else math.nan
         for role, share in self._shares.items():
             other = self._schemes[role].observe(self._states[role])

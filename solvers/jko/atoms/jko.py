@@ -249,6 +249,8 @@ class Jko:
             leftover=self._selection.leftover(
                 _with_columns(panels, columns), self._law_of(state), self.geometry.dimension, mobility
             ),
+            # proximal maps follow the slopes of one table, here and in runs beside
+            place_error=np.nan,
         )
 
     def _formula(self, state: State, tau: float) -> str:

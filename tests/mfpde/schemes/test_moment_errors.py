@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from mfpde.configuration.sources import experiment_of
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.solve import SolveResult
+from mfpde.solvers.flow.leftover import Leftover
 from mfpde.solvers.flow.time_loop import Observation
 from mfpde.solvers.space.measure import Atoms
 from mfpde.studies.run.estimated import ENERGIES, Estimated
@@ -80,6 +82,16 @@ def test_save_times_as_close_as_steps_do_not_hide_the_error_of_these(count: int)
     assert count == 6 or result.mean_error.max() <= 100.0 * error.max()
 
 
+def test_moments_of_cells_lie_within_what_coarser_grids_say() -> None:
+    """Against characteristics, which share nothing with them."""
+    times = ("time.end = 1", "time.save = 4")
+    exact = run("isotropic-gaussians", times, 1e-7)
+    result = solve("isotropic-gaussians", scheme="finite-volume", overrides=[*times, "solver.cells = 512"])
+    assert worst(result, exact.mean, exact.variance) <= 3.0
+    assert result.mean_error is not None
+    assert result.mean_error.max() <= 1e-6
+
+
 def test_numbers_of_two_atoms_by_hand() -> None:
     """Masses .25 and .75 at (0, 1) and (4, 3): means 3 and 2.5, variances 3 and .75, covariance 1.5."""
     problem = build_problem(experiment_of("single-index-erf"))
@@ -88,10 +100,18 @@ def test_numbers_of_two_atoms_by_hand() -> None:
     seen = Observation(0.1, 0.2, 1.0, law.mean, law.variance, law, 0.3, place_error=0.01)
     assert len(ENERGIES) + told(seen)[len(ENERGIES) :].size == told.count
     np.testing.assert_allclose(told(seen), [0.1, 0.2, 0.3, 1.0, 3.0, 2.5, 3.0, 0.75, 1.5, 4.0])
-    found = told.by_name(told.moved(seen)[None])
+    found = told.by_name(told.lacking(seen)[None])
     roots = np.sqrt([3.0, 0.75])
     np.testing.assert_allclose(found["mean_error"], [[0.01, 0.01]], rtol=1e-9)
     np.testing.assert_allclose(found["variance_error"], [0.02 * roots + 1e-4], rtol=1e-9)
     np.testing.assert_allclose(found["covariance_error"][0, 0, 1], 0.01 * roots.sum() + 1e-4, rtol=1e-9)
     moved = Atoms(law.points + np.array([[-0.01, 0.01], [0.01, -0.01]]), law.weights)
     assert np.all(np.abs(moved.variance - law.variance) <= found["variance_error"][0])
+    beyond = replace(seen, place_error=0.0, leftover=Leftover((0.0,) * 3, "", "", 1e-3))
+    found = told.by_name(told.lacking(beyond)[None])
+    # the farthest atoms lie 3 and 1.5 from the mean
+    np.testing.assert_allclose(found["mean_error"], [[3e-3, 1.5e-3]], rtol=1e-9)
+    np.testing.assert_allclose(found["covariance_error"][0], 1e-3 * np.array([[9.0, 4.5], [4.5, 2.25]]), rtol=1e-9)
+    assert np.isnan(found["watched_error"]["margin"]).all()
+    between = replace(beyond, leftover=Leftover((0.0,) * 3, "", ""))
+    assert np.isnan(told.by_name(told.lacking(between)[None])["mean_error"]).all()
