@@ -71,7 +71,7 @@ def test_features_that_a_run_and_its_companion_shared_would_hide_their_error(tol
     assert worst(rough, fine.mean, fine.variance) <= 3.0
 
 
-@pytest.mark.parametrize("count", [6, 11, 21])
+@pytest.mark.parametrize("count", [11, 21])
 def test_save_times_as_close_as_steps_do_not_hide_the_error_of_these(count: int) -> None:
     """Then a companion of ten times the tolerance takes the same steps, and its difference is 0."""
     times = ("time.end = 10", f"time.save = {count}")
@@ -79,7 +79,7 @@ def test_save_times_as_close_as_steps_do_not_hide_the_error_of_these(count: int)
     error = np.abs(result.mean - exact.mean)
     assert result.mean_error is not None
     assert np.all(error <= 3.0 * result.mean_error)
-    assert count == 6 or result.mean_error.max() <= 100.0 * error.max()
+    assert result.mean_error.max() <= 100.0 * error.max()
 
 
 def test_moments_of_cells_lie_within_what_coarser_grids_say() -> None:

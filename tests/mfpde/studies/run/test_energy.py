@@ -130,9 +130,13 @@ def test_the_command_line_prints_the_balance_and_warns(decaying: Chosen, capsys:
 
 
 def test_a_wrong_dissipation_of_characteristics_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = Characteristics._dissipation
-    wrong = lambda self, rates, weights, moving: 1.03 * right(self, rates, weights, moving)  # noqa: E731
-    monkeypatch.setattr(Characteristics, "_dissipation", wrong)
+    right = Characteristics._move
+
+    def wrong(scheme: Characteristics, *arguments: Any) -> tuple[Any, float]:
+        weights, dissipation = right(scheme, *arguments)
+        return weights, 1.03 * dissipation
+
+    monkeypatch.setattr(Characteristics, "_move", wrong)
     result = solve(load_configuration("nonmonotone-success", ["solver.scheme=characteristics"]))
     assert "energy balance" in str(result.attributes["message"])
 
