@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,8 @@ def experiment_of(
         TypeError: overrides of an experiment or a problem.
     """
     if isinstance(source, str | Path):
-        return _with_options(load_configuration(source, overrides, use=use), options)
+        asked = {override.partition("=")[0].strip() for override in overrides}
+        return _with_options(load_configuration(source, overrides, use=use), options, asked)
     if overrides:
         raise TypeError("overrides are for presets and files; give options by their names: solve(problem, end=5.0)")
     uses, errors = _extensions(use)
@@ -144,8 +145,11 @@ def _mobility(problem: Problem) -> MobilityGiven | None:
     return None if given == Mobility() else MobilityGiven(given.w, given.a if a else None, given.b if b else None)
 
 
-def _with_options(experiment: Experiment, options: Mapping[str, object]) -> Experiment:
-    """The experiment with keys of [time], [solver] and [sgd] given by name, read as from a file."""
+def _with_options(experiment: Experiment, options: Mapping[str, object], asked: Collection[str] = ()) -> Experiment:
+    """The experiment with keys of [time], [solver] and [sgd] given by name, read as from a file.
+
+    Another scheme takes away what means its predecessor's alone, but not what was `asked` for beside it.
+    """
     given = {name: value for name, value in options.items() if value is not None}
     if not given:
         return experiment
@@ -156,7 +160,8 @@ def _with_options(experiment: Experiment, options: Mapping[str, object]) -> Expe
         whole = _given_table(experiment, name)
         if name == Solver.table and "scheme" in own:
             for rival in Solver.replaced_by("scheme", own["scheme"], whole):
-                whole.pop(rival, None)
+                if f"{name}.{rival}" not in asked:
+                    whole.pop(rival, None)
         whole |= own
         changed[name] = read_table(table, TableReader(name, whole, names_of(table), errors))
     known = [key for table in (Time, Solver, Sgd) for key in names_of(table)]

@@ -275,6 +275,8 @@ def test_what_means_one_scheme_does_not_travel_to_another() -> None:
     assert given.solver.options == (("atoms", (7,)),)
     assert dict(experiment_of("committee-erf", scheme="particles").solver.options)["neurons"] == "actual"
     assert experiment_of("committee-erf", scheme="jko", atoms=5).solver.options == (("atoms", (5,)),)
+    beside = experiment_of("committee-erf", ["solver.atoms=7"], scheme="characteristics")
+    assert beside.solver.options == (("atoms", (7,)),)
 
 
 def test_what_one_scheme_alone_follows_is_followed_by_no_other() -> None:
