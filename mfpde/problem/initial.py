@@ -18,6 +18,7 @@ from mfpde.problem.marginals import (
     Uniform,
     Values,
     between,
+    beyond,
     discrete,
     quantiles,
     spread_atom,
@@ -145,7 +146,7 @@ class InitialLaw:
         return ""
 
     def cell_masses(self, grid: Grid) -> Array:
-        """Mass of each cell of a tensor grid, summing to that of the law.
+        """Mass of each cell of a tensor grid, summing to that of the law: the last ones hold what lies beyond the ends.
 
         Exact in distribution-function differences for product laws; other laws are deposited from a fine Gauss rule.
         A constant coordinate, or each single value of one, is deposited on the nearest cells, its first moment kept, as
@@ -167,7 +168,15 @@ class InitialLaw:
         if isinstance(marginal, Discrete):
             places = zip(marginal.masses, marginal.breaks.tolist(), strict=True)
             return np.asarray(sum(mass * spread_atom(place, axis) for mass, place in places))
-        return between(marginal, axis.edges[0])
+        return between(marginal, axis.edges[0], whole=True)
+
+    def mass_beyond(self, grid: Grid, axis: int) -> Array:
+        """Masses below and above the ends of a grid along one of its axes, where a label lies along it, shape (2,)."""
+        source = None if self.coordinates is None else self.coordinates[axis]
+        marginal = self.labels[source] if isinstance(source, int) else None
+        if marginal is None or isinstance(marginal, Discrete):
+            return np.zeros(2)
+        return beyond(marginal, *grid.edges[axis][[0, -1]].tolist())
 
     def _fine_rule(self, panels: int = 48, nodes: int = 8) -> Iterator[tuple[Array, Array]]:
         """A Gauss rule of the labels' law, in slabs of places and weights: one of three labels takes gigabytes.

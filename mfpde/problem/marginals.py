@@ -55,12 +55,27 @@ def reaching(marginal: Marginal, tail: float) -> Array:
     return marginal.reaching(tail) if isinstance(marginal, Unbounded) else marginal.breaks
 
 
-def between(marginal: Marginal, edges: Array) -> Array:
-    """Mass between increasing edges, to its own relative accuracy in both tails of a marginal without ends."""
+def between(marginal: Marginal, edges: Array, whole: bool = False) -> Array:
+    """Mass between increasing edges, to its own relative accuracy in both tails of a marginal without ends.
+
+    That of the `whole` line has what lies beyond the outermost edges between these and the next.
+    """
     below = marginal.cumulative(edges)
-    if not isinstance(marginal, Unbounded):
-        return np.diff(below)
-    return np.where(below[:-1] < 0.5, np.diff(below), -np.diff(marginal.above(edges)))
+    masses = np.diff(below)
+    if isinstance(marginal, Unbounded):
+        masses = np.where(below[:-1] < 0.5, masses, -np.diff(marginal.above(edges)))
+    if whole:
+        below_all, above_all = beyond(marginal, float(edges[0]), float(edges[-1]))
+        masses[0] += below_all
+        masses[-1] += above_all
+    return masses
+
+
+def beyond(marginal: Marginal, lower: float, upper: float) -> Array:
+    """Masses below and above an interval, shape (2,)."""
+    ends = np.array([lower, upper])
+    above = marginal.above(ends) if isinstance(marginal, Unbounded) else 1.0 - marginal.cumulative(ends)
+    return np.array([marginal.cumulative(ends)[0], above[1]])
 
 
 ATOM_CELLS = 3.0

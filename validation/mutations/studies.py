@@ -48,6 +48,7 @@ MUTATIONS = (
             "on(graded_grid(visited, problem.geometry, cells)",
             "on(graded_grid(visited, problem.geometry, counts)",
         ),
+        ("what lies past the ends of a grid changes nothing", "return abs(risks[0] - risks[1])", "return 0.0"),
     ),
     *mutations(
         "mfpde/studies/run/run.py",

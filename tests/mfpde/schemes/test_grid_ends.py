@@ -11,8 +11,13 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from mfpde.configuration.parsing import parse
+from mfpde.configuration.sources import experiment_of
+from mfpde.problem.problem import build_problem
 from mfpde.results.answers.solve import SolveResult
+from mfpde.schemes.grids import past_the_ends, starting_masses
 from mfpde.solvers.arrays import Array
+from mfpde.solvers.space.box import Box
+from mfpde.solvers.space.grid import Grid, grid_from_edges
 from mfpde.studies.solve import solve
 
 RIDGE = 0.5
@@ -59,3 +64,23 @@ def test_births_beyond_what_floating_point_holds_are_refused(scheme: str) -> Non
     assert result.status == "failed"
     assert "of the law lies beyond the grid along r1" in result.message
     assert result.message.endswith("end earlier, or lower the rate of birth and death")
+
+
+def test_tails_past_the_ends_of_a_grid_count() -> None:
+    """Grids beside end where it does: R of rho_0 without its tails from 3 deviations on was off and said 1e-14."""
+    problem = build_problem(experiment_of("single-index-relu"))
+    reduced = problem.represent("compressed", problem.geometry.cut(Box(np.full(2, -9.0), np.full(2, 9.0))), 1e-9)
+    mean, deviation = problem.initial_law.moments
+
+    def grid(reach: float) -> Grid:
+        ends = [(m - reach * s, m + reach * s) for m, s in zip(mean, deviation, strict=True)]
+        return grid_from_edges([np.linspace(*end, round(80 * reach)) for end in ends], (False, False))
+
+    def risk(grid: Grid) -> float:
+        masses = starting_masses(problem, grid).ravel()
+        return reduced.objective.risk(reduced.objective.outputs(grid.points, masses))
+
+    error = abs(risk(grid(3.0)) - risk(grid(6.0)))
+    told = past_the_ends(problem, reduced, grid(3.0), 0.0)
+    assert 1e-6 < error < told < 100.0 * error
+    assert past_the_ends(problem, reduced, grid(6.0), 1e-7) == 0.0
