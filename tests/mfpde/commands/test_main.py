@@ -108,6 +108,7 @@ def test_json_is_one_strict_object(decaying: Chosen, capsys: pytest.CaptureFixtu
         *("time", "risk", "risk_error", "free_energy", "mass", "mean", "variance"),
         *("free_energy_error", "dissipation", "dissipation_error", "dissipated", "balance"),
         *("covariance", "scheme", "notes", "wall_seconds", "status"),
+        *("mass_error", "mean_error", "variance_error", "covariance_error"),
     }
     assert answer["notes"][-1] == "a note"
     assert set(answer["mean"]) == {"r1", "r2"}
