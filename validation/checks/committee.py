@@ -1,14 +1,18 @@
-"""Actual neurons of a committee: the equations of Saad and Solla, in their variables, by scipy beside the program.
+"""Actual neurons of a committee: the equations of Saad and Solla, in their variables, by scipy and by another package.
 
 D. Saad, S. A. Solla, "On-line learning in soft committee machines", Phys. Rev. E 52 (1995) 4225: sums of N units
-g(x) = erf(x / sqrt 2) on both sides, steps of eta / d, the clock eta alpha = eta P / d, eta -> 0. No package that has
-them was found on the index; this one shares nothing with the program but the problem. With J = sqrt 2 w, B = sqrt 2 u,
+g(x) = erf(x / sqrt 2) on both sides, steps of eta / d, the clock eta alpha = eta P / d, eta -> 0. Neither shares
+anything with the program but the problem. The package is S. Goldt's (NeurIPS 2019, arXiv:1906.08632), which takes
+Euler's steps: twice as many of half the length take the first order of their error away. With J = sqrt 2 w,
+B = sqrt 2 u,
 
     Q_there = 2 Q,   R_there = 2 r,   T_there = 2 Id,   eta alpha = (2 / N) t,   R here = (2 / N^2) epsilon_g.
 """
 
 from __future__ import annotations
 
+import json
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,13 +22,33 @@ from scipy.integrate import solve_ivp
 
 from mfpde.configuration.parsing import parse
 from mfpde.configuration.sources import load_configuration
+from mfpde.results.answers.solve import SolveResult
 from mfpde.solvers.arrays import Array
+from validation.bench.peers import PeerMissing, Peers
 from validation.rows import CHARACTERISTICS, Row, check, within_estimate
 from validation.workbench import Workbench, at
 
 TIMES = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0)
 DIMENSION = 10
 ODE_ERROR = 1e-11
+PACKAGES, PACKAGE = ("cython", "numpy", "scipy", "setuptools", "wheel"), "git+https://github.com/sgoldt/pyscm@710880b"
+PEERS = Path("out") / "peers"
+EULER, EULER_ERROR = 2e-3, 5e-8
+"""Length of a step of the package, and what two lengths leave of its R."""
+SCRIPT = """
+import json, sys
+import numpy as np
+from scm.ode.scm_ode_erf import propagate
+given = json.loads(sys.argv[1])
+RATE = 1e-9
+def walked(step):
+    q, r, t = (np.array(given[name]) for name in "qrt")
+    for span in given["spans"]:
+        count = round(span / step)
+        _, q, r = propagate((count - 0.5) * step / RATE, step / RATE, len(q) + len(t), 0.0, q, r, t, RATE, 0.0, 0.0, 0)
+        yield [np.array(q).tolist(), np.array(r).tolist()]
+print(json.dumps([list(walked(given["step"])), list(walked(0.5 * given["step"]))]))
+"""
 OF_LAW, LAW_ERROR, LAW_TOLERANCE = {10.0: 0.012372643265, 20.0: 0.007943543685, 30.0: 0.004338292293}, 2e-8, 1e-5
 """R of committee-erf as a law: 1296 atoms on panels of w1 + w2, |w1 - w2| and w_perp, the unit by its Hermite series at
 44^2 nodes of <u, x>, steps of order 8 at 1e-8, none of it the program's; and what the program is asked for."""
@@ -34,13 +58,8 @@ OF_LAW, LAW_ERROR, LAW_TOLERANCE = {10.0: 0.012372643265, 20.0: 0.007943543685, 
 def saad_solla(bench: Workbench, scheme: str) -> Iterator[Row]:
     """Two and three neurons, as many teachers of weight 1/N, from the plateau to specialisation."""
     for count in (2, 3):
-        weights = np.random.Generator(np.random.Philox(key=11)).standard_normal((count, DIMENSION)) * 0.5
-        start = weights / np.sqrt(DIMENSION)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "start.csv"
-            header = ",".join(f"w{place}" for place in range(1, DIMENSION + 1))
-            np.savetxt(path, start, delimiter=",", header=header, comments="", fmt="%.17g")
-            run = bench.run(parse(_tables(count, scheme, path)))
+        start = _start(count)
+        run = _followed(bench, scheme, start)
         risks, overlaps = _independent(start)
         for row, time in enumerate(TIMES):
             quantity = f"committee N = {count} R(t = {time:g})"
@@ -49,6 +68,24 @@ def saad_solla(bench: Workbench, scheme: str) -> Iterator[Row]:
         found = run.position[:, :, 0]
         apart = float(np.abs(found - overlaps[:, :, 0]).max())
         yield Row(f"committee N = {count}, largest error of <w_i, u_1>", scheme, 0.0, apart, ODE_ERROR, 1e-8)
+
+
+@check("committee-package", ("particles",), quick=())
+def package(bench: Workbench, scheme: str) -> Iterator[Row]:
+    """Two neurons and two teachers of weight 1/2; the package is built from its sources, which takes a compiler."""
+    start = _start(2)
+    state = {"q": (2.0 * start @ start.T).tolist(), "r": (2.0 * start[:, :2]).tolist(), "t": [[2.0, 0.0], [0.0, 2.0]]}
+    asked = json.dumps({**state, "spans": np.diff(TIMES).tolist(), "step": EULER})
+    try:
+        long, short = Peers(PEERS).answer(PACKAGES, SCRIPT, asked, built={"pyscm": PACKAGE})
+    except PeerMissing as missing:
+        print(f"committee-package: {missing}", file=sys.stderr)
+        return
+    risks = _followed(bench, scheme, start).risk
+    for row, time in enumerate(TIMES[1:]):
+        q, r = (2.0 * np.array(fine) - np.array(coarse) for coarse, fine in zip(long[row], short[row], strict=True))
+        found = float(risks[row + 1])
+        yield Row(f"committee by pyscm, R(t = {time:g})", scheme, 0.5 * _error(q, r), found, EULER_ERROR, EULER_ERROR)
 
 
 @check("committee-law", (CHARACTERISTICS,))
@@ -62,14 +99,26 @@ def specialising_law(bench: Workbench, scheme: str) -> Iterator[Row]:
         yield within_estimate("committee law", scheme, time, risk, LAW_ERROR, run)
 
 
-def _tables(count: int, scheme: str, start: Path) -> dict[str, dict[str, object]]:
-    return {
-        "data": {"law": "multi-index", "dim": DIMENSION, "weights": [1.0 / count] * count},
-        "network": {"activation": "erf"},
-        "initial": {"points": str(start)},
-        "time": {"end": TIMES[-1], "save": list(TIMES)},
-        "solver": {"scheme": scheme, "neurons": "actual", "tolerance": 1e-10},
-    }
+def _start(count: int) -> Array:
+    """Weights of the neurons at the start, shape (N, d)."""
+    weights = np.random.Generator(np.random.Philox(key=11)).standard_normal((count, DIMENSION)) * 0.5
+    return np.asarray(weights / np.sqrt(DIMENSION))
+
+
+def _followed(bench: Workbench, scheme: str, start: Array) -> SolveResult:
+    """The program's run from weights of shape (N, d), N teachers of weight 1/N."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "start.csv"
+        header = ",".join(f"w{place}" for place in range(1, DIMENSION + 1))
+        np.savetxt(path, start, delimiter=",", header=header, comments="", fmt="%.17g")
+        tables: dict[str, dict[str, object]] = {
+            "data": {"law": "multi-index", "dim": DIMENSION, "weights": [1.0 / len(start)] * len(start)},
+            "network": {"activation": "erf"},
+            "initial": {"points": str(path)},
+            "time": {"end": TIMES[-1], "save": list(TIMES)},
+            "solver": {"scheme": scheme, "neurons": "actual", "tolerance": 1e-10},
+        }
+        return bench.run(parse(tables))
 
 
 def _independent(w: Array) -> tuple[Array, Array]:
