@@ -77,6 +77,11 @@ class Sampler(ABC):
     def reduce(self, w: Array) -> Array:
         """The reduced coordinates of weights w, shape (N, D)."""
 
+    @property
+    def moves(self) -> bool:
+        """Whether `moved` is known."""
+        return True
+
     def moved(self, w: Array, points: Array) -> Array:
         """Weights that differ from w, shape (N, d), by their reduced coordinates alone, shape (N, D)."""
         raise NotImplementedError("this law does not say how weights follow their reduced coordinates")
@@ -276,6 +281,13 @@ class DrawnBlocks(Sampler):
 
     def reduce(self, w: Array) -> Array:
         return np.asarray(self.given.reduce(w), dtype=float) if hasattr(self.given, "reduce") else w
+
+    @property
+    def moves(self) -> bool:
+        return not (hasattr(self.given, "embed") or hasattr(self.given, "reduce"))
+
+    def moved(self, w: Array, points: Array) -> Array:
+        return points if self.moves else super().moved(w, points)
 
 
 def key_of(stream: Stream) -> tuple[Any, Any]:

@@ -35,6 +35,7 @@ from mfpde.solvers.networks.coupled import (
     particle_dynamics,
 )
 from mfpde.solvers.sgd.engine import SgdState
+from mfpde.solvers.sgd.samplers import sampler_of
 from mfpde.solvers.threads.processors import processors
 from mfpde.studies.run.arithmetic import strict_arithmetic
 from mfpde.studies.run.campaign import Campaign
@@ -104,7 +105,12 @@ def against_coupled(configuration: Experiment) -> list[tuple[str, str, str]]:
     if problem.kinks is not None:
         reason = "the steps of the coupled dynamics do not stick to kinks, as neurons on data do"
         found.append(("network.activation", reason, "write a smooth activation"))
-    if problem.data.population(problem.data.sampler(), scaled_activation(problem.network)) is None:
+    given = problem.data.sampler()
+    sampler = sampler_of(given)
+    if sampler is not None and not sampler.moves:
+        reason = f'how weights of "{problem.data.name}" follow their reduced coordinates is not known'
+        found.append(("data.law", reason, "write a sampler without embed and reduce, or one of mfpde's own"))
+    if problem.data.population(given, scaled_activation(problem.network)) is None:
         reason = f'the coupled dynamics need exact gradients, which "{problem.data.name}" does not offer'
         found.append(("data.law", reason, 'write a law with exact gradients, such as "gaussian-mixture"'))
     return found

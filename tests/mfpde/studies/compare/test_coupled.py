@@ -203,3 +203,18 @@ def test_a_failure_keeps_the_times_before_it() -> None:
     assert (result.status, result.time.tolist()) == ("failed", [0.0, 0.005])
     assert "neurons may be held at w = 0" in result.notes[-1]
     assert json.loads(json.dumps(result.to_json(), allow_nan=False))["status"] == "failed"
+
+
+@pytest.mark.long
+def test_weights_in_the_plane_follow_their_coordinates() -> None:
+    """They are their coordinates: the dynamics of teacher-network ended in a NotImplementedError."""
+    tables = {
+        "data": {"law": "teacher-network", "angles": [0.3, 2.0], "weights": [1.0, -0.5]},
+        "network": {"activation": "relu"},
+        "time": {"end": 0.02, "save": 2},
+        "sgd": {"neurons": 10, "step_size": 0.01, "replicas": 1},
+    }
+    found = coupled(parse(tables))
+    assert found.status == "success"
+    assert found.parameter_curves["nd_pd"][0] == 0.0
+    assert 0.0 < found.parameter_gaps["pd_gd"] < found.parameter_gaps["gd_sgd"] < 0.1
