@@ -86,7 +86,7 @@ def experiment_of(
         TypeError: overrides of an experiment or a problem.
     """
     if isinstance(source, str | Path):
-        asked = {override.partition("=")[0].strip() for override in overrides}
+        asked = {_path_of(override)[:2] for override in overrides}
         return _with_options(load_configuration(source, overrides, use=use), options, asked)
     if overrides:
         raise TypeError("overrides are for presets and files; give options by their names: solve(problem, end=5.0)")
@@ -145,7 +145,9 @@ def _mobility(problem: Problem) -> MobilityGiven | None:
     return None if given == Mobility() else MobilityGiven(given.w, given.a if a else None, given.b if b else None)
 
 
-def _with_options(experiment: Experiment, options: Mapping[str, object], asked: Collection[str] = ()) -> Experiment:
+def _with_options(
+    experiment: Experiment, options: Mapping[str, object], asked: Collection[tuple[str, ...]] = ()
+) -> Experiment:
     """The experiment with keys of [time], [solver] and [sgd] given by name, read as from a file.
 
     Another scheme takes away what means its predecessor's alone, but not what was `asked` for beside it.
@@ -159,9 +161,7 @@ def _with_options(experiment: Experiment, options: Mapping[str, object], asked: 
         own = {key: given.pop(key) for key in names_of(table) if key in given and _meant(name, table, key, given[key])}
         whole = _given_table(experiment, name)
         if name == Solver.table and "scheme" in own:
-            for rival in Solver.replaced_by("scheme", own["scheme"], whole):
-                if f"{name}.{rival}" not in asked:
-                    whole.pop(rival, None)
+            _drop_alternatives({name: whole}, (name, "scheme"), own["scheme"], asked)
         whole |= own
         changed[name] = read_table(table, TableReader(name, whole, names_of(table), errors))
     known = [key for table in (Time, Solver, Sgd) for key in names_of(table)]
@@ -265,7 +265,7 @@ def _apply_all(tables: dict[str, object], overrides: Sequence[str], errors: list
 def _apply(tables: dict[str, object], override: str, errors: list[str], given: set[tuple[str, ...]]) -> None:
     """Set one dotted key of `tables`, which is changed in place; `given` are the keys of overrides so far."""
     name, equals, text = override.partition("=")
-    path = [part.strip() for part in name.split(".")]
+    path = _path_of(override)
     option = f"--set {one_line(override)}"
     home = homes_of(law_named(tables.get("data"))).get(name.strip()) if equals else None
     if home is not None:
@@ -285,10 +285,17 @@ def _apply(tables: dict[str, object], override: str, errors: list[str], given: s
     value = override_value(text.strip())
     _drop_alternatives(tables, path, value, given)
     table[path[-1]] = value
-    given.add(tuple(path[:2]))
+    given.add(path[:2])
 
 
-def _drop_alternatives(tables: dict[str, object], path: list[str], value: object, given: set[tuple[str, ...]]) -> None:
+def _path_of(override: str) -> tuple[str, ...]:
+    """The key that an override is for, by its parts."""
+    return tuple(part.strip() for part in override.partition("=")[0].split("."))
+
+
+def _drop_alternatives(
+    tables: Mapping[str, object], path: tuple[str, ...], value: object, given: Collection[tuple[str, ...]]
+) -> None:
     """Take away what the source says in place of an overridden key."""
     section, law = tables.get(path[0]), law_named(tables.get("data"))
     if not isinstance(section, dict):

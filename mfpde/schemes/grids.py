@@ -142,19 +142,18 @@ def pair_on_grids(
 
     refuse_cells([laid_out(problem, cells) for cells in (counts, fewer(2), fewer(4))], reduced.rank)
 
-    def on(grid: Grid, coarser: float = 1.0) -> Scheme:
-        return make(reduced.objective, grid, starting_masses(problem, grid), coarser)
-
     def beside(ratio: int) -> Scheme:
         cells = fewer(ratio)
-        return on(graded_grid(visited, problem.geometry, cells), max(counts) / max(cells))
+        coarser = graded_grid(visited, problem.geometry, cells)
+        return make(reduced.objective, coarser, starting_masses(problem, coarser), max(counts) / max(cells))
 
     grid = graded_grid(visited, problem.geometry, counts)
+    masses = starting_masses(problem, grid)
     floor = error_floor_of(reduced, guide)
-    floor += past_the_ends(problem, reduced, grid, TELLING * floor)
+    floor += past_the_ends(problem, reduced, grid, masses, TELLING * floor)
     words = described(reduced, floor) | {"cells": " x ".join(map(str, grid.shape))}
     rates = dissipation_floor_of(reduced, problem, guide, floor)
-    pair = Pair(on(grid), None, floor, (), words, fixed_step, rates)
+    pair = Pair(make(reduced.objective, grid, masses, 1.0), None, floor, (), words, fixed_step, rates)
     width = _cells_at_start(problem, grid)
     signs = np.array([axis.discrete for axis in problem.geometry.axes])
     narrow = ~signs & (problem.initial_law.atomic | (problem.initial_law.moments[1] < width))
@@ -187,25 +186,26 @@ def starting_masses(problem: Problem, grid: Grid) -> Array:
     return brought_back(problem.initial_law.cell_masses(grid.longer(periods)), periods)
 
 
-def past_the_ends(problem: Problem, reduced: ReducedObjective, grid: Grid, mass: float) -> float:
-    """What R of rho_0 changes by with its mass past the ends of a grid, if it is more than this `mass`.
+def past_the_ends(problem: Problem, reduced: ReducedObjective, grid: Grid, masses: Array, most: float) -> float:
+    """What R of rho_0 changes by with its mass past the ends of a grid, if that is more than `most`.
 
-    That is counted in the outermost cells, those of coarser grids too; left out altogether it is a larger error.
+    It is counted in the outermost cells, those of coarser grids too; left out altogether it is a larger error.
+
+    Args:
+        masses: of the cells, what is past the ends included.
     """
-    masses = starting_masses(problem, grid)
-    total, whole = masses.sum(), masses.copy()
-    for axis in range(masses.ndim):
-        lines = np.moveaxis(masses, axis, 0)
-        for end, past in zip((0, -1), problem.initial_law.mass_beyond(grid, axis), strict=True):
+    law, within = problem.initial_law, masses.copy()
+    for axis in np.flatnonzero(~problem.geometry.periodic).tolist():
+        lines = np.moveaxis(within, axis, 0)
+        for end, past in zip((0, -1), law.mass_beyond(grid, axis), strict=True):
             held = lines[end].sum()
             if past > 0.0 and held > 0.0:
-                lines[end] *= 1.0 - min(1.0, problem.initial_law.mass * past / held)
-    if not (total - masses.sum() > mass):
+                lines[end] *= 1.0 - min(1.0, law.mass * past / held)
+    total, left = masses.sum(), within.sum()
+    if not (total - left > most):
         return 0.0
     points, objective = grid.points, reduced.objective
-    risks = [
-        objective.risk(objective.outputs(points, held.ravel())) for held in (whole, masses * (total / masses.sum()))
-    ]
+    risks = [objective.risk(objective.outputs(points, held.ravel())) for held in (masses, within * (total / left))]
     return abs(risks[0] - risks[1])
 
 

@@ -282,6 +282,20 @@ def tanh_and_slope(u: Array, value: Array, gate: Array, power: Array, exponent: 
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
+def _at_nodes(
+    scale: float, offset: float, half: Array, u: Array, value: Array, gate: Array, power: Array, exponent: Array
+) -> int:
+    """How many of `half` count for tanh(t x + b) and its slope, which are found there and then at as many of -half."""
+    # beyond, values at x and -x are 1 and -1
+    count = int(np.searchsorted(half, (_FLAT + abs(offset)) / max(scale, _TINY_SCALE)))
+    for m in range(count):
+        u[m] = offset + scale * half[m]
+        u[count + m] = offset - scale * half[m]
+    tanh_and_slope(u[: 2 * count], value, gate, power, exponent)
+    return count
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=SUMS)
 def tanh_sums(scale: Array, offset: Array, half: Array, table: Array, tilted: Array, moments: Array) -> None:
     """sum_m f(x_m) table[k, m] over x = half and -half, f = tanh(t x + b), x tanh' and tanh', into the rows of moments.
 
@@ -293,12 +307,7 @@ def tanh_sums(scale: Array, offset: Array, half: Array, table: Array, tilted: Ar
     u, value, gate, power = np.empty(2 * nodes), np.empty(2 * nodes), np.empty(2 * nodes), np.empty(2 * nodes)
     exponent = power.view(np.int64)
     for n in range(scale.size):
-        # beyond, values at x and -x are 1 and -1
-        count = np.searchsorted(half, (_FLAT + abs(offset[n])) / max(scale[n], _TINY_SCALE))
-        for m in range(count):
-            u[m] = offset[n] + scale[n] * half[m]
-            u[count + m] = offset[n] - scale[n] * half[m]
-        tanh_and_slope(u[: 2 * count], value, gate, power, exponent)
+        count = _at_nodes(scale[n], offset[n], half, u, value, gate, power, exponent)
         for m in range(count):
             after, before = gate[m], gate[count + m]
             value[m] += value[count + m]
@@ -320,11 +329,7 @@ def tanh_levels(scale: Array, offset: Array, half: Array, table: Array, levels: 
     u, value, gate, power = np.empty(2 * nodes), np.empty(2 * nodes), np.empty(2 * nodes), np.empty(2 * nodes)
     exponent = power.view(np.int64)
     for n in range(scale.size):
-        count = np.searchsorted(half, (_FLAT + abs(offset[n])) / max(scale[n], _TINY_SCALE))
-        for m in range(count):
-            u[m] = offset[n] + scale[n] * half[m]
-            u[count + m] = offset[n] - scale[n] * half[m]
-        tanh_and_slope(u[: 2 * count], value, gate, power, exponent)
+        count = _at_nodes(scale[n], offset[n], half, u, value, gate, power, exponent)
         for m in range(count):
             value[m] += value[count + m]
         for k in range(table.shape[0]):

@@ -79,8 +79,8 @@ class Sampler(ABC):
 
     @property
     def moves(self) -> bool:
-        """Whether `moved` is known."""
-        return True
+        """Whether `moved` is known: a sampler that does not say it leaves the coupled dynamics out."""
+        return type(self).moved is not Sampler.moved
 
     def moved(self, w: Array, points: Array) -> Array:
         """Weights that differ from w, shape (N, d), by their reduced coordinates alone, shape (N, D)."""

@@ -45,8 +45,8 @@ MUTATIONS = (
         "tests/mfpde/schemes tests/mfpde/problem/laws tests/mfpde/studies/run/test_energy.py",
         (
             "companions on the same cells, whose difference is 0",
-            "on(graded_grid(visited, problem.geometry, cells)",
-            "on(graded_grid(visited, problem.geometry, counts)",
+            "coarser = graded_grid(visited, problem.geometry, cells)",
+            "coarser = graded_grid(visited, problem.geometry, counts)",
         ),
         ("what lies past the ends of a grid changes nothing", "return abs(risks[0] - risks[1])", "return 0.0"),
     ),

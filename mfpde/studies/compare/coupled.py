@@ -109,7 +109,7 @@ def against_coupled(configuration: Experiment) -> list[tuple[str, str, str]]:
     sampler = sampler_of(given)
     if sampler is not None and not sampler.moves:
         reason = f'how weights of "{problem.data.name}" follow their reduced coordinates is not known'
-        found.append(("data.law", reason, "write a sampler without embed and reduce, or one of mfpde's own"))
+        found.append(("data.law", reason, "write a sampler that has it in moved, or without embed and reduce"))
     if problem.data.population(given, scaled_activation(problem.network)) is None:
         reason = f'the coupled dynamics need exact gradients, which "{problem.data.name}" does not offer'
         found.append(("data.law", reason, 'write a law with exact gradients, such as "gaussian-mixture"'))

@@ -18,7 +18,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.networks.gradient import GaussianPopulation
 from mfpde.solvers.networks.population import TEST_REPLICA, SampledPopulation
 from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState
-from mfpde.solvers.sgd.samplers import DRAWN_BLOCK, DrawnBlocks, sampler_of
+from mfpde.solvers.sgd.samplers import DRAWN_BLOCK, DrawnBlocks, GaussianBlocks, Sampler, sampler_of
 
 CLASSES = GaussianClasses((7, 5), ((1.8, 0.2), (1.0, 1.0)))
 
@@ -251,3 +251,20 @@ def test_mistakes_of_a_sampler_are_told(x: Array, y: Array, words: str) -> None:
         DrawnBlocks(Broken(x, y)).samples(0, 5, 0, 0)
     with pytest.raises(ValueError, match=r"without a method embed\(points, generator\).*SGD needs \(4, 3\)"):
         DrawnBlocks(Broken(x, y)).embed(np.zeros((4, 2)), 0, 0)
+
+
+def test_samplers_say_whether_weights_follow_their_coordinates() -> None:
+    """Where they do not, the coupled dynamics are left out, in words."""
+    w, points = np.zeros((1, 2)), np.ones((1, 2))
+    plain, turned = DrawnBlocks(object()), DrawnBlocks(Teacher())
+    assert plain.moves
+    np.testing.assert_array_equal(plain.moved(w, points), points)
+    assert not turned.moves
+    with pytest.raises(NotImplementedError, match="how weights follow"):
+        turned.moved(w, points)
+
+    class Silent(GaussianBlocks):
+        moved = Sampler.moved
+
+    assert not object.__new__(Silent).moves
+    assert object.__new__(GaussianBlocks).moves
