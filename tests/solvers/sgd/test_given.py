@@ -18,7 +18,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.networks.gradient import GaussianPopulation
 from mfpde.solvers.networks.population import TEST_REPLICA, SampledPopulation
 from mfpde.solvers.sgd.engine import GaussianClasses, Sgd, SgdState
-from mfpde.solvers.sgd.samplers import DRAWN_BLOCK, DrawnBlocks, GaussianBlocks, Sampler, sampler_of
+from mfpde.solvers.sgd.samplers import DRAWN_BLOCK, DrawnBlocks, Sampler, sampler_of
 
 CLASSES = GaussianClasses((7, 5), ((1.8, 0.2), (1.0, 1.0)))
 
@@ -263,8 +263,8 @@ def test_samplers_say_whether_weights_follow_their_coordinates() -> None:
     with pytest.raises(NotImplementedError, match="how weights follow"):
         turned.moved(w, points)
 
-    class Silent(GaussianBlocks):
+    class Silent(GaussianClasses):
         moved = Sampler.moved
 
     assert not object.__new__(Silent).moves
-    assert object.__new__(GaussianBlocks).moves
+    assert object.__new__(GaussianClasses).moves
