@@ -13,7 +13,7 @@ from mfpde.results.answers.solve import SolveResult
 from mfpde.results.figures.solve import density_figure
 from mfpde.results.figures.style import BLUE, ORANGE, STYLE, new_figure
 from mfpde.shell.files import make_folder, write_atomically
-from validation.reference import Trajectory
+from validation.expected.reference import Trajectory
 
 LINES = {"characteristics": (BLUE, "-"), "finite-volume": (ORANGE, "--")}
 LEAST_ERROR = 1e-16

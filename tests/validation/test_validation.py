@@ -14,8 +14,8 @@ from scipy import special
 from validation import figures
 from validation.__main__ import main, selected
 from validation.checks import load_all
-from validation.quadrature import SingleAtom, initial_risk, piecewise_linear_mean, two_class_scales
-from validation.reference import reference, trajectories
+from validation.expected.quadrature import SingleAtom, initial_risk, piecewise_linear_mean, two_class_scales
+from validation.expected.reference import reference, trajectories
 from validation.rows import CHARACTERISTICS, CHECKS, FINITE_VOLUME, Check, Row, allowance, worst
 from validation.table import line, summary
 from validation.workbench import Workbench, at, configured

@@ -1,4 +1,4 @@
-"""The checks, one module per kind; each registers its own when it is imported."""
+"""The checks, one module per kind in folders by what they look at; each registers its own when it is imported."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import pkgutil
 
 
 def load_all() -> None:
-    """Import every module of this package, in the order of their names."""
-    for module in sorted(info.name for info in pkgutil.iter_modules(__path__)):
-        importlib.import_module(f"{__name__}.{module}")
+    """Import every module below this package, in the order of their names."""
+    for module in sorted(info.name for info in pkgutil.walk_packages(__path__, f"{__name__}.")):
+        importlib.import_module(module)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mfpde.studies.bounds.analysis import BIAS, FLOW_GAP
 from mfpde.studies.bounds.fits import Bootstrap, Quantity
-from validation.quadrature import Array
+from validation.expected.quadrature import Array
 from validation.rows import CHARACTERISTICS, Row, check
 from validation.workbench import Workbench
 

@@ -8,7 +8,7 @@ from typing import Any
 from mfpde.configuration.parsing import parse
 from mfpde.experiment import Experiment
 from mfpde.studies.optimum.gibbs import gibbs_optimum
-from validation.reference import activation, reference
+from validation.expected.reference import activation, reference
 from validation.rows import FINITE_VOLUME, Row, check, within_estimate, worst
 from validation.workbench import Workbench, at
 

@@ -22,12 +22,12 @@ from mfpde.results.answers.samples.margin import sphere_kernel
 from mfpde.solvers.optimum.sphere.hilbert import kernel_margin
 from mfpde.solvers.optimum.sphere.least import variation_margin
 from mfpde.solvers.optimum.sphere.pricing import RELU
+from validation.expected.quadrature import Array
 from validation.margins import Setting, outcome
-from validation.quadrature import Array
 from validation.rows import CHARACTERISTICS, Row, check, within_estimate, worst
 from validation.workbench import Workbench
 
-REFERENCE = Path(__file__).parents[2] / "tests" / "reference_datasets.json"
+REFERENCE = Path(__file__).parents[3] / "tests" / "reference_datasets.json"
 DIRECTIONS = 64
 STEPS = 1e-12
 EXACT, QUADRATIC = 1e-9, 1e-8

@@ -8,7 +8,7 @@ import numpy as np
 
 from mfpde.configuration.parsing import parse
 from mfpde.studies.sgd.replicas import sgd
-from validation.reference import activation
+from validation.expected.reference import activation
 from validation.rows import Row, check
 from validation.workbench import Workbench, at, configured, gaussian_mixture
 

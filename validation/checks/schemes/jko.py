@@ -13,7 +13,7 @@ from mfpde.configuration.sources import load_configuration
 from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.schemes.pair import make_pair
-from validation.reference import Trajectory, activation, reference, trajectories
+from validation.expected.reference import Trajectory, activation, reference, trajectories
 from validation.rows import CHARACTERISTICS, CHECKS, FINITE_VOLUME, Check, Row, check, within_estimate, worst
 from validation.workbench import Workbench, at, gaussian_mixture
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special
 
 from mfpde.configuration.parsing import parse
-from validation.quadrature import Array
+from validation.expected.quadrature import Array
 from validation.rows import Row, check
 from validation.workbench import Workbench, at
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from mfpde.experiment import Experiment
+from validation.expected.reference import Trajectory, trajectories
 from validation.figures import draw_trajectory
-from validation.reference import Trajectory, trajectories
 from validation.rows import CHARACTERISTICS, CHECKS, SCHEMES, Check, Row, allowance, within_estimate, worst
 from validation.workbench import Workbench, at, configured
 

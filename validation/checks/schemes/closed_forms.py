@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import special
 
-from validation.reference import activation
+from validation.expected.reference import activation
 from validation.rows import SCHEMES, Row, allowance, check
 from validation.workbench import Workbench, at, configured, gaussian_mixture
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from validation.workbench import gaussian_mixture
 
-PATH = Path(__file__).resolve().parent.parent / "tests" / "reference.json"
+PATH = Path(__file__).resolve().parents[2] / "tests" / "reference.json"
 
 UNDERSTATED = {"anisotropic_T_d10_s4": (30.0, 2.5e-8)}
 """Cases whose risk is off by more than its stated bar from a time on: (time, bar found).

@@ -9,7 +9,7 @@ from typing import Any
 from mfpde.configuration.parsing import parse
 from mfpde.results.answers.optimum import AtomicOptimum
 from mfpde.studies.optimum.atoms import TOLERANCE, optimum_atoms
-from validation.reference import activation, blocks, reference
+from validation.expected.reference import activation, blocks, reference
 from validation.rows import Row, check
 from validation.workbench import Workbench, gaussian_mixture
 

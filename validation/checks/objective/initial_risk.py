@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mfpde.configuration.parsing import parse
-from validation.quadrature import initial_risk, piecewise_linear_mean, two_class_scales, uniform_radius_risk
-from validation.reference import activation
+from validation.expected.quadrature import initial_risk, piecewise_linear_mean, two_class_scales, uniform_radius_risk
+from validation.expected.reference import activation
 from validation.rows import CHARACTERISTICS, SCHEMES, Row, allowance, check, within_estimate, worst
 from validation.workbench import Workbench, at, configured, gaussian_mixture
 

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from mfpde.configuration.sources import experiment_of
-from validation.quadrature import Array
+from validation.expected.quadrature import Array
 from validation.rows import CHARACTERISTICS, Row, check, within_estimate, worst
 from validation.workbench import Workbench, at
 

@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from validation.quadrature import Array
+from validation.expected.quadrature import Array
 from validation.rows import CHARACTERISTICS, Row, check, within_estimate, worst
 from validation.workbench import Workbench, at, configured
 

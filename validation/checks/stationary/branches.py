@@ -11,8 +11,8 @@ from scipy import optimize, special, stats
 
 from mfpde.results.answers.branches import Branches, BranchEvent
 from mfpde.studies.branches.branches import branches
-from validation.quadrature import NODES, Array, Mean, piecewise_linear_mean
-from validation.reference import activation
+from validation.expected.quadrature import NODES, Array, Mean, piecewise_linear_mean
+from validation.expected.reference import activation
 from validation.rows import Row, check
 from validation.workbench import Workbench
 

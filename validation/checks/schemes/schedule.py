@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from validation.reference import trajectories
+from validation.expected.reference import trajectories
 from validation.rows import CHARACTERISTICS, SCHEMES, Row, allowance, check
 from validation.workbench import Workbench, at, configured
 

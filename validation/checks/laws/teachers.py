@@ -15,7 +15,7 @@ from scipy.stats import norm
 from mfpde.configuration.parsing import parse
 from mfpde.studies.kernel.kernel import kernel
 from mfpde.studies.stationary.stationary import stationary
-from validation.checks.trained import TEACHERS
+from validation.checks.laws.trained import TEACHERS
 from validation.rows import CHARACTERISTICS, CHECKS, SCHEMES, Check, Row, allowance, check, within_estimate, worst
 from validation.workbench import TOLERANCES, Workbench, at
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from mfpde.configuration.parsing import parse
-from validation.reference import PATH
+from validation.expected.reference import PATH
 from validation.rows import CHARACTERISTICS, CHECKS, Check, Row, within_estimate, worst
 from validation.workbench import Workbench, at
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mfpde.configuration.parsing import parse
 from mfpde.studies.distance import distance
-from validation.reference import reference, trajectories
+from validation.expected.reference import reference, trajectories
 from validation.rows import CHARACTERISTICS, FINITE_VOLUME, Row, check
 from validation.workbench import Workbench
 

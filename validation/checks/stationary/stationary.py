@@ -10,8 +10,8 @@ from scipy import optimize
 from mfpde.configuration.parsing import parse
 from mfpde.results.answers.stationary import StationaryPoint
 from mfpde.studies.stationary.stationary import stationary
-from validation.quadrature import Array, piecewise_linear_mean
-from validation.reference import activation, reference
+from validation.expected.quadrature import Array, piecewise_linear_mean
+from validation.expected.reference import activation, reference
 from validation.rows import Row, check
 from validation.workbench import Workbench, gaussian_mixture
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from validation.quadrature import Array, Mean, SingleAtom, piecewise_linear_mean, two_class_scales
-from validation.reference import activation
+from validation.expected.quadrature import Array, Mean, SingleAtom, piecewise_linear_mean, two_class_scales
+from validation.expected.reference import activation
 from validation.rows import CHARACTERISTICS, SCHEMES, Row, allowance, check, within_estimate, worst
 from validation.workbench import Workbench, at, configured, gaussian_mixture
 

@@ -18,7 +18,7 @@ from mfpde.solvers.arrays import Array
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.objective.representation import ReducedObjective
 from mfpde.solvers.space.box import Box
-from validation.reference import activation, blocks, reference
+from validation.expected.reference import activation, blocks, reference
 from validation.rows import CHARACTERISTICS, FINITE_VOLUME, Row, check, worst
 from validation.workbench import TOLERANCES, Workbench, gaussian_mixture
 

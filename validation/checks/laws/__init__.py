@@ -1,0 +1,1 @@
+"""Data laws beside what their papers say and what own integrations of them give."""

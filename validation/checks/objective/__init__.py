@@ -1,0 +1,1 @@
+"""Kernels and the risk at the start, by quadrature."""

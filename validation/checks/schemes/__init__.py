@@ -1,0 +1,1 @@
+"""Schemes beside closed forms, integrations by SciPy, the reference, and one another."""

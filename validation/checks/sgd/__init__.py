@@ -1,0 +1,1 @@
+"""Stochastic gradient descent beside the equation, and its statistics."""

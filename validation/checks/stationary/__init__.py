@@ -1,0 +1,1 @@
+"""Stationary laws, their branches, and optima."""
