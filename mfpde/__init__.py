@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from mfpde.configuration.sources import experiment_of, load_configuration
     from mfpde.errors import ConfigurationError
-    from mfpde.experiment import Dynamics, Experiment
+    from mfpde.experiment import Experiment
     from mfpde.keys.declaration import key
     from mfpde.keys.kinds import Choice, Integer, Integers, Number, Numbers
     from mfpde.keys.reader import NON_NEGATIVE, POSITIVE, Range
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from mfpde.studies.sgd.replicas import sgd
     from mfpde.studies.solve import solve
     from mfpde.studies.stationary.stationary import stationary
+    from mfpde.tables.dynamics import Dynamics
 
 __all__ = ["basins", "bounds", "branches", "check", "compare", "convergence", "distance", "ending"]
 __all__ += ["generalisation", "kernel", "margin", "optimum", "predict", "rates", "report", "sgd", "solve", "stationary"]

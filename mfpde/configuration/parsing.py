@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from mfpde.errors import raise_mistakes
-from mfpde.experiment import Dynamics, Experiment, Sgd, Time
+from mfpde.experiment import Experiment
 from mfpde.keys.declaration import foreign_keys, names_of, read_table, trusting
 from mfpde.keys.reader import TableReader, known_name
 from mfpde.problem.laws.interface import DEFAULT, LAWS, DataLaw
 from mfpde.problem.network import Network
 from mfpde.schemes.rules import check_together
 from mfpde.schemes.solver import Solver
+from mfpde.tables.dynamics import Dynamics
+from mfpde.tables.sgd import Sgd
+from mfpde.tables.time import Time
 
 TABLES = ("data", "network", "initial", "dynamics", "time", "solver", "sgd")
 REQUIRED = ("data", "network")

@@ -15,7 +15,7 @@ from mfpde.configuration.parsing import homes_of, law_named, parse
 from mfpde.configuration.toml import to_tables
 from mfpde.configuration.toml_mistakes import toml_mistake
 from mfpde.errors import ConfigurationError, raise_mistakes
-from mfpde.experiment import Dynamics, Experiment, MobilityGiven, Sgd, Time
+from mfpde.experiment import Experiment
 from mfpde.keys.declaration import keys_of, names_of, plain_table, read_table, trusting
 from mfpde.keys.reader import TableReader, nearest, one_line
 from mfpde.problem.problem import Problem
@@ -23,6 +23,9 @@ from mfpde.schemes.rules import check_together
 from mfpde.schemes.solver import Solver
 from mfpde.shell.user_files import Use
 from mfpde.solvers.flow.flow import Mobility
+from mfpde.tables.dynamics import Dynamics, MobilityGiven
+from mfpde.tables.sgd import Sgd
+from mfpde.tables.time import Time
 
 Source = str | Path | Experiment | Problem
 """A preset's name, the path of a TOML file, "-" for standard input, an experiment, or a problem made in Python."""

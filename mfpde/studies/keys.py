@@ -10,7 +10,6 @@ from pathlib import Path
 from mfpde.configuration.extensions import use_installed, used
 from mfpde.configuration.toml import spelled
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Dynamics, Sgd, Time
 from mfpde.keys.declaration import Key, keys_of
 from mfpde.keys.reader import nearest, one_line
 from mfpde.problem.laws.interface import DEFAULT, LAWS
@@ -18,6 +17,9 @@ from mfpde.problem.network import Network
 from mfpde.results.answers.plain.keys import Entry, Keys
 from mfpde.schemes.interface import SCHEMES, scheme_names
 from mfpde.schemes.solver import Solver
+from mfpde.tables.dynamics import Dynamics
+from mfpde.tables.sgd import Sgd
+from mfpde.tables.time import Time
 
 WIDTH = 118
 SHARED = {"network": Network, "dynamics": Dynamics, "time": Time, "sgd": Sgd}

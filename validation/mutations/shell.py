@@ -52,13 +52,17 @@ MUTATIONS = (
         ),
     ),
     *mutations(
-        "mfpde/experiment.py",
+        "mfpde/tables/time.py",
         COMMANDS,
         (
             "a last save time by rounding",
             "(*(self.end * (index / last) for index in range(last)), self.end)",
             "tuple(self.end * (index / last) for index in range(last))",
         ),
+    ),
+    *mutations(
+        "mfpde/tables/dynamics.py",
+        COMMANDS,
         ("pure birth and death that moves", 'transport=self.flow != "fisher-rao"', "transport=True"),
     ),
     *mutations(

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from mfpde.errors import ConfigurationError, raise_mistakes
-from mfpde.experiment import Experiment, Sgd, Time
+from mfpde.experiment import Experiment
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.bounds import Point
 from mfpde.schemes.choice import on_oracle
@@ -23,6 +23,8 @@ from mfpde.shell.workers import Workers, number_of
 from mfpde.studies.run.refusals import unsupported
 from mfpde.studies.sgd.memory import memory_problems
 from mfpde.studies.sgd.refusals import refuse, save_steps
+from mfpde.tables.sgd import Sgd
+from mfpde.tables.time import Time
 
 MAXIMUM_NEURONS = 20_000
 """Above, the N^2 pairs of neurons in the exact risk exceed some gigabytes."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Experiment, Sgd, Time
+from mfpde.experiment import Experiment
 from mfpde.keys.declaration import trusting
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.ending import Cluster
@@ -22,6 +22,8 @@ from mfpde.studies.distance import Pieces, distance_to_atoms
 from mfpde.studies.optimum.atoms import DEFAULT_RADIUS, optimum_atoms
 from mfpde.studies.stationary.point import Classifier, refuse_stationary
 from mfpde.studies.stationary.stationary import one_atom_laws
+from mfpde.tables.sgd import Sgd
+from mfpde.tables.time import Time
 
 MOST_SEARCHED = 2
 """Coordinates up to which every one-atom law is searched for: seconds; in three it takes many minutes."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mfpde.errors import raise_mistakes
-from mfpde.experiment import Dynamics, Experiment, Sgd
+from mfpde.experiment import Experiment
 from mfpde.keys.samples import Samples
 from mfpde.problem.laws.finite_data import Drawn
 from mfpde.problem.points import points_of
@@ -26,6 +26,8 @@ from mfpde.schemes.solver import Solver
 from mfpde.solvers.flow.confinement import Penalty, Ridge
 from mfpde.studies.bounds.design import MAXIMUM_NEURONS
 from mfpde.studies.run.refusals import unsupported
+from mfpde.tables.dynamics import Dynamics
+from mfpde.tables.sgd import Sgd
 
 BATCHES = 10
 SCHEME = "particles"

@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 
 from mfpde.errors import raise_mistakes
-from mfpde.experiment import Experiment, LogSave
+from mfpde.experiment import Experiment
 from mfpde.problem.laws.interface import SQUARE_RISK
 from mfpde.problem.network import scaled_activation
 from mfpde.problem.problem import Problem, build_problem
@@ -17,6 +17,7 @@ from mfpde.solvers.sgd.samplers import GaussianBlocks, Sampler, sampler_of
 from mfpde.solvers.sgd.sources.finite import FULL, REPLACEMENT
 from mfpde.solvers.sgd.state import LARGEST_GRAM_BATCH
 from mfpde.studies.sgd.memory import memory_problems
+from mfpde.tables.time import LogSave
 
 MAXIMUM_BYTES = 2**31 - 2**16
 MOST_STEPS = 10**12

@@ -13,7 +13,7 @@ import mfpde
 from mfpde import ConfigurationError
 from mfpde.configuration.parsing import parse
 from mfpde.configuration.toml import to_tables
-from mfpde.experiment import Dynamics, Experiment, LogSave, Sgd, Time
+from mfpde.experiment import Experiment
 from mfpde.keys.declaration import Checked, key
 from mfpde.keys.kinds import Number
 from mfpde.keys.reader import POSITIVE
@@ -22,6 +22,9 @@ from mfpde.problem.laws.gaussian_mixture import GaussianMixture, MixtureInitial
 from mfpde.problem.marginals import Normal, Tabulated, Uniform
 from mfpde.problem.network import Knots, Network
 from mfpde.schemes.solver import Solver
+from mfpde.tables.dynamics import Dynamics
+from mfpde.tables.sgd import Sgd
+from mfpde.tables.time import LogSave, Time
 
 VALID = Experiment()
 MISTAKES: list[tuple[Callable[[], object], dict[str, dict[str, Any]], int]] = [

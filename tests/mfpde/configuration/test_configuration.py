@@ -16,7 +16,7 @@ from mfpde.configuration.parsing import parse
 from mfpde.configuration.sources import experiment_of, load_configuration, override_value
 from mfpde.configuration.toml import differing_keys, to_toml
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Experiment, LogSave, Time
+from mfpde.experiment import Experiment
 from mfpde.problem.laws.gaussian_mixture import GaussianMixture
 from mfpde.problem.laws.single_index import SingleIndex
 from mfpde.problem.marginals import Normal, Uniform
@@ -26,6 +26,7 @@ from mfpde.problem.targets import Hermite
 from mfpde.schemes.choice import serving
 from mfpde.solvers.flow.flow import Flow, Schedule
 from mfpde.studies.check import check
+from mfpde.tables.time import LogSave, Time
 
 MINIMAL = "[data]\n[network]\n"
 TRAINED = '[data]\n[network]\ncoefficients = "trained"\n'

@@ -12,7 +12,7 @@ from mfpde import solve
 from mfpde.configuration.parsing import parse
 from mfpde.configuration.toml import to_toml
 from mfpde.errors import ConfigurationError
-from mfpde.experiment import Dynamics, Experiment, Time
+from mfpde.experiment import Experiment
 from mfpde.problem.laws.gaussian_bumps import BumpInitial, GaussianBumps
 from mfpde.problem.marginals import Normal
 from mfpde.problem.problem import Problem
@@ -24,6 +24,8 @@ from mfpde.studies.kernel.kernel import kernel
 from mfpde.studies.optimum.optimum import optimum
 from mfpde.studies.sgd.replicas import sgd
 from mfpde.studies.stationary.stationary import stationary
+from mfpde.tables.dynamics import Dynamics
+from mfpde.tables.time import Time
 
 BUMPS = GaussianBumps(centres=(-1.0, 1.0), width=1.0)
 FREE = Dynamics(mass="free", growth=3.0)
