@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from mfpde.keys.kinds import Choice, Integer, Integers, Number, Numbers
     from mfpde.keys.reader import NON_NEGATIVE, POSITIVE, Range
     from mfpde.problem.activations.interface import Activation, activation
-    from mfpde.problem.initial import InitialLaw, joint_law, product_law, radial_law
+    from mfpde.problem.initial.joint import joint_law
+    from mfpde.problem.initial.law import InitialLaw, product_law
+    from mfpde.problem.initial.radial import radial_law
     from mfpde.problem.law_kinds import LawOf, marginal
     from mfpde.problem.laws.gaussian_bumps import BumpInitial, GaussianBumps
     from mfpde.problem.laws.gaussian_mixture import GaussianMixture, MixtureInitial

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from mfpde.errors import raise_mistakes
 from mfpde.keys.declaration import checked, is_trusting, plain_table
 from mfpde.problem.directions import met
+from mfpde.problem.initial.points import points_of
 from mfpde.problem.laws.interface import DEFAULT, LAWS, DataLaw
 from mfpde.problem.network import Network
-from mfpde.problem.points import points_of
 from mfpde.schemes.choice import chosen_scheme
 from mfpde.schemes.rules import check_together
 from mfpde.schemes.solver import Solver

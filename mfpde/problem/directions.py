@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mfpde.keys.tables import WEIGHT
-from mfpde.problem.initial import InitialLaw, PointLaw
+from mfpde.problem.initial.law import InitialLaw
+from mfpde.problem.initial.points import PointLaw, point_law, points_of
 from mfpde.problem.laws.interface import DataLaw, LawWithin
-from mfpde.problem.points import point_law, points_of
 from mfpde.solvers.flow.confinement import Penalty
 from mfpde.solvers.space.axis import Axis, Circle, Component, Sign
 from mfpde.solvers.space.geometry import Geometry

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from mfpde.problem.condensed import condensed
-from mfpde.problem.initial import InitialLaw
+from mfpde.problem.initial.law import InitialLaw
 from mfpde.problem.marginals import TAIL, Marginal, discrete, reaching, unbounded
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.outputs import OutputResolution

@@ -11,10 +11,10 @@ import numpy as np
 
 from mfpde.errors import ConfigurationError
 from mfpde.problem.directions import met
-from mfpde.problem.initial import InitialLaw
+from mfpde.problem.initial.law import InitialLaw
+from mfpde.problem.initial.points import points_of
 from mfpde.problem.laws.interface import DataLaw
 from mfpde.problem.network import Network, Unit
-from mfpde.problem.points import points_of
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import BY_LOSS, Flow
 from mfpde.solvers.objective.coefficient import WithCoefficient

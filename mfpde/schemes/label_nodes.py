@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mfpde.problem.initial import InitialLaw
+    from mfpde.problem.initial.law import InitialLaw
 
 FEW_LABELS = 2
 NODES, NODES_OF_MANY = (10, 7), (8, 6)

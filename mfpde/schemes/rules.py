@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from mfpde.keys.declaration import keys_of
 from mfpde.keys.reader import increasing
+from mfpde.problem.initial.points import head_laws, points_of
 from mfpde.problem.laws.finite_data import undrawn
-from mfpde.problem.points import head_laws, points_of
 from mfpde.schemes.interface import SCHEMES, scheme_named
 from mfpde.schemes.options import PerCoordinate
 from mfpde.solvers.flow.confinement import Ridge

@@ -9,7 +9,7 @@ KERNELS = "tests/mfpde/problem/reduction/test_reduction.py"
 
 MUTATIONS = (
     *mutations(
-        "mfpde/problem/initial.py",
+        "mfpde/problem/initial/radial.py",
         LAWS,
         ("radii at the scale of one coordinate", "scale = kappa / float(np.sqrt(sum(dimensions)))", "scale = kappa"),
         (
@@ -18,6 +18,10 @@ MUTATIONS = (
             "SquaredShare(dimensions[j], rest[j])",
         ),
         ("the last block takes what is left before it", "left = left * np.cos(points[:, own + j])", "pass"),
+    ),
+    *mutations(
+        "mfpde/problem/initial/joint.py",
+        LAWS,
         ("even points of a density that weigh alike", "shares = shares * np.asarray(self.function(places))", "pass"),
     ),
     *mutations(
@@ -44,7 +48,7 @@ MUTATIONS = (
         ),
     ),
     *mutations(
-        "mfpde/problem/points.py",
+        "mfpde/problem/initial/points.py",
         "tests/mfpde/problem/test_points.py",
         ("weights of given atoms forgotten", "if WEIGHT in points.columns else np.ones", "if False else np.ones"),
     ),

@@ -21,12 +21,12 @@ from mfpde.keys.reader import POSITIVE_SIZE, SIZE, TableReader, as_list
 from mfpde.keys.samples import Samples, SamplesKey, sample_mistakes
 from mfpde.keys.tables import NumberTable, TableKey
 from mfpde.problem.clouds import Clouds, CloudsKey
+from mfpde.problem.initial.points import POINTS, head_laws, in_place_of
 from mfpde.problem.law_kinds import LawOf
 from mfpde.problem.laws.finite_data import SQUARE, FiniteData
 from mfpde.problem.laws.interface import LAWS
 from mfpde.problem.marginals import Marginal
 from mfpde.problem.network import Unit
-from mfpde.problem.points import POINTS, head_laws, in_place_of
 from mfpde.solvers.objective.losses.interface import LOSSES
 from mfpde.solvers.objective.losses.pointwise import nodal_loss
 

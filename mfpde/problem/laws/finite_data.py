@@ -15,7 +15,7 @@ from mfpde.keys.declaration import key
 from mfpde.keys.kinds import Integer
 from mfpde.keys.reader import TableReader
 from mfpde.keys.samples import Samples, SamplesKey
-from mfpde.problem.initial import InitialLaw, product_law
+from mfpde.problem.initial.law import InitialLaw, product_law
 from mfpde.problem.laws.interface import DataLaw, LawWithin
 from mfpde.problem.marginals import Marginal, Normal, settled
 from mfpde.problem.network import Unit

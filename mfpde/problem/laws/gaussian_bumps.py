@@ -16,12 +16,12 @@ from mfpde.keys.declaration import Checked, key
 from mfpde.keys.kinds import Choice, Number, Numbers
 from mfpde.keys.reader import POSITIVE_SIZE, SIZE, Range, TableReader
 from mfpde.keys.tables import NumberTable, TableKey
-from mfpde.problem.initial import InitialLaw, product_law
+from mfpde.problem.initial.law import InitialLaw, product_law
+from mfpde.problem.initial.points import POINTS, in_place_of
 from mfpde.problem.law_kinds import LawOf, ends_of
 from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.marginals import Marginal, Normal, settled
 from mfpde.problem.network import Unit
-from mfpde.problem.points import POINTS, in_place_of
 from mfpde.solvers.objective.losses.interface import LOSSES
 from mfpde.solvers.objective.losses.pointwise import nodal_loss
 from mfpde.solvers.space.axis import Axis, Line

@@ -12,13 +12,14 @@ from mfpde.keys.declaration import Checked, key
 from mfpde.keys.kinds import Number, Numbers
 from mfpde.keys.reader import NON_NEGATIVE_SIZE, POSITIVE_SIZE, Range, TableReader, as_list, as_number, known_name, show
 from mfpde.keys.tables import NumberTable, TableKey
-from mfpde.problem.initial import InitialLaw, gaussian_blocks, product_law, radial_law
+from mfpde.problem.initial.law import InitialLaw, product_law
+from mfpde.problem.initial.points import POINTS, head_laws, in_place_of
+from mfpde.problem.initial.radial import gaussian_blocks, radial_law
 from mfpde.problem.law_kinds import LawOf
 from mfpde.problem.laws.finite_data import drawn, samples_key, seed_key
 from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.marginals import Marginal, settled
 from mfpde.problem.network import Network, Unit
-from mfpde.problem.points import POINTS, head_laws, in_place_of
 from mfpde.problem.reduction.mixture import BlockMixture
 from mfpde.solvers.space.axis import Axis, Radius
 

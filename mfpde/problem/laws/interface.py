@@ -24,8 +24,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mfpde.keys.declaration import Checked, names_of
+from mfpde.problem.initial.points import head_laws, point_law, point_problems
 from mfpde.problem.network import Network, Unit, unit_of
-from mfpde.problem.points import head_laws, point_law, point_problems
 from mfpde.solvers.registry import Registry
 from mfpde.solvers.space.axis import Axis, Line
 from mfpde.solvers.space.geometry import Geometry
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from mfpde.experiment import Experiment
     from mfpde.keys.samples import Samples
     from mfpde.keys.tables import NumberTable
-    from mfpde.problem.initial import InitialLaw, PointLaw
+    from mfpde.problem.initial.law import InitialLaw
+    from mfpde.problem.initial.points import PointLaw
     from mfpde.problem.marginals import Marginal
     from mfpde.problem.reduction.block_pairs import BlockPairs
     from mfpde.solvers.activations.activation import Activation

@@ -17,7 +17,8 @@ from mfpde.keys.kinds import Number
 from mfpde.keys.reader import NON_NEGATIVE_SIZE, POSITIVE_SIZE, TableReader
 from mfpde.keys.tables import NumberTable, TableKey
 from mfpde.problem import targets
-from mfpde.problem.initial import InitialLaw, product_law
+from mfpde.problem.initial.law import InitialLaw, product_law
+from mfpde.problem.initial.points import POINTS, head_laws, in_place_of
 from mfpde.problem.law_kinds import LawOf
 from mfpde.problem.laws.finite_data import drawn, samples_key, seed_key
 from mfpde.problem.laws.gaussian_mixture import INFINITE, MAXIMUM_DIMENSION
@@ -25,7 +26,6 @@ from mfpde.problem.laws.inputs import SPHERE, formula, inputs_key, on_sphere
 from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.marginals import Marginal, Normal, ScaledChi, settled
 from mfpde.problem.network import Network, Unit
-from mfpde.problem.points import POINTS, head_laws, in_place_of
 from mfpde.solvers.space.axis import Axis, Line, Radius
 
 if TYPE_CHECKING:

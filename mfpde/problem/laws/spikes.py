@@ -20,12 +20,12 @@ from mfpde.keys.declaration import Checked, key
 from mfpde.keys.kinds import Integer, Kind, Numbers
 from mfpde.keys.reader import POSITIVE_SIZE, SIZE, TableReader
 from mfpde.keys.tables import NumberTable, TableKey
-from mfpde.problem.initial import InitialLaw, PointLaw, product_law
+from mfpde.problem.initial.law import InitialLaw, product_law
+from mfpde.problem.initial.points import POINTS, PointLaw, in_place_of
 from mfpde.problem.law_kinds import LawOf
 from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.marginals import Marginal, Values, settled
 from mfpde.problem.network import Unit
-from mfpde.problem.points import POINTS, in_place_of
 from mfpde.solvers.space.axis import Axis, Circle, Sign
 
 if TYPE_CHECKING:

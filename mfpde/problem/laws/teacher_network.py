@@ -16,13 +16,13 @@ from mfpde.keys.declaration import Checked, key
 from mfpde.keys.kinds import Choice, Integer, Kind, Number, Numbers
 from mfpde.keys.reader import POSITIVE_SIZE, SIZE, Range, TableReader
 from mfpde.keys.tables import NumberTable, TableKey
-from mfpde.problem.initial import InitialLaw, PointLaw, product_law
+from mfpde.problem.initial.law import InitialLaw, product_law
+from mfpde.problem.initial.points import POINTS, PointLaw, head_laws, in_place_of
 from mfpde.problem.law_kinds import LawOf
 from mfpde.problem.laws.finite_data import drawn, samples_key, seed_key
 from mfpde.problem.laws.interface import LAWS, DataLaw
 from mfpde.problem.marginals import Marginal, Normal, settled
 from mfpde.problem.network import Network, Unit, activation_of
-from mfpde.problem.points import POINTS, head_laws, in_place_of
 from mfpde.solvers.space.axis import Axis, Line
 
 if TYPE_CHECKING:

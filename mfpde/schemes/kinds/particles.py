@@ -153,7 +153,7 @@ def flow_of(
     problem: Problem, objective: Objective, start: Array, weights: Array, tolerance: float, seed: int, stream: int
 ) -> Scheme:
     """The flow of these particles, along kinks where Psi has some; `seed` and `stream` are of their noise."""
-    from mfpde.problem.initial import PointLaw
+    from mfpde.problem.initial.points import PointLaw
     from mfpde.problem.labels import label_law
     from mfpde.solvers.characteristics.sliding import SlidingCharacteristics
     from mfpde.solvers.particles.birth_death_process import ParticleProcess
@@ -199,7 +199,7 @@ def _actual_pair(problem: Problem, experiment: Experiment, count: int) -> Pair:
 
 def _overlaps(problem: Problem, experiment: Experiment, count: int) -> Overlaps:
     """The neurons of SGD with this seed, replica 0, in order parameters."""
-    from mfpde.problem.initial import PointLaw
+    from mfpde.problem.initial.points import PointLaw
     from mfpde.solvers.networks.order_parameters import Overlaps
     from mfpde.solvers.sgd.samplers import sampler_of
 

@@ -18,8 +18,8 @@ from typing import Any
 from mfpde.errors import raise_mistakes
 from mfpde.experiment import Experiment
 from mfpde.keys.samples import Samples
+from mfpde.problem.initial.points import points_of
 from mfpde.problem.laws.finite_data import Drawn
-from mfpde.problem.points import points_of
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.samples.generalisation import Setting
 from mfpde.schemes.solver import Solver

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from mfpde.experiment import Experiment
-from mfpde.problem.initial import PointLaw
+from mfpde.problem.initial.points import PointLaw
 from mfpde.problem.network import Unit, scaled_activation
 from mfpde.problem.problem import Problem, build_problem
 from mfpde.solvers.arrays import Array

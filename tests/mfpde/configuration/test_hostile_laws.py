@@ -16,7 +16,7 @@ from mfpde.configuration.parsing import parse
 from mfpde.configuration.toml import to_tables
 from mfpde.errors import ConfigurationError
 from mfpde.problem.activations.interface import ACTIVATIONS
-from mfpde.problem.initial import radial_law
+from mfpde.problem.initial.radial import radial_law
 from mfpde.problem.marginals import Normal, Uniform, Values
 from mfpde.problem.problem import Problem
 from mfpde.studies.check import check

@@ -15,7 +15,7 @@ from mfpde.configuration.sources import experiment_of
 from mfpde.configuration.toml import to_tables
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
-from mfpde.problem.initial import PointLaw
+from mfpde.problem.initial.points import PointLaw
 from mfpde.problem.problem import build_problem
 from mfpde.results.answers.signed import SignedOptimum
 from mfpde.solvers.space.measure import Atoms

@@ -10,7 +10,9 @@ from numpy.polynomial.legendre import leggauss
 from numpy.testing import assert_allclose
 from scipy import special, stats
 
-from mfpde.problem.initial import InitialLaw, gaussian_blocks, joint_law, product_law, radial_law
+from mfpde.problem.initial.joint import joint_law
+from mfpde.problem.initial.law import InitialLaw, product_law
+from mfpde.problem.initial.radial import gaussian_blocks, radial_law
 from mfpde.problem.marginals import (
     Density,
     Marginal,

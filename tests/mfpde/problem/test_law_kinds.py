@@ -12,7 +12,8 @@ from mfpde.configuration.parsing import parse
 from mfpde.configuration.toml import to_tables
 from mfpde.errors import ConfigurationError
 from mfpde.experiment import Experiment
-from mfpde.problem.initial import product_law, radial_law
+from mfpde.problem.initial.law import product_law
+from mfpde.problem.initial.radial import radial_law
 from mfpde.problem.labels import label_law
 from mfpde.problem.law_kinds import MARGINALS, marginal
 from mfpde.problem.laws.gaussian_mixture import GaussianMixture, MixtureInitial

@@ -12,7 +12,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from mfpde.configuration.sources import experiment_of
-from mfpde.problem.initial import InitialLaw, product_law
+from mfpde.problem.initial.law import InitialLaw, product_law
 from mfpde.problem.laws.interface import DataLaw
 from mfpde.problem.marginals import Marginal, Uniform
 from mfpde.problem.network import Unit

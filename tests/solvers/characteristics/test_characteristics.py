@@ -12,7 +12,7 @@ from scipy.interpolate import CubicSpline
 
 from mfpde.configuration.parsing import parse
 from mfpde.experiment import Experiment
-from mfpde.problem.initial import product_law
+from mfpde.problem.initial.law import product_law
 from mfpde.problem.labels import label_law
 from mfpde.problem.marginals import Normal
 from mfpde.problem.problem import Problem, build_problem

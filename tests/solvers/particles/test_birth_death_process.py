@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
 
-from mfpde.problem.initial import product_law
+from mfpde.problem.initial.law import product_law
 from mfpde.problem.laws.gaussian_bumps import GaussianBumps
 from mfpde.problem.marginals import Normal
 from mfpde.problem.problem import Problem

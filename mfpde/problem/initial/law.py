@@ -1,4 +1,4 @@
-"""Initial laws: independent labels embedded in the reduced space."""
+"""Laws of independent labels embedded in the reduced space."""
 
 from __future__ import annotations
 
@@ -13,10 +13,6 @@ from numpy.typing import NDArray
 from mfpde.problem.marginals import (
     Discrete,
     Marginal,
-    ScaledChi,
-    SquaredShare,
-    Uniform,
-    Values,
     between,
     beyond,
     discrete,
@@ -210,71 +206,6 @@ def _times(one: tuple[float, float], other: tuple[float, float]) -> tuple[float,
     return m * n, v * u + v * n**2 + u * m**2
 
 
-@dataclass(frozen=True)
-class PointLaw(InitialLaw):
-    """A law of atoms: the label is their number.
-
-    Attributes:
-        rows: reduced coordinates, shape (n, D).
-        whole: w of every atom, shape (n, d), where it is known.
-    """
-
-    rows: Array
-    whole: Array | None
-
-    @classmethod
-    def of(cls, rows: Array, weights: Array, whole: Array | None = None, mass: float = 1.0) -> PointLaw:
-        numbers = Values(tuple(range(len(rows))), tuple(weights))
-        return cls((numbers,), lambda labels: rows[labels[:, 0].astype(np.int64)], None, rows, whole, mass=mass)
-
-    def weights(self, count: int) -> Array:
-        repeats = count // len(self.rows)
-        masses = np.zeros(len(self.rows))
-        numbers = self.labels[0]
-        assert isinstance(numbers, Values)
-        masses[numbers.breaks.astype(np.int64)] = numbers.masses
-        return np.tile(self.mass * masses / repeats, repeats)
-
-    @property
-    def moments(self) -> tuple[Array, Array]:
-        weights, rows = self._masses
-        mean = weights @ rows
-        return mean, np.sqrt(weights @ (rows - mean) ** 2)
-
-    @property
-    def _masses(self) -> tuple[Array, Array]:
-        numbers = self.labels[0]
-        assert isinstance(numbers, Values)
-        return numbers.masses, self.rows[numbers.breaks.astype(np.int64)]
-
-    @property
-    def given(self) -> tuple[int, ...]:
-        return (len(self.rows),)
-
-    def neurons(self, count: int, seed: int, stream: int = 0) -> Array:
-        return np.tile(self.rows, (count // len(self.rows), 1))
-
-    @property
-    def alike(self) -> bool:
-        masses, _ = self._masses
-        return len(masses) == len(self.rows) and bool(np.ptp(masses) <= 1e-12 * masses.max())
-
-    def neuron_problem(self, count: int) -> str:
-        most = len(self.rows)
-        if count == most or (self.alike and count % most == 0):
-            return ""
-        words = f"{count} neurons for the {most} rows of initial.points"
-        return f"{words}{'' if self.alike else ', whose weights differ'}; write {most}" + " or a multiple" * self.alike
-
-    def cell_masses(self, grid: Grid) -> Array:
-        weights, rows = self._masses
-        axes = range(rows.shape[1])
-        spread = [np.array([spread_atom(float(place), grid.axis(a)) for place in rows[:, a]]) for a in axes]
-        weights, letters = self.mass * weights, "abcdefgh"[: len(spread)]
-        operands = ",".join(f"z{letter}" for letter in letters)
-        return np.asarray(np.einsum(f"z,{operands}->{letters}", weights, *spread, optimize=True))
-
-
 def product_law(sources: Sequence[Marginal | float]) -> InitialLaw:
     """Independent reduced coordinates, each random (a marginal) or constant (a number)."""
     labels = tuple(source for source in sources if not isinstance(source, int | float))
@@ -284,20 +215,6 @@ def product_law(sources: Sequence[Marginal | float]) -> InitialLaw:
         coordinates.append(float(source) if is_constant else sum(isinstance(c, int) for c in coordinates))  # type: ignore[arg-type]
 
     return InitialLaw(labels, _Coordinates(tuple(coordinates)), tuple(coordinates))
-
-
-def joint_law(density: Callable[[Array], Array], lower: Sequence[float], upper: Sequence[float]) -> InitialLaw:
-    """rho_0 with any density on the box [lower, upper] of the reduced coordinates; it is normalised to mass 1.
-
-    Args:
-        density: not negative, smooth on the box; points of shape (n, D) -> shape (n,).
-        lower, upper: corners, D numbers each.
-
-    Raises:
-        ValueError: a density that is negative, not finite or zero at all the nodes of its quadrature.
-    """
-    labels = tuple(Uniform(low, high) for low, high in zip(lower, upper, strict=True))
-    return _JointLaw(labels, np.positive, None, density)
 
 
 @dataclass(frozen=True)
@@ -314,129 +231,3 @@ class _Coordinates:
     def __call__(self, points: Array) -> Array:
         columns = [points[:, c] if isinstance(c, int) else np.full(len(points), c) for c in self.sources]
         return np.stack(columns, axis=1)
-
-
-@dataclass(frozen=True)
-class _JointLaw(InitialLaw):
-    """A law with a density that is no product; the labels are the coordinates, uniform on a box."""
-
-    function: Callable[[Array], Array]
-
-    @property
-    def independent(self) -> bool:
-        return False
-
-    @functools.cached_property
-    def _summary(self) -> tuple[float, float]:
-        """The mass, and the largest density at the nodes of the rule."""
-        mass = highest = 0.0
-        for places, weights in super()._fine_rule(panels=48 if len(self.labels) < 3 else 12):
-            values = np.asarray(self.function(places))
-            if not (np.all(np.isfinite(values)) and np.all(values >= 0.0)):
-                raise ValueError("the density of an initial law must be finite and not negative on its box")
-            mass += float(weights @ values)
-            highest = max(highest, float(values.max()))
-        if not (mass > 0.0):
-            raise ValueError("the density of an initial law is zero on its box")
-        return mass * self._volume, highest
-
-    @property
-    def _volume(self) -> float:
-        return math.prod(float(np.ptp(marginal.breaks)) for marginal in self.labels)
-
-    def density(self, labels: Array) -> Array:
-        return np.asarray(self.function(labels)) / self._summary[0]
-
-    def sample(self, count: int, seed: int, stream: int = 0) -> Array:
-        """As that of `InitialLaw`, by rejection from the box."""
-        random = np.random.Generator(np.random.Philox(key=(seed, stream)))
-        lower, upper = (np.array([marginal.breaks[end] for marginal in self.labels]) for end in (0, -1))
-        most = 1.5 * self._summary[1]
-        kept: list[Array] = []
-        while sum(map(len, kept)) < count:
-            places = lower + (upper - lower) * random.random((max(count, 64), len(self.labels)))
-            values = np.asarray(self.function(places))
-            if not (values.max() <= most):
-                raise ValueError("the density of an initial law is far from smooth: its largest value was not seen")
-            kept.append(places[random.random(len(places)) * most < values])
-        return np.concatenate(kept)[:count]
-
-    def even(self, count: int, seed: int) -> tuple[Array, Array]:
-        """As those of `InitialLaw`, of the box, with the density as their shares."""
-        places, shares = super().even(count, seed)
-        shares = shares * np.asarray(self.function(places))
-        return places, shares / shares.sum()
-
-    def _fine_rule(self, panels: int = 48, nodes: int = 8) -> Iterator[tuple[Array, Array]]:
-        for places, weights in super()._fine_rule(panels, nodes):
-            yield places, weights * np.asarray(self.function(places))
-
-
-def gaussian_blocks(kappa: float, dimensions: Sequence[float], fractions: Sequence[float]) -> list[Marginal | float]:
-    """Radii of w ~ N(0, kappa^2 Id / d): chi laws, or their limits kappa sqrt(p_j / d) when d is infinite."""
-    if np.isinf(dimensions[0]):
-        return [kappa * float(np.sqrt(fraction)) for fraction in fractions]
-    scale = kappa / float(np.sqrt(sum(dimensions)))
-    return [ScaledChi(p, scale) for p in dimensions]
-
-
-def radial_law(
-    radius: Marginal | float,
-    dimensions: Sequence[float],
-    fractions: Sequence[float],
-    others: Sequence[Marginal | float] = (),
-) -> InitialLaw:
-    """w = r * Unif(S^{d-1}) with r of the law `radius`, block radii r_j = r c_j; independent of `others`.
-
-    The labels are r and, for each block but the last, the angle whose sine is the block's share of what is left.
-    """
-    if np.isinf(dimensions[0]):
-        shares: list[Marginal] = []
-        fixed = np.sqrt(np.asarray(fractions, dtype=float))
-    else:
-        rest = np.cumsum(np.asarray(dimensions)[::-1])[::-1]
-        shares = [SquaredShare(dimensions[j], rest[j + 1]) for j in range(len(dimensions) - 1)]
-        fixed = np.ones(1)
-    if len(dimensions) == 1:
-        return product_law([radius, *others])
-    tail = product_law(list(others)) if others else None
-    length = product_law([radius])
-    labels = (*length.labels, *shares, *(tail.labels if tail else ()))
-    return InitialLaw(labels, _Radial(length, len(shares), tuple(fixed.tolist()), tail), None)
-
-
-@dataclass(frozen=True)
-class _Radial:
-    """Block radii r c_j: the labels are r, if it varies, and the angles of the shares c_j, if these do."""
-
-    length: InitialLaw
-    angles: int
-    fixed: tuple[float, ...]
-    tail: InitialLaw | None
-
-    @property
-    def factors(self) -> list[list[Factor]]:
-        """What each coordinate is the product of."""
-        own, tail = len(self.length.labels), self.tail.embed.factors if self.tail else []  # type: ignore[attr-defined]
-        left = [self.length.embed.factors[0][0]]  # type: ignore[attr-defined]
-        found = [[*left, (share, np.positive)] for share in self.fixed] if not self.angles else []
-        for j in range(own, own + self.angles):
-            found.append([*left, (j, np.sin)])
-            left = [*left, (j, np.cos)]
-        first = own + self.angles
-        after = [[(c + first if isinstance(c, int) else c, f) for c, f in each] for each in tail]
-        return [*found, *([left] if self.angles else []), *after]
-
-    def __call__(self, points: Array) -> Array:
-        own = len(self.length.labels)
-        left = self.length.embed(points[:, :own])[:, 0].copy()
-        columns = []
-        if not self.angles:
-            columns = [left * share for share in self.fixed]
-        for j in range(self.angles):
-            columns.append(left * np.sin(points[:, own + j]))
-            left = left * np.cos(points[:, own + j])
-        if self.angles:
-            columns.append(left)
-        blocks = np.stack(columns, axis=1)
-        return np.hstack([blocks, self.tail.embed(points[:, own + self.angles :])]) if self.tail else blocks

@@ -2,26 +2,92 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from mfpde.keys.reader import TableReader, one_line
 from mfpde.keys.tables import WEIGHT, NumberTable
-from mfpde.problem.initial import PointLaw
-from mfpde.problem.marginals import Marginal, Values
+from mfpde.problem.initial.law import InitialLaw
+from mfpde.problem.marginals import Marginal, Values, spread_atom
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.space.grid import Grid
 
 if TYPE_CHECKING:
     from mfpde.problem.laws.interface import DataLaw
     from mfpde.problem.network import Network, Unit
-    from mfpde.solvers.arrays import Array
 
 Initial = TypeVar("Initial")
 POINTS = "a CSV file of atoms, a row each, in place of the laws of their coordinates"
 """The key `points` of a law's options of [initial], in words."""
 HEADS = {"a": 1.0, "b": 0.0}
 """Coefficient and offset, and what they are where nothing says so."""
+
+
+@dataclass(frozen=True)
+class PointLaw(InitialLaw):
+    """A law of atoms: the label is their number.
+
+    Attributes:
+        rows: reduced coordinates, shape (n, D).
+        whole: w of every atom, shape (n, d), where it is known.
+    """
+
+    rows: Array
+    whole: Array | None
+
+    @classmethod
+    def of(cls, rows: Array, weights: Array, whole: Array | None = None, mass: float = 1.0) -> PointLaw:
+        numbers = Values(tuple(range(len(rows))), tuple(weights))
+        return cls((numbers,), lambda labels: rows[labels[:, 0].astype(np.int64)], None, rows, whole, mass=mass)
+
+    def weights(self, count: int) -> Array:
+        repeats = count // len(self.rows)
+        masses = np.zeros(len(self.rows))
+        numbers = self.labels[0]
+        assert isinstance(numbers, Values)
+        masses[numbers.breaks.astype(np.int64)] = numbers.masses
+        return np.tile(self.mass * masses / repeats, repeats)
+
+    @property
+    def moments(self) -> tuple[Array, Array]:
+        weights, rows = self._masses
+        mean = weights @ rows
+        return mean, np.sqrt(weights @ (rows - mean) ** 2)
+
+    @property
+    def _masses(self) -> tuple[Array, Array]:
+        numbers = self.labels[0]
+        assert isinstance(numbers, Values)
+        return numbers.masses, self.rows[numbers.breaks.astype(np.int64)]
+
+    @property
+    def given(self) -> tuple[int, ...]:
+        return (len(self.rows),)
+
+    def neurons(self, count: int, seed: int, stream: int = 0) -> Array:
+        return np.tile(self.rows, (count // len(self.rows), 1))
+
+    @property
+    def alike(self) -> bool:
+        masses, _ = self._masses
+        return len(masses) == len(self.rows) and bool(np.ptp(masses) <= 1e-12 * masses.max())
+
+    def neuron_problem(self, count: int) -> str:
+        most = len(self.rows)
+        if count == most or (self.alike and count % most == 0):
+            return ""
+        words = f"{count} neurons for the {most} rows of initial.points"
+        return f"{words}{'' if self.alike else ', whose weights differ'}; write {most}" + " or a multiple" * self.alike
+
+    def cell_masses(self, grid: Grid) -> Array:
+        weights, rows = self._masses
+        axes = range(rows.shape[1])
+        spread = [np.array([spread_atom(float(place), grid.axis(a)) for place in rows[:, a]]) for a in axes]
+        weights, letters = self.mass * weights, "abcdefgh"[: len(spread)]
+        operands = ",".join(f"z{letter}" for letter in letters)
+        return np.asarray(np.einsum(f"z,{operands}->{letters}", weights, *spread, optimize=True))
 
 
 def in_place_of(initial: Initial, reader: TableReader, rivals: tuple[str, ...]) -> Initial:
