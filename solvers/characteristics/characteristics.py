@@ -18,10 +18,11 @@ from ..space.box import Box
 from ..space.geometry import Geometry
 from ..space.measure import Atoms
 from .crossings import beyond, come_back
+from .flow_map import SQUARE_SHARE, UNRESOLVED, MapResolution
 from .kernels import moved_by, over_atoms, put_within, sums
 from .outputs import OutputResolution
-from .panels import LabelLaw, Panels, fill_panels, initial_panels, uniform_corners, worst_first
-from .selection import Selection, grown, refilled
+from .panels import LabelLaw, Panels, fill_panels, initial_panels, uniform_corners
+from .selection import Selection, grown
 
 __all__ = ["Characteristics", "LabelLaw"]
 
@@ -31,12 +32,6 @@ ROUNDING = 250.0 * float(np.finfo(float).eps)
 """Least relative tolerance of a step."""
 HIDDEN = 0.3
 """How far places are off where other runs take the same steps, over the largest error that these allowed themselves."""
-GROWN_MASS = 0.1
-"""Mass that any panel may come to hold where weights react: it is resolved as if it held that much."""
-
-SQUARE_SHARE, AHEAD = 0.1, 0.3
-"""Square of what Gauss rules of the law itself may leave of the flow map, over the tolerance, and the share of it down
-to which panels are halved where that is passed."""
 OUTPUT_SHARE = 0.1
 """Change of the risk at the start that halving all panels may make, over the tolerance."""
 
@@ -103,10 +98,7 @@ class Characteristics:
         self._walls = Box(np.append(walls.lower, np.negative(free)), np.append(walls.upper, free))
         closed = np.isfinite(walls.lower) | np.isfinite(walls.upper)
         self._ends = np.append(closed & ~geometry.even, np.zeros(int(self._reacts), dtype=bool))
-        # resolved like a position: an error of the action changes a weight by alpha times as much
-        self._scales = np.append(np.ones(geometry.dimension), [flow.rate] * self._reacts)
         self._inertia = np.append(geometry.inertia, [flow.rate] * self._reacts)
-        self._unresolved = 10.0 * tolerance
         # the actions of atoms make their weights: exp(-alpha A)
         share = 1.0 / max(1.0, flow.rate)
         self._shares = np.append(np.ones(geometry.dimension), [share] * self._reacts)
@@ -122,9 +114,13 @@ class Characteristics:
             self.rules,
             OUTPUT_SHARE * tolerance,
             largest,
-            self._unresolved,
+            UNRESOLVED * tolerance,
             self._total,
         )
+        # resolved like a position: an error of the action changes a weight by alpha times as much
+        scales = np.append(np.ones(geometry.dimension), [flow.rate] * self._reacts)
+        given = bool(law.own), self._reacts, self.rules, scales, self._walls, self._weights
+        self._map = MapResolution(*given, UNRESOLVED * tolerance, SQUARE_SHARE * tolerance, largest)
 
     def initial_state(self) -> State:
         return self._started(0)
@@ -217,15 +213,7 @@ class Characteristics:
             halved = self.advance(state, 0.5 * (state.flow_time + float(solver.t)))
             return replace(halved, step=min(halved.step, 2.0 * (halved.flow_time - state.flow_time)))
         crossed = moving & ~self._walls.holds(moved)
-        dissipated = float(solver.y[-1])
-        if crossed.any():
-            rows = np.flatnonzero(crossed)
-            path, below = solver.path(rows), (moved < self._walls.lower).ravel()[rows]
-            ends = np.where(moved < self._walls.lower, self._walls.lower, self._walls.upper).ravel()[rows]
-            # seen from a lower wall
-            side = np.where(below, 1.0, -1.0)
-            excess = beyond(lambda times: side[:, None] * path(times), state.flow_time, solver.t, side * ends)
-            dissipated -= 2.0 * float(weights[rows // shape[1]] * self._inertia[rows % shape[1]] @ excess)
+        dissipated = float(solver.y[-1]) - self._beyond_walls(solver, moved, crossed, weights)
         dissipation = self._dissipation(rates, weights, moving & ~crossed)
         moved = self._walls.returned(moved, rates)
         # a step cut short by `until` says little of the next one
@@ -289,6 +277,18 @@ class Characteristics:
         back = come_back(lambda times: side[:, None] * path(times), solver.t_old, solver.t)
         return float(weights[rows // after.shape[1]] @ back)
 
+    def _beyond_walls(self, solver: Dop853, after: Array, crossed: NDArray[np.bool_], weights: Array) -> float:
+        """What the coordinates that cross a wall in a step dissipate from there on."""
+        rows = np.flatnonzero(crossed)
+        if rows.size == 0:
+            return 0.0
+        path, below = solver.path(rows), (after < self._walls.lower).ravel()[rows]
+        ends = np.where(after < self._walls.lower, self._walls.lower, self._walls.upper).ravel()[rows]
+        # seen from a lower wall
+        side = np.where(below, 1.0, -1.0)
+        excess = beyond(lambda times: side[:, None] * path(times), solver.t_old, solver.t, side * ends)
+        return 2.0 * float(weights[rows // after.shape[1]] * self._inertia[rows % after.shape[1]] @ excess)
+
     def _weights(self, places: Array, masses: Array) -> Array:
         """Weights (n,) of atoms with their actions."""
         return grown(masses, -self.flow.rate * places[:, -1], self._total) if self._reacts else masses
@@ -334,67 +334,10 @@ class Characteristics:
             moved *= moving
         return 2.0 * float((weights @ moved) @ self._inertia)
 
-    def _tolerances(self, shape: tuple[int, ...], shares: Array) -> Array:
-        """Shares of the tolerance for places of this shape, and for the dissipated energy."""
-        return np.append(np.broadcast_to(shares, shape), 1.0)
-
     def _resolved(self, panels: Panels, reach: int = 0) -> Panels:
         """Panels halved until each resolves the flow map to the tolerance or the limit on atoms is reached."""
-        panels = self._smooth(panels, reach)
+        panels = self._map.resolved(panels, self._laws[reach])
         return self._selection.resolved(panels, self._laws[reach], self.geometry.dimension) if self._reacts else panels
-
-    def _smooth(self, panels: Panels, reach: int) -> Panels:
-        """Panels halved until the flow map is resolved as far as it carries mass, or they are too many.
-
-        Only once where their nodes are to be carried from the start: what is between those of a few says too little.
-        """
-        while True:
-            weights = self._weights(*panels.atoms)
-            mass = weights.reshape(len(panels.lower), -1).sum(axis=1)
-            if self._reacts:
-                mass = np.maximum(mass, GROWN_MASS)
-            unresolved = self._tails(panels) * mass[:, None]
-            unresolved = np.maximum(unresolved, self._bound_errors(panels, mass)[:, None])
-            unresolved = np.where(panels.wide, unresolved, 0.0)
-            room = self.largest // panels.masses[0].size - len(mass)
-            splitting = self._splitting(unresolved.max(axis=1, initial=0.0), room)
-            if not splitting.any():
-                return panels
-            panels = panels.split(np.where(splitting, unresolved.argmax(axis=1), -1), self.rules)
-            if self.law.own:
-                return panels
-            if self._reacts:
-                panels = refilled(panels, self._laws[reach], self._selection.rule)
-
-    def _splitting(self, unresolved: Array, room: int) -> NDArray[np.bool_]:
-        """Which panels are halved, shape (P,).
-
-        Where they are carried from the start it is done seldom, more of them at once, and by what all leave together.
-        """
-        if not self.law.own:
-            return worst_first(unresolved, self._unresolved, room)
-        together = np.empty_like(unresolved)
-        together[np.argsort(unresolved)] = np.cumsum(np.sort(unresolved))
-        ahead = AHEAD if together.max(initial=0.0) > self._unresolved else 1.0
-        return worst_first(together, ahead * self._unresolved, room)
-
-    def _tails(self, panels: Panels) -> Array:
-        """What is unresolved of a panel per unit of its mass, on the scale of `_unresolved`.
-
-        Where a rule is Gauss's for the law itself, what it leaves of the map is orthogonal to what it has, and an error
-        of the risk is of the order of its square, which acts on the flow from then on.
-        """
-        tails = panels.tails(self.rules, self._scales)
-        return self._unresolved * tails**2 / (SQUARE_SHARE * self.tolerance) if self.law.own else tails
-
-    def _bound_errors(self, panels: Panels, mass: Array) -> Array:
-        """Error of a Gauss rule across the kink of panels that straddle a wall: mass * range / (8 n^2)."""
-        flat = panels.positions.reshape(len(panels.lower), -1, panels.positions.shape[-1])
-        lowest, highest = flat.min(axis=1), flat.max(axis=1)
-        straddles = (lowest < self._walls.lower) & (highest > self._walls.lower)
-        straddles |= (lowest < self._walls.upper) & (highest > self._walls.upper)
-        kink = np.where(straddles, highest - lowest, 0.0).max(axis=1)
-        return np.asarray(mass * kink / (8.0 * self.rules.order**2))
 
     def _begun(self, panels: Panels, reach: int) -> State:
         """The state on these panels at flow time 0."""

@@ -171,8 +171,8 @@ class SlidingCharacteristics(Characteristics):
             np.append(places, spent),
             until,
             first_step=min(state.step, room) if state.step > 0 else None,
-            rtol=np.maximum(self.tolerance * self._tolerances(shape, self._relative), 1e-13),
-            atol=self.tolerance * self._tolerances(shape, self._shares),
+            rtol=np.maximum(self.tolerance * _with_energy(shape, self._relative), 1e-13),
+            atol=self.tolerance * _with_energy(shape, self._shares),
         )
         message = solver.step()
         if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
@@ -372,6 +372,11 @@ class SlidingCharacteristics(Characteristics):
             planes = np.flatnonzero(touching[row])
             settled[row, planes] = self._way(planes, rates[row], strengths[row])
         return settled
+
+
+def _with_energy(shape: tuple[int, ...], shares: Array) -> Array:
+    """Shares of the tolerance for places of this shape, and for the dissipated energy."""
+    return np.append(np.broadcast_to(shares, shape), 1.0)
 
 
 def _first_below(margin: Callable[[float], float], last: float) -> float:

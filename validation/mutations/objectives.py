@@ -127,8 +127,8 @@ MUTATIONS = (
         ),
         (
             "what is dissipated beyond a wall stays",
-            "dissipated -= 2.0 * float(weights[rows // shape[1]] * self._inertia[rows % shape[1]] @ excess)",
-            "pass",
+            " - self._beyond_walls(solver, moved, crossed, weights)",
+            "",
         ),
         ("atoms that leave a wall late are let go", "if not self._ends.any():", "if True:"),
     ),

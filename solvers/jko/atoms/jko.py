@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...arrays import Array
-from ...characteristics.characteristics import CUT_SHARE, GROWN_MASS, OUTPUT_SHARE, LabelLaw
+from ...characteristics.characteristics import CUT_SHARE, OUTPUT_SHARE, LabelLaw
+from ...characteristics.flow_map import GROWN_MASS
 from ...characteristics.outputs import OutputResolution
 from ...characteristics.panels import Panels, fill_panels, initial_panels, uniform_corners, worst_first
 from ...characteristics.selection import Selection, grown, refilled
