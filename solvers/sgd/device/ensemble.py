@@ -15,8 +15,9 @@ from ..ensemble import Ensemble
 from ..samplers import GaussianBlocks
 from ..state import SgdState
 from .drawing import PAIRS, draw_kernel
-from .kernels import WARP, Shape, block_kernel, fused_kernel
+from .kernels import block_kernel, fused_kernel
 from .processor import Processor, missing, processor
+from .shape import WARP, Shape
 
 REGISTERS, REGISTERS_BESIDE = 65536, 48
 """Of 4 bytes: those of a multiprocessor, and those that a thread needs beside its weights."""
