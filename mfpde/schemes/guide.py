@@ -9,7 +9,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.integrate import solve_ivp
 
 from mfpde.problem.labels import label_law
 from mfpde.problem.problem import Problem
@@ -18,6 +17,7 @@ from mfpde.shell.progress import duration
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import State, integrate
+from mfpde.solvers.objective.kinks import kinks_of
 from mfpde.solvers.space.box import Box
 from mfpde.solvers.space.geometry import Geometry
 from mfpde.solvers.space.measure import Atoms
@@ -25,7 +25,8 @@ from mfpde.solvers.space.trails import Trails
 
 if TYPE_CHECKING:
     from mfpde.experiment import Experiment
-    from mfpde.solvers.characteristics.characteristics import Characteristics
+    from mfpde.solvers.characteristics.characteristics import Characteristics, LabelLaw
+    from mfpde.solvers.objective.objective import Objective
 
 GUIDE_TIMES, GUIDE_NODES = 41, 6
 GUIDE_TOLERANCE = {1: 1e-4}
@@ -53,8 +54,6 @@ def run_guide(problem: Problem, configuration: Experiment, warn: Callable[[str],
     Where panels are halved on the way, a second pass carries the final ones from the start, so that the atoms
     correspond from time to time. `warn` is told beforehand where that takes long.
     """
-    from mfpde.solvers.characteristics.sliding import characteristics_of
-
     reacts = problem.flow.reacts
     law = label_law(problem.initial_law, int(reacts), GUIDE_TABLE, reacts)
     refuse_trails(law, GUIDE_NODES, GUIDE_TIMES, problem.geometry.dimension)
@@ -83,6 +82,19 @@ def run_guide(problem: Problem, configuration: Experiment, warn: Callable[[str],
     # births and deaths change the weights: the guide has those that the law comes to have
     weights = np.mean([law.weights for law in laws], axis=0) if reacts else laws[0].weights
     return Trails(np.stack([law.points for law in laws]), weights, times, int(reacts + last.arrays["reach"][0]))
+
+
+def characteristics_of(
+    objective: Objective, geometry: Geometry, flow: Flow, law: LabelLaw, tolerance: float, largest: int, order: int
+) -> Characteristics:
+    """Characteristics of features with kinks or without; panels of these are laid out once, a tenth as many atoms."""
+    if kinks_of(objective.features) is None:
+        from mfpde.solvers.characteristics.characteristics import Characteristics
+
+        return Characteristics(objective, geometry, flow, law, tolerance, largest, order)
+    from mfpde.solvers.characteristics.sliding import SlidingCharacteristics
+
+    return SlidingCharacteristics(objective, geometry, flow, law, tolerance, largest // 10, order)
 
 
 def _foretold(scheme: Characteristics, start: State, stops: int) -> str:
@@ -149,6 +161,8 @@ def widened(flow: Flow, square: float, times: Array, mobility: float, ridge: flo
     Its variance s in each dimension obeys ds/dt = m / beta - 2 m lambda s + alpha s (1 / (2 beta) - lambda s), the
     first two terms with transport only; it starts from `square`.
     """
+    from scipy.integrate import solve_ivp
+
     noise = 1.0 / flow.inverse_temperature
 
     def growth(rate: float) -> Array:

@@ -10,14 +10,14 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import DOP853, DenseOutput, OdeSolver
-from scipy.optimize import brentq
 
 from ..arrays import Array
 from ..flow.confinement import STUCK, UNSTUCK
 from ..flow.flow import Flow
 from ..flow.time_loop import State, StepFailure
-from ..objective.kinks import Kinked, Kinks, kinks_of
+from ..objective.kinks import Kinked, Kinks
 from ..objective.objective import Objective
+from ..roots import root
 from ..space.geometry import Geometry
 from .characteristics import Characteristics
 from .contact import ABOVE, BELOW, DEPENDENT, HELD, contact
@@ -386,15 +386,6 @@ def _first_below(margin: Callable[[float], float], last: float) -> float:
         return 0.0
     for share in (*(node for node in NODES[list(LOOKS)] if node < last), last):
         if margin(share) < 0.0:
-            return float(brentq(margin, before, share, xtol=1e-15, rtol=1e-14))
+            return root(margin, before, share, 1e-15, 1e-14)
         before = share
     return np.inf
-
-
-def characteristics_of(
-    objective: Objective, geometry: Geometry, flow: Flow, law: LabelLaw, tolerance: float, largest: int, order: int
-) -> Characteristics:
-    """Characteristics of features with kinks or without; panels of these are laid out once, a tenth as many atoms."""
-    if kinks_of(objective.features) is None:
-        return Characteristics(objective, geometry, flow, law, tolerance, largest, order)
-    return SlidingCharacteristics(objective, geometry, flow, law, tolerance, largest // 10, order)

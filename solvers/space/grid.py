@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.fft import irfft, rfft
-from scipy.integrate import cumulative_trapezoid
-from scipy.optimize import brentq
 
 from ..arrays import Array
+from ..roots import root
 from .axis import Axis
 from .geometry import Geometry
 from .quantiles import LEVELS
@@ -261,7 +260,7 @@ def _edges(samples: Array, wanted: Array, cells: int, at_origin: bool, growth: f
     def places_at(scale: float) -> Array:
         # The filter rounds the corners of the slope-limited width: smooth gradings keep the order.
         width = _rounded(_limit_slope(scale * wanted, growth * step))
-        return np.asarray(cumulative_trapezoid(1.0 / width, dx=step, initial=0.0), dtype=float)
+        return np.concatenate([[0.0], np.cumsum(step * (1.0 / width[1:] + 1.0 / width[:-1]) / 2.0)])
 
     def excess(log_scale: float) -> float:
         return float(np.log(places_at(float(np.exp(log_scale)))[-1] / total))
@@ -273,7 +272,7 @@ def _edges(samples: Array, wanted: Array, cells: int, at_origin: bool, growth: f
     high = low + 1.0
     while excess(high) > 0.0:
         high += 1.0
-    places = places_at(float(np.exp(brentq(excess, low, high, xtol=1e-9))))
+    places = places_at(float(np.exp(root(excess, low, high, 1e-9))))
     targets = np.arange(cells + 1) - 0.5 * at_origin
     targets[0] = 0.0
     edges: Array = np.interp(targets * (places[-1] / total), places, samples)

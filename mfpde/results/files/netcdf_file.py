@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.io import netcdf_file
 
 from mfpde.errors import ResultFileError
 from mfpde.keys.reader import one_line
@@ -71,7 +70,7 @@ class Layout:
         """Write an answer, and the arrays to resume from, atomically; raises OutputError."""
 
         def fill(temporary: Path) -> None:
-            with netcdf_file(temporary, "w", version=2) as file:
+            with opened(temporary, "w", version=2) as file:
                 own = {name: getattr(answer, name) for name in self.own}
                 head = {"format": self.form, "coordinates_of_the_law": " ".join(answer.names)}
                 put_attributes(file, {**answer.attributes, **head, **own})
@@ -131,10 +130,17 @@ def put_checkpoint(file: Any, checkpoint: Checkpoint) -> None:
     setattr(file, KEY, _checksum(file).encode("ascii"))
 
 
+def opened(file: Any, mode: str, **named: Any) -> Any:
+    """A NetCDF-3 file, by what a run that writes none does not import."""
+    from scipy.io import netcdf_file
+
+    return netcdf_file(file, mode, **named)
+
+
 def form_of(path: Path) -> str:
     """The format that a NetCDF file says it has, of which no number is read; empty for any other file."""
     # `read` tells what is wrong with a file that cannot be read
-    with suppress(Exception), netcdf_file(path, "r", mmap=True) as file:
+    with suppress(Exception), opened(path, "r", mmap=True) as file:
         return str(file.format.decode("utf-8"))
     return ""
 
@@ -155,7 +161,7 @@ def read(path: Path, form: str) -> tuple[dict[str, Attribute], dict[str, Any]]:
             kind = "no ordinary file" if path.exists() else "no such file"
             problem = "is a directory" if path.is_dir() else kind
             raise ResultFileError(f"{path}: {problem}; write the path of a file that `{command} -o` made")
-        with path.open("rb") as stream, netcdf_file(stream, "r", mmap=False) as file:
+        with path.open("rb") as stream, opened(stream, "r", mmap=False) as file:
             attributes = {key: _plain(value) for key, value in file._attributes.items()}
             variables = {
                 name: (np.array(variable.data), {k: _plain(v) for k, v in variable._attributes.items()})

@@ -240,7 +240,7 @@ def test_atoms_of_laws_of_many_values_are_counted_beforehand(monkeypatch: pytest
         "solver": {"scheme": "characteristics"},
     }
     monkeypatch.setattr("mfpde.schemes.memory.PROCESS", 0.0)
-    monkeypatch.setattr("mfpde.solvers.characteristics.sliding.characteristics_of", exhausted)
+    monkeypatch.setattr("mfpde.schemes.guide.characteristics_of", exhausted)
     for there, expected in ((108e6, ConfigurationError), (110e6, MemoryError)):
         monkeypatch.setattr(memory, "available", lambda there=there: there)
         with pytest.raises(expected) as refusal:
