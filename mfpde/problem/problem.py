@@ -160,15 +160,17 @@ class Problem:
         words = f'"{self.data.name}" has no reduced coordinates, and {asked} found in these'
         return [f"data.law: {words}; write another law, or follow `mfpde solve`"]
 
-    def represent(self, form: Form, box: Box, accuracy: float, other: bool = False) -> ReducedObjective:
+    def represent(
+        self, form: Form, box: Box, accuracy: float, beside: ReducedObjective | None = None
+    ) -> ReducedObjective:
         """The objective on a box of the reduced space in the form that a scheme asks for, at an accuracy of U.
 
-        `other` asks for one that shares no error with it.
+        With `beside`, one of this accuracy, others that share no error with it.
         """
         from mfpde.solvers.objective.representation import represent
 
         near = self.data.guide_box(box) if form == "guide" else box
-        made = represent(self._expand, near, accuracy, form, self._coefficient, other)
+        made = represent(self._expand, near, accuracy, form, self._coefficient, beside)
         made = self._centred(made) if self.centred else made
         return made.of_logarithm() if self.clock == BY_LOSS else made
 

@@ -121,9 +121,9 @@ def pair_on_grids(
 ) -> Pair:
     """A scheme on the cells of a grid, beside it on half and on a quarter of them per axis.
 
-    Steps coarsen with the cells, so that no error is shared. Where the errors of two grids are alike their difference
-    says nothing; then that to the quarter does, by the share that an error of the scheme's order leaves of it. Grids
-    that smear rho_0 are all wrong: without noise the most trusted scheme runs beside the main one in their place.
+    Steps coarsen with the cells, and features are others, so that no error is shared. Where the errors of two grids are
+    alike their difference says nothing; then that to the quarter does, by the share that an error of the scheme's order
+    leaves of it. Grids that smear rho_0 are all wrong: without noise the most trusted scheme runs beside the main one.
     """
     from mfpde.problem.marginals import ATOM_CELLS
     from mfpde.schemes.guide import spread_guide, visited_box
@@ -135,7 +135,9 @@ def pair_on_grids(
         visited = spread_guide(problem, guide)
         box = visited_box(problem, visited)
     counts = cell_counts(problem, solver.cells)
-    reduced = problem.represent("compressed", box, 0.03 * solver.tolerance)
+    accuracy = 0.03 * solver.tolerance
+    reduced = problem.represent("compressed", box, accuracy)
+    better = problem.represent("compressed", box, accuracy, reduced).objective
 
     def fewer(ratio: int) -> tuple[int, ...]:
         return tuple(count // ratio if count // ratio >= FEWEST_CELLS else count * ratio for count in counts)
@@ -145,7 +147,7 @@ def pair_on_grids(
     def beside(ratio: int) -> Scheme:
         cells = fewer(ratio)
         coarser = graded_grid(visited, problem.geometry, cells)
-        return make(reduced.objective, coarser, starting_masses(problem, coarser), max(counts) / max(cells))
+        return make(better, coarser, starting_masses(problem, coarser), max(counts) / max(cells))
 
     grid = graded_grid(visited, problem.geometry, counts)
     masses = starting_masses(problem, grid)

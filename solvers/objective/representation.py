@@ -27,8 +27,10 @@ GUIDE_NODES = 10_000
 """Most nodes of the table of a guide."""
 DEGREE, OTHER_DEGREE = 8, 7
 """Degree of the elements of a table, and of one that shares no error with it."""
-COARSER = 10.0
-"""Error of other features, over that of the usual ones."""
+FINER, COARSER = 0.1, 10.0
+"""Error of other features, over that of the usual ones: below it, or above where there are no better ones."""
+COARSEST = 1e-6
+"""Largest error of other features: slopes of Psi by a few of them fall more slowly than errors of U."""
 GRADIENTS = 100.0
 """How much worse than values gradients come out, which decide the mesh."""
 
@@ -192,7 +194,7 @@ def represent(
     accuracy: float,
     form: Form,
     coefficient: int | None,
-    other: bool = False,
+    beside: ReducedObjective | None = None,
 ) -> ReducedObjective:
     """The features of a problem in this form, with U accurate to `accuracy` on the box where that is possible.
 
@@ -200,8 +202,9 @@ def represent(
         expand: the raw features on a box, without the coefficient.
         box: of all coordinates.
         coefficient: the coordinate that multiplies the features, None where there is none.
-        other: whether to share no error with the features of this accuracy, for what is held against them: fewer of
-            them, `COARSER` times as wrong, in a table as fine of polynomials of another degree.
+        beside: features of this accuracy to share no error with, for what is held against them: others a tenth as
+            wrong, in a table as fine of polynomials of another degree. Coarser ones might differ by less than both are
+            wrong by, or by nothing; they are taken where the finer ones are the same, as wrong as features can be.
     """
     inner, largest = box, 1.0
     if coefficient is not None:
@@ -211,13 +214,16 @@ def represent(
         # U carries a a'
         accuracy = max(accuracy / max(largest, 1.0) ** 2, min(accuracy, FINEST))
     effort: Effort = "rough" if form == "guide" else "finest" if form == "exact" else "usual"
-    table = accuracy, DEGREE
-    if other:
-        table, accuracy = (accuracy, OTHER_DEGREE), COARSER * accuracy
-    expansion = expand(inner, accuracy, effort)
-    made = _Made(expansion, coefficient, largest)
-    if form == "atoms" and expansion.atoms is not None:
-        return made.by_kernel(expansion.atoms)
+    asked, table = accuracy, (accuracy, DEGREE)
+    if beside is not None:
+        table, accuracy = (accuracy, OTHER_DEGREE), min(FINER * accuracy, COARSEST)
+    made = _Made(expand(inner, accuracy, effort), coefficient, largest)
+    if form == "atoms" and made.expansion.atoms is not None:
+        return made.by_kernel(made.expansion.atoms)
+    if beside is not None and made.expansion.error > accuracy and made.shares(beside, box):
+        accuracy = COARSER * max(asked, beside.source_error)
+        made = _Made(expand(inner, accuracy, effort), coefficient, largest)
+    expansion = made.expansion
     if form == "exact" or (expansion.explicit and form in ("guide", "tabulated", "atoms")):
         return made.raw()
     if form == "guide":
@@ -234,6 +240,12 @@ class _Made:
     expansion: Expansion
     coefficient: int | None
     largest: float
+
+    def shares(self, other: ReducedObjective, box: Box) -> bool:
+        """Whether the features are those of another source, to the last bit, at the ends of the box."""
+        ends = np.stack([box.lower, box.upper])
+        own = self._with_coefficient(self.expansion.objective)
+        return np.array_equal(own.features.values(ends), other.source.features.values(ends))
 
     def raw(self) -> ReducedObjective:
         return self._reduced(self.expansion.objective)

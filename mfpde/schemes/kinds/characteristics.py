@@ -34,7 +34,7 @@ balance at t = 200 is 7.9e-6, 8.8e-8 and 5.0e-9 at tolerances of 1e-6, 1e-7 and 
 MEETINGS, FEWEST_SLIDING = 10_000, 200
 """Atoms times kinks, each of which may meet, that panels are laid out for; atoms that there may be in any case."""
 ALIKE = 2.0
-"""What two sets of nodes are wrong by, over their difference."""
+"""What two runs are wrong by, over their difference, where what one of them is better by may be little."""
 MOST_LABELS = 3
 """Labels of rho_0 whose panels are still few."""
 FEWEST_PER_LABEL = 25
@@ -45,9 +45,9 @@ FEWEST_PER_LABEL = 25
 class CharacteristicsKind(SchemeKind):
     """Atoms at quadrature labels of rho_0, moved along -grad Psi by steps of an adaptive tolerance.
 
-    The companion has ten times the tolerance, other features, and other labels: on panels cut elsewhere, of fewer
+    The companion has ten times the tolerance, better features, and other labels: on panels cut elsewhere, of fewer
     nodes, and with births and deaths cut off farther out. Where their number is given it has half of them, or twice a
-    few.
+    few. Twice the difference counts: nothing says that the better features are much better.
     """
 
     Options = AtomOptions
@@ -92,7 +92,7 @@ class CharacteristicsKind(SchemeKind):
         reduced = problem.represent(form, box, 0.1 * tolerance)
         if problem.kinks is not None:
             return self._sliding(problem, experiment, reduced, error_floor_of(reduced, guide))
-        beside = problem.represent(form, box, 0.1 * tolerance, other=True).objective
+        beside = problem.represent(form, box, 0.1 * tolerance, reduced).objective
         atoms = atoms_per_label(problem.initial_law, self.options(experiment.solver).atoms)
         reacts, nodes = problem.flow.reacts, nodes_along(problem.initial_law)
         law, other = (label_law(problem.initial_law, 0, share * TABLE_SHARE * tolerance, reacts) for share in (1, 10))
@@ -118,7 +118,7 @@ class CharacteristicsKind(SchemeKind):
         floor = error_floor_of(reduced, guide) + 0.1 * tolerance
         dissipation_floor = dissipation_floor_of(reduced, problem, guide, floor) + 0.1 * steps
         words = described(reduced, floor)
-        return Pair(main, companion, floor, attributes=words, dissipation_floor=dissipation_floor)
+        return Pair(main, companion, floor, attributes=words, dissipation_floor=dissipation_floor, share=ALIKE)
 
     def _sliding(self, problem: Problem, experiment: Experiment, reduced: ReducedObjective, floor: float) -> Pair:
         """Where Psi has kinks: from event to event, beside other labels, other steps, and the balance of the energy."""

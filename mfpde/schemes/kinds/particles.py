@@ -134,7 +134,7 @@ class ParticlesKind(SchemeKind):
         if self._exact(problem):
             notes = (f"{count} particles, the atoms of rho_0: risk_error is that of their steps",)
             rates = dissipation_floor_of(reduced, problem, guide, floor)
-            other = problem.represent("atoms", box, 0.1 * tolerance, other=True)
+            other = problem.represent("atoms", box, 0.1 * tolerance, reduced)
             beside = run(count, 0, COARSER * tolerance, other.objective)
             return Pair(run(count, 0), beside, floor, notes, chosen, dissipation_floor=rates)
         few = size_beside(count)

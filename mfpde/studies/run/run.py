@@ -90,7 +90,7 @@ class Run(Campaign[SolveResult]):
         self._apart = pair.apart
         self._energy_from = pair.energy_from
         self._schemes = schemes_of(pair)
-        shares = () if pair.companion is None else (1.0, *(share for _, share in pair.further))
+        shares = () if pair.companion is None else (pair.share, *(share for _, share in pair.further))
         self._shares = dict(zip(list(self._schemes)[1:], shares, strict=True))
         self._states = {role: scheme.initial_state() for role, scheme in self._schemes.items()}
         start = pair.main.observe(self._states["main"])

@@ -62,19 +62,29 @@ def test_a_law_that_shrinks_is_told_to_what_its_labels_leave() -> None:
     assert np.all(np.abs(result.mass - 1.0) <= result.mass_error)
 
 
-@pytest.mark.parametrize("tolerance", [1e-4, 1e-6])
-def test_features_that_a_run_and_its_companion_shared_would_hide_their_error(tolerance: float) -> None:
-    """They did: against a hundredth of the tolerance the mean was 166 and 8.6 times what labels and steps leave off."""
-    short = ("time.end = 1", "time.save = 2")
-    rough, fine = (run("isotropic-gaussians", short, each) for each in (tolerance, 0.01 * tolerance))
+@pytest.mark.parametrize(
+    ("preset", "keys", "tolerance", "most"),
+    [
+        ("isotropic-gaussians", ("time.end = 1",), 1e-6, 3.0),
+        ("single-index-erf", ("time.end = 2.4", "data.dim = 10"), 1e-3, 1.0),
+    ],
+)
+def test_features_that_a_run_and_its_companion_shared_would_hide_their_error(
+    preset: str, keys: tuple[str, ...], tolerance: float, most: float
+) -> None:
+    """They did: against a hundredth of the tolerance the mean was 8.6 times what labels and steps leave off.
+
+    Coarser ones hid it as well: in d = 10 by a mean 6 times as far off, where slopes of Psi by 3 and 6 are as wrong.
+    """
+    short = (*keys, "time.save = 2")
+    rough, fine = (run(preset, short, each) for each in (tolerance, 0.01 * tolerance))
     assert np.abs(rough.mean - fine.mean).max() > 1e-8
-    assert worst(rough, fine.mean, fine.variance) <= 3.0
+    assert worst(rough, fine.mean, fine.variance) <= most
 
 
-@pytest.mark.parametrize("count", [11, 21])
-def test_save_times_as_close_as_steps_do_not_hide_the_error_of_these(count: int) -> None:
+def test_save_times_as_close_as_steps_do_not_hide_the_error_of_these() -> None:
     """Then a companion of ten times the tolerance takes the same steps, and its difference is 0."""
-    times = ("time.end = 10", f"time.save = {count}")
+    times = ("time.end = 10", "time.save = 11")
     result, exact = (run("anisotropic-relu-infinite", times, tolerance) for tolerance in (1e-6, 1e-10))
     error = np.abs(result.mean - exact.mean)
     assert result.mean_error is not None

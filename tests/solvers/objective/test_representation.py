@@ -35,6 +35,19 @@ class Powers(DenseFeatures):
         return self.values(points), slopes[:, :, None]
 
 
+@dataclass(frozen=True)
+class Scaled(Powers):
+    """The same, wrong by a share."""
+
+    wrong: float = 0.0
+
+    def __init__(self, wrong: float) -> None:
+        object.__setattr__(self, "wrong", wrong)
+
+    def values(self, points: Array) -> Array:
+        return super().values(points) * (1.0 + self.wrong)
+
+
 def expanded(*_: object) -> Expansion:
     objective = Objective(Powers(), SquareLoss(np.array([0.5, 1.0, 1.0]), np.array([1.0, 0.0, 0.0])))
     return Expansion(objective, 1e-3, "powers", scale=1.5)
@@ -62,3 +75,29 @@ def test_the_error_of_a_risk_is_the_distance_from_the_source_and_the_error_of_th
     moved = replace(reduced, objective=replace(reduced.objective, loss=replace(source, constant=0.25)))
     assert moved.risk_error([law]) == pytest.approx(0.251, rel=1e-12)
     assert moved.risk_error([]) == 1e-3
+
+
+@pytest.mark.parametrize(("least", "taken"), [(1e-12, 1e-7), (1e-5, 1e-4)])
+def test_features_beside_others_are_better_or_worse_but_never_the_same(least: float, taken: float) -> None:
+    """Of a tenth of the error asked for, 1e-6; where `least` is the least there is, and both had it, of ten times that.
+
+    They were always coarser: units of two features for 1e-3 and for 1e-2 alike left a mean off by all that it was.
+    """
+    asked: list[float] = []
+
+    def expand(_: Box, accuracy: float, effort: str) -> Expansion:
+        asked.append(max(accuracy, least))
+        return replace(expanded(), error=asked[-1], objective=Objective(Scaled(asked[-1]), expanded().objective.loss))
+
+    main = represent(expand, BOX, 1e-6, "compressed", None)
+    represent(expand, BOX, 1e-6, "compressed", None, main)
+    assert asked[-1] == pytest.approx(taken, rel=1e-12)
+
+
+def test_better_features_are_compressed_from_a_source_that_is_good_enough_for_both() -> None:
+    """The same source: what the compression leaves is all that they are wrong by."""
+    good = replace(expanded(), error=0.0)
+    main = represent(lambda *_: good, BOX, 0.1, "compressed", None)
+    other = represent(lambda *_: good, BOX, 0.1, "compressed", None, main)
+    assert main.rank < other.rank
+    assert other.error < 0.1 * main.error
