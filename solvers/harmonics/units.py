@@ -39,6 +39,12 @@ TOGETHER = 64
 """Neurons whose E sigma^2 is found at once."""
 
 
+CONSTANT = 4.0 * float(np.finfo(float).eps)
+"""Rounding of a mean of mirror images."""
+FAINT = 1e-100
+"""Slopes below it are taken for 0: what is smaller than numbers of full precision is slow to multiply."""
+
+
 class Coefficients(NamedTuple):
     """l_k and its derivatives, shape (n, K) each."""
 
@@ -77,13 +83,36 @@ class ZonalUnit:
         return math.sqrt(self.dimension)
 
     @cached_property
-    def _rule(self) -> tuple[Array, Array]:
-        """Nodes, and w_q p_k(tau_q) for k <= K, shape (Q, K + 1)."""
+    def _rule(self) -> tuple[Array, tuple[Array, Array]]:
+        """Nodes tau_q >= 0, and w_q p_k(tau_q) for even k <= K, twice that for odd ones, shape (Q / 2, K / 2) each.
+
+        A node at 0 stands for itself alone.
+        """
         nodes, products = gauss_rule(self.dimension, self.nodes)
         filled = np.zeros((len(nodes), self.count + 1))
         kept = min(self.count + 1, products.shape[1])
         filled[:, :kept] = products[:, :kept]
-        return nodes, filled
+        half = filled[len(nodes) // 2 :]
+        half[nodes[len(nodes) // 2 :] == 0.0] *= 0.5
+        return nodes[len(nodes) // 2 :], (np.ascontiguousarray(half[:, ::2]), np.ascontiguousarray(half[:, 1::2]))
+
+    def _sums(self, above: Array, below: Array) -> Array:
+        """E[f p_k] for k <= K from f at the nodes and at their mirror images, shape (n, K + 1).
+
+        p_k is even or odd, so that half of them see what is even in f, and half what is odd; one that is constant, as
+        odd units have it, is seen by p_0 alone.
+        """
+        _, (even, odd) = self._rule
+        found = np.zeros((len(above), self.count + 1))
+        mean, difference = above + below, above - below
+        level = mean[:, :1]
+        if np.all(np.abs(mean - level) <= CONSTANT * np.abs(level)):
+            found[:, 0] = 0.5 * level[:, 0]
+        else:
+            found[:, ::2] = mean @ even
+        if difference.any():
+            found[:, 1::2] = difference @ odd
+        return found
 
     @cached_property
     def _hinged(self) -> bool:
@@ -92,19 +121,24 @@ class ZonalUnit:
 
     def coefficients(self, sizes: Array, offsets: Array) -> Coefficients:
         """At sizes t = |w| >= 0 and offsets b of shape (n,)."""
-        nodes, products = self._rule
-        u = np.multiply.outer(self.root * sizes, nodes) + offsets[:, None]
-        values, slopes = self.activation.value(u), self.activation.slope(u)
-        if self._hinged:
-            for knot, kink in zip(self.activation.knots, self.activation.kinks, strict=True):
-                values, slopes = values - kink * np.maximum(u - knot, 0.0), slopes - kink * (u >= knot)
-        value, slope = values @ products[:, :-1], slopes @ products
+        half = np.multiply.outer(self.root * sizes, self._rule[0])
+        sides = [self._smooth(offsets[:, None] + part) for part in (half, -half)]
+        value, slope = (self._sums(*parts) for parts in zip(*sides, strict=True))
+        value = value[:, :-1]
         if self._hinged:
             self._add_hinges(sizes, offsets, value, slope)
         alpha = self.root * steps(self.dimension, self.count + 1)
         by_size = alpha[1:] * slope[:, 1:]
         by_size[:, 1:] += alpha[1 : self.count] * slope[:, : self.count - 1]
         return Coefficients(value, by_size, slope[:, :-1])
+
+    def _smooth(self, u: Array) -> tuple[Array, Array]:
+        """What of sigma has no knots, and its slope; none where it is too small to matter, as in products with it."""
+        values, slopes = self.activation.value(u), self.activation.slope(u)
+        if self._hinged:
+            for knot, kink in zip(self.activation.knots, self.activation.kinks, strict=True):
+                values, slopes = values - kink * np.maximum(u - knot, 0.0), slopes - kink * (u >= knot)
+        return values, np.where(np.abs(slopes) < FAINT, 0.0, slopes)
 
     def _add_hinges(self, sizes: Array, offsets: Array, value: Array, slope: Array) -> None:
         """Those of all knots, added to l, shape (n, K), and s, shape (n, K + 1)."""

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 from ..arrays import Array
 from ..flow.confinement import Confinement
@@ -29,6 +28,12 @@ NEGLIGIBLE = 1e-13
 STEPS = 12
 DIFFERENCE = 1e-5
 """Step of the differences, relative to the box."""
+DESCENT, TRIALS = 100, 12
+"""Damped steps at most, and dampings that are tried for one."""
+DAMPING, FACTOR = 1e-3, 4.0
+"""The first damping over the largest eigenvalue; it falls by the factor with a step, and rises by its square."""
+SETTLED = 2e-9
+"""Fall of F, relative to it, below which a descent ends."""
 
 
 @dataclass(frozen=True)
@@ -92,20 +97,79 @@ def joint_newton(objective: Objective, box: SearchBox, law: Atoms) -> Atoms:
 
 
 def _descended(objective: Objective, box: SearchBox, law: Atoms) -> Atoms:
-    """Positions moved downhill at fixed weights, then the best weights."""
-    shape, scale = law.points.shape, max(abs(box.free_energy(objective, law)), 1e-300)
+    """The law after damped Newton steps of positions and weights together, then the best weights.
 
-    def scaled(flat: Array) -> tuple[float, Array]:
-        moved = Atoms(np.clip(flat.reshape(shape), box.lower, box.upper), law.weights)
-        outputs = box.outputs(objective, moved)
-        slope = box.potential_and_gradient(objective, outputs, moved.points)[1]
-        energy = objective.energy(outputs) + box.confinement.energy(moved.points, moved.weights)
-        return energy / scale, (2.0 / scale * law.weights[:, None] * slope).ravel()
+    Near a law that is optimal in many ways F is flat along a valley, which first-order methods follow in thousands of
+    steps: (|H| + mu)^-1 g does not see how steep its sides are.
+    """
+    energy, damping = box.free_energy(objective, law), DAMPING
+    for _ in range(DESCENT):
+        model = _Model.of(objective, box, law)
+        for _ in range(TRIALS):
+            trial = model.moved(box, damping)
+            reached = box.free_energy(objective, trial)
+            if reached < energy:
+                break
+            damping *= FACTOR**2
+        else:
+            break
+        gained, law, energy, damping = energy - reached, trial, reached, damping / FACTOR
+        if gained <= SETTLED * abs(energy) + box.rounding(objective, law):
+            break
+    return reweighted(objective, box, law)
 
-    bounds = list(zip(box.lower, box.upper, strict=True)) * shape[0]
-    found = optimize.minimize(scaled, law.points.ravel(), jac=True, method="L-BFGS-B", bounds=bounds)
-    positions = np.clip(found.x.reshape(shape), box.lower, box.upper)
-    return reweighted(objective, box, Atoms(positions, law.weights))
+
+@dataclass(frozen=True)
+class _Model:
+    """F / 2 to second order in s: sqrt(p_i) times positions over the box, and weights over sqrt(p_i), of fixed sum.
+
+    Attributes:
+        law: where it is taken.
+        free: which coordinates move, shape (K, D).
+        values, vectors: eigenvalues and eigenvectors of the Hessian.
+        slope: the gradient along them.
+    """
+
+    law: Atoms
+    free: NDArray[np.bool_]
+    values: Array
+    vectors: Array
+    slope: Array
+
+    @classmethod
+    def of(cls, objective: Objective, box: SearchBox, law: Atoms) -> _Model:
+        features, slopes = objective.features.values_and_gradients(law.points)
+        outputs = law.weights @ features
+        potential, gradient = box.potential_and_gradient(objective, outputs, law.points)
+        free, sides = _free(box, law.points, gradient), box.upper - box.lower
+        (atoms, axes), count, roots = np.nonzero(free), len(law.weights), np.sqrt(law.weights)
+        moving = np.vstack([(roots[atoms] * sides[axes])[:, None] * slopes[atoms, :, axes], roots[:, None] * features])
+        whole = (moving @ objective.loss.hessian(outputs)) @ moving.T
+        moves = len(atoms)
+        bends = _hessians(objective, box, outputs, law.points)[atoms[:, None], axes[:, None], axes[None, :]]
+        own = np.equal.outer(atoms, atoms)
+        whole[:moves, :moves] += np.where(own, bends * np.multiply.outer(sides[axes], sides[axes]), 0.0)
+        steep = sides[axes] * gradient[atoms, axes]
+        crossed = np.where(np.equal.outer(atoms, np.arange(count)), steep[:, None], 0.0)
+        whole[:moves, moves:] += crossed
+        whole[moves:, :moves] += crossed.T
+        slope = np.concatenate([roots[atoms] * steep, roots * (potential - law.weights @ potential)])
+        # the sum of the weights stays
+        kept = np.eye(moves + count)
+        kept[moves:, moves:] -= np.multiply.outer(roots, roots)
+        values, vectors = np.linalg.eigh(kept @ whole @ kept)
+        return cls(law, free, values, vectors, slope @ vectors)
+
+    def moved(self, box: SearchBox, damping: float) -> Atoms:
+        """The law after a step of (|H| + damping |H|_max)^-1."""
+        largest = max(float(np.abs(self.values).max(initial=0.0)), 1e-300)
+        step = -self.vectors @ (self.slope / (np.abs(self.values) + damping * largest))
+        roots, points = np.sqrt(self.law.weights), self.law.points.copy()
+        atoms, axes = np.nonzero(self.free)
+        points[atoms, axes] += step[: len(atoms)] * (box.upper - box.lower)[axes] / roots[atoms]
+        weights = np.maximum(self.law.weights + roots * step[len(atoms) :], 0.0)
+        kept = weights > NEGLIGIBLE * weights.sum()
+        return Atoms(np.clip(points, box.lower, box.upper)[kept], weights[kept] / weights[kept].sum())
 
 
 def reweighted(objective: Objective, box: SearchBox, law: Atoms) -> Atoms:
