@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mfpde.commands.checks import Checks
 from mfpde.errors import ConfigurationError, OutputError, ResultFileError, RunOutputError, in_keys
 from mfpde.shell.memory import out_of_memory
-from mfpde.shell.process import complain
+from mfpde.shell.process import complain, interruptions
 from mfpde.shell.progress import ProgressBar
 from mfpde.shell.user_files import fault_of
 
@@ -50,7 +50,7 @@ def _carried_out(
     options, plots = checks.options, checks.plots
     before = _stamp(options.output)
     try:
-        with ProgressBar(options.quiet) as bar:
+        with ProgressBar(options.quiet) as bar, interruptions():
             answer = study(*arguments, **named, **checks.given, progress=bar)
     except (ArithmeticError, ValueError) as error:
         if isinstance(error, ValueError) and not boxed:

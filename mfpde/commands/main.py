@@ -27,7 +27,14 @@ from mfpde import __version__
 from mfpde.commands.driver import EXIT_BAD_INPUT, EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, guarded
 from mfpde.commands.options import ABSENT, add_use
 from mfpde.shell.environment import incomplete_checkout, unusable_threads
-from mfpde.shell.process import abandon_output, accept_any_text, complain, earlier_files_told, termination_interrupts
+from mfpde.shell.process import (
+    abandon_output,
+    accept_any_text,
+    complain,
+    earlier_files_told,
+    interruptions,
+    termination_interrupts,
+)
 
 FOLDERS = ("solving", "asking", "writing")
 
@@ -69,7 +76,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         complain(*problems)
         return EXIT_BAD_INPUT
     try:
-        with termination_interrupts(), earlier_files_told():
+        with termination_interrupts(), interruptions(), earlier_files_told():
             return guarded(commands[options.command].run, options, commands[options.command].LESS)
     except KeyboardInterrupt:
         complain("interrupted")

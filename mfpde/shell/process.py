@@ -87,6 +87,17 @@ def termination_interrupts() -> Iterator[None]:
 
 
 @contextmanager
+def interruptions() -> Iterator[None]:
+    """Tell an interruption that came while compiled code handed back its arrays, which makes a SystemError of it."""
+    try:
+        yield
+    except SystemError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+
+
+@contextmanager
 def uninterrupted() -> Iterator[None]:
     """Hold back interruptions for the short time of a last write."""
     if threading.current_thread() is not threading.main_thread():

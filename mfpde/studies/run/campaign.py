@@ -10,7 +10,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from mfpde.errors import OutputError, RunOutputError
 from mfpde.results.answer import Answer
-from mfpde.shell.process import uninterrupted
+from mfpde.shell.process import interruptions, uninterrupted
 from mfpde.shell.progress import Progress
 from mfpde.shell.tasks import distribute
 from mfpde.shell.workers import Workers
@@ -90,7 +90,8 @@ class Campaign(ABC, Generic[Found]):
         """
         status, message = "success", ""
         try:
-            self.work()
+            with interruptions():
+                self.work()
         except KeyboardInterrupt:
             status, message = "interrupted", self.interruption()
         except self.FAILURES as error:

@@ -7,14 +7,17 @@ from mfpde.problem.problem import Problem
 from mfpde.shell.memory import PROCESS, shortage
 from mfpde.shell.workers import Workers, number_of
 from mfpde.solvers.sgd.samplers import GaussianBlocks, sampler_of
+from mfpde.solvers.threads.processors import processors
 
 STATES = 4
 """Copies of the weights that a process makes steps and takes risks with."""
 RECORDS = 3
 """Copies of what is recorded while it is written."""
-PAIRS, MOST_PAIRS = 8.0, 6.3e6
+UNITS = 300.0
+"""Numbers of a neuron that the exact risk holds at most: the expansions of its unit."""
+PAIRS, MOST_PAIRS = 8.0, 2**20
 """Numbers per pair of neurons that the exact risk and its gradient hold, if all pairs are listed (in few dimensions);
-pairs that the risk holds at most (bands of them, measured at d = 3)."""
+pairs that a thread holds at most for the risk (a block of 1024 neurons and another)."""
 
 
 def memory_problems(
@@ -39,13 +42,14 @@ def memory_problems(
     sampler = sampler_of(problem.data.sampler())
     exact, neurons = isinstance(sampler, GaussianBlocks), options.neurons
     weights = 8.0 * neurons * _held(sampler, neurons if options.state == "gram" else None)
-    pairs = PAIRS * max(min(neurons**2, MOST_PAIRS) * running, neurons**2 * gradients)
+    holding = processors() if running == 1 else running
+    risk = UNITS * neurons * running + PAIRS * min(neurons**2, MOST_PAIRS) * holding
     replicas = options.replicas if kept else 0
     recorded = 8.0 * replicas * times * neurons * problem.geometry.dimension
     fewer = f"fewer {neurons_key}" + (" or --workers" if running > 1 else "")
     return shortage(
         {
-            "the pairs of neurons": (8.0 * pairs * exact, neurons_key, fewer),
+            "the pairs of neurons": (8.0 * max(risk, PAIRS * neurons**2 * gradients) * exact, neurons_key, fewer),
             "the weights": (
                 weights * (replicas + STATES * running),
                 neurons_key,

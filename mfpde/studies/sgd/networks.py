@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import numba
 import numpy as np
 
 from mfpde.experiment import Experiment
@@ -70,7 +71,8 @@ def each(configuration: Experiment, function: Callable[..., Found], *of: Iterabl
         with np.errstate(all="ignore"):
             return function(*own)
 
-    with ThreadPoolExecutor(processors()) as pool:
+    # each of them alone: a replica's blocks of pairs would ask for as many again
+    with ThreadPoolExecutor(processors(), initializer=numba.set_num_threads, initargs=(1,)) as pool:
         return list(pool.map(quietly, *of))
 
 

@@ -117,10 +117,11 @@ class GramBlocks:
         self.w[: self.held] = w
         self._x, self._y = np.zeros((coordinates.rows, len(self.w)), w.dtype), np.empty(coordinates.rows)
         self._law = coordinates.held
-        self._tall = np.empty((coordinates.neurons + coordinates.rows, coordinates.neurons), w.dtype, order="F")
+        neurons = coordinates.neurons if coordinates.places else 0
+        self._tall = np.empty((neurons + coordinates.rows, neurons), w.dtype, order="F")
         double = w.dtype == np.float64
         self._gemm, self._factorise = (DGEMM, lapack.dgeqrf) if double else (SGEMM, lapack.sgeqrf)
-        self._room = int(lapack.dgeqrf_lwork(*self._tall.shape)[0])
+        self._room = int(lapack.dgeqrf_lwork(*self._tall.shape)[0]) if neurons else 0
 
     def samples(self, first: int, count: int) -> tuple[Array, Array]:
         """The samples first <= n < first + count, at most B, in the coordinates of the state and those outside."""

@@ -136,15 +136,17 @@ def test_exit_codes_of_failed_and_interrupted_runs(
     assert "t = 1: the step collapsed" in capsys.readouterr().err
     assert SolveResult.load(tmp_path / "failed.nc").status == "failed"
 
-    def interrupt(flow_time: float) -> None:
-        if flow_time > 0.7:
-            raise KeyboardInterrupt
+    for k, told in enumerate((KeyboardInterrupt(), SystemError("compiled code returned with an exception set"))):
 
-    decaying.use(DecayingAtoms(0.05, on_step=interrupt))
-    assert main(["solve", "anisotropic-relu", *QUICK, "-o", str(tmp_path / "stopped.nc"), "--json"]) == 130
-    out, err = capsys.readouterr()
-    assert json.loads(out)["time"] == [0.0, 0.5]
-    assert "continue with --resume" in err
+        def interrupt(flow_time: float, told: BaseException = told) -> None:
+            if flow_time > 0.7:
+                raise told from KeyboardInterrupt()
+
+        decaying.use(DecayingAtoms(0.05, on_step=interrupt))
+        assert main(["solve", "anisotropic-relu", *QUICK, "-o", str(tmp_path / f"stopped{k}.nc"), "--json"]) == 130
+        out, err = capsys.readouterr()
+        assert json.loads(out)["time"] == [0.0, 0.5]
+        assert "continue with --resume" in err
 
 
 @pytest.mark.long

@@ -93,7 +93,7 @@ def test_a_task_whose_memory_ends_names_the_workers() -> None:
     ("overrides", "workers", "there", "key", "remedy"),
     [
         (["sgd.neurons=100000", "data.dims=100000"], 1, 64.0, "sgd.neurons", "fewer sgd.neurons"),
-        (["sgd.neurons=20000", "sgd.replicas=8"], 4, 2.0, "sgd.neurons", "--workers"),
+        (["sgd.neurons=200000", "sgd.replicas=8"], 4, 2.0, "sgd.neurons", "--workers"),
         (["sgd.neurons=2000", "data.dims=100000"], 1, 4.0, "sgd.neurons", "sgd.replicas"),
         (["sgd.neurons=20000", "sgd.state=gram", "data.dims=100000"], 1, 15.0, "sgd.neurons", "fewer sgd.neurons"),
         (["sgd.replicas=400", "sgd.neurons=1000", "time.save=100"], 1, 1.0, "time.save", "fewer times"),

@@ -170,15 +170,28 @@ def test_neurons_at_rest() -> None:
     assert network_risk(data, unit, np.zeros((5, 4)), np.ones(5), knot) == pytest.approx(1.0 + 2.5**2, rel=1e-14)
 
 
-@pytest.mark.parametrize("listed", [1, 10, 2**21])
+@pytest.mark.parametrize("listed", [1, 10, 2**16])
 @pytest.mark.parametrize("name", ["relu", "tanh"])
-def test_inner_products_in_bands(name: str, listed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However few inner products and pairs are held at once, nearly parallel neurons of other bands included."""
+def test_pairs_in_blocks(name: str, listed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small blocks and lists are, nearly parallel neurons of other blocks included; bit for bit on threads."""
     monkeypatch.setattr(risk, "LISTED", listed)
     random = np.random.default_rng(5)
     w, a, b = random.standard_normal((23, 3)), random.standard_normal(23), 0.3 * random.standard_normal(23)
     w[20:] = w[:3] * (1.0 + 1e-3 * random.standard_normal((3, 3)))
     data, unit = GaussianClasses((3,), ((1.2, 0.8),)), UNITS[name]
     whole = network_risk(data, unit, w, a, b)
-    monkeypatch.setattr(risk, "BAND", 100)
-    assert network_risk(data, unit, w, a, b) == pytest.approx(whole, rel=1e-13)
+    monkeypatch.setattr(risk, "SIDE", 6)
+    found = []
+    for many in (1, 3):
+        monkeypatch.setattr(risk, "threads", lambda many=many: many)
+        found.append(network_risk(data, unit, w, a, b))
+    assert found[0] == found[1] == pytest.approx(whole, rel=1e-13)
+
+
+def test_rows_of_many_tiles() -> None:
+    """Rows of more neurons than a tile, in few and many dimensions: a tenth, and hardly any, ask for more terms."""
+    random, unit = np.random.default_rng(6), UNITS["ramp"]
+    for dimension in (4, 60):
+        w, (a, b) = random.standard_normal((300, dimension)), random.standard_normal((2, 300))
+        data = GaussianClasses((dimension,), ((1.2 / dimension, 0.8 / dimension),))
+        assert network_risk(data, unit, w, a, b) == pytest.approx(by_closed_forms(data, unit, w, a, b), rel=1e-12)

@@ -6,7 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from mfpde.solvers.networks.risk import BAND, LISTED
+from mfpde.solvers.networks.pair_series import MOST, STRIDE
+from mfpde.solvers.networks.risk import SIDE
+from mfpde.solvers.threads.blocks import threads
 from validation.bench.benches.finite_volume import preset_scheme
 from validation.bench.command import MIB, spent
 from validation.bench.interface import Ratio, Setting, bench
@@ -74,10 +76,15 @@ def _large(quick: bool) -> Iterator[Ratio]:
         asked = *solve, "--scheme", scheme, "--set", f"time.end={end}", *SHORT[2:]
         sizes = (f"solver.atoms=[{each},{each}]" for each in (count, 20))
         yield _grown(f"{count}^2 atoms, {scheme}", count**2 * numbers, *sizes, *asked)
-    # the weights of the state, of the steps, scaled for a class; a band of pairs, and those that are listed
-    weights = 3 * 320 * neurons + BAND / 4 + 3 * LISTED
-    steps = "sgd", "anisotropic-relu", "--set", "time.end=0.002", *SHORT[2:]
-    yield _grown(f"SGD of {neurons} neurons, d = 320", weights, f"sgd.neurons={neurons}", "sgd.neurons=20", *steps)
+    # the expansions of units; on each thread the inner products of a block, and which of them are left
+    units, blocks = MOST + STRIDE, threads() * SIDE**2 * 9 / 8
+    one = "sgd", "anisotropic-relu", *SHORT, "--set", "sgd.replicas=1", "--set", "time.end=4e-4"
+    for dims, state in (((20, 20), "gram"), ((60, 260), "weights")):
+        # the weights of the state, of the steps, scaled for a class
+        held = (3 * sum(dims) + units) * neurons + blocks
+        of = (f"sgd.neurons={each}" for each in (neurons, 20))
+        asked_of = *one, "--set", f"data.dims={list(dims)}", "--set", f"sgd.state={state}"
+        yield _grown(f"SGD of {neurons} neurons, d = {sum(dims)}, {state}", held, *of, *asked_of)
 
 
 def _grown(words: str, numbers: float, large: str, small: str, *arguments: str) -> Ratio:
