@@ -27,7 +27,7 @@ MUTATIONS = (
         ("masses of atoms are forgotten", "len(a) * law.weights * a, b)", "2.0 * law.weights * a, b)"),
     ),
     *mutations(
-        "solvers/networks/samples.py",
+        "solvers/networks/samples/outputs.py",
         f"{SETS} tests/solvers/networks/test_samples.py",
         ("sigma'' between its turns is not looked at", "inside = (low < turn) & (turn < high)", "inside = low > high"),
         ("slopes of units without their coefficient", "slopes = a[:, None] * slopes", "slopes = 1.0 * slopes"),

@@ -96,7 +96,7 @@ class FiniteData(DataLaw):
         return product_law([*(Normal(0.0, scale) if law is None else settled(law) for law in along), *heads])
 
     def features(self, unit: Unit, box: Box, accuracy: float, effort: Effort) -> Expansion:
-        from mfpde.solvers.networks.samples import SampleFeatures
+        from mfpde.solvers.networks.samples.outputs import SampleFeatures
         from mfpde.solvers.objective.objective import Objective
         from mfpde.solvers.objective.representation import Expansion
 
@@ -105,7 +105,7 @@ class FiniteData(DataLaw):
         return Expansion(made, 0.0, f"units at {len(x)} samples", explicit=True)
 
     def units_at(self, unit: Unit, x: Array) -> FeatureMap:
-        from mfpde.solvers.networks.samples import SampleFeatures
+        from mfpde.solvers.networks.samples.outputs import SampleFeatures
 
         if x.ndim != 2 or x.shape[1] != self.dimension:
             raise ValueError(f"inputs of shape {x.shape}: write x of shape (n, {self.dimension:g})")
@@ -149,7 +149,7 @@ class FiniteData(DataLaw):
         return FiniteSet(*self.training)
 
     def population(self, sampler: Any, activation: Activation) -> Population:
-        from mfpde.solvers.networks.samples import FinitePopulation
+        from mfpde.solvers.networks.samples.outputs import FinitePopulation
 
         return FinitePopulation(self.training[0], self.objective_loss, activation)
 
@@ -162,7 +162,7 @@ class FiniteData(DataLaw):
         return None if self.loss_name == SQUARE else LOSSES[self.loss_name]()
 
     def curvature(self, unit: Unit, positions: Array, weights: Array, outputs: Array, risk: float) -> Curvature | None:
-        from mfpde.solvers.networks.samples import SampleCurvature, SampleFeatures
+        from mfpde.solvers.networks.samples.outputs import SampleCurvature, SampleFeatures
 
         bounds = unit.activation.bounds()
         if len(bounds.knots) and bounds.variation > 0.0:

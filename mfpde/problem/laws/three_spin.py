@@ -204,7 +204,7 @@ class ThreeSpin(DataLaw):
         return Expansion(kernel.objective, ROUNDING, "harmonics of the sphere", explicit=True, gap=kernel.left)
 
     def units_at(self, unit: Unit, x: Array) -> FeatureMap:
-        from mfpde.solvers.networks.samples import SampleFeatures
+        from mfpde.solvers.networks.samples.outputs import SampleFeatures
 
         if x.ndim != 2 or x.shape[1] != self.dim:
             raise ValueError(f"inputs of shape {x.shape}: write x of shape (n, {self.dim})")

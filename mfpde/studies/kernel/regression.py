@@ -14,7 +14,7 @@ from mfpde.problem.problem import Problem
 from mfpde.results.answers.kernel import KernelMode, Regression
 from mfpde.solvers.arrays import Array
 from mfpde.solvers.characteristics.panels import LabelLaw
-from mfpde.solvers.networks.samples import SampleFeatures
+from mfpde.solvers.networks.samples.outputs import SampleFeatures
 from mfpde.solvers.objective.coefficient import WithCoefficient
 from mfpde.solvers.objective.objective import FeatureMap
 from mfpde.solvers.objective.tangent import TangentRegression, TangentSquares, tangent_factor

@@ -12,7 +12,7 @@ from mfpde.problem.problem import Problem
 from mfpde.results.answers.optimum import AtomicOptimum
 from mfpde.results.answers.signed import SignedOptimum
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.networks.samples import SampleFeatures
+from mfpde.solvers.networks.samples.outputs import SampleFeatures
 from mfpde.solvers.objective.coefficient import WithCoefficient
 from mfpde.solvers.objective.directed import OnCircle, OnSphere
 from mfpde.solvers.objective.kinks import Kinked, kinks_of

@@ -13,7 +13,7 @@ from mfpde.solvers.characteristics.panels import LabelLaw
 from mfpde.solvers.characteristics.sliding import SlidingCharacteristics
 from mfpde.solvers.flow.flow import Flow
 from mfpde.solvers.flow.time_loop import Observation, State, integrate
-from mfpde.solvers.networks.samples import SampleFeatures
+from mfpde.solvers.networks.samples.outputs import SampleFeatures
 from mfpde.solvers.objective.coefficient import WithCoefficient
 from mfpde.solvers.objective.losses.pointwise import nodal_loss
 from mfpde.solvers.objective.objective import Objective

@@ -11,7 +11,7 @@ from mfpde.problem.activations.sigmoid import Sigmoid
 from mfpde.problem.activations.tanh import Tanh
 from mfpde.solvers.activations.activation import Activation
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.networks.samples import SampleCurvature, SampleFeatures
+from mfpde.solvers.networks.samples.outputs import SampleCurvature, SampleFeatures
 from mfpde.solvers.objective.coefficient import WithCoefficient
 
 RANDOM = np.random.default_rng(11)

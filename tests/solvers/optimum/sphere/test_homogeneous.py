@@ -9,7 +9,7 @@ from scipy.optimize import nnls
 
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.networks.samples import SampleFeatures
+from mfpde.solvers.networks.samples.outputs import SampleFeatures
 from mfpde.solvers.objective.losses.pointwise import PointwiseLoss, nodal_loss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.optimum.sphere.cone import Cone, least_loss

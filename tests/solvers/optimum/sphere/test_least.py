@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.networks.samples import SampleFeatures
+from mfpde.solvers.networks.samples.outputs import SampleFeatures
 from mfpde.solvers.objective.losses.pointwise import nodal_loss
 from mfpde.solvers.objective.objective import Objective
 from mfpde.solvers.optimum.sphere.hilbert import kernel_margin

@@ -8,10 +8,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..activations.activation import Activation
-from ..arrays import Array
-from ..objective.kinks import Kinks, distinct_planes
-from ..objective.objective import DenseFeatures
+from ...activations.activation import Activation
+from ...arrays import Array
+from ...objective.kinks import Kinks, distinct_planes
+from ...objective.objective import DenseFeatures
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..activations.activation import Activation, Bounds
-from ..arrays import Array
-from ..objective.kinks import Kinks
-from ..objective.losses.interface import Loss
-from .population import Measured
-from .sample_branches import SampleBranches, SampleKinks
+from ...activations.activation import Activation, Bounds
+from ...arrays import Array
+from ...objective.kinks import Kinks
+from ...objective.losses.interface import Loss
+from ..population import Measured
+from .branches import SampleBranches, SampleKinks
 
 ENTRIES = 2**20
 """Units times samples that are held at once, which stay in a cache."""

@@ -1,0 +1,1 @@
+"""The features of a finite set of samples, and their kinks."""
