@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from ..arrays import Array
 from ..flow.time_loop import Observation, Scheme, State, integrate
@@ -79,5 +79,5 @@ def within(value: Array, values: Array, ratio: float) -> Array:
         values: shape (M, K).
     """
     bias = np.abs(values.mean(axis=0) - value) / abs(ratio - 1.0)
-    student = float(stats.t.isf(0.5 * (1.0 - LEVEL), len(values) - 1))
+    student = -float(special.stdtrit(len(values) - 1, 0.5 * (1.0 - LEVEL)))
     return np.asarray(bias + student * values.std(axis=0, ddof=1) / math.sqrt(ratio))

@@ -84,6 +84,23 @@ def panel(draw: Callable[[Any], None], width: float = 5.0, height: float = 3.2) 
     return figure
 
 
+def rehearse() -> None:
+    """Draw for nobody, in the usual kinds of file: what a first figure imports, parses and looks up is there then."""
+    with drawing():
+        figure = panel(_toy)
+        for suffix in SUFFIXES[:2]:
+            figure.savefig(BytesIO(), format=suffix[1:])
+
+
+def _toy(axes: Any) -> None:
+    """Letters, mathematics and an axis of each kind."""
+    axes.fill_between([0.001, 1.0], [0.0, 1.0], alpha=0.25, label="letters")
+    axes.set_xscale("log")
+    axes.set_xlabel(r"time $t$")
+    axes.set_ylabel(r"$R(\rho_t) = \mathbb{E}\,(y - f)^2$, $r_{1}$")
+    axes.legend()
+
+
 def symbol(name: str) -> str:
     """A coordinate's name in mathematics: r1 with the index 1, w_perp with the sign of perpendicular."""
     head, _, word = name.partition("_")

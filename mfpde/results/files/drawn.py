@@ -41,6 +41,8 @@ def save_figure(draw: Drawing, *paths: Path, title: str = "") -> NotebookFigure:
 
     It is laid out once, at the resolution of its files.
     """
+    from matplotlib import rcParams
+
     from mfpde.results.figures.style import GREY, STYLE, drawing
 
     with drawing():
@@ -49,8 +51,10 @@ def save_figure(draw: Drawing, *paths: Path, title: str = "") -> NotebookFigure:
             figure.text(0.01, 1.01, title, fontsize=8, color=GREY)
         if paths:
             layout, figure.dpi = figure.get_layout_engine(), STYLE["savefig.dpi"]
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")
+            layout.execute(figure)
+            # none at all: for any other, a placeholder among them, each file is drawn twice
+            rcParams["figure.constrained_layout.use"] = False
+            figure.set_layout_engine(None)
             edge = figure.get_tightbbox().padded(MARGIN)
             for legend in figure.legends:
                 # a tight box moves the edge, and with it what is anchored there
@@ -114,10 +118,11 @@ def _asked_of(connection: Connection, answer: Answer, folder: Path, title: str) 
 
 
 def _attend(connection: Connection, asking: Connection) -> None:
-    """The life of the other process: it imports what draws, and draws what it is sent unless the asking end closes."""
-    from mfpde.results.figures import style  # noqa: F401
+    """The life of the other process: it rehearses, and draws what it is sent unless the asking end closes."""
+    from mfpde.results.figures.style import rehearse
 
     asking.close()
+    rehearse()
     with suppress(EOFError):
         told, count = connection.recv()
         answer, folder, title = pickle.loads(told, buffers=[bytearray(connection.recv_bytes()) for _ in range(count)])

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from mfpde.results.answers.bounds import Exponent, Series
 from mfpde.solvers.arrays import Array
@@ -86,7 +86,7 @@ class Bootstrap:
         if self.replicas < 2 or not np.all(np.isfinite(draws)):
             return Exponent(value, np.nan, np.nan)
         tail = 0.5 * (1.0 - LEVEL)
-        student = float(stats.t.isf(tail, self.replicas - 1) / stats.norm.isf(tail))
+        student = float(special.stdtrit(self.replicas - 1, tail) / special.ndtri(tail))
         wider = 1.0 if self.few else float(student * np.sqrt(self.replicas / (self.replicas - 1.0)))
         low, high = (float(end) for end in np.quantile(draws[1:], [tail, 1.0 - tail]))
         if not signed and value > 0.0:
@@ -98,7 +98,7 @@ class Bootstrap:
 def _spread_factors(degrees: int, count: int) -> Array:
     """Deviations over those that are measured with so many degrees of freedom, shape (RESAMPLES, count)."""
     uniform = np.random.default_rng(0).random((RESAMPLES, count))
-    return np.asarray(np.sqrt(degrees / stats.chi2.isf(uniform, degrees)))
+    return np.asarray(np.sqrt(degrees / special.chdtri(degrees, uniform)))
 
 
 def time_average(time: Array, values: Array) -> Array:

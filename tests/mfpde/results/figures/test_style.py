@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from mfpde.results.figures.style import new_figure, symbol
-from mfpde.results.files.drawn import save_figure
+from mfpde.results.figures.style import drawing, new_figure, symbol
+from mfpde.results.files.drawn import MARGIN, save_figure
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,34 @@ def test_the_line_of_what_a_figure_is_of_lies_above_its_legend(tmp_path: Path) -
     save_figure(draw, path, title="what the figure is of, in a line that is rather long")
     rows = np.flatnonzero((imread(path)[:, :, :3].min(axis=2) < 0.8).any(axis=1))
     assert np.argmax(np.diff(rows) > 1) < 0.15 * 200
+
+
+def test_a_figure_is_drawn_once_for_each_file_as_matplotlib_lays_it_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails where a file is drawn twice, as for any layout that is left to it, or where the layout is another."""
+
+    def draw() -> Any:
+        figure = new_figure(4.0, 1.5)
+        axes = figure.add_subplot()
+        mesh = axes.pcolormesh(np.eye(3))
+        figure.colorbar(mesh).set_label(r"$10^{-3}$")
+        axes.twinx().set_ylabel("two\nlines")
+        axes.set_title("a title")
+        axes.plot([0.0, 1.0], label="one")
+        axes.legend()
+        return figure
+
+    drawn = []
+    whole = Figure.draw
+    monkeypatch.setattr(Figure, "draw", lambda figure, renderer: drawn.append(1) or whole(figure, renderer))
+    paths = [tmp_path / f"figure{suffix}" for suffix in (".png", ".pdf")]
+    save_figure(draw, *paths)
+    assert len(drawn) == len(paths)
+    with drawing():
+        figure = draw()
+        figure.dpi = 200
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        figure.savefig(tmp_path / "usual.png", bbox_inches="tight", pad_inches=MARGIN)
+    np.testing.assert_array_equal(imread(paths[0]), imread(tmp_path / "usual.png"))
