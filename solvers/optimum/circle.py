@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy import optimize
 
 from ..arrays import Array
 from .bound import global_lower_bound
@@ -150,6 +149,8 @@ class CircleProblem:
 
     def _weighed(self, measure: _Measure) -> _Measure:
         """The best masses on the atoms, and those that have some."""
+        from scipy import optimize
+
         values = self.law.profile.jets(measure.angles[:, None] - measure.angles)[0]
         gram = measure.signs[:, None] * values * measure.signs
         pull = (

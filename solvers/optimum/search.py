@@ -11,7 +11,6 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage, optimize
 
 from ..arrays import Array
 from ..objective.objective import Objective
@@ -97,6 +96,8 @@ class _Samples:
 
 def _minima(sampled: Array, mean: float) -> Array:
     """Flat indices of the lowest local minima on the grid, those below the mean and the next ones."""
+    from scipy import ndimage
+
     lowest = sampled == ndimage.minimum_filter(sampled, size=3, mode="nearest")
     indices = np.flatnonzero(lowest)
     order = np.argsort(sampled.ravel()[indices], kind="stable")[:MOST_MINIMA]
@@ -107,6 +108,8 @@ def _minima(sampled: Array, mean: float) -> Array:
 
 def _polished(objective: Objective, box: SearchBox, outputs: Array, point: Array) -> Array:
     """The local minimum of Psi_lambda near a sample."""
+    from scipy import optimize
+
     first, steep = box.potential_and_gradient(objective, outputs, point[None])
     # of what Psi changes by, where it vanishes at the sample itself
     scale = max(abs(float(first[0])), float(np.abs(steep[0]) @ (box.upper - box.lower)), 1e-300)

@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from ..arrays import Array
 from ..objective.objective import Objective
@@ -181,6 +180,8 @@ def _from_grid(program: _Program) -> _Atoms:
     min |A m - y|^2 / 2 + lambda sum m, m >= 0, is one of least squares with the further row r sum m and its target
     -lambda / r, up to r^2 (sum m)^2 / 2.
     """
+    from scipy.optimize import nnls
+
     objective, loss = program.objective, program.objective.loss
     rank = objective.features.rank
     count = int(np.clip(PER_FEATURE * rank, FEWEST, MOST_NODES))

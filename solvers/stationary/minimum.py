@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 from ..arrays import Array
 from .landscape import Landscape
@@ -43,6 +42,7 @@ def _local_minima(grid: Array) -> NDArray[np.int64]:
 
 def _downhill(landscape: Landscape, outputs: Array, start: Array, lower: Array, upper: Array) -> tuple[float, Array]:
     """The local minimum below `start`, its own value where none is found."""
+    from scipy import optimize
 
     def value_and_slope(point: Array) -> tuple[float, Array]:
         value, slope = landscape.potential(point[None], outputs)

@@ -155,10 +155,11 @@ def flow_of(
     """The flow of these particles, along kinks where Psi has some; `seed` and `stream` are of their noise."""
     from mfpde.problem.initial.points import PointLaw
     from mfpde.problem.labels import label_law
-    from mfpde.solvers.characteristics.sliding import SlidingCharacteristics
     from mfpde.solvers.particles.birth_death_process import ParticleProcess
 
     if problem.kinks is not None and not noisy(problem):
+        from mfpde.solvers.characteristics.sliding import SlidingCharacteristics
+
         atoms = label_law(PointLaw.of(start, weights, None, problem.initial_law.mass))
         return SlidingCharacteristics(objective, problem.geometry, problem.flow, atoms, 0.1 * tolerance)
     return ParticleProcess(objective, problem.geometry, problem.flow, start, seed, stream, tolerance, weights)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import linalg, optimize
+from scipy import linalg
 
 from ...arrays import Array
 from ...objective.kinks import Kinked
@@ -245,6 +245,8 @@ class _Program:
         To rounding of the outputs they do; grad L, which may be far smaller, is moved by as much, so that they do to
         its own.
         """
+        from scipy import optimize
+
         bases = [self._face(atom) for atom in atoms]
         ends = np.cumsum([basis.shape[1] for basis in bases])[:-1]
         parts = zip(atoms, self._linear(atoms), bases, strict=True)
