@@ -51,7 +51,8 @@ def save_figure(draw: Drawing, *paths: Path, title: str = "") -> NotebookFigure:
             figure.text(0.01, 1.01, title, fontsize=8, color=GREY)
         if paths:
             layout, figure.dpi = figure.get_layout_engine(), STYLE["savefig.dpi"]
-            layout.execute(figure)
+            if layout is not None:
+                layout.execute(figure)
             # none at all: for any other, a placeholder among them, each file is drawn twice
             rcParams["figure.constrained_layout.use"] = False
             figure.set_layout_engine(None)

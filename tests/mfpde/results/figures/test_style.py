@@ -60,9 +60,14 @@ def test_a_figure_is_drawn_once_for_each_file_as_matplotlib_lays_it_out(
         axes.legend()
         return figure
 
-    drawn = []
+    drawn: list[Figure] = []
     whole = Figure.draw
-    monkeypatch.setattr(Figure, "draw", lambda figure, renderer: drawn.append(1) or whole(figure, renderer))
+
+    def counted(figure: Figure, renderer: Any) -> None:
+        drawn.append(figure)
+        whole(figure, renderer)
+
+    monkeypatch.setattr(Figure, "draw", counted)
     paths = [tmp_path / f"figure{suffix}" for suffix in (".png", ".pdf")]
     save_figure(draw, *paths)
     assert len(drawn) == len(paths)
