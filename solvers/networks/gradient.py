@@ -109,18 +109,19 @@ class Pairs:
         bent, risen = self.moments(2, 0), self.moments(1, 1)
         rows, columns = (part[self._close] for part in self.near)
         bent[rows, columns] = risen[rows, columns] = 0.0
-        found = (bent @ share)[:, None] * self.scaled + (risen * share) @ self.scaled
+        found, along = (risen * share) @ self.scaled, bent @ share * self.deviations
         tau, b = self.deviations, self.offsets
         for part in np.array_split(np.arange(rows.size), 1 + rows.size * self.scaled.shape[1] // CHUNK):
             i, j, rho = rows[part], columns[part], self.correlations[rows[part], columns[part]]
-            chord = apart(self.scaled, tau, i, j, rho)
-            gap = 0.5 * np.einsum("nd,nd->n", chord, chord)
+            gap, others = np.zeros(i.size), np.flatnonzero(i != j)
+            chord = apart(self.scaled, tau, i[others], j[others], rho[others])
+            gap[others] = 0.5 * np.einsum("nd,nd->n", chord, chord)
             pair = (tau[i], tau[j]), (b[i], b[j]), rho, gap
-            along = self.scaled[i] / tau[i, None]
-            across = chord + (np.copysign(gap, rho))[:, None] * along
-            pulls = self.unit.tilted_moments(*pair)[:, None] * along
-            pulls += (self.unit.pair_moments(1, 1, *pair) * tau[j])[:, None] * across
-            np.add.at(found, i, share[j, None] * pulls)
+            across = self.unit.pair_moments(1, 1, *pair) * tau[j] * share[j]
+            pulls = self.unit.tilted_moments(*pair) * share[j] + across * np.copysign(gap, rho)
+            along += np.bincount(i, pulls, len(along))
+            np.add.at(found, i[others], across[others, None] * chord)
+        found += (along / tau)[:, None] * self.scaled
         return np.asarray(found)
 
     @cached_property

@@ -150,7 +150,7 @@ def gaps(
 ) -> Array:
     """1 - |rho| of pairs: that of parallel weights from their difference, as rho itself is known to rounding only."""
     found = 1.0 - np.abs(correlation)
-    close = np.flatnonzero(found < CLOSE)
+    close = np.flatnonzero((found < CLOSE) & (rows != columns))
     for part in np.array_split(close, 1 + close.size * weights.shape[1] // CHUNK):
         across = apart(weights, scale, rows[part], columns[part], correlation[part])
         found[part] = 0.5 * np.einsum("nd,nd->n", across, across)
