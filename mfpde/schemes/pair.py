@@ -48,6 +48,7 @@ class Pair:
         apart: the errors of numbers that are told of a law, from what the scheme shows, the companion's state and how
             they are told; None for their differences.
         share: how much of the companion's difference counts.
+        stride: its longest step, over the time between stops.
         further: other runs that say more of the error, each with the share of its difference that counts.
         energy_from: flow time up to which the free energy is not known: with noise a point has none.
         box: where the law must stay; None where it may go anywhere.
@@ -62,6 +63,7 @@ class Pair:
     dissipation_floor: float = 0.0
     apart: Callable[[Observation, State, Callable[[Observation], Array]], Array] | None = None
     share: float = 1.0
+    stride: float = math.inf
     further: tuple[tuple[Scheme, float], ...] = ()
     energy_from: float = -1.0
     box: Box | None = None

@@ -33,6 +33,9 @@ motion by about their tolerance, and what that dissipates is in D for as long as
 balance at t = 200 is 7.9e-6, 8.8e-8 and 5.0e-9 at tolerances of 1e-6, 1e-7 and 1e-8, at nearly the same cost."""
 MEETINGS, FEWEST_SLIDING = 10_000, 200
 """Atoms times kinks, each of which may meet, that panels are laid out for; atoms that there may be in any case."""
+FINER, STRIDE = 0.1, 0.4
+"""Tolerance of the steps beside given atoms, over that of the run, and the longest of them, over the time between
+stops: both runs would take those that these cut."""
 ALIKE = 2.0
 """What two runs are wrong by, over their difference, where what one of them is better by may be little."""
 MOST_LABELS = 3
@@ -47,7 +50,8 @@ class CharacteristicsKind(SchemeKind):
 
     The companion has ten times the tolerance, better features, and other labels: on panels cut elsewhere, of fewer
     nodes, and with births and deaths cut off farther out. Where their number is given it has half of them, or twice a
-    few. Twice the difference counts: nothing says that the better features are much better.
+    few. Given atoms have one of a tenth of the tolerance. Twice the difference counts: nothing says that what is better
+    is much better.
     """
 
     Options = AtomOptions
@@ -104,7 +108,7 @@ class CharacteristicsKind(SchemeKind):
         steps = min(tolerance, FREE_STEPS) if problem.flow.free and not problem.initial_law.spread else tolerance
 
         def run(
-            objective: Objective, law: LabelLaw, coarser: int, most: int, counts: tuple[int, ...] | None
+            objective: Objective, law: LabelLaw, coarser: float, most: int, counts: tuple[int, ...] | None
         ) -> Characteristics:
             order = nodes_within(most, counts)
             return Characteristics(
@@ -113,12 +117,14 @@ class CharacteristicsKind(SchemeKind):
 
         main = run(reduced.objective, law, 1, nodes[0], atoms)
         other = other.farther() if reacts else other
-        companion = run(beside, other.cut_elsewhere(), 10, nodes[1], asked[1])
+        # atoms that pass one another at kinks of U leave steps errors of no order, which they do not see themselves
+        coarser, stride = (10.0, math.inf) if problem.initial_law.spread else (FINER, STRIDE)
+        companion = run(beside, other.cut_elsewhere(), coarser, nodes[1], asked[1])
         # where saves lie closer than the steps, main and companion step alike and their difference says nothing
         floor = error_floor_of(reduced, guide) + 0.1 * tolerance
         dissipation_floor = dissipation_floor_of(reduced, problem, guide, floor) + 0.1 * steps
         words = described(reduced, floor)
-        return Pair(main, companion, floor, attributes=words, dissipation_floor=dissipation_floor, share=ALIKE)
+        return Pair(main, companion, floor, (), words, None, dissipation_floor, share=ALIKE, stride=stride)
 
     def _sliding(self, problem: Problem, experiment: Experiment, reduced: ReducedObjective, floor: float) -> Pair:
         """Where Psi has kinks: from event to event, beside other labels, other steps, and the balance of the energy."""

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 DEFAULT_PARTICLES = 200
 COARSEST_PARTICLES = 50
 MAXIMUM_PARTICLES = 10**6
-COARSER = 10.0
-"""Tolerance of the companion of particles that are the law itself."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +108,7 @@ class ParticlesKind(SchemeKind):
 
     def pair(self, problem: Problem, experiment: Experiment, guide: Trails, box: Box) -> Pair:
         from mfpde.schemes.guide import spread_guide, visited_box
+        from mfpde.schemes.kinds.characteristics import ALIKE, FINER, STRIDE
         from mfpde.schemes.pair import Pair, described, dissipation_floor_of, error_floor_of
         from mfpde.solvers.particles.populations import LEVEL, POPULATIONS, Populations, size_beside
 
@@ -135,8 +134,8 @@ class ParticlesKind(SchemeKind):
             notes = (f"{count} particles, the atoms of rho_0: risk_error is that of their steps",)
             rates = dissipation_floor_of(reduced, problem, guide, floor)
             other = problem.represent("atoms", box, 0.1 * tolerance, reduced)
-            beside = run(count, 0, COARSER * tolerance, other.objective)
-            return Pair(run(count, 0), beside, floor, notes, chosen, dissipation_floor=rates)
+            beside = run(count, 0, FINER * tolerance, other.objective)
+            return Pair(run(count, 0), beside, floor, notes, chosen, None, rates, share=ALIKE, stride=STRIDE)
         few = size_beside(count)
         drawn = Populations([run(few, 1 + stream) for stream in range(POPULATIONS)])
         said = f"{count} particles: risk_error holds their distance from the mean-field law with probability {LEVEL:g}"

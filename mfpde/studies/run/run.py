@@ -87,7 +87,7 @@ class Run(Campaign[SolveResult]):
         self._floors = np.zeros(self._estimated.count)
         self._floors[: len(ENERGIES)] = pair.error_floor, pair.error_floor, pair.dissipation_floor
         self._floors[self._estimated.count - len(problem.watches) :] = pair.error_floor
-        self._apart = pair.apart
+        self._apart, self._stride = pair.apart, pair.stride
         self._energy_from = pair.energy_from
         self._schemes = schemes_of(pair)
         shares = () if pair.companion is None else (pair.share, *(share for _, share in pair.further))
@@ -164,6 +164,7 @@ class Run(Campaign[SolveResult]):
 
     def _reach(self, stop: float) -> None:
         """Bring both schemes to a stop, compare their risks, and record a save time that is due there."""
+        begin = self._audit[-1][0] if self._audit else 0.0
         for role, scheme in self._schemes.items():
 
             def keep(state: State, role: str = role) -> None:
@@ -175,7 +176,7 @@ class Run(Campaign[SolveResult]):
 
             self._costs.begin()
             # a coarser run under the same limit would share the error of its steps
-            longest = self._longest * (1.0 if role == "main" else LONGER)
+            longest = self._longest if role == "main" else min(LONGER * self._longest, self._stride * (stop - begin))
             integrate(scheme, self._states[role], [stop], lambda index, state: None, keep, longest)
         observation = self._schemes["main"].observe(self._states["main"])
         leftover = observation.leftover
