@@ -45,11 +45,10 @@ class Estimated:
 
     def _covariances(self, seen: Observation) -> Array:
         """Those of every two coordinates, in order."""
-        if len(seen.mean) < 2:
-            return np.zeros(0)
-        apart = self.geometry.read(seen.law.points) - seen.mean
-        covariance = (seen.law.weights / seen.law.mass * apart.T) @ apart
-        return np.asarray(covariance[np.triu_indices(len(covariance), 1)])
+        count, places = len(seen.mean), self.geometry.read(seen.law.points)
+        shares = seen.law.weights / seen.law.mass
+        apart = [places[:, a] - seen.mean[a] for a in range(count)]
+        return np.array([(shares * apart[a]) @ apart[b] for a in range(count) for b in range(a + 1, count)])
 
     def lacking(self, seen: Observation) -> Array:
         """What the numbers, R, F, D and `watches` aside, change by at most with what no run beside shows, shape (K,).

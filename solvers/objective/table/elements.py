@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-import basix
 import numpy as np
 
 from ...arrays import Array
@@ -35,6 +34,8 @@ class Reference:
 @cache
 def reference_element(degree: int) -> Reference:
     """The basix element of this degree, its degrees of freedom sorted from left to right."""
+    import basix
+
     element = basix.create_element(
         basix.ElementFamily.P, basix.CellType.interval, degree, basix.LagrangeVariant.gll_warped
     )
