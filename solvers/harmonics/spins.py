@@ -80,6 +80,9 @@ class SpinTarget:
         found[:, 3] = self._scale * np.einsum("nd,nd->n", self._bent(directions), directions)
         return found
 
+    def unseen(self, count: int) -> float:
+        return 0.0 if count > 3 else math.sqrt(self.second_moment)
+
     def slopes(self, directions: Array, coefficients: Array) -> Array:
         slopes = 3.0 * self._scale * coefficients[:, 3:4] * self._bent(directions)
         slopes = slopes + coefficients[:, 1:2] * self.vector

@@ -22,6 +22,9 @@ PANEL = 0.8
 PER_PANEL = 8.0
 """Half-waves of p_k that a panel of 16 nodes resolves to rounding."""
 
+ROUNDING = 1e-14
+"""Share of E g^2 that is none."""
+
 
 class Target(Protocol):
     """y without noise."""
@@ -38,6 +41,10 @@ class Target(Protocol):
 
     def parts(self, directions: Array, count: int) -> Array:
         """Y_0, ..., Y_{count-1} at unit vectors e of shape (n, d), shape (n, count)."""
+        ...
+
+    def unseen(self, count: int) -> float:
+        """The root mean square of what y has of other degrees, at most, to rounding."""
         ...
 
     def slopes(self, directions: Array, coefficients: Array) -> Array:
@@ -61,6 +68,14 @@ class ZonalTarget:
         found = np.zeros((len(directions), count))
         for j, teacher in enumerate(self.teachers):
             found += projections(teacher, self.dimension, count) * zonal(self.dimension, directions[:, j], count)[0]
+        return found
+
+    def unseen(self, count: int) -> float:
+        found = 0.0
+        for g in self.teachers:
+            square = mean_on_sphere(self.dimension, lambda v, g=g: g(v) ** 2, g.breaks)  # type: ignore[misc]
+            left = square - float((projections(g, self.dimension, count) ** 2).sum())
+            found += math.sqrt(left) if left > ROUNDING * square else 0.0
         return found
 
     def slopes(self, directions: Array, coefficients: Array) -> Array:

@@ -49,12 +49,15 @@ class SphericalPopulation:
             return self.gaussian.measure(w, a, b)
         neurons, shares = Neurons.of(self.unit, w, b), a / len(a)
         taught = float(shares @ neurons.taught(self.target).value)
-        constant, error = self.target.second_moment + self.noise**2, 0.0
+        constant = self.target.second_moment + self.noise**2
+        # root mean square, at most, of what f has of degrees that are left out
+        left = float(np.abs(shares) @ np.sqrt(neurons.left))
+        error = 2.0 * left * self.target.unseen(neurons.unit.count)
         if cone:
             square = squared_output(self.unit, w, a, b)[1]
         else:
             square = float(shares @ neurons.pulled(neurons, shares))
-            error = float(np.abs(shares) @ np.sqrt(neurons.left)) ** 2
+            error += left**2
         risk = constant - 2.0 * taught + square
         return Measured(risk, error if error > ROUNDING * constant else 0.0)
 

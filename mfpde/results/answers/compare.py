@@ -157,7 +157,7 @@ class CompareResult(Answer):
         """Risks with the spread of the replicas, gaps and distances as text; empty where R or R_N is missing."""
         if not len(self.laws):
             return ""
-        head = f"{'t':>10}  {'R PDE':>11}  {'R_N mean':>11}  {'std':>8}  {'N E|f_N-f|^2':>12}"
+        head = f"{'t':>10}  {'R ' + self.pde.of_what:>11}  {'R_N mean':>11}  {'std':>8}  {'N E|f_N-f|^2':>12}"
         lines = [f"{head}  {'Monte Carlo':>11}  {'error':>8}"]
         for k in told_rows(len(self.sgd.time), rows):
             risk, spread = self.sgd.risk[:, k], self.fluctuation[:, k].mean()

@@ -150,6 +150,11 @@ class SolveResult(Recorded):
         return str(self.attributes.get("risk_name", SQUARE))
 
     @property
+    def of_what(self) -> str:
+        """What it follows, where SGD stands beside it: the equation, or the gradient flow of as many neurons."""
+        return "flow" if self.attributes.get("neurons") == "actual" else "PDE"
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of the run."""
         return tuple(str(self.attributes.get("notes", "")).splitlines())

@@ -61,7 +61,7 @@ def _statistics_figure(result: CompareResult) -> Any:
         axes.xaxis.set_tick_params(labelbottom=lowest)
     for axes in every[panels:]:
         axes.axis("off")
-    labels = [f"SGD, $N = {result.sgd.position.shape[2]}$", "PDE"]
+    labels = [f"SGD, $N = {result.sgd.position.shape[2]}$", result.pde.of_what]
     if result.risk_kernel is not None:
         handles, labels = [*handles, every[0].lines[-1]], [*labels, "kernel limit"]
     words = {"title": "mean and standard deviation", "handlelength": 2.6}
@@ -82,6 +82,9 @@ def _draw_statistics(axes: Any, result: CompareResult, axis: int) -> list[Any]:
     band = axes.fill_between(time, low, high, color=ORANGE, alpha=0.25, linewidth=0)
     (line,) = axes.plot(time, mean, color=ORANGE)
     mean, deviation = result.pde.mean[:, axis], np.sqrt(np.maximum(result.pde.variance[:, axis], 0.0))
+    if result.pde.mean_error is not None:
+        error = np.nan_to_num(result.pde.mean_error[:, axis])
+        axes.fill_between(time, mean - error, mean + error, color=BLUE, alpha=0.25, linewidth=0)
     for edge in (np.maximum(mean - deviation, least), mean + deviation):
         axes.plot(time, edge, color=BLUE, linewidth=0.8, linestyle=":")
     (dashed,) = axes.plot(time, mean, color=BLUE, linestyle="--")
@@ -94,7 +97,7 @@ def _draw_statistics(axes: Any, result: CompareResult, axis: int) -> list[Any]:
 def _draw_risk(axes: Any, result: CompareResult) -> None:
     """R of the equation, and mean and spread of R_N over the replicas."""
     draw_replicas(axes, result.sgd)
-    axes.plot(result.sgd.time, result.pde.risk, color=BLUE, linestyle="--", label="PDE")
+    axes.plot(result.sgd.time, result.pde.risk, color=BLUE, linestyle="--", label=result.pde.of_what)
     if result.risk_kernel is not None:
         axes.plot(result.sgd.time, result.risk_kernel, color=GREEN, linestyle=":", label="kernel limit")
     if result.pde.risk.max() > 5.0 * result.pde.risk.min():

@@ -76,7 +76,7 @@ def draw_laws(figure: Any, result: SgdResult, pde: SolveResult | None = None) ->
     """The neurons of all replicas as histograms, a row for each coordinate, over the marginals of rho_t."""
     names, chosen = result.names, _chosen(result)
     panels = figure.subplots(len(names), len(chosen), squeeze=False)
-    view = None if pde is None else view_of(pde)
+    view, of_what = (None, "") if pde is None else (view_of(pde), pde.of_what)
     for row, name in enumerate(names):
         for column, index in enumerate(chosen):
             axes = panels[row, column]
@@ -86,14 +86,14 @@ def draw_laws(figure: Any, result: SgdResult, pde: SolveResult | None = None) ->
             low, high = _shown(neurons, law)
             axes.set_xlim(low, high)
             if isinstance(law, Atoms):
-                _draw_shares(axes, neurons, law)
+                _draw_shares(axes, neurons, law, of_what)
                 axes.tick_params(labelleft=column == 0)
             else:
                 draw_marginal(
                     axes, neurons, np.linspace(low, high, 41), fill=True, color=ORANGE, alpha=0.5, label="SGD"
                 )
                 if law is not None and view is not None:
-                    draw_marginal(axes, law, view.edges[row], color=BLUE, linewidth=1.2, label="PDE")
+                    draw_marginal(axes, law, view.edges[row], color=BLUE, linewidth=1.2, label=of_what)
                 axes.set_ylim(0.0, axes.get_ylim()[1])
                 axes.set_yticks([])
             if column == 0:
@@ -105,12 +105,12 @@ def draw_laws(figure: Any, result: SgdResult, pde: SolveResult | None = None) ->
     panels[0, 0].legend(handlelength=1.2)
 
 
-def _draw_shares(axes: Any, neurons: Atoms, law: Atoms) -> None:
+def _draw_shares(axes: Any, neurons: Atoms, law: Atoms, of_what: str) -> None:
     """Distribution functions: nodes of a quadrature that have moved have no density to draw over a histogram."""
     low, high = axes.get_xlim()
     for known, dashes, look in (
         (sampled(neurons.points[:, 0]), "-", {"color": ORANGE, "label": "SGD"}),
-        (distribution(law), "--", {"color": BLUE, "label": "PDE"}),
+        (distribution(law), "--", {"color": BLUE, "label": of_what}),
     ):
         axes.plot(
             np.concatenate(([low], known.places, [high])), np.concatenate(([0.0], known.levels, [1.0])), dashes, **look

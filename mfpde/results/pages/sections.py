@@ -148,6 +148,12 @@ def _risk_table(runs: Sequence[SolveResult]) -> str:
     return table(header, rows, "risk")
 
 
+def told(run: SolveResult, index: int, axis: int) -> str:
+    """A mean, with its error where that is known."""
+    error = math.nan if run.mean_error is None else run.mean_error[index, axis]
+    return f"{run.mean[index, axis]:.6g}" + (f" ± {error:.0e}" if math.isfinite(error) else "")
+
+
 def law(part: ReportPart, run: SolveResult | None) -> Section:
     """The law at a few times, with its moments at the last."""
     if run is None or not len(run.time):
@@ -156,9 +162,9 @@ def law(part: ReportPart, run: SolveResult | None) -> Section:
     rows = [
         (
             name,
-            f"{run.mean[0, axis]:.6g}",
+            told(run, 0, axis),
             f"{math.sqrt(max(run.variance[0, axis], 0.0)):.4g}",
-            f"{run.mean[-1, axis]:.6g}",
+            told(run, -1, axis),
             f"{math.sqrt(max(run.variance[-1, axis], 0.0)):.4g}",
         )
         for axis, name in enumerate(names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from pathlib import Path
@@ -110,6 +111,23 @@ def test_population_risk_is_that_of_samples_and_its_gradient_that_of_differences
                 moved[part][place] += step
                 risks.append(population.risk(*moved))
             assert slopes[place] == pytest.approx(2.5 * (risks[0] - risks[1]) / 2e-5, abs=3e-8)
+
+
+def test_what_a_kinked_unit_does_not_see_of_a_kinked_target_is_told() -> None:
+    """A rectifier along u and min(|v|, 1) bend at one place: what ends with 256 degrees is of first order in both."""
+    kinked = Teacher(lambda v: np.minimum(np.abs(v), 1.0), np.array([-1.0, 0.0, 1.0]))
+    root, edges = math.sqrt(5.0), (-1.0, -1.0 / math.sqrt(5.0), 0.0, 1.0 / math.sqrt(5.0), 1.0)
+
+    def loss(tau: float) -> float:
+        v = root * tau
+        return 0.75 * (1.0 - tau**2) * (min(abs(v), 1.0) - max(v, 0.0)) ** 2
+
+    exact = sum(integrate.quad(loss, *ends, epsabs=1e-13)[0] for ends in itertools.pairwise(edges))
+    population = SphericalPopulation(activation_of("relu"), ZonalTarget(5, (kinked,)))
+    measured = population.measure(np.eye(5)[:1], np.ones(1), np.zeros(1))
+    assert 1e-8 < abs(measured.risk - exact) < measured.error < 1e-6
+    smooth = SphericalPopulation(activation_of("relu"), ZonalTarget(5, TEACHERS[:1]))
+    assert smooth.measure(np.eye(5)[:1], np.ones(1), np.zeros(1)).error == 0.0
 
 
 def test_neurons_at_the_origin_have_the_limit_of_their_slopes() -> None:

@@ -131,6 +131,15 @@ def test_a_head_that_starts_at_a_constant_is_at_distance_zero(
         mean, deviation = result.pde.mean[:, axis], np.sqrt(result.pde.variance[:, axis])
         for line, expected in zip(axes.lines[1:], (mean - deviation, mean + deviation, mean), strict=True):
             assert_allclose(np.asarray(line.get_ydata()), expected, rtol=1e-14)
+        assert result.pde.mean_error is not None
+        error, band = result.pde.mean_error[:, axis], axes.collections[-1].get_paths()[0].get_extents()
+        assert_allclose([band.y0, band.y1], [(mean - error).min(), (mean + error).max()], rtol=1e-14)
+    # the flow of actual neurons is not the equation's
+    actual = replace(result, pde=replace(result.pde, attributes={**result.pde.attributes, "neurons": "actual"}))
+    assert [each.table().split()[2] for each in (result, actual)] == ["PDE", "flow"]
+    with drawing():
+        shown = [each.figures()["compare_risk"]().axes[0].lines[-1].get_label() for each in (result, actual)]
+    assert shown == ["PDE", "flow"]
     # a law on atoms: distribution functions, here steps at the constant, in the last row at t = 0
     with drawing():
         neurons, law = result.figures()["compare_law"]().axes[2].lines
