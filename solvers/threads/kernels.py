@@ -18,6 +18,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from ..arrays import INNER
+
 Board = NDArray[Any]
 
 DONE, FAILED = 0, 8
@@ -158,28 +160,22 @@ def _pause(typing):  # type: ignore[no-untyped-def]
     return types.none(), code
 
 
-@njit(cache=True, nogil=True)
-def _work_on(board, share):  # type: ignore[no-untyped-def]
-    """Claim and do the blocks of a share that nobody has."""
-    word = LEFT + LINE * share
-    left = _load(board, word)
-    while left > 0:
-        if _replace(board, word, left, left - 1):
-            block = board[BLOCKS] * (share + 1) // board[SHARES] - left
-            start = block * board[SIZE]
-            if _block(board[CODE], start, min(start + board[SIZE], board[COUNT]), board[DATA]):
-                _store(board, FAILED, 1)
-            _add(board, DONE, 1)
-        left = _load(board, word)
-
-
-@njit(cache=True, nogil=True)
-def _work(board, share):  # type: ignore[no-untyped-def]
-    """Do the own share, then what is left of others."""
+@njit(**INNER)
+def _work(board: Board, share: int) -> None:
+    """Claim and do the blocks of a share that nobody has, the own one first, then what is left of others."""
     shares = _load(board, SHARES)
-    if share < shares:
-        for turn in range(shares):
-            _work_on(board, (share + turn) % shares)
+    for _ in range(shares if share < shares else 0):
+        word = LEFT + LINE * share
+        left = _load(board, word)
+        while left > 0:
+            if _replace(board, word, left, left - 1):
+                start = (board[BLOCKS] * (share + 1) // board[SHARES] - left) * board[SIZE]
+                stop = start + board[SIZE]
+                if _block(board[CODE], start, stop if stop < board[COUNT] else board[COUNT], board[DATA]):
+                    _store(board, FAILED, 1)
+                _add(board, DONE, 1)
+            left = _load(board, word)
+        share = share + 1 if share + 1 < shares else 0
 
 
 @njit(cache=True, nogil=True)
@@ -197,13 +193,9 @@ def help_out(board: Board, helper: int) -> None:
     _store(board, ASLEEP + helper, 1)
 
 
-@njit(cache=True, nogil=True)
-def lead(board, kernel, count, size, helpers, arguments):  # type: ignore[no-untyped-def]
-    """A whole stage: kernel(start, stop, *arguments) for the blocks of 0 ... count.
-
-    Returns how often the leader, when it had nothing more to do, looked for the end; -1 where a kernel raised.
-    """
-    code, data = _stage(kernel, arguments)
+@njit(**INNER)
+def _led(board: Board, code: int, data: int, count: int, size: int, helpers: int) -> int:
+    """The stage of this code and data; what `lead` returns. All kernels have it in common."""
     blocks, shares = -(-count // size), helpers + 1
     board[CODE], board[DATA] = code, data
     board[BLOCKS], board[COUNT], board[SIZE] = blocks, count, size
@@ -219,3 +211,13 @@ def lead(board, kernel, count, size, helpers, arguments):  # type: ignore[no-unt
         looks += 1
         _pause()
     return looks if _load(board, FAILED) == 0 else -1
+
+
+@njit(cache=True, nogil=True)
+def lead(board, kernel, count, size, helpers, arguments):  # type: ignore[no-untyped-def]
+    """A whole stage: kernel(start, stop, *arguments) for the blocks of 0 ... count.
+
+    Returns how often the leader, when it had nothing more to do, looked for the end; -1 where a kernel raised.
+    """
+    code, data = _stage(kernel, arguments)
+    return _led(board, code, data, count, size, helpers)

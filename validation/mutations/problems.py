@@ -79,7 +79,7 @@ MUTATIONS = (
             "log_rising(p / 2, highest)[exponents[:, j]]",
             "log_rising((p + 1) / 2, highest)[exponents[:, j]]",
         ),
-        ("the gradient across the radius by half", "turning = 2.0 * hermite / tau", "turning = hermite / tau"),
+        ("the gradient across the radius by half", "turning = 2.0 * hermite[n", "turning = hermite[n"),
         ("the contracted one by half", "turned = 2.0 / tau[n]", "turned = 1.0 / tau[n]"),
     ),
     *mutations(

@@ -16,6 +16,7 @@ k^{-(p-1)/2} afterwards: small blocks use the zonal harmonics of `zonal` instead
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations_with_replacement
 
 import numba
@@ -25,10 +26,15 @@ from scipy import special
 
 from mfpde.problem.reduction.mixture import BlockMixture
 from mfpde.solvers.activations.activation import Activation, Moments
-from mfpde.solvers.arrays import INNER, Array
+from mfpde.solvers.arrays import Array
+from mfpde.solvers.objective.objective import DenseFeatures
 
 NEGLIGIBLE = 1e-18
 """Squared features below this, relative to the largest unit, are dropped: they are under rounding in U."""
+ENTRIES = 2**16
+"""Features times points of which a sum is taken at a time."""
+FEW = 2**11
+"""So many are contracted with a vector as they are: a first run would wait longer for the loop that does not form them."""
 
 
 def log_amplitude_squared(exponents: Array, dimensions: Array) -> Array:
@@ -59,7 +65,7 @@ def log_rising(x: float, highest: int) -> Array:
 
 
 @dataclass(frozen=True)
-class HermiteFeatures:
+class HermiteFeatures(DenseFeatures):
     """The features (q_+, q_-, psi_i of class +, psi_i of class -): rank 2 + 2 n_raw.
 
     Attributes:
@@ -101,16 +107,17 @@ class HermiteFeatures:
         return features, gradients
 
     def outputs(self, points: Array, masses: Array) -> Array:
-        """Phi rho, shape (M,), without forming the n x M features."""
+        """Phi rho, shape (M,), with the features of some points at a time."""
         total = np.zeros(self.rank)
-        for sign, radii, _, tau, mean, hermite in self._classes(points):
-            total[sign] = masses @ mean.value
-            unit = _directions(radii, self.scales[sign], tau)
-            _sum_raw(unit**2, hermite.value, self.exponents, self.amplitudes, masses, total[self._raw(sign)])
+        size = max(1, ENTRIES // self.rank)
+        for first in range(0, len(points), size):
+            total += masses[first : first + size] @ self.values(points[first : first + size])
         return total
 
     def contract(self, points: Array, coefficients: Array) -> tuple[Array, Array]:
-        """coefficients . Phi, shape (n,), and its gradient, shape (n, D), without forming the n x M features."""
+        """coefficients . Phi, shape (n,), and its gradient, shape (n, D), without forming many n x M features."""
+        if len(points) * self.rank <= FEW:
+            return super().contract(points, coefficients)
         value = np.zeros(len(points))
         gradient = np.zeros((len(points), self.dimension))
         for sign, radii, _, tau, mean, hermite in self._classes(points):
@@ -121,10 +128,16 @@ class HermiteFeatures:
             by_scale = coefficients[sign] * mean.by_scale
             by_offset = coefficients[sign] * mean.by_offset
             blocks = gradient[:, : scales.size]
-            _contract_raw(unit, tau, scales, *hermite, self.exponents, raw, value, by_scale, by_offset, blocks)
+            _contract_raw(
+                unit, tau, scales, *hermite, self.exponents, self._half_orders, raw, value, by_scale, by_offset, blocks
+            )
             if self.has_offset:
                 gradient[:, -1] += by_offset
         return value, gradient
+
+    @cached_property
+    def _half_orders(self) -> NDArray[np.int64]:
+        return np.asarray(self.exponents.sum(axis=1))
 
     def _raw(self, sign: int) -> slice:
         count = len(self.exponents)
@@ -146,15 +159,13 @@ class HermiteFeatures:
             scales = self.scales[sign]
             unit = _directions(radii, scales, tau)
             features[:, sign] = mean.value
-            raw = features[:, self._raw(sign)]
-            _raw_values(unit**2, hermite.value, self.exponents, self.amplitudes, raw)
-            if gradients.size:
-                blocks = scales.size
-                gradients[:, sign, :blocks] = mean.by_scale[:, None] * _scale_gradient(unit, scales, tau)
-                part = gradients[:, self._raw(sign)]
-                _raw_gradients(unit, tau, scales, *hermite, self.exponents, self.amplitudes, part)
+            if len(gradients):
+                gradients[:, sign, : scales.size] = mean.by_scale[:, None] * _scale_gradient(unit, scales, tau)
                 if self.has_offset:
                     gradients[:, sign, -1] = mean.by_offset
+            first = self._raw(sign).start
+            known = self.exponents, self._half_orders, self.amplitudes
+            _fill_raw(unit, tau, scales, *hermite, *known, first, features, gradients)
 
 
 def _directions(radii: Array, scales: Array, tau: Array) -> Array:
@@ -167,72 +178,8 @@ def _scale_gradient(unit: Array, scales: Array, tau: Array) -> Array:
     return np.where(tau[:, None] > 0, unit * scales, scales)
 
 
-@numba.njit(**INNER, error_model="numpy")
-def _powers(squares: Array, table: Array) -> None:
-    """table[j, i] = squares[j]^i."""
-    for j in range(squares.size):
-        table[j, 0] = 1.0
-        for i in range(1, table.shape[1]):
-            table[j, i] = table[j, i - 1] * squares[j]
-
-
 @numba.njit(cache=True, error_model="numpy")
-def _raw_values(squares: Array, hermite: Array, exponents: Array, amplitudes: Array, out: Array) -> None:
-    count, blocks = exponents.shape
-    table = np.ones((blocks, hermite.shape[1] + 1))
-    for n in range(squares.shape[0]):
-        _powers(squares[n], table)
-        for f in range(count):
-            value, half = amplitudes[f], 0
-            for j in range(blocks):
-                value *= table[j, exponents[f, j]]
-                half += exponents[f, j]
-            out[n, f] = value * hermite[n, half - 1]
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _sum_raw(squares: Array, hermite: Array, exponents: Array, amplitudes: Array, masses: Array, out: Array) -> None:
-    count, blocks = exponents.shape
-    table = np.ones((blocks, hermite.shape[1] + 1))
-    order = _half_orders(exponents)
-    for n in range(squares.shape[0]):
-        _powers(squares[n], table)
-        for f in range(count):
-            value = masses[n]
-            for j in range(blocks):
-                value *= table[j, exponents[f, j]]
-            out[f] += value * hermite[n, order[f] - 1]
-    out *= amplitudes
-
-
-@numba.njit(**INNER, error_model="numpy")
-def _radial_chain(
-    unit: Array, tau: float, scales: Array, value: float, half: int, partial: Array, hermite: float, slope: float
-) -> Array:
-    """The r-gradient of c(tau) P(u_1^2, ..., u_B^2), P homogeneous of degree `half` with partials given."""
-    gradient = np.empty(scales.size)
-    for j in range(scales.size):
-        turning = 2.0 * hermite / tau * (partial[j] - half * value)
-        gradient[j] = scales[j] * unit[j] * (slope * value + turning)
-    return gradient
-
-
-@numba.njit(**INNER, error_model="numpy")
-def _partials(table: Array, exponent: Array, partial: Array) -> float:
-    """prod_j table[j, i_j], its partial derivatives in the squares u_j^2 written into `partial`."""
-    value = 1.0
-    for j in range(exponent.size):
-        value *= table[j, exponent[j]]
-        product = float(exponent[j])
-        if exponent[j] > 0:
-            for other in range(exponent.size):
-                product *= table[other, exponent[other] - (1 if other == j else 0)]
-        partial[j] = product
-    return value
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _raw_gradients(
+def _fill_raw(
     unit: Array,
     tau: Array,
     scales: Array,
@@ -240,29 +187,42 @@ def _raw_gradients(
     by_scale: Array,
     by_offset: Array,
     exponents: Array,
+    order: NDArray[np.int64],
     amplitudes: Array,
-    out: Array,
+    first: int,
+    values: Array,
+    gradients: Array,
 ) -> None:
+    """The psi_i into values, shape (n, M), from feature `first` on; the same of gradients (n, M, D) unless empty.
+
+    c(tau) P(u_1^2, ..., u_B^2) with P homogeneous of degree `half` has the r-gradient
+    s_j (c' u_j P + (2 c / tau) (i_j P / u_j - half u_j P)).
+    """
     count, blocks = exponents.shape
-    has_offset = out.shape[2] > blocks
     table = np.ones((blocks, hermite.shape[1] + 1))
-    partial = np.empty(blocks)
     for n in range(unit.shape[0]):
-        _powers(unit[n] ** 2, table)
+        for j in range(blocks):
+            for i in range(1, table.shape[1]):
+                table[j, i] = table[j, i - 1] * (unit[n, j] * unit[n, j])
         for f in range(count):
-            half = exponents[f].sum()
-            k = half - 1
+            half, value = order[f], amplitudes[f]
+            for j in range(blocks):
+                value *= table[j, exponents[f, j]]
+            values[n, first + f] = value * hermite[n, half - 1]
+            if gradients.shape[0] == 0:
+                continue
+            along, turning = by_scale[n, half - 1] * value, 0.0
             if tau[n] > 0.0:
-                value = _partials(table, exponents[f], partial)
-                gradient = _radial_chain(unit[n], tau[n], scales, value, half, partial, hermite[n, k], by_scale[n, k])
-                for j in range(blocks):
-                    out[n, f, j] = amplitudes[f] * gradient[j]
-                if has_offset:
-                    out[n, f, blocks] = amplitudes[f] * value * by_offset[n, k]
-            else:
-                for j in range(blocks):
-                    along = 1.0 if exponents[f, j] == half else 0.0
-                    out[n, f, j] = along * amplitudes[f] * by_scale[n, k] * scales[j]
+                turning = 2.0 * hermite[n, half - 1] / tau[n] * value
+            for j in range(blocks):
+                u, slope = unit[n, j], 0.0
+                if u != 0.0:
+                    slope = u * along + (turning * exponents[f, j] / u - turning * half * u)
+                elif tau[n] == 0.0 and exponents[f, j] == half:
+                    slope = amplitudes[f] * by_scale[n, half - 1]
+                gradients[n, first + f, j] = scales[j] * slope
+            if gradients.shape[2] > blocks and tau[n] > 0.0:
+                gradients[n, first + f, blocks] = value * by_offset[n, half - 1]
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -274,6 +234,7 @@ def _contract_raw(
     by_scale: Array,
     by_offset: Array,
     exponents: Array,
+    order: NDArray[np.int64],
     coefficients: Array,
     value: Array,
     mean_by_scale: Array,
@@ -285,7 +246,6 @@ def _contract_raw(
     orders = hermite.shape[1]
     table = np.ones((blocks, orders + 1))
     totals, sideways = np.empty(orders), np.empty(blocks)
-    order = _half_orders(exponents)
     for n in range(unit.shape[0]):
         if tau[n] == 0.0:
             for j in range(blocks):
@@ -294,9 +254,12 @@ def _contract_raw(
                     if exponents[f, j] == order[f]:
                         gradient[n, j] += coefficients[f] * by_scale[n, order[f] - 1] * scales[j]
             continue
-        _powers(unit[n] ** 2, table)
-        totals[:] = 0.0
-        sideways[:] = 0.0
+        for k in range(orders):
+            totals[k] = 0.0
+        for j in range(blocks):
+            sideways[j] = 0.0
+            for i in range(1, orders + 1):
+                table[j, i] = table[j, i - 1] * (unit[n, j] * unit[n, j])
         for f in range(count):
             k = order[f] - 1
             term = coefficients[f]
@@ -316,16 +279,6 @@ def _contract_raw(
             if unit[n, j] != 0.0:
                 turned = 2.0 / tau[n] * (sideways[j] / unit[n, j] - unit[n, j] * turning)
                 gradient[n, j] += scales[j] * (unit[n, j] * along + turned)
-
-
-@numba.njit(**INNER, error_model="numpy")
-def _half_orders(exponents: Array) -> NDArray[np.int64]:
-    """|i| of the multi-indices."""
-    order = np.zeros(exponents.shape[0], np.int64)
-    for f in range(exponents.shape[0]):
-        for j in range(exponents.shape[1]):
-            order[f] += exponents[f, j]
-    return order
 
 
 def squared_tail(activation: Activation, mixture: BlockMixture, scale: Array, offset: float, highest: int) -> Array:
