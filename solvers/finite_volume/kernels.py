@@ -24,7 +24,8 @@ def _potential(features: Array, gradient: Array, psi: Array) -> None:
     rank, n = features.shape
     first = rank % 4
     if first == 0:
-        psi[:] = 0.0
+        for k in range(n):
+            psi[k] = 0.0
     elif first == 1:
         for k in range(n):
             psi[k] = gradient[0] * features[0, k]
@@ -64,7 +65,7 @@ def _add_outputs(features: Array, mass: Array, outputs: Array) -> None:
         outputs[first] += a
 
 
-@njit(cache=True, fastmath=FAST, inline="always")
+@njit(**INNER, fastmath=FAST)
 def _face(difference, z, a, b, c, rate_a, rate_b, fore, aft, cap):  # type: ignore[no-untyped-def]
     """Flux through the face between cells of masses a and b, towards b; z, c: masses of their outer
     neighbours.
@@ -87,7 +88,7 @@ def _face(difference, z, a, b, c, rate_a, rate_b, fore, aft, cap):  # type: igno
     return flux if flux > -most else -most
 
 
-@njit(cache=True, fastmath=FAST, inline="always")
+@njit(**INNER, fastmath=FAST)
 def _rate(difference, a, b, rate_a, rate_b, floor):  # type: ignore[no-untyped-def]
     """Rate at which the face between a and b drains its upwind cell, 0 if that holds no more than `floor`."""
     downward = difference > 0.0
@@ -134,7 +135,7 @@ def _faces_in_row(mass, psi, faces, cap, flux):  # type: ignore[no-untyped-def]
     for k in (0, 1, n - 2):
         if 0 <= k < n - 1:
             flux[k + 1] = _face(
-                psi[k] - psi[k + 1], mass[max(k - 1, 0)], mass[k], mass[k + 1], mass[min(k + 2, n - 1)],
+                psi[k] - psi[k + 1], mass[k - 1 if k else 0], mass[k], mass[k + 1], mass[k + 2 if k < n - 2 else k + 1],
                 rate_a[k], rate_b[k], faces[2, k], faces[3, k], cap,
             )  # fmt: skip
 
@@ -191,16 +192,17 @@ def sweep_blocks(  # type: ignore[no-untyped-def]
     halo = n1 if n0 > 1 else 1
     longest = 0
     for b in range(start, stop):
-        longest = max(longest, bounds[b + 1] - bounds[b])
-    psi = np.empty((min(longest + 2 * halo, rows), n))
+        if bounds[b + 1] - bounds[b] > longest:
+            longest = bounds[b + 1] - bounds[b]
+    psi = np.empty((longest + 2 * halo, n))
     planes = np.zeros((n1 if n0 > 1 else 1, n))
     low0, low1, high1, columns, along = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n + 1)
     first, known = np.int64(0), np.int64(0)  # of the type of bounds, or `_potentials` would be compiled twice
     share = (1.0 - weight) * step
     along1 = np.int64(1)  # of the type of n1: a literal would have `_across` compiled twice
     for b in range(start, stop):
-        shift, first = first, max(bounds[b] - halo, np.int64(0))
-        last = min(bounds[b + 1] + halo, rows)
+        shift, first = first, bounds[b] - halo if bounds[b] > halo else np.int64(0)
+        last = bounds[b + 1] + halo if bounds[b + 1] + halo < rows else rows
         _potentials(first, last, known, first - shift, features, gradient, psi)
         known = last
         for row in range(bounds[b], bounds[b + 1]):
@@ -215,16 +217,19 @@ def sweep_blocks(  # type: ignore[no-untyped-def]
                 if i + 1 < n0:
                     _across(mass, psi, row, n1, i, first, faces0, cap, floor, high0, columns)
                 else:
-                    high0[:] = 0.0
+                    for k in range(n):
+                        high0[k] = 0.0
             if n1 > 1:
                 if j == 0:
-                    low1[:] = 0.0
+                    for k in range(n):
+                        low1[k] = 0.0
                 elif b == start and row == bounds[b]:
                     _across(mass, psi, row - 1, along1, j - 1, first, faces1, cap, floor, low1, columns)
                 if j + 1 < n1:
                     _across(mass, psi, row, along1, j, first, faces1, cap, floor, high1, columns)
                 else:
-                    high1[:] = 0.0
+                    for k in range(n):
+                        high1[k] = 0.0
             _faces_in_row(mass[row], psi[row - first], faces2, cap, along)
             if floor >= 0.0:
                 _rates_in_row(mass[row], psi[row - first], faces2, floor, columns)
@@ -239,7 +244,8 @@ def sweep_blocks(  # type: ignore[no-untyped-def]
                     low1[k] = high1[k]
             _add_outputs(features[row], then, partial[b])
     for k in range(n):
-        rates[start] = max(rates[start], columns[k])
+        if columns[k] > rates[start]:
+            rates[start] = columns[k]
 
 
 @njit(cache=True, nogil=True)

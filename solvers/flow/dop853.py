@@ -200,13 +200,13 @@ def added(
 ) -> None:
     """out = base + length * sum_k coefficients_k vectors[rows_k], block by block."""
     for first in range(start, stop, BLOCK):
-        last = min(first + BLOCK, stop)
+        last = first + BLOCK if first + BLOCK < stop else stop
         for i in range(first, last):
             out[i] = coefficients[0] * vectors[rows[0], i]
-        for k in range(1, len(rows)):
-            vector, coefficient = vectors[rows[k]], coefficients[k]
+        for k in range(1, rows.size):
+            row, coefficient = rows[k], coefficients[k]
             for i in range(first, last):
-                out[i] += coefficient * vector[i]
+                out[i] += coefficient * vectors[row, i]
         for i in range(first, last):
             out[i] = base[i] + length * out[i]
 
@@ -227,18 +227,21 @@ def squares(
     """Sums of (weights_j . vectors[rows])^2 over the squared tolerances, j = 0, 1, into partial[block, j]."""
     sums = np.empty((2, BLOCK))
     for first in range(start, stop, BLOCK):
-        last = min(first + BLOCK, stop)
-        sums[:] = 0.0
-        for k in range(len(rows)):
-            vector = vectors[rows[k]]
-            for j in range(2):
-                for i in range(first, last):
-                    sums[j, i - first] += weights[j, k] * vector[i]
+        last = first + BLOCK if first + BLOCK < stop else stop
+        for j in range(2):
+            for i in range(last - first):
+                sums[j, i] = 0.0
+            for k in range(rows.size):
+                row, weight = rows[k], weights[j, k]
+                for i in range(last - first):
+                    sums[j, i] += weight * vectors[row, first + i]
         fifth = third = 0.0
-        place = first % len(relative)
+        place = first % relative.size
         for i in range(first, last):
-            size = absolute[place] + max(abs(before[i]), abs(after[i])) * relative[place]
-            fifth += (sums[0, i - first] / size) ** 2
-            third += (sums[1, i - first] / size) ** 2
-            place = place + 1 if place + 1 < len(relative) else 0
+            larger = before[i] if abs(before[i]) > abs(after[i]) else after[i]
+            size = absolute[place] + abs(larger) * relative[place]
+            one, other = sums[0, i - first] / size, sums[1, i - first] / size
+            fifth += one * one
+            third += other * other
+            place = place + 1 if place + 1 < relative.size else 0
         partial[first // BLOCK, 0], partial[first // BLOCK, 1] = fifth, third

@@ -34,7 +34,7 @@ NEGLIGIBLE = 1e-18
 ENTRIES = 2**16
 """Features times points of which a sum is taken at a time."""
 FEW = 2**11
-"""So many are contracted with a vector as they are: a first run would wait longer for the loop that does not form them."""
+"""So many are formed to be contracted with a vector: the loop that does without costs a first run more."""
 
 
 def log_amplitude_squared(exponents: Array, dimensions: Array) -> Array:

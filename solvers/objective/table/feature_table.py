@@ -123,7 +123,7 @@ class FeatureTable:
         """Phi at `points` (n, D), shape (n, M). Raises ValueError outside the box."""
         points = self._inside(points)
         out = np.empty((len(points), self.rank))
-        self._over_points(kernels.values, points, self._mesh, self._flat, out)
+        self._over_points(kernels.evaluate, points, self._mesh, self._flat, out, np.empty((0, 0, 0)))
         return out
 
     def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
@@ -131,7 +131,7 @@ class FeatureTable:
         points = self._inside(points)
         out = np.empty((len(points), self.rank))
         slopes = np.empty((len(points), self.rank, self.dimension))
-        self._over_points(kernels.values_and_gradients, points, self._mesh, self._flat, out, slopes)
+        self._over_points(kernels.evaluate, points, self._mesh, self._flat, out, slopes)
         return out, slopes
 
     @staticmethod

@@ -66,26 +66,27 @@ def outside(start: int, stop: int, points: Array, lower: Array, upper: Array, fo
 
 
 @numba.njit(**INNER, fastmath=FASTMATH)
-def _lagrange(k: int, axis: int, x: float, scale: float, mesh: Mesh, basis: Array, derivative: Array) -> None:
+def _lagrange(
+    k: int, axis: int, x: float, scale: float, nodes: Array, inverse: Array, basis: Array, derivative: Array
+) -> None:
     """Lagrange basis at the reference coordinate x and its derivative times `scale`, by running products.
 
     Writes basis[k, axis] and derivative[k, axis].
     """
-    count = mesh.nodes.size
+    count = nodes.size
     right, right_slope = 1.0, 0.0
     for i in range(count - 1, -1, -1):
         basis[k, axis, i] = right
         derivative[k, axis, i] = right_slope
-        factor = x - mesh.nodes[i]
+        factor = x - nodes[i]
         right_slope = right_slope * factor + right
         right *= factor
     left, left_slope = 1.0, 0.0
     for i in range(count):
-        inverse = mesh.inverse[i]
         slope = left_slope * basis[k, axis, i] + left * derivative[k, axis, i]
-        derivative[k, axis, i] = scale * inverse * slope
-        basis[k, axis, i] *= inverse * left
-        factor = x - mesh.nodes[i]
+        derivative[k, axis, i] = scale * inverse[i] * slope
+        basis[k, axis, i] *= inverse[i] * left
+        factor = x - nodes[i]
         left_slope = left_slope * factor + left
         left *= factor
 
@@ -107,27 +108,28 @@ def _locate(
     row, shape (GROUP, rows), and the row weights, shape (GROUP, D, rows): weights[k, 0] is the product of the
     leading bases, weights[k, 1 + a] its derivative along axis a.
     """
-    dimension, count = mesh.cells.size, mesh.nodes.size
+    edges, cells, strides, nodes, inverse = mesh
+    dimension, count = cells.size, nodes.size
     for k in range(stop - start):
         base = 0
         for axis in range(dimension):
             x = points[start + k, axis]
-            low, high = 0, mesh.cells[axis]
+            low, high = 0, cells[axis]
             while high - low > 1:
                 middle = (low + high) >> 1
-                if x >= mesh.edges[axis, middle]:
+                if x >= edges[axis, middle]:
                     low = middle
                 else:
                     high = middle
-            left = mesh.edges[axis, low]
-            scale = 1.0 / (mesh.edges[axis, low + 1] - left)
-            _lagrange(k, axis, (x - left) * scale, scale, mesh, basis, derivative)
-            base += low * (count - 1) * mesh.strides[axis]
+            left = edges[axis, low]
+            scale = 1.0 / (edges[axis, low + 1] - left)
+            _lagrange(k, axis, (x - left) * scale, scale, nodes, inverse, basis, derivative)
+            base += low * (count - 1) * strides[axis]
         offsets[k, 0] = base
         weights[k, 0, 0] = 1.0
         rows = 1
         for axis in range(dimension - 1):
-            stride = mesh.strides[axis]
+            stride = strides[axis]
             for row in range(rows - 1, -1, -1):
                 offset, weight = offsets[k, row], weights[k, 0, row]
                 for j in range(count):
@@ -141,10 +143,11 @@ def _locate(
 
 
 @numba.njit(**INNER)
-def _scratch(mesh: Mesh) -> tuple[Array, Array, IntArray, Array]:
-    """Room for what `_locate` writes."""
-    dimension, count = mesh.cells.size, mesh.nodes.size
-    rows = count ** (dimension - 1)
+def _scratch(dimension: int, count: int) -> tuple[Array, Array, IntArray, Array]:
+    """Room for what `_locate` writes with so many nodes of a cell along each axis."""
+    rows = 1
+    for _ in range(dimension - 1):
+        rows *= count
     return (
         np.empty((GROUP, dimension, count)),
         np.empty((GROUP, dimension, count)),
@@ -154,50 +157,40 @@ def _scratch(mesh: Mesh) -> tuple[Array, Array, IntArray, Array]:
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
-def values(start: int, stop: int, points: Array, mesh: Mesh, nodal: Array, out: Array) -> None:
-    """Phi at points of shape (n, D), into out of shape (n, M)."""
-    last = mesh.cells.size - 1
-    basis, derivative, offsets, weights = _scratch(mesh)
+def evaluate(start: int, stop: int, points: Array, mesh: Mesh, nodal: Array, out: Array, slopes: Array) -> None:
+    """Phi into out of shape (n, M), its gradient into slopes of shape (n, M, D) unless these are empty."""
+    dimension, count, rank = mesh.cells.size, mesh.nodes.size, nodal.shape[1]
+    basis, derivative, offsets, weights = _scratch(dimension, count)
+    line, total = np.empty(rank), np.empty((dimension + 1, rank))
     for i in range(start, stop):
         k = (i - start) % GROUP
         if k == 0:
-            _locate(i, min(i + GROUP, stop), points, mesh, basis, derivative, offsets, weights)
-        out[i] = 0.0
+            _locate(i, i + GROUP if i + GROUP < stop else stop, points, mesh, basis, derivative, offsets, weights)
+        if slopes.shape[0] == 0:
+            for m in range(rank):
+                out[i, m] = 0.0
+            for row in range(offsets.shape[1]):
+                for j in range(count):
+                    weight, node = weights[k, 0, row] * basis[k, dimension - 1, j], offsets[k, row] + j
+                    for m in range(rank):
+                        out[i, m] += weight * nodal[node, m]
+            continue
+        for kind in range(dimension + 1):
+            for m in range(rank):
+                total[kind, m] = 0.0
         for row in range(offsets.shape[1]):
-            for j in range(mesh.nodes.size):
-                weight = weights[k, 0, row] * basis[k, last, j]
-                node = offsets[k, row] + j
-                for m in range(nodal.shape[1]):
-                    out[i, m] += weight * nodal[node, m]
-
-
-@numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
-def values_and_gradients(
-    start: int, stop: int, points: Array, mesh: Mesh, nodal: Array, out: Array, slopes: Array
-) -> None:
-    """Phi into out of shape (n, M), its gradient into slopes of shape (n, M, D)."""
-    dimension, rank = mesh.cells.size, nodal.shape[1]
-    basis, derivative, offsets, weights = _scratch(mesh)
-    row_value = np.empty(rank)
-    total = np.empty((dimension + 1, rank))
-    for i in range(start, stop):
-        k = (i - start) % GROUP
-        if k == 0:
-            _locate(i, min(i + GROUP, stop), points, mesh, basis, derivative, offsets, weights)
-        total[:] = 0.0
-        for row in range(offsets.shape[1]):
-            row_value[:] = 0.0
-            for j in range(mesh.nodes.size):
-                weight = basis[k, dimension - 1, j]
+            for m in range(rank):
+                line[m] = 0.0
+            for j in range(count):
+                weight, node = basis[k, dimension - 1, j], offsets[k, row] + j
                 slope = weights[k, 0, row] * derivative[k, dimension - 1, j]
-                node = offsets[k, row] + j
                 for m in range(rank):
-                    row_value[m] += weight * nodal[node, m]
+                    line[m] += weight * nodal[node, m]
                     total[dimension, m] += slope * nodal[node, m]
             for kind in range(dimension):
                 weight = weights[k, kind, row]
                 for m in range(rank):
-                    total[kind, m] += weight * row_value[m]
+                    total[kind, m] += weight * line[m]
         for m in range(rank):
             out[i, m] = total[0, m]
             for axis in range(dimension):
@@ -230,14 +223,15 @@ def scalar_and_gradient(
     With M = 1 the coefficient is taken as 1: the table then holds the contraction itself.
     """
     last = mesh.cells.size - 1
-    basis, derivative, offsets, weights = _scratch(mesh)
+    basis, derivative, offsets, weights = _scratch(mesh.cells.size, mesh.nodes.size)
     line = np.empty(mesh.nodes.size)
     for i in range(start, stop):
         k = (i - start) % GROUP
         if k == 0:
-            _locate(i, min(i + GROUP, stop), points, mesh, basis, derivative, offsets, weights)
+            _locate(i, i + GROUP if i + GROUP < stop else stop, points, mesh, basis, derivative, offsets, weights)
         value, last_slope = 0.0, 0.0
-        slopes[i] = 0.0
+        for axis in range(last):
+            slopes[i, axis] = 0.0
         for row in range(offsets.shape[1]):
             if nodal.shape[1] == 1:
                 for j in range(line.size):
@@ -264,11 +258,11 @@ def scalar_and_gradient(
 def scatter(start: int, stop: int, points: Array, masses: Array, mesh: Mesh, size: int, shares: Array) -> None:
     """Nodal weights of sum_i masses_i delta_{points_i}; points k size <= i < (k+1) size go to shares[k]."""
     last = mesh.cells.size - 1
-    basis, derivative, offsets, weights = _scratch(mesh)
+    basis, derivative, offsets, weights = _scratch(mesh.cells.size, mesh.nodes.size)
     for i in range(start, stop):
         k = (i - start) % GROUP
         if k == 0:
-            _locate(i, min(i + GROUP, stop), points, mesh, basis, derivative, offsets, weights)
+            _locate(i, i + GROUP if i + GROUP < stop else stop, points, mesh, basis, derivative, offsets, weights)
         share = i // size
         for row in range(offsets.shape[1]):
             weight = masses[i] * weights[k, 0, row]
