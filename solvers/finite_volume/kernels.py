@@ -65,7 +65,7 @@ def _add_outputs(features: Array, mass: Array, outputs: Array) -> None:
         outputs[first] += a
 
 
-@njit(**INNER, fastmath=FAST)
+@njit(cache=True, fastmath=FAST)
 def _face(difference, z, a, b, c, rate_a, rate_b, fore, aft, cap):  # type: ignore[no-untyped-def]
     """Flux through the face between cells of masses a and b, towards b; z, c: masses of their outer
     neighbours.
