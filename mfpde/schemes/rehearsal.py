@@ -17,7 +17,7 @@ def compile_scheme(experiment: Experiment) -> None:
     What the features compile comes before either, so that most of it is left to this process.
     """
     kind = scheme_of(experiment)
-    compile_ahead(kind.name, kind.rehearsal(), rehearse_table, lambda: rehearse_features(experiment))
+    compile_ahead(kind.name, kind.rehearsal(), rehearse_table, rehearse_steps, lambda: rehearse_features(experiment))
 
 
 def rehearse_features(experiment: Experiment) -> None:
@@ -31,6 +31,15 @@ def rehearse_features(experiment: Experiment) -> None:
     objective = problem.objective_about(points)
     outputs = objective.outputs(points, np.full(8, 0.125))
     objective.features.contract(points, objective.loss_gradient(outputs))
+
+
+def rehearse_steps() -> None:
+    """A step of the characteristics that show where a law goes."""
+    import numpy as np
+
+    from mfpde.solvers.flow.dop853 import Dop853
+
+    Dop853(lambda places, out: np.negative(places, out), 0.0, np.ones(2), 1.0).step()
 
 
 def rehearse_table() -> None:
