@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mfpde.configuration.sources import STDIN, Source, experiment_of, load_configuration, with_overrides
 from mfpde.errors import ConfigurationError, all_of
 from mfpde.experiment import Experiment
+from mfpde.keys.declaration import keys_of, trusting
 from mfpde.keys.reader import increasing, one_line
 from mfpde.problem.problem import Problem
 
@@ -92,6 +93,21 @@ class Family:
         if isinstance(self.source, Experiment):
             return with_overrides(self.source, [*self.overrides, *varied])
         return load_configuration(self.source, [*self.overrides, *varied], use=self.use)
+
+    def near(self, member: Experiment, value: float) -> Experiment:
+        """The configuration at a value of the only key between two that are fine, as one of them: its scheme stays.
+
+        Where the key holds a number the number is replaced, unread: members are asked for by the thousand.
+        """
+        (variation,) = self.variations
+        table, _, name = variation.key.partition(".")
+        part = getattr(member, table)
+        attribute = {each.name: each.attribute for each in keys_of(part)}.get(name)
+        if attribute is None or type(getattr(part, attribute, None)) is not float:
+            return self.at(value)
+        with trusting():
+            solver = replace(member.solver, chosen=None)
+            return replace(member, **{"solver": solver, table: replace(part, **{attribute: float(value)})})
 
 
 def read_variation(text: str, count: int, most: int) -> Variation:

@@ -13,6 +13,7 @@ from mfpde.problem.laws.interface import DEFAULT, LAWS, DataLaw
 from mfpde.problem.network import Network
 from mfpde.schemes.rules import check_together
 from mfpde.schemes.solver import Solver
+from mfpde.shell.user_files import Use
 from mfpde.tables.dynamics import Dynamics
 from mfpde.tables.sgd import Sgd
 from mfpde.tables.time import Time
@@ -22,15 +23,15 @@ REQUIRED = ("data", "network")
 Table = TypeVar("Table")
 
 
-def parse(tables: Mapping[str, object]) -> Experiment:
-    """The experiment that TOML tables describe; raises ConfigurationError with every mistake."""
+def parse(tables: Mapping[str, object], uses: tuple[Use, ...] = ()) -> Experiment:
+    """The experiment that TOML tables describe and its users' files; raises ConfigurationError with every mistake."""
     errors: list[str] = []
-    experiment = read_tables(tables, errors)
+    experiment = read_tables(tables, errors, uses)
     raise_mistakes(errors, experiment)
     return experiment
 
 
-def read_tables(tables: Mapping[str, object], errors: list[str]) -> Experiment:
+def read_tables(tables: Mapping[str, object], errors: list[str], uses: tuple[Use, ...] = ()) -> Experiment:
     """The experiment, defaults standing in for whatever is wrong; `errors` receives the mistakes."""
     sections = {name: tables.get(name, {}) for name in TABLES}
     law = law_named(sections["data"])
@@ -58,6 +59,7 @@ def read_tables(tables: Mapping[str, object], errors: list[str]) -> Experiment:
             time=plain("time", Time),
             solver=plain("solver", Solver),
             sgd=plain("sgd", Sgd),
+            uses=uses,
         )
     check_together(experiment, errors)
     return experiment

@@ -61,7 +61,7 @@ def load_configuration(
     if not readable:
         raise ConfigurationError(errors)
     try:
-        experiment = replace(parse(tables), uses=uses)
+        experiment = parse(tables, uses)
     except ConfigurationError as error:
         raise ConfigurationError(errors + list(error.messages), error.configuration) from None
     raise_mistakes(errors, experiment)
@@ -108,7 +108,7 @@ def with_overrides(experiment: Experiment, overrides: Sequence[str]) -> Experime
     errors: list[str] = []
     _apply_all(tables, overrides, errors)
     raise_mistakes(errors, experiment)
-    return replace(parse(tables), uses=experiment.uses)
+    return parse(tables, experiment.uses)
 
 
 def _given_table(experiment: Experiment, name: str) -> dict[str, object]:

@@ -47,7 +47,8 @@ class Landscapes:
         self.family, self.radius = family, radius
         self.low, self.high = self.variation.values[0], self.variation.values[-1]
         self._kept: OrderedDict[float, Site] = OrderedDict()
-        geometry = build_problem(family.at(self.low)).geometry
+        self._first = family.at(self.low)
+        geometry = build_problem(self._first).geometry
         self.names, self.geometry = geometry.names, geometry
         self.box = geometry.box(radius)
         self.lower, self.upper = self.box.lower, self.box.upper
@@ -65,7 +66,7 @@ class Landscapes:
         """The landscape at a scaled parameter."""
         value = self.value(share)
         if value not in self._kept:
-            problem = build_problem(self.family.at(value))
+            problem = build_problem(self.family.near(self._first, value))
             self._kept[value] = Site(*landscape_on(problem, self.box))
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)

@@ -83,6 +83,17 @@ def test_an_experiment_is_varied_like_the_file_it_comes_from() -> None:
         Family.of(build_problem(experiment), vary).at(0.4)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("data.delta", 0.625), ("data.dims", 11.0), ("dynamics.ridge", 0.01), ("dynamics.ridge.w", 0.01)]
+)
+def test_a_member_beside_another_is_the_one_that_is_read(key: str, value: float) -> None:
+    """Numbers are replaced; lists and tables are read: the same configuration, whichever way."""
+    overrides = ("time.end=2",)
+    family = Family.of("isotropic-gaussians", {key: (value, 20.0)}, overrides)
+    first = family.at(20.0) if key == "data.dims" else load_configuration("isotropic-gaussians", overrides)
+    assert family.near(first, value) == family.at(value)
+
+
 def test_standard_input_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     class Stdin:
         buffer = BytesIO(presets.text("isotropic-gaussians").encode())
