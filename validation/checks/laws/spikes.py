@@ -29,7 +29,7 @@ DOUBT, ALLOWED = 1e-9, 1e-8
 """What they leave of J, and the error of 2 J that is promised at a tolerance of 1e-8."""
 
 
-@check("spikes", (CHARACTERISTICS,), quick=(CHARACTERISTICS,))
+@check("spikes", (CHARACTERISTICS,))
 def flows(bench: Workbench, scheme: str) -> Iterator[Row]:
     """2 J and R of both presets."""
     for preset in ("spikes-3", "spikes-5"):

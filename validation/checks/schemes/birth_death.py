@@ -54,7 +54,7 @@ def _replicas(settings: list[str], count: int) -> Array:
     return np.array(rows)
 
 
-@check("mixture-experiment", (CHARACTERISTICS, PARTICLES), quick=(CHARACTERISTICS,))
+@check("mixture-experiment", (CHARACTERISTICS, PARTICLES))
 def experiment(bench: Workbench, scheme: str) -> Iterator[Row]:
     """Final risk over that of plain descent: below a hundredth from the bad start, below a tenth from the good."""
     for name, ratio in (("bumps-bad", 0.01), ("bumps-good", 0.1)):
