@@ -6,11 +6,13 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from validation.bench import running
 from validation.bench.__main__ import main
 from validation.bench.benches import load_all
+from validation.bench.command import MIB, spent
 from validation.bench.interface import BENCHES, Bench, Ratio, Setting, bench
 from validation.bench.peers import PeerMissing, Peers
 from validation.bench.running import Outcome
@@ -83,3 +85,9 @@ def test_every_file_of_the_folder_is_found_and_names_that_match_nothing_are_told
     with pytest.raises(SystemExit):
         main(["--only", "nothing-of-this-name"])
     assert "the benches are blocks, finite-volume" in capsys.readouterr().err
+
+
+def test_memory_is_that_of_the_command_alone() -> None:
+    """A process of 300 MiB, such as one of tests, does not count."""
+    held = np.ones(40_000_000)
+    assert 5.0 < spent("--version").mib < 150.0 < held.nbytes / MIB

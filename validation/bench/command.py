@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -27,6 +26,16 @@ class Spent(NamedTuple):
     mib: float
 
 
+_WATCH = """import os, subprocess, sys, time
+begin = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+process.returncode = os.waitstatus_to_exitcode(status)
+print(time.perf_counter() - begin, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+sys.exit(process.returncode)"""
+"""What begins a process and waits for it: the memory of that counts as the process's own, and this has little."""
+
+
 def spent(*arguments: str, environment: Mapping[str, str] | None = None) -> Spent:
     """Run `mfpde` with these arguments where it leaves nothing behind.
 
@@ -37,13 +46,10 @@ def spent(*arguments: str, environment: Mapping[str, str] | None = None) -> Spen
     paths = os.pathsep.join(filter(None, (os.getcwd(), os.environ.get("PYTHONPATH"))))
     variables = os.environ | {"PYTHONPATH": paths} | dict(environment or {})
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as said:
-        begin = time.perf_counter()
-        process = subprocess.Popen(command, cwd=folder, env=variables, stdout=subprocess.DEVNULL, stderr=said)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - begin
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+        watch = [sys.executable, "-I", "-S", "-c", _WATCH, *command]
+        done = subprocess.run(watch, cwd=folder, env=variables, stdout=subprocess.PIPE, stderr=said, check=False)
+        if done.returncode:
             said.seek(0)
             raise RuntimeError(f"mfpde {' '.join(arguments)}: {said.read().decode()}")
-    scale = 1.0 if sys.platform == "darwin" else 1024.0
-    return Spent(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * scale / MIB)
+    seconds, processor, largest = map(float, done.stdout.split())
+    return Spent(seconds, processor, largest * (1.0 if sys.platform == "darwin" else 1024.0) / MIB)
