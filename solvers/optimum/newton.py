@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Array
 from ..flow.confinement import Confinement
+from ..objective.losses.interface import least
 from ..objective.objective import Objective
 from ..space.box import Box
 from ..space.measure import Atoms
@@ -25,6 +26,8 @@ from .weights import simplex_weights
 EPSILON = float(np.finfo(float).eps)
 NEGLIGIBLE = 1e-13
 """Weights below this are dropped."""
+VANISHING = 1e-15
+"""What F less the least 2 L counts as zero, relative to that of the zero function."""
 STEPS = 12
 DIFFERENCE = 1e-5
 """Step of the differences, relative to the box."""
@@ -42,9 +45,11 @@ class SearchBox(Box):
 
     Attributes:
         confinement: V.
+        error: of the features there: the search ends where F is as near to the least 2 L.
     """
 
     confinement: Confinement
+    error: float = 0.0
 
     def potential(self, objective: Objective, outputs: Array, points: Array) -> Array:
         """Psi_lambda at points (n, D), shape (n,)."""
@@ -63,6 +68,14 @@ class SearchBox(Box):
         """F = 2 L + 2 ∫V drho."""
         return objective.energy(self.outputs(objective, law)) + self.confinement.energy(law.points, law.weights)
 
+    def least(self, objective: Objective) -> float:
+        """F that is the least 2 L to rounding, below which no law is better."""
+        return least(objective.loss) + VANISHING * objective.energy(np.zeros(objective.features.rank))
+
+    def within(self, objective: Objective, energy: float) -> bool:
+        """Whether F is the least 2 L as far as the features tell."""
+        return energy <= max(self.least(objective), least(objective.loss) + self.error)
+
     def rounding(self, objective: Objective, law: Atoms) -> float:
         """Rounding error of F: residuals are small differences of outputs and targets."""
         terms = objective.loss.rounding(self.outputs(objective, law))
@@ -73,6 +86,8 @@ def joint_newton(objective: Objective, box: SearchBox, law: Atoms) -> Atoms:
     """The law after Newton steps, halved while they raise F; where none helps (Psi concave there), after a descent."""
     energy, rounding = box.free_energy(objective, law), box.rounding(objective, law)
     for _ in range(STEPS):
+        if energy <= box.least(objective):
+            break
         law = _settled(box, law)
         step, weights_step, size = _newton_step(objective, box, law)
         for halving in range(6):
@@ -86,6 +101,8 @@ def joint_newton(objective: Objective, box: SearchBox, law: Atoms) -> Atoms:
             if reached <= energy + rounding:
                 break
         else:
+            if box.within(objective, energy):
+                return law
             trial, size = _descended(objective, box, law), np.inf
             reached = box.free_energy(objective, trial)
             if not (reached < energy - rounding):
@@ -114,7 +131,7 @@ def _descended(objective: Objective, box: SearchBox, law: Atoms) -> Atoms:
         else:
             break
         gained, law, energy, damping = energy - reached, trial, reached, damping / FACTOR
-        if gained <= SETTLED * abs(energy) + box.rounding(objective, law):
+        if gained <= SETTLED * abs(energy) + box.rounding(objective, law) or box.within(objective, energy):
             break
     return reweighted(objective, box, law)
 

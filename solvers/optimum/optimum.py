@@ -24,9 +24,6 @@ from .bound import Curvature, global_lower_bound
 from .newton import EPSILON, SearchBox
 from .search import optimal_law
 
-VANISHING = 1e-15
-"""What F less the least 2 L counts as zero, relative to that of the zero function."""
-
 
 @dataclass(frozen=True)
 class CertifiedLaw:
@@ -95,9 +92,10 @@ def _certified(
     rounding = 8.0 * EPSILON * float(np.abs(objective.loss_gradient(outputs)) @ np.abs(values).max(axis=0))
     floor = least(objective.loss)
     accuracy = 0.2 * tolerance * abs(energy) + rounding
-    if energy - floor <= VANISHING * objective.energy(np.zeros_like(outputs)):
-        # F is no less, and the gradient of the loss is nothing but rounding
-        return CertifiedLaw(law.ordered, outputs, risk, energy, min(floor, energy), 0, True), None
+    if box.within(objective, energy):
+        # the least 2 L bounds F as well as any bound of these features, or the gradient of the loss is rounding
+        tight = energy <= box.least(objective)
+        return CertifiedLaw(law.ordered, outputs, risk, energy, min(floor, energy), 0, tight), None
     bound = global_lower_bound(
         lambda points: box.potential(objective, outputs, points),
         _Confined(curvature_of(law, outputs, _squared_slope(objective, outputs)), box.confinement),

@@ -40,6 +40,8 @@ def optimal_law(objective: Objective, box: SearchBox, start: Atoms | None = None
     law = _improved(objective, box, start)
     energy = box.free_energy(objective, law)
     for _ in range(MOST_ROUNDS):
+        if box.within(objective, energy):
+            break
         outputs = box.outputs(objective, law)
         mean = float(law.weights @ box.potential(objective, outputs, law.points))
         lowest = _minima(samples.potential(objective, box, outputs).reshape(samples.shape), mean)

@@ -6,6 +6,8 @@ on larger boxes, without a certificate, and the values are extrapolated where th
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from mfpde.errors import raise_mistakes
@@ -65,6 +67,7 @@ def optimum_atoms(
     cone = cone_optimum(problem, reduced.objective, radius)
     if cone is not None:
         return cone
+    box = replace(box, error=reduced.error)
     bounds = _Bounds(problem, reduced.objective, box)
     found = certified_optimum(
         reduced.objective,
@@ -85,7 +88,12 @@ def optimum_atoms(
         risk = pairs.risk(positions, weights)
     energy = found.free_energy + (risk - found.risk)
     proven = bounds.proven and (not problem.data.network_keys or problem.unit.activation.bounds().proven)
-    larger = tuple((factor * radius, _searched(problem, factor * radius, found.free_energy)) for factor in growth)
+    known = box.least(reduced.objective)
+    within = box.within(reduced.objective, found.free_energy) and found.free_energy > known
+    larger = tuple(
+        (size, found.free_energy if found.free_energy <= known else _searched(problem, size, found.free_energy))
+        for size in (() if within else np.multiply(radius, growth).tolist())
+    )
     return AtomicOptimum(
         names=problem.geometry.names,
         risk=risk,
