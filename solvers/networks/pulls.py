@@ -2,15 +2,20 @@
 
 q(s, .) is steep where m v + b passes a knot of sigma, over a width of about s: E_v is by Gauss rules on panels that
 double in length from there, for each neuron its own, so that a neuron along the teacher (s = 0) costs no accuracy.
+
+Where g = c sigma is piecewise linear, T / c is a moment of a pair in closed form, of u = m v + s G + b and v, and
+
+    d_m T / c = E sigma'(u) sigma'(v) + m E sigma''(u) sigma(v),      d_s T / c = s E sigma''(u) sigma(v).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from ..activations.activation import Activation
+from ..activations.activation import TINY_SCALE, Activation
 from ..arrays import Array
 from ..normal import REACH, Teacher, gauss
 from ..objective.objective import DenseFeatures
@@ -53,7 +58,46 @@ class PullFeatures(DenseFeatures):
 
     def _parts(self, points: Array) -> Array:
         offsets = points[:, 2] if self.has_offset else np.zeros(len(points))
-        return pulled(self.unit, self.teacher, points[:, 0], points[:, 1], offsets)
+        if not self.closed:
+            return pulled(self.unit, self.teacher, points[:, 0], points[:, 1], offsets)
+        found = self._ratio * _paired(self.unit, points[:, 0], points[:, 1], offsets)
+        still = (points[:, :2] == 0.0).all(axis=1)
+        # slopes at w = 0 are those of panels, also where b is a knot
+        if still.any():
+            found[:, still] = pulled(self.unit, self.teacher, points[still, 0], points[still, 1], offsets[still])
+        return found
+
+    @property
+    def closed(self) -> bool:
+        """Whether T is a closed form."""
+        return not np.isnan(self._ratio)
+
+    @cached_property
+    def _ratio(self) -> float:
+        """c where g = c sigma is piecewise linear, nan elsewhere."""
+        linear = self.unit.linear
+        if linear is None or not np.array_equal(self.teacher.breaks, linear.knots):
+            return np.nan
+        return ratio(self.teacher, self.unit, np.sort(np.append(np.linspace(-REACH, REACH, 181), linear.knots)))
+
+
+def ratio(teacher: Teacher, unit: Activation, places: Array) -> float:
+    """c where g = c sigma at places, nan elsewhere."""
+    own, target = unit.value(places), teacher(places)
+    c = float(own @ target) / max(float(own @ own), 1e-300)
+    same = c != 0.0 and bool(np.abs(target - c * own).max() <= 1e-14 * np.abs(target).max())
+    return c if same else np.nan
+
+
+def _paired(unit: Activation, along: Array, across: Array, b: Array) -> Array:
+    """E sigma(u) sigma(v), with its derivatives in m, s and b, shape (4, N)."""
+    scale = np.maximum(np.hypot(along, across), TINY_SCALE)
+    # 1 - |correlation| without a difference
+    gap = across**2 / (scale * (scale + np.abs(along)))
+    pair = (scale, np.ones_like(scale)), (b, np.zeros_like(b)), along / scale, gap
+    bent, risen = (unit.pair_moments(p, q, *pair) for p, q in ((2, 0), (1, 1)))
+    level, slope = (unit.pair_moments(p, 0, *pair) for p in (0, 1))
+    return np.stack([level, risen + along * bent, across * bent, slope])
 
 
 def tabulated(exact: PullFeatures, lower: Array, upper: Array, accuracy: float) -> tuple[PatchedFeatures, float] | None:

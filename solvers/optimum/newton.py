@@ -86,8 +86,6 @@ def joint_newton(objective: Objective, box: SearchBox, law: Atoms) -> Atoms:
     """The law after Newton steps, halved while they raise F; where none helps (Psi concave there), after a descent."""
     energy, rounding = box.free_energy(objective, law), box.rounding(objective, law)
     for _ in range(STEPS):
-        if energy <= box.least(objective):
-            break
         law = _settled(box, law)
         step, weights_step, size = _newton_step(objective, box, law)
         for halving in range(6):

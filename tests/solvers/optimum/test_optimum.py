@@ -13,7 +13,7 @@ from mfpde.solvers.flow.confinement import Confinement, Penalty
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.objective.objective import DenseFeatures, Objective
 from mfpde.solvers.optimum.bound import global_lower_bound
-from mfpde.solvers.optimum.newton import SearchBox, joint_newton, reweighted
+from mfpde.solvers.optimum.newton import SearchBox, _descended, joint_newton, reweighted
 from mfpde.solvers.optimum.optimum import _certified, certified_optimum
 from mfpde.solvers.optimum.search import optimal_law
 from mfpde.solvers.optimum.weights import simplex_weights
@@ -291,3 +291,36 @@ def test_a_path_shrinks_the_output_by_its_strength() -> None:
     assert found.outputs[0] == pytest.approx(1.0 - strength, abs=1e-8)
     assert found.free_energy == pytest.approx(1.0 - (1.0 - strength) ** 2, rel=1e-9)
     assert found.tight
+
+
+@dataclass(frozen=True)
+class Valley(DenseFeatures):
+    """Phi = (x, 100 (y - x^2)): with targets (1, 0) F is the function of Rosenbrock, 0 at (1, 1)."""
+
+    dimension: int = 2
+    rank: int = 2
+
+    def values(self, points: Array) -> Array:
+        return np.stack([points[:, 0], 100.0 * (points[:, 1] - points[:, 0] ** 2)], axis=1)
+
+    def values_and_gradients(self, points: Array) -> tuple[Array, Array]:
+        slopes = np.zeros((len(points), 2, 2))
+        slopes[:, 0, 0], slopes[:, 1, 0], slopes[:, 1, 1] = 1.0, -200.0 * points[:, 0], 100.0
+        return self.values(points), slopes
+
+
+def test_a_descent_follows_a_valley_to_its_end() -> None:
+    """A hundred steps at most are made; along the gradient they would end on the way."""
+    objective = Objective(Valley(), SquareLoss(np.ones(2), np.array([1.0, 0.0]), 0.0))
+    box = SearchBox(np.full(2, -2.0), np.full(2, 2.0), Confinement.even(0.0, 2))
+    found = _descended(objective, box, Atoms(np.array([[-1.2, 1.0]]), np.ones(1)))
+    np.testing.assert_allclose(found.points, [[1.0, 1.0]], atol=1e-6)
+
+
+def test_the_search_ends_where_features_see_no_less() -> None:
+    """F within their error of 0: the bound is 0 without a value of Psi, and is not called tight."""
+    objective = Objective(Valley(), SquareLoss(np.ones(2), np.array([1.0, 0.0]), 0.0))
+    box = SearchBox(np.full(2, -2.0), np.array([0.99, 2.0]), Confinement.even(0.0, 2), error=2e-3)
+    found = certified_optimum(objective, box, lambda law, outputs, slope: pytest.fail("a bound was asked for"))
+    assert 0.9e-4 < found.free_energy < 2e-3
+    assert (found.lower_bound, found.evaluations, found.tight) == (0.0, 0, False)

@@ -16,7 +16,7 @@ from mfpde.problem.reduction.gaussian.pairs import Pairs
 from mfpde.problem.reduction.gaussian.trials import Trials
 from mfpde.solvers.activations.activation import Activation
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.networks.pulls import PullFeatures, tabulated
+from mfpde.solvers.networks.pulls import PullFeatures, ratio, tabulated
 from mfpde.solvers.normal import Teacher, hermite_coefficients, projected
 from mfpde.solvers.objective.table.patched import PatchedFeatures
 from mfpde.solvers.space.box import Box
@@ -98,7 +98,12 @@ class Pull:
     def dear(self) -> list[int]:
         """Teachers whose pulls need panels of each neuron."""
         shares = zip(range(len(self.alike)), np.isnan(self.alike), self.target.teachers, strict=True)
-        return [k for k, other, teacher in shares if other and not teacher.hermite and k not in self.tables]
+        slow = [k for k, other, teacher in shares if other and not teacher.hermite and k not in self.tables]
+        return [k for k in slow if not self._exact(k).closed]
+
+    def _exact(self, k: int) -> PullFeatures:
+        """The pull of g_k, by panels of each neuron or in closed form."""
+        return PullFeatures(self.pairs.unit, self.target.teachers[k], self.pairs.has_offset)
 
     def quicker(self, box: Box, trials: Trials, accuracy: float) -> tuple[Pull, float]:
         """These by Hermite terms of g, or tables on the box, where that is accurate, and what is left out of V.
@@ -128,16 +133,14 @@ class Pull:
         farthest = np.maximum(np.abs(box.lower), np.abs(box.upper))[:own]
         lower = np.array([box.lower[k], 0.0, *box.lower[own:]])
         upper = np.array([box.upper[k], np.linalg.norm(np.delete(farthest, k)), *box.upper[own:]])
-        return tabulated(
-            PullFeatures(self.pairs.unit, self.target.teachers[k], self.pairs.has_offset), lower, upper, accuracy
-        )
+        return tabulated(self._exact(k), lower, upper, accuracy)
 
     def _add_panels(self, k: int, points: Array, values: Array, found: Array) -> None:
         """That of any g, by its table or panels of each neuron."""
         neurons = self.pairs.neurons(points)
         along, rest = neurons.places[:, k], np.delete(neurons.places, k, axis=1)
         spread = np.linalg.norm(rest, axis=1)
-        exact = PullFeatures(self.pairs.unit, self.target.teachers[k], self.pairs.has_offset)
+        exact = self._exact(k)
         places = np.column_stack([along, spread, neurons.offsets])[:, : exact.dimension]
         pull, slopes = self.tables.get(k, exact).contract(places, np.array([self.target.weights[k]]))
         parts = [pull, *slopes.T]
@@ -158,11 +161,7 @@ class Pull:
 
 
 def multiple(teacher: Teacher, activation: Activation, has_offset: bool) -> float:
-    """1 / a where sigma = a g and U is a closed form, nan otherwise."""
+    """c where g = c sigma and U is a closed form, nan otherwise."""
     if has_offset or activation.arc is None:
         return math.nan
-    u = np.linspace(-3.0, 3.0, 62)
-    unit, target = activation.value(u), teacher(u)
-    a = float(unit @ target) / max(float(target @ target), 1e-300)
-    same = a != 0.0 and bool(np.abs(unit - a * target).max() <= 1e-14 * abs(a) * np.abs(target).max())
-    return 1.0 / a if same else math.nan
+    return ratio(teacher, activation, np.linspace(-3.0, 3.0, 62))

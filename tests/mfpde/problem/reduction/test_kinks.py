@@ -15,7 +15,7 @@ from mfpde.problem.reduction.gaussian import index, pulls, sections
 from mfpde.solvers.activations.activation import Affine
 from mfpde.solvers.activations.piecewise_linear import PiecewiseLinear
 from mfpde.solvers.arrays import Array
-from mfpde.solvers.networks.pulls import pulled
+from mfpde.solvers.networks.pulls import PullFeatures, pulled
 from mfpde.solvers.normal import Teacher
 from mfpde.solvers.objective.losses.square import SquareLoss
 from mfpde.solvers.space.box import Box
@@ -124,3 +124,18 @@ def test_a_shifted_unit_is_steep_elsewhere() -> None:
     m, s = np.array([60.0, -25.0]), np.array([0.3, 0.0])
     shifted = pulled(Affine(Erf(), 1.0, 5.0), SQUARE, m, s, np.zeros(2))
     np.testing.assert_allclose(shifted, pulled(Erf(), SQUARE, m, s, np.full(2, 5.0)), atol=1e-14)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_pulls_by_a_multiple_of_the_unit_are_closed_forms(unit: PiecewiseLinear) -> None:
+    """By panels, along the teacher, across it, small and at 0; a teacher that differs beyond its knots is none."""
+    rng = np.random.default_rng(0)
+    points = np.stack([2.0 * rng.normal(size=40), np.abs(rng.normal(size=40)), rng.normal(size=40)], axis=1)
+    points[:5, 0], points[5:10, 1], points[10:15, :2], points[15:20, 1] = 0.0, 0.0, 0.0, 1e-7
+    teacher = Teacher(lambda v: -2.5 * unit.value(v), unit.knots)
+    made = PullFeatures(unit, teacher, True)
+    assert made.closed
+    values, slopes = made.values_and_gradients(points)
+    found = np.column_stack([values, slopes[:, 0]])
+    np.testing.assert_allclose(found, pulled(unit, teacher, *points.T).T, atol=1e-12)
+    assert not PullFeatures(unit, Teacher(lambda v: unit.value(v) + np.maximum(v - 7.0, 0.0), unit.knots), True).closed
