@@ -222,9 +222,9 @@ def scalar_and_gradient(
 
     With M = 1 the coefficient is taken as 1: the table then holds the contraction itself.
     """
-    last = mesh.cells.size - 1
-    basis, derivative, offsets, weights = _scratch(mesh.cells.size, mesh.nodes.size)
-    line = np.empty(mesh.nodes.size)
+    last, count, rank = mesh.cells.size - 1, mesh.nodes.size, nodal.shape[1]
+    basis, derivative, offsets, weights = _scratch(last + 1, count)
+    line = np.empty(count)
     for i in range(start, stop):
         k = (i - start) % GROUP
         if k == 0:
@@ -233,17 +233,18 @@ def scalar_and_gradient(
         for axis in range(last):
             slopes[i, axis] = 0.0
         for row in range(offsets.shape[1]):
-            if nodal.shape[1] == 1:
-                for j in range(line.size):
-                    line[j] = nodal[offsets[k, row] + j, 0]
+            node = offsets[k, row]
+            if rank == 1:
+                for j in range(count):
+                    line[j] = nodal[node + j, 0]
             else:
-                for j in range(line.size):
+                for j in range(count):
                     total = 0.0
-                    for m in range(nodal.shape[1]):
-                        total += coefficients[m] * nodal[offsets[k, row] + j, m]
+                    for m in range(rank):
+                        total += coefficients[m] * nodal[node + j, m]
                     line[j] = total
             row_value, row_slope = 0.0, 0.0
-            for j in range(line.size):
+            for j in range(count):
                 row_value += basis[k, last, j] * line[j]
                 row_slope += derivative[k, last, j] * line[j]
             value += weights[k, 0, row] * row_value
@@ -257,17 +258,17 @@ def scalar_and_gradient(
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
 def scatter(start: int, stop: int, points: Array, masses: Array, mesh: Mesh, size: int, shares: Array) -> None:
     """Nodal weights of sum_i masses_i delta_{points_i}; points k size <= i < (k+1) size go to shares[k]."""
-    last = mesh.cells.size - 1
-    basis, derivative, offsets, weights = _scratch(mesh.cells.size, mesh.nodes.size)
+    last, count = mesh.cells.size - 1, mesh.nodes.size
+    basis, derivative, offsets, weights = _scratch(last + 1, count)
     for i in range(start, stop):
         k = (i - start) % GROUP
         if k == 0:
             _locate(i, i + GROUP if i + GROUP < stop else stop, points, mesh, basis, derivative, offsets, weights)
         share = i // size
         for row in range(offsets.shape[1]):
-            weight = masses[i] * weights[k, 0, row]
-            for j in range(mesh.nodes.size):
-                shares[share, offsets[k, row] + j] += weight * basis[k, last, j]
+            weight, node = masses[i] * weights[k, 0, row], offsets[k, row]
+            for j in range(count):
+                shares[share, node + j] += weight * basis[k, last, j]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=FASTMATH)
