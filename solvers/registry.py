@@ -99,7 +99,14 @@ class Registry(Generic[Item]):
         package = import_module(self.folder)
         for module in sorted(iter_modules(package.__path__), key=lambda module: module.name):
             import_module(f"{self.folder}.{module.name}")
-        self._items |= own
+        found, place = self._items | own, f"{self.folder}."
+
+        def home(name: str) -> tuple[bool, str]:
+            module = found[name].__module__
+            return (False, module) if module.startswith(place) else (True, "")
+
+        # files that were imported before have their place all the same
+        self._items = {name: found[name] for name in sorted(found, key=home)}
 
 
 def _lacks(item: type[object], method: str) -> bool:

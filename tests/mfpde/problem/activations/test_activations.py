@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -234,3 +236,9 @@ def test_closed_pair_moments_of_erf_are_those_by_quadrature(steepest: float) -> 
         assert_allclose(erf.pair_moments(*orders, scales, offsets, correlation), expected, atol=2e-14)
     expected = Smooth.tilted_moments(erf, scales, offsets, correlation)
     assert_allclose(erf.tilted_moments(scales, offsets, correlation), expected, atol=2e-14)
+
+
+def test_names_are_in_the_order_of_their_files_whichever_was_imported_first() -> None:
+    told = "from mfpde.problem.activations import sigmoid, interface; print(*interface.ACTIVATIONS.names())"
+    names = subprocess.run([sys.executable, "-c", told], check=True, capture_output=True, text=True).stdout.split()
+    assert names == ["erf", "truncated-relu", "relu", "sigmoid", "tanh"]
