@@ -26,6 +26,9 @@ def run(options: argparse.Namespace) -> int:
     checks = Checks(options)
     checks.workers()
     experiment = checks.experiment(solved=False)
+    from mfpde.shell.ahead import compile_ahead
+    from mfpde.shell.workers import number_of
+    from mfpde.studies.sgd.networks import rehearse_steps
     from mfpde.studies.sgd.refusals import refuse
     from mfpde.studies.sgd.replicas import sgd
 
@@ -33,4 +36,6 @@ def run(options: argparse.Namespace) -> int:
         checks.run(lambda: refuse(experiment, workers=checks.local_workers, saved=checks.output is not None))
     checks.writable()
     ready = checks.passed(experiment)
+    if options.scheduler is None and number_of(checks.local_workers, ready.sgd.replicas) == 1:
+        compile_ahead("sgd", lambda: rehearse_steps(ready))
     return carry_out(sgd, checks, ready)

@@ -25,6 +25,8 @@ from mfpde.solvers.sgd.sources.finite import REPLACEMENT
 from mfpde.solvers.threads.processors import processors
 
 Found = TypeVar("Found")
+REHEARSED = 10**6
+"""Weights of a network at most whose steps another process rehearses."""
 
 
 def build_sgd(configuration: Experiment, replica: int, overlap: bool = False) -> Sgd:
@@ -79,6 +81,14 @@ def each(configuration: Experiment, function: Callable[..., Found], *of: Iterabl
 def _centred(configuration: Experiment, problem: Problem, plain: Sgd) -> Sgd:
     """SGD of f_N - f_0, f_0 the first output of the very neurons: that of rho_0 would leave it f_N - f = O(N^-1/2)."""
     return replace(plain, data=Centred(plain.data, plain.unit, first_state(configuration, problem, plain)))
+
+
+def rehearse_steps(configuration: Experiment) -> None:
+    """A step of one replica of weights that are zero, by which what makes steps is compiled; none of many weights."""
+    made, neurons = build_sgd(configuration, 0), configuration.sgd.neurons
+    places = np.zeros((neurons, made.data.dimension))
+    if places.size <= REHEARSED:
+        made.advance(SgdState(0, places, np.ones(neurons), np.zeros(neurons)), 1)
 
 
 def first_state(configuration: Experiment, problem: Problem, sgd: Sgd) -> SgdState:
