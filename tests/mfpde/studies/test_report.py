@@ -193,7 +193,7 @@ def test_what_can_go_on_later_gives_its_place_to_what_waits(tmp_path: Path, monk
     steps.append(Step("three", "three", ("optimum",), "three.json"))
     found: dict[str, Any] = {}
     note = lambda part: found.update({part.name: part})  # noqa: E731
-    run_steps(steps, tmp_path, {}, use=(), seconds=5.0, note=note, progress=lambda *told: None)
+    run_steps(steps, tmp_path, {}, use=(), seconds=3.5, note=note, progress=lambda *told: None)
     assert {name: part.status for name, part in found.items()} == {
         "one": "stopped",
         "two": "stopped",
