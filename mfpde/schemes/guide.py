@@ -12,6 +12,7 @@ import numpy as np
 
 from mfpde.problem.labels import label_law
 from mfpde.problem.problem import Problem
+from mfpde.schemes.foretold import LONG
 from mfpde.schemes.memory import refuse_trails
 from mfpde.shell.progress import duration
 from mfpde.solvers.arrays import Array
@@ -42,8 +43,8 @@ SPREAD_NODES = np.concatenate([np.linspace(-3.0, 3.0, 13), [-8.5, 8.5]])
 """Standard deviations by which noise spreads the atoms of the guide: the bulk, and tails of about 1e-14."""
 WIDEST = 100.0
 """Factor by which births under noise may widen a law; beyond, no grid holds it."""
-STAGES, LONG = 13, 5.0
-"""Velocities of a step of characteristics, and seconds of a guide that are told beforehand."""
+STAGES = 13
+"""Velocities of a step of characteristics."""
 LEAST_SQUARE, LARGEST_LOG = 1e-30, 50.0
 """Bounds of a variance and of the logarithm of one, as far as a law of one scale has them."""
 

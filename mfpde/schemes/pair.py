@@ -12,6 +12,7 @@ import numpy as np
 from mfpde.errors import ConfigurationError
 from mfpde.problem.problem import Problem
 from mfpde.schemes.choice import choice_words, scheme_of
+from mfpde.schemes.foretold import foretold
 from mfpde.schemes.guide import run_guide, spread_guide, starting_guide, visited_box
 from mfpde.schemes.interface import SchemeKind
 from mfpde.solvers.arrays import Array
@@ -83,11 +84,12 @@ def make_pair(
     say = progress or (lambda text: None)
     kind = scheme_of(experiment) if scheme is None else scheme
     problem = problem.from_start
-    say("guide")
-    guide = run_guide(problem, experiment, warn) if kind.guided(experiment) else starting_guide(problem)
-    box = visited_box(problem, guide)
-    say("features")
-    pair = kind.pair(problem, experiment, guide, box)
+    with foretold(warn):
+        say("guide")
+        guide = run_guide(problem, experiment, warn) if kind.guided(experiment) else starting_guide(problem)
+        box = visited_box(problem, guide)
+        say("features")
+        pair = kind.pair(problem, experiment, guide, box)
     remarks = dict(problem.data.remarks(problem.unit, problem.options))
     notes = (*choice_words(experiment), *pair.notes, *([str(remarks.pop("note"))] if "note" in remarks else []))
     attributes = {**pair.attributes, **remarks}

@@ -11,9 +11,11 @@ smooth.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,8 @@ from ..objective import FeatureMap
 from . import kernels as kernels
 from .elements import CHUNK, reference_element
 from .mesh import MeshBuilder, check_points, evaluate
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,7 +269,10 @@ def _checked_table(
     Larger features than the builder had seen enlarge its scales.
     """
     points = check_points(builder.edges, checks, shift=attempt * 7919)
+    begin = perf_counter()
     values, gradients = evaluate(builder.features, points, builder.chunk)
+    seconds = (perf_counter() - begin) / len(points) * builder.nodes
+    LOG.info("a table of the features at %d nodes", builder.nodes, extra={"seconds": seconds})
     scales = builder.scales = builder.scales.enlarged(values, gradients)
     table = FeatureTable(
         edges=tuple(builder.edges),
