@@ -30,7 +30,7 @@ def sum_pairs(
         gram: inner products of the neurons row, row + 1, ... with column, column + 1, ...; where it is on the diagonal
             what is above is not read.
         inverse: reciprocal lengths, shape (N,).
-        coefficients: c_k, shape (N, K), K = STRIDE or MOST.
+        coefficients: c_k, shape (N, K), K = MOST; or STRIDE, with which the first row that asks for more ends the sum.
         reach: g_i, shape (N,): STRIDE m terms are enough where |rho|^m g_i g_j <= 1.
         last: the same of all K terms, where |rho| g_i g_j <= 1.
         a: coefficients of the network.
@@ -48,6 +48,8 @@ def sum_pairs(
             missed = _begin(
                 rho, need, gram[i - row, start:], inverse[i], inverse[first:], reach[i], reach[first:], count
             )
+            if missed > 0 and coefficients.shape[1] == STRIDE:
+                return 0.0, missed
             done = 0
             for start_term in range(0, coefficients.shape[1] - STRIDE + 1, STRIDE):
                 if start_term > 0:

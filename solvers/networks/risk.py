@@ -107,7 +107,6 @@ class _Pairs:
         series = self.__dict__.get("long", self.short)
         total, beyond = sum_pairs(gram, row, column, self.inverse, *series, self.a, left)
         if beyond and series is self.short:
-            left[:] = False
             total, beyond = sum_pairs(gram, row, column, self.inverse, *self.long, self.a, left)
         if beyond:
             i, j = np.nonzero(left)
